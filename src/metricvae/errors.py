@@ -1,0 +1,14 @@
+"""The one exception that means "the input is at fault"."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    The message is one line that says what was got, what was expected and what to do. The command line
+    prints it and exits with status 2; from Python it is an ordinary :class:`ValueError`.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

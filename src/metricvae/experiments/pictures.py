@@ -1,0 +1,279 @@
+"""Every picture the package draws, as PNG bytes. The only module that imports matplotlib, and only when it draws.
+
+Colours are those of Okabe and Ito, told apart by all common kinds of colour vision, and methods also differ in the
+shape of their markers. Masks are drawn pixel by pixel, unsmoothed. Nothing here touches the disk or a display.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.errors import InputError
+from metricvae.objects.silhouettes import Mask
+from metricvae.overlap.records import Pose
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = npt.NDArray[np.float64]
+
+FIRST_COLOUR = "#56B4E9"  # sky blue: the first object
+SECOND_COLOUR = "#E69F00"  # orange: the second object
+BOTH_COLOUR = "#12304F"  # navy: where they overlap, darker than either
+INK = "#1F2933"
+FAINT = "#8A94A0"
+METHOD_STYLES = (  # colour, marker
+    ("#B4BCC5", "o"),
+    ("#6B7580", "X"),
+    ("#E69F00", "s"),
+    ("#CC79A7", "^"),
+    ("#009E73", "D"),
+    ("#D55E00", "v"),
+    ("#0072B2", "P"),
+)
+
+
+@dataclass(frozen=True)
+class ExamplePair:
+    """Two objects, the second also at its optimal pose, with the true and the predicted value.
+
+    Attributes:
+        first_id, second_id: their names.
+        first, second: (H, W) masks, as they lie in the data set.
+        second_moved: (H, W) float in [0, 1]: the second object after `pose`.
+        pose: motion that brings the second onto the first.
+        value: exact maximum overlap in pixels.
+        predicted: the model's answer in pixels; None where there is none.
+        low, high: ends of the interval of the prediction; None where there is none.
+    """
+
+    first_id: str
+    second_id: str
+    first: Mask
+    second: Mask
+    second_moved: npt.NDArray[np.floating[Any]]
+    pose: Pose
+    value: float
+    predicted: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One method's error in each batch: what it is called, and (batches,) mean squared errors."""
+
+    name: str
+    values: Sequence[float]
+
+
+def blend(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
+    """Colour two masks laid on one another on a transparent ground.
+
+    Args:
+        first, second: (H, W) coverage in [0, 1].
+
+    Returns:
+        (H, W, 4) red, green, blue, opacity in [0, 1].
+    """
+    a = np.clip(np.asarray(first, dtype=np.float64), 0, 1)[..., None]
+    b = np.clip(np.asarray(second, dtype=np.float64), 0, 1)[..., None]
+    weights = (a * (1 - b), b * (1 - a), a * b)
+    covered = sum(weights)
+    colour = sum(w * _rgb(c) for w, c in zip(weights, (FIRST_COLOUR, SECOND_COLOUR, BOTH_COLOUR), strict=True))
+    return np.concatenate([np.divide(colour, covered, out=np.ones_like(colour), where=covered > 0), covered], axis=-1)
+
+
+def draw_pair(pair: ExamplePair, *, title: str | None = None) -> bytes:
+    """Figure 1.3: the first object, the second, and the second moved onto the first, with the figures beneath.
+
+    Returns:
+        a PNG.
+    """
+    figure = _figure(10.2, 4.1)
+    grid = figure.add_gridspec(2, 3, height_ratios=(20, 1.2), hspace=0.02, wspace=0.04)
+    empty = np.zeros_like(pair.first)
+    panels = (
+        (blend(pair.first, empty), f"first: {int(pair.first.sum()):,} px"),
+        (blend(empty, pair.second), f"second: {int(pair.second.sum()):,} px"),
+        (blend(pair.first, pair.second_moved), _pose_line(pair.pose)),
+    )
+    for column, (image, caption) in enumerate(panels):
+        axes = figure.add_subplot(grid[0, column])
+        _show(axes, image)
+        axes.set_title(caption, fontsize=10, color=INK, pad=7)
+    _footer(figure, grid[1, :], pair)
+    if title:
+        figure.suptitle(title, fontsize=13, color=INK, y=1.06, fontweight="bold")
+    return _png(figure)
+
+
+def draw_pairs(pairs: Sequence[ExamplePair], *, columns: int = 4) -> bytes:
+    """A sheet of pairs, each at its optimal pose, with the predicted value beside the true one.
+
+    Raises:
+        InputError: no pairs.
+    """
+    if not pairs:
+        raise InputError("got no pairs to draw: give at least one")
+    columns = min(columns, len(pairs))
+    rows = math.ceil(len(pairs) / columns)
+    figure = _figure(2.55 * columns, 2.98 * rows)
+    for place, pair in enumerate(pairs):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        _show(axes, blend(pair.first, pair.second_moved))
+        axes.set_title(f"true {pair.value:,.0f}", fontsize=10, color=INK, loc="left", pad=5)
+        axes.set_xlabel(_predicted_line(pair), fontsize=9, color=INK, loc="left", labelpad=5)
+    figure.tight_layout(w_pad=1.2, h_pad=1.2)
+    return _png(figure)
+
+
+def draw_scatter(
+    true: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    *,
+    low: npt.ArrayLike | None = None,
+    high: npt.ArrayLike | None = None,
+    confidence: float = 0.9,
+    unit: str = "pixels",
+) -> bytes:
+    """True against predicted value, one dot a pair, around the line where they agree.
+
+    Args:
+        true, predicted: (n,) in `unit`.
+        low, high: (n,) ends of the intervals of the predictions; drawn as a band of their running medians.
+        confidence: of those intervals.
+
+    Raises:
+        InputError: fewer than two pairs or lengths that differ.
+    """
+    t, p = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    if t.ndim != 1 or t.shape != p.shape or t.size < 2:
+        raise InputError(f"got {t.shape} true and {p.shape} predicted values: expected two rows of one length")
+    figure = _figure(6.2, 6.0)
+    axes = figure.add_subplot()
+    ends = np.array([min(t.min(), p.min(), 0.0), max(t.max(), p.max()) * 1.03])
+    if low is not None and high is not None:
+        centres, band = _running_medians(p, np.stack([np.asarray(low), np.asarray(high)]).astype(np.float64))
+        label = f"{confidence:.0%} interval"
+        axes.fill_between(centres, band[0], band[1], color=FIRST_COLOUR, alpha=0.35, lw=0, label=label, zorder=1)
+    axes.plot(ends, ends, color=INK, lw=0.9, label="agreement", zorder=2)
+    axes.scatter(p, t, s=_dot_size(t.size), color="#0072B2", alpha=0.55, lw=0, label="one pair", zorder=3)
+    axes.set(xlim=ends, ylim=ends, aspect="equal", xlabel=f"predicted ({unit})", ylabel=f"true ({unit})")
+    axes.legend(frameon=False, loc="upper left", labelcolor=INK, fontsize=9)
+    _plain(axes)
+    return _png(figure)
+
+
+def draw_errors(batches: Sequence[str], series: Sequence[Series], *, unit: str = "pixels\u00b2") -> bytes:
+    """Mean squared error of every method in every batch, on a logarithmic scale (they span several powers of ten).
+
+    Markers rather than bars: a bar needs a zero to stand on, and this axis has none.
+
+    Args:
+        batches: names of the batches.
+        series: one per method, each with a value per batch; NaN where there is none, 0 is drawn on the floor.
+    """
+    values = np.array([list(one.values) for one in series], dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != len(batches):
+        raise InputError(f"got values of shape {values.shape} for {len(batches)} batches: expected one per batch")
+    positive = values[np.isfinite(values) & (values > 0)]
+    floor = float(positive.min()) / 3 if positive.size else 1e-3
+    figure = _figure(8.4, 4.4)
+    axes = figure.add_subplot()
+    for index, one in enumerate(series):
+        colour, marker = METHOD_STYLES[index % len(METHOD_STYLES)]
+        heights = np.maximum(values[index], floor)
+        axes.plot(range(len(batches)), heights, color=colour, lw=0.8, alpha=0.4, zorder=1)
+        axes.scatter(
+            range(len(batches)),
+            heights,
+            s=58,
+            color=colour,
+            marker=marker,
+            ec="white",
+            lw=0.6,
+            label=one.name,
+            zorder=2,
+        )
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(batches)), batches)
+    axes.set(xlabel="batch", ylabel=f"mean squared error ({unit})")
+    axes.margins(x=0.04)
+    axes.grid(axis="y", color="#E3E7EB", lw=0.8, zorder=0)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), labelcolor=INK, fontsize=9)
+    _plain(axes)
+    return _png(figure)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """A figure of its own in inches, drawn by Agg: no pyplot, no global state, no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=200, bbox_inches="tight", pad_inches=0.12, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _show(axes: Axes, image: Floats) -> None:
+    axes.imshow(image, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_color("#D5DAE0")
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.tick_params(colors=INK, labelsize=9)
+    axes.xaxis.label.set_color(INK)
+    axes.yaxis.label.set_color(INK)
+
+
+def _footer(figure: Figure, place: Any, pair: ExamplePair) -> None:
+    axes = figure.add_subplot(place)
+    axes.set_axis_off()
+    middle = "" if pair.predicted is None else f"      {_predicted_line(pair)}"
+    axes.text(0.5, 0.0, f"true maximum overlap {pair.value:,.0f} px{middle}", ha="center", fontsize=12.5, color=INK)
+
+
+def _predicted_line(pair: ExamplePair) -> str:
+    if pair.predicted is None:
+        return ""
+    interval = "" if pair.low is None or pair.high is None else f"  [{pair.low:,.0f} \u2013 {pair.high:,.0f}]"
+    return f"predicted {pair.predicted:,.0f}{interval}"
+
+
+def _pose_line(pose: Pose) -> str:
+    return f"turned {pose.angle_deg:.1f}\u00b0, shifted ({pose.dx:+.1f}, {pose.dy:+.1f}) px"
+
+
+def _rgb(colour: str) -> Floats:
+    return np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+
+
+def _dot_size(count: int) -> float:
+    return float(np.clip(4000 / count, 4, 22))
+
+
+def _running_medians(position: Floats, values: Floats, groups: int = 40) -> tuple[Floats, Floats]:
+    """Medians of (k, n) `values` in up to `groups` equal shares of pairs ordered by (n,) `position`."""
+    shares = np.array_split(np.argsort(position, kind="stable"), min(groups, position.size))
+    centres = np.array([np.median(position[share]) for share in shares])
+    return centres, np.stack([np.median(values[:, share], axis=1) for share in shares], axis=1)

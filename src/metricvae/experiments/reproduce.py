@@ -1,0 +1,200 @@
+"""Make a table of the paper from nothing: label, train, predict, compare, report.
+
+What takes long (pairs, the paper's network) is kept in a folder beside the report and found again by the next run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricvae.errors import InputError
+from metricvae.experiments.pictures import ExamplePair
+from metricvae.experiments.report import Fact, environment_facts, write_report
+from metricvae.experiments.table_1 import LARGE_SIZE, METHODS, Indices, Table1, Table1Data, draw_batches, table_1
+from metricvae.experiments.table_1_report import Agreement
+from metricvae.experiments.table_1_report import report as table_1_report
+from metricvae.inference.evaluate import Answers, answer, labelled_areas
+from metricvae.inference.fit import fit
+from metricvae.inference.predict import Predictor
+from metricvae.model.presets import preset
+from metricvae.overlap.planar import move_mask
+from metricvae.overlap.records import Pose
+from metricvae.pairs.dataset import DataSet, read_dataset
+from metricvae.pairs.labelling import LabelPlan, label
+
+OnStep = Callable[[str, int, int], None]
+
+PAIRS = 22_000
+"""A tenth of them are test pairs: six batches of 24 and a large one of 2,000."""
+
+EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Table1Run:
+    """What a run of Table 1 leaves.
+
+    Attributes:
+        page: the HTML page.
+        table: the numbers.
+        minutes: what it cost.
+    """
+
+    page: Path
+    table: Table1
+    minutes: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The rows as plain numbers."""
+        return {
+            "page": str(self.page),
+            "minutes": round(self.minutes, 2),
+            "rows": [dataclasses.asdict(row) for row in (*self.table.rows, self.table.large)],
+            "r2": dataclasses.asdict(self.table.r2),
+            "tests": [dataclasses.asdict(test) for test in self.table.tests],
+        }
+
+    def text(self) -> str:
+        """Table 1 as plain text."""
+        names = ["batch", "pairs", *(str(name) for name in METHODS.in_order())]
+        lines = [names]
+        for row in (*self.table.rows, self.table.large):
+            lines.append([row.batch, str(row.pairs), *(_figure(value) for value in row.errors.in_order())])
+        lines.append(["R^2", "", *("-" if value is None else f"{value:.4f}" for value in self.table.r2.in_order())])
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        body = "\n".join("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines)
+        return f"Table 1: mean squared error in pixels^2\n{body}\nreport: {self.page}"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def reproduce_table_1(
+    folder: Path,
+    *,
+    dataset: Path | None = None,
+    model: str = "overlap",
+    paper_steps: int = 2000,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Table1Run:
+    """Table 1 on unseen `mixed` shapes (or on the test split of `dataset`), written as a report into `folder`.
+
+    Args:
+        folder: the report; what takes long is kept in `<folder>-work`.
+        dataset: labelled pairs; None labels 22,000.
+        model: folder or name of the model beside the paper's.
+        paper_steps: steps the paper's network is trained for.
+        seed: of the pairs, the batches, the random guess, the bootstrap and the paper's network.
+
+    Raises:
+        InputError: a data set with too few test pairs, a model that cannot be read, a folder that holds something else.
+    """
+    start, step, work = time.monotonic(), on_step or (lambda *_: None), folder.with_name(f"{folder.name}-work")
+    if paper_steps < 1:
+        raise InputError(f"paper-steps is {paper_steps}: expected at least 1")
+    predictor = Predictor.load(model)
+    if dataset is None:
+        dataset = work / "pairs"
+        label(
+            LabelPlan("mixed", PAIRS, 1_000_000 + seed), dataset, on_progress=lambda p: step(p.stage, p.done, p.total)
+        )
+    data = read_dataset(dataset)
+    paper = train_paper(data, work / "paper-model", paper_steps, seed, step)
+    command = f"metricvae reproduce table-1 --model {model} --paper-steps {paper_steps} --seed {seed}"
+    return compare(data, predictor, paper, folder, seed=seed, start=start, command=command, on_step=step)
+
+
+def train_paper(data: DataSet, folder: Path, steps: int, seed: int, on_step: OnStep) -> Predictor:
+    """The paper's network at its own learning rates."""
+    chosen = preset("paper")
+    training = dataclasses.replace(chosen.training, steps=steps, seed=seed, evaluate_every=max(1, steps // 4))
+    fit(
+        data,
+        chosen.model,
+        training,
+        folder,
+        on_progress=lambda p: on_step("training the paper's network", p.step, p.steps),
+    )
+    return Predictor.load(folder)
+
+
+def compare(
+    data: DataSet,
+    overlap: Predictor,
+    paper: Predictor,
+    folder: Path,
+    *,
+    seed: int,
+    start: float,
+    command: str,
+    on_step: OnStep,
+) -> Table1Run:
+    """Fill Table 1 from the test split and write its report."""
+    said = answer(overlap, data, "test", lambda done, total: on_step("encoding shapes", done, total))
+    theirs = answer(paper, data, "test").predictions.value
+    batches, large = draw_batches(len(said.value), seed=seed)
+    train, test = labelled_areas(data, data.rows("train")), labelled_areas(data, said.rows)
+    numbers = table_1(Table1Data(train, test, batches, large, seed), overlap=said.predictions.value, paper=theirs)
+    minutes = (time.monotonic() - start) / 60
+    facts = [
+        Fact("command", command),
+        Fact("minutes", round(minutes, 1)),
+        Fact("test pairs", len(said.value)),
+        Fact("training pairs of the baselines and the paper's network", len(train)),
+        Fact("training steps of the paper's network", paper.loaded.facts["steps"]),
+        Fact("training pairs of the overlap model", overlap.loaded.facts["pairs"]),
+        *environment_facts(),
+    ]
+    deviations = (
+        [] if len(large) >= LARGE_SIZE else [f"A small run: the large batch has {len(large)} pairs, not 2,000."]
+    )
+    agreement = Agreement(
+        said.value[large],
+        said.predictions.value[large],
+        said.predictions.low[large],
+        said.predictions.high[large],
+        said.predictions.level,
+    )
+    page = write_report(
+        table_1_report(
+            numbers,
+            examples=examples(data, said, large[:EXAMPLES]),
+            agreement=agreement,
+            facts=facts,
+            deviations=deviations,
+        ),
+        folder,
+    )
+    return Table1Run(page, numbers, minutes)
+
+
+def examples(data: DataSet, answers: Answers, chosen: Indices) -> list[ExamplePair]:
+    """Pairs of a data set as pictures show them, the second shape at its optimal pose."""
+    return [_example(data, answers, int(place)) for place in chosen]
+
+
+def _example(data: DataSet, answers: Answers, place: int) -> ExamplePair:
+    row = int(answers.rows[place])
+    first, second = int(data.first[row]), int(data.second[row])
+    pose, said = Pose(*(float(value) for value in data.pose[row])), answers.predictions
+    return ExamplePair(
+        first_id=data.ids[first],
+        second_id=data.ids[second],
+        first=data.mask(first),
+        second=data.mask(second),
+        second_moved=np.clip(move_mask(data.mask(second), pose), 0, 1),
+        pose=pose,
+        value=float(answers.value[place]),
+        predicted=float(said.value[place]),
+        low=float(said.low[place]),
+        high=float(said.high[place]),
+    )

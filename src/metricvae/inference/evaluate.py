@@ -1,0 +1,126 @@
+"""How good a model is on labelled pairs, beside what one gets without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.inference.baselines import LabelledAreas, fit_areas
+from metricvae.inference.conformal import Floats, fit_conformal
+from metricvae.inference.predict import Predictions, Predictor
+from metricvae.model.checkpoints import annotate, load_model
+from metricvae.pairs.dataset import DataSet
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures over n pairs; errors in pixels of overlap.
+
+    Attributes:
+        n: pairs.
+        mse, rmse, mae: mean squared, root mean squared, mean absolute error.
+        r2: 1 - mse / variance of the true values.
+        mape: mean of |error| / true value (pairs with overlap 0 left out).
+        naive_mse: of guessing the mean true value of the training split (of these pairs where there is none).
+        areas_mse: of the regression on the two areas, fitted likewise.
+        interval_coverage: share of true values inside their intervals.
+        interval_width: mean width of the intervals.
+    """
+
+    n: int
+    mse: float
+    rmse: float
+    mae: float
+    r2: float
+    mape: float
+    naive_mse: float
+    areas_mse: float
+    interval_coverage: float
+    interval_width: float
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Pairs of a data set with what the model says of them.
+
+    Attributes:
+        rows: (n,) rows of the data set's pairs.
+        value: (n,) true values.
+        predictions: what the model says.
+    """
+
+    rows: npt.NDArray[np.int64]
+    value: Floats
+    predictions: Predictions
+
+
+def answer(predictor: Predictor, data: DataSet, split: str = "test", on_progress: Progress | None = None) -> Answers:
+    """Predict all pairs of one split (`all` for every pair).
+
+    Raises:
+        InputError: no such split, or it is empty.
+    """
+    rows = data.rows(split)
+    objects, places = _used(data, rows)
+    encoded = predictor.encode(lambda i: data.mask(int(objects[i])), len(objects), on_progress=on_progress)
+    return Answers(rows, data.value[rows], predictor.predict(encoded, *places))
+
+
+def evaluate(
+    predictor: Predictor, data: DataSet, split: str = "test", on_progress: Progress | None = None
+) -> Evaluation:
+    """Measure a model on one split of a data set."""
+    answers = answer(predictor, data, split, on_progress)
+    learned = np.flatnonzero(data.split == "train")
+    base = labelled_areas(data, learned if split != "all" and len(learned) else answers.rows)
+    test = labelled_areas(data, answers.rows)
+    said, value = answers.predictions, answers.value
+    error = said.value - value
+    mse = float(np.mean(error**2))
+    some = value > 0
+    return Evaluation(
+        n=len(value),
+        mse=mse,
+        rmse=mse**0.5,
+        mae=float(np.abs(error).mean()),
+        r2=1 - mse / float(value.var()),
+        mape=float((np.abs(error[some]) / value[some]).mean()),
+        naive_mse=float(np.mean((base.value.mean() - value) ** 2)),
+        areas_mse=float(np.mean((fit_areas(base).predict(test.first, test.second) - value) ** 2)),
+        interval_coverage=float(np.mean((said.low <= value) & (value <= said.high))),
+        interval_width=float(np.mean(said.high - said.low)),
+    )
+
+
+def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress: Progress | None = None) -> None:
+    """Measure the widths of a model's intervals on the calibration split and store them with it.
+
+    Raises:
+        InputError: the split has too few pairs.
+    """
+    predictor = Predictor(load_model(folder))
+    rows = data.rows("calibration")
+    objects, places = _used(data, rows)
+    encoded = predictor.encode(lambda i: data.mask(int(objects[i])), len(objects), on_progress=on_progress)
+    conformal = fit_conformal(predictor.values(encoded, *places), data.value[rows], level)
+    annotate(predictor.loaded.folder, calibration=conformal.to_json())
+
+
+def labelled_areas(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledAreas:
+    """True values and areas of some pairs."""
+    return LabelledAreas(data.value[rows], data.areas[data.first[rows]], data.areas[data.second[rows]])
+
+
+def _used(
+    data: DataSet, rows: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """The objects that stand in some pairs, and the pairs as places among them."""
+    objects, places = np.unique(np.stack([data.first[rows], data.second[rows]]), return_inverse=True)
+    first, second = places.reshape(2, -1)
+    return objects, (first, second)

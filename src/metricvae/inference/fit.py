@@ -1,0 +1,62 @@
+"""From a labelled data set to a model that answers with intervals: train, calibrate, describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from metricvae.files import write_text
+from metricvae.inference.card import model_card
+from metricvae.inference.evaluate import calibrate
+from metricvae.model.autoencoder import ModelConfig
+from metricvae.model.batches import PairData
+from metricvae.model.checkpoints import annotate, load_model
+from metricvae.model.logs import Progress
+from metricvae.model.training import TrainingConfig, train
+from metricvae.objects.splits import Split
+from metricvae.pairs.dataset import DataSet
+
+
+def fit(
+    data: DataSet,
+    model: ModelConfig,
+    training: TrainingConfig,
+    folder: Path,
+    *,
+    device: str | torch.device = "cpu",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> dict[str, Any]:
+    """Train on the train split, stop by the validation split, take interval widths from the calibration split.
+
+    An interrupted fit goes on where it stopped. The test split is not touched.
+
+    Returns:
+        the facts of the training: steps, validation R^2, seconds, ...
+
+    Raises:
+        InputError: splits too small, labels without variety, a folder that holds something else, a full disk.
+    """
+    data.rows("calibration")
+    parts = pair_data(data, "train"), pair_data(data, "validation")
+    train(training, model, *parts, folder, device=device, on_progress=on_progress)
+    learned = {"task": data.card["task"], "data": data.card["plan"], "pairs": len(parts[0])}
+    annotate(folder, facts=learned)
+    calibrate(folder, data)
+    loaded = load_model(folder)
+    write_text(Path(folder) / "README.md", model_card(loaded, training))
+    return loaded.facts
+
+
+def pair_data(data: DataSet, split: Split) -> PairData:
+    """One split as training takes it."""
+    rows = data.rows(split)
+    return PairData(
+        packed=data.packed,
+        first=data.first[rows],
+        second=data.second[rows],
+        values=data.value[rows].astype("float32"),
+        sizes=data.areas.astype("float32"),
+    )

@@ -1,0 +1,111 @@
+"""One shot: encode each object once, answer every pair by one product of two codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from metricvae.inference.conformal import Conformal, Floats
+from metricvae.model.checkpoints import LoadedModel, load_model
+from metricvae.objects.silhouettes import Mask
+
+ENCODED_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers for n pairs.
+
+    Attributes:
+        value: (n,) predicted metric (pixels of maximum overlap), between 0 and the smaller area.
+        low, high: (n,) ends of the interval.
+        level: share of true values such intervals hold.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    level: float
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """m objects as the model sees them.
+
+    Attributes:
+        codes: (m, d) float32.
+        sizes: (m,) float32, areas in pixels.
+    """
+
+    codes: torch.Tensor
+    sizes: torch.Tensor
+
+
+class Predictor:
+    """A trained model with its calibration.
+
+    Args:
+        model: as `load_model` gives it.
+        device: where to compute.
+    """
+
+    def __init__(self, model: LoadedModel, device: str | torch.device = "cpu") -> None:
+        self.loaded = model
+        self.device = torch.device(device)
+        self.model = model.model.to(self.device)
+
+    @classmethod
+    def load(cls, folder_or_name: str | Path, device: str | torch.device = "cpu") -> Predictor:
+        """Read a model folder, or a model that ships by its name (see `load_model` for the errors)."""
+        return cls(load_model(folder_or_name), device)
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        mask_of: Callable[[int], Mask],
+        count: int,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Encoded:
+        """Codes of `count` objects; `mask_of(i)` gives the (200, 200) mask of the i-th: few are in memory at once."""
+        codes, sizes = [], []
+        for start in range(0, count, ENCODED_AT_ONCE):
+            masks = np.stack([mask_of(i) for i in range(start, min(start + ENCODED_AT_ONCE, count))])
+            x = torch.from_numpy(masks).to(self.device).float()[:, None]
+            codes.append(self.model.code(x))
+            sizes.append(x.sum((1, 2, 3)))
+            if on_progress is not None:
+                on_progress(start + len(masks), count)
+        return Encoded(torch.cat(codes), torch.cat(sizes))
+
+    @torch.inference_mode()
+    def values(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
+        """Predicted metric of pairs of encoded objects, (n,), kept between 0 and the smaller area."""
+        a, b = (torch.from_numpy(np.ascontiguousarray(rows)).to(self.device) for rows in (first, second))
+        size_a, size_b = encoded.sizes[a], encoded.sizes[b]
+        head = self.model.head
+        raw = head.value(head.score(encoded.codes[a], encoded.codes[b]), size_a, size_b)
+        return torch.minimum(raw.clamp(min=0), torch.minimum(size_a, size_b)).double().cpu().numpy()
+
+    def predict(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Predictions:
+        """Values with intervals, for pairs of encoded objects.
+
+        Raises:
+            InputError: the model was never calibrated.
+        """
+        conformal = Conformal.from_json(self.loaded.calibration)
+        value = self.values(encoded, first, second)
+        low, high = conformal.interval(value)
+        bound = torch.minimum(encoded.sizes[first], encoded.sizes[second]).double().cpu().numpy()
+        return Predictions(value, np.clip(low, 0, bound), np.clip(high, 0, bound), conformal.level)
+
+    def predict_masks(self, pairs: Sequence[tuple[Mask, Mask]]) -> Predictions:
+        """Values with intervals for pairs of masks."""
+        masks = [mask for pair in pairs for mask in pair]
+        order = np.arange(len(masks), dtype=np.int64)
+        return self.predict(self.encode(masks.__getitem__, len(masks)), order[::2], order[1::2])

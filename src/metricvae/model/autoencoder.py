@@ -1,0 +1,159 @@
+"""The magic autoencoder: an encoder, a decoder and a metric head over the codes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from metricvae.errors import InputError
+from metricvae.model.batches import Codes
+from metricvae.model.flat import FlatDecoder, FlatEncoder
+from metricvae.model.metrics import Head, InnerProduct, head_from_json, head_to_json
+from metricvae.model.polar import CanonicalDecoder, PolarEncoder
+
+
+class Encoder(Protocol):
+    """A module that turns objects into the parameters of q(z | x)."""
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """(m, 1, H, W) objects -> (m, ...) features. Holds no weights, so it is done once an object and may be kept."""
+        ...
+
+    def __call__(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features -> mean and log-variance, (m, d) each."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
+class Decoder(Protocol):
+    """A module that turns codes back into objects.
+
+    Attributes:
+        weight: pixels that each number of its output stands for; None where each is one pixel.
+    """
+
+    @property
+    def weight(self) -> Tensor | None: ...
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """(m, d) codes -> logits of the pixels or cells of an object, (m, 1, ...)."""
+        ...
+
+    def reconstruction(self, logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and prepared objects as the reconstruction loss compares them, aligned if the decoder is canonical."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model is built from; written to `config.json`.
+
+    Attributes:
+        encoder: `flat` (the paper's fully connected one) or `polar` (invariant to motions by construction).
+        decoder: `flat` (the object as it lies) or `canonical` (the object in a pose of its own).
+        encoder_widths: hidden layers; the paper's three of 500 neurons.
+        decoder_widths: hidden layers; the paper's two of 500 neurons.
+        latent: size d of a code; the paper found that 80 "tends to work best".
+        head: how two codes answer for the metric.
+        height, width: canvas in pixels.
+    """
+
+    encoder: Literal["flat", "polar"] = "flat"
+    decoder: Literal["flat", "canonical"] = "flat"
+    encoder_widths: tuple[int, ...] = (500, 500, 500)
+    decoder_widths: tuple[int, ...] = (500, 500)
+    latent: int = 80
+    head: Head = field(default_factory=InnerProduct)
+    height: int = 200
+    width: int = 200
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    def to_json(self) -> dict[str, Any]:
+        """A document of plain lists, numbers and strings."""
+        document = asdict(self) | {"head": head_to_json(self.head)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> ModelConfig:
+        """The inverse of `to_json`.
+
+        Raises:
+            InputError: a field that no model has, or a head that does not exist.
+        """
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+        }
+        try:
+            fields["head"] = head_from_json(document["head"])
+            return cls(**fields)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"the model's configuration cannot be read ({error}): restore config.json") from None
+
+
+class MagicAutoencoder(nn.Module):
+    """Encoder, decoder and metric head. `build` makes one from a configuration."""
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, head: Head) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.head = head
+
+    def encode(self, x: Tensor, generator: torch.Generator | None = None) -> Codes:
+        """q(z | x) of (m, 1, H, W) objects and a draw from it."""
+        return self.encode_features(self.encoder.prepare(x), generator)
+
+    def encode_features(self, features: Tensor, generator: torch.Generator | None = None) -> Codes:
+        """`encode` of objects that `encoder.prepare` has already seen.
+
+        The draw is z = mean + std * noise with noise from N(0, I); without a generator the noise is zero. A generator
+        on the CPU gives the same noise whatever the device.
+        """
+        mean, log_variance = (part.float() for part in self.encoder(features))
+        if generator is None:
+            return Codes(mean, log_variance, mean)
+        noise = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean.device)
+        return Codes(mean, log_variance, mean + (0.5 * log_variance).exp() * noise)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits of the pixels, (m, 1, H, W), of (m, d) codes."""
+        logits: Tensor = self.decoder(z)
+        return logits.float()
+
+    @torch.inference_mode()
+    def code(self, x: Tensor) -> Tensor:
+        """The code an object is compared by, (m, d): the mean of q(z | x)."""
+        return self.encode(x).mean
+
+
+def build(config: ModelConfig, seed: int = 0) -> MagicAutoencoder:
+    """A model with initial weights drawn from `seed`; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MagicAutoencoder(_encoder(config), _decoder(config), config.head)
+
+
+def _encoder(config: ModelConfig) -> Encoder:
+    match config.encoder:
+        case "flat":
+            return FlatEncoder(config.shape, config.encoder_widths, config.latent)
+        case "polar":
+            return PolarEncoder(config.encoder_widths, config.latent)
+    raise InputError(f"there is no encoder {config.encoder!r}: expected flat or polar")
+
+
+def _decoder(config: ModelConfig) -> Decoder:
+    match config.decoder:
+        case "flat":
+            return FlatDecoder(config.shape, config.decoder_widths, config.latent)
+        case "canonical":
+            return CanonicalDecoder(config.decoder_widths, config.latent)
+    raise InputError(f"there is no decoder {config.decoder!r}: expected flat or canonical")

@@ -1,0 +1,174 @@
+"""Pairs in memory, and how a training step takes its share of them.
+
+A batch is a small graph: `m` objects are its nodes, `n` labelled pairs its edges, so an object that stands in many
+pairs is encoded once. The paper's triple `x`, `x_moved`, `x_other` is `x[first]`, its moved copy and `x[second]`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from metricvae.errors import InputError
+
+Move = Callable[[Tensor, torch.Generator], Tensor]
+"""(k, 1, H, W) objects and a generator -> the same objects, each under a random motion."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees.
+
+    Attributes:
+        x: (m, ...) float32, the objects, each once, as `encoder.prepare` gives them (pixels for the flat encoder).
+        x_moved: (k, ...) float32, moved copies of the anchors `x[anchors]`, likewise.
+        anchors: (k,) int64, the objects that equation (1) reconstructs and moves: those that stand first in a pair.
+        first: (n,) int64, row in `x` of the first object of each pair.
+        second: (n,) int64, row in `x` of the second object of each pair.
+        value: (n,) float32, the metric in its own unit (pixels for the overlap).
+        size: (m,) float32, area of each object in pixels.
+    """
+
+    x: Tensor
+    x_moved: Tensor
+    anchors: Tensor
+    first: Tensor
+    second: Tensor
+    value: Tensor
+    size: Tensor
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What the encoder says about m objects: a normal distribution over d latent dimensions each, and a draw from it.
+
+    Attributes:
+        mean: (m, d).
+        log_variance: (m, d).
+        sample: (m, d), mean + exp(log_variance / 2) * noise.
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+    sample: Tensor
+
+    def __getitem__(self, rows: Tensor | slice) -> Codes:
+        return Codes(self.mean[rows], self.log_variance[rows], self.sample[rows])
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """The four losses of one batch, 0-d tensors, not yet weighted."""
+
+    reconstruction: Tensor
+    latent: Tensor
+    deformation: Tensor
+    metric: Tensor
+
+
+@dataclass(frozen=True)
+class PairData:
+    """Labelled pairs of N binary objects, held in memory at one bit a pixel.
+
+    Attributes:
+        packed: (N, ceil(H * W / 8)) uint8, `np.packbits` of each mask's pixels, row by row.
+        first, second: (P,) int64, rows of `packed`.
+        values: (P,) float32, the metric in its own unit.
+        sizes: (N,) float32, area of each object in pixels.
+        height, width: canvas in pixels.
+    """
+
+    packed: npt.NDArray[np.uint8]
+    first: npt.NDArray[np.int64]
+    second: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float32]
+    sizes: npt.NDArray[np.float32]
+    height: int = 200
+    width: int = 200
+
+    @classmethod
+    def from_masks(
+        cls, masks: npt.NDArray[np.uint8], first: npt.ArrayLike, second: npt.ArrayLike, values: npt.ArrayLike
+    ) -> PairData:
+        """Pack (N, H, W) masks of 0 and 1; sizes are their areas."""
+        count, height, width = masks.shape
+        flat = masks.reshape(count, height * width)
+        return cls(
+            np.packbits(flat, axis=1),
+            np.asarray(first, np.int64),
+            np.asarray(second, np.int64),
+            np.asarray(values, np.float32),
+            flat.sum(axis=1, dtype=np.int64).astype(np.float32),
+            height,
+            width,
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def unpack(self, objects: npt.NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
+        """Masks of the given objects, (k, 1, H, W) float32 of 0 and 1. One bit a pixel travels to the device."""
+        pixels = np.unpackbits(self.packed[objects], axis=1, count=self.height * self.width)
+        return torch.from_numpy(pixels).to(device).float().reshape(-1, 1, self.height, self.width)
+
+    def check(self, name: str, *, at_least: int) -> None:
+        """Raise InputError unless a model can be trained or evaluated on these pairs."""
+        if len(self) < at_least:
+            raise InputError(f"the {name} data has {len(self)} pairs, expected at least {at_least}: label more pairs")
+        if not np.isfinite(self.values).all() or not np.isfinite(self.sizes).all():
+            raise InputError(f"the {name} data has NaN or infinite values: label the pairs again")
+        if self.values.min() == self.values.max():
+            raise InputError(
+                f"every pair of the {name} data has the value {self.values[0]:g}, so there is nothing to learn: "
+                "expected values that differ, label other objects"
+            )
+        rows = np.concatenate([self.first, self.second])
+        if rows.min() < 0 or rows.max() >= len(self.packed):
+            raise InputError(f"the {name} data names an object outside its {len(self.packed)} objects: make it again")
+
+
+@functools.lru_cache(maxsize=2)
+def batch_indices(count: int, batch_size: int, run_length: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """Pairs of each step of an epoch, (steps, batch_size) int64.
+
+    Runs of `run_length` consecutive pairs stay together (a data set stores pairs in blocks that share objects) and
+    the runs are shuffled; `run_length=1` shuffles the pairs themselves. What is left over at the end waits for
+    another epoch. A pure function of its arguments, so work resumes from a step number alone.
+    """
+    if count < batch_size:
+        raise InputError(f"{count} pairs do not fill a batch of {batch_size}: label more pairs or take smaller batches")
+    runs = np.random.default_rng((seed, epoch)).permutation(-(-count // run_length))
+    pairs = (runs[:, None] * run_length + np.arange(run_length)).reshape(-1)
+    pairs = pairs[pairs < count]
+    steps = count // batch_size
+    batches = pairs[: steps * batch_size].reshape(steps, batch_size)
+    batches.flags.writeable = False
+    return batches
+
+
+def pairs_of_step(data: PairData, step: int, *, batch_pairs: int, run_length: int, seed: int) -> npt.NDArray[np.int64]:
+    """Rows of the pairs of one step, (batch_pairs,)."""
+    epoch, row = divmod(step, len(data) // batch_pairs)
+    return batch_indices(len(data), batch_pairs, run_length, seed, epoch)[row]
+
+
+def graph(
+    data: PairData, pairs: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Some pairs as a graph: its objects (m,), each once, and the ends of each pair among them, (n,) and (n,)."""
+    objects, rows = np.unique(np.stack([data.first[pairs], data.second[pairs]]), return_inverse=True)
+    first, second = rows.reshape(2, -1)
+    return objects, first, second
+
+
+def choose_anchors(first: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """A random `share` of the objects that stand first in a pair, at least one, in order."""
+    anchors = first.unique()
+    count = max(1, round(share * len(anchors)))
+    return anchors[torch.randperm(len(anchors), generator=generator)[:count]].sort().values

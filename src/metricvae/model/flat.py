@@ -1,0 +1,54 @@
+"""The paper's networks: fully connected, 40000-500-500-500 into the code and 500-500 back.
+
+Assumptions where the paper is silent: rectified linear units between layers, PyTorch's default initial weights.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+def perceptron(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers of the given sizes with rectified linear units between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class FlatEncoder(nn.Module):
+    """(m, 1, H, W) pixels -> mean and log-variance (m, d) through hidden layers of `widths`."""
+
+    def __init__(self, shape: tuple[int, int], widths: Sequence[int], latent: int) -> None:
+        super().__init__()
+        self.layers = perceptron([math.prod(shape), *widths, 2 * latent])
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Nothing to prepare: the pixels are the features."""
+        return x
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.layers(features.flatten(1)).chunk(2, dim=1)
+        return mean, log_variance
+
+
+class FlatDecoder(nn.Module):
+    """(m, d) codes -> (m, 1, H, W) logits through hidden layers of `widths`."""
+
+    def __init__(self, shape: tuple[int, int], widths: Sequence[int], latent: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.layers = perceptron([latent, *widths, math.prod(shape)])
+        self.weight: Tensor | None = None
+
+    def forward(self, z: Tensor) -> Tensor:
+        logits: Tensor = self.layers(z)
+        return logits.unflatten(1, (1, *self.shape))
+
+    def reconstruction(self, logits: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the reconstruction loss compares: the object as it lies."""
+        return logits, x

@@ -1,0 +1,69 @@
+"""The four losses of the magic autoencoder, pure functions of tensors.
+
+Equation numbers are those of A. Gritsevskiy, *Towards Generative Drug Discovery: Metric Learning using Variational
+Autoencoders* (2017). Equation (1) = latent + reconstruction + deformation; equation (2) = metric.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+MetricLossKind = Literal["squared", "absolute", "huber"]
+
+
+def reconstruction_loss(logits: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:
+    r"""-E[log p(x | z)], in nats an object, with an independent Bernoulli for each pixel.
+
+    p(x_i = 1 | z) = sigmoid(logits_i); summed over the pixels, mean over the objects.
+
+    Args:
+        logits: (m, 1, H, W), what the decoder says.
+        x: (m, 1, H, W) in [0, 1].
+        weight: pixels each number stands for, broadcast over (m, 1, H, W); None where each is one pixel.
+    """
+    return F.binary_cross_entropy_with_logits(logits, x, weight, reduction="sum") / len(x)
+
+
+def latent_loss(mean: Tensor, log_variance: Tensor) -> Tensor:
+    r"""KL(q(z | x), N(0, I)) = 1/2 sum_i (mean_i^2 + variance_i - 1 - log variance_i), in nats an object.
+
+    Summed over the d latent dimensions, mean over the objects (Kingma & Welling 2013, appendix B).
+
+    Args:
+        mean, log_variance: (m, d).
+    """
+    return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=-1).mean()
+
+
+def deformation_loss(z: Tensor, z_moved: Tensor) -> Tensor:
+    r"""Third term of equation (1): (10 / n) sum_{i=1}^{n} (z_i - z_moved_i)^2, mean over the objects.
+
+    Assumption: n is the latent size d (the paper does not say whether it is that or the batch).
+
+    Args:
+        z: (m, d), codes of the objects.
+        z_moved: (m, d), codes of the same objects under a random motion.
+    """
+    return 10.0 * (z - z_moved).square().mean(dim=-1).mean()
+
+
+def metric_loss(score: Tensor, target: Tensor, kind: MetricLossKind = "squared") -> Tensor:
+    r"""Equation (2): how far the latent geometry is from the metric, mean over the pairs.
+
+    With e = score - target, in the gauge of the metric head: `squared` e^2; `absolute` |e|; `huber` e^2/2 up to
+    |e| = 1, then |e| - 1/2. Assumption of the `paper` preset: squared (the paper writes the bare difference).
+
+    Args:
+        score: (n,), latent geometry of each pair.
+        target: (n,), what it should be.
+    """
+    match kind:
+        case "squared":
+            return F.mse_loss(score, target)
+        case "absolute":
+            return F.l1_loss(score, target)
+        case "huber":
+            return F.huber_loss(score, target)

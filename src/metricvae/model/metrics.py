@@ -1,0 +1,192 @@
+"""Metric heads: how the geometry of two codes answers for a metric between two objects.
+
+A head alone knows the scaling between the metric's own unit and the latent geometry: `score` reads the geometry in the
+head's gauge, `target` brings a metric value into that gauge, `value` brings a score back. The law every head obeys:
+`value(target(v, a, b), a, b) == v`. Heads hold no weights and are plain records: `dataclasses.asdict` and `name` write
+them, `head_from_json` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from metricvae.errors import InputError
+
+_TINY = 1e-12
+"""Added to squared norms, so that a zero vector has the direction 0 and finite gradients."""
+
+
+class Metric(Protocol):
+    """A head. `z`, `z_other` are (n, d); `value`, `score`, `size`, `size_other` are (n,), sizes in pixels."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, z: Tensor, z_other: Tensor) -> Tensor:
+        """Latent geometry of each pair, (n,), in the head's gauge."""
+        ...
+
+    def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        """The score that a pair of metric `value` should have, (n,)."""
+        ...
+
+    def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        """The metric value that `score` stands for, (n,): the inverse of `target`."""
+        ...
+
+
+def cosine(z: Tensor, z_other: Tensor) -> Tensor:
+    """z . z_other / (|z| |z_other|), (n,); 0 with finite gradients where a vector is zero."""
+    norms = (z.square().sum(-1) + _TINY).sqrt() * (z_other.square().sum(-1) + _TINY).sqrt()
+    return (z * z_other).sum(-1) / norms
+
+
+def inverse_above(cosine: Tensor, floor: float) -> Tensor:
+    """1/c for c >= floor; below it the tangent of 1/c at the floor, (2 floor - c) / floor^2.
+
+    The guard at the pole: continuous with its slope, falling everywhere, so a pair whose cosine has become zero or
+    negative is pulled back with the finite slope -1/floor^2 instead of being thrown to the far side of the pole.
+    """
+    return torch.where(cosine >= floor, 1.0 / cosine.clamp(min=floor), (2.0 * floor - cosine) / floor**2)
+
+
+@dataclass(frozen=True)
+class InverseCosine:
+    """Equation (2): |z| |z_other| / (z . z_other) against m, in the gauge m = sqrt(size * size_other) / value.
+
+    For the overlap area value <= min(size, size_other), so m >= 1 = the smallest |1/cos|; identical objects have m = 1.
+
+    Attributes:
+        floor: the cosine below which 1/cos is continued by its tangent (`inverse_above`). Values below
+            floor * sqrt(size * size_other), zero among them, count as that: m never exceeds 1/floor.
+    """
+
+    name: ClassVar[str] = "inverse_cosine"
+    floor: float = 0.05
+
+    def score(self, z: Tensor, z_other: Tensor) -> Tensor:
+        return inverse_above(cosine(z, z_other), self.floor)
+
+    def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        return 1.0 / (value / (size * size_other).sqrt()).clamp(min=self.floor)
+
+    def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        return (size * size_other).sqrt() / score
+
+
+@dataclass(frozen=True)
+class SignedInverseCosine:
+    """Equation (2) for a metric that takes any real value: the paper's "signed modulus", for which it gives no formula.
+
+    Interpretation taken: 1/cos reaches every real number but those in (-1, 1), so with m = value / scale the modulus is
+    moved past that gap and keeps the sign: 1/cos = sign(m) (1 + |m|), that is cos = sign(m) / (1 + |m|), sign(0) = 1.
+    The two sides of zero sit at opposite directions, as they must in this geometry.
+
+    Attributes:
+        scale: value that counts as 1; take the spread of the metric.
+        floor: |cos| below which 1/cos is continued by its tangent on each side, up to +-2/floor at the pole.
+    """
+
+    name: ClassVar[str] = "signed_inverse_cosine"
+    scale: float = 1.0
+    floor: float = 0.05
+
+    def score(self, z: Tensor, z_other: Tensor) -> Tensor:
+        c = cosine(z, z_other)
+        return _sign(c) * inverse_above(c.abs(), self.floor)
+
+    def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        m = value / self.scale
+        return _sign(m) * (1.0 + m.abs())
+
+    def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        return self.scale * _sign(score) * (score.abs() - 1.0)
+
+
+@dataclass(frozen=True)
+class InnerProduct:
+    """value = scale * z . z_other / d: the norm of a code carries the object's size, the angle its shape.
+
+    Attributes:
+        scale: value of two equal codes drawn from the prior N(0, I), for which z . z is d on average. 5,000 pixels is
+            the area of a middling silhouette, so codes start and stay at the size the latent loss asks for.
+    """
+
+    name: ClassVar[str] = "inner_product"
+    scale: float = 5000.0
+
+    def score(self, z: Tensor, z_other: Tensor) -> Tensor:
+        return (z * z_other).mean(-1)
+
+    def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        return value / self.scale
+
+    def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        return score * self.scale
+
+
+@dataclass(frozen=True)
+class CosineDistance:
+    """1 - cos in [0, 2], the metric itself being that distance: 0 for parts that belong together, 2 for others.
+
+    Attributes:
+        threshold: a distance of this or less is a match (the paper's rule for matching halves: 1.0).
+    """
+
+    name: ClassVar[str] = "cosine_distance"
+    threshold: float = 1.0
+
+    def score(self, z: Tensor, z_other: Tensor) -> Tensor:
+        return 1.0 - cosine(z, z_other)
+
+    def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        return value
+
+    def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        return score
+
+    def match(self, score: Tensor) -> Tensor:
+        """(n,) bool, whether the two match."""
+        return score <= self.threshold
+
+
+Head = InverseCosine | SignedInverseCosine | InnerProduct | CosineDistance
+
+
+def head_to_json(head: Head) -> dict[str, Any]:
+    """{"name": ..., and the head's own numbers}."""
+    return {"name": head.name, **asdict(head)}
+
+
+def head_from_json(document: Mapping[str, Any]) -> Head:
+    """The inverse of `head_to_json`.
+
+    Raises:
+        InputError: no such head, or not its numbers.
+    """
+    numbers = {key: value for key, value in document.items() if key != "name"}
+    try:
+        match document.get("name"):
+            case InverseCosine.name:
+                return InverseCosine(**numbers)
+            case SignedInverseCosine.name:
+                return SignedInverseCosine(**numbers)
+            case InnerProduct.name:
+                return InnerProduct(**numbers)
+            case CosineDistance.name:
+                return CosineDistance(**numbers)
+    except TypeError as error:
+        raise InputError(f"the metric head {document.get('name')} cannot be read: {error}") from None
+    raise InputError(
+        f"there is no metric head {document.get('name')!r}: expected inverse_cosine, signed_inverse_cosine, "
+        "inner_product or cosine_distance"
+    )
+
+
+def _sign(value: Tensor) -> Tensor:
+    return torch.where(value < 0, -1.0, 1.0).to(value.dtype)

@@ -1,0 +1,206 @@
+"""Networks that cannot see how an object lies: shapes as rings about their centroid.
+
+Read in polar coordinates about its centroid, a shape that is shifted stays the same, and a shape that is turned is the
+same picture moved along its rings. Convolutions along the rings are circular and do not care where a turn begins;
+pooling over the whole ring forgets it. So the code is independent of rigid motions by construction, up to what
+resampling pixels loses, and the deformation loss is left with that remainder.
+
+The decoder paints the same kind of picture in a pose of its own (canonical). For the reconstruction loss the object
+is first turned to where the two agree best, which one circular correlation tells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+RINGS, SECTORS = 48, 96
+"""Resolution of a polar picture: rings outwards, sectors around."""
+
+REACH = 0.6
+"""Radius of the outermost ring in canvas sides; what lies further from the centroid is not seen."""
+
+FINER = 2
+"""Samples along each side of a polar cell, averaged."""
+
+
+def centroids(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean column and row of (m, 1, H, W) masks, (m,) each, in pixels from the canvas centre; 0 for a blank one."""
+    height, width = x.shape[-2:]
+    columns = torch.arange(width, device=x.device, dtype=x.dtype) - (width - 1) / 2
+    rows = torch.arange(height, device=x.device, dtype=x.dtype) - (height - 1) / 2
+    area = x.sum((1, 2, 3)).clamp(min=1e-6)
+    return (x.sum((1, 2)) * columns).sum(-1) / area, (x.sum((1, 3)) * rows).sum(-1) / area
+
+
+def polar_pictures(x: Tensor) -> Tensor:
+    """(m, 1, H, W) masks -> (m, 1, RINGS, SECTORS): coverage of each cell of a polar grid about the centroid.
+
+    Sector k looks in the direction (cos, -sin)(2 pi k / SECTORS) of (right, down): turning the shape
+    counter-clockwise moves its picture towards higher sectors.
+    """
+    height, width = x.shape[-2:]
+    x = x.float()
+    reach = REACH * max(height, width)
+    radius = (torch.arange(RINGS * FINER, device=x.device) + 0.5) * (reach / (RINGS * FINER))
+    angle = (torch.arange(SECTORS * FINER, device=x.device) + 0.5 - FINER / 2) * (2 * math.pi / (SECTORS * FINER))
+    along, down = radius[:, None] * angle.cos(), -radius[:, None] * angle.sin()
+    centre_x, centre_y = centroids(x)
+    grid = torch.stack(
+        [(along + centre_x[:, None, None]) * (2 / width), (down + centre_y[:, None, None]) * (2 / height)], dim=-1
+    )
+    fine = functional.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return functional.avg_pool2d(fine, FINER)
+
+
+class Ring(nn.Module):
+    """A circular convolution of `width` sectors along the rings: (m, c, 1, SECTORS) -> (m, c', 1, SECTORS)."""
+
+    def __init__(self, channels: int, out: int, width: int = 3) -> None:
+        super().__init__()
+        self.margin = width // 2
+        self.layer = nn.Conv2d(channels, out, (1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolved: Tensor = self.layer(functional.pad(x, (self.margin, self.margin, 0, 0), mode="circular"))
+        return convolved
+
+
+class Residual(nn.Module):
+    """x + scale * f(x) with two circular convolutions; the scale is learned and starts small, so no norm is needed."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = Ring(channels, channels), Ring(channels, channels)
+        self.scale = nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * self.second(functional.silu(self.first(functional.silu(x))))
+
+
+def halve(x: Tensor) -> Tensor:
+    """Every second sector, blurred by (1, 2, 1) / 4 first, so that little depends on which ones are kept."""
+    return (0.5 * x + 0.25 * (x.roll(1, -1) + x.roll(-1, -1)))[..., ::2]
+
+
+class PolarEncoder(nn.Module):
+    """Masks -> mean and log-variance of q(z | x), the same for every rigid motion of the mask.
+
+    The rings enter as channels: each sector is a vector of RINGS coverages, weighted by the square root of the ring's
+    area (so that products of pictures sum like areas), and all convolutions run around the circle.
+
+    Args:
+        widths: channels of the stages; the sectors are halved between stages.
+        latent: size d of the code.
+    """
+
+    weight: Tensor
+
+    def __init__(self, widths: Sequence[int], latent: int) -> None:
+        super().__init__()
+        radius = torch.arange(RINGS) + 0.5
+        self.register_buffer("weight", (radius / radius.mean()).sqrt()[None, :, None, None], persistent=False)
+        self.stem = Ring(RINGS, widths[0], 5)
+        self.stages = nn.ModuleList(
+            nn.Sequential(*([] if before == width else [Ring(before, width, 1)]), Residual(width))
+            for before, width in zip([widths[0], *widths], widths, strict=False)
+        )
+        last = widths[-1]
+        self.head = nn.Sequential(
+            nn.Linear((2 + HARMONICS) * last, 2 * last), nn.SiLU(), nn.Linear(2 * last, 2 * latent)
+        )
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """The polar pictures of the masks."""
+        return polar_pictures(x)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.stem(features.transpose(1, 2) * self.weight)
+        for depth, stage in enumerate(self.stages):
+            h = stage(halve(h) if depth else h)
+        mean, log_variance = self.head(pool(functional.silu(h.squeeze(2)))).chunk(2, dim=-1)
+        return mean, log_variance
+
+
+HARMONICS = 4
+"""Amplitudes of the first angular frequencies kept by `pool`."""
+
+
+def pool(h: Tensor) -> Tensor:
+    """(m, c, sectors) -> (m, (2 + HARMONICS) c): what of a ring does not depend on where it begins.
+
+    Mean, maximum, and the amplitudes of the first angular frequencies.
+    """
+    h = h.float()
+    spectrum = torch.fft.rfft(h, norm="forward")[..., 1 : HARMONICS + 1]
+    amplitude = (spectrum.real.square() + spectrum.imag.square() + 1e-6).sqrt()
+    return torch.cat([h.mean(-1), h.amax(-1), amplitude.flatten(1)], dim=-1)
+
+
+class CanonicalDecoder(nn.Module):
+    """Codes -> logits of a polar picture, (m, 1, RINGS, SECTORS): the object in a pose of its own.
+
+    The encoder backwards: from a coarse circle of sectors to the full one, each sector answering for its RINGS cells.
+
+    Args:
+        widths: channels of the stages; the sectors are doubled between stages.
+        latent: size d of the code.
+    """
+
+    weight: Tensor
+
+    def __init__(self, widths: Sequence[int], latent: int) -> None:
+        super().__init__()
+        self.sectors = SECTORS >> (len(widths) - 1)
+        self.start = nn.Linear(latent, widths[0] * self.sectors)
+        self.stages = nn.ModuleList(
+            nn.Sequential(*([] if before == width else [Ring(before, width, 1)]), Residual(width))
+            for before, width in zip([widths[0], *widths], widths, strict=False)
+        )
+        self.last = Ring(widths[-1], RINGS)
+        self.register_buffer("weight", cell_areas(), persistent=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.start(z).unflatten(1, (-1, 1, self.sectors))
+        for depth, stage in enumerate(self.stages):
+            h = stage(h.repeat_interleave(2, -1) if depth else h)
+        logits: Tensor = self.last(functional.silu(h))
+        return logits.transpose(1, 2)
+
+    def reconstruction(self, logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits, and the polar pictures turned to where the two agree best."""
+        return logits, turned_to(features, logits.detach().float().sigmoid(), self.weight)
+
+
+def cell_areas(side: int = 200) -> Tensor:
+    """Area of the cells of each ring in pixels of a canvas of `side` pixels, (RINGS, 1)."""
+    edge = REACH * side / RINGS
+    return (2 * torch.arange(RINGS) + 1)[:, None] * (math.pi * edge**2 / SECTORS)
+
+
+def turned_to(pictures: Tensor, others: Tensor, weight: Tensor) -> Tensor:
+    """Polar pictures (m, 1, RINGS, SECTORS), each turned by the number of sectors that fits its other best.
+
+    sum over cells of  weight * turned picture * other  is largest, found for all turns by one correlation.
+    """
+    spectra = torch.fft.rfft(pictures.float() * weight), torch.fft.rfft(others.float())
+    fit = torch.fft.irfft((spectra[0].conj() * spectra[1]).sum((1, 2)), n=SECTORS)
+    turn = fit.argmax(-1)
+    sectors = (torch.arange(SECTORS, device=pictures.device) - turn[:, None]) % SECTORS
+    return pictures.gather(-1, sectors[:, None, None, :].expand_as(pictures))
+
+
+def painted(pictures: Tensor, side: int = 200) -> Tensor:
+    """Polar pictures (m, 1, RINGS, SECTORS) on a square canvas, centroid in the middle: (m, 1, side, side)."""
+    offset = torch.arange(side, device=pictures.device) - (side - 1) / 2
+    radius = torch.hypot(offset[None, :], offset[:, None]) * (RINGS / (REACH * side))
+    sector = torch.atan2(-offset[:, None], offset[None, :]) * (SECTORS / (2 * math.pi))
+    around = functional.pad(pictures, (1, 1, 0, 0), mode="circular")
+    across = (2 * (sector % SECTORS) + 3) / (SECTORS + 2) - 1
+    grid = torch.stack([across, radius * (2 / RINGS) - 1], dim=-1).expand(len(pictures), -1, -1, -1)
+    inside = (radius < RINGS).to(pictures.dtype)
+    return functional.grid_sample(around, grid, mode="bilinear", padding_mode="border", align_corners=False) * inside

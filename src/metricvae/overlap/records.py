@@ -1,0 +1,35 @@
+"""What an overlap search returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A planar rigid motion of the second object.
+
+    Turn it by `angle_deg` counter-clockwise (as seen on screen) about the canvas centre, then shift it by
+    `dx` pixels to the right and `dy` pixels down.
+    """
+
+    angle_deg: float
+    dx: float
+    dy: float
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The largest overlap found, and where.
+
+    Attributes:
+        area: overlap in pixels at `pose`; never above the smaller of the two areas.
+        pose: motion of the second object that gives `area`.
+        area_a: pixels of the first object.
+        area_b: pixels of the second object.
+    """
+
+    area: float
+    pose: Pose
+    area_a: int
+    area_b: int

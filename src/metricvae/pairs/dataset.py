@@ -1,0 +1,137 @@
+"""A data set is a folder that polars, pandas, DuckDB and `datasets.load_dataset` read as it is.
+
+`objects.parquet` (id, image as PNG bytes, source, family, area, split), `pairs.parquet` (a, b, value, angle_deg,
+dx, dy, split), `card.json` (task, plan, versions, counts, SHA-256 of each file) and a README.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metricvae.errors import InputError
+from metricvae.files import check_sha256, read_json
+from metricvae.objects.images import decode_png
+from metricvae.objects.silhouettes import SIZE, Mask
+from metricvae.objects.splits import SPLITS, Split
+
+CARD = "card.json"
+OBJECTS = "objects.parquet"
+PAIRS = "pairs.parquet"
+
+OBJECT_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("source", pa.string()),
+        ("family", pa.string()),
+        ("group", pa.string()),
+        ("area", pa.int32()),
+        ("split", pa.string()),
+    ],
+    metadata={"huggingface": '{"info": {"features": {"image": {"_type": "Image"}}}}'},
+)
+PAIR_SCHEMA = pa.schema(
+    [
+        ("a", pa.string()),
+        ("b", pa.string()),
+        ("value", pa.float64()),
+        ("angle_deg", pa.float64()),
+        ("dx", pa.float64()),
+        ("dy", pa.float64()),
+        ("split", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A labelled data set in memory: m objects, n pairs.
+
+    Attributes:
+        ids: (m,) names of the objects.
+        families: (m,) kinds of shape.
+        packed: (m, SIZE * SIZE / 8) uint8, the masks as packed bits.
+        areas: (m,) float64 pixels.
+        first, second: (n,) int64 object indices.
+        value: (n,) float64, the metric (overlap in pixels).
+        pose: (n, 3) float64: angle_deg, dx, dy of the second object.
+        split: (n,) of `train`, `validation`, `calibration`, `test`.
+        card: the contents of card.json.
+    """
+
+    ids: tuple[str, ...]
+    families: tuple[str, ...]
+    packed: npt.NDArray[np.uint8]
+    areas: npt.NDArray[np.float64]
+    first: npt.NDArray[np.int64]
+    second: npt.NDArray[np.int64]
+    value: npt.NDArray[np.float64]
+    pose: npt.NDArray[np.float64]
+    split: npt.NDArray[np.str_]
+    card: dict[str, Any]
+
+    def mask(self, index: int) -> Mask:
+        """The (SIZE, SIZE) mask of one object."""
+        return np.unpackbits(self.packed[index])[: SIZE * SIZE].reshape(SIZE, SIZE)
+
+    def rows(self, split: Split | str) -> npt.NDArray[np.int64]:
+        """Indices of the pairs of one split, or of all pairs for `all`.
+
+        Raises:
+            InputError: no such split, or it holds no pair.
+        """
+        if split not in (*SPLITS, "all"):
+            raise InputError(f"split '{split}': expected one of {', '.join(SPLITS)}, all")
+        found = np.arange(len(self.value)) if split == "all" else np.flatnonzero(self.split == split)
+        if not len(found):
+            raise InputError(f"the data set has no {split} pairs: label more pairs, or choose another split")
+        return found
+
+
+def read_dataset(folder: Path) -> DataSet:
+    """Read and check a data-set folder.
+
+    Raises:
+        InputError: the folder is no finished data set, a file is missing or was changed, or an object is unknown.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder: give a data set that `metricvae label` wrote")
+    if not (folder / CARD).is_file():
+        raise InputError(f"{folder} has no {CARD}, so it is no finished data set: run `metricvae label` (again) for it")
+    card = read_json(folder / CARD)
+    try:
+        for name in (OBJECTS, PAIRS):
+            check_sha256(folder / name, card["sha256"][name])
+    except (KeyError, TypeError):
+        raise InputError(f"{folder / CARD} lacks checksums: make the data set again with `metricvae label`") from None
+    objects, pairs = pq.read_table(folder / OBJECTS), pq.read_table(folder / PAIRS)
+    ids = tuple(objects["id"].to_pylist())
+    place = {name: i for i, name in enumerate(ids)}
+    images = objects["image"].combine_chunks().field("bytes")
+    packed = np.stack([np.packbits(decode_png(image.as_py())) for image in images])
+    try:
+        first, second = (np.array([place[name] for name in pairs[side].to_pylist()], dtype=np.int64) for side in "ab")
+    except KeyError as error:
+        raise InputError(
+            f"{folder / PAIRS} names an object {error} that {OBJECTS} lacks: make the data set again"
+        ) from None
+    return DataSet(
+        ids=ids,
+        families=tuple(objects["family"].to_pylist()),
+        packed=packed,
+        areas=np.asarray(objects["area"].to_numpy(), dtype=np.float64),
+        first=first,
+        second=second,
+        value=np.asarray(pairs["value"].to_numpy(), dtype=np.float64),
+        pose=np.stack([pairs[name].to_numpy() for name in ("angle_deg", "dx", "dy")], axis=1),
+        split=np.array(pairs["split"].to_pylist()),
+        card=card,
+    )

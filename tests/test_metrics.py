@@ -1,0 +1,125 @@
+"""Metric heads: laws over all of them, known angles, the pole."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metricvae.errors import InputError
+from metricvae.model.metrics import (
+    CosineDistance,
+    Head,
+    InnerProduct,
+    InverseCosine,
+    SignedInverseCosine,
+    head_from_json,
+    head_to_json,
+)
+
+HEADS = [InverseCosine(), SignedInverseCosine(scale=3.0), InnerProduct(), InnerProduct(700.0), CosineDistance()]
+every_head = pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+
+
+def scalar(value: float) -> torch.Tensor:
+    return torch.tensor([value], dtype=torch.float64)
+
+
+def at_angle(degrees: float, length: float = 1.0) -> torch.Tensor:
+    angle = math.radians(degrees)
+    return length * torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
+
+
+@every_head
+@given(share=st.floats(0.06, 1.0), size=st.floats(1.0, 4e4), size_other=st.floats(1.0, 4e4))
+def test_value_undoes_target(head: Head, share: float, size: float, size_other: float) -> None:
+    a, b = scalar(size), scalar(size_other)
+    value = share * (a * b).sqrt()
+    assert torch.allclose(head.value(head.target(value, a, b), a, b), value, rtol=1e-9)
+
+
+@given(value=st.floats(-1e6, 1e6))
+def test_the_signed_head_reaches_every_real_value(value: float) -> None:
+    head, size = SignedInverseCosine(scale=10.0), scalar(1.0)
+    target = head.target(scalar(value), size, size)
+    assert target.abs() >= 1.0
+    assert torch.allclose(head.value(target, size, size), scalar(value), rtol=1e-9, atol=1e-9)
+
+
+@every_head
+def test_scores_are_symmetric(head: Head) -> None:
+    z, z_other = torch.randn(2, 20, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(head.score(z, z_other), head.score(z_other, z))
+
+
+@every_head
+def test_gradients_are_right_and_finite_where_vectors_vanish(head: Head) -> None:
+    z, z_other = torch.randn(2, 6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert torch.autograd.gradcheck(head.score, (z.requires_grad_(), z_other.requires_grad_()))
+    for dtype in (torch.float32, torch.float64):
+        one = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 0.0]], dtype=dtype, requires_grad=True)
+        other = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 1e-9], [0.0, 0.0]], dtype=dtype, requires_grad=True)
+        score = head.score(one, other)
+        score.square().sum().backward()
+        assert score.isfinite().all()
+        assert one.grad is not None
+        assert one.grad.isfinite().all()
+        assert other.grad is not None
+        assert other.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("degrees", "expected"), [(0, 1.0), (60, 2.0), (80, 1 / math.cos(math.radians(80)))])
+def test_inverse_cosine_of_known_angles(degrees: float, expected: float) -> None:
+    score = InverseCosine().score(at_angle(0, 3.0), at_angle(degrees, 0.2))
+    assert score.item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_inverse_cosine_of_identical_objects_is_one_and_means_their_area() -> None:
+    head, size = InverseCosine(), scalar(1783.0)
+    assert head.target(size, size, size).item() == 1.0
+    assert head.value(scalar(1.0), size, size).item() == 1783.0
+
+
+def test_inverse_cosine_past_the_pole_keeps_falling_towards_the_metric() -> None:
+    head = InverseCosine(floor=0.05)
+    degrees = torch.linspace(0, 180, 181)
+    scores = torch.cat([head.score(at_angle(0), at_angle(float(angle))) for angle in degrees])
+    assert (scores.diff() > 0).all()
+    assert head.target(scalar(0.0), scalar(10.0), scalar(10.0)).item() == pytest.approx(1 / 0.05)
+
+
+def test_signed_inverse_cosine_puts_the_sign_in_the_angle() -> None:
+    head, size = SignedInverseCosine(), scalar(1.0)
+    for value in (-4.0, -0.5, 0.0, 0.5, 4.0):
+        target = head.target(scalar(value), size, size)
+        degrees = math.degrees(math.acos(1 / target.item()))
+        assert head.score(at_angle(0), at_angle(degrees)).item() == pytest.approx(target.item(), rel=1e-6)
+        assert (degrees > 90) == (value < 0)
+
+
+def test_inner_product_of_codes_of_the_size_of_the_prior_is_one_scale() -> None:
+    head, size = InnerProduct(), scalar(1.0)
+    z = torch.randn(1, 100_000, generator=torch.Generator().manual_seed(2))
+    assert head.value(head.score(z, z), size, size).item() == pytest.approx(5000.0, rel=0.02)
+
+
+def test_cosine_distance_matches_up_to_one() -> None:
+    head = CosineDistance()
+    score = torch.cat([head.score(at_angle(0), at_angle(degrees)) for degrees in (0, 89, 91, 180)])
+    assert torch.allclose(score[[0, 3]], torch.tensor([0.0, 2.0], dtype=torch.float64))
+    assert head.match(score).tolist() == [True, True, False, False]
+
+
+@every_head
+def test_heads_survive_json(head: Head) -> None:
+    assert head_from_json(json.loads(json.dumps(head_to_json(head)))) == head
+
+
+@pytest.mark.parametrize("document", [{}, {"name": "euclid"}, {"name": "inner_product", "slope": 1.0}])
+def test_unknown_heads_are_refused(document: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="head"):
+        head_from_json(document)
