@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,13 @@ def require_free_folder(folder: Path, marker: str, kind: str) -> None:
         raise InputError(f"{folder} is a file; expected a folder for the {kind}: choose another path")
     if folder.is_dir() and not (folder / marker).exists() and any(folder.iterdir()):
         raise InputError(f"{folder} holds something that is not a {kind}: choose an empty or new folder")
+
+
+def sweep(folder: Path, names: Iterable[str]) -> None:
+    """Remove the temporary files that a killed process left of `names` in `folder`."""
+    for name in names:
+        for leftover in Path(folder).glob(f".{name}.*.tmp"):
+            leftover.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

@@ -57,7 +57,11 @@ class Conformal:
             InputError: the model was not calibrated, or the document is damaged.
         """
         try:
-            return cls(float(document["level"]), tuple(document["edges"]), tuple(document["half_widths"]))
+            edges, half_widths = (tuple(map(float, document[name])) for name in ("edges", "half_widths"))
+            conformal = cls(float(document["level"]), edges, half_widths)
+            if len(half_widths) != len(edges) + 1:
+                raise ValueError("a class without a width")
+            return conformal
         except (KeyError, TypeError, ValueError):
             raise InputError("the model has no calibration, so it gives no intervals: train it again") from None
 
@@ -71,11 +75,20 @@ def fit_conformal(predicted: Floats, value: Floats, level: float = 0.9) -> Confo
     if len(value) < LEAST:
         raise InputError(f"{len(value)} calibration pairs: expected at least {LEAST}, label more pairs")
     classes = min(CLASSES, max(1, len(value) // PAIRS_A_CLASS))
-    edges = np.quantile(predicted, np.arange(1, classes) / classes)
+    edges = _populated(np.quantile(predicted, np.arange(1, classes) / classes), predicted)
     of_class = np.searchsorted(edges, predicted, side="right")
     residual = np.abs(predicted - value)
-    half_widths = tuple(conformal_quantile(residual[of_class == k], level) for k in range(classes))
-    return Conformal(level, tuple(float(edge) for edge in edges), half_widths)
+    half_widths = tuple(conformal_quantile(residual[of_class == k], level) for k in range(len(edges) + 1))
+    return Conformal(level, tuple(edges), half_widths)
+
+
+def _populated(edges: Floats, predicted: Floats) -> list[float]:
+    """The edges that leave at least 20 pairs on both sides: many predictions may be equal (0, for one)."""
+    kept = [-math.inf]
+    for edge in edges:
+        if min(np.sum((kept[-1] <= predicted) & (predicted < edge)), np.sum(edge <= predicted)) >= LEAST:
+            kept.append(float(edge))
+    return kept[1:]
 
 
 def conformal_quantile(residual: Floats, level: float) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.errors import InputError
 from metricvae.inference.baselines import LabelledAreas, fit_areas
 from metricvae.inference.conformal import Floats, fit_conformal
 from metricvae.inference.predict import Predictions, Predictor
@@ -75,12 +76,20 @@ def answer(predictor: Predictor, data: DataSet, split: str = "test", on_progress
 def evaluate(
     predictor: Predictor, data: DataSet, split: str = "test", on_progress: Progress | None = None
 ) -> Evaluation:
-    """Measure a model on one split of a data set."""
+    """Measure a model on one split of a data set.
+
+    Raises:
+        InputError: no such split, or all its pairs have one value, of which R^2 says nothing.
+    """
     answers = answer(predictor, data, split, on_progress)
     learned = np.flatnonzero(data.split == "train")
     base = labelled_areas(data, learned if split != "all" and len(learned) else answers.rows)
     test = labelled_areas(data, answers.rows)
     said, value = answers.predictions, answers.value
+    if value.min() == value.max():
+        raise InputError(
+            f"all {len(value)} pairs of split '{split}' have the value {value[0]:g}: label more, or take another split"
+        )
     error = said.value - value
     mse = float(np.mean(error**2))
     some = value > 0

@@ -23,6 +23,10 @@ class Encoder(Protocol):
         """(m, 1, H, W) objects -> (m, ...) features. Holds no weights, so it is done once an object and may be kept."""
         ...
 
+    def rescaled(self, features: Tensor, factor: float) -> Tensor:
+        """Features of the same objects `factor` times as large."""
+        ...
+
     def __call__(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features -> mean and log-variance, (m, d) each."""
         ...

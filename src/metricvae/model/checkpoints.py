@@ -22,7 +22,7 @@ from torch import Tensor
 
 from metricvae import __version__
 from metricvae.errors import InputError
-from metricvae.files import atomic_path, check_sha256, read_json, require_free_folder, sha256_of, write_json
+from metricvae.files import atomic_path, check_sha256, read_json, require_free_folder, sha256_of, sweep, write_json
 from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.model.logs import LOG
 
@@ -75,9 +75,10 @@ def begin_model(
         InputError: the folder holds something else, or a model begun with another configuration or other data.
     """
     folder = Path(folder)
-    _sweep(folder)
+    sweep(folder, (CONFIG, WEIGHTS, RESUME, LOG))
     require_free_folder(folder, CONFIG, "model")
     begun = {"model": model.to_json(), "training": dict(training), "data": dict(data)}
+    begun = json.loads(json.dumps(begun))  # a tuple comes back from the file as a list
     if not (folder / CONFIG).exists():
         write_json(folder / CONFIG, {"metricvae": __version__, "status": "unfinished", **begun})
     document = _read_config(folder)
@@ -194,13 +195,6 @@ def _resolve(folder_or_name: str | Path) -> Path:
         names = ", ".join(shipped) or "none in this installation"
         raise InputError(f"{folder} is not a model: expected a folder with {CONFIG}, or a model that ships ({names})")
     return folder
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed process left half-written."""
-    for name in (CONFIG, WEIGHTS, RESUME, LOG):
-        for leftover in folder.glob(f".{name}.*.tmp"):
-            leftover.unlink()
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import itertools
 import math
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -30,6 +32,12 @@ class FlatEncoder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """Nothing to prepare: the pixels are the features."""
         return x
+
+    def rescaled(self, features: Tensor, factor: float) -> Tensor:
+        """The same objects `factor` times as large about the canvas centre, bilinear."""
+        scale = torch.tensor([[1 / factor, 0, 0], [0, 1 / factor, 0]], device=features.device, dtype=features.dtype)
+        grid = F.affine_grid(scale.expand(len(features), -1, -1), list(features.shape), align_corners=False)
+        return F.grid_sample(features, grid, align_corners=False)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.layers(features.flatten(1)).chunk(2, dim=1)

@@ -66,7 +66,7 @@ class Ring(nn.Module):
         self.layer = nn.Conv2d(channels, out, (1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        convolved: Tensor = self.layer(functional.pad(x, (self.margin, self.margin, 0, 0), mode="circular"))
+        convolved: Tensor = self.layer(around(x, self.margin))
         return convolved
 
 
@@ -83,15 +83,40 @@ class Residual(nn.Module):
 
 
 def halve(x: Tensor) -> Tensor:
-    """Every second sector, blurred by (1, 2, 1) / 4 first, so that little depends on which ones are kept."""
-    return (0.5 * x + 0.25 * (x.roll(1, -1) + x.roll(-1, -1)))[..., ::2]
+    """Neighbouring sectors averaged, so that little depends on which two are neighbours."""
+    return functional.avg_pool2d(x, (1, 2))
+
+
+def around(x: Tensor, margin: int) -> Tensor:
+    """`x` with `margin` sectors of the other end before and behind: the last dimension is a circle."""
+    return functional.pad(x, (margin, margin, 0, 0), mode="circular")
+
+
+class Stem(nn.Module):
+    """Polar pictures (m, 1, RINGS, SECTORS) -> (m, out, 1, SECTORS / 2).
+
+    Two small convolutions that are the same for all rings, as an edge is an edge at any radius, and a third that
+    gathers the rings that are left into channels.
+    """
+
+    def __init__(self, out: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 32, (6, 5), stride=(3, 1), padding=(3, 0))
+        self.second = nn.Conv2d(32, 64, (5, 3), stride=(2, 1), padding=(2, 0))
+        self.third = nn.Conv2d(64, out, (9, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = halve(functional.silu(self.first(around(x, 2))))
+        h = functional.silu(self.second(around(h, 1)))
+        gathered: Tensor = self.third(around(h, 1))
+        return gathered
 
 
 class PolarEncoder(nn.Module):
     """Masks -> mean and log-variance of q(z | x), the same for every rigid motion of the mask.
 
-    The rings enter as channels: each sector is a vector of RINGS coverages, weighted by the square root of the ring's
-    area (so that products of pictures sum like areas), and all convolutions run around the circle.
+    A cell of the picture is weighted by the square root of its ring's radius, so that products of pictures sum like
+    areas. Behind the stem all convolutions run around the circle.
 
     Args:
         widths: channels of the stages; the sectors are halved between stages.
@@ -103,27 +128,36 @@ class PolarEncoder(nn.Module):
     def __init__(self, widths: Sequence[int], latent: int) -> None:
         super().__init__()
         radius = torch.arange(RINGS) + 0.5
-        self.register_buffer("weight", (radius / radius.mean()).sqrt()[None, :, None, None], persistent=False)
-        self.stem = Ring(RINGS, widths[0], 5)
-        self.stages = nn.ModuleList(
-            nn.Sequential(*([] if before == width else [Ring(before, width, 1)]), Residual(width))
-            for before, width in zip([widths[0], *widths], widths, strict=False)
-        )
-        last = widths[-1]
-        self.head = nn.Sequential(
-            nn.Linear((2 + HARMONICS) * last, 2 * last), nn.SiLU(), nn.Linear(2 * last, 2 * latent)
-        )
+        self.register_buffer("weight", (radius / radius.mean()).sqrt()[:, None], persistent=False)
+        self.stem = Stem(widths[0])
+        self.stages = nn.ModuleList(_stages(widths))
+        pooled = (2 + HARMONICS) * (widths[-1] + RINGS)
+        self.head = nn.Sequential(nn.Linear(pooled, 2 * widths[-1]), nn.SiLU(), nn.Linear(2 * widths[-1], 2 * latent))
 
     def prepare(self, x: Tensor) -> Tensor:
         """The polar pictures of the masks."""
         return polar_pictures(x)
 
+    def rescaled(self, features: Tensor, factor: float) -> Tensor:
+        """The pictures of the same shapes `factor` times as large."""
+        return rescaled(features, factor)
+
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.stem(features.transpose(1, 2) * self.weight)
+        weighted = features * self.weight
+        h = self.stem(weighted)
         for depth, stage in enumerate(self.stages):
             h = stage(halve(h) if depth else h)
-        mean, log_variance = self.head(pool(functional.silu(h.squeeze(2)))).chunk(2, dim=-1)
+        pooled = torch.cat([pool(functional.silu(h.squeeze(2))), pool(weighted.squeeze(1))], dim=1)
+        mean, log_variance = self.head(pooled).chunk(2, dim=-1)
         return mean, log_variance
+
+
+def _stages(widths: Sequence[int]) -> list[nn.Sequential]:
+    """One residual block each, after a change of channels where the width changes."""
+    before = [widths[0], *widths]
+    return [
+        nn.Sequential(*([] if a == b else [Ring(a, b, 1)]), Residual(b)) for a, b in zip(before, widths, strict=False)
+    ]
 
 
 HARMONICS = 4
@@ -157,10 +191,7 @@ class CanonicalDecoder(nn.Module):
         super().__init__()
         self.sectors = SECTORS >> (len(widths) - 1)
         self.start = nn.Linear(latent, widths[0] * self.sectors)
-        self.stages = nn.ModuleList(
-            nn.Sequential(*([] if before == width else [Ring(before, width, 1)]), Residual(width))
-            for before, width in zip([widths[0], *widths], widths, strict=False)
-        )
+        self.stages = nn.ModuleList(_stages(widths))
         self.last = Ring(widths[-1], RINGS)
         self.register_buffer("weight", cell_areas(), persistent=False)
 
@@ -194,13 +225,25 @@ def turned_to(pictures: Tensor, others: Tensor, weight: Tensor) -> Tensor:
     return pictures.gather(-1, sectors[:, None, None, :].expand_as(pictures))
 
 
+def rescaled(pictures: Tensor, factor: float) -> Tensor:
+    """Polar pictures (m, 1, RINGS, SECTORS) of the same shapes `factor` times as large, linear between rings."""
+    ring = (torch.arange(RINGS, device=pictures.device) + 0.5) / factor - 0.5
+    below = ring.floor()
+    share = (ring - below)[:, None]
+    bordered = functional.pad(pictures, (0, 0, 1, 1))
+    row = (below.long() + 1).clamp(0, RINGS + 1)
+    return bordered[:, :, row] * (1 - share) + bordered[:, :, (row + 1).clamp(max=RINGS + 1)] * share
+
+
 def painted(pictures: Tensor, side: int = 200) -> Tensor:
     """Polar pictures (m, 1, RINGS, SECTORS) on a square canvas, centroid in the middle: (m, 1, side, side)."""
     offset = torch.arange(side, device=pictures.device) - (side - 1) / 2
     radius = torch.hypot(offset[None, :], offset[:, None]) * (RINGS / (REACH * side))
     sector = torch.atan2(-offset[:, None], offset[None, :]) * (SECTORS / (2 * math.pi))
-    around = functional.pad(pictures, (1, 1, 0, 0), mode="circular")
     across = (2 * (sector % SECTORS) + 3) / (SECTORS + 2) - 1
     grid = torch.stack([across, radius * (2 / RINGS) - 1], dim=-1).expand(len(pictures), -1, -1, -1)
     inside = (radius < RINGS).to(pictures.dtype)
-    return functional.grid_sample(around, grid, mode="bilinear", padding_mode="border", align_corners=False) * inside
+    return (
+        functional.grid_sample(around(pictures, 1), grid, mode="bilinear", padding_mode="border", align_corners=False)
+        * inside
+    )

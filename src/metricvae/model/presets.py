@@ -66,7 +66,7 @@ def _overlap() -> Preset:
     """
     return Preset(
         model=ModelConfig(
-            encoder="polar", decoder="canonical", encoder_widths=(128, 192, 256), decoder_widths=(192, 128, 96, 96)
+            encoder="polar", decoder="canonical", encoder_widths=(192, 256, 256), decoder_widths=(192, 128, 96, 96)
         ),
         training=TrainingConfig(
             steps=10_000,
@@ -78,7 +78,8 @@ def _overlap() -> Preset:
             warmup_steps=100,
             schedule="cosine",
             mirror=True,
-            copies=2,
+            scales=(0.75, 1.2),
+            copies=1,
             average_decay=0.999,
             evaluate_every=250,
             stored_as="float16",

@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from metricvae.errors import InputError
-from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.model.autoencoder import Encoder, MagicAutoencoder, ModelConfig, build
 from metricvae.model.batches import Batch, LossTerms, Move, PairData, choose_anchors, graph, pairs_of_step
 from metricvae.model.checkpoints import StoredAs, begin_model, finish_model, rounded
 from metricvae.model.features import Features, KeptFeatures, LiveFeatures
@@ -47,6 +47,8 @@ class TrainingConfig:
         warmup_steps: steps in which the learning rates rise from zero.
         schedule: learning rates after that: `constant`, or falling to zero at the end along a `cosine`.
         mirror: reflect all objects of a batch, every other time: the overlap of two reflected objects is the same.
+        scales: objects of a batch are shown this many times as large, one factor a batch, drawn uniformly; an area
+            grows with its square, and the metric with it. None shows them as they are.
         copies: moved copies of each object that are prepared before training and drawn from in every step; 0 makes a
             new one each time, which costs more than the step where the encoder's preparation is dear.
         average_decay: weights are averaged over time with this decay, and the average is what is kept; None keeps the
@@ -75,6 +77,7 @@ class TrainingConfig:
     warmup_steps: int = 0
     schedule: Literal["constant", "cosine"] = "constant"
     mirror: bool = False
+    scales: tuple[float, float] | None = None
     copies: int = 0
     average_decay: float | None = None
     evaluate_every: int = 250
@@ -150,6 +153,17 @@ def batch_of_step(
     return Batch(x, x_moved, *(part.to(x.device) for part in (anchors, first, second, value, size)))
 
 
+def enlarged(batch: Batch, encoder: Encoder, factor: float) -> Batch:
+    """The same batch of objects `factor` times as large: areas, and the metric, grow with the square."""
+    return replace(
+        batch,
+        x=encoder.rescaled(batch.x, factor),
+        x_moved=encoder.rescaled(batch.x_moved, factor),
+        value=batch.value * factor**2,
+        size=batch.size * factor**2,
+    )
+
+
 def training_step(state: TrainingState, data: PairData, features: Features, config: TrainingConfig) -> list[float]:
     """One step: take a batch, compute the four losses, check them, move the weights. Returns the losses.
 
@@ -159,6 +173,10 @@ def training_step(state: TrainingState, data: PairData, features: Features, conf
         int(np.random.SeedSequence((config.seed, state.step)).generate_state(1)[0])
     )
     batch = batch_of_step(data, features, state.step, config, generator)
+    if config.scales is not None:
+        low, high = config.scales
+        factor = low + (high - low) * torch.rand((), generator=generator).item()
+        batch = enlarged(batch, state.model.encoder, factor)
     with autocast(config.precision, state.device):
         terms = training_losses(state.model, batch, generator, config)
     values = require_finite(terms, state.step + 1)

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import scipy.fft
 
+from metricvae.errors import InputError
 from metricvae.overlap.kernels import climb
 from metricvae.overlap.planar import Prepared, check_pair, peaks, promising, report, turned
 from metricvae.overlap.records import Overlap
@@ -25,10 +26,12 @@ def solve_dense(a: Prepared, b: Prepared, *, step_deg: float = 0.5, refined: int
         refined: how many of the best turns (local maxima first) are refined off the grid.
 
     Raises:
-        InputError: the canvases differ in size, or one is blank.
+        InputError: the canvases differ in size, one is blank, or the step is not as above.
     """
     check_pair(a, b)
     count = round(360 / step_deg)
+    if count % 2 or not math.isclose(count * step_deg, 360):
+        raise InputError(f"a step of {step_deg:g} degrees does not divide a half turn: take 0.5, 1, 2 ...")
     cells = scipy.fft.next_fast_len(2 * math.ceil(a.radius + b.radius) + 2, real=True)
     still = a.spectra(1, 1, cells, 1.0)[0]
     height = np.empty(count, dtype=np.float32)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from metricvae.objects.images import read_image
 from metricvae.overlap.planar import Effort, Prepared, solve
 from metricvae.overlap.records import Overlap
+from metricvae.overlap.workers import worker_pool
 
 PAIRS_A_TASK = 16
 KEPT = 512
@@ -24,13 +22,13 @@ def solve_files(
     """Maximum overlaps of pairs of image files, in the order of `pairs`, as they become known.
 
     Raises:
-        InputError: an image that cannot be used.
+        InputError: an image that cannot be used, fewer than one worker, or one was killed.
     """
     work = functools.partial(_solve_file_pair, effort, fit)
     if len(pairs) <= PAIRS_A_TASK:
         yield from map(work, pairs)
         return
-    with ProcessPoolExecutor(workers or os.cpu_count() or 1, multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         yield from pool.map(work, pairs, chunksize=PAIRS_A_TASK)
 
 

@@ -48,6 +48,10 @@ class Effort:
     climbs: int = 24
     finishes: int = 4
 
+    def __post_init__(self) -> None:
+        if self.angles < 2 or self.angles % 2 or min(self.cells, self.climbs, self.finishes) < 1:
+            raise InputError(f"{self}: expected an even number of angles, and at least 1 of everything else")
+
 
 @dataclass(frozen=True)
 class Level:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import multiprocessing
-import os
+import itertools
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,20 +23,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metricvae.errors import InputError
-from metricvae.files import atomic_path, read_json, require_free_folder, sha256_of, write_json, write_text
+from metricvae.files import atomic_path, read_json, require_free_folder, sha256_of, sweep, write_json, write_text
 from metricvae.objects.images import decode_png, encode_png, read_folder
 from metricvae.objects.silhouettes import Silhouette
 from metricvae.objects.sources import SOURCES, draw
-from metricvae.objects.splits import split_of
+from metricvae.objects.splits import Split, split_of
 from metricvae.overlap.planar import Effort, Prepared, solve
+from metricvae.overlap.workers import worker_pool
 from metricvae.pairs.card import dataset_readme
 from metricvae.pairs.dataset import CARD, OBJECT_SCHEMA, OBJECTS, PAIR_SCHEMA, PAIRS
-from metricvae.pairs.sampling import Block, objects_needed, plan_blocks
+from metricvae.pairs.sampling import Block, check_enough, lacking_splits, objects_needed, plan_blocks
 
 PARTS = ".parts"
 PLAN = "plan.json"
 OBJECTS_A_PART = 256
+MORE_OBJECTS = 64
+"""Drawn at a time when a split turned out to have too few."""
+
 BLOCKS_A_PART = 8
+README = "README.md"
 
 Item = TypeVar("Item")
 
@@ -98,11 +101,9 @@ def label(
         return _finished(folder, facts)
     require_free_folder(folder, PARTS, "data set")
     parts = folder / PARTS
-    _claim(parts, facts)
-    context = multiprocessing.get_context("spawn")
-    count = workers or os.cpu_count() or 1
-    with ProcessPoolExecutor(count, context, initializer=_one_thread) as pool:
-        _make_objects(plan, parts, pool, report)
+    with worker_pool(workers, _one_thread) as pool:
+        _claim(plan, parts, facts)
+        _draw_objects(plan, parts, pool, report)
         splits = pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist()
         by_split = plan_blocks(splits, plan.pairs, plan.partners, plan.seed)
         shards = [
@@ -123,7 +124,7 @@ def _facts(plan: LabelPlan) -> dict[str, Any]:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
     facts = dataclasses.asdict(plan)
     if plan.objects not in SOURCES:
-        facts["objects"] = Path(plan.objects).name
+        facts["objects"] = Path(plan.objects).resolve().name
     return facts
 
 
@@ -131,16 +132,29 @@ def _finished(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
     card: dict[str, Any] = read_json(folder / CARD)
     if card.get("plan") != facts:
         raise InputError(f"{folder} holds a finished data set of another plan: choose another folder")
+    _tidy(folder)
     return card
 
 
-def _claim(parts: Path, facts: dict[str, Any]) -> None:
+def _tidy(folder: Path) -> None:
+    """Remove what was needed on the way, and what a killed run left."""
+    if (folder / PARTS).exists():
+        shutil.rmtree(folder / PARTS)
+    sweep(folder, (PAIRS, OBJECTS, README, CARD))
+
+
+def _claim(plan: LabelPlan, parts: Path, facts: dict[str, Any]) -> None:
+    """Make the folder this plan's own. A folder of images is read first: one that cannot serve claims nothing."""
     mine = facts | {"version": version("metricvae")}
-    if (parts / PLAN).is_file():
-        if read_json(parts / PLAN) != mine:
-            raise InputError(
-                f"{parts.parent} holds an unfinished data set of another plan or version: choose another folder"
-            )
+    if (parts / PLAN).is_file() and read_json(parts / PLAN) != mine:
+        raise InputError(
+            f"{parts.parent} holds an unfinished data set of another plan or version: choose another folder"
+        )
+    if plan.objects not in SOURCES and not (parts / OBJECTS).exists():
+        table = object_table(read_folder(Path(plan.objects), fit=plan.fit))
+        check_enough(table["split"].to_pylist(), plan.pairs)
+        write_json(parts / PLAN, mine)
+        _write(parts / OBJECTS, [table], OBJECT_SCHEMA)
     else:
         write_json(parts / PLAN, mine)
 
@@ -171,29 +185,28 @@ def _run(
             future.result()
             done += pending[future]
             report(LabelProgress(stage, done, total))
-    except BrokenProcessPool:
-        raise InputError(
-            "a worker process was killed (out of memory?): run the same command again, finished work is kept"
-        ) from None
     finally:
         for future in pending:
             future.cancel()
 
 
-def _make_objects(plan: LabelPlan, parts: Path, pool: Executor, report: Report) -> None:
-    path = parts / OBJECTS
-    if path.exists():
+def _draw_objects(plan: LabelPlan, parts: Path, pool: Executor, report: Report) -> None:
+    """Draw the shapes of a generated source, and more of them while a split has too few."""
+    if (parts / OBJECTS).exists():
         return
-    if plan.objects not in SOURCES:
-        _write(path, [object_table(read_folder(Path(plan.objects), fit=plan.fit))], OBJECT_SCHEMA)
-        return
+    draw_part = functools.partial(_draw_part, plan.objects, plan.seed)
+    paths: list[Path] = []
+    splits: list[Split] = []
     total = objects_needed(plan.pairs, plan.partners)
-    starts = range(0, total, OBJECTS_A_PART)
-    sizes = [min(OBJECTS_A_PART, total - start) for start in starts]
-    paths = [parts / f"objects-{i:06d}.parquet" for i in range(len(starts))]
-    spans = list(zip(starts, sizes, strict=True))
-    _run(pool, functools.partial(_draw_part, plan.objects, plan.seed), spans, paths, sizes, "drawing shapes", report)
-    _write(path, (pq.read_table(part) for part in paths), OBJECT_SCHEMA)
+    while len(splits) < total or lacking_splits(splits, plan.pairs):
+        end = max(total, len(splits) + MORE_OBJECTS)
+        starts = range(len(splits), end, OBJECTS_A_PART)
+        sizes = [min(OBJECTS_A_PART, end - start) for start in starts]
+        fresh = [parts / f"objects-{start:09d}.parquet" for start in starts]
+        _run(pool, draw_part, list(zip(starts, sizes, strict=True)), fresh, sizes, "drawing shapes", report)
+        splits += itertools.chain.from_iterable(pq.read_table(path)["split"].to_pylist() for path in fresh)
+        paths += fresh
+    _write(parts / OBJECTS, map(pq.read_table, paths), OBJECT_SCHEMA)
 
 
 def _draw_part(source: str, seed: int, span: tuple[int, int], path: Path) -> None:
@@ -255,9 +268,9 @@ def _finish(facts: dict[str, Any], folder: Path, paths: Sequence[Path]) -> dict[
         "counts": _counts(folder),
         "sha256": {name: sha256_of(folder / name) for name in (OBJECTS, PAIRS)},
     }
-    write_text(folder / "README.md", dataset_readme(card))
+    write_text(folder / README, dataset_readme(card))
     write_json(folder / CARD, card)
-    shutil.rmtree(parts)
+    _tidy(folder)
     return card
 
 

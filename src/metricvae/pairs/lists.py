@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ def read_pair_list(path: Path) -> PairList:
     for number, pair in enumerate(names):
         for side, name in enumerate(pair):
             file = path.parent / name
-            if file not in files and not file.is_file():
+            if file not in files and not os.path.isfile(file):  # Path.is_file raises on a name that is too long
                 raise InputError(f"{path} row {number + 1}: there is no file '{name}' beside the CSV: mend the row")
             places[number, side] = files.setdefault(file, len(files))
     return PairList(tuple(names), tuple(files), places[:, 0], places[:, 1])

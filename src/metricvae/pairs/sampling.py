@@ -7,6 +7,7 @@ for many pairs. Blocks never cross a split.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,19 +32,29 @@ def plan_blocks(splits: Sequence[Split], pairs: int, partners: int, seed: int) -
     Raises:
         InputError: a split has too few objects for its share of pairs.
     """
+    check_enough(splits, pairs)
     members = {split: [i for i, of in enumerate(splits) if of == split] for split in SPLITS}
     quota = _quotas(pairs)
-    lacking = [s for s in SPLITS if quota[s] > len(members[s]) * (len(members[s]) - 1) // 2]
-    if lacking:
-        counts = ", ".join(f"{s} {len(members[s])}" for s in SPLITS)
-        raise InputError(
-            f"{len(splits)} objects (by split: {counts}) cannot form {pairs} distinct pairs with {quota[lacking[0]]} "
-            f"in {lacking[0]}: give more objects or ask for fewer pairs"
-        )
     return {
         split: _blocks(members[split], quota[split], partners + 1, np.random.default_rng([seed, place]))
         for place, split in enumerate(SPLITS)
     }
+
+
+def check_enough(splits: Sequence[Split], pairs: int) -> None:
+    """Raise InputError when a split has too few objects for its share of `pairs` distinct pairs."""
+    lacking = lacking_splits(splits, pairs)
+    if lacking:
+        counts = ", ".join(f"{split} {splits.count(split)}" for split in SPLITS)
+        raise InputError(
+            f"{len(splits)} objects (by split: {counts}) cannot form {pairs} distinct pairs with "
+            f"{_quotas(pairs)[lacking[0]]} in {lacking[0]}: give more objects or ask for fewer pairs"
+        )
+
+
+def lacking_splits(splits: Sequence[Split], pairs: int) -> list[Split]:
+    """The splits whose objects are too few for their share of `pairs` distinct pairs."""
+    return [split for split, quota in _quotas(pairs).items() if quota > math.comb(splits.count(split), 2)]
 
 
 def _quotas(pairs: int) -> dict[Split, int]:
@@ -76,5 +87,8 @@ def _ordered(pair: tuple[int, int]) -> tuple[int, int]:
 
 
 def objects_needed(pairs: int, partners: int) -> int:
-    """How many generated objects let every split fill its share without using an object twice, and a few to spare."""
+    """How many generated objects let every split fill its share without using an object twice, and a few to spare.
+
+    Splits are drawn by chance, so a small data set may still lack objects in one (`lacking_splits`) and draw more.
+    """
     return max(int(np.ceil(2 * pairs / partners * 1.02)) + 8 * (partners + 1), 64)

@@ -1,0 +1,114 @@
+"""How much the fast planar solver loses against the dense search, and how fast it is. JSON on stdout.
+
+    python benchmarks/solver.py --icons FOLDER_OF_PNGS [--pairs 200] [--workers 2]
+
+Three sets of random pairs: `mixed` shapes, thin or spiky shapes (combs, 12-rayed stars, spirals, rings), and the
+images of a folder. The dense search takes about a third of a second a pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from metricvae.objects import Mask, draw, read_folder, stream
+from metricvae.overlap import Overlap, Prepared, overlap_area, solve, solve_dense
+
+THIN = ("comb", "rays", "spiral", "ring")
+SEED = 2017
+
+
+def thin_shapes(count: int) -> list[Mask]:
+    """Procedural shapes of the thin and spiky families, equally many of each."""
+    kept: dict[str, list[Mask]] = {family: [] for family in THIN}
+    for shape in stream("procedural", 10**6, SEED):
+        if shape.family in kept and len(kept[shape.family]) < -(-count // len(THIN)):
+            kept[shape.family].append(shape.mask)
+        if sum(map(len, kept.values())) >= count:
+            break
+    shapes = [mask for masks in kept.values() for mask in masks]
+    order = np.random.default_rng(SEED).permutation(len(shapes))
+    return [shapes[i] for i in order[:count]]
+
+
+def sets(pairs: int, icons: Path | None) -> dict[str, list[Mask]]:
+    """2 x `pairs` masks of each kind; neighbours are a pair."""
+    found = {"mixed": [shape.mask for shape in draw("mixed", 2 * pairs, SEED)], "thin": thin_shapes(2 * pairs)}
+    if icons is not None:
+        images = read_folder(icons)
+        chosen = np.random.default_rng(SEED).choice(len(images), 2 * pairs, replace=False)
+        found["icons"] = [images[i].mask for i in chosen]
+    return found
+
+
+def both(pair: tuple[Mask, Mask]) -> tuple[Overlap, Overlap, float]:
+    """Fast and dense answer, and the CPU seconds of the fast one (shapes prepared anew)."""
+    start = time.process_time()
+    fast = solve(Prepared(pair[0]), Prepared(pair[1]))
+    seconds = time.process_time() - start
+    return fast, solve_dense(Prepared(pair[0]), Prepared(pair[1])), seconds
+
+
+def figures(masks: list[Mask], pool: ProcessPoolExecutor) -> dict[str, float]:
+    pairs = list(zip(masks[::2], masks[1::2], strict=True))
+    answers = list(pool.map(both, pairs, chunksize=4))
+    shortfall = np.array([1 - fast.area / dense.area for fast, dense, _ in answers])
+    redone = [
+        abs(overlap_area(a, b, fast.pose) - fast.area) for (a, b), (fast, _, _) in zip(pairs, answers, strict=True)
+    ]
+    above = [fast.area > min(fast.area_a, fast.area_b) for fast, _, _ in answers]
+    return {
+        "pairs": len(pairs),
+        "mean_shortfall_percent": round(100 * float(shortfall.mean()), 4),
+        "mean_shortfall_where_dense_is_better_percent": round(100 * float(shortfall.clip(min=0).mean()), 4),
+        "worst_shortfall_percent": round(100 * float(shortfall.max()), 3),
+        "largest_gain_percent": round(-100 * float(shortfall.min()), 3),
+        "pose_redone_worst_difference_pixels": round(max(redone), 4),
+        "pairs_above_smaller_area": int(np.sum(above)),
+        "cpu_ms_a_pair_unshared": round(1000 * float(np.median([seconds for *_, seconds in answers])), 2),
+    }
+
+
+def speed(workers: int, pairs: int) -> dict[str, float]:
+    """Labelling as users run it: wall time of the labelling stage after the workers have started."""
+    import tempfile
+
+    from metricvae.pairs import LabelPlan, label
+
+    marks: list[tuple[float, int]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        label(
+            LabelPlan("mixed", pairs, SEED),
+            Path(folder) / "data",
+            workers=workers,
+            on_progress=lambda p: marks.append((time.monotonic(), p.done)) if p.stage == "labelling pairs" else None,
+        )
+        wall = time.monotonic() - start
+    steady = (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
+    return {"workers": workers, "pairs": pairs, "pairs_per_second": round(steady, 1), "whole_command_seconds": round(wall, 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--icons", type=Path)
+    parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--speed-pairs", type=int, default=4000)
+    options = parser.parse_args()
+    report: dict[str, object] = {"speed": speed(options.workers, options.speed_pairs)}
+    with ProcessPoolExecutor(options.workers) as pool:
+        for name, masks in sets(options.pairs, options.icons).items():
+            report[name] = figures(masks, pool)
+            print(name, report[name], file=sys.stderr)
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
