@@ -1,8 +1,13 @@
-"""A small problem for the model's tests: centred rectangles on a 24x24 canvas, whose overlap as they lie is known."""
+"""Two small problems for the model's tests, both of rectangles, whose overlap is known without a solver.
+
+`flat`: centred on a 24x24 canvas; the value of a pair is what they share as they lie. `polar`: anywhere and any way
+round on a 64x64 canvas; the value is what they share with their middles and their long sides laid together.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,13 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from metricvae.model.autoencoder import ModelConfig
+from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.model.batches import PairData
+from metricvae.model.features import Features, LiveFeatures, move_randomly
 from metricvae.model.metrics import Head, InnerProduct
-from metricvae.model.optimisers import LossWeights
-from metricvae.model.training import TrainingConfig, TrainResult, train
+from metricvae.model.optimisers import LossWeights, Optimisers
+from metricvae.model.settings import TrainingConfig
+from metricvae.model.state import TrainingState
+from metricvae.model.training import TrainResult, train
 
 SIDE = 24
+POLAR_SIDE = 64
+CPU = torch.device("cpu")
 
 
 def rectangles(objects: int, pairs: int, seed: int) -> PairData:
@@ -29,6 +39,21 @@ def rectangles(objects: int, pairs: int, seed: int) -> PairData:
     return PairData.from_masks(masks, first, second, (masks[first] & masks[second]).sum((1, 2)))
 
 
+def turned_rectangles(objects: int, blocks: int, seed: int) -> PairData:
+    """Rectangles, each in a random pose, in blocks of 8 that all meet one another.
+
+    The value of a pair is the lesser width times the lesser length.
+    """
+    random = np.random.default_rng(seed)
+    half = np.sort(random.uniform(4, 20, (objects, 2)))
+    middle = np.abs(np.arange(POLAR_SIDE) - (POLAR_SIDE - 1) / 2)
+    lying = torch.from_numpy((middle[:, None] < half[:, 0, None, None]) & (middle < half[:, 1, None, None]))
+    masks = move_randomly(lying[:, None].float(), torch.Generator().manual_seed(seed))[:, 0].numpy().astype(np.uint8)
+    met = [itertools.combinations(random.permutation(objects)[:8].tolist(), 2) for _ in range(blocks)]
+    first, second = np.array(list(itertools.chain.from_iterable(met))).T
+    return PairData.from_masks(masks, first, second, 4 * np.minimum(half[first], half[second]).prod(axis=1))
+
+
 def nudge(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """A small motion: every object shifted by at most a pixel each way."""
     return torch.roll(x, torch.randint(-1, 2, (2,), generator=generator).tolist(), (2, 3))
@@ -37,6 +62,19 @@ def nudge(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def model_config(head: Head | None = None) -> ModelConfig:
     return ModelConfig(
         encoder_widths=(32,), decoder_widths=(16,), latent=8, head=head or InnerProduct(100.0), height=SIDE, width=SIDE
+    )
+
+
+def polar_config() -> ModelConfig:
+    return ModelConfig(
+        encoder="polar",
+        decoder="canonical",
+        encoder_widths=(8, 8),
+        decoder_widths=(8, 8),
+        latent=8,
+        head=InnerProduct(500.0),
+        height=POLAR_SIDE,
+        width=POLAR_SIDE,
     )
 
 
@@ -54,10 +92,42 @@ def training_config(**changes: Any) -> TrainingConfig:
     return dataclasses.replace(config, **changes)
 
 
+def polar_training(**changes: Any) -> TrainingConfig:
+    config = training_config(
+        batch_pairs=28,
+        run_length=28,
+        anchor_share=0.5,
+        learning_rate=3e-3,
+        weights=LossWeights(reconstruction=2e-6, latent=2e-6, deformation=0.1),
+        mirror=True,
+        scales=(0.8, 1.2),
+        copies=2,
+    )
+    return dataclasses.replace(config, **changes)
+
+
 def train_small(folder: Path, **changes: Any) -> TrainResult:
     data = rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2)
     return train(training_config(**changes), model_config(), *data, folder, move=nudge)
 
 
+def train_polar(folder: Path, **changes: Any) -> TrainResult:
+    """Everything that the `overlap` preset uses: kept copies, reflections, several sizes."""
+    data = turned_rectangles(30, 20, seed=1), turned_rectangles(16, 4, seed=2)
+    return train(polar_training(**changes), polar_config(), *data, folder)
+
+
+def state_of(model: MagicAutoencoder, kind: Any = "one", *rates: float, weights: LossWeights | None = None) -> Any:
+    """A training of `model` that has not begun."""
+    optimisers = Optimisers(model, kind, weights or LossWeights(), *(rates or (1e-3, 1e-3)))
+    return TrainingState(model, optimisers, average=False)
+
+
+def live(data: PairData, model: MagicAutoencoder | None = None) -> Features:
+    """Nudged objects as the model (the small flat one by default) is fed them."""
+    return LiveFeatures(data, (model or build(model_config())).encoder.prepare, nudge, CPU)
+
+
 if __name__ == "__main__":
-    train_small(Path(sys.argv[1]), steps=int(sys.argv[2]), evaluate_every=5, optimisers="two")
+    trainings = {"flat": train_small, "polar": train_polar}
+    trainings[sys.argv[1]](Path(sys.argv[2]), steps=int(sys.argv[3]), evaluate_every=5, optimisers="two")

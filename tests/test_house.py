@@ -10,7 +10,10 @@ import pytest
 
 import metricvae
 
-ROOMS = ("errors", "files", "objects", "overlap", "pairs", "model", "inference", "experiments", "cli")
+ROOMS = (
+    *("errors", "files", "objects", "overlap", "pairs", "model", "inference", "experiments"),
+    *("progress", "cli", "__main__"),
+)
 SOURCE = Path(metricvae.__file__).parent
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
 

@@ -5,85 +5,144 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from metricvae import __version__
 from metricvae.errors import InputError
+from metricvae.progress import progress
 
 Fields = dict[str, Any]
-Step = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One door.
+
+    Attributes:
+        does: what it does, in a line.
+        usage: what to write after its name.
+        add_options: adds its options to a parser, knowing the arguments that will be parsed.
+        run: does it, says so, and returns the document that `--json` prints.
+    """
+
+    does: str
+    usage: tuple[str, ...]
+    add_options: Callable[[Parser, Sequence[str]], None]
+    run: Callable[[Namespace], Fields]
 
 
 class Parser(ArgumentParser):
     """An argument parser whose every complaint is one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise InputError(f"{message} (see metricvae --help)")
+        raise InputError(f"{_plain(message)} (see {self.prog} --help)")
+
+
+class Help(DefaultHelpFormatter):
+    """Help that shows defaults where there are some, and types where the words beside an option do not say them."""
+
+    def _get_help_string(self, action: Any) -> str:
+        if "." in action.dest:
+            text = str(super()._get_help_string(action))
+            return text.replace("type: %(type)s, ", "") if "{" in self._metavar_formatter(action, "")(1)[0] else text
+        shown = action.option_strings and action.default not in (None, "==SUPPRESS==") and action.default is not False
+        return f"{action.help} (default: %(default)s)" if shown else str(action.help)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb. Returns 0 when it is done, 2 when the input is at fault, 130 when it was interrupted."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        parser = build_parser(arguments)
-        chosen = parser.instantiate(parser.parse_args(arguments))
-        options = chosen[chosen.verb]
-        document = VERBS[chosen.verb](options)
-        if options.json:
-            print(json.dumps(document, indent=2))
+        _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except SystemExit as end:  # --help
+        return int(end.code or 0)
     except InputError as error:
-        print(f"metricvae: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error), 2)
     except KeyboardInterrupt:
-        print("metricvae: interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
+        return _complain("interrupted; run the same command again", 130)
+    except BrokenPipeError:  # whoever read our answer has enough of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        return _complain(f"{error.filename or 'the answer'}: {error.strerror or error}; mend that and run it again", 2)
     return 0
 
 
-def build_parser(arguments: Sequence[str]) -> Parser:
-    """All verbs. `train` takes its defaults from the preset named in `arguments`."""
-    parser = Parser(prog="metricvae", description="Learn a transformation-invariant metric and answer it in one shot.")
-    parser.add_argument("--version", action="version", version=f"metricvae {__version__}")
-    verbs = parser.add_subcommands(dest="verb", title="verbs")
-    makers = {
-        "quickstart": ("the main job, small, on embedded shapes: label, train, Table 1, pictures", _quickstart_options),
-        "solve": ("the exact maximum overlap of two silhouettes, or of a list of pairs", _solve_options),
-        "label": ("make a data set of labelled pairs; resumes by itself", _label_options),
-        "train": ("train a model on a data set; resumes by itself", _train_options),
-        "evaluate": ("measure a model on a data set", _evaluate_options),
-        "predict": ("predict the overlap of two silhouettes, or of a list of pairs, in one shot", _predict_options),
-        "reproduce": ("a table or figure of the paper, as JSON, Markdown, PNG and one HTML page", _reproduce_options),
-    }
-    for verb, (help_text, add_options) in makers.items():
-        options = Parser(description=help_text)
-        add_options(options, arguments)
-        options.add_argument("--json", action="store_true", help="print one JSON document")
-        verbs.add_subcommand(verb, options, help=help_text)
-    return parser
+def _run(arguments: list[str]) -> None:
+    match arguments:
+        case []:
+            raise InputError(f"expected a verb: {', '.join(VERBS)} (see metricvae --help)")
+        case ["-h" | "--help", *_]:
+            print(_overview())
+        case ["--version", *_]:
+            print(f"metricvae {__version__}")
+        case [name, *rest] if name in VERBS:
+            options = _parse(name, rest)
+            document = VERBS[name].run(options)
+            if options.json:
+                print(json.dumps(_finite(document), indent=2))
+        case [name, *_]:
+            raise InputError(f"there is no verb '{name}': expected {', '.join(VERBS)} (see metricvae --help)")
+
+
+def _overview() -> str:
+    verbs = "\n".join(f"  {name:11} {verb.does}" for name, verb in VERBS.items())
+    return (
+        "usage: metricvae VERB ...\n\n"
+        "Learn a transformation-invariant metric between shapes and answer it in one shot.\n\n"
+        f"verbs:\n{verbs}\n\n"
+        "options:\n  -h, --help  this\n  --version   print the version\n\n"
+        "metricvae VERB --help says what each takes. Start with: metricvae quickstart"
+    )
+
+
+def _parse(name: str, arguments: list[str]) -> Namespace:
+    verb = VERBS[name]
+    prog = f"metricvae {name}"
+    usage = "\n       ".join(f"{prog} {line}" for line in verb.usage)
+    does = f"{verb.does[0].upper()}{verb.does[1:]}."
+    parser = Parser(prog=prog, usage=usage, description=does, formatter_class=Help, allow_abbrev=False)
+    verb.add_options(parser, arguments)
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    return parser.instantiate(parser.parse_args(arguments))
+
+
+def _plain(message: str) -> str:
+    """A complaint of jsonargparse in the words of the command line."""
+    message = re.sub(r'(?:Parser key|argument) "?([\w.]+)"?:', r"\1:", message)
+    message = re.sub(r"<class '(?:builtins\.)?([\w.]+)'>", r"\1", " ".join(message.split()))
+    message = re.sub(r"typing\.Literal\[(.+?)\]", r"one of \1", message)
+    message = re.sub(r"Does not validate against any of the Union subtypes.*Given value: ", "cannot take ", message)
+    return re.sub(r"Expected an? (.+?)\. Got value: ", r"expected \1, got ", message)
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"metricvae: {message}", file=sys.stderr)
+    return status
 
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
 
 def _quickstart_options(parser: Parser, _: Sequence[str]) -> None:
-    parser.add_argument("--out", default="metricvae-quickstart", help="folder for data, model and report")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", default="metricvae-quickstart", help="folder for data, models and report")
+    parser.add_argument("--seed", type=int, default=0, help="of the shapes, the pairs and the training")
 
 
 def _pair_options(parser: Parser) -> None:
     parser.add_argument("a", nargs="?", help="image of the first shape: white on black, 200x200")
     parser.add_argument("b", nargs="?", help="image of the second shape")
     parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it) instead of A B")
-    parser.add_argument("--out", help="CSV to write, with --pairs")
+    parser.add_argument("--out", help="CSV to write, with --pairs only")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
 
 
@@ -96,7 +155,7 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("task", choices=["overlap"], help="what to label")
     parser.add_argument("--objects", required=True, help="glyphs, procedural, mixed, or a folder of images")
     parser.add_argument("--pairs", type=int, required=True, help="how many pairs")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="the same plan with the same seed gives the same bytes")
     parser.add_argument("--out", required=True, help="folder of the data set")
     parser.add_argument("--partners", type=int, default=7, help="how many others each shape meets")
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
@@ -105,15 +164,14 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.model.presets import preset
-    from metricvae.model.training import TrainingConfig
+    from metricvae.model.settings import TrainingConfig
 
     parser.add_argument("dataset", help="folder that `metricvae label` wrote")
     parser.add_argument("--preset", default="overlap", help="overlap, or paper for the paper's network and rates")
     parser.add_argument("--out", required=True, help="folder of the model")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    if arguments[:1] == ["train"]:
-        default = preset(_named(arguments, "--preset") or "overlap").training
-        parser.add_argument("--training", type=TrainingConfig, default=default)
+    default = preset(_named(arguments, "--preset") or "overlap").training
+    parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
 
 
 def _evaluate_options(parser: Parser, _: Sequence[str]) -> None:
@@ -135,16 +193,18 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
     parser.add_argument("--model", default="overlap", help="the model beside the paper's; default: the one that ships")
     parser.add_argument("--paper-steps", type=int, default=2000, help="training steps of the paper's network")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the pairs, the batches and the paper's network")
 
 
 def _named(arguments: Sequence[str], option: str) -> str | None:
+    """The value of an option before anything is parsed; the last one counts."""
+    found = None
     for place, argument in enumerate(arguments):
-        if argument == option and place + 1 < len(arguments):
-            return arguments[place + 1]
-        if argument.startswith(f"{option}="):
-            return argument.partition("=")[2]
-    return None
+        if argument == option:
+            found = "".join(arguments[place + 1 : place + 2])
+        elif argument.startswith(f"{option}="):
+            found = argument.partition("=")[2]
+    return found
 
 
 # --- verbs -----------------------------------------------------------------------------------------------------------
@@ -153,7 +213,7 @@ def _named(arguments: Sequence[str], option: str) -> str | None:
 def _quickstart(options: Namespace) -> Fields:
     from metricvae.experiments.quickstart import quickstart
 
-    with _progress() as step:
+    with progress() as step:
         summary = quickstart(Path(options.out), seed=options.seed, on_step=step)
     return _say(options, summary.to_json(), summary.text())
 
@@ -174,32 +234,28 @@ def _solve(options: Namespace) -> Fields:
     listed = read_pair_list(Path(options.pairs))
     files = [(listed.files[i], listed.files[j]) for i, j in zip(listed.first, listed.second, strict=True)]
     rows = []
-    with _progress() as step:
-        for names, found in zip(
-            listed.names, solve_files(files, fit=options.fit, workers=options.workers), strict=True
-        ):
+    answers = solve_files(files, fit=options.fit, workers=options.workers)
+    with progress() as step:
+        step("solving pairs", 0, len(files))
+        for names, found in zip(listed.names, answers, strict=True):
             pose = found.pose
             rows.append([*names, f"{found.area:.2f}", f"{pose.angle_deg:.3f}", f"{pose.dx:.3f}", f"{pose.dy:.3f}"])
             step("solving pairs", len(rows), len(files))
     write_rows(Path(options.out), ["a", "b", "overlap", "angle_deg", "dx", "dy"], rows)
-    return _say(
-        options, {"pairs": len(rows), "out": options.out}, f"{len(rows)} pairs solved, written to {options.out}"
-    )
+    document = {"pairs": len(rows), "out": options.out}
+    return _say(options, document, f"{len(rows)} pairs solved, written to {options.out}")
 
 
 def _label(options: Namespace) -> Fields:
     from metricvae.pairs.labelling import LabelPlan, label
 
     plan = LabelPlan(options.objects, options.pairs, options.seed, options.partners, options.fit)
-    with _progress() as step:
+    with progress() as step:
         card = label(
             plan, Path(options.out), workers=options.workers, on_progress=lambda p: step(p.stage, p.done, p.total)
         )
-    return _say(
-        options,
-        card,
-        f"{options.pairs} labelled pairs in {options.out}; next: metricvae train {options.out} --out MODEL",
-    )
+    text = f"{options.pairs} labelled pairs; next: metricvae train {shlex.quote(options.out)} --out MODEL"
+    return _say(options, card, text)
 
 
 def _train(options: Namespace) -> Fields:
@@ -207,15 +263,23 @@ def _train(options: Namespace) -> Fields:
     from metricvae.model.presets import preset
     from metricvae.pairs.dataset import read_dataset
 
-    chosen = preset(options.preset)
+    chosen, device = preset(options.preset), _device(options.device)
     data = read_dataset(Path(options.dataset))
-    with _training_progress() as report:
+    with progress() as step, _about(options.dataset, options.out):
         facts = fit(
-            data, chosen.model, options.training, Path(options.out), device=_device(options.device), on_progress=report
+            data,
+            chosen.model,
+            options.training,
+            Path(options.out),
+            device=device,
+            on_prepare=lambda done, total: step("preparing shapes", done, total),
+            on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
         )
-    return _say(
-        options, facts, f"validation R^2 {facts['validation_r2']:.4f} after {facts['steps']} steps, in {options.out}"
+    text = (
+        f"validation R^2 {facts['validation_r2']:.4f} after {facts['steps']} steps; "
+        f"next: metricvae evaluate {shlex.quote(options.out)} {shlex.quote(options.dataset)}"
     )
+    return _say(options, facts, text)
 
 
 def _evaluate(options: Namespace) -> Fields:
@@ -224,7 +288,7 @@ def _evaluate(options: Namespace) -> Fields:
 
     predictor = Predictor.load(options.model, _device(options.device))
     data = read_dataset(Path(options.dataset))
-    with _progress() as step:
+    with progress() as step, _about(options.dataset):
         figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding shapes", done, total))
     document = dataclasses.asdict(figures)
     return _say(options, document, "\n".join(f"{name:18} {value:14.6g}" for name, value in document.items()))
@@ -235,8 +299,9 @@ def _predict(options: Namespace) -> Fields:
     from metricvae.objects.images import read_image
     from metricvae.pairs.lists import read_pair_list, write_rows
 
+    wants_list = _wants_list(options)
     predictor = Predictor.load(options.model, _device(options.device))
-    if not _wants_list(options):
+    if not wants_list:
         a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
         said = predictor.predict_masks([(a, b)])
         document = {"predicted": float(said.value[0]), "low": float(said.low[0]), "high": float(said.high[0])}
@@ -244,7 +309,7 @@ def _predict(options: Namespace) -> Fields:
         text = f"predicted maximum overlap {said.value[0]:.0f} pixels, {interval}"
         return _say(options, document, text)
     listed = read_pair_list(Path(options.pairs))
-    with _progress() as step:
+    with progress() as step:
         encoded = predictor.encode(
             lambda i: read_image(listed.files[i], fit=options.fit),
             len(listed.files),
@@ -254,15 +319,14 @@ def _predict(options: Namespace) -> Fields:
     numbers = zip(said.value, said.low, said.high, strict=True)
     rows = [[*names, *(f"{value:.2f}" for value in row)] for names, row in zip(listed.names, numbers, strict=True)]
     write_rows(Path(options.out), ["a", "b", "predicted", "low", "high"], rows)
-    return _say(
-        options, {"pairs": len(rows), "out": options.out}, f"{len(rows)} pairs predicted, written to {options.out}"
-    )
+    document = {"pairs": len(rows), "out": options.out}
+    return _say(options, document, f"{len(rows)} pairs predicted, written to {options.out}")
 
 
 def _reproduce(options: Namespace) -> Fields:
     from metricvae.experiments.reproduce import reproduce_table_1
 
-    with _progress() as step:
+    with progress() as step:
         summary = reproduce_table_1(
             Path(options.out),
             dataset=None if options.dataset is None else Path(options.dataset),
@@ -274,14 +338,44 @@ def _reproduce(options: Namespace) -> Fields:
     return _say(options, summary.to_json(), summary.text())
 
 
-VERBS: dict[str, Callable[[Namespace], Fields]] = {
-    "quickstart": _quickstart,
-    "solve": _solve,
-    "label": _label,
-    "train": _train,
-    "evaluate": _evaluate,
-    "predict": _predict,
-    "reproduce": _reproduce,
+VERBS = {
+    "quickstart": Verb(
+        "the main job, small, on embedded shapes: label, train, Table 1, pictures",
+        ("[--out DIR] [--seed N]",),
+        _quickstart_options,
+        _quickstart,
+    ),
+    "solve": Verb(
+        "the exact maximum overlap of two silhouettes, or of a list of pairs",
+        ("A B [--fit]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
+        _solve_options,
+        _solve,
+    ),
+    "label": Verb(
+        "make a data set of labelled pairs; resumes by itself",
+        ("overlap --objects SOURCE --pairs N --out DATASET [--seed N] [--fit] [--workers N]",),
+        _label_options,
+        _label,
+    ),
+    "train": Verb(
+        "train a model on a data set; resumes by itself",
+        ("DATASET --out MODEL [--preset NAME] [--training.FIELD VALUE ...]",),
+        _train_options,
+        _train,
+    ),
+    "evaluate": Verb("measure a model on a data set", ("MODEL DATASET [--split NAME]",), _evaluate_options, _evaluate),
+    "predict": Verb(
+        "predict the overlap of two silhouettes, or of a list of pairs",
+        ("MODEL A B [--fit]", "MODEL --pairs pairs.csv --out out.csv [--fit]"),
+        _predict_options,
+        _predict,
+    ),
+    "reproduce": Verb(
+        "a table of the paper, as JSON, Markdown, PNG and one HTML page",
+        ("table-1 --out REPORT [--dataset DATASET] [--model MODEL] [--seed N]",),
+        _reproduce_options,
+        _reproduce,
+    ),
 }
 
 
@@ -295,15 +389,32 @@ def _say(options: Namespace, document: Fields, text: str) -> Fields:
 
 
 def _wants_list(options: Namespace) -> bool:
-    if options.pairs is not None:
-        if options.a is not None:
-            raise InputError("got two images and --pairs: give one or the other")
-        if options.out is None:
-            raise InputError("--pairs needs --out: name the CSV to write")
-        return True
-    if options.a is None or options.b is None:
-        raise InputError("got fewer than two images: give A and B, or --pairs pairs.csv --out out.csv")
-    return False
+    if options.pairs is None:
+        if options.a is None or options.b is None:
+            raise InputError("got fewer than two images: give A and B, or --pairs pairs.csv --out out.csv")
+        if options.out is not None:
+            raise InputError("got two images and --out: the answer to one pair is printed, --out goes with --pairs")
+        return False
+    if options.a is not None:
+        raise InputError("got two images and --pairs: give one or the other")
+    if options.out is None:
+        raise InputError("--pairs needs --out: name the CSV to write")
+    if Path(options.out).is_dir():
+        raise InputError(f"{options.out} is a folder: name the CSV to write after --out")
+    if Path(options.out).resolve() == Path(options.pairs).resolve():
+        raise InputError(f"{options.out} is the list of pairs itself: give --out another name")
+    return True
+
+
+@contextlib.contextmanager
+def _about(*paths: str) -> Iterator[None]:
+    """Name the first path in a complaint that names none of them."""
+    try:
+        yield
+    except InputError as error:
+        if any(path in str(error) for path in paths):
+            raise
+        raise InputError(f"{paths[0]}: {error}") from error
 
 
 def _device(name: str) -> str:
@@ -312,53 +423,33 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError):
+        torch.zeros(1, device=name).item()
+    except Exception:  # PyTorch raises many kinds for what it lacks
         raise InputError(f"device '{name}' is not to be had here: use cpu or auto") from None
     return name
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Step]:
-    """A bar a stage on stderr: done of total, rate, time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    tasks: dict[str, Any] = {}
-    with bars:
-
-        def step(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total, completed=done, rate="")
-            speed = bars.tasks[tasks[stage]].speed
-            bars.update(tasks[stage], completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
-
-        yield step
+def _losses(now: Any) -> str:
+    """The four losses, and the validation R^2, of a training's progress: two lines of less than 80 characters."""
+    names = ("reconstruction", "latent", "deformation", "metric")
+    r2 = "not measured yet" if now.validation_r2 is None else f"{now.validation_r2:.4f}"
+    return "  ".join(f"{name} {_short(getattr(now, name))}" for name in names) + f"\nvalidation R^2 {r2}"
 
 
-@contextlib.contextmanager
-def _training_progress() -> Iterator[Callable[[Any], None]]:
-    """A bar on stderr with the four losses and the validation R^2."""
-    with _progress() as step:
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
-        def report(now: Any) -> None:
-            r2 = "-" if now.validation_r2 is None else f"{now.validation_r2:.4f}"
-            step(
-                f"training: reconstruction {now.reconstruction:.0f}, latent {now.latent:.1f}, "
-                f"deformation {now.deformation:.4f}, metric {now.metric:.5f}, validation R2 {r2}",
-                now.step,
-                now.steps,
-            )
 
-        yield report
+def _finite(document: Any) -> Any:
+    """The document with null for numbers that JSON does not have."""
+    match document:
+        case dict():
+            return {name: _finite(value) for name, value in document.items()}
+        case list() | tuple():
+            return [_finite(value) for value in document]
+        case float() if not math.isfinite(document):
+            return None
+    return document
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metricvae.experiments.reproduce import OnStep, Table1Run, compare, train_paper
+from metricvae.experiments.reproduce import OnStep, Table1Run, check_enough, compare, train_paper
+from metricvae.files import require_free_folder
 from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
 from metricvae.model.presets import preset
@@ -33,26 +35,30 @@ class Quickstart:
 
     def text(self) -> str:
         """Table 1, and what to try next."""
+        data = shlex.quote(str(self.folder / "data"))
         return (
             f"{self.run.text()}\n\n"
-            "This model was trained for a minute or two. The one that ships learned longer; try it on two pictures\n"
-            "of yours (white shape on black; --fit scales and centres):\n"
-            "  metricvae predict overlap A.png B.png --fit     the overlap in one shot\n"
-            "  metricvae solve A.png B.png --fit               the exact answer, with the pose\n"
-            f"  metricvae evaluate overlap {self.folder / 'data'}"
+            "This model learned for a minute or two; the one that ships, `overlap`, learned for hours. Try it next on\n"
+            "two pictures of yours (white shape on black; --fit scales and centres):\n"
+            "  metricvae predict overlap A.png B.png --fit    the overlap in one shot\n"
+            "  metricvae solve A.png B.png --fit              the exact answer, with the pose\n"
+            "and on the pairs that were labelled here:\n"
+            f"  metricvae evaluate overlap {data}"
         )
 
 
 def quickstart(folder: Path, *, seed: int, on_step: OnStep) -> Quickstart:
-    """Label, train and compare in `folder`; a second run finds what the first one finished.
+    """Label, train and compare in `folder`; a second run finds what the first one finished, or goes on with it.
 
     Raises:
         InputError: the folder holds something else, or the disk is full.
     """
     start = time.monotonic()
+    require_free_folder(folder, "data", "quickstart")
     plan = LabelPlan("mixed", PAIRS, seed)
     label(plan, folder / "data", on_progress=lambda p: on_step(p.stage, p.done, p.total))
     data = read_dataset(folder / "data")
+    check_enough(data, folder / "data", seed)
     chosen = preset("overlap")
     training = dataclasses.replace(chosen.training, steps=STEPS, seed=seed, evaluate_every=100)
     fit(
@@ -60,6 +66,7 @@ def quickstart(folder: Path, *, seed: int, on_step: OnStep) -> Quickstart:
         chosen.model,
         training,
         folder / "model",
+        on_prepare=lambda done, total: on_step("preparing shapes", done, total),
         on_progress=lambda p: on_step("training the overlap model", p.step, p.steps),
     )
     paper = train_paper(data, folder / "paper-model", PAPER_STEPS, seed, on_step)

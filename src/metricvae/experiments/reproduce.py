@@ -6,6 +6,7 @@ What takes long (pairs, the paper's network) is kept in a folder beside the repo
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ import numpy as np
 
 from metricvae.errors import InputError
 from metricvae.experiments.pictures import ExamplePair
-from metricvae.experiments.report import Fact, environment_facts, write_report
+from metricvae.experiments.report import MARKER, Fact, environment_facts, write_report
 from metricvae.experiments.table_1 import LARGE_SIZE, METHODS, Indices, Table1, Table1Data, draw_batches, table_1
 from metricvae.experiments.table_1_report import Agreement
 from metricvae.experiments.table_1_report import report as table_1_report
+from metricvae.files import require_free_folder
 from metricvae.inference.evaluate import Answers, answer, labelled_areas
 from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
@@ -88,6 +90,8 @@ def reproduce_table_1(
 ) -> Table1Run:
     """Table 1 on unseen `mixed` shapes (or on the test split of `dataset`), written as a report into `folder`.
 
+    Whatever can be at fault is looked at before anything that takes long.
+
     Args:
         folder: the report; what takes long is kept in `<folder>-work`.
         dataset: labelled pairs; None labels 22,000.
@@ -98,9 +102,12 @@ def reproduce_table_1(
     Raises:
         InputError: a data set with too few test pairs, a model that cannot be read, a folder that holds something else.
     """
-    start, step, work = time.monotonic(), on_step or (lambda *_: None), folder.with_name(f"{folder.name}-work")
-    if paper_steps < 1:
-        raise InputError(f"paper-steps is {paper_steps}: expected at least 1")
+    start, step, folder = time.monotonic(), on_step or (lambda *_: None), Path(os.path.abspath(folder))
+    for name, number, least in (("paper-steps", paper_steps, 1), ("seed", seed, 0)):
+        if number < least:
+            raise InputError(f"{name} is {number}: expected at least {least}")
+    require_free_folder(folder, MARKER, "report")
+    work = folder.with_name(f"{folder.name}-work")
     predictor = Predictor.load(model)
     if dataset is None:
         dataset = work / "pairs"
@@ -108,9 +115,18 @@ def reproduce_table_1(
             LabelPlan("mixed", PAIRS, 1_000_000 + seed), dataset, on_progress=lambda p: step(p.stage, p.done, p.total)
         )
     data = read_dataset(dataset)
+    check_enough(data, dataset, seed)
     paper = train_paper(data, work / "paper-model", paper_steps, seed, step)
     command = f"metricvae reproduce table-1 --model {model} --paper-steps {paper_steps} --seed {seed}"
     return compare(data, predictor, paper, folder, seed=seed, start=start, command=command, on_step=step)
+
+
+def check_enough(data: DataSet, folder: Path, seed: int) -> None:
+    """Raise InputError, naming the folder the data came from, when its test split is too small for Table 1."""
+    try:
+        draw_batches(len(data.rows("test")), seed=seed)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
 
 
 def train_paper(data: DataSet, folder: Path, steps: int, seed: int, on_step: OnStep) -> Predictor:
@@ -147,7 +163,7 @@ def compare(
     minutes = (time.monotonic() - start) / 60
     facts = [
         Fact("command", command),
-        Fact("minutes", round(minutes, 1)),
+        Fact("minutes of this run", round(minutes, 1)),
         Fact("test pairs", len(said.value)),
         Fact("training pairs of the baselines and the paper's network", len(train)),
         Fact("training steps of the paper's network", paper.loaded.facts["steps"]),

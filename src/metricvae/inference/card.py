@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from metricvae.model.checkpoints import LoadedModel
-from metricvae.model.training import TrainingConfig
+from metricvae.model.settings import TrainingConfig
 
 _TEXT = """---
 library_name: metricvae

@@ -14,8 +14,10 @@ from metricvae.inference.evaluate import calibrate
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.batches import PairData
 from metricvae.model.checkpoints import annotate, load_model
+from metricvae.model.features import OnPrepare
 from metricvae.model.logs import Progress
-from metricvae.model.training import TrainingConfig, train
+from metricvae.model.settings import TrainingConfig
+from metricvae.model.training import train
 from metricvae.objects.splits import Split
 from metricvae.pairs.dataset import DataSet
 
@@ -27,6 +29,7 @@ def fit(
     folder: Path,
     *,
     device: str | torch.device = "cpu",
+    on_prepare: OnPrepare | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, Any]:
     """Train on the train split, stop by the validation split, take interval widths from the calibration split.
@@ -41,7 +44,7 @@ def fit(
     """
     data.rows("calibration")
     parts = pair_data(data, "train"), pair_data(data, "validation")
-    train(training, model, *parts, folder, device=device, on_progress=on_progress)
+    train(training, model, *parts, folder, device=device, on_prepare=on_prepare, on_progress=on_progress)
     learned = {"task": data.card["task"], "data": data.card["plan"], "pairs": len(parts[0])}
     annotate(folder, facts=learned)
     calibrate(folder, data)

@@ -86,11 +86,11 @@ class Predictor:
     @torch.inference_mode()
     def values(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
         """Predicted metric of pairs of encoded objects, (n,), kept between 0 and the smaller area."""
-        a, b = (torch.from_numpy(np.ascontiguousarray(rows)).to(self.device) for rows in (first, second))
+        a, b = self._places(first), self._places(second)
         size_a, size_b = encoded.sizes[a], encoded.sizes[b]
         head = self.model.head
         raw = head.value(head.score(encoded.codes[a], encoded.codes[b]), size_a, size_b)
-        return torch.minimum(raw.clamp(min=0), torch.minimum(size_a, size_b)).double().cpu().numpy()
+        return torch.minimum(raw.clamp(min=0), torch.minimum(size_a, size_b)).cpu().double().numpy()
 
     def predict(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Predictions:
         """Values with intervals, for pairs of encoded objects.
@@ -101,8 +101,12 @@ class Predictor:
         conformal = Conformal.from_json(self.loaded.calibration)
         value = self.values(encoded, first, second)
         low, high = conformal.interval(value)
-        bound = torch.minimum(encoded.sizes[first], encoded.sizes[second]).double().cpu().numpy()
+        sizes = encoded.sizes.cpu().double().numpy()
+        bound = np.minimum(sizes[first], sizes[second])
         return Predictions(value, np.clip(low, 0, bound), np.clip(high, 0, bound), conformal.level)
+
+    def _places(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
 
     def predict_masks(self, pairs: Sequence[tuple[Mask, Mask]]) -> Predictions:
         """Values with intervals for pairs of masks."""

@@ -141,7 +141,7 @@ class MagicAutoencoder(nn.Module):
 def build(config: ModelConfig, seed: int = 0) -> MagicAutoencoder:
     """A model with initial weights drawn from `seed`; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # not `torch.manual_seed`, which reseeds every GPU too
         return MagicAutoencoder(_encoder(config), _decoder(config), config.head)
 
 

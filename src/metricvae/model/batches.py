@@ -7,8 +7,10 @@ pairs is encoded once. The paper's triple `x`, `x_moved`, `x_other` is `x[first]
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +115,7 @@ class PairData:
         return len(self.values)
 
     def unpack(self, objects: npt.NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
-        """Masks of the given objects, (k, 1, H, W) float32 of 0 and 1. One bit a pixel travels to the device."""
+        """Masks of the given objects, (k, 1, H, W) float32 of 0 and 1. One byte a pixel travels to the device."""
         pixels = np.unpackbits(self.packed[objects], axis=1, count=self.height * self.width)
         return torch.from_numpy(pixels).to(device).float().reshape(-1, 1, self.height, self.width)
 
@@ -131,6 +133,20 @@ class PairData:
         rows = np.concatenate([self.first, self.second])
         if rows.min() < 0 or rows.max() >= len(self.packed):
             raise InputError(f"the {name} data names an object outside its {len(self.packed)} objects: make it again")
+
+
+def data_facts(train: PairData, validation: PairData) -> dict[str, Any]:
+    """What tells one set of data from another, so that training never goes on with other data."""
+    digest = hashlib.sha256()
+    for data in (train, validation):
+        for array in (data.packed, data.first, data.second, data.values, data.sizes):
+            digest.update(np.ascontiguousarray(array).data)
+    return {"pairs": len(train), "validation_pairs": len(validation), "sha256": digest.hexdigest()}
+
+
+def generator_of(*words: int) -> torch.Generator:
+    """A source of chance seeded by all the words together, on the CPU: the same whatever the device."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
 
 
 @functools.lru_cache(maxsize=2)

@@ -10,7 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from metricvae.model.batches import Move, PairData
+from metricvae.model.autoencoder import Encoder
+from metricvae.model.batches import Move, PairData, generator_of
+from metricvae.model.settings import TrainingConfig
+from metricvae.objects import motions
+
+OnPrepare = Callable[[int, int], None]
+"""Told how many objects of how many are prepared."""
 
 Prepare = Callable[[Tensor], Tensor]
 Rows = npt.NDArray[np.int64]
@@ -54,27 +60,50 @@ class KeptFeatures:
         *,
         copies: int,
         seed: int,
-        on_progress: Callable[[int, int], None] | None = None,
+        on_prepare: OnPrepare | None = None,
     ) -> None:
         used = np.unique(np.concatenate([data.first, data.second]))
         self.place = np.full(len(data.packed), -1, dtype=np.int64)
         self.place[used] = np.arange(len(used))
-        self.copies, self.device = copies, device
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence((seed, 1)).generate_state(1)[0]))
-        chunks = []
+        self.poses, self.device = 1 + copies, device
+        shape = prepare(data.unpack(used[:1], device)).shape[1:]
+        self.kept = torch.empty((len(used), self.poses, *shape), dtype=torch.uint8, device=device)
+        generator = generator_of(seed, 0, 1)  # no step has this: theirs are (seed, step)
         for start in range(0, len(used), AT_ONCE):
-            x = data.unpack(used[start : start + AT_ONCE], device)
-            poses = [prepare(x), *(prepare(move(x, generator)) for _ in range(copies))]
-            chunks.append(torch.stack([(pose * 255).round().to(torch.uint8) for pose in poses], dim=1))
-            if on_progress is not None:
-                on_progress(start + len(x), len(used))
-        self.kept = torch.cat(chunks)
+            rows = slice(start, start + AT_ONCE)
+            x = data.unpack(used[rows], device)
+            for pose in range(self.poses):
+                shown = move(x, generator) if pose else x
+                self.kept[rows, pose] = (prepare(shown) * 255).round().to(torch.uint8)
+            if on_prepare is not None:
+                on_prepare(start + len(x), len(used))
 
     def pairs_of(self, objects: Rows, anchors: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(self.place[objects])
-        pose = torch.randint(self.copies + 1, (len(rows),), generator=generator)
-        other = (pose + torch.randint(1, self.copies + 1, (len(rows),), generator=generator)) % (self.copies + 1)
+        pose = torch.randint(self.poses, (len(rows),), generator=generator)
+        other = (pose + torch.randint(1, self.poses, (len(rows),), generator=generator)) % self.poses
         return self._take(rows, pose), self._take(rows[anchors], other[anchors])
 
-    def _take(self, rows: Tensor, pose: Tensor) -> Tensor:
-        return self.kept[rows.to(self.device), pose.to(self.device)].float() / 255
+    def _take(self, rows: Tensor, poses: Tensor) -> Tensor:
+        return self.kept[rows.to(self.device), poses.to(self.device)].float() / 255
+
+
+def features_for(
+    config: TrainingConfig,
+    data: PairData,
+    encoder: Encoder,
+    move: Move,
+    device: torch.device,
+    on_prepare: OnPrepare | None = None,
+) -> Features:
+    """Objects and moved copies, prepared ahead of time where `config.copies` asks for it."""
+    if config.copies == 0:
+        return LiveFeatures(data, encoder.prepare, move, device)
+    return KeptFeatures(
+        data, encoder.prepare, move, device, copies=config.copies, seed=config.seed, on_prepare=on_prepare
+    )
+
+
+def move_randomly(masks: Tensor, generator: torch.Generator) -> Tensor:
+    """Each object under a motion of its own that keeps it inside the canvas, cut at half as its picture would be."""
+    return (motions.move(masks, motions.random_motions(masks, generator)) > 0.5).float()

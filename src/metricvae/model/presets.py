@@ -9,7 +9,7 @@ from metricvae.errors import InputError
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.metrics import InverseCosine
 from metricvae.model.optimisers import LossWeights
-from metricvae.model.training import TrainingConfig
+from metricvae.model.settings import TrainingConfig
 
 PresetName = Literal["paper", "overlap"]
 
@@ -69,7 +69,7 @@ def _overlap() -> Preset:
             encoder="polar", decoder="canonical", encoder_widths=(192, 256, 256), decoder_widths=(192, 128, 96, 96)
         ),
         training=TrainingConfig(
-            steps=10_000,
+            steps=8_000,
             batch_pairs=448,
             run_length=28,
             anchor_share=0.25,

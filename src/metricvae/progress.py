@@ -1,0 +1,122 @@
+"""How far long work is, on stderr: bars on a terminal, a line now and then in a file, nothing for short work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+WINDOW = 30.0
+"""Seconds over which a rate is taken."""
+
+BETWEEN_LINES = 30.0
+"""Seconds from one line to the next where there is no terminal."""
+
+
+class Step(Protocol):
+    """Say that `done` of `total` in a `stage` are done.
+
+    `detail`: a line or two to be shown below the bar; `seconds_left`: where it is known better than from the pace.
+    """
+
+    def __call__(
+        self, stage: str, done: int, total: int, detail: str = "", seconds_left: float | None = None
+    ) -> None: ...
+
+
+class Pace:
+    """Rate and time left of one stage, from what was done in the last half minute."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def update(self, done: int, total: int, seconds_left: float | None) -> tuple[str, str]:
+        """Rate and time left as people write them; empty while they are not known, and at the end."""
+        now = time.monotonic()
+        self._seen.append((now, done))
+        while len(self._seen) > 2 and now - self._seen[1][0] > WINDOW:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        if done <= before or now <= then:
+            return "", ""
+        rate = (done - before) / (now - then)
+        left = (total - done) / rate if seconds_left is None else seconds_left
+        return f"{rate:.3g}/s" if rate < 999.5 else f"{rate:.0f}/s", f"{clock(left)} left" if done < total else ""
+
+
+def clock(seconds: float) -> str:
+    """0:07, 12:34, 1:02:03."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def progress() -> AbstractContextManager[Step]:
+    """What shows progress, for as long as the block lasts."""
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return bars() if terminal else lines()
+
+
+@contextlib.contextmanager
+def lines() -> Iterator[Step]:
+    """A line every half minute, so that a log file stays short and short work says nothing."""
+    paces: dict[str, Pace] = {}
+    last = time.monotonic()
+
+    def step(stage: str, done: int, total: int, detail: str = "", seconds_left: float | None = None) -> None:
+        nonlocal last
+        rate, left = paces.setdefault(stage, Pace()).update(done, total, seconds_left)
+        if time.monotonic() - last < BETWEEN_LINES:
+            return
+        last = time.monotonic()
+        parts = (f"{stage}: {done} of {total}", rate, left, *detail.splitlines())
+        sys.stderr.write(", ".join(part for part in parts if part) + "\n")
+        sys.stderr.flush()
+
+    yield step
+
+
+@contextlib.contextmanager
+def bars() -> Iterator[Step]:
+    """A bar a stage: done of total, rate, time left; below the bars what the last stage has to say of itself."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.text import Text
+
+    class Bars(Progress):
+        detail = ""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            if self.detail:
+                yield Text(self.detail, style="dim", no_wrap=True, overflow="ellipsis")
+
+    shown = Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[left]}"),
+        console=Console(stderr=True, highlight=False),
+        redirect_stdout=False,
+    )
+    paces: dict[str, Pace] = {}
+    tasks = {}
+
+    def step(stage: str, done: int, total: int, detail: str = "", seconds_left: float | None = None) -> None:
+        rate, left = paces.setdefault(stage, Pace()).update(done, total, seconds_left)
+        if stage not in tasks:
+            tasks[stage] = shown.add_task(stage, total=total, completed=done, rate="", left="")
+        shown.detail = detail
+        shown.update(tasks[stage], total=total, completed=done, rate=rate, left=left)
+
+    with shown:
+        yield step
