@@ -58,7 +58,8 @@ def invariance(predictor: Predictor, data: DataSet, count: int = 2000) -> dict[s
         z, moved = predictor.model.code(x), predictor.model.code(move_randomly(x, generator))
         changes.append((z - moved).norm(dim=1) / z.norm(dim=1))
     change = torch.cat(changes)
-    return {"shapes": len(change), "median_percent": 100 * change.median().item(), "p95_percent": 100 * change.quantile(0.95).item()}
+    median, p95 = change.quantile(torch.tensor([0.5, 0.95])).tolist()
+    return {"shapes": len(change), "median_percent": 100 * median, "p95_percent": 100 * p95}
 
 
 def encoding_speed(predictor: Predictor, data: DataSet) -> float:

@@ -92,7 +92,12 @@ def speed(workers: int, pairs: int) -> dict[str, float]:
         )
         wall = time.monotonic() - start
     steady = (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
-    return {"workers": workers, "pairs": pairs, "pairs_per_second": round(steady, 1), "whole_command_seconds": round(wall, 1)}
+    return {
+        "workers": workers,
+        "pairs": pairs,
+        "pairs_per_second": round(steady, 1),
+        "whole_command_seconds": round(wall, 1),
+    }
 
 
 def main() -> None:

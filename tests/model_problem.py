@@ -106,15 +106,16 @@ def polar_training(**changes: Any) -> TrainingConfig:
     return dataclasses.replace(config, **changes)
 
 
-def train_small(folder: Path, **changes: Any) -> TrainResult:
+def train_small(folder: Path, *, device: str = "cpu", on_progress: Any = None, **changes: Any) -> TrainResult:
     data = rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2)
-    return train(training_config(**changes), model_config(), *data, folder, move=nudge)
+    config = training_config(**changes)
+    return train(config, model_config(), *data, folder, device=device, on_progress=on_progress, move=nudge)
 
 
-def train_polar(folder: Path, **changes: Any) -> TrainResult:
-    """Everything that the `overlap` preset uses: kept copies, reflections, several sizes."""
+def train_polar(folder: Path, *, device: str = "cpu", on_progress: Any = None, **changes: Any) -> TrainResult:
+    """With all that the `overlap` preset uses: kept copies, reflections, several sizes."""
     data = turned_rectangles(30, 20, seed=1), turned_rectangles(16, 4, seed=2)
-    return train(polar_training(**changes), polar_config(), *data, folder)
+    return train(polar_training(**changes), polar_config(), *data, folder, device=device, on_progress=on_progress)
 
 
 def state_of(model: MagicAutoencoder, kind: Any = "one", *rates: float, weights: LossWeights | None = None) -> Any:

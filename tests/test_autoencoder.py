@@ -12,7 +12,7 @@ from metricvae.errors import InputError
 from metricvae.model.autoencoder import ModelConfig, build
 from metricvae.model.metrics import SignedInverseCosine
 from metricvae.model.presets import preset
-from model_problem import SIDE, model_config
+from model_problem import POLAR_SIDE, SIDE, model_config, polar_config
 
 
 def objects(count: int = 5) -> torch.Tensor:
@@ -25,6 +25,32 @@ def test_shapes() -> None:
     assert codes.mean.shape == codes.log_variance.shape == codes.sample.shape == (5, 8)
     assert model.decode(codes.sample).shape == x.shape
     assert torch.equal(model.code(x), codes.mean)
+
+
+def test_shapes_of_the_polar_model() -> None:
+    model = build(polar_config())
+    x = torch.zeros(5, 1, POLAR_SIDE, POLAR_SIDE)
+    x[..., 20:40, 25:50] = 1
+    features = model.encoder.prepare(x)
+    codes = model.encode(x, torch.Generator().manual_seed(1))
+    assert codes.mean.shape == codes.log_variance.shape == codes.sample.shape == (5, 8)
+    assert torch.equal(model.encode_features(features).mean, codes.mean)
+    logits, turned = model.decoder.reconstruction(model.decode(codes.sample), features)
+    assert logits.shape == turned.shape == features.shape
+    assert model.decoder.weight is not None
+    assert (features * model.decoder.weight).sum((1, 2, 3)) == pytest.approx(500.0, rel=0.01)
+
+
+@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
+def test_bfloat16_gives_codes_and_logits_in_float32(config: ModelConfig) -> None:
+    model, x = build(config), torch.zeros(2, 1, *config.shape)
+    x[..., 8:16, 8:20] = 1
+    exact = model.encode(x).mean
+    with torch.autocast("cpu", torch.bfloat16):
+        codes = model.encode(x, torch.Generator().manual_seed(0))
+        logits = model.decode(codes.sample)
+    assert codes.mean.dtype == codes.sample.dtype == codes.log_variance.dtype == logits.dtype == torch.float32
+    assert torch.allclose(codes.mean, exact, atol=0.02 * exact.abs().max().item())
 
 
 def test_draws_come_from_the_generator_alone() -> None:
@@ -51,14 +77,26 @@ def test_building_is_seeded_and_leaves_the_global_state_alone() -> None:
 
 
 def test_configurations_survive_json() -> None:
-    config = replace(model_config(SignedInverseCosine(2.0)), encoder_widths=(7, 5))
-    assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    for config in (replace(model_config(SignedInverseCosine(2.0)), encoder_widths=(7, 5)), polar_config()):
+        assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+@pytest.mark.parametrize("change", [{"encoder": "round"}, {"decoder": "round"}])
+def test_unknown_networks_are_refused(change: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="'round': expected flat or"):
+        build(ModelConfig.from_json(model_config().to_json() | change))
 
 
 @pytest.mark.parametrize("change", [{"colour": 3}, {"head": None}, {"head": {"name": "none"}}])
 def test_foreign_configurations_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(InputError):
         ModelConfig.from_json(model_config().to_json() | change)
+
+
+@pytest.mark.parametrize("change", [{"encoder": "polar"}, {"decoder": "canonical"}])
+def test_an_encoder_and_a_decoder_of_different_pictures_are_refused(change: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="expected flat with flat, or polar with canonical"):
+        ModelConfig(**change)  # type: ignore[arg-type]
 
 
 def test_the_paper_preset_is_the_paper_s_network() -> None:
@@ -69,6 +107,13 @@ def test_the_paper_preset_is_the_paper_s_network() -> None:
     assert weights == [*encoder, (500, 80), (500, 500), (40000, 500)]
     assert (chosen.training.learning_rate, chosen.training.metric_learning_rate) == (1e-8, 1e-10)
     assert (chosen.training.optimisers, chosen.training.batch_pairs) == ("two", 24)
+
+
+def test_the_overlap_preset_ships_in_8_megabytes() -> None:
+    chosen = preset("overlap")
+    numbers = sum(tensor.numel() for tensor in build(chosen.model).state_dict().values())
+    assert chosen.training.stored_as == "float16"
+    assert 2 * numbers < 8e6
 
 
 def test_unknown_presets_are_refused() -> None:

@@ -22,6 +22,7 @@ from metricvae.inference.fit import fit, pair_data
 from metricvae.inference.predict import Encoded
 from metricvae.model.autoencoder import ModelConfig, build
 from metricvae.model.checkpoints import annotate, begin_model, finish_model, load_model
+from metricvae.model.optimisers import LossWeights
 from metricvae.model.settings import TrainingConfig
 from metricvae.objects import draw
 from metricvae.pairs import DataSet
@@ -30,7 +31,16 @@ Floats = np.ndarray
 
 TINY = ModelConfig("polar", "canonical", encoder_widths=(16, 16), decoder_widths=(16, 16), latent=8)
 SHORT = TrainingConfig(
-    steps=40, batch_pairs=56, run_length=28, learning_rate=3e-3, evaluate_every=20, threads=1, precision="float32"
+    steps=60,
+    batch_pairs=56,
+    run_length=28,
+    anchor_share=0.25,
+    learning_rate=3e-3,
+    weights=LossWeights(reconstruction=2e-6, latent=2e-6, deformation=0.1, metric=1.0),
+    copies=1,
+    evaluate_every=20,
+    threads=1,
+    precision="float32",
 )
 
 
@@ -235,7 +245,8 @@ def test_company_does_not_matter(predictor: Predictor, dataset: DataSet) -> None
     assert seen == [(128, 140), (140, 140)]
     first, second = np.array([3, 135, 139]), np.array([130, 7, 138])
     together = predictor.values(library, first, second)
-    alone = predictor.predict_masks([(dataset.mask(int(a)), dataset.mask(int(b))) for a, b in zip(first, second)])
+    pairs = zip(first.tolist(), second.tolist(), strict=True)
+    alone = predictor.predict_masks([(dataset.mask(a), dataset.mask(b)) for a, b in pairs])
     np.testing.assert_allclose(alone.value, together, rtol=1e-4)
     one = predictor.predict_masks([(dataset.mask(3), dataset.mask(130))])
     np.testing.assert_allclose(one.value, together[:1], rtol=1e-4)

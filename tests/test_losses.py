@@ -27,6 +27,15 @@ def test_reconstruction_of_an_undecided_decoder_is_one_bit_a_pixel() -> None:
     )
 
 
+def test_a_weighted_cell_counts_as_so_many_pixels() -> None:
+    logits, x = draw(3, 1, 4, 6), (draw(3, 1, 4, 6, seed=1) > 0).double()
+    weight = torch.tensor([[1.0], [2.0], [0.0], [3.0]], dtype=torch.float64)
+    rows = [0, 1, 1, 3, 3, 3]
+    assert torch.allclose(
+        reconstruction_loss(logits, x, weight), reconstruction_loss(logits[:, :, rows], x[:, :, rows])
+    )
+
+
 def test_latent_loss_is_the_divergence_from_the_prior() -> None:
     mean, log_variance = draw(4, 6), draw(4, 6, seed=1)
     standard = Normal(torch.zeros_like(mean), torch.ones_like(mean))

@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 
 from metricvae.errors import InputError
-from metricvae.model.autoencoder import build
-from metricvae.model.batches import PairData, batch_indices, batch_of_step
+from metricvae.model import training
+from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.model.batches import Batch, PairData, batch_indices, generator_of
 from metricvae.model.checkpoints import CONFIG, RESUME, WEIGHTS, load_model, read_tensors
+from metricvae.model.features import move_randomly
 from metricvae.model.logs import LOG, Progress, read_log
+from metricvae.model.losses import deformation_loss
 from metricvae.model.metrics import InverseCosine
-from metricvae.model.optimisers import LossWeights, Optimisers, TrainingDiverged
+from metricvae.model.optimisers import LOSSES, LossWeights, TrainingDiverged
 from metricvae.model.precision import autocast, multiplies_bfloat16
-from metricvae.model.state import TrainingState
-from metricvae.model.training import TrainingConfig, rate_factor, train, training_step, validation_r2
-from model_problem import model_config, nudge, rectangles, train_small, training_config
+from metricvae.model.settings import TrainingConfig, rate_factor, seconds_left
+from metricvae.model.training import batch_of_step, enlarged, train, training_step, validation_r2, varied
+from model_problem import (
+    POLAR_SIDE,
+    live,
+    model_config,
+    nudge,
+    polar_config,
+    polar_training,
+    rectangles,
+    state_of,
+    train_polar,
+    train_small,
+    training_config,
+    turned_rectangles,
+)
 
 
 def result_files(folder: Path) -> dict[str, bytes | dict[str, object]]:
@@ -60,17 +79,67 @@ def test_an_epoch_holds_pairs_once_and_keeps_runs_together(run_length: int) -> N
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_batch_is_a_graph_with_each_object_once(mirror: bool) -> None:
-    data = rectangles(10, 200, seed=0)
-    settings = {"run_length": 1, "anchor_share": 0.5, "mirror": mirror, "seed": 0, "device": "cpu"}
+    data, config = rectangles(10, 200, seed=0), training_config(anchor_share=0.5, mirror=mirror)
+    model = build(model_config())
     for step in (3, 40):
-        generator = torch.Generator().manual_seed(step)
-        batch = batch_of_step(data, step, batch_pairs=16, generator=generator, move=nudge, **settings)
+        generator = generator_of(step)
+        batch = batch_of_step(data, live(data), step, config, generator)
+        batch = varied(batch, model.encoder, config, generator)
         assert len(batch.x) <= 10
         assert set(batch.anchors.tolist()) <= set(batch.first.tolist())
         assert len(batch.x_moved) == len(batch.anchors) == round(0.5 * len(batch.first.unique()))
         assert torch.equal(batch.size, batch.x.sum((1, 2, 3)))
         shared = (batch.x[batch.first] * batch.x[batch.second]).sum((1, 2, 3))
         assert torch.equal(shared, batch.value)
+
+
+def test_every_other_batch_is_reflected_its_copies_with_it() -> None:
+    data, config, encoder = rectangles(10, 200, seed=0), training_config(mirror=True), build(model_config()).encoder
+    plain = batch_of_step(data, live(data), 0, config, generator_of(0))
+    plain = replace(plain, x=plain.x.cumsum(-1), x_moved=plain.x_moved.cumsum(-1))
+    reflected = 0
+    for seed in range(40):
+        batch = varied(plain, encoder, config, generator_of(seed))
+        if torch.equal(batch.x, plain.x):
+            assert torch.equal(batch.x_moved, plain.x_moved)
+        else:
+            reflected += 1
+            assert torch.equal(batch.x, plain.x.flip(-1))
+            assert torch.equal(batch.x_moved, plain.x_moved.flip(-1))
+        assert batch.value is plain.value
+    assert 10 <= reflected <= 30
+
+
+@pytest.mark.parametrize("side", [16, 24, 30])
+@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
+def test_an_enlarged_batch_is_one_of_larger_objects(config: ModelConfig, side: int) -> None:
+    def square(side: int) -> torch.Tensor:
+        x, margin = torch.zeros(1, 1, POLAR_SIDE, POLAR_SIDE), (POLAR_SIDE - side) // 2
+        x[..., margin : margin + side, margin : margin + side] = 1
+        return x
+
+    encoder, rows = build(config).encoder, torch.tensor([0])
+    x, expected = encoder.prepare(square(20)), encoder.prepare(square(side))
+    plain = Batch(x, x, rows, rows, rows, value=torch.tensor([300.0]), size=torch.tensor([400.0]))
+    batch = enlarged(plain, encoder, side / 20)
+    assert (batch.x - expected).abs().mean() < 0.02
+    assert torch.equal(batch.x_moved, batch.x)
+    assert batch.size.item() == pytest.approx(side**2)
+    assert batch.value.item() == pytest.approx(0.75 * side**2)
+
+
+def test_the_size_is_drawn_between_the_two_scales() -> None:
+    data, config, encoder = (
+        rectangles(10, 200, seed=0),
+        training_config(scales=(0.5, 2.0)),
+        build(model_config()).encoder,
+    )
+    plain = batch_of_step(data, live(data), 0, config, generator_of(0))
+    factors = torch.tensor(
+        [(varied(plain, encoder, config, generator_of(seed)).size / plain.size)[0].sqrt() for seed in range(50)]
+    )
+    assert 0.5 <= factors.min() < 0.7
+    assert 1.8 < factors.max() <= 2.0
 
 
 # What it learns
@@ -100,13 +169,60 @@ def test_it_learns_the_overlap_and_keeps_the_best_weights(tmp_path: Path, rates:
     assert loaded.facts["best_step"] == result.best_step
 
 
-def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
-    data = [
-        replace(data, values=np.random.default_rng(0).permutation(data.values))
-        for data in (rectangles(300, 3000, seed=1), rectangles(60, 300, seed=2))
-    ]
+Problem = tuple[TrainingConfig, ModelConfig, PairData, PairData]
+
+
+def flat_problem() -> Problem:
     config = training_config(steps=300, evaluate_every=50, learning_rate=3e-3)
-    assert train(config, model_config(), *data, tmp_path / "m", move=nudge).validation_r2 < 0.05
+    return config, model_config(), rectangles(300, 3000, seed=1), rectangles(60, 300, seed=2)
+
+
+def polar_problem() -> Problem:
+    config = polar_training(steps=50, evaluate_every=25)
+    return config, polar_config(), turned_rectangles(60, 50, seed=1), turned_rectangles(60, 20, seed=2)
+
+
+def shuffled(data: PairData) -> PairData:
+    return replace(data, values=np.random.default_rng(0).permutation(data.values))
+
+
+def beyond_the_guess(problem: Problem, folder: Path) -> float:
+    """How much more of the validation values a trained model explains than the mean of the training values does."""
+    config, model, learned, held_out = problem
+    move = nudge if model.encoder == "flat" else move_randomly
+    r2 = train(config, model, learned, held_out, folder, move=move).validation_r2
+    value = held_out.values.astype(np.float64)
+    return r2 - (1.0 - np.square(value - learned.values.mean(dtype=np.float64)).mean() / value.var())
+
+
+@pytest.mark.parametrize("problem", [flat_problem, polar_problem])
+def test_shuffled_labels_teach_nothing(tmp_path: Path, problem: Callable[[], Problem]) -> None:
+    """Labels are shuffled on both sides: z . z' alone, untrained, goes with the overlap of like shapes."""
+    config, model, learned, held_out = problem()
+    assert beyond_the_guess((config, model, learned, held_out), tmp_path / "true") > 0.75
+    assert beyond_the_guess((config, model, shuffled(learned), shuffled(held_out)), tmp_path / "shuffled") < 0.05
+
+
+def test_shuffled_labels_would_betray_a_leak(tmp_path: Path) -> None:
+    leaked = shuffled(rectangles(100, 60, seed=1))
+    assert beyond_the_guess((*flat_problem()[:2], leaked, leaked), tmp_path / "m") > 0.3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_untrained_polar_model_is_all_but_still_under_motions(seed: int) -> None:
+    x = turned_rectangles(30, 1, seed=5).unpack(np.arange(30))
+    moved = move_randomly(x, generator_of(0))
+
+    def deformation(config: ModelConfig) -> tuple[float, float]:
+        """The loss, and the loss as a share of what it is between different objects."""
+        model = build(replace(config, height=POLAR_SIDE, width=POLAR_SIDE), seed)
+        z = model.code(x)
+        loss = deformation_loss(z, model.code(moved)).item()
+        return loss, loss / deformation_loss(z, z.roll(1, 0)).item()
+
+    (polar, polar_share), (flat, flat_share) = deformation(polar_config()), deformation(model_config())
+    assert polar < 0.01 * flat
+    assert polar_share < 0.02 < 0.3 < flat_share
 
 
 def test_the_paper_s_head_trains_in_its_gauge(tmp_path: Path) -> None:
@@ -117,14 +233,39 @@ def test_the_paper_s_head_trains_in_its_gauge(tmp_path: Path) -> None:
     assert result.validation_r2 > 0.6
 
 
+def after_steps(kind: Literal["one", "two"], rates: tuple[float, float], weights: LossWeights) -> MagicAutoencoder:
+    model, data = build(model_config()), rectangles(30, 100, seed=0)
+    state = state_of(model, kind, *rates, weights=weights)
+    for _ in range(3):
+        training_step(state, data, live(data), training_config(average_decay=None))
+    return model
+
+
+def moved_parts(model: MagicAutoencoder) -> set[str]:
+    before = build(model_config()).state_dict()
+    return {
+        name.partition(".")[0] for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])
+    }
+
+
 def test_two_optimisers_move_the_decoder_by_equation_1_alone() -> None:
-    model = build(model_config())
-    optimisers = Optimisers(model, "two", LossWeights(), learning_rate=0.0, metric_learning_rate=1e-2)
-    state = TrainingState(model, optimisers, average=False)
+    model, data = build(model_config()), rectangles(30, 100, seed=0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    training_step(state, rectangles(30, 100, seed=0), training_config(average_decay=None), nudge)
+    training_step(state_of(model, "two", 0.0, 1e-2), data, live(data), training_config(average_decay=None))
     moved = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
     assert moved == {name for name in before if name.startswith("encoder.")}
+    assert moved_parts(after_steps("two", (1e-2, 0.0), LossWeights())) == {"encoder", "decoder"}
+    assert moved_parts(after_steps("one", (1e-2, 0.0), LossWeights())) == {"encoder", "decoder"}
+
+
+@pytest.mark.parametrize(
+    ("rates", "weights"),
+    [((1e-3, 1e-2), LossWeights(metric=0.0)), ((1e-2, 1e-3), LossWeights(0.0, 0.0, 0.0))],
+    ids=["equation 1 alone", "equation 2 alone"],
+)
+def test_two_optimisers_are_one_where_one_equation_is_silent(rates: tuple[float, float], weights: LossWeights) -> None:
+    two, one = after_steps("two", rates, weights), after_steps("one", (1e-3, 0.0), weights)
+    assert all(torch.equal(a, b) for a, b in zip(two.parameters(), one.parameters(), strict=True))
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
@@ -137,11 +278,40 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rate_factor(replace(config, schedule="constant"), 110, 0.0) == 1.0
 
 
-def test_training_leaves_the_global_random_state_and_threads_alone(tmp_path: Path) -> None:
-    before, threads = torch.get_rng_state(), torch.get_num_threads()
-    train_small(tmp_path / "m", threads=threads + 1, steps=2)
-    assert torch.equal(before, torch.get_rng_state())
+def test_the_time_left_is_the_lesser_of_steps_and_minutes() -> None:
+    state = state_of(build(model_config()))
+    state.step, state.seconds = 10, 20.0
+    assert seconds_left(state, TrainingConfig(steps=110), 2.0) == 200.0
+    assert seconds_left(state, TrainingConfig(steps=110, max_minutes=1.0), 2.0) == 40.0
+    assert seconds_left(state, TrainingConfig(steps=110, max_minutes=0.1), 2.0) == 0.0
+
+
+def test_training_leaves_the_global_random_states_and_threads_alone(tmp_path: Path) -> None:
+    def states() -> list[object]:
+        legacy = np.random.get_state(legacy=False)  # noqa: NPY002 - to see that nobody uses it
+        return [torch.get_rng_state().tolist(), str(legacy), random.getstate()]
+
+    before, threads = states(), torch.get_num_threads()
+    train_small(tmp_path / "flat", threads=threads + 1, steps=2)
+    train_polar(tmp_path / "polar", steps=2)
+    assert states() == before
     assert torch.get_num_threads() == threads
+
+
+def test_training_does_not_depend_on_the_global_random_states(tmp_path: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            np.random.seed(seed)  # noqa: NPY002 - to see that nobody uses it
+            random.seed(seed)
+            train_polar(tmp_path / str(seed), steps=3, metric_on="sample")
+    assert result_files(tmp_path / "1") == result_files(tmp_path / "2")
+
+
+def test_another_seed_is_another_training(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        train_polar(tmp_path / str(seed), steps=2, seed=seed)
+    assert (tmp_path / "1" / WEIGHTS).read_bytes() != (tmp_path / "2" / WEIGHTS).read_bytes()
 
 
 def test_reduced_precision_is_used_where_asked_for() -> None:
@@ -151,11 +321,44 @@ def test_reduced_precision_is_used_where_asked_for() -> None:
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if expected else torch.float32)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("stored_as", ["float32", "float16", "bfloat16"])
+def test_the_r2_reported_is_that_of_the_weights_on_disk(
+    tmp_path: Path, precision: Literal["float32", "bfloat16"], stored_as: Literal["float32", "float16", "bfloat16"]
+) -> None:
+    result = train_polar(tmp_path / "m", steps=25, evaluate_every=25, precision=precision, stored_as=stored_as)
+    loaded = load_model(tmp_path / "m")
+    held_out = turned_rectangles(16, 4, seed=2)
+    assert validation_r2(loaded.model, held_out, polar_training(precision="float32")) == result.validation_r2
+    measured = read_log(tmp_path / "m")[-1]["validation_r2"]
+    assert result.validation_r2 == pytest.approx(measured, abs=0.01)
+    assert (result.validation_r2 == measured) == (precision == stored_as == "float32")
+
+
+def test_weights_too_large_for_their_storage_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lopsided(config: ModelConfig, seed: int) -> MagicAutoencoder:
+        """The same function, with numbers in one layer that float16 does not reach."""
+        model = build(config, seed)
+        weights = model.encoder.state_dict()  # type: ignore[attr-defined]
+        for name in ("layers.0.weight", "layers.0.bias"):
+            weights[name].mul_(2.0**24)
+        weights["layers.2.weight"].mul_(2.0**-24)
+        return model
+
+    monkeypatch.setattr(training, "build", lopsided)
+    with pytest.raises(TrainingDiverged, match=r"validation R\^2 of the weights stored as float16 is not finite"):
+        train_small(tmp_path / "half", learning_rate=0.0, stored_as="float16")
+    assert not (tmp_path / "half" / WEIGHTS).exists()
+    assert train_small(tmp_path / "whole", learning_rate=0.0).steps == 60
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_it_trains_on_a_gpu(tmp_path: Path) -> None:
-    data = rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2)
-    train(training_config(precision="auto"), model_config(), *data, tmp_path / "m", move=nudge, device="cuda")
+@pytest.mark.parametrize("training_of", [train_small, train_polar])
+def test_it_trains_on_a_gpu(tmp_path: Path, training_of: Callable[..., Any]) -> None:
+    before = torch.cuda.get_rng_state()
+    training_of(tmp_path / "m", precision="auto", device="cuda")
     assert load_model(tmp_path / "m").facts["device"].startswith("cuda")
+    assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
 def test_random_motions_are_the_default_move(tmp_path: Path) -> None:
@@ -169,6 +372,27 @@ def test_random_motions_are_the_default_move(tmp_path: Path) -> None:
 def test_patience_stops_early(tmp_path: Path) -> None:
     result = train_small(tmp_path / "m", learning_rate=0.0, patience=2, average_decay=None, evaluate_every=10)
     assert (result.stopped, result.steps, result.best_step) == ("patience", 30, 10)
+
+
+def test_patience_counts_from_the_best_and_survives_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = {5: 0.1, 10: 0.5, 15: 0.4, 20: 0.6, 25: 0.3, 30: 0.6, 35: 0.5}
+    steps, real = iter([*measured, 20]), validation_r2
+
+    def scripted(model: MagicAutoencoder, *arguments: Any) -> float:
+        assert math.isfinite(real(model, *arguments))
+        return measured[next(steps)]
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 28:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "validation_r2", scripted)
+    with pytest.raises(KeyboardInterrupt):
+        train_small(tmp_path / "m", evaluate_every=5, patience=3, on_progress=interrupt)
+    result = train_small(tmp_path / "m", evaluate_every=5, patience=3)
+    assert (result.stopped, result.steps, result.best_step, result.validation_r2) == ("patience", 35, 20, 0.6)
 
 
 def test_time_stops_training_wherever_it_is(tmp_path: Path) -> None:
@@ -194,6 +418,53 @@ def test_a_loss_that_is_not_a_number_stops_the_step_before_the_weights_move(tmp_
     assert all(tensor.isfinite().all() for tensor in checkpoint.tensors.values())
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+@pytest.mark.parametrize("optimisers", ["one", "two"])
+@pytest.mark.parametrize("term", LOSSES)
+def test_any_loss_that_is_not_a_number_is_named_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, term: str, optimisers: str, wrong: float
+) -> None:
+    def stop_after_7(progress: Progress) -> None:
+        if progress.step == 7:
+            raise KeyboardInterrupt
+
+    changes = {"optimisers": optimisers, "evaluate_every": 3}
+    with pytest.raises(KeyboardInterrupt):
+        train_small(tmp_path / "sound", on_progress=stop_after_7, **changes)
+
+    steps, loss = iter(range(1, 100)), getattr(training, f"{term}_loss")
+    monkeypatch.setattr(
+        training, f"{term}_loss", lambda *arguments: loss(*arguments) * (wrong if next(steps) == 7 else 1.0)
+    )
+    with pytest.raises(TrainingDiverged, match=f"the {term} loss is not finite in step 7") as caught:
+        train_small(tmp_path / "spoilt", **changes)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "spoilt" / WEIGHTS).exists()
+    assert json.loads((tmp_path / "spoilt" / CONFIG).read_text())["status"] == "unfinished"
+    sound, spoilt = (read_tensors(tmp_path / name / RESUME) for name in ("sound", "spoilt"))
+    assert sound.numbers["step"] == spoilt.numbers["step"] == 6
+    assert sound.tensors.keys() == spoilt.tensors.keys()
+    assert all(torch.equal(sound.tensors[name], spoilt.tensors[name]) for name in sound.tensors)
+
+
+@pytest.mark.parametrize("term", LOSSES)
+def test_no_weight_moves_in_the_step_of_a_loss_that_is_not_a_number(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
+    model, data = build(model_config()), rectangles(30, 100, seed=0)
+    loss = getattr(training, f"{term}_loss")
+    monkeypatch.setattr(training, f"{term}_loss", lambda *arguments: loss(*arguments) * math.nan)
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    with pytest.raises(TrainingDiverged, match=f"{term} loss"):
+        training_step(state_of(model, "two"), data, live(data), training_config(average_decay=None))
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+def test_a_validation_r2_that_is_not_a_number_stops_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "validation_r2", lambda *arguments: math.nan)
+    with pytest.raises(TrainingDiverged, match=r"validation R\^2 is not finite in step 20"):
+        train_small(tmp_path / "m")
+    assert sorted(path.name for path in (tmp_path / "m").iterdir() if path.is_file()) == [CONFIG, LOG]
+
+
 class _FlatAtTheEnd(InverseCosine):
     """A head with a finite score whose gradient is NaN."""
 
@@ -203,11 +474,10 @@ class _FlatAtTheEnd(InverseCosine):
 
 @pytest.mark.parametrize(("optimisers", "name"), [("one", "the sum of the losses"), ("two", "the metric loss")])
 def test_a_gradient_that_is_not_a_number_stops_the_step_too(optimisers: str, name: str) -> None:
-    model = build(model_config(_FlatAtTheEnd()))
-    state = TrainingState(model, Optimisers(model, optimisers, LossWeights(), 1e-3, 1e-3), average=False)  # type: ignore[arg-type]
+    model, data = build(model_config(_FlatAtTheEnd())), rectangles(30, 100, seed=0)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     with pytest.raises(TrainingDiverged, match=f"gradient of {name} is not finite in step 1"):
-        training_step(state, rectangles(30, 100, seed=0), training_config(average_decay=None), nudge)
+        training_step(state_of(model, optimisers), data, live(data), training_config(average_decay=None))
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
 
 
@@ -230,10 +500,29 @@ def test_data_without_anything_to_learn_is_refused(tmp_path: Path, spoil, messag
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.parametrize("change", [{"steps": 0}, {"batch_pairs": 0}, {"anchor_share": 0.0}, {"anchor_share": 1.5}])
-def test_settings_out_of_range_are_refused(change: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 0},
+        {"batch_pairs": 0},
+        {"anchor_share": 0.0},
+        {"anchor_share": 1.5},
+        {"copies": -1},
+        {"patience": 0},
+        {"threads": 0},
+        {"seed": -1},
+        {"learning_rate": math.nan},
+        {"metric_learning_rate": -1e-3},
+        {"average_decay": 1.0},
+        {"max_minutes": 0.0},
+        {"scales": (1.2, 0.8)},
+        {"scales": (0.0, 1.0)},
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(change))):
-        TrainingConfig(**change)  # type: ignore[arg-type]
+        TrainingConfig(**change)
 
 
 # What it goes on from
@@ -268,38 +557,59 @@ def test_interrupted_training_ends_bit_equal(tmp_path: Path, changes: dict[str, 
     assert not (tmp_path / "broken" / RESUME).exists()
 
 
-def kill_until_finished(folder: Path, steps: int, kills: int, random: np.random.Generator) -> None:
+def kill_until_finished(problem: str, folder: Path, steps: int, kills: int, chance: np.random.Generator) -> None:
     """Train in a process of its own, kill it with SIGKILL at random moments, start it again."""
     here = Path(__file__).parent
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
-    command = [sys.executable, str(here / "model_problem.py"), str(folder), str(steps)]
+    command = [sys.executable, str(here / "model_problem.py"), problem, str(folder), str(steps)]
+    killed = 0
     for _ in range(kills):
         before = (folder / RESUME).stat().st_mtime_ns if (folder / RESUME).exists() else 0
         with subprocess.Popen(command, env=environment) as process:
             while process.poll() is None:
                 if (folder / RESUME).exists() and (folder / RESUME).stat().st_mtime_ns != before:
-                    time.sleep(random.uniform(0.0, 0.2))
+                    time.sleep(chance.uniform(0.0, 0.2))
                     process.send_signal(signal.SIGKILL)
                     break
                 time.sleep(0.005)
+        killed += process.returncode == -signal.SIGKILL
+    assert killed
     subprocess.run(command, env=environment, check=True)
 
 
-def test_training_killed_at_random_moments_ends_bit_equal(tmp_path: Path) -> None:
-    train_small(tmp_path / "whole", steps=200, evaluate_every=5, optimisers="two")
-    kill_until_finished(tmp_path / "killed", steps=200, kills=2, random=np.random.default_rng(0))
-    assert result_files(tmp_path / "killed") == result_files(tmp_path / "whole")
-    assert not [path for path in (tmp_path / "killed").iterdir() if path.suffix == ".tmp"]
+def check_kills(problem: str, folder: Path, *, steps: int, kills: int) -> None:
+    """Killed and resumed, a training ends in the bytes of one that was left in peace."""
+    undisturbed = {"flat": train_small, "polar": train_polar}[problem]
+    undisturbed(folder / "whole", steps=steps, evaluate_every=5, optimisers="two")
+    kill_until_finished(problem, folder / "killed", steps=steps, kills=kills, chance=np.random.default_rng(kills))
+    assert result_files(folder / "killed") == result_files(folder / "whole")
+    assert not [path for path in (folder / "killed").iterdir() if path.suffix == ".tmp"]
+
+
+@pytest.mark.parametrize(("problem", "steps"), [("flat", 200), ("polar", 40)])
+def test_training_killed_at_random_moments_ends_bit_equal(tmp_path: Path, problem: str, steps: int) -> None:
+    check_kills(problem, tmp_path, steps=steps, kills=1)
 
 
 @pytest.mark.slow
-def test_training_killed_many_times_ends_bit_equal(tmp_path: Path) -> None:
-    train_small(tmp_path / "whole", steps=1000, evaluate_every=5, optimisers="two")
-    kill_until_finished(tmp_path / "killed", steps=1000, kills=15, random=np.random.default_rng(1))
-    assert result_files(tmp_path / "killed") == result_files(tmp_path / "whole")
+@pytest.mark.parametrize(("problem", "steps"), [("flat", 1000), ("polar", 100)])
+def test_training_killed_many_times_ends_bit_equal(tmp_path: Path, problem: str, steps: int) -> None:
+    check_kills(problem, tmp_path, steps=steps, kills=8)
+
+
+def test_interrupted_polar_training_ends_bit_equal(tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 7:
+            raise KeyboardInterrupt
+
+    train_polar(tmp_path / "whole", steps=10, evaluate_every=5)
+    with pytest.raises(KeyboardInterrupt):
+        train_polar(tmp_path / "broken", steps=10, evaluate_every=5, on_progress=interrupt)
+    train_polar(tmp_path / "broken", steps=10, evaluate_every=5)
+    assert result_files(tmp_path / "broken") == result_files(tmp_path / "whole")
 
 
 def test_a_finished_model_is_left_as_it_is(tmp_path: Path) -> None:

@@ -13,13 +13,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from metricvae import __version__
 from metricvae.errors import InputError
 from metricvae.progress import progress
+
+if TYPE_CHECKING:
+    from metricvae.inference import Predictor
 
 Fields = dict[str, Any]
 
@@ -71,9 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted; run the same command again", 130)
     except BrokenPipeError:  # whoever read our answer has enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     except OSError as error:
-        return _complain(f"{error.filename or 'the answer'}: {error.strerror or error}; mend that and run it again", 2)
+        _drop_output()
+        return _complain(f"{error.filename or 'the output'}: {error.strerror or error}; mend that and run it again", 2)
     return 0
 
 
@@ -123,6 +127,12 @@ def _plain(message: str) -> str:
     message = re.sub(r"typing\.Literal\[(.+?)\]", r"one of \1", message)
     message = re.sub(r"Does not validate against any of the Union subtypes.*Given value: ", "cannot take ", message)
     return re.sub(r"Expected an? (.+?)\. Got value: ", r"expected \1, got ", message)
+
+
+def _drop_output() -> None:
+    """Python writes what is left to stdout once more when it ends, and would fail again."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, status: int) -> int:
@@ -250,7 +260,7 @@ def _label(options: Namespace) -> Fields:
     from metricvae.pairs.labelling import LabelPlan, label
 
     plan = LabelPlan(options.objects, options.pairs, options.seed, options.partners, options.fit)
-    with progress() as step:
+    with progress() as step, _about(options.objects, options.out):
         card = label(
             plan, Path(options.out), workers=options.workers, on_progress=lambda p: step(p.stage, p.done, p.total)
         )
@@ -259,6 +269,7 @@ def _label(options: Namespace) -> Fields:
 
 
 def _train(options: Namespace) -> Fields:
+    from metricvae.inference import conformal
     from metricvae.inference.fit import fit
     from metricvae.model.presets import preset
     from metricvae.pairs.dataset import read_dataset
@@ -266,6 +277,7 @@ def _train(options: Namespace) -> Fields:
     chosen, device = preset(options.preset), _device(options.device)
     data = read_dataset(Path(options.dataset))
     with progress() as step, _about(options.dataset, options.out):
+        conformal.check_enough(len(data.rows("calibration")))
         facts = fit(
             data,
             chosen.model,
@@ -283,10 +295,10 @@ def _train(options: Namespace) -> Fields:
 
 
 def _evaluate(options: Namespace) -> Fields:
-    from metricvae.inference import Predictor, evaluate
+    from metricvae.inference import evaluate
     from metricvae.pairs.dataset import read_dataset
 
-    predictor = Predictor.load(options.model, _device(options.device))
+    predictor = _predictor(options)
     data = read_dataset(Path(options.dataset))
     with progress() as step, _about(options.dataset):
         figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding shapes", done, total))
@@ -295,12 +307,11 @@ def _evaluate(options: Namespace) -> Fields:
 
 
 def _predict(options: Namespace) -> Fields:
-    from metricvae.inference import Predictor
     from metricvae.objects.images import read_image
     from metricvae.pairs.lists import read_pair_list, write_rows
 
     wants_list = _wants_list(options)
-    predictor = Predictor.load(options.model, _device(options.device))
+    predictor = _predictor(options)
     if not wants_list:
         a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
         said = predictor.predict_masks([(a, b)])
@@ -321,6 +332,16 @@ def _predict(options: Namespace) -> Fields:
     write_rows(Path(options.out), ["a", "b", "predicted", "low", "high"], rows)
     document = {"pairs": len(rows), "out": options.out}
     return _say(options, document, f"{len(rows)} pairs predicted, written to {options.out}")
+
+
+def _predictor(options: Namespace) -> Predictor:
+    from metricvae.inference import Predictor
+    from metricvae.inference.conformal import Conformal
+
+    predictor = Predictor.load(options.model, _device(options.device))
+    with _about(options.model):
+        Conformal.from_json(predictor.loaded.calibration)
+    return predictor
 
 
 def _reproduce(options: Namespace) -> Fields:

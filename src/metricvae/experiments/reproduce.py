@@ -22,6 +22,7 @@ from metricvae.experiments.table_1 import LARGE_SIZE, METHODS, Indices, Table1, 
 from metricvae.experiments.table_1_report import Agreement
 from metricvae.experiments.table_1_report import report as table_1_report
 from metricvae.files import require_free_folder
+from metricvae.inference import conformal
 from metricvae.inference.evaluate import Answers, answer, labelled_areas
 from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
@@ -122,8 +123,9 @@ def reproduce_table_1(
 
 
 def check_enough(data: DataSet, folder: Path, seed: int) -> None:
-    """Raise InputError, naming the folder the data came from, when its test split is too small for Table 1."""
+    """Raise InputError, naming the folder the data came from, when its splits are too small for Table 1."""
     try:
+        conformal.check_enough(len(data.rows("calibration")))
         draw_batches(len(data.rows("test")), seed=seed)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error

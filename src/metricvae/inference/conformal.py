@@ -72,14 +72,19 @@ def fit_conformal(predicted: Floats, value: Floats, level: float = 0.9) -> Confo
     Raises:
         InputError: fewer than 20 pairs.
     """
-    if len(value) < LEAST:
-        raise InputError(f"{len(value)} calibration pairs: expected at least {LEAST}, label more pairs")
+    check_enough(len(value))
     classes = min(CLASSES, max(1, len(value) // PAIRS_A_CLASS))
     edges = _populated(np.quantile(predicted, np.arange(1, classes) / classes), predicted)
     of_class = np.searchsorted(edges, predicted, side="right")
     residual = np.abs(predicted - value)
     half_widths = tuple(conformal_quantile(residual[of_class == k], level) for k in range(len(edges) + 1))
     return Conformal(level, tuple(edges), half_widths)
+
+
+def check_enough(count: int) -> None:
+    """Raise InputError when so many calibration pairs are too few; worth asking before a training."""
+    if count < LEAST:
+        raise InputError(f"{count} calibration pairs: expected at least {LEAST}, label more pairs")
 
 
 def _populated(edges: Floats, predicted: Floats) -> list[float]:

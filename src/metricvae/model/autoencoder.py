@@ -59,7 +59,7 @@ class ModelConfig:
 
     Attributes:
         encoder: `flat` (the paper's fully connected one) or `polar` (invariant to motions by construction).
-        decoder: `flat` (the object as it lies) or `canonical` (the object in a pose of its own).
+        decoder: `flat` (the object as it lies) or `canonical` (the object in a pose of its own), to go with `polar`.
         encoder_widths: hidden layers; the paper's three of 500 neurons.
         decoder_widths: hidden layers; the paper's two of 500 neurons.
         latent: size d of a code; the paper found that 80 "tends to work best".
@@ -75,6 +75,13 @@ class ModelConfig:
     head: Head = field(default_factory=InnerProduct)
     height: int = 200
     width: int = 200
+
+    def __post_init__(self) -> None:
+        if (self.encoder == "polar") != (self.decoder == "canonical"):
+            raise InputError(
+                f"got encoder {self.encoder!r} with decoder {self.decoder!r}, which draw different pictures: "
+                "expected flat with flat, or polar with canonical"
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -159,5 +166,5 @@ def _decoder(config: ModelConfig) -> Decoder:
         case "flat":
             return FlatDecoder(config.shape, config.decoder_widths, config.latent)
         case "canonical":
-            return CanonicalDecoder(config.decoder_widths, config.latent)
+            return CanonicalDecoder(config.decoder_widths, config.latent, max(config.shape))
     raise InputError(f"there is no decoder {config.decoder!r}: expected flat or canonical")

@@ -183,17 +183,18 @@ class CanonicalDecoder(nn.Module):
     Args:
         widths: channels of the stages; the sectors are doubled between stages.
         latent: size d of the code.
+        side: longer side of the canvas in pixels.
     """
 
     weight: Tensor
 
-    def __init__(self, widths: Sequence[int], latent: int) -> None:
+    def __init__(self, widths: Sequence[int], latent: int, side: int = 200) -> None:
         super().__init__()
         self.sectors = SECTORS >> (len(widths) - 1)
         self.start = nn.Linear(latent, widths[0] * self.sectors)
         self.stages = nn.ModuleList(_stages(widths))
         self.last = Ring(widths[-1], RINGS)
-        self.register_buffer("weight", cell_areas(), persistent=False)
+        self.register_buffer("weight", cell_areas(side), persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
         h = self.start(z).unflatten(1, (-1, 1, self.sectors))

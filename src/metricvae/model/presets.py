@@ -69,7 +69,7 @@ def _overlap() -> Preset:
             encoder="polar", decoder="canonical", encoder_widths=(192, 256, 256), decoder_widths=(192, 128, 96, 96)
         ),
         training=TrainingConfig(
-            steps=8_000,
+            steps=6_000,
             batch_pairs=448,
             run_length=28,
             anchor_share=0.25,

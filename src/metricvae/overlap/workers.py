@@ -1,4 +1,7 @@
-"""Worker processes for work that is split into parts: one thread each, and gone when their parent is gone."""
+"""Worker processes for work that is split into parts: one thread each, and gone when their parent is gone.
+
+Ctrl-C reaches the parent alone, which ends its workers: they would all print where they were.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
 
 from metricvae.errors import InputError
 
@@ -27,15 +33,52 @@ def worker_pool(workers: int | None, prepare: Callable[[], None] | None = None) 
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}: expected at least 1")
-    context = multiprocessing.get_context("spawn")
-    count = workers or os.cpu_count() or 1
+    context = _Context()
+    pool = ProcessPoolExecutor(workers or os.cpu_count(), context, initializer=_begin, initargs=(prepare,))
     try:
-        with ProcessPoolExecutor(count, context, initializer=_begin, initargs=(prepare,)) as pool:
-            yield pool
+        yield pool
+        pool.shutdown()
     except BrokenProcessPool:
         raise InputError(
             "a worker process was killed (out of memory?): run the same command again, perhaps with fewer --workers"
         ) from None
+    except (KeyboardInterrupt, GeneratorExit):
+        threading.Timer(0.1, context.end).start()  # by then what waits is cancelled; the pool trips over it otherwise
+        pool.shutdown(cancel_futures=True)
+        raise
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+
+
+class _Process(SpawnProcess):
+    """A process that never hears of Ctrl-C."""
+
+    def start(self) -> None:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(SpawnContext):
+    """Spawns processes and remembers them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: list[_Process] = []
+
+    def Process(self, *arguments: Any, **options: Any) -> _Process:  # type: ignore[override]
+        self._started.append(_Process(*arguments, **options))
+        return self._started[-1]
+
+    def end(self) -> None:
+        for process in self._started:
+            if process.is_alive():
+                process.terminate()
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:

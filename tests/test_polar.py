@@ -1,0 +1,287 @@
+"""Polar pictures and the networks on them: what turning does, what invariance is worth, and what is painted back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from metricvae.model.autoencoder import Encoder, ModelConfig, build
+from metricvae.model.polar import (
+    REACH,
+    RINGS,
+    SECTORS,
+    CanonicalDecoder,
+    PolarEncoder,
+    cell_areas,
+    centroids,
+    painted,
+    polar_pictures,
+    rescaled,
+    turned_to,
+)
+from metricvae.objects import draw, rasterise
+from metricvae.objects.families import SIMPLE
+from metricvae.objects.motions import Motion, move, random_motions
+
+WIDTHS = (24, 24, 32)
+PERIOD = 2 ** len(WIDTHS)
+"""Sectors after which the encoder's circle of the coarsest stage comes round: it is halved in the stem and between
+stages, so a picture rolled by so many sectors gives the very same numbers rolled."""
+
+
+def encoder(kind: str = "polar") -> Encoder:
+    config = ModelConfig("polar", "canonical", encoder_widths=WIDTHS, decoder_widths=(16, 16), latent=24)
+    if kind == "flat":
+        config = ModelConfig(encoder_widths=(64, 32), decoder_widths=(8,), latent=24)
+    return build(config, seed=1).encoder
+
+
+def code(of: Encoder, x: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return of(of.prepare(x))[0]
+
+
+def motion(angle: float, dx: float = 0.0, dy: float = 0.0) -> Motion:
+    return Motion(*(torch.tensor([value]) for value in (angle, dx, dy)))
+
+
+@pytest.fixture(scope="module")
+def shapes() -> Tensor:
+    """(20, 1, 200, 200) masks of 0 and 1."""
+    return torch.from_numpy(np.stack([shape.mask for shape in draw("mixed", 20, 31)]))[:, None].float()
+
+
+@pytest.fixture(scope="module")
+def pictures(shapes: Tensor) -> Tensor:
+    return polar_pictures(shapes)
+
+
+# Pictures
+
+
+def test_a_picture_is_coverage_of_the_canvas(pictures: Tensor) -> None:
+    assert pictures.shape == (20, 1, RINGS, SECTORS)
+    assert float(pictures.min()) >= 0
+    assert float(pictures.max()) <= 1 + 1e-6
+
+
+def test_a_quarter_turn_moves_the_picture_a_quarter_round(shapes: Tensor, pictures: Tensor) -> None:
+    for quarters in (1, 2, 3):
+        turned = polar_pictures(torch.rot90(shapes, quarters, (2, 3)))
+        torch.testing.assert_close(turned, pictures.roll(quarters * SECTORS // 4, -1), atol=2e-4, rtol=0)
+
+
+def test_a_shift_changes_nothing(shapes: Tensor) -> None:
+    small = shapes * 0
+    small[:, :, 70:130, 70:130] = shapes[:, :, ::3, ::3][:, :, :60, :60]
+    small = small[small.sum((1, 2, 3)) > 50]
+    there = polar_pictures(small.roll((17, -23), (2, 3)))
+    torch.testing.assert_close(there, polar_pictures(small), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("column", "row"), [(170, 99), (150, 30), (99, 20), (20, 60), (60, 170), (160, 160)])
+def test_sector_k_looks_k_parts_of_the_circle_counter_clockwise_from_the_right(column: int, row: int) -> None:
+    x = torch.zeros(1, 1, 200, 200)
+    x[:, :, 80:120, 80:120] = 1
+    x[:, :, row - 2 : row + 3, column - 2 : column + 3] = 1
+    right, down = (float(part) for part in centroids(x))
+    ring, sector = divmod(int(polar_pictures(x)[0, 0, 20:].argmax()), SECTORS)
+    along, up = column - 99.5 - right, 99.5 + down - row
+    assert abs((sector - math.atan2(up, along) / (2 * math.pi) * SECTORS + 2) % SECTORS - 2) <= 1
+    assert abs(ring + 20.5 - math.hypot(along, up) / (REACH * 200) * RINGS) <= 1.5
+
+
+def test_cells_times_their_areas_are_the_area(shapes: Tensor, pictures: Tensor) -> None:
+    """Within one per cent; thin rays at regular angles beat with the sectors and may be two off."""
+    off = ((pictures * cell_areas()).sum((1, 2, 3)) / shapes.sum((1, 2, 3)) - 1).abs()
+    assert float(off.median()) < 0.002
+    assert float((off < 0.01).float().mean()) > 0.9
+    assert float(off.max()) < 0.025
+
+
+def test_what_lies_beyond_reach_is_not_seen() -> None:
+    x = torch.zeros(1, 1, 200, 200)
+    x[:, :, :, :40] = 1
+    x[:, :, :4, 196:] = 1
+    seen = float((polar_pictures(x) * cell_areas()).sum())
+    assert seen == pytest.approx(200 * 40, rel=0.01)
+
+
+def test_centroids(shapes: Tensor) -> None:
+    right, down = centroids(shapes)
+    for mask, x, y in zip(shapes[:, 0].numpy(), right.tolist(), down.tolist(), strict=True):
+        rows, columns = np.nonzero(mask)
+        assert (x, y) == pytest.approx((columns.mean() - 99.5, rows.mean() - 99.5), abs=1e-3)
+    assert [float(part) for part in centroids(torch.zeros(1, 1, 30, 20))] == [0, 0]
+
+
+def test_a_canvas_that_is_no_square() -> None:
+    wide = torch.zeros(1, 1, 60, 200)
+    wide[:, :, 20:40, 60:140] = 1
+    square = torch.nn.functional.pad(wide, (0, 0, 70, 70))
+    torch.testing.assert_close(polar_pictures(wide), polar_pictures(square), atol=1e-4, rtol=0)
+
+
+def test_painting_gives_the_shape_back_centred() -> None:
+    families = ("wrench", "star", "blob", "heart", "cross", "key", "leaf", "hammer")
+    random = np.random.default_rng(3)
+    masks = [rasterise(family.draw(random), 85) for family in SIMPLE if family.name in families]
+    x = torch.from_numpy(np.stack(masks))[:, None].float()
+    right, down = centroids(x)
+    centred = move(x, Motion(torch.zeros(len(x)), -right, -down)) >= 0.5
+    back = painted(polar_pictures(x)) >= 0.5
+    overlap = (back & centred).sum((1, 2, 3)) / (back | centred).sum((1, 2, 3))
+    assert float(overlap.min()) > 0.9
+
+
+def test_a_larger_shape_s_picture_is_the_picture_rescaled() -> None:
+    make = next(family.draw for family in SIMPLE if family.name == "heart")
+    shape = make(np.random.default_rng(1))
+    small, large = (torch.from_numpy(rasterise(shape, radius))[None, None].float() for radius in (60, 80))
+    weight = cell_areas()
+    for picture, other, factor in ((small, large, 80 / 60), (large, small, 60 / 80)):
+        expected, found = polar_pictures(other), rescaled(polar_pictures(picture), factor)
+        assert float(((found - expected).abs() * weight).sum() / other.sum()) < 0.06
+        assert float((found * weight).sum()) == pytest.approx(float(other.sum()), rel=0.03)
+    torch.testing.assert_close(rescaled(polar_pictures(small), 1.0), polar_pictures(small))
+
+
+# Turning
+
+
+def test_a_known_turn_is_found_as_by_trying_all(pictures: Tensor) -> None:
+    turns = torch.randint(SECTORS, (len(pictures),), generator=torch.Generator().manual_seed(0))
+    rolled = torch.stack([picture.roll(int(turn), -1) for picture, turn in zip(pictures, turns, strict=True)])
+    weight = cell_areas()
+    found = turned_to(pictures, rolled, weight)
+    torch.testing.assert_close((found * rolled * weight).sum((1, 2, 3)), (rolled**2 * weight).sum((1, 2, 3)))
+
+
+def test_the_best_turn_towards_another_shape_is_the_best_of_all(pictures: Tensor) -> None:
+    others, weight = pictures.flip(0), cell_areas()
+    fits = torch.stack([(pictures.roll(turn, -1) * others * weight).sum((1, 2, 3)) for turn in range(SECTORS)])
+    found = turned_to(pictures, others, weight)
+    torch.testing.assert_close((found * others * weight).sum((1, 2, 3)), fits.amax(0), rtol=1e-4, atol=0)
+    torch.testing.assert_close(found.sum((1, 2, 3)), pictures.sum((1, 2, 3)))
+
+
+# Invariance
+
+
+@pytest.mark.parametrize("times", [1, 2, 5, SECTORS // PERIOD - 1])
+def test_codes_of_rolled_pictures_are_equal(pictures: Tensor, times: int) -> None:
+    of = encoder()
+    with torch.inference_mode():
+        here, there = of(pictures), of(pictures.roll(times * PERIOD, -1))
+    for parameter, rolled in zip(here, there, strict=True):
+        torch.testing.assert_close(rolled, parameter, rtol=1e-4, atol=1e-5)
+
+
+def test_the_test_above_sees_a_picture_that_is_turned_back_to_front(pictures: Tensor) -> None:
+    of = encoder()
+    with torch.inference_mode():
+        here, there = of(pictures)[0], of(pictures.flip(-2))[0]
+    assert not torch.allclose(here, there, rtol=1e-4, atol=1e-5)
+
+
+def relative_change(of: Encoder, x: Tensor, trials: int = 3) -> float:
+    """Median over shapes and motions of |code of the moved - code| / |code - mean code|.
+
+    Measured against how far codes lie from one another: a code that hardly depends on the shape is no merit.
+    """
+    generator, here = torch.Generator().manual_seed(4), code(of, x)
+    spread = (here - here.mean(0)).norm(dim=1)
+    changes = [(code(of, move(x, random_motions(x, generator))) - here).norm(dim=1) / spread for _ in range(trials)]
+    return float(torch.cat(changes).median())
+
+
+def relative_to_size(of: Encoder, x: Tensor, trials: int = 3) -> float:
+    """Median over shapes and motions of |code of the moved - code| / |code|."""
+    generator, here = torch.Generator().manual_seed(4), code(of, x)
+    moved = [code(of, move(x, random_motions(x, generator))) for _ in range(trials)]
+    return float(torch.cat([(there - here).norm(dim=1) / here.norm(dim=1) for there in moved]).median())
+
+
+def test_codes_of_moved_shapes_are_nearly_equal(shapes: Tensor) -> None:
+    assert relative_to_size(encoder(), shapes) < 0.02
+    assert relative_change(encoder(), shapes) < 0.1
+
+
+def test_the_flat_encoder_fails_the_test_above(shapes: Tensor) -> None:
+    assert relative_to_size(encoder("flat"), shapes) > 0.1
+    assert relative_change(encoder("flat"), shapes) > 0.5
+
+
+# Networks
+
+
+def test_the_decoder_s_weights_are_the_disc_that_is_seen() -> None:
+    decoder = CanonicalDecoder((8, 8), 4)
+    whole = float(decoder.weight.expand(RINGS, SECTORS).sum())
+    assert whole == pytest.approx(math.pi * (REACH * 200) ** 2, rel=1e-5)
+    assert float(cell_areas(100).expand(RINGS, SECTORS).sum()) == pytest.approx(whole / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("widths", [(8,), (8, 8), (16, 8, 8, 4)])
+def test_the_decoder_paints_pictures_and_lines_the_truth_up(widths: tuple[int, ...], pictures: Tensor) -> None:
+    decoder = CanonicalDecoder(widths, 6)
+    logits = decoder(torch.randn(20, 6, generator=torch.Generator().manual_seed(0)))
+    assert logits.shape == pictures.shape
+    same, aligned = decoder.reconstruction(logits, pictures)
+    assert same is logits
+    assert not aligned.requires_grad
+    torch.testing.assert_close(aligned.sum((2, 3)), pictures.sum((2, 3)))
+
+
+@pytest.mark.parametrize("widths", [(8,), (8, 8), (16, 8, 8)])
+def test_the_encoder_takes_any_number_of_stages(widths: tuple[int, ...], pictures: Tensor) -> None:
+    mean, log_variance = PolarEncoder(widths, 5)(pictures)
+    assert mean.shape == log_variance.shape == (20, 5)
+
+
+def test_gradients_reach_every_weight(shapes: Tensor) -> None:
+    model = build(ModelConfig("polar", "canonical", encoder_widths=(8, 12), decoder_widths=(8, 12), latent=6), seed=2)
+    codes = model.encode(shapes[:6], torch.Generator().manual_seed(0))
+    logits, truth = model.decoder.reconstruction(model.decode(codes.sample), model.encoder.prepare(shapes[:6]))
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth.clamp(0, 1)) + codes.log_variance.mean()
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_gradients_reach_the_pixels() -> None:
+    x = torch.rand(2, 1, 40, 40, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    encoder_ = PolarEncoder((8, 8), 4)
+    encoder_(encoder_.prepare(x))[0].square().sum().backward()
+    assert x.grad is not None
+    assert (x.grad != 0).float().mean() > 0.5
+
+
+def test_a_blank_mask_has_a_code_and_finite_gradients() -> None:
+    of = PolarEncoder((8, 8), 4)
+    mean, _ = of(of.prepare(torch.zeros(1, 1, 50, 50)))
+    mean.sum().backward()
+    assert torch.isfinite(mean).all()
+    assert all(torch.isfinite(p.grad).all() for p in of.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_other_devices_say_the_same(device: str, shapes: Tensor) -> None:
+    if not {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}[device]():
+        pytest.skip(f"needs {device}")
+    model = build(ModelConfig("polar", "canonical", encoder_widths=WIDTHS, decoder_widths=(16, 16), latent=24), seed=1)
+    here = model.code(shapes)
+    model.to(device)
+    there = model.code(shapes.to(device))
+    assert there.device.type == device
+    assert float((there.cpu() - here).norm() / here.norm()) < 1e-2
+    features = model.encoder.prepare(shapes.to(device))
+    logits, truth = model.decoder.reconstruction(model.decode(there), features)
+    assert logits.device == truth.device == there.device
+    assert painted(rescaled(features, 1.1)).device == there.device
