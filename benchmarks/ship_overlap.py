@@ -16,6 +16,7 @@ from metricvae.cli import main as metricvae
 from metricvae.model.checkpoints import CONFIG, SHIPPED, WEIGHTS, load_model
 
 PAIRS, SEED = 240_000, 1
+ONE_THREAD = ["--training.threads", "1"]
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     options = parser.parse_args()
     data, model = options.work / "mixed", options.work / "overlap"
     run(["label", "overlap", "--objects", "mixed", "--pairs", str(PAIRS), "--seed", str(SEED), "--out", str(data)])
-    run(["train", str(data), "--preset", "overlap", "--out", str(model), "--device", options.device])
+    run(["train", str(data), "--preset", "overlap", "--out", str(model), "--device", options.device, *ONE_THREAD])
     target = SHIPPED / "overlap"
     target.mkdir(parents=True, exist_ok=True)
     for name in (CONFIG, WEIGHTS, "README.md"):

@@ -98,13 +98,13 @@ def trained(tmp_path_factory, dataset_folder) -> Path:
 
 
 @pytest.fixture
-def model(tmp_path, trained) -> Path:
+def model_copy(tmp_path, trained) -> Path:
     """A copy of the trained model, to be spoilt."""
     return Path(shutil.copytree(trained, tmp_path / "model"))
 
 
 @pytest.fixture
-def dataset(tmp_path, dataset_folder) -> Path:
+def dataset_copy(tmp_path, dataset_folder) -> Path:
     """A copy of the data set, to be spoilt."""
     return Path(shutil.copytree(dataset_folder, tmp_path / "dataset"))
 
@@ -280,11 +280,11 @@ def test_an_interrupted_training_goes_on_when_the_command_is_run_again(
     assert (tmp_path / "model" / weights).read_bytes() == (trained / weights).read_bytes()
 
 
-def test_a_finished_training_is_found_again(command, dataset_folder, model):
-    before = contents(model)
-    facts = command("train", dataset_folder, "--out", model, *TRAINING, "--json").document
+def test_a_finished_training_is_found_again(command, dataset_folder, model_copy):
+    before = contents(model_copy)
+    facts = command("train", dataset_folder, "--out", model_copy, *TRAINING, "--json").document
     assert facts["steps"] == 3
-    assert contents(model) == before
+    assert contents(model_copy) == before
 
 
 def test_evaluate_measures_a_split(command, dataset_folder, trained):
@@ -429,17 +429,27 @@ def test_not_a_number_in_an_array_is_one_line():
 
 
 @pytest.mark.parametrize("name", ["objects.parquet", "pairs.parquet", "card.json"])
-def test_a_data_set_with_a_changed_byte_is_named(command, dataset, trained, tmp_path, name):
-    content = bytearray((dataset / name).read_bytes())
+def test_a_data_set_with_a_changed_byte_is_named(command, dataset_copy, trained, tmp_path, name):
+    content = bytearray((dataset_copy / name).read_bytes())
     content[len(content) // 2] ^= 0x80
-    (dataset / name).write_bytes(bytes(content))
+    (dataset_copy / name).write_bytes(bytes(content))
     before = contents(tmp_path)
     for arguments in (
-        ("evaluate", trained, dataset),
-        ("train", dataset, "--out", tmp_path / "new", *TRAINING),
-        ("reproduce", "table-1", "--out", tmp_path / "report", "--model", trained, "--dataset", dataset),
+        ("evaluate", trained, dataset_copy),
+        ("train", dataset_copy, "--out", tmp_path / "new", *TRAINING),
+        ("reproduce", "table-1", "--out", tmp_path / "report", "--model", trained, "--dataset", dataset_copy),
     ):
-        assert_refused(command(*arguments), dataset / name, "again")
+        assert_refused(command(*arguments), dataset_copy / name, "again")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("key", ["task", "plan", "objects", "seed", "sha256"])
+def test_a_card_with_a_changed_key_is_named_before_the_work_begins(command, dataset_copy, tmp_path, key):
+    card = (dataset_copy / "card.json").read_text()
+    (dataset_copy / "card.json").write_text(card.replace(f'"{key}"', f'"_{key[1:]}"'))
+    before = contents(tmp_path)
+    said = command("train", dataset_copy, "--out", tmp_path / "new", *TRAINING)
+    assert_refused(said, dataset_copy / "card.json", "make the data set again")
     assert contents(tmp_path) == before
 
 
@@ -516,23 +526,23 @@ def spoil_dimensions(model: Path) -> None:
         (spoil_dimensions, "config.json", "restore it"),
     ],
 )
-def test_a_model_that_was_changed_is_named(command, dataset_folder, pictures, model, tmp_path, spoil, name, words):
-    spoil(model)
+def test_a_model_that_was_changed_is_named(command, dataset_folder, pictures, model_copy, tmp_path, spoil, name, words):
+    spoil(model_copy)
     before = contents(tmp_path)
     for arguments in (
-        ("predict", model, pictures / "l.png", pictures / "moved.png"),
-        ("evaluate", model, dataset_folder),
-        ("reproduce", "table-1", "--out", tmp_path / "report", "--model", model, "--dataset", dataset_folder),
+        ("predict", model_copy, pictures / "l.png", pictures / "moved.png"),
+        ("evaluate", model_copy, dataset_folder),
+        ("reproduce", "table-1", "--out", tmp_path / "report", "--model", model_copy, "--dataset", dataset_folder),
     ):
-        assert_refused(command(*arguments), model / name, words)
+        assert_refused(command(*arguments), model_copy / name, words)
     assert contents(tmp_path) == before
 
 
-def test_a_model_without_intervals_is_named(command, pictures, model):
-    config = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps(config | {"calibration": {}}))
-    said = command("predict", model, pictures / "l.png", pictures / "moved.png")
-    assert_refused(said, model, "train it again")
+def test_a_model_without_intervals_is_named(command, pictures, model_copy):
+    config = json.loads((model_copy / "config.json").read_text())
+    (model_copy / "config.json").write_text(json.dumps(config | {"calibration": {}}))
+    said = command("predict", model_copy, pictures / "l.png", pictures / "moved.png")
+    assert_refused(said, model_copy, "train it again")
 
 
 def test_a_model_that_does_not_ship_is_named(command, pictures):

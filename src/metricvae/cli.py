@@ -202,7 +202,7 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, help="folder of the report")
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
     parser.add_argument("--model", default="overlap", help="the model beside the paper's; default: the one that ships")
-    parser.add_argument("--paper-steps", type=int, default=2000, help="training steps of the paper's network")
+    parser.add_argument("--paper-steps", type=int, default=500, help="training steps of the paper's network")
     parser.add_argument("--seed", type=int, default=0, help="of the pairs, the batches and the paper's network")
 
 

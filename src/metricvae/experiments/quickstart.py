@@ -19,7 +19,7 @@ from metricvae.pairs.labelling import LabelPlan, label
 
 PAIRS = 6_000
 STEPS = 400
-PAPER_STEPS = 200
+PAPER_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Quickstart:
         data = shlex.quote(str(self.folder / "data"))
         return (
             f"{self.run.text()}\n\n"
-            "This model learned for a minute or two; the one that ships, `overlap`, learned for hours. Try it next on\n"
-            "two pictures of yours (white shape on black; --fit scales and centres):\n"
+            "This model learned for a minute or two; the one that ships, `overlap`, learned\n"
+            "for hours. Try it next on two pictures of yours (white shape on black, --fit\n"
+            "scales and centres):\n"
             "  metricvae predict overlap A.png B.png --fit    the overlap in one shot\n"
             "  metricvae solve A.png B.png --fit              the exact answer, with the pose\n"
             "and on the pairs that were labelled here:\n"

@@ -106,12 +106,9 @@ def read_dataset(folder: Path) -> DataSet:
         raise InputError(f"{folder} is not a folder: give a data set that `metricvae label` wrote")
     if not (folder / CARD).is_file():
         raise InputError(f"{folder} has no {CARD}, so it is no finished data set: run `metricvae label` (again) for it")
-    card = read_json(folder / CARD)
-    try:
-        for name in (OBJECTS, PAIRS):
-            check_sha256(folder / name, card["sha256"][name])
-    except (KeyError, TypeError):
-        raise InputError(f"{folder / CARD} lacks checksums: make the data set again with `metricvae label`") from None
+    card = _read_card(folder / CARD)
+    for name in (OBJECTS, PAIRS):
+        check_sha256(folder / name, card["sha256"][name])
     objects, pairs = pq.read_table(folder / OBJECTS), pq.read_table(folder / PAIRS)
     ids = tuple(objects["id"].to_pylist())
     place = {name: i for i, name in enumerate(ids)}
@@ -135,3 +132,16 @@ def read_dataset(folder: Path) -> DataSet:
         split=np.array(pairs["split"].to_pylist()),
         card=card,
     )
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    """The card, with all in it that is asked for later: a model's own card names the task, the objects and the seed."""
+    card: dict[str, Any] = read_json(path)
+    try:
+        needed = (card["task"], card["plan"]["objects"], *(card["sha256"][name] for name in (OBJECTS, PAIRS)))
+        whole = all(isinstance(text, str) for text in needed) and isinstance(card["plan"]["seed"], int)
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path} lacks checksums, task or plan: make the data set again with `metricvae label`")
+    return card
