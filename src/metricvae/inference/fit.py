@@ -10,6 +10,7 @@ import torch
 
 from metricvae.files import write_text
 from metricvae.inference.card import model_card
+from metricvae.inference.conformal import check_enough
 from metricvae.inference.evaluate import calibrate
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.batches import PairData
@@ -42,7 +43,7 @@ def fit(
     Raises:
         InputError: splits too small, labels without variety, a folder that holds something else, a full disk.
     """
-    data.rows("calibration")
+    check_enough(len(data.rows("calibration")))
     parts = pair_data(data, "train"), pair_data(data, "validation")
     train(training, model, *parts, folder, device=device, on_prepare=on_prepare, on_progress=on_progress)
     learned = {"task": data.card["task"], "data": data.card["plan"], "pairs": len(parts[0])}

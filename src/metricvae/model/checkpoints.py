@@ -209,7 +209,7 @@ def _finished_config(folder: Path) -> dict[str, Any]:
     if document["status"] == "unfinished":
         raise InputError(f"the model in {folder} is unfinished: run `metricvae train` again, it goes on by itself")
     missing = [key for key in ("model", "weights", "facts", "calibration") if not isinstance(document.get(key), dict)]
-    if missing or "sha256" not in document["weights"]:
+    if missing or not isinstance(document["weights"].get("sha256"), str):
         raise InputError(f"{folder / CONFIG} lacks {', '.join(missing) or 'sha256'}: restore it or train again")
     return document
 
@@ -222,7 +222,8 @@ def _difference(found: Any, expected: Any) -> str:
     """The first entry in which two mappings differ, in words."""
     if not isinstance(found, Mapping):
         return f"found {found!r}"
-    key = next(key for key in (*expected, *found) if found.get(key) != expected.get(key))
+    absent = "absent"
+    key = next(key for key in (*expected, *found) if found.get(key, absent) != expected.get(key, absent))
     return f"{key} is {found.get(key, 'absent')}, expected {expected.get(key, 'absent')}"
 
 

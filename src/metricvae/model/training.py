@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from metricvae.errors import InputError
 from metricvae.model.autoencoder import Encoder, MagicAutoencoder, ModelConfig, build
 from metricvae.model.batches import (
     Batch,
@@ -178,7 +179,7 @@ def train(
     folder = Path(folder)
     document = begin_model(folder, model_config, asdict(config), data_facts(data_train, data_validation))
     if document["status"] == "finished":
-        return _result(folder, document["facts"])
+        return _result(folder, document.get("facts", {}))
     with _threads(config.threads):
         model = build(model_config, config.seed).to(device).train()
         optimisers = Optimisers(
@@ -248,7 +249,12 @@ def _finish(state: TrainingState, config: TrainingConfig, data_validation: PairD
 
 def _result(folder: Path, facts: dict[str, Any]) -> TrainResult:
     names = ("steps", "best_step", "validation_r2", "seconds", "stopped")
-    return TrainResult(folder, **{name: facts[name] for name in names})
+    try:
+        return TrainResult(folder, **{name: facts[name] for name in names})
+    except (KeyError, TypeError):
+        raise InputError(
+            f"the config.json in {folder} lacks facts of its training: restore it or train again"
+        ) from None
 
 
 @contextlib.contextmanager
