@@ -39,7 +39,7 @@ class Quickstart:
         return (
             f"{self.run.text()}\n\n"
             "This model learned for a minute or two; the one that ships, `overlap`, learned\n"
-            "for hours. Try it next on two pictures of yours (white shape on black, --fit\n"
+            "for an hour. Try it next on two pictures of yours (white shape on black, --fit\n"
             "scales and centres):\n"
             "  metricvae predict overlap A.png B.png --fit    the overlap in one shot\n"
             "  metricvae solve A.png B.png --fit              the exact answer, with the pose\n"
