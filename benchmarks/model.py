@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from metricvae.inference import Predictor, evaluate
+from metricvae.inference import Predictor
+from metricvae.inference.evaluate import answer, measure
 from metricvae.model.training import move_randomly
 from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
 
@@ -35,13 +36,11 @@ def labelled(work: Path, name: str, plan: LabelPlan) -> DataSet:
 
 
 def with_size_classes(predictor: Predictor, data: DataSet, split: str) -> dict[str, Any]:
-    from metricvae.inference.evaluate import answer
-
     said = answer(predictor, data, split)
     inside = (said.predictions.low <= said.value) & (said.value <= said.predictions.high)
     edges = np.quantile(said.value, [0.25, 0.5, 0.75])
     classes = np.searchsorted(edges, said.value)
-    figures = dataclasses.asdict(evaluate(predictor, data, split))
+    figures = dataclasses.asdict(measure(data, said, split))
     figures["mse_percent_of_naive"] = 100 * figures["mse"] / figures["naive_mse"]
     figures["coverage_by_quarter_of_true_value"] = [round(float(inside[classes == k].mean()), 3) for k in range(4)]
     return figures

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 
 from metricvae.objects import Mask, draw, read_folder, stream
 from metricvae.overlap import Overlap, Prepared, overlap_area, solve, solve_dense
+from metricvae.pairs import LabelPlan, label
 
 THIN = ("comb", "rays", "spiral", "ring")
 SEED = 2017
@@ -77,10 +79,6 @@ def figures(masks: list[Mask], pool: ProcessPoolExecutor) -> dict[str, float]:
 
 def speed(workers: int, pairs: int) -> dict[str, float]:
     """Labelling as users run it: wall time of the labelling stage after the workers have started."""
-    import tempfile
-
-    from metricvae.pairs import LabelPlan, label
-
     marks: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()

@@ -269,7 +269,6 @@ def _label(options: Namespace) -> Fields:
 
 
 def _train(options: Namespace) -> Fields:
-    from metricvae.inference import conformal
     from metricvae.inference.fit import fit
     from metricvae.model.presets import preset
     from metricvae.pairs.dataset import read_dataset
@@ -277,7 +276,6 @@ def _train(options: Namespace) -> Fields:
     chosen, device = preset(options.preset), _device(options.device)
     data = read_dataset(Path(options.dataset))
     with progress() as step, _about(options.dataset, options.out):
-        conformal.check_enough(len(data.rows("calibration")))
         facts = fit(
             data,
             chosen.model,
@@ -471,7 +469,3 @@ def _finite(document: Any) -> Any:
         case float() if not math.isfinite(document):
             return None
     return document
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from metricvae.model.checkpoints import LoadedModel
+from metricvae.model.polar import REACH
 from metricvae.model.settings import TrainingConfig
 
 _TEXT = """---
@@ -31,8 +32,6 @@ measure first: `metricvae label` some pairs of your own and `metricvae evaluate`
 
 def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
     """The text for a finished, calibrated model."""
-    from metricvae.model.polar import REACH
-
     facts, config = loaded.facts, loaded.config
     widths = loaded.calibration["half_widths"]
     return _TEXT.format(

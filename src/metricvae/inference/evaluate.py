@@ -12,7 +12,8 @@ import numpy.typing as npt
 from metricvae.errors import InputError
 from metricvae.inference.baselines import LabelledAreas, fit_areas
 from metricvae.inference.conformal import Floats, fit_conformal
-from metricvae.inference.predict import Predictions, Predictor
+from metricvae.inference.predict import Encoded, Predictions, Predictor
+from metricvae.model.batches import graph
 from metricvae.model.checkpoints import annotate, load_model
 from metricvae.pairs.dataset import DataSet
 
@@ -68,9 +69,7 @@ def answer(predictor: Predictor, data: DataSet, split: str = "test", on_progress
         InputError: no such split, or it is empty.
     """
     rows = data.rows(split)
-    objects, places = _used(data, rows)
-    encoded = predictor.encode(lambda i: data.mask(int(objects[i])), len(objects), on_progress=on_progress)
-    return Answers(rows, data.value[rows], predictor.predict(encoded, *places))
+    return Answers(rows, data.value[rows], predictor.predict(*_encoded(predictor, data, rows, on_progress)))
 
 
 def evaluate(
@@ -81,7 +80,15 @@ def evaluate(
     Raises:
         InputError: no such split, or all its pairs have one value, of which R^2 says nothing.
     """
-    answers = answer(predictor, data, split, on_progress)
+    return measure(data, answer(predictor, data, split, on_progress), split)
+
+
+def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
+    """The figures of answers that are there already.
+
+    Raises:
+        InputError: all pairs have one value, of which R^2 says nothing.
+    """
     learned = np.flatnonzero(data.split == "train")
     base = labelled_areas(data, learned if split != "all" and len(learned) else answers.rows)
     test = labelled_areas(data, answers.rows)
@@ -115,9 +122,8 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
     """
     predictor = Predictor(load_model(folder))
     rows = data.rows("calibration")
-    objects, places = _used(data, rows)
-    encoded = predictor.encode(lambda i: data.mask(int(objects[i])), len(objects), on_progress=on_progress)
-    conformal = fit_conformal(predictor.values(encoded, *places), data.value[rows], level)
+    predicted = predictor.values(*_encoded(predictor, data, rows, on_progress))
+    conformal = fit_conformal(predicted, data.value[rows], level)
     annotate(predictor.loaded.folder, calibration=conformal.to_json())
 
 
@@ -126,10 +132,10 @@ def labelled_areas(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledAreas:
     return LabelledAreas(data.value[rows], data.areas[data.first[rows]], data.areas[data.second[rows]])
 
 
-def _used(
-    data: DataSet, rows: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """The objects that stand in some pairs, and the pairs as places among them."""
-    objects, places = np.unique(np.stack([data.first[rows], data.second[rows]]), return_inverse=True)
-    first, second = places.reshape(2, -1)
-    return objects, (first, second)
+def _encoded(
+    predictor: Predictor, data: DataSet, rows: npt.NDArray[np.int64], on_progress: Progress | None
+) -> tuple[Encoded, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The objects that stand in some pairs, encoded, and the ends of each pair among them."""
+    objects, first, second = graph(data.first[rows], data.second[rows])
+    encoded = predictor.encode(lambda i: data.mask(int(objects[i])), len(objects), on_progress=on_progress)
+    return encoded, first, second

@@ -175,12 +175,12 @@ def pairs_of_step(data: PairData, step: int, *, batch_pairs: int, run_length: in
 
 
 def graph(
-    data: PairData, pairs: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Some pairs as a graph: its objects (m,), each once, and the ends of each pair among them, (n,) and (n,)."""
-    objects, rows = np.unique(np.stack([data.first[pairs], data.second[pairs]]), return_inverse=True)
-    first, second = rows.reshape(2, -1)
-    return objects, first, second
+    """Pairs (n,), (n,) as a graph: its objects (m,), each once, and the ends of each pair among them, (n,) and (n,)."""
+    objects, rows = np.unique(np.stack([first, second]), return_inverse=True)
+    ends = rows.reshape(2, -1)
+    return objects, ends[0], ends[1]
 
 
 def choose_anchors(first: Tensor, share: float, generator: torch.Generator) -> Tensor:

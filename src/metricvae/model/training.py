@@ -81,7 +81,7 @@ def batch_of_step(
 ) -> Batch:
     """The batch of one step, each object once. `generator` chooses the anchors and the poses."""
     pairs = pairs_of_step(data, step, batch_pairs=config.batch_pairs, run_length=config.run_length, seed=config.seed)
-    objects, *ends = graph(data, pairs)
+    objects, *ends = graph(data.first[pairs], data.second[pairs])
     first, second = (torch.from_numpy(end) for end in ends)
     anchors = choose_anchors(first, config.anchor_share, generator)
     x, x_moved = features.pairs_of(objects, anchors, generator)
@@ -133,8 +133,8 @@ def validation_r2(model: MagicAutoencoder, data: PairData, config: TrainingConfi
     """R^2 = 1 - sum (predicted - value)^2 / sum (value - mean value)^2 over evenly spaced pairs of `data`."""
     device = next(model.parameters()).device
     pairs = np.linspace(0, len(data) - 1, min(len(data), config.evaluate_pairs)).astype(np.int64)
-    objects, rows = np.unique(np.stack([data.first[pairs], data.second[pairs]]), return_inverse=True)
-    first, second = torch.from_numpy(rows.reshape(2, -1)).to(device)
+    objects, *ends = graph(data.first[pairs], data.second[pairs])
+    first, second = (torch.from_numpy(end).to(device) for end in ends)
     training = model.training
     model.eval()
     with autocast(config.precision, device):
