@@ -313,10 +313,11 @@ def test_the_fast_search_loses_next_to_nothing(exam: Exam) -> None:
 
 
 def test_the_exam_fails_a_solver_that_only_scans_four_turns(exam: Exam, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stay(points, image, x, y, pose, *steps):  # type: ignore[no-untyped-def]
-        return kernels.overlap_at(points, image, x, y, math.cos(pose[0]), math.sin(pose[0]), pose[1], pose[2])
+    def stay(points, image, poses, *steps):  # type: ignore[no-untyped-def]
+        return np.array([kernels.overlap_at(points, image, pose) for pose in np.atleast_2d(poses)])
 
-    monkeypatch.setattr(planar, "climb", stay)
+    monkeypatch.setattr(planar, "ascend", stay)
+    monkeypatch.setattr(planar, "climb", lambda *given: float(stay(*given)[0]))
     lazy = functools.partial(solve, effort=Effort(angles=4, climbs=1, finishes=1))
     assert exam.shortfalls(lazy).max() > 0.05
 
@@ -336,17 +337,20 @@ def test_the_fast_search_against_every_half_degree() -> None:
 
 
 def place(seed: int) -> tuple[Mask, kernels.Image, tuple[float, float], tuple[float, float]]:
-    """A mask of one canvas, a grey image of another, an origin in each."""
+    """A mask of one canvas, an image of another in the grey levels that kernels keep, an origin in each."""
     random = np.random.default_rng(seed)
     mask = (random.random((11, 14)) < 0.4).astype(np.uint8)
-    image = random.random((13, 9)).astype(np.float32)
+    image = (random.integers(0, kernels.LEVELS + 1, (13, 9)) / kernels.LEVELS).astype(np.float32)
     return mask, image, (6.3, 4.8), (4.1, 6.6)
 
 
-def kernel_overlap(seed: int, angle: float, x: float, y: float) -> float:
+def kernel_arguments(seed: int) -> tuple[kernels.Points, kernels.Grey]:
     mask, image, (ax, ay), (bx, by) = place(seed)
-    points = kernels.foreground(mask.astype(np.float32), ax, ay)
-    return kernels.overlap_at(points, kernels.bordered(image), bx, by, math.cos(angle), math.sin(angle), x, y)
+    return kernels.foreground(mask.astype(np.float32), ax, ay), kernels.grey(image, bx, by)
+
+
+def kernel_overlap(seed: int, angle: float, x: float, y: float) -> float:
+    return kernels.overlap_at(*kernel_arguments(seed), np.array([angle, x, y]))
 
 
 @few
@@ -398,13 +402,74 @@ def test_the_sampling_kernel_is_its_formula(angle: float, spacing: float, reach:
 
 
 @few
+@given(st.integers(0, 5), st.floats(-3, 3), st.floats(-4, 4), st.floats(-4, 4))
+def test_slopes_are_those_of_the_overlap(seed: int, angle: float, x: float, y: float) -> None:
+    """Against central differences; creases of the bilinear surface may lie between the two ends."""
+    slopes, step = np.zeros(3), 2e-3
+    pose = np.array([angle, x, y])
+    here = kernels.slopes_at(*kernel_arguments(seed), pose, slopes)
+    assert here == pytest.approx(kernel_overlap(seed, angle, x, y), rel=1e-5, abs=1e-5)
+    for axis in range(3):
+        ahead, behind = pose.copy(), pose.copy()
+        ahead[axis] += step
+        behind[axis] -= step
+        difference = (kernel_overlap(seed, *ahead) - kernel_overlap(seed, *behind)) / (2 * step)
+        assert slopes[axis] / kernels.LEVELS == pytest.approx(difference, rel=0.05, abs=0.6)
+
+
+@few
 @given(st.integers(0, 5), st.floats(-3, 3), st.floats(-2, 2), st.floats(-2, 2))
 def test_climbing_ends_where_it_says_and_never_lower(seed: int, angle: float, x: float, y: float) -> None:
-    mask, image, (ax, ay), (bx, by) = place(seed)
-    points, pose = kernels.foreground(mask.astype(np.float32), ax, ay), np.array([angle, x, y])
-    top = kernels.climb(points, kernels.bordered(image), bx, by, pose, 0.1, 0.5, 4)
+    pose, steps = np.array([angle, x, y]), np.array([0.1, 0.5, 0.5])
+    top = kernels.climb(*kernel_arguments(seed), pose, steps, 4)
     assert top >= kernel_overlap(seed, angle, x, y)
     assert top == pytest.approx(kernel_overlap(seed, *pose), rel=1e-6)
+
+
+@few
+@given(st.integers(0, 5), st.floats(-3, 3), st.floats(-2, 2), st.floats(-2, 2))
+def test_ascending_ends_where_it_says_and_never_lower(seed: int, angle: float, x: float, y: float) -> None:
+    poses, steps = np.array([[angle, x, y], [angle + 1, y, x]]), np.array([0.05, 0.3, 0.3])
+    start = [kernel_overlap(seed, *pose) for pose in poses]
+    tops = kernels.ascend(*kernel_arguments(seed), poses, steps, 12)
+    assert (tops >= np.array(start) * (1 - 1e-6)).all()
+    assert tops == pytest.approx([kernel_overlap(seed, *pose) for pose in poses], rel=1e-5)
+    assert tops.max() > max(start)
+
+
+@pytest.mark.parametrize(("n", "apart"), [(12, 2), (9, 3), (16, 1)])
+def test_peaks_are_the_highest_and_the_highest_elsewhere(n: int, apart: int) -> None:
+    stack = np.random.default_rng(n).random((6, n, n)).astype(np.float32)
+    height, at = np.empty((6, 2), np.float32), np.zeros((6, 2, 2), np.int32)
+    kernels.peaks(stack, apart, height, at)
+    for picture, heights, (first, second) in zip(stack, height, at, strict=True):
+        assert picture.max() == heights[0] == picture[tuple(first)]
+        assert picture[tuple(second)] == heights[1]
+        gaps = np.abs(np.indices((n, n)) - first[:, None, None])
+        elsewhere = np.minimum(gaps, n - gaps).max(0) > apart
+        assert heights[1] == picture[elsewhere].max()
+
+
+def test_cross_spectra_are_those_of_the_turn_and_of_half_a_circle_more() -> None:
+    random = np.random.default_rng(0)
+    still, turned = random.random((8, 8), np.float32), random.random((3, 8, 8), np.float32)
+    out = np.empty((6, 8, 5), np.complex64)
+    kernels.cross_spectra(np.fft.rfft2(still).astype(np.complex64), np.fft.rfft2(turned).astype(np.complex64), out)
+    over = np.roll(turned[:, ::-1, ::-1], (1, 1), (1, 2))  # half a circle about cell (0, 0)
+    for image, spectrum in zip([*turned, *over], out, strict=True):
+        shifts = [[float((still * np.roll(image, (i, j), (0, 1))).sum()) for j in range(8)] for i in range(8)]
+        np.testing.assert_allclose(np.fft.irfft2(spectrum, (8, 8)), shifts, rtol=1e-4, atol=1e-4)
+
+
+def test_a_motion_after_its_inverse_is_none() -> None:
+    """R^-1 (p - t) is what the inverse frame does to p."""
+    frame, p = np.array([[0.7, 3.0, -5.0]]), np.array([2.0, 11.0])
+
+    def carry(pose: npt.NDArray[np.float64], point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        cos, sin = math.cos(pose[0]), math.sin(pose[0])
+        return np.array([[cos, sin], [-sin, cos]]) @ point + pose[1:]
+
+    assert carry(planar.inverse(frame)[0], carry(frame[0], p)) == pytest.approx(p)
 
 
 # Many

@@ -12,8 +12,11 @@ import scipy.fft
 
 from metricvae.errors import InputError
 from metricvae.overlap.kernels import climb
-from metricvae.overlap.planar import Prepared, check_pair, peaks, promising, report, turned
+from metricvae.overlap.planar import Prepared, best_shifts, check_pair, promising, report, turned
 from metricvae.overlap.records import Overlap
+
+APART = 8
+"""Pixels that two translations of one turn lie apart, at least along one axis."""
 
 
 def solve_dense(a: Prepared, b: Prepared, *, step_deg: float = 0.5, refined: int = 20) -> Overlap:
@@ -34,22 +37,20 @@ def solve_dense(a: Prepared, b: Prepared, *, step_deg: float = 0.5, refined: int
         raise InputError(f"a step of {step_deg:g} degrees does not divide a half turn: take 0.5, 1, 2 ...")
     cells = scipy.fft.next_fast_len(2 * math.ceil(a.radius + b.radius) + 2, real=True)
     still = a.spectra(1, 1, cells, 1.0)[0]
-    height = np.empty(count, dtype=np.float32)
-    shift = np.empty((count, 2))
     half, batch = count // 2, 12
+    parts = []
     for start in range(0, half, batch):
-        turns = range(start, min(start + batch, half))
-        turning = scipy.fft.rfft2(turned(b, [2 * math.pi * k / count for k in turns], cells, 1.0), workers=1)
-        for first, spectrum in ((start, turning.conj()), (start + half, turning)):
-            rows = slice(first, first + len(turns))
-            height[rows], shift[rows, 0], shift[rows, 1] = peaks(
-                scipy.fft.irfft2(still * spectrum, s=(cells, cells), workers=1)
-            )
+        turns = [2 * math.pi * k / count for k in range(start, min(start + batch, half))]
+        parts.append(best_shifts(still, scipy.fft.rfft2(turned(b, turns, cells, 1.0), workers=1), APART))
+    height, shift = (np.concatenate(halves, axis=1) for halves in zip(*parts, strict=True))
+    height, shift = height.reshape(count, 2), shift.reshape(count, 2, 2)
     best, frame = 0.0, np.zeros(3)
-    level_a, level_b = a.level(1), b.level(1)
-    for k in promising(height)[:refined]:
-        walked = np.array([2 * math.pi * k / count, *shift[k]])
-        area = climb(level_a.points, level_b.image, level_b.x, level_b.y, walked, math.radians(step_deg) / 2, 0.5, 5)
+    points, image = a.level(1).points, b.level(1).image
+    steps = np.array([math.radians(step_deg) / 2, 0.5, 0.5])
+    turns_in_order, which_of_two = promising(height, shift, APART)
+    for k, which in zip(turns_in_order[:refined], which_of_two[:refined], strict=True):
+        walked = np.array([2 * math.pi * k / count, *shift[k, which]])
+        area = climb(points, image, walked, steps, 5)
         if area > best:
             best, frame = area, walked
     return report(a, b, best, frame)

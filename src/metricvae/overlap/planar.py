@@ -2,10 +2,10 @@
 
 1. **Scan.** Both shapes are blurred and sampled on a coarse grid about their centroids. For each of
    `Effort.angles` turns of the second shape one FFT correlation gives the overlap at *every* translation,
-   so the best translation of that turn is read off, not searched.
-2. **Climb.** The most promising turns are walked uphill on small images of about 100 pixels.
-3. **Finish.** The best of those are walked uphill at growing resolution up to the full one, off the grid,
-   to a few hundredths of a pixel.
+   so the best two translations of that turn are read off, not searched.
+2. **Climb.** The most promising poses are walked uphill on small images of about 100 pixels; the better third goes on.
+3. **Finish.** The best of those are walked uphill at growing resolution up to the full one, off the grid, and the
+   best one to a few hundredths of a pixel.
 
 The overlap at a pose is defined in :func:`metricvae.overlap.kernels.overlap_at`; :mod:`metricvae.overlap.dense`
 is the slow reference that this search is measured against.
@@ -23,12 +23,25 @@ import scipy.fft
 import scipy.ndimage
 
 from metricvae.errors import InputError
-from metricvae.overlap.kernels import Image, Points, bordered, climb, foreground, sample
+from metricvae.overlap.kernels import (
+    Grey,
+    Points,
+    Spectra,
+    ascend,
+    bordered,
+    climb,
+    cross_spectra,
+    foreground,
+    grey,
+    peaks,
+    sample,
+)
 from metricvae.overlap.records import Overlap, Pose
 
-Spectra = npt.NDArray[np.complex64]
-Frame = npt.NDArray[np.float64]
-"""A pose about the centroids: angle (radians), x, y (pixels of its level)."""
+Heights = npt.NDArray[np.float32]
+Shifts = npt.NDArray[np.int32]
+Frames = npt.NDArray[np.float64]
+"""Poses about the centroids, (k, 3): angle (radians), x, y (pixels of the full resolution)."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +52,14 @@ class Effort:
         angles: turns of the coarse scan (even).
         cells: side of the coarse correlation, which spans 1.44 canvases; larger shifts wrap around, which can only
             propose a needless climb.
-        climbs: turns walked uphill on the small images.
+        climbs: poses walked uphill on the small images.
         finishes: poses walked uphill at full resolution.
     """
 
     angles: int = 72
     cells: int = 64
-    climbs: int = 24
-    finishes: int = 4
+    climbs: int = 48
+    finishes: int = 6
 
     def __post_init__(self) -> None:
         if self.angles < 2 or self.angles % 2 or min(self.cells, self.climbs, self.finishes) < 1:
@@ -55,11 +68,9 @@ class Effort:
 
 @dataclass(frozen=True)
 class Level:
-    """One resolution of a shape: its bordered image, its origin (the centroid) in it, its foreground points."""
+    """One resolution of a shape about its centroid: an image to look up, and its foreground points."""
 
-    image: Image
-    x: float
-    y: float
+    image: Grey
     points: Points
 
 
@@ -77,20 +88,26 @@ class Prepared:
     @functools.cached_property
     def area(self) -> int:
         """Number of pixels set."""
-        return int(np.count_nonzero(self.mask))
+        return len(self._pixels[0])
 
     @functools.cached_property
     def centroid(self) -> tuple[float, float]:
         """Mean column and mean row of the pixels set."""
-        rows, columns = np.nonzero(self.mask)
+        rows, columns = self._pixels
         return float(columns.mean()), float(rows.mean())
 
     @functools.cached_property
     def radius(self) -> float:
         """Distance from the centroid that no pixel reaches."""
-        rows, columns = np.nonzero(self.mask)
+        rows, columns = self._pixels
         x, y = self.centroid
-        return float(np.hypot(columns - x, rows - y).max()) + 1.0
+        return math.sqrt(float((np.square(columns - x) + np.square(rows - y)).max())) + 1.0
+
+    @functools.cached_property
+    def _pixels(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Rows and columns of the pixels set."""
+        rows, columns = np.nonzero(self.mask)
+        return rows, columns
 
     def level(self, factor: int) -> Level:
         """The shape with `factor` x `factor` pixels averaged into one."""
@@ -98,7 +115,7 @@ class Prepared:
         if key not in self._kept:
             image = _shrink(self.mask, factor)
             x, y = ((value - (factor - 1) / 2) / factor for value in self.centroid)
-            self._kept[key] = Level(bordered(image), x, y, foreground(image, x, y))
+            self._kept[key] = Level(grey(image, x, y), foreground(image, x, y))
         return self._kept[key]  # type: ignore[return-value]
 
     def spectra(self, turns: int, angles: int, cells: int, spacing: float) -> Spectra:
@@ -141,29 +158,44 @@ def solve(a: Prepared, b: Prepared, effort: Effort | None = None) -> Overlap:
     """
     effort = effort or Effort()
     check_pair(a, b)
+    frames = inverse(_search(b, a, effort)) if a.area > b.area else _search(a, b, effort)
+    best = frames[0]
+    return report(a, b, climb(a.level(1).points, b.level(1).image, best, FINEST, 2), best)
+
+
+def inverse(frames: Frames) -> Frames:
+    """The motions that undo each of `frames`."""
+    cos, sin, x, y = np.cos(frames[:, 0]), np.sin(frames[:, 0]), frames[:, 1], frames[:, 2]
+    return np.column_stack([-frames[:, 0], sin * y - cos * x, -sin * x - cos * y])
+
+
+ROUNDS = 6, 6, 10
+"""Steps uphill: of all climbs, of their better third, of the finishes."""
+
+
+def _search(a: Prepared, b: Prepared, effort: Effort) -> Frames:
+    """Poses at the end of their walks, the best first. Costs least where `a` is the smaller one: it is the points."""
     factors = _pyramid(max(a.mask.shape))
+    spacing = _spacing(a, effort)
+    steps = np.array([0.7 * math.pi / effort.angles, 0.3 * spacing, 0.3 * spacing])
+    better = max(effort.finishes, effort.climbs // 3)
+    stages = [(factors[0], effort.climbs, ROUNDS[0]), (factors[0], better, ROUNDS[1])]
+    stages += [(factor, effort.finishes, ROUNDS[2]) for factor in factors[1:] or factors]
     frames = _scan(a, b, effort)
-    step, shift = math.pi / effort.angles, _spacing(a, effort) / factors[0] / 4
-    best = 0.0
-    for depth, factor in enumerate(factors):
-        if depth:
-            finer = factors[depth - 1] / factor
-            frames = [frame * (1.0, finer, finer) for frame in frames]
-            step, shift = step / 3, 0.5
-        halvings = 4 if factor == 1 else 2
-        climbed = [_climb(a.level(factor), b.level(factor), frame, step, shift, halvings) for frame in frames]
-        climbed.sort(key=lambda found: -found[0])
-        best = climbed[0][0]
-        frames = [frame for _, frame in climbed[: effort.finishes]]
-    return report(a, b, best, frames[0])
+    for factor, count, rounds in stages:
+        scale = np.array([1.0, factor, factor])
+        walked = frames[:count] / scale
+        reached = ascend(a.level(factor).points, b.level(factor).image, walked, steps / scale, rounds)
+        frames = (walked * scale)[np.argsort(-reached, kind="stable")]
+        steps = np.maximum(steps / 3, FINEST)
+    return frames
 
 
-def _climb(a: Level, b: Level, frame: Frame, step: float, shift: float, halvings: int) -> tuple[float, Frame]:
-    walked = frame.copy()
-    return climb(a.points, b.image, b.x, b.y, walked, step, shift, halvings), walked
+FINEST = np.array([math.radians(0.2), 0.2, 0.2])
+"""Steps of the last walk, before it halves them: radians, pixels, pixels."""
 
 
-def report(a: Prepared, b: Prepared, area: float, frame: Frame) -> Overlap:
+def report(a: Prepared, b: Prepared, area: float, frame: npt.NDArray[np.float64]) -> Overlap:
     """Turn a pose about the centroids into the public :class:`Pose` about the canvas centre, and bound the area."""
     angle, x, y = (float(value) for value in frame)
     cos, sin = math.cos(angle), math.sin(angle)
@@ -202,34 +234,63 @@ def _spacing(shape: Prepared, effort: Effort) -> float:
     return 1.44 * max(shape.mask.shape) / effort.cells
 
 
-def _scan(a: Prepared, b: Prepared, effort: Effort) -> list[Frame]:
-    """The most promising poses, one a turn: local maxima over the turns first, then the next best turns."""
+def _scan(a: Prepared, b: Prepared, effort: Effort) -> Frames:
+    """Poses of the coarse grid, the most promising first."""
     spacing = _spacing(a, effort)
     half = effort.angles // 2
     still = a.spectra(1, 1, effort.cells, spacing)[0]
     turning = b.spectra(half, effort.angles, effort.cells, spacing)
-    product = np.concatenate([still * turning.conj(), still * turning])  # a turn by 180 degrees more: the conjugate
-    height, x, y = peaks(scipy.fft.irfft2(product, s=(effort.cells, effort.cells), workers=1))
-    scale = spacing / _pyramid(max(a.mask.shape))[0]
-    order = promising(height)[: effort.climbs]
-    return [np.array([2 * math.pi * k / effort.angles, x[k] * scale, y[k] * scale]) for k in order]
+    height, shift = best_shifts(still, turning, APART)
+    height, shift = height.reshape(-1, 2), shift.reshape(-1, 2, 2)
+    turn, which = promising(height, shift, APART)
+    return np.column_stack([2 * math.pi * turn / effort.angles, shift[turn, which] * spacing])
 
 
-def peaks(
-    correlation: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Highest value of each (n, n) correlation of a stack, and its shift (x, y) in cells."""
-    n = correlation.shape[-1]
-    flat = correlation.reshape(len(correlation), -1)
-    at = flat.argmax(1)
-    y, x = np.divmod(at, n)
-    return flat[np.arange(len(flat)), at], (x + n // 2) % n - n // 2, (y + n // 2) % n - n // 2
+APART = 3
+"""Cells of the coarse grid that two translations of one turn lie apart, at least along one axis."""
 
 
-def promising(height: npt.NDArray[np.float32]) -> list[int]:
-    """All turns, the local maxima around the circle first, each part from high to low."""
-    local = (height >= np.roll(height, 1)) & (height >= np.roll(height, -1))
-    return [int(k) for k in np.lexsort((-height, ~local))]
+AT_ONCE = 9
+"""Turns whose correlations fit into a processor's cache together."""
+
+
+def best_shifts(still: Spectra, turning: Spectra, apart: int) -> tuple[Heights, Shifts]:
+    """The two best translations of each turn, for k turns of half a circle and for the other half of it.
+
+    Args:
+        still: (n, n // 2 + 1) spectrum of the shape that stays.
+        turning: (k, n, n // 2 + 1) spectra of the other at k turns.
+        apart: the second translation is more than so many cells from the first, along one axis or both.
+
+    Returns:
+        (2, k, 2) overlaps, for each half of the circle, turn and translation, and their (2, k, 2, 2) shifts (x, y) in
+        cells.
+    """
+    half, n = turning.shape[:2]
+    height, at = np.empty((2, half, 2), np.float32), np.zeros((2, half, 2, 2), np.int32)
+    for start in range(0, half, AT_ONCE):
+        part = turning[start : start + AT_ONCE]
+        product = np.empty((2 * len(part), *still.shape), still.dtype)
+        cross_spectra(still, part, product)
+        correlation = scipy.fft.irfft2(product, s=(n, n), workers=1, overwrite_x=True)
+        for side, rows in enumerate((correlation[: len(part)], correlation[len(part) :])):
+            here = slice(start, start + len(part))
+            peaks(rows, min(apart, (n - 2) // 2), height[side, here], at[side, here])
+    return height, (at[..., ::-1] + n // 2) % n - n // 2
+
+
+def promising(height: Heights, shift: Shifts, apart: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """All poses as (turn, which of its two): local maxima first, each part from high to low.
+
+    A pose is a local maximum if no pose of a neighbouring turn within `apart` cells is higher.
+    """
+    local = np.ones(height.shape, dtype=bool)
+    for way in (1, -1):
+        other_height, other_shift = np.roll(height, way, 0), np.roll(shift, way, 0)
+        near = (np.abs(shift[:, :, None] - other_shift[:, None]) <= apart).all(-1)
+        local &= ~(near & (other_height[:, None] > height[:, :, None])).any(-1)
+    order = np.lexsort((-height.ravel(), ~local.ravel()))
+    return order // 2, order % 2
 
 
 def _pyramid(size: int) -> list[int]:
