@@ -172,6 +172,29 @@ def test_solve_finds_the_overlap_that_the_pose_gives(command, pictures):
     assert (moved * read_image(pictures / "l.png")).sum() == pytest.approx(found["overlap"], rel=1e-4)
 
 
+def test_solve_proves_its_answer(command, pictures):
+    found = command("solve", pictures / "small.png", pictures / "large.png", "--certify", "0.01", "--json").document
+    assert found["proven"] is True
+    assert found["overlap"] <= found["upper"] <= found["overlap"] * 1.01
+    assert found["upper"] <= found["area_a"]
+
+
+def test_solve_says_how_far_a_proof_got(command, pictures):
+    pair = (pictures / "l.png", pictures / "small.png")
+    said = command("solve", *pair, "--certify", "0.001", "--cells", "20")
+    assert said.status == 0
+    assert "give more --cells" in said.out
+    found = command("solve", *pair, "--certify", "0.001", "--cells", "20", "--json").document
+    assert found["proven"] is False
+    assert found["gap"] > 0.001
+
+
+def test_proofs_that_cannot_be_given_are_refused(command, pictures):
+    pair = (pictures / "l.png", pictures / "large.png")
+    assert_refused(command("solve", *pair, "--certify", "0"), "the gap to certify is 0", "above 0")
+    assert_refused(command("solve", *pair, "--certify", "0.1", "--cells", "0"), "0 cells prove nothing")
+
+
 def test_solve_in_a_process_of_its_own(pictures):
     said = process("solve", "small.png", "large.png", cwd=pictures)
     area = int(read_image(pictures / "small.png").sum())
@@ -565,6 +588,7 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("solve --pairs c.csv", "--pairs needs --out"),
         ("solve --pairs c.csv --out c.csv", "c.csv is the list of pairs itself"),
         ("solve --pairs c.csv --out .", ". is a folder: name the CSV"),
+        ("solve --pairs c.csv --out d.csv --certify 0.01", "--certify takes its time for one pair A B"),
         ("predict overlap a.png", "give A and B"),
         ("label overlap --pairs 10 --out d", "objects (see metricvae label --help)"),
         ("label affinity --objects mixed --pairs 10 --out d", "'affinity' (choose from"),

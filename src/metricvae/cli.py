@@ -23,6 +23,7 @@ from metricvae.progress import progress
 
 if TYPE_CHECKING:
     from metricvae.inference import Predictor
+    from metricvae.overlap import Overlap
 
 Fields = dict[str, Any]
 
@@ -158,6 +159,10 @@ def _pair_options(parser: Parser) -> None:
 
 def _solve_options(parser: Parser, _: Sequence[str]) -> None:
     _pair_options(parser)
+    parser.add_argument(
+        "--certify", type=float, metavar="EPS", help="prove that nothing beats the answer by more: 0.01"
+    )
+    parser.add_argument("--cells", type=int, default=2_000_000, help="give a proof up after so many boxes of motions")
     parser.add_argument("--workers", type=int, help="processes; default all cores")
 
 
@@ -232,15 +237,12 @@ def _solve(options: Namespace) -> Fields:
     from metricvae.overlap.many import solve_files
     from metricvae.pairs.lists import read_pair_list, write_rows
 
+    if options.certify is not None:
+        return _certify(options)
     if not _wants_list(options):
         found = next(solve_files([(Path(options.a), Path(options.b))], fit=options.fit))
-        document = {
-            "overlap": found.area,
-            **dataclasses.asdict(found.pose),
-            "area_a": found.area_a,
-            "area_b": found.area_b,
-        }
-        return _say(options, document, "\n".join(f"{name:10} {value:10.2f}" for name, value in document.items()))
+        document = _overlap_document(found)
+        return _say(options, document, _columns(document))
     listed = read_pair_list(Path(options.pairs))
     files = [(listed.files[i], listed.files[j]) for i, j in zip(listed.first, listed.second, strict=True)]
     rows = []
@@ -254,6 +256,38 @@ def _solve(options: Namespace) -> Fields:
     write_rows(Path(options.out), ["a", "b", "overlap", "angle_deg", "dx", "dy"], rows)
     document = {"pairs": len(rows), "out": options.out}
     return _say(options, document, f"{len(rows)} pairs solved, written to {options.out}")
+
+
+def _overlap_document(found: Overlap) -> Fields:
+    pose = dataclasses.asdict(found.pose)
+    return {"overlap": found.area, **pose, "area_a": found.area_a, "area_b": found.area_b}
+
+
+def _columns(document: Fields) -> str:
+    return "\n".join(f"{name:10} {value:10.2f}" for name, value in document.items())
+
+
+def _certify(options: Namespace) -> Fields:
+    from metricvae.objects.images import read_image
+    from metricvae.overlap import Prepared, certify
+
+    if _wants_list(options):
+        raise InputError("--certify takes its time for one pair A B, got --pairs: give two images")
+    a, b = (Prepared(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b))
+    with progress() as step:
+        found = certify(
+            a,
+            b,
+            options.certify,
+            most_cells=options.cells,
+            on_progress=lambda cells: step("proving", cells, options.cells),
+        )
+    document = _overlap_document(found.overlap)
+    proof = {"upper": found.upper, "gap": found.gap, "proven": found.proven, "cells": found.cells}
+    said = f"proven: no motion overlaps by more than {found.upper:.2f} pixels, {found.gap:.2%} above what was found"
+    if not found.proven:
+        said += f"; --certify {options.certify:g} would take more than {found.cells} boxes, give more --cells"
+    return _say(options, document | proof, f"{_columns(document)}\n{said}")
 
 
 def _label(options: Namespace) -> Fields:
@@ -366,7 +400,7 @@ VERBS = {
     ),
     "solve": Verb(
         "the exact maximum overlap of two silhouettes, or of a list of pairs",
-        ("A B [--fit]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
+        ("A B [--fit] [--certify EPS]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
         _solve_options,
         _solve,
     ),

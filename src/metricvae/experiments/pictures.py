@@ -75,6 +75,15 @@ class Series:
     values: Sequence[float]
 
 
+@dataclass(frozen=True)
+class TradeOff:
+    """One method at several settings: seconds a pair, and what it loses on average, in percent."""
+
+    name: str
+    seconds: Sequence[float]
+    shortfall: Sequence[float]
+
+
 def blend(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
     """Colour two masks laid on one another on a transparent ground.
 
@@ -211,6 +220,38 @@ def draw_errors(batches: Sequence[str], series: Sequence[Series], *, unit: str =
     axes.grid(axis="y", color="#E3E7EB", lw=0.8, zorder=0)
     axes.set_axisbelow(True)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), labelcolor=INK, fontsize=9)
+    _plain(axes)
+    return _png(figure)
+
+
+def draw_trade_off(curves: Sequence[TradeOff], *, least: float = 1e-3) -> bytes:
+    """Shortfall against seconds a pair, both on logarithmic scales: the lower left corner is where one wants to be.
+
+    Args:
+        curves: the methods, the one in question first.
+        least: shortfalls below it, in percent, are drawn at it.
+    """
+    figure = _figure(7.6, 4.6)
+    axes = figure.add_subplot()
+    styles = [("#0072B2", "P"), *METHOD_STYLES]
+    for index, curve in enumerate(curves):
+        colour, marker = styles[index % (len(styles) - 1)]
+        heights = np.maximum(np.asarray(curve.shortfall, dtype=np.float64), least)
+        axes.plot(curve.seconds, heights, color=colour, marker=marker, ms=7, mec="white", mew=0.6, lw=1.4)
+        axes.annotate(
+            curve.name,
+            (curve.seconds[-1], heights[-1]),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=9,
+            fontweight="bold" if index == 0 else "normal",
+        )
+    axes.set(xscale="log", yscale="log", xlabel="CPU seconds a pair", ylabel="mean shortfall (percent)")
+    axes.margins(x=0.08, y=0.08)
+    axes.grid(color="#E3E7EB", lw=0.8, zorder=0)
+    axes.set_axisbelow(True)
     _plain(axes)
     return _png(figure)
 

@@ -38,6 +38,9 @@ from metricvae.overlap.kernels import (
 )
 from metricvae.overlap.records import Overlap, Pose
 
+SOLVER = 2
+"""Counts the versions of the search whose answers differ; labels of different ones are not mixed."""
+
 Heights = npt.NDArray[np.float32]
 Shifts = npt.NDArray[np.int32]
 Frames = npt.NDArray[np.float64]

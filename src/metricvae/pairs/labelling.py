@@ -28,7 +28,7 @@ from metricvae.objects.images import decode_png, encode_png, read_folder
 from metricvae.objects.silhouettes import Silhouette
 from metricvae.objects.sources import SOURCES, draw
 from metricvae.objects.splits import Split, split_of
-from metricvae.overlap.planar import Effort, Prepared, solve
+from metricvae.overlap.planar import SOLVER, Effort, Prepared, solve
 from metricvae.overlap.workers import worker_pool
 from metricvae.pairs.card import dataset_readme
 from metricvae.pairs.dataset import CARD, OBJECT_SCHEMA, OBJECTS, PAIR_SCHEMA, PAIRS
@@ -122,7 +122,7 @@ def _facts(plan: LabelPlan) -> dict[str, Any]:
     for name, least in (("pairs", 1), ("partners", 1), ("seed", 0)):
         if getattr(plan, name) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
-    facts = dataclasses.asdict(plan)
+    facts = dataclasses.asdict(plan) | {"solver": SOLVER}
     if plan.objects not in SOURCES:
         facts["objects"] = Path(plan.objects).resolve().name
     return facts

@@ -1,0 +1,100 @@
+"""Ours and the searches one would use instead, on the same pairs in one run. JSON on stdout, a picture on demand.
+
+    python benchmarks/overlap.py [--pairs 60] [--set mixed] [--plot docs/pictures/searches.png]
+
+Each search runs at several budgets, one process, one thread, shapes prepared anew for every pair. Shortfall is against
+the best of the dense search and everything that ran. Needs the package `cma` for one of the searches (extra `dev`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metricvae.experiments.pictures import TradeOff, draw_trade_off
+from metricvae.files import write_bytes
+from metricvae.objects import draw
+from metricvae.overlap import Effort, Overlap, Prepared, searches, solve, solve_dense
+
+SEED = 42
+OURS = {
+    "low": Effort(angles=48, cells=48, climbs=16, finishes=2),
+    "default": Effort(),
+    "high": Effort(angles=120, cells=64, climbs=96, finishes=16),
+}
+GENERAL: dict[str, Callable[..., Overlap]] = {
+    "random poses": searches.search_randomly,
+    "differential evolution": searches.evolve,
+    "dual annealing": searches.anneal,
+    "DIRECT": searches.divide,
+    "CMA-ES, restarts": searches.adapt,
+}
+BUDGETS = (1_000, 4_000, 16_000, 64_000)
+
+
+def contenders() -> dict[str, dict[str, Callable[[Prepared, Prepared], Overlap]]]:
+    """Name of a search -> setting -> the search."""
+    found: dict[str, dict[str, Callable[[Prepared, Prepared], Overlap]]] = {
+        "metricvae": {name: (lambda a, b, effort=effort: solve(a, b, effort)) for name, effort in OURS.items()},
+        "centroids, turns": {f"{n}": (lambda a, b, n=n: searches.align_centroids(a, b, n)) for n in (72, 360)},
+        "principal axes": {"2": searches.align_axes},
+    }
+    for name, search in GENERAL.items():
+        found[name] = {f"{n}": (lambda a, b, n=n, search=search: search(a, b, n, SEED)) for n in BUDGETS}
+    return found
+
+
+def timed(search: Callable[[Prepared, Prepared], Overlap], masks: list[Any]) -> tuple[np.ndarray, float, float]:
+    """Areas found, and wall and CPU seconds a pair."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    areas = [search(Prepared(a), Prepared(b)).area for a, b in zip(masks[::2], masks[1::2], strict=True)]
+    count = len(areas)
+    return np.array(areas), (time.perf_counter() - wall) / count, (time.process_time() - cpu) / count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=60)
+    parser.add_argument("--set", default="mixed", help="glyphs, procedural or mixed")
+    parser.add_argument("--plot", type=Path)
+    options = parser.parse_args()
+    masks = [shape.mask for shape in draw(options.set, 2 * options.pairs, SEED)]
+    solve(Prepared(masks[0]), Prepared(masks[1]))  # compiled code is loaded before any clock starts
+    dense, wall, cpu = timed(solve_dense, masks)
+    rows: list[dict[str, Any]] = [{"search": "dense oracle", "setting": "0.5 degrees", "wall": wall, "cpu": cpu}]
+    areas = [dense]
+    for name, settings in contenders().items():
+        for setting, search in settings.items():
+            found, wall, cpu = timed(search, masks)
+            areas.append(found)
+            rows.append({"search": name, "setting": setting, "wall": wall, "cpu": cpu})
+            print(name, setting, f"{1000 * cpu:.1f} ms", file=sys.stderr)
+    best = np.max(areas, axis=0)
+    for row, found in zip(rows, areas, strict=True):
+        shortfall = 1 - found / best
+        row |= {
+            "wall_ms": round(1000 * row.pop("wall"), 2),
+            "cpu_ms": round(1000 * row.pop("cpu"), 2),
+            "mean_shortfall_percent": round(100 * float(shortfall.mean()), 4),
+            "worst_shortfall_percent": round(100 * float(shortfall.max()), 3),
+            "within_1_percent": round(float((shortfall <= 0.01).mean()), 4),
+        }
+    print(json.dumps({"pairs": options.pairs, "set": options.set, "seed": SEED, "searches": rows}, indent=2))
+    if options.plot is not None:
+        curves = [
+            TradeOff(name, [r["cpu_ms"] / 1000 for r in own], [r["mean_shortfall_percent"] for r in own])
+            for name in ("metricvae", *list(contenders())[1:])
+            if (own := [row for row in rows if row["search"] == name])
+        ]
+        write_bytes(options.plot, draw_trade_off(curves))
+
+
+if __name__ == "__main__":
+    main()
