@@ -30,7 +30,7 @@ from dataset_problem import PLAN, QUICK, contents
 from metricvae import files
 from metricvae.errors import InputError
 from metricvae.objects import SPLITS, decode_png, draw, encode_png, split_of
-from metricvae.overlap import Overlap, Pose, Prepared, overlap_area, solve
+from metricvae.overlap import Effort, Overlap, Pose, Prepared, overlap_area, solve
 from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
 from metricvae.pairs.dataset import CARD, OBJECTS, PAIRS
 from metricvae.pairs.labelling import PARTS, LabelProgress
@@ -182,6 +182,44 @@ def test_the_smallest_data_sets_have_objects_enough(tmp_path: Path) -> None:
     assert data.ids == tuple(shape.id for shape in draw("procedural", len(data.ids), seed))
 
 
+def test_the_card_says_how_values_areas_and_angles_lie(dataset: DataSet) -> None:
+    spread, shares = dataset.card["distributions"], dataset.card["distributions"]["quantiles"]
+    smaller = np.minimum(dataset.areas[dataset.first], dataset.areas[dataset.second])
+    assert spread["value"] == pytest.approx(np.quantile(dataset.value, shares).tolist(), abs=1e-4)
+    assert spread["area"] == pytest.approx(np.quantile(dataset.areas, shares).tolist(), abs=1e-4)
+    assert spread["covered"] == pytest.approx(np.quantile(dataset.value / smaller, shares).tolist(), abs=1e-4)
+    assert max(spread["covered"]) <= 1
+    assert sum(spread["angle_classes"]) == len(dataset.value)
+    assert spread["angle_classes"][0] == ((dataset.pose[:, 0] >= -180) & (dataset.pose[:, 0] < -150)).sum()
+    assert dataset.card["label_error"] is None
+
+
+def test_copies_of_a_picture_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for number, shape in enumerate(draw("procedural", 160, 2)):
+        (tmp_path / "pictures" / f"{number}.png").write_bytes(encode_png(shape.mask))
+    for number in (3, 17):
+        shutil.copy(tmp_path / "pictures" / f"{number}.png", tmp_path / "pictures" / f"copy-{number}.png")
+    card = label(LabelPlan(str(tmp_path / "pictures"), 30, effort=QUICK), tmp_path / "data", workers=1)
+    assert card["distributions"]["duplicate_objects"] == 2
+
+
+def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
+    plan = LabelPlan("procedural", 30, 5, effort=QUICK, check=6)
+    card = label(plan, tmp_path / "one", workers=1)
+    assert card["label_error"]["pairs"] == 6
+    assert -0.1 < card["label_error"]["mean_shortfall_percent"] <= card["label_error"]["worst_shortfall_percent"]
+    assert "6 of the pairs were also given to the dense search" in (tmp_path / "one" / "README.md").read_text()
+    assert label(plan, tmp_path / "two", workers=2) == card
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_bad_labels_show_in_the_check(tmp_path: Path) -> None:
+    blind = Effort(angles=2, cells=16, climbs=1, finishes=1)
+    card = label(LabelPlan("procedural", 30, 5, effort=blind, check=6), tmp_path, workers=1)
+    assert card["label_error"]["worst_shortfall_percent"] > 2
+
+
 # Killed and resumed
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")
@@ -322,6 +360,7 @@ def test_other_people_s_folders_are_left_alone(tmp_path: Path) -> None:
         ({"pairs": -5}, "pairs is -5"),
         ({"partners": 0}, "partners is 0"),
         ({"seed": -1}, "seed is -1"),
+        ({"check": -1}, "check is -1"),
         ({"objects": "no/such/folder"}, "no/such/folder is not a folder: give glyphs, procedural, mixed or"),
     ],
 )

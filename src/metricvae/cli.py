@@ -173,6 +173,7 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same plan with the same seed gives the same bytes")
     parser.add_argument("--out", required=True, help="folder of the data set")
     parser.add_argument("--partners", type=int, default=7, help="how many others each shape meets")
+    parser.add_argument("--check", type=int, default=0, help="pairs to check against the dense search, for the card")
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
 
@@ -293,7 +294,7 @@ def _certify(options: Namespace) -> Fields:
 def _label(options: Namespace) -> Fields:
     from metricvae.pairs.labelling import LabelPlan, label
 
-    plan = LabelPlan(options.objects, options.pairs, options.seed, options.partners, options.fit)
+    plan = LabelPlan(options.objects, options.pairs, options.seed, options.partners, options.fit, check=options.check)
     with progress() as step, _about(options.objects, options.out):
         card = label(
             plan, Path(options.out), workers=options.workers, on_progress=lambda p: step(p.stage, p.done, p.total)

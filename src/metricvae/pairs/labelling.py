@@ -27,10 +27,11 @@ from metricvae.files import atomic_path, read_json, require_free_folder, sha256_
 from metricvae.objects.images import decode_png, encode_png, read_folder
 from metricvae.objects.silhouettes import Silhouette
 from metricvae.objects.sources import SOURCES, draw
-from metricvae.objects.splits import Split, split_of
+from metricvae.objects.splits import SPLITS, Split, split_of
+from metricvae.overlap.dense import solve_dense
 from metricvae.overlap.planar import SOLVER, Effort, Prepared, solve
 from metricvae.overlap.workers import worker_pool
-from metricvae.pairs.card import dataset_readme
+from metricvae.pairs.card import dataset_readme, distributions, label_error
 from metricvae.pairs.dataset import CARD, OBJECT_SCHEMA, OBJECTS, PAIR_SCHEMA, PAIRS
 from metricvae.pairs.sampling import Block, check_enough, lacking_splits, objects_needed, plan_blocks
 
@@ -41,6 +42,8 @@ MORE_OBJECTS = 64
 """Drawn at a time when a split turned out to have too few."""
 
 BLOCKS_A_PART = 8
+CHECKS_A_PART = 4
+CHECK_SCHEMA = pa.schema([("value", pa.float64()), ("dense", pa.float64())])
 README = "README.md"
 
 Item = TypeVar("Item")
@@ -57,6 +60,7 @@ class LabelPlan:
         partners: how many others each object meets (pairs come in blocks of partners + 1 objects).
         fit: scale and centre images that are not 200x200.
         effort: how hard the solver searches.
+        check: how many of the pairs are also given to the dense search, for the label error in the card.
         task: what is labelled.
     """
 
@@ -66,12 +70,13 @@ class LabelPlan:
     partners: int = 7
     fit: bool = False
     effort: Effort = dataclasses.field(default_factory=Effort)
+    check: int = 0
     task: str = "overlap"
 
 
 @dataclass(frozen=True)
 class LabelProgress:
-    """How far labelling is: `done` of `total` in a `stage` (drawing shapes, labelling pairs)."""
+    """How far labelling is: `done` of `total` in a `stage` (drawing shapes, labelling pairs, checking labels)."""
 
     stage: str
     done: int
@@ -115,11 +120,15 @@ def label(
         sizes = [sum(map(len, blocks)) for _, blocks in shards]
         work = functools.partial(_label_part, plan.effort, parts / OBJECTS)
         _run(pool, work, shards, paths, sizes, "labelling pairs", report)
-    return _finish(facts, folder, paths)
+        checks = _checks(plan, shards)
+        check_paths = [parts / f"checks-{i:06d}.parquet" for i in range(len(checks))]
+        check = functools.partial(_check_part, plan.effort, parts / OBJECTS)
+        _run(pool, check, checks, check_paths, [len(pairs) for pairs in checks], "checking labels", report)
+    return _finish(facts, folder, paths, check_paths)
 
 
 def _facts(plan: LabelPlan) -> dict[str, Any]:
-    for name, least in (("pairs", 1), ("partners", 1), ("seed", 0)):
+    for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0)):
         if getattr(plan, name) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
     facts = dataclasses.asdict(plan) | {"solver": SOLVER}
@@ -245,6 +254,25 @@ def _label_part(effort: Effort, objects: Path, shard: tuple[str, list[Block]], p
     _write(path, [pa.Table.from_pylist(rows, PAIR_SCHEMA)], PAIR_SCHEMA)
 
 
+def _checks(plan: LabelPlan, shards: Sequence[tuple[str, list[Block]]]) -> list[Block]:
+    """`plan.check` of the pairs (all, if there are fewer), drawn from the plan's seed, a few to a part."""
+    if not plan.check:
+        return []
+    pairs = np.concatenate([block for _, blocks in shards for block in blocks])
+    count = min(plan.check, len(pairs))
+    chosen = np.sort(np.random.default_rng([plan.seed, len(SPLITS)]).choice(len(pairs), count, replace=False))
+    return [pairs[chosen[start : start + CHECKS_A_PART]] for start in range(0, count, CHECKS_A_PART)]
+
+
+def _check_part(effort: Effort, objects: Path, pairs: Block, path: Path) -> None:
+    table = _objects(objects)
+    rows = []
+    for a, b in pairs.tolist():
+        first, second = (Prepared(decode_png(table["image"][i]["bytes"].as_py())) for i in (a, b))
+        rows.append({"value": solve(first, second, effort).area, "dense": solve_dense(first, second).area})
+    _write(path, [pa.Table.from_pylist(rows, CHECK_SCHEMA)], CHECK_SCHEMA)
+
+
 @functools.lru_cache(maxsize=1)
 def _objects(path: Path) -> pa.Table:
     return pq.read_table(path, columns=["id", "image"]).combine_chunks()
@@ -256,7 +284,7 @@ def _write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
             writer.write_table(table)
 
 
-def _finish(facts: dict[str, Any], folder: Path, paths: Sequence[Path]) -> dict[str, Any]:
+def _finish(facts: dict[str, Any], folder: Path, paths: Sequence[Path], check_paths: Sequence[Path]) -> dict[str, Any]:
     parts = folder / PARTS
     _write(folder / PAIRS, (pq.read_table(path) for path in paths), PAIR_SCHEMA)
     _write(folder / OBJECTS, [pq.read_table(parts / OBJECTS)], OBJECT_SCHEMA)
@@ -266,6 +294,8 @@ def _finish(facts: dict[str, Any], folder: Path, paths: Sequence[Path]) -> dict[
         "plan": facts,
         "version": version("metricvae"),
         "counts": _counts(folder),
+        "distributions": distributions(folder),
+        "label_error": label_error([pq.read_table(path) for path in check_paths]),
         "sha256": {name: sha256_of(folder / name) for name in (OBJECTS, PAIRS)},
     }
     write_text(folder / README, dataset_readme(card))
