@@ -141,5 +141,5 @@ def _error_line(error: dict[str, float] | None) -> str:
     mean, worst = error["mean_shortfall_percent"], error["worst_shortfall_percent"]
     return (
         f"{pairs} of the pairs were also given to the dense search (every half degree and pixel, then off the grid).\n"
-        f"The labels lie {mean:.3f} % below what it finds on average, {worst:.2f} % at worst; {share:.1%} are within 1 %."
+        f"The labels lie {mean:.3f} % below it on average, {worst:.2f} % at worst; {share:.1%} are within 1 %."
     )
