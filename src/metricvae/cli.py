@@ -175,6 +175,7 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--partners", type=int, default=7, help="how many others each shape meets")
     parser.add_argument("--check", type=int, default=0, help="pairs to check against the dense search, for the card")
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
+    parser.add_argument("--ray", metavar="ADDRESS", help="work on a Ray cluster: its address, or local to start one")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
 
 
@@ -297,7 +298,11 @@ def _label(options: Namespace) -> Fields:
     plan = LabelPlan(options.objects, options.pairs, options.seed, options.partners, options.fit, check=options.check)
     with progress() as step, _about(options.objects, options.out):
         card = label(
-            plan, Path(options.out), workers=options.workers, on_progress=lambda p: step(p.stage, p.done, p.total)
+            plan,
+            Path(options.out),
+            workers=options.workers,
+            ray=options.ray,
+            on_progress=lambda p: step(p.stage, p.done, p.total),
         )
     text = f"{options.pairs} labelled pairs; next: metricvae train {shlex.quote(options.out)} --out MODEL"
     return _say(options, card, text)

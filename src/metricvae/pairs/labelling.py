@@ -1,38 +1,44 @@
 """Label pairs on all cores, so that the result depends on the plan alone and a killed run resumes.
 
-The work is cut into fixed parts. A part is a pure function of the plan, is computed by one process on one
-thread, and is written to `.parts/` under a temporary name and then renamed; whoever runs next finds the whole
-parts and computes only the missing ones. At the end the parts are joined in order.
+The work is cut into fixed parts (:mod:`metricvae.pairs.parts`), kept in `.parts/`; whoever runs next finds the whole
+parts and makes only the missing ones. At the end the parts are joined in order.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metricvae.errors import InputError
-from metricvae.files import atomic_path, read_json, require_free_folder, sha256_of, sweep, write_json, write_text
-from metricvae.objects.images import decode_png, encode_png, read_folder
-from metricvae.objects.silhouettes import Silhouette
-from metricvae.objects.sources import SOURCES, draw
-from metricvae.objects.splits import SPLITS, Split, split_of
-from metricvae.overlap.dense import solve_dense
-from metricvae.overlap.planar import SOLVER, Effort, Prepared, solve
+from metricvae.files import read_json, require_free_folder, sha256_of, sweep, write_json, write_text
+from metricvae.objects.images import read_folder
+from metricvae.objects.sources import SOURCES
+from metricvae.objects.splits import SPLITS, Split
+from metricvae.overlap.planar import SOLVER, Effort
 from metricvae.overlap.workers import worker_pool
 from metricvae.pairs.card import dataset_readme, distributions, label_error
+from metricvae.pairs.cluster import ray_pool
 from metricvae.pairs.dataset import CARD, OBJECT_SCHEMA, OBJECTS, PAIR_SCHEMA, PAIRS
+from metricvae.pairs.parts import (
+    Work,
+    check_part,
+    draw_part,
+    label_part,
+    object_table,
+    one_thread,
+    run_parts,
+    write_table,
+)
 from metricvae.pairs.sampling import Block, check_enough, lacking_splits, objects_needed, plan_blocks
 
 PARTS = ".parts"
@@ -43,10 +49,7 @@ MORE_OBJECTS = 64
 
 BLOCKS_A_PART = 8
 CHECKS_A_PART = 4
-CHECK_SCHEMA = pa.schema([("value", pa.float64()), ("dense", pa.float64())])
 README = "README.md"
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,12 @@ Report = Callable[[LabelProgress], None]
 
 
 def label(
-    plan: LabelPlan, folder: Path, *, workers: int | None = None, on_progress: Report | None = None
+    plan: LabelPlan,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    ray: str | None = None,
+    on_progress: Report | None = None,
 ) -> dict[str, Any]:
     """Make the data set of `plan` in `folder`, resuming what an earlier run left, and return its card.
 
@@ -95,10 +103,12 @@ def label(
         plan: what to label.
         folder: a new or empty folder, or the unfinished or finished data set of the same plan.
         workers: processes; default all cores. The result does not depend on it.
+        ray: address of a Ray cluster to work on instead of this machine, or `local` for one of this machine's own.
         on_progress: called after each part.
 
     Raises:
-        InputError: bad plan, a folder that holds something else or another plan's data, too few objects, a full disk.
+        InputError: bad plan, a folder that holds something else or another plan's data, too few objects, a full disk,
+            a cluster that does not answer.
     """
     folder, report = Path(folder), on_progress or (lambda progress: None)
     facts = _facts(plan)
@@ -106,7 +116,7 @@ def label(
         return _finished(folder, facts)
     require_free_folder(folder, PARTS, "data set")
     parts = folder / PARTS
-    with worker_pool(workers, _one_thread) as pool:
+    with worker_pool(workers, one_thread) if ray is None else ray_pool(ray, workers) as pool:
         _claim(plan, parts, facts)
         _draw_objects(plan, parts, pool, report)
         splits = pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist()
@@ -118,12 +128,12 @@ def label(
         ]
         paths = [parts / f"pairs-{i:06d}.parquet" for i in range(len(shards))]
         sizes = [sum(map(len, blocks)) for _, blocks in shards]
-        work = functools.partial(_label_part, plan.effort, parts / OBJECTS)
-        _run(pool, work, shards, paths, sizes, "labelling pairs", report)
+        work = Work(label_part, (plan.effort,), parts / OBJECTS)
+        run_parts(pool, work, shards, paths, sizes, step("labelling pairs", report))
         checks = _checks(plan, shards)
         check_paths = [parts / f"checks-{i:06d}.parquet" for i in range(len(checks))]
-        check = functools.partial(_check_part, plan.effort, parts / OBJECTS)
-        _run(pool, check, checks, check_paths, [len(pairs) for pairs in checks], "checking labels", report)
+        work = Work(check_part, (plan.effort,), parts / OBJECTS)
+        run_parts(pool, work, checks, check_paths, [len(pairs) for pairs in checks], step("checking labels", report))
     return _finish(facts, folder, paths, check_paths)
 
 
@@ -163,47 +173,21 @@ def _claim(plan: LabelPlan, parts: Path, facts: dict[str, Any]) -> None:
         table = object_table(read_folder(Path(plan.objects), fit=plan.fit))
         check_enough(table["split"].to_pylist(), plan.pairs)
         write_json(parts / PLAN, mine)
-        _write(parts / OBJECTS, [table], OBJECT_SCHEMA)
+        write_table(parts / OBJECTS, [table], OBJECT_SCHEMA)
     else:
         write_json(parts / PLAN, mine)
 
 
-def _one_thread() -> None:
-    import pyarrow
-
-    pyarrow.set_cpu_count(1)
-
-
-def _run(
-    pool: Executor,
-    work: Callable[[Item, Path], None],
-    items: Sequence[Item],
-    paths: Sequence[Path],
-    sizes: Sequence[int],
-    stage: str,
-    report: Report,
-) -> None:
-    """Do every item whose file is not there yet."""
-    done, total = sum(n for n, path in zip(sizes, paths, strict=True) if path.exists()), sum(sizes)
-    report(LabelProgress(stage, done, total))
-    pending = {
-        pool.submit(work, item, path): n for item, path, n in zip(items, paths, sizes, strict=True) if not path.exists()
-    }
-    try:
-        for future in as_completed(pending):
-            future.result()
-            done += pending[future]
-            report(LabelProgress(stage, done, total))
-    finally:
-        for future in pending:
-            future.cancel()
+def step(stage: str, report: Report) -> Callable[[int, int], None]:
+    """A report of one stage."""
+    return lambda done, total: report(LabelProgress(stage, done, total))
 
 
 def _draw_objects(plan: LabelPlan, parts: Path, pool: Executor, report: Report) -> None:
     """Draw the shapes of a generated source, and more of them while a split has too few."""
     if (parts / OBJECTS).exists():
         return
-    draw_part = functools.partial(_draw_part, plan.objects, plan.seed)
+    work = Work(draw_part, (plan.objects, plan.seed))
     paths: list[Path] = []
     splits: list[Split] = []
     total = objects_needed(plan.pairs, plan.partners)
@@ -212,46 +196,10 @@ def _draw_objects(plan: LabelPlan, parts: Path, pool: Executor, report: Report) 
         starts = range(len(splits), end, OBJECTS_A_PART)
         sizes = [min(OBJECTS_A_PART, end - start) for start in starts]
         fresh = [parts / f"objects-{start:09d}.parquet" for start in starts]
-        _run(pool, draw_part, list(zip(starts, sizes, strict=True)), fresh, sizes, "drawing shapes", report)
+        run_parts(pool, work, list(zip(starts, sizes, strict=True)), fresh, sizes, step("drawing shapes", report))
         splits += itertools.chain.from_iterable(pq.read_table(path)["split"].to_pylist() for path in fresh)
         paths += fresh
-    _write(parts / OBJECTS, map(pq.read_table, paths), OBJECT_SCHEMA)
-
-
-def _draw_part(source: str, seed: int, span: tuple[int, int], path: Path) -> None:
-    start, count = span
-    _write(path, [object_table(draw(source, count, seed, start=start))], OBJECT_SCHEMA)
-
-
-def object_table(shapes: Sequence[Silhouette]) -> pa.Table:
-    """Shapes as rows of objects.parquet."""
-    rows = [
-        {
-            "id": shape.id,
-            "image": {"bytes": encode_png(shape.mask), "path": None},
-            "source": shape.source,
-            "family": shape.family,
-            "group": shape.group,
-            "area": shape.area,
-            "split": split_of(shape.group),
-        }
-        for shape in shapes
-    ]
-    return pa.Table.from_pylist(rows, OBJECT_SCHEMA)
-
-
-def _label_part(effort: Effort, objects: Path, shard: tuple[str, list[Block]], path: Path) -> None:
-    split, blocks = shard
-    table = _objects(objects)
-    rows: list[dict[str, Any]] = []
-    for block in blocks:
-        shapes = {int(i): Prepared(decode_png(table["image"][int(i)]["bytes"].as_py())) for i in np.unique(block)}
-        for a, b in block.tolist():
-            found = solve(shapes[a], shapes[b], effort)
-            pose = {name: round(value, 4) for name, value in dataclasses.asdict(found.pose).items()}
-            names = {"a": table["id"][a].as_py(), "b": table["id"][b].as_py()}
-            rows.append(names | {"value": round(found.area, 3), "split": split} | pose)
-    _write(path, [pa.Table.from_pylist(rows, PAIR_SCHEMA)], PAIR_SCHEMA)
+    write_table(parts / OBJECTS, map(pq.read_table, paths), OBJECT_SCHEMA)
 
 
 def _checks(plan: LabelPlan, shards: Sequence[tuple[str, list[Block]]]) -> list[Block]:
@@ -264,30 +212,10 @@ def _checks(plan: LabelPlan, shards: Sequence[tuple[str, list[Block]]]) -> list[
     return [pairs[chosen[start : start + CHECKS_A_PART]] for start in range(0, count, CHECKS_A_PART)]
 
 
-def _check_part(effort: Effort, objects: Path, pairs: Block, path: Path) -> None:
-    table = _objects(objects)
-    rows = []
-    for a, b in pairs.tolist():
-        first, second = (Prepared(decode_png(table["image"][i]["bytes"].as_py())) for i in (a, b))
-        rows.append({"value": solve(first, second, effort).area, "dense": solve_dense(first, second).area})
-    _write(path, [pa.Table.from_pylist(rows, CHECK_SCHEMA)], CHECK_SCHEMA)
-
-
-@functools.lru_cache(maxsize=1)
-def _objects(path: Path) -> pa.Table:
-    return pq.read_table(path, columns=["id", "image"]).combine_chunks()
-
-
-def _write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for table in tables:
-            writer.write_table(table)
-
-
 def _finish(facts: dict[str, Any], folder: Path, paths: Sequence[Path], check_paths: Sequence[Path]) -> dict[str, Any]:
     parts = folder / PARTS
-    _write(folder / PAIRS, (pq.read_table(path) for path in paths), PAIR_SCHEMA)
-    _write(folder / OBJECTS, [pq.read_table(parts / OBJECTS)], OBJECT_SCHEMA)
+    write_table(folder / PAIRS, (pq.read_table(path) for path in paths), PAIR_SCHEMA)
+    write_table(folder / OBJECTS, [pq.read_table(parts / OBJECTS)], OBJECT_SCHEMA)
     card = {
         "task": facts["task"],
         "unit": "pixels",

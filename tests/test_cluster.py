@@ -1,0 +1,131 @@
+"""Labelling on Ray: the bytes of one process, workers that die, clusters that are not there."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataset_problem import PLAN, contents
+from metricvae.errors import InputError
+from metricvae.pairs import label
+from metricvae.pairs.cluster import make_part, ray_pool
+from metricvae.pairs.parts import Work
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own threads and sockets
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reachable() -> Iterator[None]:
+    """Lets workers import the functions below."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        yield
+
+
+@pytest.fixture(scope="class")
+def pool(reachable: None) -> Iterator[Executor]:
+    with ray_pool("local", 1) as started:
+        yield started
+
+
+def write(text: str, item: int, path: Path) -> None:
+    path.write_text(f"{text} {item}")
+
+
+def die_once(flag: Path, item: int, path: Path) -> None:
+    """Kill this worker, as a machine that runs out of memory would, unless that has happened before."""
+    if not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    path.write_text(str(item))
+
+
+def die(item: int, path: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def complain(item: int, path: Path) -> None:
+    raise InputError("the input is at fault: mend it")
+
+
+class TestParts:
+    def test_a_part_comes_back_as_the_bytes_of_its_file(self, pool: Executor, tmp_path: Path) -> None:
+        path = tmp_path / "part"
+        pool.submit(Work(write, ("part",)), 7, path).result()
+        assert path.read_text() == "part 7"
+
+    def test_a_worker_that_is_killed_loses_nothing(self, pool: Executor, tmp_path: Path) -> None:
+        path = tmp_path / "part"
+        pool.submit(Work(die_once, (tmp_path / "flag",)), 7, path).result()
+        assert path.read_text() == "7"
+
+    def test_what_a_part_complains_of_is_said_here(self, pool: Executor, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="the input is at fault: mend it"):
+            pool.submit(Work(complain, ()), 7, tmp_path / "part").result()
+        assert not (tmp_path / "part").exists()
+
+
+def test_another_version_on_a_node_is_named() -> None:
+    with pytest.raises(
+        InputError, match=r"a node of the cluster has metricvae .*, this machine 0\.0: install the same"
+    ):
+        make_part("0.0", Work(write, ("x",)), None, None, 1)
+
+
+@pytest.mark.slow
+def test_the_bytes_are_those_of_one_process(dataset_folder: Path, tmp_path: Path) -> None:
+    label(PLAN, tmp_path, workers=2, ray="local")
+    assert contents(tmp_path) == contents(dataset_folder)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_again_and_again_ends_in_one_line(tmp_path: Path) -> None:
+    def work() -> None:
+        with ray_pool("local", 1) as started:
+            started.submit(Work(write, ("part",)), 1, tmp_path / "finished").result()
+            started.submit(Work(die, ()), 2, tmp_path / "never").result()
+
+    with pytest.raises(InputError, match="what was finished is kept"):
+        work()
+    assert [path.name for path in tmp_path.iterdir()] == ["finished"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "127.0.0.1:{}99999", "127.0.0.1:port"])
+def test_an_address_where_nothing_listens_is_named(tmp_path: Path, form: str) -> None:
+    address = form.format(free_port())
+    with pytest.raises(InputError, match=f"no Ray cluster answers at {address} .*: give the address that"):
+        label(PLAN, tmp_path / "out", ray=address)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_workers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="workers is 0"):
+        label(PLAN, tmp_path / "out", workers=0, ray="local")
+
+
+def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = builtins.__import__
+
+    def missing(name: str, *rest: Any) -> Any:
+        if name == "ray":
+            raise ImportError(name)
+        return there(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(InputError, match=r"pip install .metricvae\[ray\]"):
+        label(PLAN, tmp_path / "out", ray="local")
