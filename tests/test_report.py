@@ -229,6 +229,13 @@ def test_pictures_refuse_what_they_cannot_draw():
         pictures.draw_scatter([1.0, 2.0], [1.0])
     with pytest.raises(InputError, match="one per batch"):
         pictures.draw_errors(["1", "2"], [pictures.Series("a", [1.0])])
+    with pytest.raises(InputError, match="unequal number"):
+        pictures.draw_trade_off([pictures.TradeOff("a", [1.0], [1.0, 2.0])])
+
+
+def test_a_trade_off_is_drawn_a_shortfall_of_zero_too():
+    curves = [pictures.TradeOff(name, [0.1, 1.0], [1.0, 0.0]) for name in "abcdefghij"]
+    assert pictures.draw_trade_off(curves).startswith(b"\x89PNG")
 
 
 def test_environment_facts_name_the_versions():

@@ -224,30 +224,36 @@ def draw_errors(batches: Sequence[str], series: Sequence[Series], *, unit: str =
     return _png(figure)
 
 
-def draw_trade_off(curves: Sequence[TradeOff], *, least: float = 1e-3) -> bytes:
+def draw_trade_off(curves: Sequence[TradeOff], *, least: float = 1e-4) -> bytes:
     """Shortfall against seconds a pair, both on logarithmic scales: the lower left corner is where one wants to be.
 
     Args:
         curves: the methods, the one in question first.
         least: shortfalls below it, in percent, are drawn at it.
+
+    Raises:
+        InputError: no methods, or more seconds than shortfalls.
     """
+    if not curves or any(len(curve.seconds) != len(curve.shortfall) for curve in curves):
+        raise InputError("got no methods, or seconds and shortfalls of unequal number: give one of each a setting")
     figure = _figure(7.6, 4.6)
     axes = figure.add_subplot()
-    styles = [("#0072B2", "P"), *METHOD_STYLES]
     for index, curve in enumerate(curves):
-        colour, marker = styles[index % (len(styles) - 1)]
+        colour, marker = METHOD_STYLES[(index - 1) % len(METHOD_STYLES)] if index else (BOTH_COLOUR, "*")
         heights = np.maximum(np.asarray(curve.shortfall, dtype=np.float64), least)
-        axes.plot(curve.seconds, heights, color=colour, marker=marker, ms=7, mec="white", mew=0.6, lw=1.4)
-        axes.annotate(
-            curve.name,
-            (curve.seconds[-1], heights[-1]),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=INK,
-            fontsize=9,
-            fontweight="bold" if index == 0 else "normal",
+        axes.plot(
+            curve.seconds,
+            heights,
+            color=colour,
+            marker=marker,
+            ms=7 if index else 13,
+            mec="white",
+            mew=0.6,
+            lw=1.4,
+            label=curve.name,
+            zorder=2 if index else 3,
         )
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), labelcolor=INK, fontsize=9)
     axes.set(xscale="log", yscale="log", xlabel="CPU seconds a pair", ylabel="mean shortfall (percent)")
     axes.margins(x=0.08, y=0.08)
     axes.grid(color="#E3E7EB", lw=0.8, zorder=0)
