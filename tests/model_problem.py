@@ -99,6 +99,7 @@ def polar_training(**changes: Any) -> TrainingConfig:
         anchor_share=0.5,
         learning_rate=3e-3,
         weights=LossWeights(reconstruction=2e-6, latent=2e-6, deformation=0.1),
+        clip_norm=1.0,
         mirror=True,
         scales=(0.8, 1.2),
         copies=2,
@@ -113,7 +114,7 @@ def train_small(folder: Path, *, device: str = "cpu", on_progress: Any = None, *
 
 
 def train_polar(folder: Path, *, device: str = "cpu", on_progress: Any = None, **changes: Any) -> TrainResult:
-    """With all that the `overlap` preset uses: kept copies, reflections, several sizes."""
+    """With all that the `overlap` preset uses (kept copies, reflections, clipping), and several sizes."""
     data = turned_rectangles(30, 20, seed=1), turned_rectangles(16, 4, seed=2)
     return train(polar_training(**changes), polar_config(), *data, folder, device=device, on_progress=on_progress)
 

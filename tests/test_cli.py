@@ -372,6 +372,14 @@ def test_reproduce_writes_a_report_beside_what_took_long(command, dataset_folder
     assert {path.name for path in tmp_path.iterdir()} == {"report", "report-work"}
 
 
+def test_training_starts_from_a_model(command, trained, dataset_folder, tmp_path):
+    said = command("train", dataset_folder, "--out", tmp_path / "model", "--start", trained, *TRAINING, "--json")
+    assert said.document["start"]["model"] == trained.name
+    assert "; from there 3 steps" in (tmp_path / "model" / "README.md").read_text()
+    missing = command("train", dataset_folder, "--out", tmp_path / "other", "--start", tmp_path / "none", *TRAINING)
+    assert_refused(missing, "none is not a model")
+
+
 # What JSON cannot say
 
 

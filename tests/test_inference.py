@@ -215,8 +215,8 @@ def test_answers_stay_there_whatever_the_weights_say(tmp_path: Path, gain: float
     """Codes of random weights made so large that the raw product leaves the bounds."""
     begin_model(tmp_path, TINY, {}, {})
     weights = build(TINY, seed=1).state_dict()
-    weights["encoder.head.2.weight"] *= gain
-    weights["encoder.head.2.bias"] *= -gain
+    weights["encoder.direct.weight"] *= gain
+    weights["encoder.last.weight"] *= -gain
     finish_model(tmp_path, weights, "float32", {})
     annotate(tmp_path, calibration=Conformal(0.9, (), (40.0,)).to_json())
     shapes = draw("procedural", 12, 4)

@@ -268,6 +268,27 @@ def test_two_optimisers_are_one_where_one_equation_is_silent(rates: tuple[float,
     assert all(torch.equal(a, b) for a, b in zip(two.parameters(), one.parameters(), strict=True))
 
 
+def gradients_given(clip_norm: float | None, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
+    """All that the optimiser is given in a first step, as one vector."""
+    model, data, given = build(model_config()), rectangles(30, 100, seed=0), []
+    state = state_of(model)
+    state.optimisers.clip_norm = clip_norm
+    monkeypatch.setattr(
+        state.optimisers.adams[0],
+        "step",
+        lambda: given.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])),
+    )
+    training_step(state, data, live(data), training_config(average_decay=None))
+    return given[0]
+
+
+def test_long_gradients_are_cut_and_short_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = gradients_given(None, monkeypatch)
+    assert torch.equal(gradients_given(2 * float(whole.norm()), monkeypatch), whole)
+    cut = gradients_given(float(whole.norm()) / 5, monkeypatch)
+    torch.testing.assert_close(cut, whole / 5)
+
+
 def test_the_learning_rate_rises_and_falls() -> None:
     config = TrainingConfig(steps=110, warmup_steps=10, schedule="cosine")
     factors = [rate_factor(config, step, 0.0) for step in range(111)]
@@ -515,6 +536,8 @@ def test_data_without_anything_to_learn_is_refused(tmp_path: Path, spoil, messag
         {"metric_learning_rate": -1e-3},
         {"average_decay": 1.0},
         {"max_minutes": 0.0},
+        {"clip_norm": 0.0},
+        {"clip_norm": math.nan},
         {"scales": (1.2, 0.8)},
         {"scales": (0.0, 1.0)},
     ],
@@ -632,6 +655,30 @@ def test_a_folder_begun_with_other_settings_is_refused(tmp_path: Path) -> None:
             tmp_path / "m",
             move=nudge,
         )
+
+
+def test_training_starts_from_the_weights_of_another_model(tmp_path: Path) -> None:
+    train_small(tmp_path / "first", steps=20)
+    start, data = load_model(tmp_path / "first"), (rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2))
+    still = training_config(steps=1, learning_rate=0.0, evaluate_every=1, average_decay=None)
+    train(still, model_config(), *data, tmp_path / "second", move=nudge, start=start)
+    train(still, model_config(), *data, tmp_path / "random", move=nudge)
+    first, second, random = (load_model(tmp_path / name).model.state_dict() for name in ("first", "second", "random"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], random[name]) for name in first)
+    document = json.loads((tmp_path / "second" / CONFIG).read_text())
+    assert document["start"] == {"model": "first", "sha256": start.sha256}
+    with pytest.raises(InputError, match="begun with other start settings"):
+        train(still, model_config(), *data, tmp_path / "second", move=nudge)
+
+
+def test_a_start_of_another_build_is_refused(tmp_path: Path) -> None:
+    train_small(tmp_path / "first", steps=2)
+    data = rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2)
+    other = replace(model_config(), latent=9)
+    with pytest.raises(InputError, match="is built otherwise than the one to train"):
+        train(training_config(), other, *data, tmp_path / "second", start=load_model(tmp_path / "first"))
+    assert not (tmp_path / "second").exists()
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:

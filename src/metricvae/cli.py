@@ -186,6 +186,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("dataset", help="folder that `metricvae label` wrote")
     parser.add_argument("--preset", default="overlap", help="overlap, or paper for the paper's network and rates")
     parser.add_argument("--out", required=True, help="folder of the model")
+    parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     default = preset(_named(arguments, "--preset") or "overlap").training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
@@ -310,18 +311,21 @@ def _label(options: Namespace) -> Fields:
 
 def _train(options: Namespace) -> Fields:
     from metricvae.inference.fit import fit
+    from metricvae.model.checkpoints import load_model
     from metricvae.model.presets import preset
     from metricvae.pairs.dataset import read_dataset
 
     chosen, device = preset(options.preset), _device(options.device)
+    start = None if options.start is None else load_model(options.start)
     data = read_dataset(Path(options.dataset))
     with progress() as step, _about(options.dataset, options.out):
         facts = fit(
             data,
-            chosen.model,
+            chosen.model if start is None else start.config,
             options.training,
             Path(options.out),
             device=device,
+            start=start,
             on_prepare=lambda done, total: step("preparing shapes", done, total),
             on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
         )
@@ -418,7 +422,7 @@ VERBS = {
     ),
     "train": Verb(
         "train a model on a data set; resumes by itself",
-        ("DATASET --out MODEL [--preset NAME] [--training.FIELD VALUE ...]",),
+        ("DATASET --out MODEL [--preset NAME] [--start MODEL] [--training.FIELD VALUE ...]",),
         _train_options,
         _train,
     ),

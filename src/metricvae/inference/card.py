@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from metricvae.model.checkpoints import LoadedModel
 from metricvae.model.polar import REACH
 from metricvae.model.settings import TrainingConfig
@@ -20,7 +23,7 @@ product of their codes: `metricvae predict MODEL A.png B.png`.
 | --- | --- |
 | data | {pairs} training pairs of `{objects}` shapes, seed {seed}; labels by metricvae's exact solver |
 | network | {encoder} encoder, {decoder} decoder, {latent} latent dimensions, head {head}, {numbers} weights |
-| training | {steps} steps, best at {best_step}, {minutes:.0f} minutes on {device}, seed {training_seed} |
+| training | {training} |
 | validation R^2 | {r2:.4f} (used for early stopping; see the project's benchmarks for unseen shapes) |
 | intervals | {level:.0%}, split conformal, half-widths {narrow:.0f} to {wide:.0f} pixels by size of the prediction |
 
@@ -44,14 +47,18 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         latent=config.latent,
         head=config.head.name,
         numbers=sum(p.numel() for p in loaded.model.parameters()),
-        steps=facts["steps"],
-        best_step=facts["best_step"],
-        minutes=facts["seconds"] / 60,
-        device=facts["device"],
-        training_seed=training.seed,
+        training=f"{_history(facts)}, seed {training.seed}",
         r2=facts["validation_r2"],
         level=loaded.calibration["level"],
         narrow=min(widths),
         wide=max(widths),
         reach=REACH,
     )
+
+
+def _history(facts: Mapping[str, Any]) -> str:
+    """Steps and time of a training, and before it of the one it started from."""
+    start = facts.get("start")
+    before = f"{_history(start['facts'])}; from there " if start else ""
+    minutes = facts["seconds"] / 60
+    return f"{before}{facts['steps']} steps, best at {facts['best_step']}, {minutes:.0f} minutes on {facts['device']}"

@@ -14,7 +14,7 @@ from metricvae.inference.conformal import check_enough
 from metricvae.inference.evaluate import calibrate
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.batches import PairData
-from metricvae.model.checkpoints import annotate, load_model
+from metricvae.model.checkpoints import LoadedModel, annotate, load_model
 from metricvae.model.features import OnPrepare
 from metricvae.model.logs import Progress
 from metricvae.model.settings import TrainingConfig
@@ -30,23 +30,28 @@ def fit(
     folder: Path,
     *,
     device: str | torch.device = "cpu",
+    start: LoadedModel | None = None,
     on_prepare: OnPrepare | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, Any]:
     """Train on the train split, stop by the validation split, take interval widths from the calibration split.
 
-    An interrupted fit goes on where it stopped. The test split is not touched.
+    An interrupted fit goes on where it stopped. The test split is not touched. With a `start`, training begins at the
+    weights of that model: to learn more, or from data of one's own.
 
     Returns:
         the facts of the training: steps, validation R^2, seconds, ...
 
     Raises:
-        InputError: splits too small, labels without variety, a folder that holds something else, a full disk.
+        InputError: splits too small, labels without variety, a start of another build, a folder that holds something
+            else, a full disk.
     """
     check_enough(len(data.rows("calibration")))
     parts = pair_data(data, "train"), pair_data(data, "validation")
-    train(training, model, *parts, folder, device=device, on_prepare=on_prepare, on_progress=on_progress)
+    train(training, model, *parts, folder, device=device, start=start, on_prepare=on_prepare, on_progress=on_progress)
     learned = {"task": data.card["task"], "data": data.card["plan"], "pairs": len(parts[0])}
+    if start is not None:
+        learned["start"] = {"model": start.folder.name, "sha256": start.sha256, "facts": start.facts}
     annotate(folder, facts=learned)
     calibrate(folder, data)
     loaded = load_model(folder)

@@ -43,6 +43,7 @@ class LoadedModel:
         config: what it was built from.
         calibration: what intervals and thresholds need; empty until it was calibrated.
         facts: how it was trained: pairs, steps, validation R^2, seconds, versions ...
+        sha256: of the weights on disk.
         folder: where it was read from.
     """
 
@@ -50,6 +51,7 @@ class LoadedModel:
     config: ModelConfig
     calibration: dict[str, Any]
     facts: dict[str, Any]
+    sha256: str
     folder: Path
 
 
@@ -67,24 +69,32 @@ class Checkpoint:
 
 
 def begin_model(
-    folder: Path, model: ModelConfig, training: Mapping[str, Any], data: Mapping[str, Any]
+    folder: Path,
+    model: ModelConfig,
+    training: Mapping[str, Any],
+    data: Mapping[str, Any],
+    start: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Claim `folder` for a model, or find the one that was begun there; returns its `config.json`.
 
+    Args:
+        start: what tells the weights that training starts from; None for random ones.
+
     Raises:
-        InputError: the folder holds something else, or a model begun with another configuration or other data.
+        InputError: the folder holds something else, or a model begun with another configuration, other data or another
+            start.
     """
     folder = Path(folder)
     sweep(folder, (CONFIG, WEIGHTS, RESUME, LOG))
     require_free_folder(folder, CONFIG, "model")
-    begun = {"model": model.to_json(), "training": dict(training), "data": dict(data)}
+    begun = {"model": model.to_json(), "training": dict(training), "data": dict(data), "start": dict(start or {})}
     begun = json.loads(json.dumps(begun))  # a tuple comes back from the file as a list
     if not (folder / CONFIG).exists():
         write_json(folder / CONFIG, {"metricvae": __version__, "status": "unfinished", **begun})
     document = _read_config(folder)
     for part, wanted in begun.items():
-        if document.get(part) != wanted:
-            difference = _difference(document.get(part), wanted)
+        if document.get(part, {}) != wanted:  # models begun before there were starts name none
+            difference = _difference(document.get(part, {}), wanted)
             raise InputError(
                 f"{folder} holds a model begun with other {part} settings ({difference}): "
                 "give the same again or choose another folder"
@@ -127,14 +137,15 @@ def load_model(folder_or_name: str | Path) -> LoadedModel:
     folder = _resolve(folder_or_name)
     document = _finished_config(folder)
     path = folder / WEIGHTS
-    check_sha256(path, document["weights"]["sha256"])
+    sha256 = document["weights"]["sha256"]
+    check_sha256(path, sha256)
     checkpoint = read_tensors(path)
     if checkpoint.numbers.get("model") != _digest(document["model"]):
         raise InputError(f"{folder / CONFIG} was changed after {WEIGHTS} was written: restore it or train again")
     config = ModelConfig.from_json(document["model"])
     model = build(config)
     load_weights(model, checkpoint.tensors, path)
-    return LoadedModel(model.eval(), config, document["calibration"], document["facts"], folder)
+    return LoadedModel(model.eval(), config, document["calibration"], document["facts"], sha256, folder)
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -68,8 +68,10 @@ class Optimisers:
         weights: LossWeights,
         learning_rate: float,
         metric_learning_rate: float,
+        clip_norm: float | None = None,
     ) -> None:
         self.kind = kind
+        self.clip_norm = clip_norm
         self.weights = weights
         self.rates = [learning_rate] if kind == "one" else [learning_rate, metric_learning_rate]
         self.parameters = [list(model.parameters())]
@@ -91,6 +93,11 @@ class Optimisers:
             total = torch.nn.utils.get_total_norm([gradient for gradient in group if gradient is not None])
             if not math.isfinite(total.item()):
                 raise TrainingDiverged(f"gradient of {name}", step)
+            if self.clip_norm is not None:
+                torch._foreach_mul_(
+                    [gradient for gradient in group if gradient is not None],
+                    (self.clip_norm / (total + 1e-12)).clamp(max=1.0),
+                )
         for adam, rate, parameters, group in zip(
             self.adams, self.rates, self.parameters, gradients.values(), strict=True
         ):

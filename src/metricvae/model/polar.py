@@ -58,12 +58,12 @@ def polar_pictures(x: Tensor) -> Tensor:
 
 
 class Ring(nn.Module):
-    """A circular convolution of `width` sectors along the rings: (m, c, 1, SECTORS) -> (m, c', 1, SECTORS)."""
+    """A circular convolution of `width` sectors: (m, c, sectors) -> (m, c', sectors)."""
 
     def __init__(self, channels: int, out: int, width: int = 3) -> None:
         super().__init__()
         self.margin = width // 2
-        self.layer = nn.Conv2d(channels, out, (1, width))
+        self.layer = nn.Conv1d(channels, out, width)
 
     def forward(self, x: Tensor) -> Tensor:
         convolved: Tensor = self.layer(around(x, self.margin))
@@ -71,55 +71,67 @@ class Ring(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + scale * f(x) with two circular convolutions; the scale is learned and starts small, so no norm is needed."""
+    """x + f(x) with two circular convolutions; f starts small, so no norm is needed."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first, self.second = Ring(channels, channels), Ring(channels, channels)
-        self.scale = nn.Parameter(torch.tensor(0.3))
+        _start_small(self.second.layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.scale * self.second(functional.silu(self.first(functional.silu(x))))
+        return x + self.second(functional.silu(self.first(x)))
+
+
+def _start_small(layer: nn.Conv1d | nn.Linear) -> None:
+    with torch.no_grad():
+        layer.weight.mul_(0.1)
+        torch.nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # both kinds have one here
 
 
 def halve(x: Tensor) -> Tensor:
     """Neighbouring sectors averaged, so that little depends on which two are neighbours."""
-    return functional.avg_pool2d(x, (1, 2))
+    return functional.avg_pool1d(x, 2)
 
 
 def around(x: Tensor, margin: int) -> Tensor:
     """`x` with `margin` sectors of the other end before and behind: the last dimension is a circle."""
-    return functional.pad(x, (margin, margin, 0, 0), mode="circular")
+    return torch.cat([x[..., -margin:], x, x[..., :margin]], dim=-1) if margin else x
 
 
-class Stem(nn.Module):
-    """Polar pictures (m, 1, RINGS, SECTORS) -> (m, out, 1, SECTORS / 2).
+def amplitudes(x: Tensor, frequencies: int) -> Tensor:
+    """(m, c, sectors) -> (m, c, frequencies): sizes of the first angular frequencies, 1 and up, however x is turned."""
+    spectrum = torch.fft.rfft(x.float(), norm="forward")[..., 1 : frequencies + 1]
+    return (spectrum.real.square() + spectrum.imag.square() + 1e-6).sqrt()
 
-    Two small convolutions that are the same for all rings, as an edge is an edge at any radius, and a third that
-    gathers the rings that are left into channels.
-    """
 
-    def __init__(self, out: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(1, 32, (6, 5), stride=(3, 1), padding=(3, 0))
-        self.second = nn.Conv2d(32, 64, (5, 3), stride=(2, 1), padding=(2, 0))
-        self.third = nn.Conv2d(64, out, (9, 3))
+RING_FREQUENCIES = 8
+"""Amplitudes of the rings themselves that the encoder reads."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = halve(functional.silu(self.first(around(x, 2))))
-        h = functional.silu(self.second(around(h, 1)))
-        gathered: Tensor = self.third(around(h, 1))
-        return gathered
+FREQUENCIES = 4
+"""Amplitudes of the channels behind the convolutions that it reads."""
+
+HIDDEN = 4
+"""Neurons of the fully connected layers for each channel of the last stage."""
+
+MIDDLING = 0.11
+"""Share of the disc within reach that a middling silhouette covers (5,000 pixels of a canvas of 200)."""
 
 
 class PolarEncoder(nn.Module):
     """Masks -> mean and log-variance of q(z | x), the same for every rigid motion of the mask.
 
-    A cell of the picture is weighted by the square root of its ring's radius, so that products of pictures sum like
-    areas. Behind the stem all convolutions run around the circle.
+    Two readings of the picture, neither of which knows where a turn begins, go into one fully connected network:
+
+    - the mean of each ring and the amplitudes of its first angular frequencies. A cell is weighted by the square root
+      of its ring's radius, so products of pictures sum like areas;
+    - the mean, the maximum and the amplitudes of what circular convolutions make of the rings, which are their
+      channels.
+
+    The area and the rings' means also go to the code directly: the product of two codes starts as 0.7 sqrt(area * area)
+    for any two shapes, and what is left to learn is how they differ from that.
 
     Args:
-        widths: channels of the stages; the sectors are halved between stages.
+        widths: channels of the stages; the sectors are halved before each.
         latent: size d of the code.
     """
 
@@ -129,10 +141,21 @@ class PolarEncoder(nn.Module):
         super().__init__()
         radius = torch.arange(RINGS) + 0.5
         self.register_buffer("weight", (radius / radius.mean()).sqrt()[:, None], persistent=False)
-        self.stem = Stem(widths[0])
+        self.first = Ring(RINGS, widths[0])
         self.stages = nn.ModuleList(_stages(widths))
-        pooled = (2 + HARMONICS) * (widths[-1] + RINGS)
-        self.head = nn.Sequential(nn.Linear(pooled, 2 * widths[-1]), nn.SiLU(), nn.Linear(2 * widths[-1], 2 * latent))
+        read = (1 + RING_FREQUENCIES) * RINGS + (2 + FREQUENCIES) * widths[-1]
+        hidden = HIDDEN * widths[-1]
+        self.head = nn.Sequential(
+            *(nn.Linear(read, hidden), nn.LayerNorm(hidden), nn.SiLU()),
+            *(nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU()),
+        )
+        self.last = nn.Linear(hidden, 2 * latent)
+        self.direct = nn.Linear(1 + RINGS, latent)
+        _start_small(self.last)
+        with torch.no_grad():
+            self.direct.weight.normal_(std=0.01)
+            self.direct.weight[:, 0] = math.sqrt(0.7)
+            self.direct.bias.zero_()
 
     def prepare(self, x: Tensor) -> Tensor:
         """The polar pictures of the masks."""
@@ -143,13 +166,19 @@ class PolarEncoder(nn.Module):
         return rescaled(features, factor)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        weighted = features * self.weight
-        h = self.stem(weighted)
+        rings = (features * self.weight).squeeze(1)
+        h = self.first(halve(3 * rings))
         for depth, stage in enumerate(self.stages):
             h = stage(halve(h) if depth else h)
-        pooled = torch.cat([pool(functional.silu(h.squeeze(2))), pool(weighted.squeeze(1))], dim=1)
-        mean, log_variance = self.head(pooled).chunk(2, dim=-1)
-        return mean, log_variance
+        h = functional.silu(h).float()
+        means = rings.mean(-1)
+        read = [3 * means, 3 * amplitudes(rings, RING_FREQUENCIES).flatten(1)]
+        read += [h.mean(-1), h.amax(-1), amplitudes(h, FREQUENCIES).flatten(1)]
+        size = ((features * self.weight.square()).mean((1, 2, 3)) / MIDDLING + 1e-6).sqrt()
+        inner = self.head(torch.cat(read, dim=1)).float()
+        with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms
+            mean, log_variance = self.last(inner).chunk(2, dim=-1)
+            return mean + self.direct(torch.cat([size[:, None], means], dim=1)), log_variance
 
 
 def _stages(widths: Sequence[int]) -> list[nn.Sequential]:
@@ -158,21 +187,6 @@ def _stages(widths: Sequence[int]) -> list[nn.Sequential]:
     return [
         nn.Sequential(*([] if a == b else [Ring(a, b, 1)]), Residual(b)) for a, b in zip(before, widths, strict=False)
     ]
-
-
-HARMONICS = 4
-"""Amplitudes of the first angular frequencies kept by `pool`."""
-
-
-def pool(h: Tensor) -> Tensor:
-    """(m, c, sectors) -> (m, (2 + HARMONICS) c): what of a ring does not depend on where it begins.
-
-    Mean, maximum, and the amplitudes of the first angular frequencies.
-    """
-    h = h.float()
-    spectrum = torch.fft.rfft(h, norm="forward")[..., 1 : HARMONICS + 1]
-    amplitude = (spectrum.real.square() + spectrum.imag.square() + 1e-6).sqrt()
-    return torch.cat([h.mean(-1), h.amax(-1), amplitude.flatten(1)], dim=-1)
 
 
 class CanonicalDecoder(nn.Module):
@@ -197,11 +211,11 @@ class CanonicalDecoder(nn.Module):
         self.register_buffer("weight", cell_areas(side), persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        h = self.start(z).unflatten(1, (-1, 1, self.sectors))
+        h = self.start(z).unflatten(1, (-1, self.sectors))
         for depth, stage in enumerate(self.stages):
             h = stage(h.repeat_interleave(2, -1) if depth else h)
         logits: Tensor = self.last(functional.silu(h))
-        return logits.transpose(1, 2)
+        return logits[:, None]
 
     def reconstruction(self, logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """The logits, and the polar pictures turned to where the two agree best."""

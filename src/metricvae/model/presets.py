@@ -66,22 +66,23 @@ def _overlap() -> Preset:
     """
     return Preset(
         model=ModelConfig(
-            encoder="polar", decoder="canonical", encoder_widths=(192, 256, 256), decoder_widths=(192, 128, 96, 96)
+            encoder="polar", decoder="canonical", encoder_widths=(128, 160, 192), decoder_widths=(192, 128, 96, 96)
         ),
         training=TrainingConfig(
-            steps=6_000,
+            steps=20_000,
             batch_pairs=448,
             run_length=28,
             anchor_share=0.25,
             learning_rate=1e-3,
-            weights=LossWeights(reconstruction=2e-6, latent=2e-6, deformation=0.1, metric=1.0),
+            weights=LossWeights(reconstruction=2e-7, latent=2e-7, deformation=0.1, metric=1.0),
+            clip_norm=0.05,
             warmup_steps=100,
             schedule="cosine",
             mirror=True,
-            scales=(0.75, 1.2),
             copies=1,
             average_decay=0.999,
-            evaluate_every=250,
+            evaluate_every=500,
+            evaluate_pairs=5_000,
             stored_as="float16",
         ),
     )

@@ -38,6 +38,8 @@ class TrainingConfig:
         weights: factors of the four losses.
         metric_loss: what equation (2) does with the difference.
         metric_on: which code the metric and deformation losses compare: the mean of q(z | x) or the draw from it.
+        clip_norm: gradients longer than this are cut to it, so that one odd batch does not throw the weights; None lets
+            them be.
         warmup_steps: steps in which the learning rates rise from zero.
         schedule: learning rates after that: `constant`, or falling to zero at the end along a `cosine`.
         mirror: reflect all objects of a batch, every other time: the overlap of two reflected objects is the same.
@@ -68,6 +70,7 @@ class TrainingConfig:
     weights: LossWeights = field(default_factory=LossWeights)
     metric_loss: MetricLossKind = "squared"
     metric_on: Literal["mean", "sample"] = "mean"
+    clip_norm: float | None = None
     warmup_steps: int = 0
     schedule: Literal["constant", "cosine"] = "constant"
     mirror: bool = False
@@ -95,6 +98,8 @@ class TrainingConfig:
             raise InputError(f"average_decay is {self.average_decay}: expected at least 0 and less than 1")
         if self.max_minutes is not None and not 0.0 < self.max_minutes < math.inf:
             raise InputError(f"max_minutes is {self.max_minutes}: expected more than 0")
+        if self.clip_norm is not None and not 0.0 < self.clip_norm < math.inf:
+            raise InputError(f"clip_norm is {self.clip_norm}: expected more than 0")
         if self.scales is not None and not 0.0 < self.scales[0] <= self.scales[1] < math.inf:
             raise InputError(f"scales is {self.scales}: expected two factors above 0, the smaller one first")
 

@@ -26,7 +26,7 @@ from metricvae.model.batches import (
     graph,
     pairs_of_step,
 )
-from metricvae.model.checkpoints import begin_model, finish_model, rounded
+from metricvae.model.checkpoints import LoadedModel, begin_model, finish_model, rounded
 from metricvae.model.features import Features, OnPrepare, features_for, move_randomly
 from metricvae.model.logs import Progress, TrainingLog
 from metricvae.model.losses import deformation_loss, latent_loss, metric_loss, reconstruction_loss
@@ -156,6 +156,7 @@ def train(
     folder: Path,
     *,
     device: torch.device | str = "cpu",
+    start: LoadedModel | None = None,
     on_prepare: OnPrepare | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     move: Move = move_randomly,
@@ -166,24 +167,38 @@ def train(
     (on a GPU to within the order of its sums). A finished model is left as it is.
 
     Args:
+        start: a model of the same configuration whose weights training starts from; by default they are random.
         on_prepare: told how many objects of how many are prepared, where `config.copies` has that done beforehand.
         on_progress: told where training stands after every step.
         move: how the moved copies are made; by default a random motion that keeps the object inside the canvas.
 
     Raises:
-        InputError: data without anything to learn, or a folder that holds something else.
+        InputError: data without anything to learn, a start of another build, or a folder that holds something else.
         TrainingDiverged: a loss or gradient is not finite. The weights of the last measurement stay in the folder.
     """
     data_train.check("training", at_least=config.batch_pairs)
     data_validation.check("validation", at_least=2)
     folder = Path(folder)
-    document = begin_model(folder, model_config, asdict(config), data_facts(data_train, data_validation))
+    if start is not None and start.config != model_config:
+        raise InputError(
+            f"the model in {start.folder} is built otherwise than the one to train: start from one of the same build"
+        )
+    origin = None if start is None else {"model": start.folder.name, "sha256": start.sha256}
+    document = begin_model(folder, model_config, asdict(config), data_facts(data_train, data_validation), origin)
     if document["status"] == "finished":
         return _result(folder, document.get("facts", {}))
     with _threads(config.threads):
-        model = build(model_config, config.seed).to(device).train()
+        model = build(model_config, config.seed)
+        if start is not None:
+            model.load_state_dict(start.model.state_dict())
+        model = model.to(device).train()
         optimisers = Optimisers(
-            model, config.optimisers, config.weights, config.learning_rate, config.metric_learning_rate
+            model,
+            config.optimisers,
+            config.weights,
+            config.learning_rate,
+            config.metric_learning_rate,
+            config.clip_norm,
         )
         state = TrainingState(model, optimisers, average=config.average_decay is not None)
         state.load(folder)
