@@ -90,7 +90,7 @@ def main() -> None:
     if options.plot is not None:
         curves = [
             TradeOff(name, [r["cpu_ms"] / 1000 for r in own], [r["mean_shortfall_percent"] for r in own])
-            for name in ("metricvae", *list(contenders())[1:])
+            for name in contenders()
             if (own := [row for row in rows if row["search"] == name])
         ]
         write_bytes(options.plot, draw_trade_off(curves))

@@ -2,9 +2,9 @@
 
     python benchmarks/ship_overlap.py --work FOLDER [--device auto]
 
-The data are 400,000 `mixed` pairs, seed 1. Each stage starts from the weights of the one before and gives equation (1)
-a tenth of the weight it had there. Labelling takes a quarter of an hour on two free cores, the first stage about an
-hour on one, the others twenty minutes on two. Killed, it goes on where it was.
+The data are 400,000 `mixed` pairs, seed 1. Each stage starts from the weights of the one before and gives the
+reconstruction and latent losses a tenth of the weight they had there. Labelling takes a quarter of an hour on two free
+cores, the first stage about an hour on one, the others twenty minutes on two. Killed, it goes on where it was.
 """
 
 from __future__ import annotations

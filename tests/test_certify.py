@@ -9,12 +9,11 @@ import numpy.typing as npt
 import pytest
 
 from metricvae.errors import InputError
-from metricvae.objects import rasterise
-from metricvae.objects.families import SIMPLE
 from metricvae.overlap import Effort, Prepared, certify, solve_dense
 from metricvae.overlap import certify as function
 from metricvae.overlap.kernels import overlap_at
 from metricvae.overlap.planar import report
+from overlap_problem import family
 
 Mask = npt.NDArray[np.uint8]
 SIDE = 64
@@ -27,8 +26,7 @@ def module():  # type: ignore[no-untyped-def]
 
 
 def shape(name: str, seed: int, radius: float = 24, angle: float = 0.0) -> Prepared:
-    draw = next(family.draw for family in SIMPLE if family.name == name)
-    return Prepared(rasterise(draw(np.random.default_rng(seed)), radius, angle, size=SIDE))
+    return Prepared(family(name, seed, radius, angle, size=SIDE))
 
 
 PAIRS = [

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -118,14 +116,7 @@ def test_no_workers_are_refused(tmp_path: Path) -> None:
         label(PLAN, tmp_path / "out", workers=0, ray="local")
 
 
-def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    there = builtins.__import__
-
-    def missing(name: str, *rest: Any) -> Any:
-        if name == "ray":
-            raise ImportError(name)
-        return there(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+def test_without_ray_the_extra_is_named(tmp_path: Path, hide_package: Callable[[str], None]) -> None:
+    hide_package("ray")
     with pytest.raises(InputError, match=r"pip install .metricvae\[ray\]"):
         label(PLAN, tmp_path / "out", ray="local")

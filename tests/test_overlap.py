@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import overlap_problem
 from metricvae.errors import InputError
-from metricvae.objects import draw, encode_png, rasterise
-from metricvae.objects.families import SIMPLE
+from metricvae.objects import draw, encode_png
 from metricvae.overlap import Effort, Overlap, Pose, Prepared, kernels, move_mask, overlap_area, planar, solve
 from metricvae.overlap.dense import solve_dense
 from metricvae.overlap.many import PAIRS_A_TASK, solve_files
@@ -27,12 +27,11 @@ Solver = Callable[[Prepared, Prepared], Overlap]
 SIDE = 72
 dense = functools.partial(solve_dense, step_deg=2.0, refined=10)
 SOLVERS = [pytest.param(solve, id="solve"), pytest.param(dense, id="solve_dense")]
-FAMILIES = {family.name: family for family in SIMPLE}
 few = settings(max_examples=6, deadline=None, derandomize=True)
 
 
 def family(name: str, seed: int, radius: float = 0.36 * SIDE, angle: float = 0.0, size: int = SIDE) -> Mask:
-    return rasterise(FAMILIES[name].draw(np.random.default_rng(seed)), radius, angle, size=size)
+    return overlap_problem.family(name, seed, radius, angle, size=size)
 
 
 SOLID = [family(name, seed) for name, seed in (("wrench", 1), ("star", 2), ("blob", 3), ("heart", 4), ("arrow", 5))]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from metricvae.errors import InputError
-from metricvae.objects import rasterise
-from metricvae.objects.families import SIMPLE
 from metricvae.overlap import Overlap, Prepared, overlap_area, searches, solve_dense
+from overlap_problem import family
 
 Search = Callable[..., Overlap]
 
@@ -22,8 +19,7 @@ SIDE = 72
 
 
 def shape(name: str, seed: int, angle: float = 0.0) -> Prepared:
-    draw = next(family.draw for family in SIMPLE if family.name == name)
-    return Prepared(rasterise(draw(np.random.default_rng(seed)), 0.36 * SIDE, angle, size=SIDE))
+    return Prepared(family(name, seed, 0.36 * SIDE, angle, size=SIDE))
 
 
 PAIRS = [(shape("wrench", 1), shape("star", 2)), (shape("heart", 4), shape("arrow", 5, 70))]
@@ -71,14 +67,7 @@ def test_blank_shapes_are_refused(search: Search) -> None:
         search(PAIRS[0][0], Prepared(np.zeros((SIDE, SIDE), np.uint8)), 10)
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = builtins.__import__
-
-    def missing(name: str, *rest: Any) -> Any:
-        if name == "cma":
-            raise ImportError(name)
-        return there(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+def test_a_missing_package_is_named(hide_package: Callable[[str], None]) -> None:
+    hide_package("cma")
     with pytest.raises(InputError, match="needs the package cma"):
         searches.adapt(*PAIRS[0], 10)

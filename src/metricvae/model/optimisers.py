@@ -90,14 +90,12 @@ class Optimisers:
         """
         gradients = self._gradients(terms)
         for name, group in gradients.items():
-            total = torch.nn.utils.get_total_norm([gradient for gradient in group if gradient is not None])
+            present = [gradient for gradient in group if gradient is not None]
+            total = torch.nn.utils.get_total_norm(present)
             if not math.isfinite(total.item()):
                 raise TrainingDiverged(f"gradient of {name}", step)
             if self.clip_norm is not None:
-                torch._foreach_mul_(
-                    [gradient for gradient in group if gradient is not None],
-                    (self.clip_norm / (total + 1e-12)).clamp(max=1.0),
-                )
+                torch._foreach_mul_(present, (self.clip_norm / (total + 1e-12)).clamp(max=1.0))
         for adam, rate, parameters, group in zip(
             self.adams, self.rates, self.parameters, gradients.values(), strict=True
         ):

@@ -116,16 +116,17 @@ def certify(
     check_pair(a, b)
     found = solve(a, b, effort)
     upper, cells = float(min(a.area, b.area)), 0
-    search, report = _Search(a, b), on_progress or (lambda done: None)
-    gaps = [gap for gap in LADDER if gap > eps] + [eps]
-    for gap in gaps:  # what is proven on the way is kept where the last step takes too many cells
-        target = found.area * (1 + gap)
-        if upper > target:
+    report = on_progress or (lambda done: None)
+    targets = [found.area * (1 + gap) for gap in (*LADDER, eps) if gap >= eps]
+    open_targets = [target for target in targets if upper > target]
+    if open_targets:
+        search = _Search(a, b)
+        for target in open_targets:  # what is proven on the way is kept where the last step takes too many cells
             proven, cells = search.prove(target, cells, most_cells, report)
             if not proven:
                 break
             upper = target
-    return Certificate(found, max(upper, found.area), max(0.0, upper / found.area - 1), upper <= target, cells)
+    return Certificate(found, max(upper, found.area), max(0.0, upper / found.area - 1), upper <= targets[-1], cells)
 
 
 LADDER = (0.5, 0.2, 0.1, 0.05, 0.02)
