@@ -25,9 +25,9 @@ from metricvae.overlap import Effort, Overlap, Prepared, searches, solve, solve_
 
 SEED = 42
 OURS = {
-    "low": Effort(angles=48, cells=48, climbs=16, finishes=2),
+    "low": Effort(angles=48, waves=20, climbs=24, finishes=3),
     "default": Effort(),
-    "high": Effort(angles=120, cells=64, climbs=96, finishes=16),
+    "high": Effort(angles=120, waves=40, climbs=160, finishes=16),
 }
 GENERAL: dict[str, Callable[..., Overlap]] = {
     "random poses": searches.search_randomly,

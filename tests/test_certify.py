@@ -61,7 +61,7 @@ def _worst(a: Prepared, b: Prepared, cell: npt.NDArray[np.float64], h: float, h_
     random = np.random.default_rng(seed)
     inside = random.uniform(-1, 1, (300, 3))
     inside[:8] = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)])
-    points, image = a.level(1).points, b.level(1).image
+    points, image = a.points, b.image
     best = 0.0
     for angle, x, y in cell + inside * (h_angle, h, h):
         cos, sin = math.cos(angle), math.sin(angle)  # the shift is in the frame of b: t = R t'

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import overlap_problem
 from metricvae.errors import InputError
 from metricvae.objects import draw, encode_png
-from metricvae.overlap import Effort, Overlap, Pose, Prepared, kernels, move_mask, overlap_area, planar, solve
+from metricvae.overlap import Effort, Overlap, Pose, Prepared, kernels, move_mask, outlines, overlap_area, planar, solve
 from metricvae.overlap.dense import solve_dense
 from metricvae.overlap.many import PAIRS_A_TASK, solve_files
 
@@ -25,7 +25,7 @@ Mask = npt.NDArray[np.uint8]
 Solver = Callable[[Prepared, Prepared], Overlap]
 
 SIDE = 72
-dense = functools.partial(solve_dense, step_deg=2.0, refined=10)
+dense = functools.partial(solve_dense, step_deg=2.0, refined=10, evaluations=500)
 SOLVERS = [pytest.param(solve, id="solve"), pytest.param(dense, id="solve_dense")]
 few = settings(max_examples=6, deadline=None, derandomize=True)
 
@@ -199,14 +199,6 @@ def test_one_pixel_fits_anywhere(solver: Solver) -> None:
 # The oracle
 
 
-def bilinear(image: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Float64 bilinear look-up at columns x and rows y, zero outside: the definition, by tent functions."""
-    image = np.asarray(image, np.float64)
-    across = np.maximum(0, 1 - np.abs(np.asarray(x)[..., None] - np.arange(image.shape[1])))
-    along = np.maximum(0, 1 - np.abs(np.asarray(y)[..., None] - np.arange(image.shape[0])))
-    return np.einsum("...r,rc,...c->...", along, image, across)
-
-
 def brute_force(a: Mask, b: Mask, step_deg: int = 6) -> float:
     """The best of all turns by `step_deg` and all whole shifts, one after the other.
 
@@ -217,7 +209,7 @@ def brute_force(a: Mask, b: Mask, step_deg: int = 6) -> float:
     room = np.pad(a, size).astype(np.float64)
     for angle in range(0, 360, step_deg):
         cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-        turned = bilinear(b, cos * x - sin * y + (size - 1) / 2, sin * x + cos * y + (size - 1) / 2)
+        turned = overlap_problem.bilinear(b, cos * x - sin * y + (size - 1) / 2, sin * x + cos * y + (size - 1) / 2)
         for dy in range(-size, size + 1):
             for dx in range(-size, size + 1):
                 window = turned[size - dy : 2 * size - dy, size - dx : 2 * size - dx]
@@ -269,7 +261,7 @@ def test_unusable_shapes_are_one_line(solver: Solver, a: Mask, b: Mask, message:
         answer(solver, a.astype(np.uint8), b.astype(np.uint8))
 
 
-@pytest.mark.parametrize("change", [{"angles": 71}, {"angles": 0}, {"cells": 0}, {"climbs": 0}, {"finishes": -1}])
+@pytest.mark.parametrize("change", [{"angles": 71}, {"angles": 0}, {"waves": 0}, {"climbs": 0}, {"finishes": -1}])
 def test_efforts_that_find_nothing_are_refused(change: dict[str, int]) -> None:
     with pytest.raises(InputError, match="even number of angles"):
         Effort(**change)
@@ -312,11 +304,11 @@ def test_the_fast_search_loses_next_to_nothing(exam: Exam) -> None:
 
 
 def test_the_exam_fails_a_solver_that_only_scans_four_turns(exam: Exam, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stay(points, image, poses, *steps):  # type: ignore[no-untyped-def]
-        return np.array([kernels.overlap_at(points, image, pose) for pose in np.atleast_2d(poses)])
+    def stay(outline, judged, image, poses, *steps):  # type: ignore[no-untyped-def]
+        return np.array([outlines.overlap_along(judged, image, pose) for pose in poses])
 
     monkeypatch.setattr(planar, "ascend", stay)
-    monkeypatch.setattr(planar, "climb", lambda *given: float(stay(*given)[0]))
+    monkeypatch.setattr(planar, "polish", lambda points, image, pose, *steps: kernels.overlap_at(points, image, pose))
     lazy = functools.partial(solve, effort=Effort(angles=4, climbs=1, finishes=1))
     assert exam.shortfalls(lazy).max() > 0.05
 
@@ -330,134 +322,6 @@ def test_the_fast_search_against_every_half_degree() -> None:
     shortfalls = Exam(pairs, [solve_dense(a, b).area for a, b in pairs]).shortfalls(solve)
     assert shortfalls.max() <= 0.01
     assert shortfalls.mean() <= 0.001
-
-
-# Kernels
-
-
-def place(seed: int) -> tuple[Mask, kernels.Image, tuple[float, float], tuple[float, float]]:
-    """A mask of one canvas, an image of another in the grey levels that kernels keep, an origin in each."""
-    random = np.random.default_rng(seed)
-    mask = (random.random((11, 14)) < 0.4).astype(np.uint8)
-    image = (random.integers(0, kernels.LEVELS + 1, (13, 9)) / kernels.LEVELS).astype(np.float32)
-    return mask, image, (6.3, 4.8), (4.1, 6.6)
-
-
-def kernel_arguments(seed: int) -> tuple[kernels.Points, kernels.Grey]:
-    mask, image, (ax, ay), (bx, by) = place(seed)
-    return kernels.foreground(mask.astype(np.float32), ax, ay), kernels.grey(image, bx, by)
-
-
-def kernel_overlap(seed: int, angle: float, x: float, y: float) -> float:
-    return kernels.overlap_at(*kernel_arguments(seed), np.array([angle, x, y]))
-
-
-@few
-@given(st.integers(0, 5), st.floats(-7, 7), st.floats(-20, 20), st.floats(-20, 20))
-def test_the_overlap_kernel_is_its_formula(seed: int, angle: float, x: float, y: float) -> None:
-    mask, image, (ax, ay), (bx, by) = place(seed)
-    rows, columns = np.nonzero(mask)
-    px, py = columns - ax - x, rows - ay - y
-    cos, sin = math.cos(angle), math.sin(angle)
-    expected = bilinear(image, cos * px - sin * py + bx, sin * px + cos * py + by).sum()
-    assert kernel_overlap(seed, angle, x, y) == pytest.approx(expected, abs=2e-4)
-
-
-def test_between_whole_shifts_the_overlap_is_a_straight_line() -> None:
-    """Finite differences along a shift are constant between pixels: what two unit squares share."""
-    # The origins lie 6.3 - 4.1 = 2.2 pixels apart, so pixels fall on pixels where x + 2.2 is whole.
-    overlaps = [kernel_overlap(3, 0.0, 0.8 + t, 0.4) for t in np.linspace(0.02, 0.98, 9)]
-    first, second = np.diff(overlaps), np.diff(overlaps, 2)
-    assert np.abs(first).max() > 1e-3
-    assert np.abs(second).max() < 1e-4
-
-
-@few
-@given(st.integers(0, 5), st.floats(-3, 3), st.floats(-5, 5), st.floats(-5, 5))
-def test_small_steps_change_little(seed: int, angle: float, x: float, y: float) -> None:
-    """No jumps: a step of h moves each of n points by h at most (times its distance for a turn), slope sqrt(2)."""
-    here, step = kernel_overlap(seed, angle, x, y), 1e-3
-    count = place(seed)[0].sum()
-    for other in ((angle, x + step, y), (angle, x, y + step), (angle + step / 10, x, y)):
-        assert abs(kernel_overlap(seed, *other) - here) <= 1.5 * step * count + 1e-4
-
-
-@pytest.mark.parametrize(("x", "y"), [(100, 0), (-100, 0), (0, 1e4), (0, -1e4), (40, -40)])
-def test_far_away_there_is_nothing(x: float, y: float) -> None:
-    assert kernel_overlap(1, 0.7, x, y) == 0
-
-
-@pytest.mark.parametrize(("angle", "spacing", "reach"), [(0.0, 1.0, 9), (0.9, 1.0, 9), (2.5, 1.7, 9), (-1.0, 0.6, 4)])
-def test_the_sampling_kernel_is_its_formula(angle: float, spacing: float, reach: int) -> None:
-    _, image, _, (x, y) = place(2)
-    out = np.full((20, 20), 7, np.float32)
-    cos, sin = math.cos(angle), math.sin(angle)
-    kernels.sample(kernels.bordered(image), x, y, cos, sin, spacing, reach, out)
-    cells = np.arange(20) - 10
-    right, down = np.meshgrid(cells * spacing, cells * spacing)
-    expected = bilinear(image, x + cos * right - sin * down, y + sin * right + cos * down)
-    expected[(np.abs(cells) > reach)[:, None] | (np.abs(cells) > reach)] = 0
-    np.testing.assert_allclose(out, expected, atol=1e-5)
-
-
-@few
-@given(st.integers(0, 5), st.floats(-3, 3), st.floats(-4, 4), st.floats(-4, 4))
-def test_slopes_are_those_of_the_overlap(seed: int, angle: float, x: float, y: float) -> None:
-    """Against central differences; creases of the bilinear surface may lie between the two ends."""
-    slopes, step = np.zeros(3), 2e-3
-    pose = np.array([angle, x, y])
-    here = kernels.slopes_at(*kernel_arguments(seed), pose, slopes)
-    assert here == pytest.approx(kernel_overlap(seed, angle, x, y), rel=1e-5, abs=1e-5)
-    for axis in range(3):
-        ahead, behind = pose.copy(), pose.copy()
-        ahead[axis] += step
-        behind[axis] -= step
-        difference = (kernel_overlap(seed, *ahead) - kernel_overlap(seed, *behind)) / (2 * step)
-        assert slopes[axis] / kernels.LEVELS == pytest.approx(difference, rel=0.05, abs=0.6)
-
-
-@few
-@given(st.integers(0, 5), st.floats(-3, 3), st.floats(-2, 2), st.floats(-2, 2))
-def test_climbing_ends_where_it_says_and_never_lower(seed: int, angle: float, x: float, y: float) -> None:
-    pose, steps = np.array([angle, x, y]), np.array([0.1, 0.5, 0.5])
-    top = kernels.climb(*kernel_arguments(seed), pose, steps, 4)
-    assert top >= kernel_overlap(seed, angle, x, y)
-    assert top == pytest.approx(kernel_overlap(seed, *pose), rel=1e-6)
-
-
-@few
-@given(st.integers(0, 5), st.floats(-3, 3), st.floats(-2, 2), st.floats(-2, 2))
-def test_ascending_ends_where_it_says_and_never_lower(seed: int, angle: float, x: float, y: float) -> None:
-    poses, steps = np.array([[angle, x, y], [angle + 1, y, x]]), np.array([0.05, 0.3, 0.3])
-    start = [kernel_overlap(seed, *pose) for pose in poses]
-    tops = kernels.ascend(*kernel_arguments(seed), poses, steps, 12)
-    assert (tops >= np.array(start) * (1 - 1e-6)).all()
-    assert tops == pytest.approx([kernel_overlap(seed, *pose) for pose in poses], rel=1e-5)
-    assert tops.max() > max(start)
-
-
-@pytest.mark.parametrize(("n", "apart"), [(12, 2), (9, 3), (16, 1)])
-def test_peaks_are_the_highest_and_the_highest_elsewhere(n: int, apart: int) -> None:
-    stack = np.random.default_rng(n).random((6, n, n)).astype(np.float32)
-    height, at = np.empty((6, 2), np.float32), np.zeros((6, 2, 2), np.int32)
-    kernels.peaks(stack, apart, height, at)
-    for picture, heights, (first, second) in zip(stack, height, at, strict=True):
-        assert picture.max() == heights[0] == picture[tuple(first)]
-        assert picture[tuple(second)] == heights[1]
-        gaps = np.abs(np.indices((n, n)) - first[:, None, None])
-        elsewhere = np.minimum(gaps, n - gaps).max(0) > apart
-        assert heights[1] == picture[elsewhere].max()
-
-
-def test_cross_spectra_are_those_of_the_turn_and_of_half_a_circle_more() -> None:
-    random = np.random.default_rng(0)
-    still, turned = random.random((8, 8), np.float32), random.random((3, 8, 8), np.float32)
-    out = np.empty((6, 8, 5), np.complex64)
-    kernels.cross_spectra(np.fft.rfft2(still).astype(np.complex64), np.fft.rfft2(turned).astype(np.complex64), out)
-    over = np.roll(turned[:, ::-1, ::-1], (1, 1), (1, 2))  # half a circle about cell (0, 0)
-    for image, spectrum in zip([*turned, *over], out, strict=True):
-        shifts = [[float((still * np.roll(image, (i, j), (0, 1))).sum()) for j in range(8)] for i in range(8)]
-        np.testing.assert_allclose(np.fft.irfft2(spectrum, (8, 8)), shifts, rtol=1e-4, atol=1e-4)
 
 
 def test_a_motion_after_its_inverse_is_none() -> None:

@@ -215,7 +215,7 @@ def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
 
 
 def test_bad_labels_show_in_the_check(tmp_path: Path) -> None:
-    blind = Effort(angles=2, cells=16, climbs=1, finishes=1)
+    blind = Effort(angles=2, waves=6, climbs=1, finishes=1)
     card = label(LabelPlan("procedural", 30, 5, effort=blind, check=6), tmp_path, workers=1)
     assert card["label_error"]["worst_shortfall_percent"] > 2
 

@@ -138,7 +138,7 @@ class _Search:
 
     def __init__(self, a: Prepared, b: Prepared) -> None:
         self.maps = _maps(b)
-        self.points = a.level(1).points.astype(np.float64)
+        self.points = np.vstack([a.points, np.ones(a.area)]).astype(np.float64)
         away = np.hypot(self.points[0], self.points[1])
         # Radius at which a turn moves as far as a shift; large enough for the reach of narrow cells to stay below 1.
         self.radius = max(1.0 + float(np.sqrt(np.square(away).mean())), float(away.max()) / 2.4)

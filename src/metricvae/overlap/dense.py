@@ -1,4 +1,5 @@
-"""The slow reference: every half degree, every pixel, full resolution, then the best poses refined off the grid.
+"""The slow reference: every half degree, every pixel, full resolution, then the best poses refined off the grid; and
+beside it a general search over all motions, which counts where it is better.
 
 Nothing is guessed on the way, so what the fast search loses is measured against this.
 """
@@ -8,18 +9,26 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
 
 from metricvae.errors import InputError
-from metricvae.overlap.kernels import climb
-from metricvae.overlap.planar import Prepared, best_shifts, check_pair, promising, report, turned
+from metricvae.overlap.kernels import polish, sample_turned
+from metricvae.overlap.planar import Frames, Prepared, check_pair, report
 from metricvae.overlap.records import Overlap
+from metricvae.overlap.scan import Heights, Shifts, peaks, promising
+from metricvae.overlap.searches import divide
 
 APART = 8
 """Pixels that two translations of one turn lie apart, at least along one axis."""
 
+AT_ONCE = 12
+"""Turns whose correlations are computed together."""
 
-def solve_dense(a: Prepared, b: Prepared, *, step_deg: float = 0.5, refined: int = 20) -> Overlap:
+
+def solve_dense(
+    a: Prepared, b: Prepared, *, step_deg: float = 0.5, refined: int = 20, evaluations: int = 8_000
+) -> Overlap:
     """Maximum overlap by full enumeration: about a second a pair on one core.
 
     Args:
@@ -27,6 +36,7 @@ def solve_dense(a: Prepared, b: Prepared, *, step_deg: float = 0.5, refined: int
         b: the shape that moves, same canvas.
         step_deg: rotation step; 360 / step_deg must be an even integer.
         refined: how many of the best turns (local maxima first) are refined off the grid.
+        evaluations: of the overlap in the search by DIRECT (:func:`metricvae.overlap.searches.divide`).
 
     Raises:
         InputError: the canvases differ in size, one is blank, or the step is not as above.
@@ -35,22 +45,40 @@ def solve_dense(a: Prepared, b: Prepared, *, step_deg: float = 0.5, refined: int
     count = round(360 / step_deg)
     if count % 2 or not math.isclose(count * step_deg, 360):
         raise InputError(f"a step of {step_deg:g} degrees does not divide a half turn: take 0.5, 1, 2 ...")
-    cells = scipy.fft.next_fast_len(2 * math.ceil(a.radius + b.radius) + 2, real=True)
-    still = a.spectra(1, 1, cells, 1.0)[0]
-    half, batch = count // 2, 12
-    parts = []
-    for start in range(0, half, batch):
-        turns = [2 * math.pi * k / count for k in range(start, min(start + batch, half))]
-        parts.append(best_shifts(still, scipy.fft.rfft2(turned(b, turns, cells, 1.0), workers=1), APART))
-    height, shift = (np.concatenate(halves, axis=1) for halves in zip(*parts, strict=True))
-    height, shift = height.reshape(count, 2), shift.reshape(count, 2, 2)
-    best, frame = 0.0, np.zeros(3)
-    points, image = a.level(1).points, b.level(1).image
+    best, pose = 0.0, np.zeros(3)
     steps = np.array([math.radians(step_deg) / 2, 0.5, 0.5])
-    turns_in_order, which_of_two = promising(height, shift, APART)
-    for k, which in zip(turns_in_order[:refined], which_of_two[:refined], strict=True):
-        walked = np.array([2 * math.pi * k / count, *shift[k, which]])
-        area = climb(points, image, walked, steps, 5)
+    for frame in _enumerated(a, b, count)[:refined]:
+        area = polish(a.points, b.image, frame, steps, 150)
         if area > best:
-            best, frame = area, walked
-    return report(a, b, best, frame)
+            best, pose = area, frame
+    return max(report(a, b, best, pose), divide(a, b, evaluations), key=lambda found: found.area)
+
+
+def _enumerated(a: Prepared, b: Prepared, count: int) -> Frames:
+    """The two best shifts of each of `count` turns, local maxima first."""
+    reach = math.ceil(a.radius + b.radius) + 1
+    cells = scipy.fft.next_fast_len(2 * reach + 1, real=True)
+    still = scipy.fft.rfft2(_turned(a, np.zeros(1), cells), workers=1)
+    half = count // 2
+    parts: list[tuple[Heights, Shifts]] = []
+    for side in (False, True):  # a half turn conjugates a spectrum
+        for start in range(0, half, AT_ONCE):
+            turns = np.arange(start, min(start + AT_ONCE, half), dtype=np.float64) * (2 * math.pi / count)
+            turning = scipy.fft.rfft2(_turned(b, turns, cells), workers=1)
+            product = still * (turning if side else turning.conj())
+            correlation = scipy.fft.irfft2(product, s=(cells, cells), workers=1)
+            centred = np.roll(correlation, (reach, reach), (1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
+            parts.append(peaks(np.ascontiguousarray(centred.transpose(1, 0, 2)), APART))
+    height, shift = (np.concatenate(each) for each in zip(*parts, strict=True))
+    turn, which = promising(height, shift, APART)
+    return np.column_stack([2 * math.pi * turn / count, shift[turn, which]])
+
+
+def _turned(shape: Prepared, angles: npt.NDArray[np.float64], cells: int) -> npt.NDArray[np.float32]:
+    """The shape turned about its centroid, which becomes cell (0, 0) of (turns, cells, cells) that wrap around."""
+    reach = math.ceil(shape.radius)
+    out = np.zeros((cells, len(angles), cells), np.float32)
+    drawn = np.empty((2 * reach + 1, len(angles), 2 * reach + 1), np.float32)
+    sample_turned(shape.image, angles, 1.0, reach, drawn)
+    out[: 2 * reach + 1, :, : 2 * reach + 1] = drawn
+    return np.roll(out, (-reach, -reach), (0, 2)).transpose(1, 0, 2)

@@ -2,7 +2,7 @@
 
 All of them maximise the same compiled overlap (:func:`metricvae.overlap.kernels.overlap_at`) at full resolution over
 turns of the whole circle and shifts at which the shapes can touch, so they differ in where they look alone. They are
-here to be compared with (`benchmarks/overlap.py`), not to label with.
+here to be compared with (`benchmarks/overlap.py`), not to label with; `divide` also backs the dense search.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Best:
     def __init__(self, a: Prepared, b: Prepared) -> None:
         check_pair(a, b)
         self.a, self.b = a, b
-        self.points, self.image = a.level(1).points, b.level(1).image
+        self.points, self.image = a.points, b.image
         self.area, self.frame = -1.0, np.zeros(3)
         room = a.radius + b.radius
         self.bounds = [(-math.pi, math.pi), (-room, room), (-room, room)]
@@ -135,5 +135,5 @@ def align_axes(a: Prepared, b: Prepared, evaluations: int = 2, seed: int = 0) ->
 
 def _axis(shape: Prepared) -> float:
     """Angle of the long principal axis, in rows that run downwards."""
-    x, y, weight = shape.level(1).points.astype(np.float64)
-    return 0.5 * math.atan2(2 * (weight * x * y).sum(), (weight * (x * x - y * y)).sum())
+    x, y = shape.points.astype(np.float64)
+    return 0.5 * math.atan2(2 * (x * y).sum(), (x * x - y * y).sum())

@@ -11,22 +11,24 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
+import pyarrow
+import threadpoolctl
+
 from metricvae.errors import InputError
 
 
 @contextlib.contextmanager
-def worker_pool(workers: int | None, prepare: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
-    """A pool of spawned processes, started as work arrives.
+def worker_pool(workers: int | None) -> Iterator[ProcessPoolExecutor]:
+    """A pool of spawned processes of one thread each, started as work arrives.
 
     Args:
         workers: how many; default all cores.
-        prepare: called once in each process before its first task.
 
     Raises:
         InputError: fewer than one worker, or one was killed.
@@ -34,7 +36,7 @@ def worker_pool(workers: int | None, prepare: Callable[[], None] | None = None) 
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}: expected at least 1")
     context = _Context()
-    pool = ProcessPoolExecutor(workers or os.cpu_count(), context, initializer=_begin, initargs=(prepare,))
+    pool = ProcessPoolExecutor(workers or os.cpu_count(), context, initializer=_begin)
     try:
         yield pool
         pool.shutdown()
@@ -81,10 +83,15 @@ class _Context(SpawnContext):
                 process.terminate()
 
 
-def _begin(prepare: Callable[[], None] | None) -> None:
+def one_thread() -> None:
+    """Keep the libraries that start threads of their own to one in this process: BLAS, OpenMP, Arrow."""
+    threadpoolctl.threadpool_limits(1)
+    pyarrow.set_cpu_count(1)
+
+
+def _begin() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if prepare is not None:
-        prepare()
+    one_thread()
 
 
 def _end_with_parent() -> None:

@@ -21,7 +21,8 @@ from typing import Any
 from metricvae import __version__
 from metricvae.errors import InputError
 from metricvae.files import sha256_of, write_bytes
-from metricvae.pairs.parts import Work, one_thread
+from metricvae.overlap.workers import one_thread
+from metricvae.pairs.parts import Work
 
 RETRIES = 5
 """How often a part is tried again after its worker died."""

@@ -35,7 +35,6 @@ from metricvae.pairs.parts import (
     draw_part,
     label_part,
     object_table,
-    one_thread,
     run_parts,
     write_table,
 )
@@ -116,7 +115,7 @@ def label(
         return _finished(folder, facts)
     require_free_folder(folder, PARTS, "data set")
     parts = folder / PARTS
-    with worker_pool(workers, one_thread) if ray is None else ray_pool(ray, workers) as pool:
+    with worker_pool(workers) if ray is None else ray_pool(ray, workers) as pool:
         _claim(plan, parts, facts)
         _draw_objects(plan, parts, pool, report)
         splits = pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist()

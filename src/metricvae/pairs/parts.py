@@ -90,11 +90,6 @@ def run_parts(
             future.cancel()
 
 
-def one_thread() -> None:
-    """Keep Arrow to one thread, as everything in a worker is."""
-    pa.set_cpu_count(1)
-
-
 def draw_part(source: str, seed: int, span: tuple[int, int], path: Path) -> None:
     """Shapes `span[0]` to `span[0] + span[1]` of a source."""
     start, count = span
