@@ -268,7 +268,7 @@ def test_killed_at_any_moment_it_resumes(dataset_folder: Path, tmp_path: Path) -
 
 @linux
 @pytest.mark.slow
-@pytest.mark.parametrize("trial", range(2))
+@pytest.mark.parametrize("trial", range(10))
 def test_killed_at_many_moments_it_resumes(dataset_folder: Path, tmp_path: Path, trial: int) -> None:
     chance, killed = random.Random(trial), 0
     while killed < 10:

@@ -60,16 +60,15 @@ def _enumerated(a: Prepared, b: Prepared, count: int) -> Frames:
     cells = scipy.fft.next_fast_len(2 * reach + 1, real=True)
     still = scipy.fft.rfft2(_turned(a, np.zeros(1), cells), workers=1)
     half = count // 2
-    parts: list[tuple[Heights, Shifts]] = []
-    for side in (False, True):  # a half turn conjugates a spectrum
-        for start in range(0, half, AT_ONCE):
-            turns = np.arange(start, min(start + AT_ONCE, half), dtype=np.float64) * (2 * math.pi / count)
-            turning = scipy.fft.rfft2(_turned(b, turns, cells), workers=1)
-            product = still * (turning if side else turning.conj())
-            correlation = scipy.fft.irfft2(product, s=(cells, cells), workers=1)
+    parts: tuple[list[tuple[Heights, Shifts]], ...] = [], []
+    for start in range(0, half, AT_ONCE):
+        turns = np.arange(start, min(start + AT_ONCE, half), dtype=np.float64) * (2 * math.pi / count)
+        turning = scipy.fft.rfft2(_turned(b, turns, cells), workers=1)
+        for side, spectrum in zip(parts, (turning.conj(), turning), strict=True):  # a half turn conjugates
+            correlation = scipy.fft.irfft2(still * spectrum, s=(cells, cells), workers=1)
             centred = np.roll(correlation, (reach, reach), (1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
-            parts.append(peaks(np.ascontiguousarray(centred.transpose(1, 0, 2)), APART))
-    height, shift = (np.concatenate(each) for each in zip(*parts, strict=True))
+            side.append(peaks(np.ascontiguousarray(centred.transpose(1, 0, 2)), APART))
+    height, shift = (np.concatenate(each) for each in zip(*parts[0], *parts[1], strict=True))
     turn, which = promising(height, shift, APART)
     return np.column_stack([2 * math.pi * turn / count, shift[turn, which]])
 
