@@ -149,9 +149,10 @@ def test_the_size_is_drawn_between_the_two_scales() -> None:
     "rates",
     [
         {"optimisers": "one", "learning_rate": 3e-3},
+        {"optimisers": "muon", "learning_rate": 3e-3},
         {"optimisers": "two", "learning_rate": 1e-4, "metric_learning_rate": 3e-3},
     ],
-    ids=["one", "two"],
+    ids=["one", "muon", "two"],
 )
 def test_it_learns_the_overlap_and_keeps_the_best_weights(tmp_path: Path, rates: dict[str, Any]) -> None:
     seen: list[Progress] = []
@@ -274,7 +275,7 @@ def gradients_given(clip_norm: float | None, monkeypatch: pytest.MonkeyPatch) ->
     state = state_of(model)
     state.optimisers.clip_norm = clip_norm
     monkeypatch.setattr(
-        state.optimisers.adams[0],
+        state.optimisers.members[0][0].optimiser,
         "step",
         lambda: given.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])),
     )
@@ -440,7 +441,7 @@ def test_a_loss_that_is_not_a_number_stops_the_step_before_the_weights_move(tmp_
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
-@pytest.mark.parametrize("optimisers", ["one", "two"])
+@pytest.mark.parametrize("optimisers", ["one", "two", "muon"])
 @pytest.mark.parametrize("term", LOSSES)
 def test_any_loss_that_is_not_a_number_is_named_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, term: str, optimisers: str, wrong: float
@@ -493,7 +494,10 @@ class _FlatAtTheEnd(InverseCosine):
         return (z - z.detach()).square().sum(-1).sqrt()
 
 
-@pytest.mark.parametrize(("optimisers", "name"), [("one", "the sum of the losses"), ("two", "the metric loss")])
+@pytest.mark.parametrize(
+    ("optimisers", "name"),
+    [("one", "the sum of the losses"), ("muon", "the sum of the losses"), ("two", "the metric loss")],
+)
 def test_a_gradient_that_is_not_a_number_stops_the_step_too(optimisers: str, name: str) -> None:
     model, data = build(model_config(_FlatAtTheEnd())), rectangles(30, 100, seed=0)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
@@ -553,7 +557,13 @@ def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"optimisers": "two"}, {"average_decay": None, "schedule": "constant"}, {"stored_as": "float16"}],
+    [
+        {},
+        {"optimisers": "two"},
+        {"optimisers": "muon"},
+        {"average_decay": None, "schedule": "constant"},
+        {"stored_as": "float16"},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("interruptions", [[7], [20, 39, 40, 59]], ids=str)

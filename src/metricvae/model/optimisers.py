@@ -1,18 +1,21 @@
-"""Adam once or twice: the two loss groups of the paper, the NaN guard, and the optimisers' memory as plain tensors."""
+"""One optimiser or two: the paper's two loss groups, the NaN guard, and the optimisers' memory as plain tensors."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from metricvae.errors import InputError
 from metricvae.model.autoencoder import MagicAutoencoder
 from metricvae.model.batches import LossTerms
+
+OptimiserKind = Literal["one", "two", "muon"]
 
 LOSSES = tuple(field.name for field in fields(LossTerms))
 
@@ -55,32 +58,40 @@ class LossWeights:
 
 
 class Optimisers:
-    """One Adam on the weighted sum of the losses, or two as in the paper: equation (1), then equation (2).
+    """One optimiser on the weighted sum of the losses, or two Adams as in the paper: equation (1), then equation (2).
 
     With two, both gradients are taken at the same weights; then the first Adam moves all weights and the second, which
-    has its own moments, the encoder's, the only ones equation (2) depends on.
+    has its own moments, the encoder's, the only ones equation (2) depends on. With `muon`, the matrices of the network
+    are moved by Muon (K. Jordan 2024: momentum made orthogonal, so that no direction of a matrix learns more slowly
+    than another), everything else by Adam.
     """
 
     def __init__(
         self,
         model: MagicAutoencoder,
-        kind: Literal["two", "one"],
+        kind: OptimiserKind,
         weights: LossWeights,
         learning_rate: float,
-        metric_learning_rate: float,
+        other_learning_rate: float,
         clip_norm: float | None = None,
     ) -> None:
         self.kind = kind
         self.clip_norm = clip_norm
         self.weights = weights
-        self.rates = [learning_rate] if kind == "one" else [learning_rate, metric_learning_rate]
         self.parameters = [list(model.parameters())]
         if kind == "two":
             self.parameters.append(list(model.encoder.parameters()))
-        self.adams = [
-            torch.optim.Adam(parameters, lr=rate, fused=True)
-            for parameters, rate in zip(self.parameters, self.rates, strict=True)
-        ]
+            self.members = [
+                [_Member(_adam(group), rate)]
+                for group, rate in zip(self.parameters, (learning_rate, other_learning_rate), strict=True)
+            ]
+        elif kind == "muon":
+            matrices = [parameter for parameter in self.parameters[0] if parameter.ndim == 2]
+            others = [parameter for parameter in self.parameters[0] if parameter.ndim != 2]
+            muon = torch.optim.Muon(matrices, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            self.members = [[_Member(muon, other_learning_rate), _Member(_adam(others), learning_rate)]]
+        else:
+            self.members = [[_Member(_adam(self.parameters[0]), learning_rate)]]
 
     def step(self, terms: LossTerms, step: int, rate_factor: float) -> None:
         """Move the weights once, down the gradients of `terms`.
@@ -96,18 +107,17 @@ class Optimisers:
                 raise TrainingDiverged(f"gradient of {name}", step)
             if self.clip_norm is not None:
                 torch._foreach_mul_(present, (self.clip_norm / (total + 1e-12)).clamp(max=1.0))
-        for adam, rate, parameters, group in zip(
-            self.adams, self.rates, self.parameters, gradients.values(), strict=True
-        ):
-            adam.param_groups[0]["lr"] = rate * rate_factor
+        for members, parameters, group in zip(self.members, self.parameters, gradients.values(), strict=True):
             for parameter, gradient in zip(parameters, group, strict=True):
                 parameter.grad = gradient
-            adam.step()
-            adam.zero_grad()
+            for optimiser, rate in members:
+                optimiser.param_groups[0]["lr"] = rate * rate_factor
+                optimiser.step()
+                optimiser.zero_grad()
 
     def _gradients(self, terms: LossTerms) -> dict[str, tuple[Tensor | None, ...]]:
         first, second = self.weights.equation_1(terms), self.weights.equation_2(terms)
-        if self.kind == "one":
+        if self.kind != "two":
             return {"the sum of the losses": torch.autograd.grad(first + second, self.parameters[0], allow_unused=True)}
         return {
             "the losses of equation (1)": torch.autograd.grad(
@@ -117,20 +127,32 @@ class Optimisers:
         }
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Everything the Adams remember, named `<adam>.<parameter>.<what>`."""
-        for number, adam in enumerate(self.adams):
-            for index, memory in adam.state_dict()["state"].items():
+        """Everything the optimisers remember, named `<optimiser>.<parameter>.<what>`."""
+        for number, member in enumerate(itertools.chain(*self.members)):
+            for index, memory in member.optimiser.state_dict()["state"].items():
                 for what, tensor in memory.items():
                     yield f"{number}.{index}.{what}", tensor
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take back what `tensors` gave."""
-        states: list[dict[int, dict[str, Tensor]]] = [{} for _ in self.adams]
+        optimisers = [member.optimiser for member in itertools.chain(*self.members)]
+        states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimisers]
         for name, tensor in tensors.items():
             number, index, what = name.split(".")
             states[int(number)].setdefault(int(index), {})[what] = tensor
-        for adam, state in zip(self.adams, states, strict=True):
-            adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})
+        for optimiser, state in zip(optimisers, states, strict=True):
+            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+class _Member(NamedTuple):
+    """An optimiser and its learning rate."""
+
+    optimiser: torch.optim.Optimizer
+    rate: float
+
+
+def _adam(parameters: list[nn.Parameter]) -> torch.optim.Adam:
+    return torch.optim.Adam(parameters, fused=True)
 
 
 def require_finite(terms: LossTerms, step: int) -> list[float]:

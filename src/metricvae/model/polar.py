@@ -58,15 +58,16 @@ def polar_pictures(x: Tensor) -> Tensor:
 
 
 class Ring(nn.Module):
-    """A circular convolution of `width` sectors: (m, c, sectors) -> (m, c', sectors)."""
+    """A circular convolution of `width` sectors, as one matrix: (m, sectors, c) -> (m, sectors, c')."""
 
     def __init__(self, channels: int, out: int, width: int = 3) -> None:
         super().__init__()
         self.margin = width // 2
-        self.layer = nn.Conv1d(channels, out, width)
+        self.layer = nn.Linear(channels * width, out)
 
     def forward(self, x: Tensor) -> Tensor:
-        convolved: Tensor = self.layer(around(x, self.margin))
+        neighbours = [x.roll(-k, 1) if k else x for k in range(-self.margin, self.margin + 1)]
+        convolved: Tensor = self.layer(torch.cat(neighbours, dim=-1) if self.margin else x)
         return convolved
 
 
@@ -82,15 +83,15 @@ class Residual(nn.Module):
         return x + self.second(functional.silu(self.first(x)))
 
 
-def _start_small(layer: nn.Conv1d | nn.Linear) -> None:
+def _start_small(layer: nn.Linear) -> None:
     with torch.no_grad():
         layer.weight.mul_(0.1)
-        torch.nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # both kinds have one here
+        torch.nn.init.zeros_(layer.bias)
 
 
 def halve(x: Tensor) -> Tensor:
-    """Neighbouring sectors averaged, so that little depends on which two are neighbours."""
-    return functional.avg_pool1d(x, 2)
+    """(m, sectors, c), neighbouring sectors averaged, so that little depends on which two are neighbours."""
+    return x.unflatten(1, (-1, 2)).mean(2)
 
 
 def around(x: Tensor, margin: int) -> Tensor:
@@ -167,10 +168,10 @@ class PolarEncoder(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         rings = (features * self.weight).squeeze(1)
-        h = self.first(halve(3 * rings))
+        h = self.first(halve(3 * rings.transpose(1, 2)))
         for depth, stage in enumerate(self.stages):
             h = stage(halve(h) if depth else h)
-        h = functional.silu(h).float()
+        h = functional.silu(h).float().transpose(1, 2)
         means = rings.mean(-1)
         read = [3 * means, 3 * amplitudes(rings, RING_FREQUENCIES).flatten(1)]
         read += [h.mean(-1), h.amax(-1), amplitudes(h, FREQUENCIES).flatten(1)]
@@ -211,11 +212,11 @@ class CanonicalDecoder(nn.Module):
         self.register_buffer("weight", cell_areas(side), persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        h = self.start(z).unflatten(1, (-1, self.sectors))
+        h = self.start(z).unflatten(1, (self.sectors, -1))
         for depth, stage in enumerate(self.stages):
-            h = stage(h.repeat_interleave(2, -1) if depth else h)
+            h = stage(h.repeat_interleave(2, 1) if depth else h)
         logits: Tensor = self.last(functional.silu(h))
-        return logits[:, None]
+        return logits.transpose(1, 2)[:, None]
 
     def reconstruction(self, logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """The logits, and the polar pictures turned to where the two agree best."""

@@ -9,7 +9,7 @@ from typing import Literal
 from metricvae.errors import InputError
 from metricvae.model.checkpoints import StoredAs
 from metricvae.model.losses import MetricLossKind
-from metricvae.model.optimisers import LossWeights
+from metricvae.model.optimisers import LossWeights, OptimiserKind
 from metricvae.model.precision import Precision
 from metricvae.model.state import TrainingState
 
@@ -17,7 +17,9 @@ StopReason = Literal["steps", "patience", "time"]
 
 _LEAST = {
     **dict.fromkeys(("steps", "batch_pairs", "run_length", "evaluate_every", "log_every", "patience", "threads"), 1),
-    **dict.fromkeys(("learning_rate", "metric_learning_rate", "warmup_steps", "copies", "seed"), 0),
+    **dict.fromkeys(
+        ("learning_rate", "metric_learning_rate", "matrix_learning_rate", "warmup_steps", "copies", "seed"), 0
+    ),
     "evaluate_pairs": 2,
 }
 
@@ -32,9 +34,11 @@ class TrainingConfig:
         run_length: consecutive pairs of the data that stay together in a batch. Data are stored in blocks of pairs that
             share objects, and an object is encoded once a step: longer runs, fewer objects, less work.
         anchor_share: share of the objects standing first in a batch's pairs that equation (1) reconstructs and moves.
-        optimisers: `two` Adams, one for each equation, as in the paper, or `one` on the weighted sum.
-        learning_rate: of equation (1), or of the sum when there is one optimiser.
-        metric_learning_rate: of equation (2); unused with one optimiser.
+        optimisers: `two` Adams, one for each equation, as in the paper, `one` on the weighted sum, or on that sum
+            `muon` for the matrices of the network beside Adam for the rest.
+        learning_rate: of Adam: of equation (1), or of the sum.
+        metric_learning_rate: of the second Adam, that of equation (2); only with `two`.
+        matrix_learning_rate: of Muon, in Adam's unit (updates of the same root mean square); only with `muon`.
         weights: factors of the four losses.
         metric_loss: what equation (2) does with the difference.
         metric_on: which code the metric and deformation losses compare: the mean of q(z | x) or the draw from it.
@@ -64,9 +68,10 @@ class TrainingConfig:
     batch_pairs: int = 24
     run_length: int = 1
     anchor_share: float = 1.0
-    optimisers: Literal["two", "one"] = "one"
+    optimisers: OptimiserKind = "one"
     learning_rate: float = 1e-3
     metric_learning_rate: float = 1e-3
+    matrix_learning_rate: float = 2e-3
     weights: LossWeights = field(default_factory=LossWeights)
     metric_loss: MetricLossKind = "squared"
     metric_on: Literal["mean", "sample"] = "mean"

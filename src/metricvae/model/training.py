@@ -197,7 +197,7 @@ def train(
             config.optimisers,
             config.weights,
             config.learning_rate,
-            config.metric_learning_rate,
+            config.matrix_learning_rate if config.optimisers == "muon" else config.metric_learning_rate,
             config.clip_norm,
         )
         state = TrainingState(model, optimisers, average=config.average_decay is not None)
