@@ -269,6 +269,27 @@ def test_two_optimisers_are_one_where_one_equation_is_silent(rates: tuple[float,
     assert all(torch.equal(a, b) for a, b in zip(two.parameters(), one.parameters(), strict=True))
 
 
+def test_muon_moves_matrices_alike_in_all_directions_and_leaves_the_rest_to_adam() -> None:
+    """A matrix's first move has many singular values near its largest; what Adam moves, it moves as it always does."""
+    data = turned_rectangles(30, 20, seed=0)
+    config = polar_training(average_decay=None)
+
+    def moves(kind: str) -> dict[str, torch.Tensor]:
+        model = build(polar_config())
+        training_step(state_of(model, kind), data, live(data, model), config)
+        before = build(polar_config()).state_dict()
+        return {name: tensor - before[name] for name, tensor in model.state_dict().items()}
+
+    muon, adam = moves("muon"), moves("one")
+    for name in ("encoder.head.3.weight", "encoder.stages.1.0.second.layer.weight", "decoder.start.weight"):
+        spread = [torch.linalg.svdvals(moved[name]) for moved in (muon, adam)]
+        rank_of_muon, rank_of_adam = (float(values.square().sum() / values.max() ** 2) for values in spread)
+        assert rank_of_muon > 2 * rank_of_adam
+    for name in ("encoder.direct.weight", "encoder.first.layer.bias", "encoder.head.1.weight"):
+        assert muon[name].abs().max() > 0
+        torch.testing.assert_close(muon[name], adam[name])
+
+
 def gradients_given(clip_norm: float | None, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
     """All that the optimiser is given in a first step, as one vector."""
     model, data, given = build(model_config()), rectangles(30, 100, seed=0), []

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from metricvae.errors import InputError
 from metricvae.model.autoencoder import MagicAutoencoder
 from metricvae.model.batches import LossTerms
+from metricvae.model.polar import Direct
 
 OptimiserKind = Literal["one", "two", "muon"]
 
@@ -86,9 +87,10 @@ class Optimisers:
                 for group, rate in zip(self.parameters, (learning_rate, other_learning_rate), strict=True)
             ]
         elif kind == "muon":
-            matrices = [parameter for parameter in self.parameters[0] if parameter.ndim == 2]
-            others = [parameter for parameter in self.parameters[0] if parameter.ndim != 2]
-            muon = torch.optim.Muon(matrices, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            layers = [m for m in model.modules() if isinstance(m, nn.Linear) and not isinstance(m, Direct)]
+            matrices = {id(layer.weight): layer.weight for layer in layers}
+            others = [parameter for parameter in self.parameters[0] if id(parameter) not in matrices]
+            muon = torch.optim.Muon(matrices.values(), weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
             self.members = [[_Member(muon, other_learning_rate), _Member(_adam(others), learning_rate)]]
         else:
             self.members = [[_Member(_adam(self.parameters[0]), learning_rate)]]

@@ -61,20 +61,22 @@ def _paper() -> Preset:
 def _overlap() -> Preset:
     """The one that works: invariant to motions by construction, decoding a canonical pose.
 
-    One Adam on the weighted sum: the metric loss, in units of (5,000 pixels)^2, leads; equation (1), in nats, is scaled
+    Muon on the weighted sum: the metric loss, in units of (5,000 pixels)^2, leads; equation (1), in nats, is scaled
     down to stay beside it, its reconstruction and latent terms in their proportion.
     """
     return Preset(
         model=ModelConfig(
-            encoder="polar", decoder="canonical", encoder_widths=(128, 160, 192), decoder_widths=(192, 128, 96, 96)
+            encoder="polar", decoder="canonical", encoder_widths=(128, 160, 128), decoder_widths=(192, 128, 96, 96)
         ),
         training=TrainingConfig(
             steps=20_000,
             batch_pairs=448,
             run_length=28,
             anchor_share=0.25,
+            optimisers="muon",
             learning_rate=1e-3,
-            weights=LossWeights(reconstruction=2e-7, latent=2e-7, deformation=0.1, metric=1.0),
+            matrix_learning_rate=3e-3,
+            weights=LossWeights(reconstruction=5e-8, latent=5e-8, deformation=0.1, metric=1.0),
             clip_norm=0.05,
             warmup_steps=100,
             schedule="cosine",
