@@ -36,7 +36,7 @@ GENERAL: dict[str, Callable[..., Overlap]] = {
     "DIRECT": searches.divide,
     "CMA-ES, restarts": searches.adapt,
 }
-BUDGETS = (1_000, 4_000, 8_000, 16_000)
+BUDGETS = (1_000, 2_000, 4_000, 5_000, 8_000, 16_000)
 
 
 def contenders() -> dict[str, dict[str, Callable[[Prepared, Prepared], Overlap]]]:

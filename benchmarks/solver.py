@@ -78,20 +78,22 @@ def figures(masks: list[Mask], pool: ProcessPoolExecutor) -> dict[str, float]:
     }
 
 
-def speed(workers: int, pairs: int) -> dict[str, float]:
+def speed(workers: int, pairs: int, device: str) -> dict[str, float | str]:
     """Labelling as users run it: wall time of the labelling stage after the workers have started."""
     marks: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         label(
-            LabelPlan("mixed", pairs, SEED),
+            LabelPlan("mixed", pairs, SEED, batched=device != "cpu"),
             Path(folder) / "data",
             workers=workers,
+            device=device,
             on_progress=lambda p: marks.append((time.monotonic(), p.done)) if p.stage == "labelling pairs" else None,
         )
         wall = time.monotonic() - start
     steady = (marks[-1][1] - marks[0][1]) / (marks[-1][0] - marks[0][0])
     return {
+        "device": device,
         "workers": workers,
         "pairs": pairs,
         "pairs_per_second": round(steady, 1),
@@ -126,10 +128,11 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--speed-pairs", type=int, default=4000)
+    parser.add_argument("--device", default="cpu", help="that the speed is measured on")
     options = parser.parse_args()
     report: dict[str, object] = {}
     if options.speed_pairs:
-        report |= {"speed": speed(options.workers, options.speed_pairs), "growth": growth()}
+        report |= {"speed": speed(options.workers, options.speed_pairs, options.device), "growth": growth()}
     with ProcessPoolExecutor(options.workers) as pool:
         for name, masks in sets(options.pairs, options.icons).items():
             report[name] = figures(masks, pool)

@@ -616,6 +616,10 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("train d --out m --training.schedule fast", "expected one of 'constant', 'cosine', got fast"),
         ("train d --out m --training.weights.metric x", "training.weights.metric: expected float, got x"),
         ("train d --out m --training gone.yaml", "gone.yaml"),
+        (
+            "label overlap --objects mixed --pairs 10 --out o --device gpu",
+            "device 'gpu' is not to be had here: use cpu or auto",
+        ),
         ("train d --out m --device gpu", "device 'gpu' is not to be had here: use cpu or auto"),
         ("train d --out m --device meta", "device 'meta' is not to be had here: use cpu or auto"),
         ("evaluate m d --device cuda:99", "device 'cuda:99' is not to be had here: use cpu or auto"),

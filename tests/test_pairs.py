@@ -220,6 +220,16 @@ def test_bad_labels_show_in_the_check(tmp_path: Path) -> None:
     assert card["label_error"]["worst_shortfall_percent"] > 2
 
 
+def test_a_batched_plan_gives_the_same_pairs_and_nearly_the_same_labels(tmp_path: Path) -> None:
+    plan = LabelPlan("procedural", 30, 5, effort=QUICK)
+    card = label(replace(plan, batched=True), tmp_path / "batched", workers=1, device="cpu")
+    label(plan, tmp_path / "plain", workers=1)
+    batched, plain = (pq.read_table(tmp_path / name / "pairs.parquet") for name in ("batched", "plain"))
+    assert card["plan"]["batched"]
+    assert batched.select(["a", "b", "split"]) == plain.select(["a", "b", "split"])
+    assert batched["value"].to_numpy() == pytest.approx(plain["value"].to_numpy(), rel=0.02)
+
+
 # Killed and resumed
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")

@@ -175,6 +175,7 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--partners", type=int, default=7, help="how many others each shape meets")
     parser.add_argument("--check", type=int, default=0, help="pairs to check against the dense search, for the card")
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
+    parser.add_argument("--device", default="cpu", help="cpu: all its cores; cuda: pairs by the thousand on a card")
     parser.add_argument("--ray", metavar="ADDRESS", help="work on a Ray cluster: its address, or local to start one")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
 
@@ -296,13 +297,21 @@ def _certify(options: Namespace) -> Fields:
 def _label(options: Namespace) -> Fields:
     from metricvae.pairs.labelling import LabelPlan, label
 
-    plan = LabelPlan(options.objects, options.pairs, options.seed, options.partners, options.fit, check=options.check)
+    device = "cpu" if options.device == "cpu" else _device(options.device)  # PyTorch takes seconds to load
+    if device != "cpu" and options.ray is not None:
+        raise InputError(f"--ray works on processors, --device {device} on this machine's card: give one of the two")
+    plan = LabelPlan(
+        *(options.objects, options.pairs, options.seed, options.partners, options.fit),
+        batched=device != "cpu",
+        check=options.check,
+    )
     with progress() as step, _about(options.objects, options.out):
         card = label(
             plan,
             Path(options.out),
             workers=options.workers,
             ray=options.ray,
+            device=device,
             on_progress=lambda p: step(p.stage, p.done, p.total),
         )
     text = f"{options.pairs} labelled pairs; next: metricvae train {shlex.quote(options.out)} --out MODEL"

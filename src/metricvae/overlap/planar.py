@@ -181,9 +181,8 @@ def _search(a: Prepared, b: Prepared, effort: Effort) -> Frames:
     """Poses at the end of their walks, the best first. Costs least where `a`, whose outline is walked, is smaller."""
     size = max(a.mask.shape)
     frames = _scan(a, b, effort)
-    _, cell = pitch(size, effort.waves)
-    steps = np.array([0.7 * math.pi / effort.angles, 0.3 * cell, 0.3 * cell])
-    coarse, fine = a.outline(max(1, size // 100)), a.outline(max(1, size // 200))
+    steps = first_steps(size, effort)
+    coarse, fine = (a.outline(length) for length in chord_lengths(size))
     better = max(effort.finishes, effort.climbs // 2)
     stages = (coarse, effort.climbs), (coarse, better), (fine, effort.finishes)
     for (outline, count), rounds in zip(stages, ROUNDS, strict=True):
@@ -192,6 +191,17 @@ def _search(a: Prepared, b: Prepared, effort: Effort) -> Frames:
         frames = walked[np.argsort(-reached, kind="stable")]
         steps = np.maximum(steps / 3, FINEST)
     return frames
+
+
+def first_steps(size: int, effort: Effort) -> npt.NDArray[np.float64]:
+    """Lengths of the first steps uphill on a canvas of `size` pixels: radians, pixels, pixels."""
+    _, cell = pitch(size, effort.waves)
+    return np.array([0.7 * math.pi / effort.angles, 0.3 * cell, 0.3 * cell])
+
+
+def chord_lengths(size: int) -> tuple[int, int]:
+    """Pixel edges to a chord of the coarse and of the fine outline, on a canvas of `size` pixels."""
+    return max(1, size // 100), max(1, size // 200)
 
 
 def _scan(a: Prepared, b: Prepared, effort: Effort) -> Frames:

@@ -61,7 +61,7 @@ def spectra(image: Grey, sampled: float, radius: float, angles: int, waves: int)
     side, columns = 2 * reach + 1, waves + 1
     pictures = _scratch("pictures", side, drawn, side)
     sample_turned(image, np.linspace(0.0, math.tau * drawn / angles, drawn, endpoint=False), sampled, reach, pictures)
-    across, cosines, sines = _forward(waves, reach)
+    across, cosines, sines = forward(waves, reach)
     rows = np.matmul(pictures.reshape(-1, side), across, out=_scratch("rows", side * drawn, 2 * columns))
     below, above = rows.reshape(side, -1)[reach:], rows.reshape(side, -1)[reach::-1]
     even, odd = _scratch("even", *below.shape), _scratch("odd", *below.shape)
@@ -104,7 +104,7 @@ def correlate(still: Spectra, turning: Spectra, reach: int) -> Array:
     even = _scratch("even", columns, 2, turns, columns)
     odd = _scratch("odd", columns, 2, turns, columns)
     _multiply(still[:, :, 0], turning, even, odd)
-    cosines, sines, across_cosines, across_sines = _backward(columns - 1, reach)
+    cosines, sines, across_cosines, across_sines = backward(columns - 1, reach)
     shape = (ways, 2 * turns * columns)
     by_cosine = np.matmul(cosines, even.reshape(columns, -1), out=_scratch("by cosine", *shape))
     by_sine = np.matmul(sines, odd.reshape(columns, -1), out=_scratch("by sine", *shape))
@@ -144,7 +144,7 @@ _scratch = _Scratch()
 
 
 @functools.lru_cache(maxsize=256)
-def _forward(waves: int, reach: int) -> tuple[Array, Array, Array]:
+def forward(waves: int, reach: int) -> tuple[Array, Array, Array]:
     """Matrices from samples to waves: across, real beside imaginary parts; down, cosines and sines of half of both."""
     phase = 2 * np.pi / (SAMPLES * waves) * np.outer(np.arange(-reach, reach + 1), np.arange(waves + 1))
     down = phase[reach:].T
@@ -152,7 +152,7 @@ def _forward(waves: int, reach: int) -> tuple[Array, Array, Array]:
 
 
 @functools.lru_cache(maxsize=256)
-def _backward(waves: int, reach: int) -> tuple[Array, Array, Array, Array]:
+def backward(waves: int, reach: int) -> tuple[Array, Array, Array, Array]:
     """Matrices from waves to half of the shifts: down, cosines and sines; across, the same, for a real result."""
     phase = 2 * np.pi / (SHIFTS * waves) * np.outer(np.arange(reach + 1), np.arange(waves + 1))
     twice = np.where(np.arange(waves + 1) == 0, 1.0, 2.0)[:, None]  # for the waves across below 0, which are not kept

@@ -6,17 +6,19 @@ parts and makes only the missing ones. At the end the parts are joined in order.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from metricvae.errors import InputError
@@ -38,7 +40,7 @@ from metricvae.pairs.parts import (
     run_parts,
     write_table,
 )
-from metricvae.pairs.sampling import Block, check_enough, lacking_splits, objects_needed, plan_blocks
+from metricvae.pairs.sampling import check_enough, lacking_splits, objects_needed, plan_blocks
 
 PARTS = ".parts"
 PLAN = "plan.json"
@@ -62,6 +64,7 @@ class LabelPlan:
         partners: how many others each object meets (pairs come in blocks of partners + 1 objects).
         fit: scale and centre images that are not 200x200.
         effort: how hard the solver searches.
+        batched: whether pairs go through the search for graphics cards, whose answers agree to rounding, not to bits.
         check: how many of the pairs are also given to the dense search, for the label error in the card.
         task: what is labelled.
     """
@@ -72,6 +75,7 @@ class LabelPlan:
     partners: int = 7
     fit: bool = False
     effort: Effort = dataclasses.field(default_factory=Effort)
+    batched: bool = False
     check: int = 0
     task: str = "overlap"
 
@@ -94,6 +98,7 @@ def label(
     *,
     workers: int | None = None,
     ray: str | None = None,
+    device: str = "cuda",
     on_progress: Report | None = None,
 ) -> dict[str, Any]:
     """Make the data set of `plan` in `folder`, resuming what an earlier run left, and return its card.
@@ -103,6 +108,7 @@ def label(
         folder: a new or empty folder, or the unfinished or finished data set of the same plan.
         workers: processes; default all cores. The result does not depend on it.
         ray: address of a Ray cluster to work on instead of this machine, or `local` for one of this machine's own.
+        device: that a batched plan is solved on, one part at a time.
         on_progress: called after each part.
 
     Raises:
@@ -127,13 +133,16 @@ def label(
         ]
         paths = [parts / f"pairs-{i:06d}.parquet" for i in range(len(shards))]
         sizes = [sum(map(len, blocks)) for _, blocks in shards]
-        work = Work(label_part, (plan.effort,), parts / OBJECTS)
-        run_parts(pool, work, shards, paths, sizes, step("labelling pairs", report))
-        checks = _checks(plan, shards)
+        work = Work(label_part, (plan.effort, device if plan.batched else None), parts / OBJECTS)
+        with ThreadPoolExecutor(1) if plan.batched else contextlib.nullcontext(pool) as solving:
+            run_parts(solving, work, shards, paths, sizes, step("labelling pairs", report))
+        checked = _checked(plan)
+        pairs = np.concatenate([block for _, blocks in shards for block in blocks])
+        checks = [pairs[checked[start : start + CHECKS_A_PART]] for start in range(0, len(checked), CHECKS_A_PART)]
         check_paths = [parts / f"checks-{i:06d}.parquet" for i in range(len(checks))]
-        work = Work(check_part, (plan.effort,), parts / OBJECTS)
-        run_parts(pool, work, checks, check_paths, [len(pairs) for pairs in checks], step("checking labels", report))
-    return _finish(facts, folder, paths, check_paths)
+        work = Work(check_part, (), parts / OBJECTS)
+        run_parts(pool, work, checks, check_paths, list(map(len, checks)), step("checking labels", report))
+    return _finish(facts, folder, paths, checked, check_paths)
 
 
 def _facts(plan: LabelPlan) -> dict[str, Any]:
@@ -201,17 +210,19 @@ def _draw_objects(plan: LabelPlan, parts: Path, pool: Executor, report: Report) 
     write_table(parts / OBJECTS, map(pq.read_table, paths), OBJECT_SCHEMA)
 
 
-def _checks(plan: LabelPlan, shards: Sequence[tuple[str, list[Block]]]) -> list[Block]:
-    """`plan.check` of the pairs (all, if there are fewer), drawn from the plan's seed, a few to a part."""
-    if not plan.check:
-        return []
-    pairs = np.concatenate([block for _, blocks in shards for block in blocks])
-    count = min(plan.check, len(pairs))
-    chosen = np.sort(np.random.default_rng([plan.seed, len(SPLITS)]).choice(len(pairs), count, replace=False))
-    return [pairs[chosen[start : start + CHECKS_A_PART]] for start in range(0, count, CHECKS_A_PART)]
+def _checked(plan: LabelPlan) -> npt.NDArray[np.int64]:
+    """Which pairs are checked, in order: `plan.check` of them, drawn from the plan's seed (all, if there are fewer)."""
+    random = np.random.default_rng([plan.seed, len(SPLITS)])
+    return np.sort(random.choice(plan.pairs, min(plan.check, plan.pairs), replace=False))
 
 
-def _finish(facts: dict[str, Any], folder: Path, paths: Sequence[Path], check_paths: Sequence[Path]) -> dict[str, Any]:
+def _finish(
+    facts: dict[str, Any],
+    folder: Path,
+    paths: Sequence[Path],
+    checked: npt.NDArray[np.int64],
+    check_paths: Sequence[Path],
+) -> dict[str, Any]:
     parts = folder / PARTS
     write_table(folder / PAIRS, (pq.read_table(path) for path in paths), PAIR_SCHEMA)
     write_table(folder / OBJECTS, [pq.read_table(parts / OBJECTS)], OBJECT_SCHEMA)
@@ -222,7 +233,10 @@ def _finish(facts: dict[str, Any], folder: Path, paths: Sequence[Path], check_pa
         "version": version("metricvae"),
         "counts": _counts(folder),
         "distributions": distributions(folder),
-        "label_error": label_error([pq.read_table(path) for path in check_paths]),
+        "label_error": label_error(
+            pq.read_table(folder / PAIRS, columns=["value"])["value"].to_numpy()[checked],
+            np.concatenate([np.empty(0), *(pq.read_table(path)["dense"].to_numpy() for path in check_paths)]),
+        ),
         "sha256": {name: sha256_of(folder / name) for name in (OBJECTS, PAIRS)},
     }
     write_text(folder / README, dataset_readme(card))

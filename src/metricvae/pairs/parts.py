@@ -26,10 +26,11 @@ from metricvae.objects.sources import draw
 from metricvae.objects.splits import split_of
 from metricvae.overlap.dense import solve_dense
 from metricvae.overlap.planar import Effort, Prepared, solve
+from metricvae.overlap.records import Overlap
 from metricvae.pairs.dataset import OBJECT_SCHEMA, PAIR_SCHEMA
 from metricvae.pairs.sampling import Block
 
-CHECK_SCHEMA = pa.schema([("value", pa.float64()), ("dense", pa.float64())])
+CHECK_SCHEMA = pa.schema([("dense", pa.float64())])
 
 IN_FLIGHT = 256
 """Parts that are handed out at a time, so that memory does not grow with their number."""
@@ -113,28 +114,37 @@ def object_table(shapes: Sequence[Silhouette]) -> pa.Table:
     return pa.Table.from_pylist(rows, OBJECT_SCHEMA)
 
 
-def label_part(effort: Effort, objects: Path, shard: tuple[str, list[Block]], path: Path) -> None:
-    """The labelled pairs of some blocks of one split."""
+def label_part(effort: Effort, device: str | None, objects: Path, shard: tuple[str, list[Block]], path: Path) -> None:
+    """The labelled pairs of some blocks of one split: by the compiled search, or by the batched one on a device."""
     split, blocks = shard
     table = _objects(objects)
     rows: list[dict[str, Any]] = []
-    for block in blocks:
-        shapes = {int(i): Prepared(decode_png(table["image"][int(i)]["bytes"].as_py())) for i in np.unique(block)}
-        for a, b in block.tolist():
-            found = solve(shapes[a], shapes[b], effort)
+    for block in blocks if device is None else [np.concatenate(blocks)]:
+        for (a, b), found in zip(block.tolist(), _solved(table, block, effort, device), strict=True):
             pose = {name: round(value, 4) for name, value in dataclasses.asdict(found.pose).items()}
             names = {"a": table["id"][a].as_py(), "b": table["id"][b].as_py()}
             rows.append(names | {"value": round(found.area, 3), "split": split} | pose)
     write_table(path, [pa.Table.from_pylist(rows, PAIR_SCHEMA)], PAIR_SCHEMA)
 
 
-def check_part(effort: Effort, objects: Path, pairs: Block, path: Path) -> None:
-    """What the search and the dense search say of some pairs."""
+def _solved(table: pa.Table, pairs: Block, effort: Effort, device: str | None) -> list[Overlap]:
+    used, rows = np.unique(pairs, return_inverse=True)
+    shapes = [Prepared(decode_png(table["image"][i]["bytes"].as_py())) for i in used.tolist()]
+    ends = rows.reshape(-1, 2)
+    if device is None:
+        return [solve(shapes[a], shapes[b], effort) for a, b in ends.tolist()]
+    from metricvae.overlap.batched import solve_batch  # here, so that workers do without torch
+
+    return solve_batch(shapes, ends, effort, device=device)
+
+
+def check_part(objects: Path, pairs: Block, path: Path) -> None:
+    """What the dense search says of some pairs."""
     table = _objects(objects)
     rows = []
     for a, b in pairs.tolist():
         first, second = (Prepared(decode_png(table["image"][i]["bytes"].as_py())) for i in (a, b))
-        rows.append({"value": solve(first, second, effort).area, "dense": solve_dense(first, second).area})
+        rows.append({"dense": solve_dense(first, second).area})
     write_table(path, [pa.Table.from_pylist(rows, CHECK_SCHEMA)], CHECK_SCHEMA)
 
 
