@@ -19,7 +19,7 @@ from metricvae.model.checkpoints import CONFIG, SHIPPED, WEIGHTS, load_model
 
 PAIRS, SEED, PARTNERS = 800_000, 1, 23
 BLOCK = math.comb(PARTNERS + 1, 2)
-TRAINING = {"batch_pairs": 4 * BLOCK, "run_length": BLOCK, "threads": 1}
+TRAINING = {"steps": 18_000, "batch_pairs": 4 * BLOCK, "run_length": BLOCK, "threads": 1}
 """What differs from the preset."""
 
 
