@@ -1,10 +1,10 @@
 """How good a model is on shapes it never saw. JSON on stdout.
 
-    python benchmarks/model.py [--model overlap] [--icons FOLDER_OF_PNGS] [--work FOLDER]
+    python benchmarks/model.py [--model overlap] [--icons FOLDER] [--leaves FOLDER] [--work FOLDER] [--plot PICTURE]
 
 Unseen `mixed` shapes: the test split of pairs labelled with a seed that no training used (splits are by group of
-shapes, the same in every data set). Icons: all pairs of a data set made of the folder. Labelled pairs are kept in the
-work folder.
+shapes, the same in every data set). Icons and leaves: all pairs of data sets made of the folders of images. Labelled
+pairs are kept in the work folder.
 """
 
 from __future__ import annotations
@@ -20,14 +20,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from metricvae.experiments.pictures import draw_reconstructions
+from metricvae.files import write_bytes
 from metricvae.inference import Predictor
 from metricvae.inference.evaluate import answer, measure
 from metricvae.model.training import move_randomly
+from metricvae.objects import draw, split_of
+from metricvae.overlap import Pose, Prepared, move_mask, solve
 from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
 
 SEED = 314_159
-MIXED_PAIRS = 20_000
+MIXED_PAIRS = 50_000
 """A tenth of them are test pairs."""
+
+FOREIGN_PAIRS = 1_000
+MOVED_PAIRS = 10_000
 
 
 def labelled(work: Path, name: str, plan: LabelPlan) -> DataSet:
@@ -46,33 +53,77 @@ def with_size_classes(predictor: Predictor, data: DataSet, split: str) -> dict[s
     return figures
 
 
-def invariance(predictor: Predictor, data: DataSet, count: int = 2000) -> dict[str, float]:
-    """Relative change |z - z_moved| / |z| under random motions that stay on the canvas, moved shapes cut at half."""
+def motion(predictor: Predictor, data: DataSet, count: int = 2000) -> dict[str, float]:
+    """What random motions change that stay on the canvas, moved shapes cut at half: codes, |z - z_moved| / |z|, and the
+    predictions of random pairs, relative to the prediction."""
     rows = data.rows("test")
     objects = np.unique([data.first[rows], data.second[rows]])[:count]
+    masks = np.stack([data.mask(int(i)) for i in objects])
     generator = torch.Generator().manual_seed(SEED)
-    changes = []
-    for start in range(0, len(objects), 128):
-        x = torch.from_numpy(np.stack([data.mask(int(i)) for i in objects[start : start + 128]])).float()[:, None]
-        z, moved = predictor.model.code(x), predictor.model.code(move_randomly(x, generator))
-        changes.append((z - moved).norm(dim=1) / z.norm(dim=1))
-    change = torch.cat(changes)
-    median, p95 = change.quantile(torch.tensor([0.5, 0.95])).tolist()
-    return {"shapes": len(change), "median_percent": 100 * median, "p95_percent": 100 * p95}
+    x = torch.from_numpy(masks)[:, None]
+    moved = torch.cat([move_randomly(part.float(), generator) for part in x.split(128)])[:, 0].numpy().astype(np.uint8)
+    here, there = (predictor.encode(shown.__getitem__, len(shown)) for shown in (masks, moved))
+    change = ((here.codes - there.codes).norm(dim=1) / here.codes.norm(dim=1)).numpy()
+    pairs = np.random.default_rng(SEED).integers(0, len(masks), (MOVED_PAIRS, 2))
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    before, after = (predictor.values(encoded, pairs[:, 0], pairs[:, 1]) for encoded in (here, there))
+    predicted = np.abs(after / before - 1)
+    return {
+        "shapes": len(change),
+        "codes_median_percent": 100 * float(np.median(change)),
+        "codes_p95_percent": 100 * float(np.quantile(change, 0.95)),
+        "pairs": len(pairs),
+        "predictions_median_percent": 100 * float(np.median(predicted)),
+        "predictions_p95_percent": 100 * float(np.quantile(predicted, 0.95)),
+        "predictions_worst_percent": 100 * float(predicted.max()),
+    }
 
 
-def encoding_speed(predictor: Predictor, data: DataSet) -> float:
+def reconstruction(predictor: Predictor, source: str, count: int = 200, plot: Path | None = None) -> dict[str, float]:
+    """Intersection over union of unseen shapes and what is decoded from their codes, laid on them by the exact search."""
+    unseen = [shape.mask for shape in draw(source, 16 * count, SEED) if split_of(shape.group) == "test"][:count]
+    encoded = predictor.encode(unseen.__getitem__, len(unseen))
+    pictures = (predictor.model.picture(encoded.codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
+    union, laid = [], []
+    for mask, picture in zip(unseen, pictures, strict=True):
+        if not picture.any():
+            union.append(0.0)
+            laid.append(picture.astype(np.float64))
+            continue
+        found = solve(Prepared(mask), Prepared(picture))
+        union.append(found.area / (found.area_a + found.area_b - found.area))
+        laid.append(move_mask(picture, Pose(found.pose.angle_deg, found.pose.dx, found.pose.dy)))
+    if plot is not None:
+        write_bytes(plot, draw_reconstructions(unseen[:30], laid[:30], union[:30]))
+    return {
+        "shapes": len(union),
+        "mean_iou": float(np.mean(union)),
+        "p5_iou": float(np.quantile(union, 0.05)),
+        "median_iou": float(np.median(union)),
+    }
+
+
+def speeds(predictor: Predictor, data: DataSet) -> dict[str, float]:
+    """Shapes encoded and pairs of codes in memory answered, a second."""
     start = time.perf_counter()
-    predictor.encode(data.mask, 1024)
-    return 1024 / (time.perf_counter() - start)
+    encoded = predictor.encode(data.mask, 1024)
+    encoding = 1024 / (time.perf_counter() - start)
+    codes = encoded.codes.repeat(16, 1)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        predictor.model.head.value(codes @ codes.T / codes.shape[1], encoded.sizes, encoded.sizes)
+        times.append(time.perf_counter() - start)
+    return {"shapes_encoded_per_second": encoding, "pairs_per_second": len(codes) ** 2 / float(np.median(times))}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="overlap")
     parser.add_argument("--icons", type=Path)
-    parser.add_argument("--icon-pairs", type=int, default=1000)
+    parser.add_argument("--leaves", type=Path)
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--plot", type=Path, help="of thirty reconstructions")
     options = parser.parse_args()
     predictor = Predictor.load(options.model)
     with tempfile.TemporaryDirectory() as temporary:
@@ -81,14 +132,18 @@ def main() -> None:
         report: dict[str, Any] = {
             "model": options.model,
             "unseen mixed": with_size_classes(predictor, mixed, "test"),
-            "invariance": invariance(predictor, mixed),
-            "shapes_encoded_per_second": round(encoding_speed(predictor, mixed)),
+            "motion": motion(predictor, mixed),
+            "reconstruction, mixed": reconstruction(predictor, "mixed", plot=options.plot),
+            "reconstruction, procedural": reconstruction(predictor, "procedural"),
+            "speed": speeds(predictor, mixed),
         }
-        if options.icons is not None:
-            icons = labelled(work, "icons", LabelPlan(str(options.icons), options.icon_pairs, SEED, partners=3))
-            report["icons (areas regression and naive guess fitted on these pairs)"] = with_size_classes(
-                predictor, icons, "all"
-            )
+        for name in ("icons", "leaves"):
+            folder = getattr(options, name)
+            if folder is not None:
+                foreign = labelled(work, name, LabelPlan(str(folder), FOREIGN_PAIRS, SEED, partners=3))
+                report[f"{name} (areas regression and naive guess fitted on these pairs)"] = with_size_classes(
+                    predictor, foreign, "all"
+                )
     print(json.dumps(report, indent=2))
 
 

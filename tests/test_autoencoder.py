@@ -42,6 +42,14 @@ def test_shapes_of_the_polar_model() -> None:
 
 
 @pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
+def test_codes_are_drawn_as_pictures_of_the_canvas(config: ModelConfig) -> None:
+    model = build(config)
+    pictures = model.picture(torch.randn(3, config.latent, generator=torch.Generator().manual_seed(0)))
+    assert pictures.shape == (3, 1, *config.shape)
+    assert 0 <= pictures.min() < pictures.max() <= 1
+
+
+@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
 def test_bfloat16_gives_codes_and_logits_in_float32(config: ModelConfig) -> None:
     model, x = build(config), torch.zeros(2, 1, *config.shape)
     x[..., 8:16, 8:20] = 1

@@ -222,7 +222,15 @@ def test_a_pair_without_a_prediction_can_be_drawn():
     assert pictures.draw_pair(plain, title="Figure 1.3").startswith(b"\x89PNG")
 
 
+def test_reconstructions_are_laid_over_their_shapes():
+    shape = draw_example().first
+    sheet = pictures.draw_reconstructions([shape] * 4, [shape.astype(float)] * 4, [1.0, 0.9, 0.5, 0.0], columns=3)
+    assert sheet.startswith(b"\x89PNG")
+
+
 def test_pictures_refuse_what_they_cannot_draw():
+    with pytest.raises(InputError, match="no shapes"):
+        pictures.draw_reconstructions([], [], [])
     with pytest.raises(InputError, match="no pairs"):
         pictures.draw_pairs([])
     with pytest.raises(InputError, match="one length"):

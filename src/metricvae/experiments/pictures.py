@@ -145,6 +145,32 @@ def draw_pairs(pairs: Sequence[ExamplePair], *, columns: int = 4) -> bytes:
     return _png(figure)
 
 
+def draw_reconstructions(
+    shapes: Sequence[Mask], decoded: Sequence[Floats], unions: Sequence[float], *, columns: int = 6
+) -> bytes:
+    """A sheet of shapes with what was decoded from their codes laid over them.
+
+    Args:
+        shapes: (H, W) masks.
+        decoded: (H, W) coverage in [0, 1], where it lies best.
+        unions: intersection over union of each two.
+
+    Raises:
+        InputError: no shapes.
+    """
+    if not shapes:
+        raise InputError("got no shapes to draw: give at least one")
+    rows = -(-len(shapes) // columns)
+    figure = _figure(1.75 * columns, 2.0 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, shape, picture, union in zip(panels, shapes, decoded, unions, strict=False):
+        _show(axes, blend(shape, picture))
+        axes.set_title(f"IoU {union:.2f}", fontsize=9, color=INK, loc="left", pad=4)
+    for axes in panels[len(shapes) :]:
+        axes.set_axis_off()
+    return _png(figure)
+
+
 def draw_scatter(
     true: npt.ArrayLike,
     predicted: npt.ArrayLike,

@@ -52,6 +52,10 @@ class Decoder(Protocol):
         """Logits and prepared objects as the reconstruction loss compares them, aligned if the decoder is canonical."""
         ...
 
+    def painted(self, logits: Tensor) -> Tensor:
+        """Logits -> pictures of the objects, (m, 1, H, W) in [0, 1]."""
+        ...
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -143,6 +147,11 @@ class MagicAutoencoder(nn.Module):
     def code(self, x: Tensor) -> Tensor:
         """The code an object is compared by, (m, d): the mean of q(z | x)."""
         return self.encode(x).mean
+
+    @torch.inference_mode()
+    def picture(self, z: Tensor) -> Tensor:
+        """What the decoder makes of codes (m, d), as pictures: (m, 1, H, W) in [0, 1], in the decoder's own pose."""
+        return self.decoder.painted(self.decode(z))
 
 
 def build(config: ModelConfig, seed: int = 0) -> MagicAutoencoder:

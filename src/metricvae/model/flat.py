@@ -60,3 +60,7 @@ class FlatDecoder(nn.Module):
     def reconstruction(self, logits: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the reconstruction loss compares: the object as it lies."""
         return logits, x
+
+    def painted(self, logits: Tensor) -> Tensor:
+        """The objects as they lie, (m, 1, H, W) in [0, 1]."""
+        return logits.sigmoid()

@@ -217,6 +217,7 @@ class CanonicalDecoder(nn.Module):
         self.start = nn.Linear(latent, widths[0] * self.sectors)
         self.stages = nn.ModuleList(_stages(widths))
         self.last = Ring(widths[-1], RINGS)
+        self.side = side
         self.register_buffer("weight", cell_areas(side), persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -229,6 +230,10 @@ class CanonicalDecoder(nn.Module):
     def reconstruction(self, logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """The logits, and the polar pictures turned to where the two agree best."""
         return logits, turned_to(features, logits.detach().float().sigmoid(), self.weight)
+
+    def painted(self, logits: Tensor) -> Tensor:
+        """The objects on a square canvas, their centroids about its middle, (m, 1, side, side) in [0, 1]."""
+        return painted(logits.sigmoid(), self.side)
 
 
 def cell_areas(side: int = 200) -> Tensor:
