@@ -80,7 +80,7 @@ def motion(predictor: Predictor, data: DataSet, count: int = 2000) -> dict[str, 
 
 
 def reconstruction(predictor: Predictor, source: str, count: int = 200, plot: Path | None = None) -> dict[str, float]:
-    """Intersection over union of unseen shapes and what is decoded from their codes, laid on them by the exact search."""
+    """Intersection over union of unseen shapes and what is decoded from their codes, laid on them by `solve`."""
     unseen = [shape.mask for shape in draw(source, 16 * count, SEED) if split_of(shape.group) == "test"][:count]
     encoded = predictor.encode(unseen.__getitem__, len(unseen))
     pictures = (predictor.model.picture(encoded.codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
