@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from metricvae.experiments.pictures import draw_reconstructions
 from metricvae.files import write_bytes
 from metricvae.inference import Predictor
 from metricvae.inference.evaluate import answer, measure
-from metricvae.model.training import move_randomly
+from metricvae.inference.quality import motion_change, reconstruct
 from metricvae.objects import draw, split_of
-from metricvae.overlap import Pose, Prepared, move_mask, solve
 from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
 
 SEED = 314_159
@@ -54,50 +52,31 @@ def with_size_classes(predictor: Predictor, data: DataSet, split: str) -> dict[s
 
 
 def motion(predictor: Predictor, data: DataSet, count: int = 2000) -> dict[str, float]:
-    """What random motions change that stay on the canvas, moved shapes cut at half: codes, |z - z_moved| / |z|, and the
-    predictions of random pairs, relative to the prediction."""
+    """What random motions change that stay on the canvas, moved shapes cut at half, percent."""
     rows = data.rows("test")
     objects = np.unique([data.first[rows], data.second[rows]])[:count]
-    masks = np.stack([data.mask(int(i)) for i in objects])
-    generator = torch.Generator().manual_seed(SEED)
-    x = torch.from_numpy(masks)[:, None]
-    moved = torch.cat([move_randomly(part.float(), generator) for part in x.split(128)])[:, 0].numpy().astype(np.uint8)
-    here, there = (predictor.encode(shown.__getitem__, len(shown)) for shown in (masks, moved))
-    change = ((here.codes - there.codes).norm(dim=1) / here.codes.norm(dim=1)).numpy()
-    pairs = np.random.default_rng(SEED).integers(0, len(masks), (MOVED_PAIRS, 2))
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    before, after = (predictor.values(encoded, pairs[:, 0], pairs[:, 1]) for encoded in (here, there))
-    predicted = np.abs(after / before - 1)
+    change = motion_change(predictor, [data.mask(int(i)) for i in objects], MOVED_PAIRS, SEED)
     return {
-        "shapes": len(change),
-        "codes_median_percent": 100 * float(np.median(change)),
-        "codes_p95_percent": 100 * float(np.quantile(change, 0.95)),
-        "pairs": len(pairs),
-        "predictions_median_percent": 100 * float(np.median(predicted)),
-        "predictions_p95_percent": 100 * float(np.quantile(predicted, 0.95)),
-        "predictions_worst_percent": 100 * float(predicted.max()),
+        "shapes": len(change.codes),
+        "codes_median_percent": 100 * float(np.median(change.codes)),
+        "codes_p95_percent": 100 * float(np.quantile(change.codes, 0.95)),
+        "pairs": len(change.predictions),
+        "predictions_median_percent": 100 * float(np.median(change.predictions)),
+        "predictions_p95_percent": 100 * float(np.quantile(change.predictions, 0.95)),
+        "predictions_worst_percent": 100 * float(change.predictions.max()),
     }
 
 
 def reconstruction(predictor: Predictor, source: str, count: int = 200, plot: Path | None = None) -> dict[str, float]:
     """Intersection over union of unseen shapes and what is decoded from their codes, laid on them by `solve`."""
     unseen = [shape.mask for shape in draw(source, 16 * count, SEED) if split_of(shape.group) == "test"][:count]
-    encoded = predictor.encode(unseen.__getitem__, len(unseen))
-    pictures = (predictor.model.picture(encoded.codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
-    union, laid = [], []
-    for mask, picture in zip(unseen, pictures, strict=True):
-        if not picture.any():
-            union.append(0.0)
-            laid.append(picture.astype(np.float64))
-            continue
-        found = solve(Prepared(mask), Prepared(picture))
-        union.append(found.area / (found.area_a + found.area_b - found.area))
-        laid.append(move_mask(picture, Pose(found.pose.angle_deg, found.pose.dx, found.pose.dy)))
+    back = reconstruct(predictor, unseen)
     if plot is not None:
-        write_bytes(plot, draw_reconstructions(unseen[:30], laid[:30], union[:30]))
+        write_bytes(plot, draw_reconstructions(unseen[:30], [b.picture for b in back[:30]], [b.iou for b in back[:30]]))
+    union = np.array([b.iou for b in back])
     return {
         "shapes": len(union),
-        "mean_iou": float(np.mean(union)),
+        "mean_iou": float(union.mean()),
         "p5_iou": float(np.quantile(union, 0.05)),
         "median_iou": float(np.median(union)),
     }

@@ -30,6 +30,7 @@ from dataset_problem import PLAN, QUICK, contents
 from metricvae import cli, files
 from metricvae.errors import InputError
 from metricvae.model.checkpoints import load_model
+from metricvae.model.optimisers import LOSSES
 from metricvae.objects.images import read_image
 from metricvae.objects.silhouettes import as_mask
 from metricvae.overlap import Pose, move_mask
@@ -116,6 +117,11 @@ def small_experiments(monkeypatch):
         monkeypatch.setattr(f"metricvae.experiments.{room}.preset", lambda name: SMALL)
         monkeypatch.setattr(f"metricvae.experiments.{room}.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
         monkeypatch.setattr(f"metricvae.experiments.{room}.PAIRS", PLAN.pairs)
+    for room in ("ablations", "figures"):
+        monkeypatch.setattr(f"metricvae.experiments.{room}.preset", lambda name: SMALL)
+    monkeypatch.setattr("metricvae.experiments.ablations.LATENTS", (2, 4))
+    monkeypatch.setattr("metricvae.experiments.ablations.SHAPES", 6)
+    monkeypatch.setattr("metricvae.experiments.figures.POINTS", 3)
     monkeypatch.setattr("metricvae.experiments.quickstart.STEPS", 2)
     monkeypatch.setattr("metricvae.experiments.quickstart.PAPER_STEPS", 1)
     monkeypatch.setattr("metricvae.experiments.table_1.BATCH_SIZE", 4)
@@ -372,6 +378,28 @@ def test_reproduce_writes_a_report_beside_what_took_long(command, dataset_folder
     assert {path.name for path in tmp_path.iterdir()} == {"report", "report-work"}
 
 
+def test_reproduce_all_is_one_page_of_every_table_and_figure(
+    command, dataset_folder, trained, small_experiments, tmp_path
+):
+    out = tmp_path / "report"
+    arguments = ("--dataset", dataset_folder, "--model", trained, "--paper-steps", "1", "--steps", "2", "--seeds", "1")
+    said = command("reproduce", "all", "--out", out, *arguments)  # long enough to show how far it is
+    assert (said.status, said.out) == (0, f"report: {out / 'index.html'}\n")
+    report = json.loads((out / "report.json").read_text())
+    titles = [section["title"] for section in report["sections"]]
+    for title in ("Errors by batch", "Figure 1.2: the network", "Figure 1.4: the plane of codes", "The paper's claims"):
+        assert title in titles
+    figures = [figure["file"] for section in report["sections"] for figure in section["figures"]]
+    assert len(figures) == len(set(figures)) >= 7
+    assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in figures)
+    table = next(section for section in report["sections"] if section["title"] == "Losses")["tables"][0]
+    names = [row[0] for row in table["rows"]]
+    assert names == ["full model", *(f"no {loss} loss" for loss in LOSSES)]
+    again = command("reproduce", "figure-1.3", "--out", tmp_path / "pair", *arguments[:4])
+    assert again.status == 0
+    assert (tmp_path / "pair" / "pair.png").is_file()
+
+
 def test_training_starts_from_a_model(command, trained, dataset_folder, tmp_path):
     said = command("train", dataset_folder, "--out", tmp_path / "model", "--start", trained, *TRAINING, "--json")
     assert said.document["start"]["model"] == trained.name
@@ -624,6 +652,8 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("train d --out m --device meta", "device 'meta' is not to be had here: use cpu or auto"),
         ("evaluate m d --device cuda:99", "device 'cuda:99' is not to be had here: use cpu or auto"),
         ("reproduce table-7 --out r", "'table-7' (choose from"),
+        ("reproduce ablations --out r --seeds 0", "seeds is 0: expected at least 1"),
+        ("reproduce figure-1.5 --out r --steps 0", "steps is 0: expected at least 1"),
         ("reproduce table-1 --out r --paper-steps 0", "paper-steps is 0: expected at least 1"),
         ("reproduce table-1 --out r --seed -1", "seed is -1: expected at least 0"),
         ("quickstart --out q --seed -1", "seed is -1: expected at least 0"),

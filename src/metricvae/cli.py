@@ -207,11 +207,15 @@ def _predict_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
-    parser.add_argument("what", choices=["table-1"], help="which table or figure")
+    from metricvae.experiments import FIGURES
+
+    parser.add_argument("what", choices=["table-1", *FIGURES, "ablations", "all"], help="which table or figure")
     parser.add_argument("--out", required=True, help="folder of the report")
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
     parser.add_argument("--model", default="overlap", help="the model beside the paper's; default: the one that ships")
-    parser.add_argument("--paper-steps", type=int, default=500, help="training steps of the paper's network")
+    parser.add_argument("--paper-steps", type=int, default=500, help="training steps of the paper's network in Table 1")
+    parser.add_argument("--steps", type=int, default=400, help="training steps of each variant, and of the figures")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
     parser.add_argument("--seed", type=int, default=0, help="of the pairs, the batches and the paper's network")
 
 
@@ -396,17 +400,26 @@ def _predictor(options: Namespace) -> Predictor:
 
 
 def _reproduce(options: Namespace) -> Fields:
+    from metricvae.experiments.ablations import reproduce_ablations
+    from metricvae.experiments.everything import reproduce_all
+    from metricvae.experiments.figures import reproduce_figure
     from metricvae.experiments.reproduce import reproduce_table_1
 
+    out, steps, seeds = Path(options.out), options.steps, options.seeds
+    dataset = None if options.dataset is None else Path(options.dataset)
     with progress() as step:
-        summary = reproduce_table_1(
-            Path(options.out),
-            dataset=None if options.dataset is None else Path(options.dataset),
-            model=options.model,
-            paper_steps=options.paper_steps,
-            seed=options.seed,
-            on_step=step,
-        )
+        common: dict[str, Any] = {"dataset": dataset, "seed": options.seed, "on_step": step}
+        paper = {"model": options.model, "paper_steps": options.paper_steps}
+        summary: Any
+        match options.what:
+            case "table-1":
+                summary = reproduce_table_1(out, **paper, **common)
+            case "ablations":
+                summary = reproduce_ablations(out, steps=steps, seeds=seeds, **common)
+            case "all":
+                summary = reproduce_all(out, steps=steps, seeds=seeds, **paper, **common)
+            case figure:
+                summary = reproduce_figure(figure, out, model=options.model, steps=steps, **common)
     return _say(options, summary.to_json(), summary.text())
 
 
@@ -443,8 +456,8 @@ VERBS = {
         _predict,
     ),
     "reproduce": Verb(
-        "a table of the paper, as JSON, Markdown, PNG and one HTML page",
-        ("table-1 --out REPORT [--dataset DATASET] [--model MODEL] [--seed N]",),
+        "a table or figure of the paper, or all, as JSON, Markdown, PNG and one HTML page",
+        ("table-1|figure-1.2|...|ablations|all --out REPORT [--dataset DATASET] [--model MODEL] [--seed N]",),
         _reproduce_options,
         _reproduce,
     ),

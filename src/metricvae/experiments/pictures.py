@@ -288,6 +288,105 @@ def draw_trade_off(curves: Sequence[TradeOff], *, least: float = 1e-4) -> bytes:
     return _png(figure)
 
 
+def draw_plane(pictures: npt.ArrayLike, *, across: Sequence[float], down: Sequence[float]) -> bytes:
+    """Figure 1.4: what is decoded from the points of a grid in a plane of codes.
+
+    Args:
+        pictures: (rows, columns, H, W) coverage in [0, 1].
+        across, down: the codes of the columns and of the rows, first to last.
+
+    Raises:
+        InputError: not as many pictures as points.
+    """
+    grid = np.asarray(pictures, dtype=np.float64)
+    if grid.ndim != 4 or grid.shape[:2] != (len(down), len(across)):
+        raise InputError(f"got pictures of shape {grid.shape}: expected {len(down)} rows of {len(across)} pictures")
+    rows, columns, height, width = grid.shape
+    sheet = grid.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+    figure = _figure(0.72 * columns + 0.8, 0.72 * rows + 0.8)
+    axes = figure.add_subplot()
+    axes.imshow(1 - sheet, cmap="gray", vmin=0, vmax=1, interpolation="antialiased", extent=(0, columns, rows, 0))
+    axes.set_xticks(np.arange(columns) + 0.5, [f"{value:.1f}" for value in across])
+    axes.set_yticks(np.arange(rows) + 0.5, [f"{value:.1f}" for value in down])
+    axes.set(xlabel="first latent dimension", ylabel="second latent dimension")
+    axes.tick_params(length=0)
+    _plain(axes)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    return _png(figure)
+
+
+def draw_curve(steps: Sequence[int], values: Sequence[float], *, label: str) -> bytes:
+    """Figure 1.5: a loss against the step of the training, both on logarithmic scales, and its running median.
+
+    Raises:
+        InputError: fewer than two steps, or not a value each.
+    """
+    if len(steps) < 2 or len(steps) != len(values):
+        raise InputError(f"got {len(steps)} steps and {len(values)} values: expected a value each for two or more")
+    figure = _figure(7.2, 4.2)
+    axes = figure.add_subplot()
+    axes.plot(steps, values, color="#B4BCC5", lw=0.8)
+    centres, medians = _running_medians(np.asarray(steps, np.float64), np.asarray(values, np.float64)[None])
+    axes.plot(centres, medians[0], color=BOTH_COLOUR, lw=2)
+    axes.set(xscale="log", yscale="log", xlabel="step", ylabel=label)
+    axes.grid(color="#E3E7EB", lw=0.8)
+    axes.set_axisbelow(True)
+    _plain(axes)
+    return _png(figure)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A part of a network as it is drawn: its name, the shape of what leaves it, and the numbers it learns."""
+
+    name: str
+    shape: tuple[int, ...]
+    parameters: int
+
+
+def draw_network(encoder: Sequence[Layer], code: int, decoder: Sequence[Layer], losses: Sequence[str]) -> bytes:
+    """Figure 1.2: the layers of an encoder and a decoder around the code, and the losses that shape it.
+
+    Args:
+        encoder, decoder: layers in the order in which they work.
+        code: latent dimensions.
+        losses: their names, the reconstruction first.
+    """
+    columns = max(len(encoder), len(decoder))
+    figure = _figure(1.75 * columns + 2.4, 4.6)
+    axes = figure.add_subplot()
+    axes.set(xlim=(-0.6, columns + 0.9), ylim=(-1.9, 1.9))
+    axes.set_axis_off()
+    for layers, y, colour, title in (
+        (encoder, 1.0, FIRST_COLOUR, "encoder"),
+        (decoder, -1.0, SECOND_COLOUR, "decoder"),
+    ):
+        places = np.arange(len(layers)) if y > 0 else np.arange(len(layers))[::-1] + columns - len(layers)
+        axes.text(-0.55, y + 0.62, title, fontsize=11, color=INK, fontweight="bold")
+        for place, layer in zip(places, layers, strict=True):
+            _box(axes, place, y, colour, layer.name, " \u00d7 ".join(map(str, layer.shape)), layer.parameters)
+        for left in range(int(places.min()), int(places.max())):
+            ends = (left + 0.44, left + 0.56) if y > 0 else (left + 0.56, left + 0.44)
+            axes.annotate("", (ends[1], y), (ends[0], y), arrowprops={"arrowstyle": "->", "color": FAINT})
+    _box(axes, columns + 0.1, 0.0, BOTH_COLOUR, f"code z, {code} numbers", "", 0, ink="white")
+    axes.annotate(
+        "", (columns + 0.1, 0.45), (len(encoder) - 0.56, 1.0), arrowprops={"arrowstyle": "->", "color": FAINT}
+    )
+    axes.annotate("", (columns - 0.56, -1.0), (columns + 0.1, -0.45), arrowprops={"arrowstyle": "->", "color": FAINT})
+    for place, loss in enumerate(losses):
+        axes.text(0.1 + place * columns / len(losses), 0.0, loss, fontsize=9.5, color=INK, va="center")
+    return _png(figure)
+
+
+def _box(axes: Axes, x: float, y: float, colour: str, name: str, shape: str, parameters: int, ink: str = INK) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    style = "round,pad=0.02,rounding_size=0.06"
+    axes.add_patch(FancyBboxPatch((x - 0.42, y - 0.42), 0.84, 0.84, boxstyle=style, fc=colour, ec="white"))
+    lines = [name, shape, f"{parameters:,} weights" if parameters else ""]
+    axes.text(x, y, "\n".join(filter(None, lines)), ha="center", va="center", fontsize=7.5, color=ink)
+
+
 def _figure(width: float, height: float) -> Figure:
     """A figure of its own in inches, drawn by Agg: no pyplot, no global state, no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

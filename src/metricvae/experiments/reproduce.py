@@ -18,7 +18,7 @@ import numpy as np
 
 from metricvae.errors import InputError
 from metricvae.experiments.pictures import ExamplePair
-from metricvae.experiments.report import MARKER, Fact, environment_facts, write_report
+from metricvae.experiments.report import MARKER, Fact, Report, environment_facts, write_report
 from metricvae.experiments.table_1 import LARGE_SIZE, METHODS, Indices, Table1, Table1Data, draw_batches, table_1
 from metricvae.experiments.table_1_report import Agreement
 from metricvae.experiments.table_1_report import report as table_1_report
@@ -57,11 +57,13 @@ class Table1Run:
 
     Attributes:
         page: the HTML page.
+        report: what is on it.
         table: the numbers.
         minutes: what it cost.
     """
 
     page: Path
+    report: Report
     table: Table1
     minutes: float
 
@@ -198,18 +200,15 @@ def compare(
         said.predictions.high[large],
         said.predictions.level,
     )
-    page = write_report(
-        table_1_report(
-            numbers,
-            examples=examples(data, said, large[:EXAMPLES]),
-            agreement=agreement,
-            facts=facts,
-            assumptions=ASSUMPTIONS,
-            deviations=deviations,
-        ),
-        folder,
+    made = table_1_report(
+        numbers,
+        examples=examples(data, said, large[:EXAMPLES]),
+        agreement=agreement,
+        facts=facts,
+        assumptions=ASSUMPTIONS,
+        deviations=deviations,
     )
-    return Table1Run(page, numbers, minutes)
+    return Table1Run(write_report(made, folder), made, numbers, minutes)
 
 
 def examples(data: DataSet, answers: Answers, chosen: Indices) -> list[ExamplePair]:

@@ -1,0 +1,116 @@
+"""Every table and figure on one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metricvae.experiments import FIGURES
+from metricvae.experiments.ablations import AblationRun, reproduce_ablations
+from metricvae.experiments.figures import FigureRun, reproduce_figure
+from metricvae.experiments.report import MARKER, Fact, Report, Section, environment_facts, write_report
+from metricvae.experiments.reproduce import Table1Run, reproduce_table_1
+from metricvae.files import require_free_folder
+from metricvae.pairs.labelling import LabelPlan, label
+
+OnStep = Callable[[str, int, int], None]
+
+PAIRS = 40_000
+
+
+@dataclass(frozen=True)
+class Everything:
+    """What a run leaves: the page, its parts, and what it cost."""
+
+    page: Path
+    parts: tuple[Table1Run | FigureRun | AblationRun, ...]
+    minutes: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The page, and what each part says."""
+        return {
+            "page": str(self.page),
+            "minutes": round(self.minutes, 1),
+            "parts": [part.to_json() for part in self.parts],
+        }
+
+    def text(self) -> str:
+        """Where it is."""
+        return f"report: {self.page}"
+
+
+def reproduce_all(
+    folder: Path,
+    *,
+    dataset: Path | None = None,
+    model: str = "overlap",
+    steps: int = 400,
+    paper_steps: int = 500,
+    seeds: int = 3,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Everything:
+    """All tables and figures, one after the other, and one page of them in `folder`.
+
+    Args:
+        folder: the report; everything else is kept in `<folder>-work` and found again by the next run.
+        dataset: labelled pairs; None labels 40,000.
+        model: folder or name of the model beside the paper's.
+        steps: of the trainings of figures and ablations.
+        paper_steps: of the paper's network in Table 1.
+        seeds: trainings of each variant of the ablations.
+        seed: of everything.
+
+    Raises:
+        InputError: as its parts do.
+    """
+    start, step, folder = time.monotonic(), on_step or (lambda *_: None), Path(folder).absolute()
+    require_free_folder(folder, MARKER, "report")
+    work = folder.with_name(f"{folder.name}-work")
+    given = [] if dataset is None else ["--dataset", str(dataset)]
+    if dataset is None:
+        dataset = work / "pairs"
+        plan = LabelPlan("mixed", PAIRS, 1_000_000 + seed)
+        label(plan, dataset, on_progress=lambda p: step(p.stage, p.done, p.total))
+    parts: list[Table1Run | FigureRun | AblationRun] = [
+        reproduce_table_1(
+            *(work / "table-1",), dataset=dataset, model=model, paper_steps=paper_steps, seed=seed, on_step=step
+        )
+    ]
+    parts += [
+        reproduce_figure(which, work / which, dataset=dataset, model=model, steps=steps, seed=seed, on_step=step)
+        for which in FIGURES
+    ]
+    parts.append(
+        reproduce_ablations(work / "ablations", dataset=dataset, steps=steps, seeds=seeds, seed=seed, on_step=step)
+    )
+    minutes = (time.monotonic() - start) / 60
+    words = ["metricvae", "reproduce", "all", "--out", folder.name, "--model", model, "--steps", str(steps)]
+    words += ["--paper-steps", str(paper_steps), "--seeds", str(seeds), "--seed", str(seed), *given]
+    facts = [Fact("command", shlex.join(words)), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}")]
+    reports = [part.report for part in parts]
+    made = Report(
+        title="Towards generative drug discovery: the paper, made anew",
+        summary=reports[0].summary,
+        sections=tuple(_sections(reports)),
+        facts=(*facts, *environment_facts()),
+        assumptions=tuple(line for one in reports for line in one.assumptions),
+        deviations=tuple(line for one in reports for line in one.deviations),
+    )
+    return Everything(write_report(made, folder), tuple(parts), minutes)
+
+
+def _sections(reports: list[Report]) -> Iterator[Section]:
+    """The sections of all reports; where a report has several, a first one names it. Figures get names of their own."""
+    for number, one in enumerate(reports):
+        if len(one.sections) > 1:
+            yield Section(one.title, one.summary)
+        for section in one.sections:
+            figures = tuple(dataclasses.replace(each, name=f"{number}-{each.name}") for each in section.figures)
+            text = section.text or (one.summary if len(one.sections) == 1 else "")
+            yield dataclasses.replace(section, text=text, figures=figures)

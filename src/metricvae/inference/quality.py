@@ -1,0 +1,82 @@
+"""What a model makes of shapes beside their metric: how much a motion changes, and what comes back from a code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from metricvae.inference.predict import Predictor
+from metricvae.model.features import move_randomly
+from metricvae.objects.silhouettes import Mask
+from metricvae.overlap.planar import Prepared, move_mask, solve
+
+Floats = npt.NDArray[np.float64]
+
+MOVED_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class MotionChange:
+    """What a random motion of every shape changes.
+
+    Attributes:
+        codes: (m,) |z - z_moved| / |z| of each shape.
+        predictions: (n,) |predicted after / predicted before - 1| of each pair.
+    """
+
+    codes: Floats
+    predictions: Floats
+
+
+def motion_change(predictor: Predictor, masks: Sequence[Mask], pairs: int, seed: int) -> MotionChange:
+    """Move every shape at random inside its canvas, cut it at half, and encode it again.
+
+    Args:
+        predictor: the model.
+        masks: m shapes.
+        pairs: pairs of them to predict before and after, drawn at random.
+        seed: of motions and pairs.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.from_numpy(np.stack(masks))[:, None]
+    moved = torch.cat([move_randomly(part.float(), generator) for part in x.split(MOVED_AT_ONCE)])
+    shown = moved[:, 0].numpy().astype(np.uint8)
+    here, there = (predictor.encode(shapes.__getitem__, len(shapes)) for shapes in (masks, shown))
+    change = (here.codes - there.codes).norm(dim=1) / here.codes.norm(dim=1)
+    first, second = np.random.default_rng(seed).integers(0, len(masks), (2, pairs))
+    first, second = first[first != second], second[first != second]
+    before, after = (predictor.values(encoded, first, second) for encoded in (here, there))
+    some = before > 0
+    return MotionChange(change.cpu().double().numpy(), np.abs(after[some] / before[some] - 1))
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A shape as it comes back from its code.
+
+    Attributes:
+        picture: (H, W) coverage in [0, 1], laid where it shares most with the shape.
+        iou: intersection over union there; 0 where nothing came back.
+    """
+
+    picture: Floats
+    iou: float
+
+
+def reconstruct(predictor: Predictor, masks: Sequence[Mask]) -> list[Reconstruction]:
+    """Encode shapes, decode their codes, cut the pictures at half, and lay each on its shape by the exact search."""
+    encoded = predictor.encode(masks.__getitem__, len(masks))
+    pictures = (predictor.model.picture(encoded.codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
+    return [_laid(mask, picture) for mask, picture in zip(masks, pictures, strict=True)]
+
+
+def _laid(mask: Mask, picture: Mask) -> Reconstruction:
+    if not picture.any():
+        return Reconstruction(picture.astype(np.float64), 0.0)
+    found = solve(Prepared(mask), Prepared(picture))
+    union = found.area_a + found.area_b - found.area
+    return Reconstruction(np.clip(move_mask(picture, found.pose), 0, 1), found.area / union)
