@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from metricvae.errors import InputError
 from metricvae.inference.baselines import LabelledAreas, fit_areas
 from metricvae.inference.conformal import Floats, fit_conformal
 from metricvae.inference.predict import Encoded, Predictions, Predictor
+from metricvae.inference.twins import fit_twins
 from metricvae.model.batches import graph
 from metricvae.model.checkpoints import annotate, load_model
+from metricvae.model.metrics import InnerProduct
 from metricvae.pairs.dataset import DataSet
 
 Progress = Callable[[int, int], None]
@@ -115,16 +119,26 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
 
 
 def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress: Progress | None = None) -> None:
-    """Measure the widths of a model's intervals on the calibration split and store them with it.
+    """Measure on the calibration split what is added for near copies (inner products alone need it) and the widths of
+    the intervals, and store both with the model.
 
     Raises:
         InputError: the split has too few pairs.
     """
     predictor = Predictor(load_model(folder))
     rows = data.rows("calibration")
-    predicted = predictor.values(*_encoded(predictor, data, rows, on_progress))
+    encoded, first, second = _encoded(predictor, data, rows, on_progress)
+    document: dict[str, Any] = {}
+    predictor.twins = None
+    if isinstance(predictor.model.head, InnerProduct):
+        value = torch.from_numpy(data.value[rows]).float()
+        ends = [(encoded.codes[end], encoded.sizes[end]) for end in (first, second)]
+        (z, size), (z_other, size_other) = ends
+        predictor.twins = fit_twins(predictor.model.head, z, z_other, size, size_other, value)
+        document["twins"] = predictor.twins.to_json()
+    predicted = predictor.values(encoded, first, second)
     conformal = fit_conformal(predicted, data.value[rows], level)
-    annotate(predictor.loaded.folder, calibration=conformal.to_json())
+    annotate(predictor.loaded.folder, calibration=conformal.to_json() | document)
 
 
 def labelled_areas(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledAreas:

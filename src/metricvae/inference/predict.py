@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from metricvae.inference.conformal import Conformal, Floats
+from metricvae.inference.twins import Twins
 from metricvae.model.checkpoints import LoadedModel, load_model
 from metricvae.objects.silhouettes import Mask
 
@@ -58,6 +59,8 @@ class Predictor:
         self.loaded = model
         self.device = torch.device(device)
         self.model = model.model.to(self.device)
+        twins = model.calibration.get("twins")
+        self.twins = None if twins is None else Twins.from_json(twins)
 
     @classmethod
     def load(cls, folder_or_name: str | Path, device: str | torch.device = "cpu") -> Predictor:
@@ -85,11 +88,16 @@ class Predictor:
 
     @torch.inference_mode()
     def values(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
-        """Predicted metric of pairs of encoded objects, (n,), kept between 0 and the smaller area."""
+        """Predicted metric of pairs of encoded objects, (n,), kept between 0 and the smaller area.
+
+        The product of the codes, and for near copies what `metricvae.inference.twins` adds.
+        """
         a, b = self._places(first), self._places(second)
         size_a, size_b = encoded.sizes[a], encoded.sizes[b]
         head = self.model.head
         raw = head.value(head.score(encoded.codes[a], encoded.codes[b]), size_a, size_b)
+        if self.twins is not None:
+            raw = raw + self.twins.extra(head, encoded.codes[a], encoded.codes[b], size_a, size_b)
         return torch.minimum(raw.clamp(min=0), torch.minimum(size_a, size_b)).cpu().double().numpy()
 
     def predict(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Predictions:
