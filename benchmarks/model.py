@@ -18,13 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.ndimage
+import torch
 
-from metricvae.experiments.pictures import draw_reconstructions
+from metricvae.experiments.pictures import draw_pairs, draw_reconstructions
+from metricvae.experiments.reproduce import examples
 from metricvae.files import write_bytes
 from metricvae.inference import Predictor
 from metricvae.inference.evaluate import answer, measure
 from metricvae.inference.quality import motion_change, reconstruct
+from metricvae.model.features import move_randomly
 from metricvae.objects import draw, split_of
+from metricvae.overlap import Prepared, solve
 from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
 
 SEED = 314_159
@@ -40,8 +45,11 @@ def labelled(work: Path, name: str, plan: LabelPlan) -> DataSet:
     return read_dataset(work / name)
 
 
-def with_size_classes(predictor: Predictor, data: DataSet, split: str) -> dict[str, Any]:
+def with_size_classes(predictor: Predictor, data: DataSet, split: str, worst: Path | None = None) -> dict[str, Any]:
     said = answer(predictor, data, split)
+    if worst is not None:
+        order = np.argsort(-np.abs(said.predictions.value - said.value))
+        write_bytes(worst, draw_pairs(examples(data, said, order[:25]), columns=5))
     inside = (said.predictions.low <= said.value) & (said.value <= said.predictions.high)
     edges = np.quantile(said.value, [0.25, 0.5, 0.75])
     classes = np.searchsorted(edges, said.value)
@@ -65,6 +73,28 @@ def motion(predictor: Predictor, data: DataSet, count: int = 2000) -> dict[str, 
         "predictions_p95_percent": 100 * float(np.quantile(change.predictions, 0.95)),
         "predictions_worst_percent": 100 * float(change.predictions.max()),
     }
+
+
+def near_copies(predictor: Predictor, data: DataSet, count: int = 100) -> dict[str, float]:
+    """Predicted against true overlap of unseen shapes with copies grown by so many pixels all round and moved, mean
+    relative error in percent; 0 is a moved copy."""
+    rows = data.rows("test")
+    objects = np.unique([data.first[rows], data.second[rows]])[:count]
+    generator = torch.Generator().manual_seed(SEED)
+    found = {}
+    for growth in (-2, -1, 0, 1, 2):
+        pairs = []
+        for i in objects:
+            mask = data.mask(int(i))
+            step = scipy.ndimage.binary_dilation if growth > 0 else scipy.ndimage.binary_erosion
+            grown = step(mask, iterations=abs(growth)) if growth else mask
+            if grown.any():
+                copy = move_randomly(torch.from_numpy(grown.astype(np.float32))[None, None], generator)[0, 0]
+                pairs.append((mask, copy.numpy().astype(np.uint8)))
+        value = np.array([solve(Prepared(a), Prepared(b)).area for a, b in pairs])
+        error = predictor.predict_masks(pairs).value / value - 1
+        found[f"{growth:+d} pixels"] = round(100 * float(error.mean()), 2)
+    return found
 
 
 def reconstruction(predictor: Predictor, source: str, count: int = 200, plot: Path | None = None) -> dict[str, float]:
@@ -103,6 +133,7 @@ def main() -> None:
     parser.add_argument("--leaves", type=Path)
     parser.add_argument("--work", type=Path)
     parser.add_argument("--plot", type=Path, help="of thirty reconstructions")
+    parser.add_argument("--worst", type=Path, help="picture of the 25 test pairs predicted worst")
     options = parser.parse_args()
     predictor = Predictor.load(options.model)
     with tempfile.TemporaryDirectory() as temporary:
@@ -110,7 +141,8 @@ def main() -> None:
         mixed = labelled(work, "mixed", LabelPlan("mixed", MIXED_PAIRS, SEED))
         report: dict[str, Any] = {
             "model": options.model,
-            "unseen mixed": with_size_classes(predictor, mixed, "test"),
+            "unseen mixed": with_size_classes(predictor, mixed, "test", options.worst),
+            "near copies": near_copies(predictor, mixed),
             "motion": motion(predictor, mixed),
             "reconstruction, mixed": reconstruction(predictor, "mixed", plot=options.plot),
             "reconstruction, procedural": reconstruction(predictor, "procedural"),
