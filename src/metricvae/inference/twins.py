@@ -2,9 +2,9 @@
 
 A product of d numbers answers for pairs of shapes that have little to do with one another. Of the overlap of a shape
 with itself, which is its whole area, it finds about two thirds: the rest is what the shape shares with no other, and
-    value = product + sqrt(rest rest') exp(-distance^2 / (2 width^2)),   rest = area - product with itself
+there is no room for that in d dimensions. It is known all the same, since the area is, and fades as codes move apart:
 
-    value = product + sqrt(rest rest') exp(-distance^2 / (2 width^2)),  rest = area - product of the code with itself
+    value = product + sqrt(rest rest') exp(-distance^2 / (2 width^2)),  rest = area - product with itself
 
 with the distance |z - z'| in units of sqrt(|z| |z'|). Random pairs are too far from one another for it to count.
 """
