@@ -3,7 +3,7 @@
     python benchmarks/ship_overlap.py --work FOLDER [--device auto]
 
 The data are 800,000 `mixed` pairs, seed 1, in blocks of 24 shapes that all meet one another: a step encodes 96 shapes
-and learns from 1,104 pairs. Labelling takes 25 minutes on two free cores, training 45 minutes.
+and learns from 1,104 pairs. Labelling takes 25 minutes and training an hour, on two free cores.
 Killed, it goes on where it was.
 """
 
