@@ -456,7 +456,7 @@ VERBS = {
         _predict,
     ),
     "reproduce": Verb(
-        "a table or figure of the paper, or all, as JSON, Markdown, PNG and one HTML page",
+        "tables and figures of the paper: JSON, Markdown, PNG, one HTML page",
         ("table-1|figure-1.2|...|ablations|all --out REPORT [--dataset DATASET] [--model MODEL] [--seed N]",),
         _reproduce_options,
         _reproduce,
