@@ -130,10 +130,12 @@ def network_section(model: MagicAutoencoder) -> Section:
         hook.remove()
     png = draw_network(seen[:middle], code.shape[1], seen[middle:], [f"{name} loss" for name in LOSSES])
     total = sum(p.numel() for p in model.parameters())
+    direct = any(layer.name == "direct" for layer in seen)
     return Section(
         "Figure 1.2: the network",
         f"Drawn from the model itself: the shape of what leaves each layer, and the numbers it learns, {total:,} in "
-        "all. The metric loss compares the codes of two objects, the deformation loss those of one and its moved copy.",
+        "all. The metric loss compares the codes of two objects, the deformation loss those of one and its moved copy."
+        + (" `direct` goes from the rings straight to the code, beside all others." if direct else ""),
         figures=(Figure("network", "Encoder, code and decoder.", "Boxes for the layers, from left to right.", png),),
     )
 
