@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.errors import InputError
-from metricvae.experiments.report import MARKER, Cell, Fact, Report, Section, Table, environment_facts, write_report
-from metricvae.files import require_free_folder
+from metricvae.experiments.report import Cell, Fact, Report, Section, Table, environment_facts, write_report
+from metricvae.experiments.reproduce import OnStep, claim, labelled
 from metricvae.inference.evaluate import evaluate
 from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
@@ -28,9 +27,6 @@ from metricvae.model.optimisers import LOSSES
 from metricvae.model.presets import preset
 from metricvae.model.settings import TrainingConfig
 from metricvae.pairs.dataset import DataSet, read_dataset
-from metricvae.pairs.labelling import LabelPlan, label
-
-OnStep = Callable[[str, int, int], None]
 
 PAIRS = 40_000
 LATENTS = (2, 8, 20, 40, 80, 160)
@@ -161,18 +157,10 @@ def reproduce_ablations(
     Raises:
         InputError: no steps or seeds, a data set that is too small, a folder that holds something else.
     """
-    start, step, folder = time.monotonic(), on_step or (lambda *_: None), Path(folder).absolute()
-    for name, number, least in (("steps", steps, 1), ("seeds", seeds, 1), ("seed", seed, 0)):
-        if number < least:
-            raise InputError(f"{name} is {number}: expected at least {least}")
-    require_free_folder(folder, MARKER, "report")
-    work = folder.with_name(f"{folder.name}-work")
+    start, step = time.monotonic(), on_step or (lambda *_: None)
+    folder, work = claim(folder, (("steps", steps, 1), ("seeds", seeds, 1), ("seed", seed, 0)))
     given = [] if dataset is None else ["--dataset", str(dataset)]
-    if dataset is None:
-        dataset = work / "pairs"
-        plan = LabelPlan("mixed", PAIRS, 1_000_000 + seed)
-        label(plan, dataset, on_progress=lambda p: step(p.stage, p.done, p.total))
-    data = read_dataset(dataset)
+    data = read_dataset(labelled(dataset, work, PAIRS, seed, step))
     todo = [variant for variant in variants(steps) if variant.name == FULL or chosen(variant)]
     measured = []
     for place, variant in enumerate(todo):

@@ -5,22 +5,16 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from metricvae.experiments import FIGURES
-from metricvae.experiments.ablations import AblationRun, reproduce_ablations
+from metricvae.experiments.ablations import PAIRS, AblationRun, reproduce_ablations
 from metricvae.experiments.figures import FigureRun, reproduce_figure
-from metricvae.experiments.report import MARKER, Fact, Report, Section, environment_facts, write_report
-from metricvae.experiments.reproduce import Table1Run, reproduce_table_1
-from metricvae.files import require_free_folder
-from metricvae.pairs.labelling import LabelPlan, label
-
-OnStep = Callable[[str, int, int], None]
-
-PAIRS = 40_000
+from metricvae.experiments.report import Fact, Report, Section, environment_facts, write_report
+from metricvae.experiments.reproduce import OnStep, Table1Run, claim, labelled, reproduce_table_1
 
 
 @dataclass(frozen=True)
@@ -69,14 +63,10 @@ def reproduce_all(
     Raises:
         InputError: as its parts do.
     """
-    start, step, folder = time.monotonic(), on_step or (lambda *_: None), Path(folder).absolute()
-    require_free_folder(folder, MARKER, "report")
-    work = folder.with_name(f"{folder.name}-work")
+    start, step = time.monotonic(), on_step or (lambda *_: None)
+    folder, work = claim(folder, ())
     given = [] if dataset is None else ["--dataset", str(dataset)]
-    if dataset is None:
-        dataset = work / "pairs"
-        plan = LabelPlan("mixed", PAIRS, 1_000_000 + seed)
-        label(plan, dataset, on_progress=lambda p: step(p.stage, p.done, p.total))
+    dataset = labelled(dataset, work, PAIRS, seed, step)
     parts: list[Table1Run | FigureRun | AblationRun] = [
         reproduce_table_1(
             *(work / "table-1",), dataset=dataset, model=model, paper_steps=paper_steps, seed=seed, on_step=step

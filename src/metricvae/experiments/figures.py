@@ -18,9 +18,8 @@ from torch import nn
 from metricvae.errors import InputError
 from metricvae.experiments import FIGURES
 from metricvae.experiments.pictures import Layer, draw_curve, draw_network, draw_pair, draw_plane
-from metricvae.experiments.report import MARKER, Fact, Figure, Report, Section, environment_facts, write_report
-from metricvae.experiments.reproduce import examples
-from metricvae.files import require_free_folder
+from metricvae.experiments.report import Fact, Figure, Report, Section, environment_facts, write_report
+from metricvae.experiments.reproduce import PAIRS, OnStep, claim, examples, labelled
 from metricvae.inference.evaluate import answer
 from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
@@ -29,11 +28,7 @@ from metricvae.model.logs import read_log
 from metricvae.model.optimisers import LOSSES
 from metricvae.model.presets import preset
 from metricvae.pairs.dataset import DataSet, read_dataset
-from metricvae.pairs.labelling import LabelPlan, label
 
-OnStep = Callable[[str, int, int], None]
-
-PAIRS = 22_000
 POINTS = 12
 """Of the plane, each way."""
 
@@ -81,18 +76,14 @@ def reproduce_figure(
     Raises:
         InputError: no such figure, no steps, a model or data that cannot be read, a folder that holds something else.
     """
-    start, step, folder = time.monotonic(), on_step or (lambda *_: None), Path(folder).absolute()
+    start, step = time.monotonic(), on_step or (lambda *_: None)
     if which not in FIGURES:
         raise InputError(f"there is no {which} here: expected one of {', '.join(FIGURES)}")
-    for name, number, least in (("steps", steps, 1), ("seed", seed, 0)):
-        if number < least:
-            raise InputError(f"{name} is {number}: expected at least {least}")
-    require_free_folder(folder, MARKER, "report")
-    work = folder.with_name(f"{folder.name}-work")
+    folder, work = claim(folder, (("steps", steps, 1), ("seed", seed, 0)))
     if which == "figure-1.2":
         section = network_section(Predictor.load(model).model)
     else:
-        data = _pairs(dataset, work, seed, step)
+        data = read_dataset(labelled(dataset, work, PAIRS, seed, step))
         section = {
             "figure-1.3": lambda: pair_section(data, Predictor.load(model)),
             "figure-1.4": lambda: plane_section(data, work / "plane", steps, seed, step),
@@ -104,14 +95,6 @@ def reproduce_figure(
     facts = (Fact("command", shlex.join(words)), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}"))
     made = Report(section.title, section.text, (dataclasses.replace(section, text=""),), (*facts, *environment_facts()))
     return FigureRun(write_report(made, folder), made, minutes)
-
-
-def _pairs(dataset: Path | None, work: Path, seed: int, step: OnStep) -> DataSet:
-    if dataset is None:
-        dataset = work / "pairs"
-        plan = LabelPlan("mixed", PAIRS, 1_000_000 + seed)
-        label(plan, dataset, on_progress=lambda p: step(p.stage, p.done, p.total))
-    return read_dataset(dataset)
 
 
 def network_section(model: MagicAutoencoder) -> Section:

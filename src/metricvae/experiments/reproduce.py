@@ -9,7 +9,7 @@ import dataclasses
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,25 +118,44 @@ def reproduce_table_1(
     Raises:
         InputError: a data set with too few test pairs, a model that cannot be read, a folder that holds something else.
     """
-    start, step, folder = time.monotonic(), on_step or (lambda *_: None), Path(os.path.abspath(folder))
-    for name, number, least in (("paper-steps", paper_steps, 1), ("seed", seed, 0)):
-        if number < least:
-            raise InputError(f"{name} is {number}: expected at least {least}")
-    require_free_folder(folder, MARKER, "report")
-    work = folder.with_name(f"{folder.name}-work")
+    start, step = time.monotonic(), on_step or (lambda *_: None)
+    folder, work = claim(folder, (("paper-steps", paper_steps, 1), ("seed", seed, 0)))
     predictor = Predictor.load(model)
     given = [] if dataset is None else ["--dataset", str(dataset)]
-    if dataset is None:
-        dataset = work / "pairs"
-        label(
-            LabelPlan("mixed", PAIRS, 1_000_000 + seed), dataset, on_progress=lambda p: step(p.stage, p.done, p.total)
-        )
+    dataset = labelled(dataset, work, PAIRS, seed, step)
     data = read_dataset(dataset)
     check_enough(data, dataset, seed)
     paper = train_paper(data, work / "paper-model", paper_steps, seed, step)
     words = ["metricvae", "reproduce", "table-1", "--out", folder.name, "--model", model, "--seed", str(seed)]
     words += ["--paper-steps", str(paper_steps), *given]
     return compare(data, predictor, paper, folder, seed=seed, start=start, command=shlex.join(words), on_step=step)
+
+
+def claim(folder: Path, numbers: Sequence[tuple[str, int, int]]) -> tuple[Path, Path]:
+    """The folder of a report, absolute, and beside it the one for what takes long.
+
+    Args:
+        folder: absent, empty, or an earlier report.
+        numbers: options, what they are and the least they may be.
+
+    Raises:
+        InputError: a number is too small, or the folder holds something else.
+    """
+    folder = Path(os.path.abspath(folder))
+    for name, number, least in numbers:
+        if number < least:
+            raise InputError(f"{name} is {number}: expected at least {least}")
+    require_free_folder(folder, MARKER, "report")
+    return folder, folder.with_name(f"{folder.name}-work")
+
+
+def labelled(dataset: Path | None, work: Path, pairs: int, seed: int, on_step: OnStep) -> Path:
+    """The data set given, or a new one of so many `mixed` pairs in `work`, of a seed that no shipped model learned."""
+    if dataset is not None:
+        return dataset
+    plan = LabelPlan("mixed", pairs, 1_000_000 + seed)
+    label(plan, work / "pairs", on_progress=lambda p: on_step(p.stage, p.done, p.total))
+    return work / "pairs"
 
 
 def check_enough(data: DataSet, folder: Path, seed: int) -> None:

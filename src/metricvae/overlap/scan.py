@@ -82,7 +82,7 @@ def scan(still: Spectra, turning: Spectra, reach: int) -> tuple[npt.NDArray[np.i
     Args:
         still: spectra of the shape that stays; the first turn is used.
         turning: spectra of the other at half a circle's turns.
-        reach: cells that a shift goes either way; a cell is half the shortest wave.
+        reach: cells that a shift goes either way; `SHIFTS` cells are the shortest wave.
 
     Returns:
         The turns (k,), and the shifts (k, 2) in cells, x and y.
