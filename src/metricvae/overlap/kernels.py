@@ -23,6 +23,7 @@ LEVELS = 255
 Levels = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
+Single = np.float32
 
 compiled = njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
 
@@ -132,6 +133,36 @@ def foreground(mask: Levels, count: int, origin_x: float, origin_y: float) -> Po
 
 
 @compiled
+def frame_of(image: Grey, pose: Vector) -> tuple[Single, Single, Single, Single]:
+    """Cosine and sine of a frame pose, and the column and row of the image where the first object's origin falls: its
+    point (x, y) falls on column c x - s y + start_u, row s x + c y + start_v. All float32."""
+    cos, sin = math.cos(pose[0]), math.sin(pose[0])
+    start_u = np.float32(image.x - (cos * pose[1] - sin * pose[2]))
+    start_v = np.float32(image.y - (sin * pose[1] + cos * pose[2]))
+    return np.float32(cos), np.float32(sin), start_u, start_v
+
+
+@compiled
+def corners(image: Grey, u: Single, v: Single) -> tuple[np.int32, Single, Single, Single, Single, Single, Single]:
+    """The square of pixels around column u, row v (float32), which are kept on the image.
+
+    Returns:
+        The index of its first pixel; how far u and v lie in it; grey levels of the first pixel, and at u in the same
+        row, and of both in the row below. (level at u below - level at u) * share of v + level at u is bilinear.
+    """
+    zero, byte = np.float32(0.0), np.int32(255)
+    u = min(max(u, zero), np.float32(image.columns - 1.001))
+    v = min(max(v, zero), np.float32(image.rows - 1.001))
+    column, row = np.int32(u), np.int32(v)
+    fu, fv = u - np.float32(column), v - np.float32(row)
+    k = row * np.int32(image.columns) + column
+    quad = image.quads[k]
+    here, right = np.float32(quad & byte), np.float32((quad >> np.int32(8)) & byte)
+    below, across = np.float32((quad >> np.int32(16)) & byte), np.float32((quad >> np.int32(24)) & byte)
+    return k, fu, fv, here, here + (right - here) * fu, below, below + (across - below) * fu
+
+
+@compiled
 def overlap_at(points: Points, image: Grey, pose: Vector) -> float:
     """Overlap of the first object (its foreground points) with the second (its image) at a frame pose, in pixels.
 
@@ -140,24 +171,11 @@ def overlap_at(points: Points, image: Grey, pose: Vector) -> float:
     The product of the two tent functions of bilinear interpolation is what two unit squares share when they
     are shifted against each other, so at 0 and 90 degrees this is the exact area common to both pixel shapes.
     """
-    cos, sin = math.cos(pose[0]), math.sin(pose[0])
-    c, s = np.float32(cos), np.float32(sin)
-    start_u = np.float32(image.x - (cos * pose[1] - sin * pose[2]))
-    start_v = np.float32(image.y - (sin * pose[1] + cos * pose[2]))
-    limit_u, limit_v = np.float32(image.columns - 1.001), np.float32(image.rows - 1.001)
-    columns, byte, zero = np.int32(image.columns), np.int32(255), np.float32(0.0)
-    quads = image.quads
-    total = zero
+    c, s, start_u, start_v = frame_of(image, pose)
+    total = np.float32(0.0)
     for i in range(points.shape[1]):
         px, py = points[0, i], points[1, i]
-        u = min(max(c * px - s * py + start_u, zero), limit_u)
-        v = min(max(s * px + c * py + start_v, zero), limit_v)
-        column, row = np.int32(u), np.int32(v)
-        fu, fv = u - np.float32(column), v - np.float32(row)
-        quad = quads[row * columns + column]
-        here, right = np.float32(quad & byte), np.float32((quad >> np.int32(8)) & byte)
-        below, across = np.float32((quad >> np.int32(16)) & byte), np.float32((quad >> np.int32(24)) & byte)
-        top, bottom = here + (right - here) * fu, below + (across - below) * fu
+        _, _, fv, _, top, _, bottom = corners(image, c * px - s * py + start_u, s * px + c * py + start_v)
         total += top + (bottom - top) * fv
     return float(total) / LEVELS
 
@@ -218,9 +236,6 @@ def sample_turned(image: Grey, angles: Vector, pitch: float, reach: int, out: np
 
     `out` is (2 reach + 1, len(angles), 2 reach + 1): row, turn, column.
     """
-    limit_u, limit_v = np.float32(image.columns - 1.001), np.float32(image.rows - 1.001)
-    columns, byte, zero = np.int32(image.columns), np.int32(255), np.float32(0.0)
-    quads = image.quads
     for turn in range(len(angles)):
         cos, sin = math.cos(angles[turn]), math.sin(angles[turn])
         step_u, step_v = np.float32(cos * pitch), np.float32(sin * pitch)
@@ -229,12 +244,5 @@ def sample_turned(image: Grey, angles: Vector, pitch: float, reach: int, out: np
             base_u, base_v = np.float32(image.x - sin * y), np.float32(image.y + cos * y)
             for j in range(2 * reach + 1):
                 d = np.float32(j - reach)
-                u = min(max(base_u + step_u * d, zero), limit_u)
-                v = min(max(base_v + step_v * d, zero), limit_v)
-                column, row = np.int32(u), np.int32(v)
-                fu, fv = u - np.float32(column), v - np.float32(row)
-                quad = quads[row * columns + column]
-                here, right = np.float32(quad & byte), np.float32((quad >> np.int32(8)) & byte)
-                below, across = np.float32((quad >> np.int32(16)) & byte), np.float32((quad >> np.int32(24)) & byte)
-                top, bottom = here + (right - here) * fu, below + (across - below) * fu
+                _, _, fv, _, top, _, bottom = corners(image, base_u + step_u * d, base_v + step_v * d)
                 out[i, turn, j] = top + (bottom - top) * fv

@@ -10,12 +10,10 @@ Poses and images are those of :mod:`metricvae.overlap.kernels`.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.overlap.kernels import LEVELS, Grey, Levels, Vector, compiled
+from metricvae.overlap.kernels import LEVELS, Grey, Levels, Vector, compiled, corners, frame_of
 
 Outline = npt.NDArray[np.float32]
 """(4, n): the middle of each chord from the origin (x, y), and its outward normal, as long as the chord (x, y)."""
@@ -79,24 +77,12 @@ def chords(nodes: Nodes, starts: npt.NDArray[np.int64], length: int) -> Outline:
 @compiled
 def slopes_along(outline: Outline, image: Grey, pose: Vector, slopes: Vector) -> None:
     """Derivatives of the overlap after angle (a radian), x and y (a pixel), in pixels, written to `slopes` (3,)."""
-    cos, sin = math.cos(pose[0]), math.sin(pose[0])
-    c, s = np.float32(cos), np.float32(sin)
-    start_u = np.float32(image.x - (cos * pose[1] - sin * pose[2]))
-    start_v = np.float32(image.y - (sin * pose[1] + cos * pose[2]))
-    limit_u, limit_v = np.float32(image.columns - 1.001), np.float32(image.rows - 1.001)
-    columns, byte, zero = np.int32(image.columns), np.int32(255), np.float32(0.0)
-    quads = image.quads
+    c, s, start_u, start_v = frame_of(image, pose)
+    zero = np.float32(0.0)
     along_x, along_y, turning = zero, zero, zero
     for i in range(outline.shape[1]):
         px, py, normal_x, normal_y = outline[0, i], outline[1, i], outline[2, i], outline[3, i]
-        u = min(max(c * px - s * py + start_u, zero), limit_u)
-        v = min(max(s * px + c * py + start_v, zero), limit_v)
-        column, row = np.int32(u), np.int32(v)
-        fu, fv = u - np.float32(column), v - np.float32(row)
-        quad = quads[row * columns + column]
-        here, right = np.float32(quad & byte), np.float32((quad >> np.int32(8)) & byte)
-        below, across = np.float32((quad >> np.int32(16)) & byte), np.float32((quad >> np.int32(24)) & byte)
-        top, bottom = here + (right - here) * fu, below + (across - below) * fu
+        _, _, fv, _, top, _, bottom = corners(image, c * px - s * py + start_u, s * px + c * py + start_v)
         value = top + (bottom - top) * fv
         push_x, push_y = value * normal_x, value * normal_y
         along_x -= push_x
@@ -109,26 +95,12 @@ def slopes_along(outline: Outline, image: Grey, pose: Vector, slopes: Vector) ->
 @compiled
 def overlap_along(outline: Outline, image: Grey, pose: Vector) -> float:
     """Overlap of the shape behind an outline with an image at a frame pose, in pixels: `overlap_at` to about 0.1 %."""
-    cos, sin = math.cos(pose[0]), math.sin(pose[0])
-    c, s = np.float32(cos), np.float32(sin)
-    start_u = np.float32(image.x - (cos * pose[1] - sin * pose[2]))
-    start_v = np.float32(image.y - (sin * pose[1] + cos * pose[2]))
-    limit_u, limit_v = np.float32(image.columns - 1.001), np.float32(image.rows - 1.001)
-    columns, byte, zero = np.int32(image.columns), np.int32(255), np.float32(0.0)
-    half = np.float32(0.5 / LEVELS)
-    quads, sums = image.quads, image.sums
-    total = zero
+    c, s, start_u, start_v = frame_of(image, pose)
+    half, sums, columns = np.float32(0.5 / LEVELS), image.sums, np.int32(image.columns)
+    total = np.float32(0.0)
     for i in range(outline.shape[1]):
         px, py, normal_x, normal_y = outline[0, i], outline[1, i], outline[2, i], outline[3, i]
-        u = min(max(c * px - s * py + start_u, zero), limit_u)
-        v = min(max(s * px + c * py + start_v, zero), limit_v)
-        column, row = np.int32(u), np.int32(v)
-        fu, fv = u - np.float32(column), v - np.float32(row)
-        k = row * columns + column
-        quad = quads[k]
-        here, right = np.float32(quad & byte), np.float32((quad >> np.int32(8)) & byte)
-        below, across = np.float32((quad >> np.int32(16)) & byte), np.float32((quad >> np.int32(24)) & byte)
-        top, bottom = here + (right - here) * fu, below + (across - below) * fu
+        k, fu, fv, here, top, below, bottom = corners(image, c * px - s * py + start_u, s * px + c * py + start_v)
         upper, lower = sums[k] + half * fu * (here + top), sums[k + columns] + half * fu * (below + bottom)
         total += (c * normal_x - s * normal_y) * (upper + (lower - upper) * fv)
     return float(total)
