@@ -21,12 +21,12 @@ import numpy as np
 import scipy.ndimage
 import torch
 
-from metricvae.experiments.pictures import draw_pairs, draw_reconstructions
+from metricvae.experiments.pictures import draw_pairs, draw_reconstructions, draw_samples
 from metricvae.experiments.reproduce import examples
 from metricvae.files import write_bytes
 from metricvae.inference import Predictor
 from metricvae.inference.evaluate import answer, measure
-from metricvae.inference.quality import motion_change, reconstruct
+from metricvae.inference.quality import decoded, motion_change, reconstruct
 from metricvae.model.features import move_randomly
 from metricvae.objects import draw, split_of
 from metricvae.overlap import Prepared, solve
@@ -112,6 +112,29 @@ def reconstruction(predictor: Predictor, source: str, count: int = 200, plot: Pa
     }
 
 
+def samples(predictor: Predictor, count: int = 500, plots: Path | None = None) -> dict[str, Any]:
+    """Shapes decoded from codes drawn from two distributions: the normal one fitted to the training shapes' codes, and
+    the prior N(0, I) of the latent loss."""
+    if predictor.reference is None:
+        return {}
+    generator = torch.Generator().manual_seed(SEED)
+    fitted = predictor.reference.draw(count, generator)
+    codes = {"fitted normal": fitted, "prior": torch.randn(fitted.shape, generator=generator)}
+    report = {}
+    for name, drawn in codes.items():
+        found = decoded(predictor, drawn)
+        if plots is not None:
+            plots.mkdir(parents=True, exist_ok=True)
+            write_bytes(plots / f"samples-{name.replace(' ', '-')}.png", draw_samples(found.pictures[:80, ::2, ::2]))
+        report[name] = {
+            "share_black_of_inked": float(found.sharp.mean()),
+            "share_in_largest_piece": float(found.whole.mean()),
+            "connected_percent": 100 * float(np.mean(found.whole > 0.98)),
+            "like_training_shapes_percent": 100 * float(np.mean(found.novelty <= 1)),
+        }
+    return report
+
+
 def speeds(predictor: Predictor, data: DataSet) -> dict[str, float]:
     """Shapes encoded and pairs of codes in memory answered, a second."""
     start = time.perf_counter()
@@ -133,6 +156,7 @@ def main() -> None:
     parser.add_argument("--leaves", type=Path)
     parser.add_argument("--work", type=Path)
     parser.add_argument("--plot", type=Path, help="of thirty reconstructions")
+    parser.add_argument("--samples", type=Path, help="folder for pictures of decoded samples")
     parser.add_argument("--worst", type=Path, help="picture of the 25 test pairs predicted worst")
     options = parser.parse_args()
     predictor = Predictor.load(options.model)
@@ -146,6 +170,7 @@ def main() -> None:
             "motion": motion(predictor, mixed),
             "reconstruction, mixed": reconstruction(predictor, "mixed", plot=options.plot),
             "reconstruction, procedural": reconstruction(predictor, "procedural"),
+            "samples": samples(predictor, plots=options.samples),
             "speed": speeds(predictor, mixed),
         }
         for name in ("icons", "leaves"):

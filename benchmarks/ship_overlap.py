@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from metricvae.cli import main as metricvae
+from metricvae.inference.reference import FILE as REFERENCE
 from metricvae.model.checkpoints import CONFIG, SHIPPED, WEIGHTS, load_model
 
 PAIRS, SEED, PARTNERS = 800_000, 1, 23
@@ -35,7 +36,7 @@ def main() -> None:
     run([*train, *settings(TRAINING)])
     target = SHIPPED / "overlap"
     target.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG, WEIGHTS, "README.md"):
+    for name in (CONFIG, WEIGHTS, REFERENCE, "README.md"):
         shutil.copyfile(model / name, target / name)
     load_model("overlap")
 

@@ -329,18 +329,21 @@ def test_evaluate_measures_a_split(command, dataset_folder, trained):
 def test_predict_answers_a_pair_and_a_list_alike(command, pictures, trained, tmp_path):
     a, b = pictures / "small.png", pictures / "large.png"
     answer = command("predict", trained, a, b, "--json").document
-    assert list(answer) == ["predicted", "low", "high"]
+    assert list(answer) == ["predicted", "low", "high", "novelty", "novel"]
+    assert answer["novel"] == (answer["novelty"] > 1)
     assert 0 <= answer["low"] <= answer["predicted"] <= answer["high"] <= read_image(a).sum()
     text = command("predict", trained, a, b).out
-    assert text == (
+    assert text.splitlines()[0] == (
         f"predicted maximum overlap {answer['predicted']:.0f} pixels, "
-        f"90% interval {answer['low']:.0f} to {answer['high']:.0f}\n"
+        f"90% interval {answer['low']:.0f} to {answer['high']:.0f}"
     )
+    assert ("unlike the training shapes" in text) == answer["novel"]
     assert command("predict", trained, "--pairs", pictures / "pairs.csv", "--out", tmp_path / "out.csv").status == 0
     with open(tmp_path / "out.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["a", "b", "predicted", "low", "high"]
-    assert {name: float(rows[0][name]) for name in answer} == pytest.approx(answer, rel=1e-3, abs=0.006)
+    assert list(rows[0]) == ["a", "b", "predicted", "low", "high", "novelty"]
+    numbers = {name: answer[name] for name in answer if name != "novel"}
+    assert {name: float(rows[0][name]) for name in numbers} == pytest.approx(numbers, rel=1e-3, abs=0.006)
     assert rows[0]["predicted"] == pytest.approx(rows[2]["predicted"])
 
 
@@ -382,7 +385,7 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
     command, dataset_folder, trained, small_experiments, tmp_path
 ):
     out = tmp_path / "report"
-    arguments = ("--dataset", dataset_folder, "--model", trained, "--paper-steps", "1", "--steps", "2", "--seeds", "1")
+    arguments = ("--dataset", dataset_folder, "--model", trained, "--paper-steps", "1", "--steps", "2", "--seeds", "2")
     said = command("reproduce", "all", "--out", out, *arguments)  # long enough to show how far it is
     assert (said.status, said.out) == (0, f"report: {out / 'index.html'}\n")
     report = json.loads((out / "report.json").read_text())
@@ -394,7 +397,9 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
     assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in figures)
     table = next(section for section in report["sections"] if section["title"] == "Losses")["tables"][0]
     names = [row[0] for row in table["rows"]]
-    assert names == ["full model", *(f"no {loss} loss" for loss in LOSSES)]
+    assert names == ["full model", *(f"no {loss} loss" for loss in LOSSES), "adversarial latent loss"]
+    ensemble = next(section for section in report["sections"] if section["title"] == "Ensembles")["tables"][0]
+    assert [row[0] for row in ensemble["rows"]] == ["full model", "2 models together"]
     again = command("reproduce", "figure-1.3", "--out", tmp_path / "pair", *arguments[:4])
     assert again.status == 0
     assert (tmp_path / "pair" / "pair.png").is_file()
@@ -634,7 +639,10 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("label overlap --objects mixed --pairs 10 --seed -1 --out d", "seed is -1: expected at least 0"),
         ("label overlap --objects mixed --pairs 10 --workers 0 --out d", "workers is 0: expected at least 1"),
         ("label overlap --objects gylphs --pairs 10 --out d", "gylphs is not a folder: give glyphs, procedural, mixed"),
-        ("train d --out m --preset ovrelap", "there is no preset 'ovrelap': expected paper or overlap"),
+        (
+            "train d --out m --preset ovrelap",
+            "there is no preset 'ovrelap': expected one of paper, overlap, overlap-adversarial",
+        ),
         ("train d --out m --pres paper", "--pres paper (see metricvae train --help)"),
         ("train d --out m --training.stepz 3", "--training.stepz 3 (see metricvae train --help)"),
         ("train d --out m --training.steps 3.5", "training.steps: expected int, got 3.5 (see"),

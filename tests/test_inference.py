@@ -20,6 +20,7 @@ from metricvae.inference.conformal import Conformal, conformal_quantile, fit_con
 from metricvae.inference.evaluate import answer, labelled_areas
 from metricvae.inference.fit import fit, pair_data
 from metricvae.inference.predict import Encoded
+from metricvae.inference.quality import decoded
 from metricvae.model.autoencoder import ModelConfig, build
 from metricvae.model.checkpoints import annotate, begin_model, finish_model, load_model
 from metricvae.model.optimisers import LossWeights
@@ -279,7 +280,7 @@ class Prophet(Predictor):
         self.said = said
 
     def encode(self, mask_of: object, count: int, **options: object) -> Encoded:  # type: ignore[override]
-        return Encoded(torch.zeros(count, 1), torch.ones(count))
+        return Encoded(torch.zeros(count, 1), torch.ones(count), torch.zeros(count))
 
     def predict(self, encoded: Encoded, first: Floats, second: Floats) -> Predictions:
         return self.said
@@ -309,6 +310,7 @@ def test_the_figures_by_hand() -> None:
         low=np.array([610.0, 700.0, 900.0]),
         high=np.array([660.0, 800.0, 1100.0]),
         level=0.9,
+        novelty=np.array([0.5, 1.0, 1.5]),
     )
     found = evaluate(Prophet(said), data)
     expected = {
@@ -321,6 +323,7 @@ def test_the_figures_by_hand() -> None:
         "naive_mse": np.mean((np.array([600, 800, 1000]) - 830 / 3) ** 2),
         "interval_coverage": 2 / 3,
         "interval_width": (50 + 100 + 200) / 3,
+        "novel": 1 / 3,
     }
     figures = asdict(found)
     assert {name: figures[name] for name in expected} == pytest.approx(expected)
@@ -331,14 +334,14 @@ def test_overlaps_that_follow_from_the_areas_leave_nothing_to_the_areas_regressi
     value = [100.0 * (2 * i + 1) * 0.5 for i in range(count)]  # half of the smaller area
     data = made_up(value, ["train"] * 30 + ["test"] * 10)
     truth = data.value[30:]
-    found = evaluate(Prophet(Predictions(truth, truth - 1, truth + 1, 0.9)), data)
+    found = evaluate(Prophet(Predictions(truth, truth - 1, truth + 1, 0.9, np.zeros(10))), data)
     assert found.areas_mse < 1e-3 * found.naive_mse
     assert (found.mse, found.r2, found.interval_coverage) == (0, 1, 1)
 
 
 def test_without_training_pairs_the_baselines_learn_from_the_pairs_themselves() -> None:
     data = made_up([100, 300, 500], ["test"] * 3)
-    said = Predictions(np.full(3, 300.0), np.zeros(3), np.full(3, 600.0), 0.9)
+    said = Predictions(np.full(3, 300.0), np.zeros(3), np.full(3, 600.0), 0.9, np.zeros(3))
     for split in ("test", "all"):
         found = evaluate(Prophet(said), data, split)
         assert found.naive_mse == found.mse == pytest.approx(data.value.var())
@@ -346,7 +349,7 @@ def test_without_training_pairs_the_baselines_learn_from_the_pairs_themselves() 
 
 
 def test_pairs_of_one_value_have_no_r2() -> None:
-    said = Predictions(np.array([1.0]), np.array([0.0]), np.array([2.0]), 0.9)
+    said = Predictions(np.array([1.0]), np.array([0.0]), np.array([2.0]), 0.9, np.zeros(1))
     with pytest.raises(InputError, match="all 1 pairs of split 'test' have the value 500"):
         evaluate(Prophet(said), made_up([100, 300, 500], ["train", "train", "test"]))
 
@@ -371,3 +374,15 @@ def test_a_real_model_s_figures(predictor: Predictor, dataset: DataSet) -> None:
     assert found.areas_mse < found.naive_mse
     areas = labelled_areas(dataset, rows)
     assert areas.first.tolist() == [pair[0].sum() for pair in pairs]
+
+
+def test_samples_are_judged_by_what_is_decoded(predictor: Predictor) -> None:
+    shapes = draw("mixed", 4, seed=5)
+    codes = predictor.encode(lambda i: shapes[i].mask, len(shapes)).codes
+    found = decoded(predictor, codes)
+    assert found.pictures.shape == (4, 200, 200)
+    for judged in (found.sharp, found.whole):
+        assert ((judged >= 0) & (judged <= 1)).all()
+    assert (found.novelty >= 0).all()
+    cut = found.pictures >= 0.5
+    assert ((found.whole > 0) == cut.any((1, 2))).all()

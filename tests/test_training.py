@@ -582,6 +582,7 @@ def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
         {},
         {"optimisers": "two"},
         {"optimisers": "muon"},
+        {"latent_loss": "adversarial"},
         {"average_decay": None, "schedule": "constant"},
         {"stored_as": "float16"},
     ],

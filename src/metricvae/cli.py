@@ -181,11 +181,11 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
-    from metricvae.model.presets import preset
+    from metricvae.model.presets import PRESETS, preset
     from metricvae.model.settings import TrainingConfig
 
     parser.add_argument("dataset", help="folder that `metricvae label` wrote")
-    parser.add_argument("--preset", default="overlap", help="overlap, or paper for the paper's network and rates")
+    parser.add_argument("--preset", default="overlap", help=f"one of {', '.join(PRESETS)}")
     parser.add_argument("--out", required=True, help="folder of the model")
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
@@ -371,8 +371,9 @@ def _predict(options: Namespace) -> Fields:
         a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
         said = predictor.predict_masks([(a, b)])
         document = {"predicted": float(said.value[0]), "low": float(said.low[0]), "high": float(said.high[0])}
+        document |= {"novelty": float(said.novelty[0]), "novel": bool(said.novel[0])}
         interval = f"{said.level:.0%} interval {said.low[0]:.0f} to {said.high[0]:.0f}"
-        text = f"predicted maximum overlap {said.value[0]:.0f} pixels, {interval}"
+        text = f"predicted maximum overlap {said.value[0]:.0f} pixels, {interval}{_warning(int(said.novel[0]), 1)}"
         return _say(options, document, text)
     listed = read_pair_list(Path(options.pairs))
     with progress() as step:
@@ -382,11 +383,20 @@ def _predict(options: Namespace) -> Fields:
             on_progress=lambda done, total: step("encoding shapes", done, total),
         )
     said = predictor.predict(encoded, listed.first, listed.second)
-    numbers = zip(said.value, said.low, said.high, strict=True)
+    numbers = zip(said.value, said.low, said.high, said.novelty, strict=True)
     rows = [[*names, *(f"{value:.2f}" for value in row)] for names, row in zip(listed.names, numbers, strict=True)]
-    write_rows(Path(options.out), ["a", "b", "predicted", "low", "high"], rows)
-    document = {"pairs": len(rows), "out": options.out}
-    return _say(options, document, f"{len(rows)} pairs predicted, written to {options.out}")
+    write_rows(Path(options.out), ["a", "b", "predicted", "low", "high", "novelty"], rows)
+    novel = int(said.novel.sum())
+    document = {"pairs": len(rows), "novel": novel, "out": options.out}
+    return _say(options, document, f"{len(rows)} pairs predicted, written to {options.out}{_warning(novel, len(rows))}")
+
+
+def _warning(novel: int, pairs: int) -> str:
+    """What is said when shapes are unlike those the model was trained on."""
+    if not novel:
+        return ""
+    which = "a shape here is" if pairs == 1 else f"in {novel} pairs a shape is"
+    return f"\n{which} unlike the training shapes: wider interval, still a guess; `metricvae solve` is exact"
 
 
 def _predictor(options: Namespace) -> Predictor:

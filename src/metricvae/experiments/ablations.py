@@ -17,7 +17,7 @@ import numpy as np
 
 from metricvae.experiments.report import Cell, Fact, Report, Section, Table, environment_facts, write_report
 from metricvae.experiments.reproduce import OnStep, claim, labelled
-from metricvae.inference.evaluate import evaluate
+from metricvae.inference.evaluate import answer, evaluate, measure
 from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
 from metricvae.inference.quality import motion_change, reconstruct
@@ -108,7 +108,7 @@ class AblationRun:
 
 def variants(steps: int) -> list[Variant]:
     """All of them, the full model first."""
-    whole, paper = preset("overlap"), preset("paper")
+    whole, other, paper = preset("overlap"), preset("overlap-adversarial"), preset("paper")
     training = dataclasses.replace(whole.training, steps=steps, evaluate_every=max(1, steps // 4))
     found = [Variant(FULL, "losses", whole.model, training)]
     for loss in LOSSES:
@@ -118,6 +118,8 @@ def variants(steps: int) -> list[Variant]:
         if latent != whole.model.latent:
             model = dataclasses.replace(whole.model, latent=latent)
             found.append(Variant(f"{latent} latent dimensions", "size of the code", model, training))
+    adversarial = dataclasses.replace(training, latent_loss="adversarial", weights=other.training.weights)
+    found.append(Variant("adversarial latent loss", "losses", whole.model, adversarial))
     inverse = dataclasses.replace(whole.model, head=InverseCosine())
     found.append(Variant("inverse cosine head", "head", inverse, training))
     flat = dataclasses.replace(paper.training, steps=steps, evaluate_every=max(1, steps // 4))
@@ -167,6 +169,8 @@ def reproduce_ablations(
         step("ablations", place, len(todo))
         runs = [_measured_once(data, variant, work, seed + k, step) for k in range(seeds)]
         measured.append(Measured(variant, *zip(*runs, strict=True)))
+    if seeds > 1:
+        measured.append(_together(data, todo[0], [_folder(work, todo[0], seed + k) for k in range(seeds)]))
     minutes = (time.monotonic() - start) / 60
     words = ["metricvae", "reproduce", "ablations", "--out", folder.name, "--steps", str(steps)]
     words += ["--seeds", str(seeds), "--seed", str(seed), *given]
@@ -185,7 +189,7 @@ def reproduce_ablations(
 def _measured_once(
     data: DataSet, variant: Variant, work: Path, seed: int, step: OnStep
 ) -> tuple[float, float, float, float]:
-    folder = work / f"{variant.folder}-{seed}"
+    folder = _folder(work, variant, seed)
     training = dataclasses.replace(variant.training, seed=seed)
     fit(
         *(data, variant.model, training, folder),
@@ -199,6 +203,20 @@ def _measured_once(
     union = np.mean([back.iou for back in reconstruct(predictor, unseen)])
     share = 100 * figures.mse / figures.naive_mse
     return figures.r2, share, 100 * float(np.median(change.codes)), float(union)
+
+
+def _folder(work: Path, variant: Variant, seed: int) -> Path:
+    return work / f"{variant.folder}-{seed}"
+
+
+def _together(data: DataSet, full: Variant, folders: Sequence[Path]) -> Measured:
+    """An ensemble: the mean of what several models predict. It is one product too, of their codes side by side."""
+    said = [answer(Predictor.load(folder), data) for folder in folders]
+    value = np.mean([one.predictions.value for one in said], axis=0)
+    predictions = dataclasses.replace(said[0].predictions, value=value)
+    figures = measure(data, dataclasses.replace(said[0], predictions=predictions), "test")
+    variant = dataclasses.replace(full, name=f"{len(folders)} models together", group="ensembles")
+    return Measured(variant, (figures.r2,), (100 * figures.mse / figures.naive_mse,), (), ())
 
 
 def report(measured: Sequence[Measured], facts: Sequence[Fact]) -> Report:
@@ -240,7 +258,7 @@ def _claims(measured: Sequence[Measured]) -> Table:
     by_name = {one.variant.name: one for one in measured}
     full = by_name[FULL]
     rows: list[tuple[Cell, ...]] = []
-    for loss, measure, better in (
+    for loss, column, better in (
         ("metric", 1, "less"),
         ("deformation", 2, "less"),
         ("reconstruction", 3, "more"),
@@ -248,8 +266,8 @@ def _claims(measured: Sequence[Measured]) -> Table:
     ):
         other = by_name.get(f"no {loss} loss")
         if other is not None:
-            with_it, without = full.columns()[measure], other.columns()[measure]
-            said = f"{MEASURES[measure]}: {_spread(with_it)} with it, {_spread(without)} without"
+            with_it, without = full.columns()[column], other.columns()[column]
+            said = f"{MEASURES[column]}: {_spread(with_it)} with it, {_spread(without)} without"
             rows.append((f"the {loss} loss earns its place", said, _verdict(with_it, without, better)))
     sizes = [one for one in measured if one is full or one.variant.group == "size of the code"]
     if len(sizes) > 1:
@@ -283,6 +301,8 @@ def _verdict(one: Sequence[float], other: Sequence[float] | None, better: str) -
 
 
 def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return "not measured"
     mean = float(np.mean(values))
     digits = 4 if abs(mean) < 1.5 else 2
     if len(values) < 2:

@@ -25,7 +25,6 @@ from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
 from metricvae.model.autoencoder import MagicAutoencoder
 from metricvae.model.logs import read_log
-from metricvae.model.optimisers import LOSSES
 from metricvae.model.presets import preset
 from metricvae.pairs.dataset import DataSet, read_dataset
 
@@ -111,7 +110,7 @@ def network_section(model: MagicAutoencoder) -> Section:
         model.decode(code)
     for hook in hooks:
         hook.remove()
-    png = draw_network(seen[:middle], code.shape[1], seen[middle:], [f"{name} loss" for name in LOSSES])
+    png = draw_network(seen[:middle], code.shape[1], seen[middle:])
     total = sum(p.numel() for p in model.parameters())
     direct = any(layer.name == "direct" for layer in seen)
     return Section(

@@ -301,11 +301,10 @@ def draw_plane(pictures: npt.ArrayLike, *, across: Sequence[float], down: Sequen
     grid = np.asarray(pictures, dtype=np.float64)
     if grid.ndim != 4 or grid.shape[:2] != (len(down), len(across)):
         raise InputError(f"got pictures of shape {grid.shape}: expected {len(down)} rows of {len(across)} pictures")
-    rows, columns, height, width = grid.shape
-    sheet = grid.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+    rows, columns = grid.shape[:2]
     figure = _figure(0.72 * columns + 0.8, 0.72 * rows + 0.8)
     axes = figure.add_subplot()
-    axes.imshow(1 - sheet, cmap="gray", vmin=0, vmax=1, interpolation="antialiased", extent=(0, columns, rows, 0))
+    _sheet(axes, grid)
     axes.set_xticks(np.arange(columns) + 0.5, [f"{value:.1f}" for value in across])
     axes.set_yticks(np.arange(rows) + 0.5, [f"{value:.1f}" for value in down])
     axes.set(xlabel="first latent dimension", ylabel="second latent dimension")
@@ -313,6 +312,28 @@ def draw_plane(pictures: npt.ArrayLike, *, across: Sequence[float], down: Sequen
     _plain(axes)
     axes.spines[["left", "bottom"]].set_visible(False)
     return _png(figure)
+
+
+def draw_samples(pictures: npt.ArrayLike, *, columns: int = 10) -> bytes:
+    """A sheet of shapes decoded from codes.
+
+    Args:
+        pictures: (m, H, W) coverage in [0, 1]; what does not fill a last row is left out.
+    """
+    each = np.asarray(pictures, dtype=np.float64)
+    rows = len(each) // columns
+    figure = _figure(0.72 * columns, 0.72 * rows)
+    axes = figure.add_subplot()
+    _sheet(axes, each[: rows * columns].reshape(rows, columns, *each.shape[1:]))
+    axes.set_axis_off()
+    return _png(figure)
+
+
+def _sheet(axes: Axes, grid: Floats) -> None:
+    """Pictures (rows, columns, H, W), black on white, edge to edge: each is one unit wide and high."""
+    rows, columns, height, width = grid.shape
+    sheet = grid.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
+    axes.imshow(1 - sheet, cmap="gray", vmin=0, vmax=1, interpolation="antialiased", extent=(0, columns, rows, 0))
 
 
 def draw_curve(steps: Sequence[int], values: Sequence[float], *, label: str) -> bytes:
@@ -344,38 +365,54 @@ class Layer:
     parameters: int
 
 
-def draw_network(encoder: Sequence[Layer], code: int, decoder: Sequence[Layer], losses: Sequence[str]) -> bytes:
-    """Figure 1.2: the layers of an encoder and a decoder around the code, and the losses that shape it.
+def draw_network(encoder: Sequence[Layer], code: int, decoder: Sequence[Layer]) -> bytes:
+    """Figure 1.2: the layers of an encoder and a decoder around the code, and where the four losses look.
 
     Args:
         encoder, decoder: layers in the order in which they work.
         code: latent dimensions.
-        losses: their names, the reconstruction first.
     """
     columns = max(len(encoder), len(decoder))
-    figure = _figure(1.75 * columns + 2.4, 4.6)
+    figure = _figure(1.75 * columns + 5.0, 4.6)
     axes = figure.add_subplot()
-    axes.set(xlim=(-0.6, columns + 0.9), ylim=(-1.9, 1.9))
+    axes.set(xlim=(-0.6, columns + 2.6), ylim=(-1.9, 1.9))
     axes.set_axis_off()
     for layers, y, colour, title in (
         (encoder, 1.0, FIRST_COLOUR, "encoder"),
         (decoder, -1.0, SECOND_COLOUR, "decoder"),
     ):
         places = np.arange(len(layers)) if y > 0 else np.arange(len(layers))[::-1] + columns - len(layers)
-        axes.text(-0.55, y + 0.62, title, fontsize=11, color=INK, fontweight="bold")
+        axes.text(places.min() - 0.42, 1.55 if y > 0 else -1.65, title, fontsize=11, color=INK, fontweight="bold")
         for place, layer in zip(places, layers, strict=True):
             _box(axes, place, y, colour, layer.name, " \u00d7 ".join(map(str, layer.shape)), layer.parameters)
         for left in range(int(places.min()), int(places.max())):
             ends = (left + 0.44, left + 0.56) if y > 0 else (left + 0.56, left + 0.44)
-            axes.annotate("", (ends[1], y), (ends[0], y), arrowprops={"arrowstyle": "->", "color": FAINT})
-    _box(axes, columns + 0.1, 0.0, BOTH_COLOUR, f"code z, {code} numbers", "", 0, ink="white")
-    axes.annotate(
-        "", (columns + 0.1, 0.45), (len(encoder) - 0.56, 1.0), arrowprops={"arrowstyle": "->", "color": FAINT}
-    )
-    axes.annotate("", (columns - 0.56, -1.0), (columns + 0.1, -0.45), arrowprops={"arrowstyle": "->", "color": FAINT})
-    for place, loss in enumerate(losses):
-        axes.text(0.1 + place * columns / len(losses), 0.0, loss, fontsize=9.5, color=INK, va="center")
+            _arrow(axes, (ends[0], y), (ends[1], y))
+    middle = columns + 0.1
+    _box(axes, middle, 0.0, BOTH_COLOUR, f"code z, {code} numbers", "", 0, ink="white")
+    _arrow(axes, (len(encoder) - 0.56, 1.0), (middle, 0.45))
+    _arrow(axes, (middle, -0.45), (columns - 0.56, -1.0))
+    end = float(columns - len(decoder))
+    _loss(axes, end, 0.0, "reconstruction loss", "what is decoded,\nagainst the object")
+    _arrow(axes, (0.0, 0.56), (end - 0.25, 0.3) if end else (0.0, 0.36))
+    _arrow(axes, (end, -0.56), (end, -0.36))
+    for height, name, words in (
+        (1.1, "latent loss", "q(z | x), against\nthe prior N(0, I)"),
+        (0.0, "deformation loss", "z, against that of\na moved copy"),
+        (-1.1, "metric loss", "z, and that of another\nobject, against the metric"),
+    ):
+        _loss(axes, columns + 1.75, height, name, words)
+        _arrow(axes, (middle + 0.44, 0.25 * height), (columns + 1.1, height))
     return _png(figure)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": FAINT})
+
+
+def _loss(axes: Axes, x: float, y: float, name: str, words: str) -> None:
+    axes.text(x, y + 0.14, name, fontsize=9.5, color=INK, ha="center", va="center", fontweight="bold")
+    axes.text(x, y - 0.16, words, fontsize=8, color=INK, ha="center", va="center")
 
 
 def _box(axes: Axes, x: float, y: float, colour: str, name: str, shape: str, parameters: int, ink: str = INK) -> None:

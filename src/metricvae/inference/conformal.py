@@ -40,9 +40,9 @@ class Conformal:
     edges: tuple[float, ...]
     half_widths: tuple[float, ...]
 
-    def interval(self, predicted: Floats) -> tuple[Floats, Floats]:
-        """Lower and upper end, (n,) each, around (n,) predictions."""
-        half = np.asarray(self.half_widths)[np.searchsorted(np.asarray(self.edges), predicted, side="right")]
+    def interval(self, predicted: Floats, wider: Floats | float = 1.0) -> tuple[Floats, Floats]:
+        """Lower and upper end, (n,) each, around (n,) predictions, each so many times as wide."""
+        half = wider * np.asarray(self.half_widths)[np.searchsorted(np.asarray(self.edges), predicted, side="right")]
         return predicted - half, predicted + half
 
     def to_json(self) -> dict[str, Any]:

@@ -14,11 +14,13 @@ import torch
 from metricvae.errors import InputError
 from metricvae.inference.baselines import LabelledAreas, fit_areas
 from metricvae.inference.conformal import Floats, fit_conformal
-from metricvae.inference.predict import Encoded, Predictions, Predictor
+from metricvae.inference.predict import ENCODED_AT_ONCE, Encoded, Predictions, Predictor
+from metricvae.inference.reference import SHAPES, Reference, fit_reference
 from metricvae.inference.twins import fit_twins
 from metricvae.model.batches import graph
 from metricvae.model.checkpoints import annotate, load_model
 from metricvae.model.metrics import InnerProduct
+from metricvae.objects.splits import Split
 from metricvae.pairs.dataset import DataSet
 
 Progress = Callable[[int, int], None]
@@ -37,6 +39,7 @@ class Evaluation:
         areas_mse: of the regression on the two areas, fitted likewise.
         interval_coverage: share of true values inside their intervals.
         interval_width: mean width of the intervals.
+        novel: share of pairs with a shape unlike those of the training.
     """
 
     n: int
@@ -49,6 +52,7 @@ class Evaluation:
     areas_mse: float
     interval_coverage: float
     interval_width: float
+    novel: float
 
 
 @dataclass(frozen=True)
@@ -115,12 +119,13 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
         areas_mse=float(np.mean((fit_areas(base).predict(test.first, test.second) - value) ** 2)),
         interval_coverage=float(np.mean((said.low <= value) & (value <= said.high))),
         interval_width=float(np.mean(said.high - said.low)),
+        novel=float(np.mean(said.novel)),
     )
 
 
 def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress: Progress | None = None) -> None:
-    """Measure on the calibration split what is added for near copies (inner products alone need it) and the widths of
-    the intervals, and store both with the model.
+    """Measure what is added for near copies (inner products alone need it), the widths of the intervals, and what is
+    unlike the training shapes, and store all with the model. Only the last looks at the train split.
 
     Raises:
         InputError: the split has too few pairs.
@@ -129,7 +134,9 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
     rows = data.rows("calibration")
     encoded, first, second = _encoded(predictor, data, rows, on_progress)
     document: dict[str, Any] = {}
-    predictor.twins = None
+    predictor.twins = predictor.reference = None
+    reference = _measured_reference(predictor, data)
+    document["reference"] = reference.write(predictor.loaded.folder)
     if isinstance(predictor.model.head, InnerProduct):
         value = torch.from_numpy(data.value[rows]).float()
         ends = [(encoded.codes[end], encoded.sizes[end]) for end in (first, second)]
@@ -139,6 +146,26 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
     predicted = predictor.values(encoded, first, second)
     conformal = fit_conformal(predicted, data.value[rows], level)
     annotate(predictor.loaded.folder, calibration=conformal.to_json() | document)
+
+
+def _measured_reference(predictor: Predictor, data: DataSet) -> Reference:
+    """Of training shapes and, for its limit, of shapes of the calibration split."""
+    (read, codes), (unseen, _) = (_readings(predictor, data, split) for split in ("train", "calibration"))
+    return fit_reference(read, codes, unseen)
+
+
+@torch.inference_mode()
+def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the encoder reads of the shapes of a split, at most `SHAPES` evenly spaced ones, and their codes."""
+    rows = data.rows(split)
+    objects = np.unique([data.first[rows], data.second[rows]])
+    objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), SHAPES)).astype(np.int64)]
+    found = []
+    for start in range(0, len(objects), ENCODED_AT_ONCE):
+        masks = np.stack([data.mask(int(i)) for i in objects[start : start + ENCODED_AT_ONCE]])
+        features = predictor.model.encoder.prepare(torch.from_numpy(masks).to(predictor.device).float()[:, None])
+        found.append((predictor.model.encoder.read(features), predictor.model.encode_features(features).mean))
+    return torch.cat([read for read, _ in found]), torch.cat([codes for _, codes in found])
 
 
 def labelled_areas(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledAreas:

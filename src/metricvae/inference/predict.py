@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from metricvae.inference.conformal import Conformal, Floats
+from metricvae.inference.reference import Reference
 from metricvae.inference.twins import Twins
 from metricvae.model.checkpoints import LoadedModel, load_model
 from metricvae.objects.silhouettes import Mask
@@ -25,13 +26,21 @@ class Predictions:
     Attributes:
         value: (n,) predicted metric (pixels of maximum overlap), between 0 and the smaller area.
         low, high: (n,) ends of the interval.
-        level: share of true values such intervals hold.
+        level: share of true values such intervals hold, for shapes like those of the training.
+        novelty: (n,) that of the stranger of the two shapes (see `metricvae.inference.reference`). Above 1 the interval
+            was made so many times as wide, and is a guess all the same.
     """
 
     value: Floats
     low: Floats
     high: Floats
     level: float
+    novelty: Floats
+
+    @property
+    def novel(self) -> npt.NDArray[np.bool_]:
+        """(n,) whether one of the two shapes is unlike the training shapes."""
+        return self.novelty > 1.0
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,12 @@ class Encoded:
     Attributes:
         codes: (m, d) float32.
         sizes: (m,) float32, areas in pixels.
+        novelty: (m,) float32, above 1 for shapes unlike those of the training; 0 where the model cannot tell.
     """
 
     codes: torch.Tensor
     sizes: torch.Tensor
+    novelty: torch.Tensor
 
 
 class Predictor:
@@ -59,8 +70,9 @@ class Predictor:
         self.loaded = model
         self.device = torch.device(device)
         self.model = model.model.to(self.device)
-        twins = model.calibration.get("twins")
+        twins, reference = model.calibration.get("twins"), model.calibration.get("reference")
         self.twins = None if twins is None else Twins.from_json(twins)
+        self.reference = None if reference is None else Reference.read(model.folder, reference).to(self.device)
 
     @classmethod
     def load(cls, folder_or_name: str | Path, device: str | torch.device = "cpu") -> Predictor:
@@ -76,15 +88,22 @@ class Predictor:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Encoded:
         """Codes of `count` objects; `mask_of(i)` gives the (200, 200) mask of the i-th: few are in memory at once."""
-        codes, sizes = [], []
+        codes, sizes, novelty = [], [], []
         for start in range(0, count, ENCODED_AT_ONCE):
             masks = np.stack([mask_of(i) for i in range(start, min(start + ENCODED_AT_ONCE, count))])
             x = torch.from_numpy(masks).to(self.device).float()[:, None]
-            codes.append(self.model.code(x))
+            features = self.model.encoder.prepare(x)
+            codes.append(self.model.encode_features(features).mean)
             sizes.append(x.sum((1, 2, 3)))
+            novelty.append(self._novelty(features))
             if on_progress is not None:
                 on_progress(start + len(masks), count)
-        return Encoded(torch.cat(codes), torch.cat(sizes))
+        return Encoded(torch.cat(codes), torch.cat(sizes), torch.cat(novelty))
+
+    def _novelty(self, features: torch.Tensor) -> torch.Tensor:
+        if self.reference is None:
+            return torch.zeros(len(features), device=features.device)
+        return self.reference.novelty(self.model.encoder.read(features))
 
     @torch.inference_mode()
     def values(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
@@ -108,10 +127,12 @@ class Predictor:
         """
         conformal = Conformal.from_json(self.loaded.calibration)
         value = self.values(encoded, first, second)
-        low, high = conformal.interval(value)
+        novelty = encoded.novelty.cpu().double().numpy()
+        stranger = np.maximum(novelty[first], novelty[second])
+        low, high = conformal.interval(value, np.maximum(stranger, 1.0))
         sizes = encoded.sizes.cpu().double().numpy()
         bound = np.minimum(sizes[first], sizes[second])
-        return Predictions(value, np.clip(low, 0, bound), np.clip(high, 0, bound), conformal.level)
+        return Predictions(value, np.clip(low, 0, bound), np.clip(high, 0, bound), conformal.level, stranger)
 
     def _places(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 
 from metricvae.inference.predict import Predictor
 from metricvae.model.features import move_randomly
@@ -72,6 +73,38 @@ def reconstruct(predictor: Predictor, masks: Sequence[Mask]) -> list[Reconstruct
     encoded = predictor.encode(masks.__getitem__, len(masks))
     pictures = (predictor.model.picture(encoded.codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
     return [_laid(mask, picture) for mask, picture in zip(masks, pictures, strict=True)]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Shapes decoded from codes that belong to no object, and signs of whether they could be shapes.
+
+    Attributes:
+        pictures: (m, H, W) coverage in [0, 1].
+        sharp: (m,) share of what is not white that is nearly black (at least 0.9); 0 for a blank picture.
+        whole: (m,) share of the area, cut at half, that lies in the largest piece; 0 for a blank picture.
+        novelty: (m,) of the cut pictures, as `metricvae.inference.reference` has it.
+    """
+
+    pictures: Floats
+    sharp: Floats
+    whole: Floats
+    novelty: Floats
+
+
+def decoded(predictor: Predictor, codes: torch.Tensor) -> Samples:
+    """Decode codes (m, d)."""
+    pictures = predictor.model.picture(codes.to(predictor.device))[:, 0].cpu().double().numpy()
+    cut = (pictures >= 0.5).astype(np.uint8)
+    inked, black = (np.maximum((pictures > level).sum((1, 2)), least) for level, least in ((0.1, 1), (0.9, 0)))
+    encoded = predictor.encode(cut.__getitem__, len(cut))
+    return Samples(pictures, black / inked, np.array(list(map(_largest_share, cut))), encoded.novelty.cpu().numpy())
+
+
+def _largest_share(mask: Mask) -> float:
+    pieces, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    areas = np.bincount(pieces.ravel())[1:]
+    return float(areas.max() / areas.sum()) if len(areas) else 0.0
 
 
 def _laid(mask: Mask, picture: Mask) -> Reconstruction:

@@ -23,6 +23,10 @@ class Encoder(Protocol):
         """(m, 1, H, W) objects -> (m, ...) features. Holds no weights, so it is done once an object and may be kept."""
         ...
 
+    def read(self, features: Tensor) -> Tensor:
+        """(m, p) numbers that tell apart what a code no longer does: known objects and strange ones."""
+        ...
+
     def rescaled(self, features: Tensor, factor: float) -> Tensor:
         """Features of the same objects `factor` times as large."""
         ...

@@ -33,6 +33,11 @@ class FlatEncoder(nn.Module):
         """Nothing to prepare: the pixels are the features."""
         return x
 
+    def read(self, features: Tensor) -> Tensor:
+        """What the last hidden layer makes of the objects."""
+        hidden: Tensor = self.layers[:-1](features.flatten(1))
+        return hidden
+
     def rescaled(self, features: Tensor, factor: float) -> Tensor:
         """The same objects `factor` times as large about the canvas centre, bilinear."""
         scale = torch.tensor([[1 / factor, 0, 0], [0, 1 / factor, 0]], device=features.device, dtype=features.dtype)

@@ -11,6 +11,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+LatentLossKind = Literal["divergence", "adversarial"]
 MetricLossKind = Literal["squared", "absolute", "huber"]
 
 

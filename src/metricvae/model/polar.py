@@ -170,6 +170,13 @@ class PolarEncoder(nn.Module):
         """The polar pictures of the masks."""
         return polar_pictures(x)
 
+    def read(self, features: Tensor) -> Tensor:
+        """The rings' means and amplitudes, of length 1, and the logarithm of the length that was theirs."""
+        rings = (features * self.weight).squeeze(1)
+        spectrum = torch.cat([rings.mean(-1), amplitudes(rings, RING_FREQUENCIES).flatten(1)], dim=1)
+        length = spectrum.norm(dim=1, keepdim=True) + 1e-6
+        return torch.cat([spectrum / length, length.log()], dim=1)
+
     def rescaled(self, features: Tensor, factor: float) -> Tensor:
         """The pictures of the same shapes `factor` times as large."""
         return rescaled(features, factor)

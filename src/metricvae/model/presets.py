@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from metricvae.errors import InputError
 from metricvae.model.autoencoder import ModelConfig
@@ -11,7 +10,7 @@ from metricvae.model.metrics import InverseCosine
 from metricvae.model.optimisers import LossWeights
 from metricvae.model.settings import TrainingConfig
 
-PresetName = Literal["paper", "overlap"]
+PRESETS = ("paper", "overlap", "overlap-adversarial")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,9 @@ def preset(name: str) -> Preset:
             return _paper()
         case "overlap":
             return _overlap()
-    raise InputError(f"there is no preset {name!r}: expected paper or overlap")
+        case "overlap-adversarial":
+            return _overlap_adversarial()
+    raise InputError(f"there is no preset {name!r}: expected one of {', '.join(PRESETS)}")
 
 
 def _paper() -> Preset:
@@ -88,3 +89,10 @@ def _overlap() -> Preset:
             stored_as="float16",
         ),
     )
+
+
+def _overlap_adversarial() -> Preset:
+    """`overlap` with a discriminator on the codes in place of the divergence of each from the prior."""
+    overlap = _overlap()
+    weights = replace(overlap.training.weights, latent=1e-5)
+    return replace(overlap, training=replace(overlap.training, latent_loss="adversarial", weights=weights))

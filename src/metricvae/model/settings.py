@@ -8,7 +8,7 @@ from typing import Literal
 
 from metricvae.errors import InputError
 from metricvae.model.checkpoints import StoredAs
-from metricvae.model.losses import MetricLossKind
+from metricvae.model.losses import LatentLossKind, MetricLossKind
 from metricvae.model.optimisers import LossWeights, OptimiserKind
 from metricvae.model.precision import Precision
 from metricvae.model.state import TrainingState
@@ -40,6 +40,8 @@ class TrainingConfig:
         metric_learning_rate: of the second Adam, that of equation (2); only with `two`.
         matrix_learning_rate: of Muon, in Adam's unit (updates of the same root mean square); only with `muon`.
         weights: factors of the four losses.
+        latent_loss: what keeps codes near the prior: the `divergence` of each q(z | x) from it, or an `adversarial`
+            network that must not tell all codes together from draws of it.
         metric_loss: what equation (2) does with the difference.
         metric_on: which code the metric and deformation losses compare: the mean of q(z | x) or the draw from it.
         clip_norm: gradients longer than this are cut to it, so that one odd batch does not throw the weights; None lets
@@ -73,6 +75,7 @@ class TrainingConfig:
     metric_learning_rate: float = 1e-3
     matrix_learning_rate: float = 2e-3
     weights: LossWeights = field(default_factory=LossWeights)
+    latent_loss: LatentLossKind = "divergence"
     metric_loss: MetricLossKind = "squared"
     metric_on: Literal["mean", "sample"] = "mean"
     clip_norm: float | None = None

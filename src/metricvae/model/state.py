@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from metricvae.errors import InputError
+from metricvae.model.adversary import Adversary
 from metricvae.model.autoencoder import MagicAutoencoder
 from metricvae.model.checkpoints import RESUME, load_weights, read_tensors, write_tensors
 from metricvae.model.optimisers import Optimisers
@@ -18,6 +19,7 @@ class TrainingState:
     """Weights, their average over time, the best so far, the optimisers and the counters.
 
     Attributes:
+        adversary: the discriminator of an adversarial latent loss, None without one.
         model: the weights the optimisers move.
         kept: the weights that are measured and kept: their running average, or `model` itself without averaging.
         best: the kept weights of the step with the best validation R^2.
@@ -27,11 +29,14 @@ class TrainingState:
         seconds: time spent in training.
     """
 
-    def __init__(self, model: MagicAutoencoder, optimisers: Optimisers, *, average: bool) -> None:
+    def __init__(
+        self, model: MagicAutoencoder, optimisers: Optimisers, adversary: Adversary | None = None, *, average: bool
+    ) -> None:
         self.model = model
         self.kept = copy.deepcopy(model) if average else model
         self.best: dict[str, Tensor] = {}
         self.optimisers = optimisers
+        self.adversary = adversary
         self.step = 0
         self.best_step = 0
         self.best_r2: float | None = None
@@ -56,6 +61,8 @@ class TrainingState:
         if self.kept is not self.model:
             tensors |= _named("average", self.kept.state_dict())
         tensors |= _named("optimiser", dict(self.optimisers.tensors()))
+        if self.adversary is not None:
+            tensors |= _named("adversary", dict(self.adversary.tensors()))
         counters = ("step", "best_step", "best_r2", "waited", "seconds")
         write_tensors(folder / RESUME, tensors, {name: getattr(self, name) for name in counters})
 
@@ -74,9 +81,11 @@ class TrainingState:
             load_weights(self.kept, checkpoint.under("average"), path)
         try:
             self.optimisers.load_tensors(checkpoint.under("optimiser"))
+            if self.adversary is not None:
+                self.adversary.load_tensors(checkpoint.under("adversary"))
             for name in ("step", "best_step", "best_r2", "waited", "seconds"):
                 setattr(self, name, checkpoint.numbers[name])
-        except (KeyError, ValueError, IndexError) as error:
+        except (KeyError, ValueError, IndexError, RuntimeError) as error:
             raise InputError(f"{path} is not a checkpoint ({error}): delete it and train again") from None
         self.best = {name: tensor.to(self.device) for name, tensor in checkpoint.under("best").items()}
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from metricvae.errors import InputError
+from metricvae.model.adversary import Adversary
 from metricvae.model.autoencoder import Encoder, MagicAutoencoder, ModelConfig, build
 from metricvae.model.batches import (
     Batch,
@@ -58,9 +59,16 @@ class TrainResult:
 
 
 def training_losses(
-    model: MagicAutoencoder, batch: Batch, generator: torch.Generator, config: TrainingConfig
+    model: MagicAutoencoder,
+    batch: Batch,
+    generator: torch.Generator,
+    config: TrainingConfig,
+    adversary: Adversary | None = None,
 ) -> LossTerms:
-    """The four losses of a batch: reconstruction and deformation over its anchors, latent over all its objects."""
+    """The four losses of a batch: reconstruction and deformation over its anchors, latent over all its objects.
+
+    With an `adversary`, which learns from the codes here, the latent loss is its.
+    """
     codes = model.encode_features(torch.cat([batch.x, batch.x_moved]), generator)
     objects, moved = codes[: len(batch.x)], codes[len(batch.x) :]
     z, z_moved = getattr(objects, config.metric_on), getattr(moved, config.metric_on)
@@ -68,9 +76,13 @@ def training_losses(
     logits, x = model.decoder.reconstruction(logits, batch.x[batch.anchors])
     score = model.head.score(z[batch.first], z[batch.second])
     target = model.head.target(batch.value, batch.size[batch.first], batch.size[batch.second])
+    if adversary is None:
+        latent = latent_loss(objects.mean, objects.log_variance)
+    else:
+        latent = adversary.latent_loss(objects.sample, generator)
     return LossTerms(
         reconstruction=reconstruction_loss(logits, x, model.decoder.weight),
-        latent=latent_loss(objects.mean, objects.log_variance),
+        latent=latent,
         deformation=deformation_loss(z[batch.anchors], z_moved),
         metric=metric_loss(score, target, config.metric_loss),
     )
@@ -119,7 +131,7 @@ def training_step(state: TrainingState, data: PairData, features: Features, conf
     batch = batch_of_step(data, features, state.step, config, generator)
     batch = varied(batch, state.model.encoder, config, generator)
     with autocast(config.precision, state.device):
-        terms = training_losses(state.model, batch, generator, config)
+        terms = training_losses(state.model, batch, generator, config, state.adversary)
     values = require_finite(terms, state.step + 1)
     state.optimisers.step(terms, state.step + 1, rate_factor(config, state.step, state.seconds))
     state.step += 1
@@ -200,7 +212,10 @@ def train(
             config.matrix_learning_rate if config.optimisers == "muon" else config.metric_learning_rate,
             config.clip_norm,
         )
-        state = TrainingState(model, optimisers, average=config.average_decay is not None)
+        adversary = None
+        if config.latent_loss == "adversarial":
+            adversary = Adversary(model_config.latent, config.seed, device)
+        state = TrainingState(model, optimisers, adversary, average=config.average_decay is not None)
         state.load(folder)
         with TrainingLog(folder, state.step) as log:
             features = features_for(config, data_train, model.encoder, move, state.device, on_prepare)
