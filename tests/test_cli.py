@@ -338,7 +338,10 @@ def test_predict_answers_a_pair_and_a_list_alike(command, pictures, trained, tmp
         f"90% interval {answer['low']:.0f} to {answer['high']:.0f}"
     )
     assert ("unlike the training shapes" in text) == answer["novel"]
-    assert command("predict", trained, "--pairs", pictures / "pairs.csv", "--out", tmp_path / "out.csv").status == 0
+    lists = ("predict", trained, "--pairs", pictures / "pairs.csv", "--out", tmp_path / "out.csv")
+    assert command(*lists).status == 0
+    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "a,b,predicted,low,high"
+    assert command(*lists, "--novelty").status == 0
     with open(tmp_path / "out.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["a", "b", "predicted", "low", "high", "novelty"]

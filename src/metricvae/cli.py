@@ -203,6 +203,7 @@ def _evaluate_options(parser: Parser, _: Sequence[str]) -> None:
 def _predict_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     _pair_options(parser)
+    parser.add_argument("--novelty", action="store_true", help="a column: above 1, a shape is unlike the training's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
@@ -383,9 +384,10 @@ def _predict(options: Namespace) -> Fields:
             on_progress=lambda done, total: step("encoding shapes", done, total),
         )
     said = predictor.predict(encoded, listed.first, listed.second)
-    numbers = zip(said.value, said.low, said.high, said.novelty, strict=True)
+    extra = {"novelty": said.novelty} if options.novelty else {}
+    numbers = zip(said.value, said.low, said.high, *extra.values(), strict=True)
     rows = [[*names, *(f"{value:.2f}" for value in row)] for names, row in zip(listed.names, numbers, strict=True)]
-    write_rows(Path(options.out), ["a", "b", "predicted", "low", "high", "novelty"], rows)
+    write_rows(Path(options.out), ["a", "b", "predicted", "low", "high", *extra], rows)
     novel = int(said.novel.sum())
     document = {"pairs": len(rows), "novel": novel, "out": options.out}
     return _say(options, document, f"{len(rows)} pairs predicted, written to {options.out}{_warning(novel, len(rows))}")
@@ -461,7 +463,7 @@ VERBS = {
     "evaluate": Verb("measure a model on a data set", ("MODEL DATASET [--split NAME]",), _evaluate_options, _evaluate),
     "predict": Verb(
         "predict the overlap of two silhouettes, or of a list of pairs",
-        ("MODEL A B [--fit]", "MODEL --pairs pairs.csv --out out.csv [--fit]"),
+        ("MODEL A B [--fit]", "MODEL --pairs pairs.csv --out out.csv [--fit] [--novelty]"),
         _predict_options,
         _predict,
     ),
