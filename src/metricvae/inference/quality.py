@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 
 from metricvae.inference.predict import Predictor
 from metricvae.model.features import move_randomly
+from metricvae.objects.halves import largest_share
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.planar import Prepared, move_mask, solve
 
@@ -98,13 +98,7 @@ def decoded(predictor: Predictor, codes: torch.Tensor) -> Samples:
     cut = (pictures >= 0.5).astype(np.uint8)
     inked, black = (np.maximum((pictures > level).sum((1, 2)), least) for level, least in ((0.1, 1), (0.9, 0)))
     encoded = predictor.encode(cut.__getitem__, len(cut))
-    return Samples(pictures, black / inked, np.array(list(map(_largest_share, cut))), encoded.novelty.cpu().numpy())
-
-
-def _largest_share(mask: Mask) -> float:
-    pieces, _ = ndimage.label(mask, structure=np.ones((3, 3)))
-    areas = np.bincount(pieces.ravel())[1:]
-    return float(areas.max() / areas.sum()) if len(areas) else 0.0
+    return Samples(pictures, black / inked, np.array(list(map(largest_share, cut))), encoded.novelty.cpu().numpy())
 
 
 def _laid(mask: Mask, picture: Mask) -> Reconstruction:
