@@ -408,6 +408,18 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
     assert (tmp_path / "pair" / "pair.png").is_file()
 
 
+def test_label_halves_says_what_it_made(command, tmp_path):
+    arguments = ("label", "halves", "--objects", "glyphs", "--pairs", "80", "--cuts", "straight", "--middle")
+    said = command(*arguments, "--out", tmp_path / "data", "--json", "--workers", "1")
+    assert said.document["plan"]["cuts"] == ["straight"]
+    assert said.document["plan"]["middle"]
+    assert sum(said.document["counts"]["grades"].values()) == 80
+    assert (
+        f"80 labelled pairs; next: metricvae train {tmp_path / 'data'}"
+        in command(*arguments, "--out", tmp_path / "data").out
+    )
+
+
 def test_training_starts_from_a_model(command, trained, dataset_folder, tmp_path):
     said = command("train", dataset_folder, "--out", tmp_path / "model", "--start", trained, *TRAINING, "--json")
     assert said.document["start"]["model"] == trained.name
@@ -637,6 +649,10 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("label overlap --pairs 10 --out d", "objects (see metricvae label --help)"),
         ("label affinity --objects mixed --pairs 10 --out d", "'affinity' (choose from"),
         ("label overlap --objects mixed --pairs 0 --out d", "pairs is 0: expected at least 1"),
+        ("label halves --objects mixed --pairs 0 --out d", "pairs is 0: expected at least 1"),
+        ("label halves --objects mixed --pairs 9 --out d --cuts bent", "cuts is bent: expected some of straight"),
+        ("label halves --objects mixed --pairs 9 --out d --partners 3", "--partners is for overlap, got halves"),
+        ("label overlap --objects mixed --pairs 9 --out d --middle", "--middle is for halves, got overlap"),
         ("label overlap --objects mixed --pairs -5 --out d", "pairs is -5: expected at least 1"),
         ("label overlap --objects mixed --pairs ten --out d", "pairs: expected int, got ten"),
         ("label overlap --objects mixed --pairs 10 --seed -1 --out d", "seed is -1: expected at least 0"),

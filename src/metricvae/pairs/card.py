@@ -107,7 +107,6 @@ def label_error(labels: npt.NDArray[np.float64], dense: npt.NDArray[np.float64])
 def dataset_readme(card: dict[str, Any]) -> str:
     """The text for a card (see :func:`metricvae.pairs.labelling.label`)."""
     counts = card["counts"]
-    rows = [f"| {split} | {n} | {counts['pairs'].get(split, 0)} |" for split, n in sorted(counts["objects"].items())]
     spread = card["distributions"]
     quantiles = [
         " | ".join([f"| {title}", *(f"{number:.6g}" for number in spread[name])]) + " |"
@@ -128,7 +127,7 @@ def dataset_readme(card: dict[str, Any]) -> str:
         seed=card["plan"]["seed"],
         pairs=sum(counts["pairs"].values()),
         objects=sum(counts["objects"].values()),
-        rows="\n".join(rows),
+        rows="\n".join(split_rows(counts)),
     )
 
 
@@ -141,3 +140,8 @@ def _error_line(error: dict[str, float] | None) -> str:
         f"{pairs} of the pairs were also given to the dense search (every half degree and pixel, then off the grid).\n"
         f"The labels lie {mean:.3f} % below it on average, {worst:.2f} % at worst; {share:.1%} are within 1 %."
     )
+
+
+def split_rows(counts: dict[str, dict[str, int]]) -> list[str]:
+    """Lines of a table of objects and pairs by split."""
+    return [f"| {split} | {n} | {counts['pairs'].get(split, 0)} |" for split, n in sorted(counts["objects"].items())]

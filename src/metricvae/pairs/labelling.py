@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -19,10 +20,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metricvae.errors import InputError
 from metricvae.files import read_json, require_free_folder, sha256_of, sweep, write_json, write_text
+from metricvae.objects.halves import CUTS, Cut
 from metricvae.objects.images import read_folder
 from metricvae.objects.sources import SOURCES
 from metricvae.objects.splits import SPLITS, Split
@@ -31,6 +34,8 @@ from metricvae.overlap.workers import worker_pool
 from metricvae.pairs.card import dataset_readme, distributions, label_error
 from metricvae.pairs.cluster import ray_pool
 from metricvae.pairs.dataset import CARD, OBJECT_SCHEMA, OBJECTS, PAIR_SCHEMA, PAIRS
+from metricvae.pairs.halves_card import halves_baselines, halves_readme
+from metricvae.pairs.halving import HALF_PAIR_SCHEMA, HALF_SCHEMA, SHAPES_A_BLOCK, cut_part, lacking, pair_table
 from metricvae.pairs.parts import (
     Work,
     check_part,
@@ -43,6 +48,7 @@ from metricvae.pairs.parts import (
 from metricvae.pairs.sampling import check_enough, lacking_splits, objects_needed, plan_blocks
 
 PARTS = ".parts"
+SHAPES = "shapes.parquet"
 PLAN = "plan.json"
 OBJECTS_A_PART = 256
 MORE_OBJECTS = 64
@@ -92,8 +98,34 @@ class LabelProgress:
 Report = Callable[[LabelProgress], None]
 
 
+@dataclass(frozen=True)
+class HalvesPlan:
+    """Everything a data set of halves depends on.
+
+    Attributes:
+        objects: `glyphs`, `procedural`, `mixed`, or the path of a folder of images.
+        pairs: how many pairs; half of them match.
+        seed: the same plan with the same seed gives the same bytes.
+        fit: scale and centre images that are not 200x200.
+        cuts: kinds of line, one of them drawn for each cut.
+        middle: cut through the centroid, the paper's setting, not anywhere.
+        task: what is labelled.
+    """
+
+    objects: str
+    pairs: int
+    seed: int = 0
+    fit: bool = False
+    cuts: tuple[Cut, ...] = ("zigzag", "curved")
+    middle: bool = False
+    task: str = "halves"
+
+
+Plan = LabelPlan | HalvesPlan
+
+
 def label(
-    plan: LabelPlan,
+    plan: Plan,
     folder: Path,
     *,
     workers: int | None = None,
@@ -123,6 +155,9 @@ def label(
     parts = folder / PARTS
     with worker_pool(workers) if ray is None else ray_pool(ray, workers) as pool:
         _claim(plan, parts, facts)
+        if isinstance(plan, HalvesPlan):
+            _cut_shapes(plan, parts, pool, report)
+            return _finish_halves(plan, facts, folder)
         _draw_objects(plan, parts, pool, report)
         splits = pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist()
         by_split = plan_blocks(splits, plan.pairs, plan.partners, plan.seed)
@@ -145,11 +180,17 @@ def label(
     return _finish(facts, folder, paths, checked, check_paths)
 
 
-def _facts(plan: LabelPlan) -> dict[str, Any]:
+def _facts(plan: Plan) -> dict[str, Any]:
     for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0)):
-        if getattr(plan, name) < least:
+        if getattr(plan, name, least) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
-    facts = dataclasses.asdict(plan) | {"solver": SOLVER}
+    facts = dataclasses.asdict(plan)
+    if isinstance(plan, LabelPlan):
+        facts["solver"] = SOLVER
+    else:
+        facts["cuts"] = list(plan.cuts)
+        if not plan.cuts or set(plan.cuts) - set(CUTS):
+            raise InputError(f"cuts is {', '.join(plan.cuts) or 'empty'}: expected some of {', '.join(CUTS)}")
     if plan.objects not in SOURCES:
         facts["objects"] = Path(plan.objects).resolve().name
     return facts
@@ -170,18 +211,20 @@ def _tidy(folder: Path) -> None:
     sweep(folder, (PAIRS, OBJECTS, README, CARD))
 
 
-def _claim(plan: LabelPlan, parts: Path, facts: dict[str, Any]) -> None:
+def _claim(plan: Plan, parts: Path, facts: dict[str, Any]) -> None:
     """Make the folder this plan's own. A folder of images is read first: one that cannot serve claims nothing."""
     mine = facts | {"version": version("metricvae")}
     if (parts / PLAN).is_file() and read_json(parts / PLAN) != mine:
         raise InputError(
             f"{parts.parent} holds an unfinished data set of another plan or version: choose another folder"
         )
-    if plan.objects not in SOURCES and not (parts / OBJECTS).exists():
+    shapes = parts / (OBJECTS if isinstance(plan, LabelPlan) else SHAPES)
+    if plan.objects not in SOURCES and not shapes.exists():
         table = object_table(read_folder(Path(plan.objects), fit=plan.fit))
-        check_enough(table["split"].to_pylist(), plan.pairs)
+        if isinstance(plan, LabelPlan):
+            check_enough(table["split"].to_pylist(), plan.pairs)
         write_json(parts / PLAN, mine)
-        write_table(parts / OBJECTS, [table], OBJECT_SCHEMA)
+        write_table(shapes, [table], OBJECT_SCHEMA)
     else:
         write_json(parts / PLAN, mine)
 
@@ -196,18 +239,58 @@ def _draw_objects(plan: LabelPlan, parts: Path, pool: Executor, report: Report) 
     if (parts / OBJECTS).exists():
         return
     work = Work(draw_part, (plan.objects, plan.seed))
-    paths: list[Path] = []
     splits: list[Split] = []
+
+    def lack(fresh: Sequence[Path]) -> bool:
+        splits.extend(itertools.chain.from_iterable(pq.read_table(path)["split"].to_pylist() for path in fresh))
+        return bool(lacking_splits(splits, plan.pairs))
+
     total = objects_needed(plan.pairs, plan.partners)
-    while len(splits) < total or lacking_splits(splits, plan.pairs):
-        end = max(total, len(splits) + MORE_OBJECTS)
-        starts = range(len(splits), end, OBJECTS_A_PART)
-        sizes = [min(OBJECTS_A_PART, end - start) for start in starts]
-        fresh = [parts / f"objects-{start:09d}.parquet" for start in starts]
-        run_parts(pool, work, list(zip(starts, sizes, strict=True)), fresh, sizes, step("drawing shapes", report))
-        splits += itertools.chain.from_iterable(pq.read_table(path)["split"].to_pylist() for path in fresh)
-        paths += fresh
+    paths = _spans(parts, work, total, lack, pool, step("drawing shapes", report))
     write_table(parts / OBJECTS, map(pq.read_table, paths), OBJECT_SCHEMA)
+
+
+def _cut_shapes(plan: HalvesPlan, parts: Path, pool: Executor, report: Report) -> None:
+    """Cut the shapes of a source or a folder, and more of a source's while a split has too few."""
+    if (parts / OBJECTS).exists():
+        return
+    names = ["shape", "family", "split"]
+    tables: list[pa.Table] = []
+
+    def lack(fresh: Sequence[Path]) -> bool:
+        tables.extend(pq.read_table(path, columns=names) for path in fresh)
+        return plan.objects in SOURCES and lacking(pa.concat_tables(tables), plan.pairs, plan.seed)
+
+    times, total = 2, plan.pairs // 4 + plan.pairs // 50 + 2 * SHAPES_A_BLOCK
+    shapes = plan.objects
+    if plan.objects not in SOURCES:
+        shapes, total = str(parts / SHAPES), pq.read_metadata(parts / SHAPES).num_rows
+        times = 2 * math.ceil(1.3 * plan.pairs / 4 / total)
+    work = Work(cut_part, (shapes, plan.seed, plan.cuts, times, plan.middle))
+    paths = _spans(parts, work, total, lack, pool, step("cutting shapes", report))
+    write_table(parts / OBJECTS, map(pq.read_table, paths), HALF_SCHEMA)
+
+
+def _spans(
+    parts: Path,
+    work: Work,
+    total: int,
+    lack: Callable[[Sequence[Path]], bool],
+    pool: Executor,
+    report: Callable[[int, int], None],
+) -> list[Path]:
+    """Files of objects made from shapes 0 to `total`, and of more shapes while `lack`, told the new files, says so."""
+    paths: list[Path] = []
+    end, lacks = 0, True
+    while lacks:
+        start, end = end, max(total, end + MORE_OBJECTS)
+        starts = range(start, end, OBJECTS_A_PART)
+        sizes = [min(OBJECTS_A_PART, end - first) for first in starts]
+        fresh = [parts / f"objects-{first:09d}.parquet" for first in starts]
+        run_parts(pool, work, list(zip(starts, sizes, strict=True)), fresh, sizes, report)
+        paths += fresh
+        lacks = lack(fresh)
+    return paths
 
 
 def _checked(plan: LabelPlan) -> npt.NDArray[np.int64]:
@@ -245,9 +328,30 @@ def _finish(
     return card
 
 
+def _finish_halves(plan: HalvesPlan, facts: dict[str, Any], folder: Path) -> dict[str, Any]:
+    halves = pq.read_table(folder / PARTS / OBJECTS)
+    write_table(folder / PAIRS, [pair_table(halves, plan.pairs, plan.seed)], HALF_PAIR_SCHEMA)
+    write_table(folder / OBJECTS, [halves], HALF_SCHEMA)
+    card = {
+        "task": facts["task"],
+        "unit": "1 where two halves belong together, 0 where not",
+        "otherwise": 0.0,
+        "plan": facts,
+        "version": version("metricvae"),
+        "counts": _counts(folder) | {"grades": _tally(pq.read_table(folder / PAIRS)["grade"])},
+        "baselines": halves_baselines(folder),
+        "sha256": {name: sha256_of(folder / name) for name in (OBJECTS, PAIRS)},
+    }
+    write_text(folder / README, halves_readme(card))
+    write_json(folder / CARD, card)
+    _tidy(folder)
+    return card
+
+
 def _counts(folder: Path) -> dict[str, Any]:
     objects, pairs = (pq.read_table(folder / name, columns=["split"])["split"] for name in (OBJECTS, PAIRS))
-    return {
-        name: {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}
-        for name, column in (("objects", objects), ("pairs", pairs))
-    }
+    return {name: _tally(column) for name, column in (("objects", objects), ("pairs", pairs))}
+
+
+def _tally(column: pa.ChunkedArray) -> dict[str, int]:
+    return {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}

@@ -99,19 +99,20 @@ def draw_part(source: str, seed: int, span: tuple[int, int], path: Path) -> None
 
 def object_table(shapes: Sequence[Silhouette]) -> pa.Table:
     """Shapes as rows of objects.parquet."""
-    rows = [
-        {
-            "id": shape.id,
-            "image": {"bytes": encode_png(shape.mask), "path": None},
-            "source": shape.source,
-            "family": shape.family,
-            "group": shape.group,
-            "area": shape.area,
-            "split": split_of(shape.group),
-        }
-        for shape in shapes
-    ]
-    return pa.Table.from_pylist(rows, OBJECT_SCHEMA)
+    return pa.Table.from_pylist(list(map(object_row, shapes)), OBJECT_SCHEMA)
+
+
+def object_row(shape: Silhouette) -> dict[str, Any]:
+    """A shape as a row of objects.parquet."""
+    return {
+        "id": shape.id,
+        "image": {"bytes": encode_png(shape.mask), "path": None},
+        "source": shape.source,
+        "family": shape.family,
+        "group": shape.group,
+        "area": shape.area,
+        "split": split_of(shape.group),
+    }
 
 
 def label_part(effort: Effort, device: str | None, objects: Path, shard: tuple[str, list[Block]], path: Path) -> None:

@@ -34,7 +34,7 @@ def plan_blocks(splits: Sequence[Split], pairs: int, partners: int, seed: int) -
     """
     check_enough(splits, pairs)
     members = {split: [i for i, of in enumerate(splits) if of == split] for split in SPLITS}
-    quota = _quotas(pairs)
+    quota = quotas(pairs)
     return {
         split: _blocks(members[split], quota[split], partners + 1, np.random.default_rng([seed, place]))
         for place, split in enumerate(SPLITS)
@@ -48,16 +48,17 @@ def check_enough(splits: Sequence[Split], pairs: int) -> None:
         counts = ", ".join(f"{split} {splits.count(split)}" for split in SPLITS)
         raise InputError(
             f"{len(splits)} objects (by split: {counts}) cannot form {pairs} distinct pairs with "
-            f"{_quotas(pairs)[lacking[0]]} in {lacking[0]}: give more objects or ask for fewer pairs"
+            f"{quotas(pairs)[lacking[0]]} in {lacking[0]}: give more objects or ask for fewer pairs"
         )
 
 
 def lacking_splits(splits: Sequence[Split], pairs: int) -> list[Split]:
     """The splits whose objects are too few for their share of `pairs` distinct pairs."""
-    return [split for split, quota in _quotas(pairs).items() if quota > math.comb(splits.count(split), 2)]
+    return [split for split, quota in quotas(pairs).items() if quota > math.comb(splits.count(split), 2)]
 
 
-def _quotas(pairs: int) -> dict[Split, int]:
+def quotas(pairs: int) -> dict[Split, int]:
+    """How many of so many pairs are each split's."""
     shares = {split: int(pairs * share) for split, share in SPLITS.items()}
     shares["train"] += pairs - sum(shares.values())
     return shares
