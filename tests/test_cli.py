@@ -28,6 +28,7 @@ import metricvae
 from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL, TRAINING, draw_pictures
 from dataset_problem import PLAN, QUICK, contents
 from metricvae import cli, files
+from metricvae.cli.train import _losses
 from metricvae.errors import InputError
 from metricvae.model.checkpoints import load_model
 from metricvae.model.optimisers import LOSSES
@@ -280,7 +281,7 @@ def test_label_takes_a_folder_of_pictures_of_any_size_with_fit(command, tmp_path
 
 def test_train_writes_a_model(trained):
     assert {path.name for path in trained.iterdir()} - {"tensorboard"} == {
-        *("config.json", "model.safetensors", "log.jsonl", "README.md")
+        *("config.json", "model.safetensors", "reference.safetensors", "log.jsonl", "README.md")
     }
     assert load_model(trained).facts["steps"] == 3
 
@@ -296,7 +297,7 @@ def test_an_interrupted_training_goes_on_when_the_command_is_run_again(
             raise KeyboardInterrupt
         return ""
 
-    monkeypatch.setattr(cli, "_losses", interrupt)
+    monkeypatch.setattr("metricvae.cli.train._losses", interrupt)
     arguments = ("train", dataset_folder, "--out", tmp_path / "model", *TRAINING)
     said = command(*arguments)
     assert said == Outcome(130, "", "metricvae: interrupted; run the same command again\n")
@@ -440,12 +441,12 @@ def test_numbers_that_json_lacks_become_null(command, monkeypatch):
 
 def test_lines_below_the_training_bar_fit_a_terminal():
     now = {"reconstruction": 31295.4, "latent": 1234.5, "deformation": 2.345e-5, "metric": 0.0012345}
-    lines = cli._losses(SimpleNamespace(**now, validation_r2=-1234.5)).splitlines()
+    lines = _losses(SimpleNamespace(**now, validation_r2=-1234.5)).splitlines()
     assert lines == [
         "reconstruction 31,295  latent 1,234  deformation 2.35e-05  metric 0.00123",
         "validation R^2 -1234.5000",
     ]
-    assert cli._losses(SimpleNamespace(**now, validation_r2=None)).endswith("not measured yet")
+    assert _losses(SimpleNamespace(**now, validation_r2=None)).endswith("not measured yet")
 
 
 # Bad pictures and lists

@@ -83,7 +83,7 @@ class Reference:
     def write(self, folder: Path) -> dict[str, Any]:
         """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
         tensors = {name: getattr(self, name) for name in _TENSORS}
-        write_tensors(folder / FILE, tensors, {"floor": self.floor, "limit": self.limit})
+        write_tensors(folder / FILE, tensors, {"scalars": [self.floor, self.limit]})
         return {"sha256": sha256_of(folder / FILE)}
 
     @classmethod
@@ -97,7 +97,8 @@ class Reference:
         checkpoint = read_tensors(folder / FILE)
         try:
             tensors = {name: checkpoint.tensors[name] for name in _TENSORS}
-            return cls(**tensors, floor=checkpoint.numbers["floor"], limit=checkpoint.numbers["limit"])
+            floor, limit = checkpoint.numbers["scalars"]
+            return cls(**tensors, floor=floor, limit=limit)
         except KeyError as error:
             raise InputError(f"{folder / FILE} lacks {error}: restore it or train the model again") from None
 

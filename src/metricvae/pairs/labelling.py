@@ -185,12 +185,12 @@ def _facts(plan: Plan) -> dict[str, Any]:
         if getattr(plan, name, least) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
     facts = dataclasses.asdict(plan)
-    if isinstance(plan, LabelPlan):
-        facts["solver"] = SOLVER
-    else:
+    if isinstance(plan, HalvesPlan):
         facts["cuts"] = list(plan.cuts)
         if not plan.cuts or set(plan.cuts) - set(CUTS):
             raise InputError(f"cuts is {', '.join(plan.cuts) or 'empty'}: expected some of {', '.join(CUTS)}")
+    else:
+        facts["solver"] = SOLVER
     if plan.objects not in SOURCES:
         facts["objects"] = Path(plan.objects).resolve().name
     return facts
@@ -218,10 +218,10 @@ def _claim(plan: Plan, parts: Path, facts: dict[str, Any]) -> None:
         raise InputError(
             f"{parts.parent} holds an unfinished data set of another plan or version: choose another folder"
         )
-    shapes = parts / (OBJECTS if isinstance(plan, LabelPlan) else SHAPES)
+    shapes = parts / (SHAPES if isinstance(plan, HalvesPlan) else OBJECTS)
     if plan.objects not in SOURCES and not shapes.exists():
         table = object_table(read_folder(Path(plan.objects), fit=plan.fit))
-        if isinstance(plan, LabelPlan):
+        if not isinstance(plan, HalvesPlan):
             check_enough(table["split"].to_pylist(), plan.pairs)
         write_json(parts / PLAN, mine)
         write_table(shapes, [table], OBJECT_SCHEMA)

@@ -1,0 +1,113 @@
+"""The command line: thin doors over the library, a module for each few verbs. Only here is anything printed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import Namespace
+
+from metricvae import __version__
+from metricvae.cli.label import LABEL
+from metricvae.cli.parser import Help, Parser, Verb
+from metricvae.cli.predict import PREDICT
+from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
+from metricvae.cli.solve import SOLVE
+from metricvae.cli.train import EVALUATE, TRAIN
+from metricvae.errors import InputError
+
+VERBS: dict[str, Verb] = {
+    "quickstart": QUICKSTART,
+    "solve": SOLVE,
+    "label": LABEL,
+    "train": TRAIN,
+    "evaluate": EVALUATE,
+    "predict": PREDICT,
+    "reproduce": REPRODUCE,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns 0 when it is done, 2 when the input is at fault, 130 when it was interrupted."""
+    try:
+        _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except SystemExit as end:  # --help
+        return int(end.code or 0)
+    except InputError as error:
+        return _complain(str(error), 2)
+    except KeyboardInterrupt:
+        return _complain("interrupted; run the same command again", 130)
+    except BrokenPipeError:  # whoever read our answer has enough of it
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        return _complain(f"{error.filename or 'the output'}: {error.strerror or error}; mend that and run it again", 2)
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    match arguments:
+        case []:
+            raise InputError(f"expected a verb: {', '.join(VERBS)} (see metricvae --help)")
+        case ["-h" | "--help", *_]:
+            print(_overview())
+        case ["--version", *_]:
+            print(f"metricvae {__version__}")
+        case [name, *rest] if name in VERBS:
+            options = _parse(name, rest)
+            document = VERBS[name].run(options)
+            if options.json:
+                print(json.dumps(_finite(document), indent=2))
+        case [name, *_]:
+            raise InputError(f"there is no verb '{name}': expected {', '.join(VERBS)} (see metricvae --help)")
+
+
+def _overview() -> str:
+    verbs = "\n".join(f"  {name:11} {verb.does}" for name, verb in VERBS.items())
+    return (
+        "usage: metricvae VERB ...\n\n"
+        "Learn a transformation-invariant metric between shapes and answer it in one shot.\n\n"
+        f"verbs:\n{verbs}\n\n"
+        "options:\n  -h, --help  this\n  --version   print the version\n\n"
+        "metricvae VERB --help says what each takes. Start with: metricvae quickstart"
+    )
+
+
+def _parse(name: str, arguments: list[str]) -> Namespace:
+    verb = VERBS[name]
+    prog = f"metricvae {name}"
+    usage = "\n       ".join(f"{prog} {line}" for line in verb.usage)
+    does = f"{verb.does[0].upper()}{verb.does[1:]}."
+    parser = Parser(prog=prog, usage=usage, description=does, formatter_class=Help, allow_abbrev=False)
+    verb.add_options(parser, arguments)
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    return parser.instantiate(parser.parse_args(arguments))
+
+
+def _drop_output() -> None:
+    """Python writes what is left to stdout once more when it ends, and would fail again."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"metricvae: {message}", file=sys.stderr)
+    return status
+
+
+def _finite(document: Any) -> Any:
+    """The document with null for numbers that JSON does not have."""
+    match document:
+        case dict():
+            return {name: _finite(value) for name, value in document.items()}
+        case list() | tuple():
+            return [_finite(value) for value in document]
+        case float() if not math.isfinite(document):
+            return None
+    return document

@@ -1,0 +1,79 @@
+"""What several verbs ask and say."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from metricvae.cli.parser import Fields, Parser
+from metricvae.errors import InputError
+
+
+def say(options: Namespace, document: Fields, text: str) -> Fields:
+    """Print the text unless JSON was asked for; returns the document."""
+    if not options.json:
+        print(text)
+    return document
+
+
+def pair_options(parser: Parser) -> None:
+    """Options for two images, or a list of pairs."""
+    parser.add_argument("a", nargs="?", help="image of the first shape: white on black, 200x200")
+    parser.add_argument("b", nargs="?", help="image of the second shape")
+    parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it) instead of A B")
+    parser.add_argument("--out", help="CSV to write, with --pairs only")
+    parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+
+
+def wants_list(options: Namespace) -> bool:
+    """Whether `--pairs` and `--out` were given, and not A and B.
+
+    Raises:
+        InputError: neither, both, or an `--out` that cannot be written.
+    """
+    if options.pairs is None:
+        if options.a is None or options.b is None:
+            raise InputError("got fewer than two images: give A and B, or --pairs pairs.csv --out out.csv")
+        if options.out is not None:
+            raise InputError("got two images and --out: the answer to one pair is printed, --out goes with --pairs")
+        return False
+    if options.a is not None:
+        raise InputError("got two images and --pairs: give one or the other")
+    if options.out is None:
+        raise InputError("--pairs needs --out: name the CSV to write")
+    if Path(options.out).is_dir():
+        raise InputError(f"{options.out} is a folder: name the CSV to write after --out")
+    if Path(options.out).resolve() == Path(options.pairs).resolve():
+        raise InputError(f"{options.out} is the list of pairs itself: give --out another name")
+    return True
+
+
+@contextlib.contextmanager
+def about(*paths: str) -> Iterator[None]:
+    """Name the first path in a complaint that names none of them."""
+    try:
+        yield
+    except InputError as error:
+        if any(path in str(error) for path in paths):
+            raise
+        raise InputError(f"{paths[0]}: {error}") from error
+
+
+def device_named(name: str) -> str:
+    """A device of PyTorch's that is there; `auto` is a card where there is one.
+
+    Raises:
+        InputError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name).item()
+    except Exception:  # PyTorch raises many kinds for what it lacks
+        raise InputError(f"device '{name}' is not to be had here: use cpu or auto") from None
+    return name

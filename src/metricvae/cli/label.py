@@ -1,0 +1,84 @@
+"""`metricvae label`: data sets."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import Namespace
+
+from metricvae.cli.common import about, device_named, say
+from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.errors import InputError
+from metricvae.progress import progress
+
+if TYPE_CHECKING:
+    from metricvae.pairs.labelling import Plan
+
+
+def _label_options(parser: Parser, _: Sequence[str]) -> None:
+    parser.add_argument("task", choices=["overlap", "halves"], help="what to label")
+    parser.add_argument("--objects", required=True, help="glyphs, procedural, mixed, or a folder of images")
+    parser.add_argument("--pairs", type=int, required=True, help="how many pairs")
+    parser.add_argument("--seed", type=int, default=0, help="the same plan with the same seed gives the same bytes")
+    parser.add_argument("--out", required=True, help="folder of the data set")
+    parser.add_argument("--partners", type=int, help="overlap: how many others each shape meets; default: 7")
+    parser.add_argument("--check", type=int, help="overlap: pairs to check against the dense search, for the card")
+    parser.add_argument("--cuts", help="halves: straight,zigzag,curved or some of them; default: zigzag,curved")
+    parser.add_argument("--middle", action="store_true", help="halves: cut through the centroid, not anywhere")
+    parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
+    parser.add_argument("--device", default="cpu", help="cpu: all its cores; cuda: pairs by the thousand on a card")
+    parser.add_argument("--ray", metavar="ADDRESS", help="work on a Ray cluster: its address, or local to start one")
+    parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+
+
+def _label(options: Namespace) -> Fields:
+    from metricvae.pairs.labelling import label
+
+    device = "cpu" if options.device == "cpu" else device_named(options.device)  # PyTorch takes seconds to load
+    if device != "cpu" and options.ray is not None:
+        raise InputError(f"--ray works on processors, --device {device} on this machine's card: give one of the two")
+    plan = _label_plan(options, batched=device != "cpu")
+    with progress() as step, about(options.objects, options.out):
+        card = label(
+            plan,
+            Path(options.out),
+            workers=options.workers,
+            ray=options.ray,
+            device=device,
+            on_progress=lambda p: step(p.stage, p.done, p.total),
+        )
+    text = f"{options.pairs} labelled pairs; next: metricvae train {shlex.quote(options.out)} --out MODEL"
+    return say(options, card, text)
+
+
+def _label_plan(options: Namespace, *, batched: bool) -> Plan:
+    from metricvae.pairs.labelling import HalvesPlan, LabelPlan
+
+    common: dict[str, Any] = {name: getattr(options, name) for name in ("objects", "pairs", "seed", "fit")}
+    own = {
+        "overlap": {"partners": options.partners, "check": options.check},
+        "halves": {"cuts": options.cuts and tuple(options.cuts.split(",")), "middle": options.middle or None},
+    }
+    given = {task: {name: value for name, value in one.items() if value is not None} for task, one in own.items()}
+    for task, one in given.items():
+        if one and task != options.task:
+            raise InputError(f"--{next(iter(one))} is for {task}, got {options.task}: leave it out")
+    if options.task == "overlap":
+        return LabelPlan(**common, **given["overlap"], batched=batched)
+    if batched:
+        raise InputError("--device is for overlap: halves need no search, leave it out")
+    return HalvesPlan(**common, **given["halves"])
+
+
+LABEL = Verb(
+    "make a data set of labelled pairs; resumes by itself",
+    (
+        "overlap --objects SOURCE --pairs N --out DATASET [--seed N] [--fit] [--workers N]",
+        "halves --objects SOURCE --pairs N --out DATASET [--cuts KINDS] [--middle] [--seed N] [--fit]",
+    ),
+    _label_options,
+    _label,
+)

@@ -1,0 +1,58 @@
+"""A parser whose complaints are one line each, and whose help shows what matters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+from metricvae.errors import InputError
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One door.
+
+    Attributes:
+        does: what it does, in a line.
+        usage: what to write after its name.
+        add_options: adds its options to a parser, knowing the arguments that will be parsed.
+        run: does it, says so, and returns the document that `--json` prints.
+    """
+
+    does: str
+    usage: tuple[str, ...]
+    add_options: Callable[[Parser, Sequence[str]], None]
+    run: Callable[[Namespace], Fields]
+
+
+class Parser(ArgumentParser):
+    """An argument parser whose every complaint is one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        raise InputError(f"{_plain(message)} (see {self.prog} --help)")
+
+
+class Help(DefaultHelpFormatter):
+    """Help that shows defaults where there are some, and types where the words beside an option do not say them."""
+
+    def _get_help_string(self, action: Any) -> str:
+        if "." in action.dest:
+            text = str(super()._get_help_string(action))
+            return text.replace("type: %(type)s, ", "") if "{" in self._metavar_formatter(action, "")(1)[0] else text
+        shown = action.option_strings and action.default not in (None, "==SUPPRESS==") and action.default is not False
+        return f"{action.help} (default: %(default)s)" if shown else str(action.help)
+
+
+def _plain(message: str) -> str:
+    """A complaint of jsonargparse in the words of the command line."""
+    message = re.sub(r'(?:Parser key|argument) "?([\w.]+)"?:', r"\1:", message)
+    message = re.sub(r"<class '(?:builtins\.)?([\w.]+)'>", r"\1", " ".join(message.split()))
+    message = re.sub(r"typing\.Literal\[(.+?)\]", r"one of \1", message)
+    message = re.sub(r"Does not validate against any of the Union subtypes.*Given value: ", "cannot take ", message)
+    return re.sub(r"Expected an? (.+?)\. Got value: ", r"expected \1, got ", message)

@@ -1,0 +1,81 @@
+"""`metricvae predict`: answers in one shot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import Namespace
+
+from metricvae.cli.common import about, device_named, pair_options, say, wants_list
+from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.progress import progress
+
+if TYPE_CHECKING:
+    from metricvae.inference import Predictor
+
+
+def _predict_options(parser: Parser, _: Sequence[str]) -> None:
+    parser.add_argument("model", help="folder, or the name of a model that ships")
+    pair_options(parser)
+    parser.add_argument("--novelty", action="store_true", help="a column: above 1, a shape is unlike the training's")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+
+
+def _predict(options: Namespace) -> Fields:
+    from metricvae.objects.images import read_image
+    from metricvae.pairs.lists import read_pair_list, write_rows
+
+    listing = wants_list(options)
+    predictor = calibrated(options)
+    if not listing:
+        a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
+        said = predictor.predict_masks([(a, b)])
+        document = {"predicted": float(said.value[0]), "low": float(said.low[0]), "high": float(said.high[0])}
+        document |= {"novelty": float(said.novelty[0]), "novel": bool(said.novel[0])}
+        interval = f"{said.level:.0%} interval {said.low[0]:.0f} to {said.high[0]:.0f}"
+        text = f"predicted maximum overlap {said.value[0]:.0f} pixels, {interval}{_warning(int(said.novel[0]), 1)}"
+        return say(options, document, text)
+    listed = read_pair_list(Path(options.pairs))
+    with progress() as step:
+        encoded = predictor.encode(
+            lambda i: read_image(listed.files[i], fit=options.fit),
+            len(listed.files),
+            on_progress=lambda done, total: step("encoding shapes", done, total),
+        )
+    said = predictor.predict(encoded, listed.first, listed.second)
+    extra = {"novelty": said.novelty} if options.novelty else {}
+    numbers = zip(said.value, said.low, said.high, *extra.values(), strict=True)
+    rows = [[*names, *(f"{value:.2f}" for value in row)] for names, row in zip(listed.names, numbers, strict=True)]
+    write_rows(Path(options.out), ["a", "b", "predicted", "low", "high", *extra], rows)
+    novel = int(said.novel.sum())
+    document = {"pairs": len(rows), "novel": novel, "out": options.out}
+    return say(options, document, f"{len(rows)} pairs predicted, written to {options.out}{_warning(novel, len(rows))}")
+
+
+def _warning(novel: int, pairs: int) -> str:
+    """What is said when shapes are unlike those the model was trained on."""
+    if not novel:
+        return ""
+    which = "a shape here is" if pairs == 1 else f"in {novel} pairs a shape is"
+    return f"\n{which} unlike the training shapes: wider interval, still a guess; `metricvae solve` is exact"
+
+
+def calibrated(options: Namespace) -> Predictor:
+    """The model of the options, which must have been calibrated."""
+    from metricvae.inference import Predictor
+    from metricvae.inference.conformal import Conformal
+
+    predictor = Predictor.load(options.model, device_named(options.device))
+    with about(options.model):
+        Conformal.from_json(predictor.loaded.calibration)
+    return predictor
+
+
+PREDICT = Verb(
+    "predict the overlap of two silhouettes, or of a list of pairs",
+    ("MODEL A B [--fit]", "MODEL --pairs pairs.csv --out out.csv [--fit] [--novelty]"),
+    _predict_options,
+    _predict,
+)

@@ -1,0 +1,78 @@
+"""`metricvae quickstart` and `metricvae reproduce`: reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from metricvae.cli.common import say
+from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.progress import progress
+
+
+def _quickstart_options(parser: Parser, _: Sequence[str]) -> None:
+    parser.add_argument("--out", default="metricvae-quickstart", help="folder for data, models and report")
+    parser.add_argument("--seed", type=int, default=0, help="of the shapes, the pairs and the training")
+
+
+def _quickstart(options: Namespace) -> Fields:
+    from metricvae.experiments.quickstart import quickstart
+
+    with progress() as step:
+        summary = quickstart(Path(options.out), seed=options.seed, on_step=step)
+    return say(options, summary.to_json(), summary.text())
+
+
+def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
+    from metricvae.experiments import FIGURES
+
+    parser.add_argument("what", choices=["table-1", *FIGURES, "ablations", "all"], help="which table or figure")
+    parser.add_argument("--out", required=True, help="folder of the report")
+    parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
+    parser.add_argument("--model", default="overlap", help="the model beside the paper's; default: the one that ships")
+    parser.add_argument("--paper-steps", type=int, default=500, help="training steps of the paper's network in Table 1")
+    parser.add_argument("--steps", type=int, default=400, help="training steps of each variant, and of the figures")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
+    parser.add_argument("--seed", type=int, default=0, help="of the pairs, the batches and the paper's network")
+
+
+def _reproduce(options: Namespace) -> Fields:
+    from metricvae.experiments.ablations import reproduce_ablations
+    from metricvae.experiments.everything import reproduce_all
+    from metricvae.experiments.figures import reproduce_figure
+    from metricvae.experiments.reproduce import reproduce_table_1
+
+    out, steps, seeds = Path(options.out), options.steps, options.seeds
+    dataset = None if options.dataset is None else Path(options.dataset)
+    with progress() as step:
+        common: dict[str, Any] = {"dataset": dataset, "seed": options.seed, "on_step": step}
+        paper = {"model": options.model, "paper_steps": options.paper_steps}
+        summary: Any
+        match options.what:
+            case "table-1":
+                summary = reproduce_table_1(out, **paper, **common)
+            case "ablations":
+                summary = reproduce_ablations(out, steps=steps, seeds=seeds, **common)
+            case "all":
+                summary = reproduce_all(out, steps=steps, seeds=seeds, **paper, **common)
+            case figure:
+                summary = reproduce_figure(figure, out, model=options.model, steps=steps, **common)
+    return say(options, summary.to_json(), summary.text())
+
+
+QUICKSTART = Verb(
+    "the main job, small, on embedded shapes: label, train, Table 1, pictures",
+    ("[--out DIR] [--seed N]",),
+    _quickstart_options,
+    _quickstart,
+)
+
+REPRODUCE = Verb(
+    "tables and figures of the paper: JSON, Markdown, PNG, one HTML page",
+    ("table-1|figure-1.2|...|ablations|all --out REPORT [--dataset DATASET] [--model MODEL] [--seed N]",),
+    _reproduce_options,
+    _reproduce,
+)

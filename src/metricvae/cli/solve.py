@@ -1,0 +1,92 @@
+"""`metricvae solve`: exact answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import Namespace
+
+from metricvae.cli.common import pair_options, say, wants_list
+from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.errors import InputError
+from metricvae.progress import progress
+
+if TYPE_CHECKING:
+    from metricvae.overlap import Overlap
+
+
+def _solve_options(parser: Parser, _: Sequence[str]) -> None:
+    pair_options(parser)
+    parser.add_argument(
+        "--certify", type=float, metavar="EPS", help="prove that nothing beats the answer by more: 0.01"
+    )
+    parser.add_argument("--cells", type=int, default=2_000_000, help="give a proof up after so many boxes of motions")
+    parser.add_argument("--workers", type=int, help="processes; default all cores")
+
+
+def _solve(options: Namespace) -> Fields:
+    from metricvae.overlap.many import solve_files
+    from metricvae.pairs.lists import read_pair_list, write_rows
+
+    if options.certify is not None:
+        return _certify(options)
+    if not wants_list(options):
+        found = next(solve_files([(Path(options.a), Path(options.b))], fit=options.fit))
+        document = _overlap_document(found)
+        return say(options, document, _columns(document))
+    listed = read_pair_list(Path(options.pairs))
+    files = [(listed.files[i], listed.files[j]) for i, j in zip(listed.first, listed.second, strict=True)]
+    rows = []
+    answers = solve_files(files, fit=options.fit, workers=options.workers)
+    with progress() as step:
+        step("solving pairs", 0, len(files))
+        for names, found in zip(listed.names, answers, strict=True):
+            pose = found.pose
+            rows.append([*names, f"{found.area:.2f}", f"{pose.angle_deg:.3f}", f"{pose.dx:.3f}", f"{pose.dy:.3f}"])
+            step("solving pairs", len(rows), len(files))
+    write_rows(Path(options.out), ["a", "b", "overlap", "angle_deg", "dx", "dy"], rows)
+    document = {"pairs": len(rows), "out": options.out}
+    return say(options, document, f"{len(rows)} pairs solved, written to {options.out}")
+
+
+def _overlap_document(found: Overlap) -> Fields:
+    pose = dataclasses.asdict(found.pose)
+    return {"overlap": found.area, **pose, "area_a": found.area_a, "area_b": found.area_b}
+
+
+def _columns(document: Fields) -> str:
+    return "\n".join(f"{name:10} {value:10.2f}" for name, value in document.items())
+
+
+def _certify(options: Namespace) -> Fields:
+    from metricvae.objects.images import read_image
+    from metricvae.overlap import Prepared, certify
+
+    if wants_list(options):
+        raise InputError("--certify takes its time for one pair A B, got --pairs: give two images")
+    a, b = (Prepared(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b))
+    with progress() as step:
+        found = certify(
+            a,
+            b,
+            options.certify,
+            most_cells=options.cells,
+            on_progress=lambda cells: step("proving", cells, options.cells),
+        )
+    document = _overlap_document(found.overlap)
+    proof = {"upper": found.upper, "gap": found.gap, "proven": found.proven, "cells": found.cells}
+    said = f"proven: no motion overlaps by more than {found.upper:.2f} pixels, {found.gap:.2%} above what was found"
+    if not found.proven:
+        said += f"; --certify {options.certify:g} would take more than {found.cells} boxes, give more --cells"
+    return say(options, document | proof, f"{_columns(document)}\n{said}")
+
+
+SOLVE = Verb(
+    "the exact maximum overlap of two silhouettes, or of a list of pairs",
+    ("A B [--fit] [--certify EPS]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
+    _solve_options,
+    _solve,
+)

@@ -1,0 +1,107 @@
+"""`metricvae train` and `metricvae evaluate`: models, and how good they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from metricvae.cli.common import about, device_named, say
+from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.predict import calibrated
+from metricvae.progress import progress
+
+
+def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
+    from metricvae.model.presets import PRESETS, preset
+    from metricvae.model.settings import TrainingConfig
+
+    parser.add_argument("dataset", help="folder that `metricvae label` wrote")
+    parser.add_argument("--preset", default="overlap", help=f"one of {', '.join(PRESETS)}")
+    parser.add_argument("--out", required=True, help="folder of the model")
+    parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    default = preset(_named(arguments, "--preset") or "overlap").training
+    parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
+
+
+def _named(arguments: Sequence[str], option: str) -> str | None:
+    """The value of an option before anything is parsed; the last one counts."""
+    found = None
+    for place, argument in enumerate(arguments):
+        if argument == option:
+            found = "".join(arguments[place + 1 : place + 2])
+        elif argument.startswith(f"{option}="):
+            found = argument.partition("=")[2]
+    return found
+
+
+def _train(options: Namespace) -> Fields:
+    from metricvae.inference.fit import fit
+    from metricvae.model.checkpoints import load_model
+    from metricvae.model.presets import preset
+    from metricvae.pairs.dataset import read_dataset
+
+    chosen, device = preset(options.preset), device_named(options.device)
+    start = None if options.start is None else load_model(options.start)
+    data = read_dataset(Path(options.dataset))
+    with progress() as step, about(options.dataset, options.out):
+        facts = fit(
+            data,
+            chosen.model if start is None else start.config,
+            options.training,
+            Path(options.out),
+            device=device,
+            start=start,
+            on_prepare=lambda done, total: step("preparing shapes", done, total),
+            on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
+        )
+    text = (
+        f"validation R^2 {facts['validation_r2']:.4f} after {facts['steps']} steps; "
+        f"next: metricvae evaluate {shlex.quote(options.out)} {shlex.quote(options.dataset)}"
+    )
+    return say(options, facts, text)
+
+
+def _losses(now: Any) -> str:
+    """The four losses, and the validation R^2, of a training's progress: two lines of less than 80 characters."""
+    names = ("reconstruction", "latent", "deformation", "metric")
+    r2 = "not measured yet" if now.validation_r2 is None else f"{now.validation_r2:.4f}"
+    return "  ".join(f"{name} {_short(getattr(now, name))}" for name in names) + f"\nvalidation R^2 {r2}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
+
+
+def _evaluate_options(parser: Parser, _: Sequence[str]) -> None:
+    parser.add_argument("model", help="folder, or the name of a model that ships")
+    parser.add_argument("dataset", help="folder that `metricvae label` wrote")
+    parser.add_argument("--split", default="test", help="train, validation, calibration, test or all")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+
+
+def _evaluate(options: Namespace) -> Fields:
+    from metricvae.inference import evaluate
+    from metricvae.pairs.dataset import read_dataset
+
+    predictor = calibrated(options)
+    data = read_dataset(Path(options.dataset))
+    with progress() as step, about(options.dataset):
+        figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding shapes", done, total))
+    document = dataclasses.asdict(figures)
+    return say(options, document, "\n".join(f"{name:18} {value:14.6g}" for name, value in document.items()))
+
+
+TRAIN = Verb(
+    "train a model on a data set; resumes by itself",
+    ("DATASET --out MODEL [--preset NAME] [--start MODEL] [--training.FIELD VALUE ...]",),
+    _train_options,
+    _train,
+)
+
+EVALUATE = Verb("measure a model on a data set", ("MODEL DATASET [--split NAME]",), _evaluate_options, _evaluate)
