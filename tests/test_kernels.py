@@ -327,3 +327,59 @@ def test_local_maxima_are_promising_first() -> None:
     expected = sorted(((k, w) for k in range(10) for w in (0, 1)), key=lambda pose: (not local(*pose), -height[pose]))
     assert list(zip(turn.tolist(), which.tolist(), strict=True)) == expected
     assert 0 < sum(local(*pose) for pose in expected) < 20
+
+
+# Points along an outline
+
+
+def ring(outer: float, inner: float) -> Mask:
+    rows, columns = np.indices((200, 200))
+    far = np.hypot(rows - 99.5, columns - 99.5)
+    return ((far <= outer) & (far > inner)).astype(np.uint8)
+
+
+def points_of(mask: Mask, spacing: float = 4.0, multiple: int = 8, most: int = 256) -> npt.NDArray[np.float32]:
+    return outlines.spaced(*outlines.trace(mask, 99.5, 99.5), spacing, multiple, most)
+
+
+def test_points_of_a_ring_lie_on_its_two_circles_at_equal_distances() -> None:
+    points = points_of(ring(60, 30))
+    held = points[points[:, 3] > 0]
+    loops = [held[held[:, 2] == start] for start in (0, held[0, 3])]
+    for loop, radius in zip(loops, (60, 30), strict=True):
+        assert len(loop) == loop[0, 3]
+        assert len(loop) % 8 == 0
+        assert np.hypot(loop[:, 0], loop[:, 1]) == pytest.approx(np.full(len(loop), radius), abs=0.8)
+        steps = np.linalg.norm(np.diff(loop[:, :2], axis=0, append=loop[:1, :2]), axis=1)
+        assert steps.mean() == pytest.approx(2 * np.pi * radius / len(loop), rel=0.02)
+        assert steps.std() < 0.05 * steps.mean()
+    assert abs(2 * np.pi * 60 / len(loops[0]) - 4) < 0.3
+    assert (points[len(loops[0]) + len(loops[1]) :] == 0).all()
+
+
+def test_points_keep_the_inside_on_one_side() -> None:
+    """The way round is that of `trace`: seen along it, the inside is on the right, of the hole too."""
+    points = points_of(ring(60, 30))
+    held = points[points[:, 3] > 0]
+    outer, hole = held[held[:, 2] == 0][:, :2], held[held[:, 2] > 0][:, :2]
+
+    def turned(loop: npt.NDArray[np.float32]) -> float:
+        after = np.roll(loop, -1, axis=0)
+        return float((loop[:, 0] * after[:, 1] - loop[:, 1] * after[:, 0]).sum())
+
+    assert turned(outer) > 0
+    assert turned(hole) < 0
+
+
+def test_long_outlines_are_sampled_farther_apart_and_specks_left_out() -> None:
+    rows, columns = np.indices((200, 200))
+    comb = ((columns % 6 < 3) & (rows > 20) & (rows < 180) | (rows > 170) & (rows < 180)).astype(np.uint8)
+    points = points_of(comb)
+    held = points[:, 3] > 0
+    assert 200 <= held.sum() <= 256
+    spread = points[held][:, :2]
+    assert (spread.max(0) - spread.min(0) > 150).all()
+    dotted = ring(60, 0)
+    dotted[5:8, 5:8] = 1
+    assert points_of(dotted)[:, 3].max() == (points_of(dotted)[:, 3] > 0).sum()
+    assert (points_of(np.zeros((200, 200), np.uint8)) == 0).all()

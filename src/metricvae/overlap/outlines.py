@@ -133,3 +133,79 @@ def ascend(
                 pose[axis] += sign * length[axis]
         reached[k] = overlap_along(judged, image, pose)
     return reached
+
+
+SMOOTHED = 2.0
+"""Standard deviation, in pixel edges along the outline, of the weights that take the stairs of pixels out of it."""
+
+
+@compiled
+def smoothed(nodes: Nodes, first: int, edges: int) -> Nodes:
+    """One loop of an outline, `edges` nodes from `first` on, each the mean of its neighbours with Gaussian weights."""
+    reach = int(3 * SMOOTHED)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / SMOOTHED) ** 2)
+    weights /= weights.sum()
+    loop = np.zeros((2, edges), np.float32)
+    for i in range(edges):
+        for k in range(2 * reach + 1):
+            j = first + (i + k - reach) % edges
+            loop[0, i] += np.float32(weights[k]) * nodes[0, j]
+            loop[1, i] += np.float32(weights[k]) * nodes[1, j]
+    return loop
+
+
+@compiled
+def spaced(
+    nodes: Nodes, starts: npt.NDArray[np.int64], spacing: float, multiple: int, most: int
+) -> npt.NDArray[np.float32]:
+    """Points about `spacing` pixels apart along a smoothed outline, the longest loop first.
+
+    A loop gets the multiple of `multiple` points that comes nearest to the spacing; loops of less than half of that are
+    left out. Where `most` points do not hold the whole outline, they lie farther apart.
+
+    Args:
+        nodes, starts: as `trace` gives them.
+        spacing: pixels.
+        multiple: loops have a multiple of so many points.
+        most: points in all, a multiple of `multiple`.
+
+    Returns:
+        (most, 4): x, y from the origin, the row at which the point's loop starts, the points of the loop; zeros where
+        there is no point.
+    """
+    loops = len(starts) - 1
+    lengths = np.zeros(loops)
+    for loop in range(loops):
+        line = smoothed(nodes, starts[loop], starts[loop + 1] - starts[loop])
+        lengths[loop] = _way(line)[-1]
+    points = np.zeros((most, 4), np.float32)
+    wide = max(spacing, lengths.sum() / most)
+    count = 0
+    for loop in np.argsort(-lengths):
+        pieces = multiple * round(lengths[loop] / wide / multiple)
+        pieces = min(pieces, most - count)
+        if pieces < multiple:
+            continue
+        line = smoothed(nodes, starts[loop], starts[loop + 1] - starts[loop])
+        way, edges, i = _way(line), line.shape[1], 0
+        for piece in range(pieces):
+            place = way[-1] * piece / pieces
+            while way[i + 1] <= place:
+                i += 1
+            share, after = np.float32((place - way[i]) / (way[i + 1] - way[i])), (i + 1) % edges
+            for axis in range(2):
+                points[count + piece, axis] = line[axis, i] + share * (line[axis, after] - line[axis, i])
+            points[count + piece, 2], points[count + piece, 3] = count, pieces
+        count += pieces
+    return points
+
+
+@compiled
+def _way(loop: Nodes) -> Vector:
+    """(n + 1,) lengths of the way along a closed line of n nodes, from its start to each node and back to the start."""
+    edges = loop.shape[1]
+    way = np.zeros(edges + 1)
+    for i in range(edges):
+        after = (i + 1) % edges
+        way[i + 1] = way[i] + np.hypot(loop[0, after] - loop[0, i], loop[1, after] - loop[1, i])
+    return way
