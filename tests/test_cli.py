@@ -661,7 +661,7 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("label overlap --objects gylphs --pairs 10 --out d", "gylphs is not a folder: give glyphs, procedural, mixed"),
         (
             "train d --out m --preset ovrelap",
-            "there is no preset 'ovrelap': expected one of paper, overlap, overlap-adversarial",
+            "there is no preset 'ovrelap': expected one of paper, overlap, overlap-adversarial, halves",
         ),
         ("train d --out m --pres paper", "--pres paper (see metricvae train --help)"),
         ("train d --out m --training.stepz 3", "--training.stepz 3 (see metricvae train --help)"),

@@ -10,7 +10,7 @@ import torch
 
 from metricvae.model import features
 from metricvae.model.autoencoder import ModelConfig, build
-from metricvae.model.batches import PairData, generator_of
+from metricvae.model.batches import PairData, completed, generator_of
 from metricvae.model.features import KeptFeatures, LiveFeatures, features_for, move_randomly
 from metricvae.model.polar import SECTORS, polar_pictures
 from model_problem import CPU, SIDE, model_config, nudge, polar_config, rectangles, training_config, turned_rectangles
@@ -52,6 +52,13 @@ def object_and_pose(x: torch.Tensor) -> tuple[list[int], list[int]]:
     light, pixel = x.flatten(1).max(1)
     assert ((x > 0).sum((1, 2, 3)) == 1).all()
     return pixel.tolist(), (5 * (1 - light)).round().int().tolist()
+
+
+def test_where_all_other_pairs_are_known_a_batch_has_them_all() -> None:
+    first, second, value = torch.tensor([0, 3]), torch.tensor([2, 1]), torch.tensor([1.0, 0.5])
+    ends = completed(first, second, value, 4, 0.0)
+    found = {(i, j): v for i, j, v in zip(*(part.tolist() for part in ends), strict=True)}
+    assert found == {(0, 1): 0, (0, 2): 1, (0, 3): 0, (1, 2): 0, (1, 3): 0.5, (2, 3): 0}
 
 
 @pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)

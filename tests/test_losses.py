@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from metricvae.model.losses import MetricLossKind, deformation_loss, latent_loss, metric_loss, reconstruction_loss
+from metricvae.model.losses import (
+    TEMPERATURE,
+    MetricLossKind,
+    contrastive_loss,
+    deformation_loss,
+    latent_loss,
+    metric_loss,
+    reconstruction_loss,
+)
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -65,3 +73,43 @@ def test_gradients(kind: MetricLossKind) -> None:
     assert check(latent_loss, (draw(2, 3).requires_grad_(), draw(2, 3, seed=1).requires_grad_()))
     assert check(deformation_loss, (draw(2, 3).requires_grad_(), draw(2, 3, seed=1).requires_grad_()))
     assert check(lambda score, target: metric_loss(score, target, kind), (draw(7).requires_grad_(), draw(7, seed=1)))
+
+
+# Contrastive
+
+
+def triangle(
+    distances: list[float], targets: list[float], dtype: torch.dtype = torch.float64
+) -> tuple[torch.Tensor, ...]:
+    """All pairs (0, 1), (0, 2), (1, 2) of three objects."""
+    ends = torch.tensor([0, 0, 1]), torch.tensor([1, 2, 2])
+    return torch.tensor(distances, dtype=dtype), torch.tensor(targets, dtype=dtype), *ends
+
+
+def test_the_contrastive_loss_by_hand() -> None:
+    """Objects 0 and 1 match."""
+    near = [(1 - d) / TEMPERATURE for d in (0.9, 1.1, 1.05)]
+    shares = [math.log(math.exp(near[0]) + math.exp(other)) - near[0] for other in near[1:]]
+    logistic = math.log1p(math.exp(-near[0])) / 2 + sum(math.log1p(math.exp(one)) for one in near[1:]) / 4
+    found = contrastive_loss(*triangle([0.9, 1.1, 1.05], [0, 2, 2]))
+    assert found.item() == pytest.approx(sum(shares) / 2 + logistic)
+
+
+def test_the_contrastive_loss_vanishes_where_matches_are_near_and_all_else_is_far() -> None:
+    assert contrastive_loss(*triangle([0, 2, 2], [0, 2, 2])).item() < 1e-3
+    assert contrastive_loss(*triangle([2, 0, 0], [0, 2, 2])).item() > 20
+
+
+def test_the_contrastive_loss_has_right_gradients() -> None:
+    distance, *rest = triangle([0.9, 1.1, 1.3], [0, 2, 2])
+    assert torch.autograd.gradcheck(lambda d: contrastive_loss(d, *rest), distance.requires_grad_())
+
+
+@pytest.mark.parametrize("target", [0.0, 2.0])
+def test_the_contrastive_loss_is_finite_with_matches_or_mismatches_alone(target: float) -> None:
+    assert contrastive_loss(*triangle([0.5, 1.0, 1.5], [target] * 3)).isfinite()
+
+
+def test_the_contrastive_loss_asks_for_the_ends_of_the_pairs() -> None:
+    with pytest.raises(ValueError, match="ends"):
+        metric_loss(torch.zeros(3), torch.zeros(3), "contrastive")

@@ -21,7 +21,8 @@ from metricvae.model.metrics import (
     head_to_json,
 )
 
-HEADS = [InverseCosine(), SignedInverseCosine(scale=3.0), InnerProduct(), InnerProduct(700.0), CosineDistance()]
+HEADS = [InverseCosine(), SignedInverseCosine(scale=3.0), InnerProduct(), InnerProduct(700.0)]
+HEADS += [CosineDistance(), CosineDistance(0.9, swapped=True)]
 every_head = pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
 
 
@@ -38,7 +39,7 @@ def at_angle(degrees: float, length: float = 1.0) -> torch.Tensor:
 @given(share=st.floats(0.06, 1.0), size=st.floats(1.0, 4e4), size_other=st.floats(1.0, 4e4))
 def test_value_undoes_target(head: Head, share: float, size: float, size_other: float) -> None:
     a, b = scalar(size), scalar(size_other)
-    value = share * (a * b).sqrt()
+    value = scalar(share) if isinstance(head, CosineDistance) else share * (a * b).sqrt()
     assert torch.allclose(head.value(head.target(value, a, b), a, b), value, rtol=1e-9)
 
 
@@ -112,6 +113,24 @@ def test_cosine_distance_matches_up_to_one() -> None:
     score = torch.cat([head.score(at_angle(0), at_angle(degrees)) for degrees in (0, 89, 91, 180)])
     assert torch.allclose(score[[0, 3]], torch.tensor([0.0, 2.0], dtype=torch.float64))
     assert head.match(score).tolist() == [True, True, False, False]
+    assert torch.allclose(head.target(scalar(1), scalar(9), scalar(9)), scalar(0))
+    assert torch.allclose(head.target(scalar(0), scalar(9), scalar(9)), scalar(2))
+
+
+def test_with_halves_exchanged_codes_fit_their_counterpart_and_not_themselves() -> None:
+    head = CosineDistance(swapped=True)
+    z = torch.randn(5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    counterpart = torch.cat([z[:, 4:], z[:, :4]], dim=1)
+    assert torch.allclose(head.score(z, 3 * counterpart), torch.zeros(5, dtype=torch.float64))
+    assert (head.score(z, z) > 0.1).all()
+
+
+def test_values_have_the_limits_of_their_metric() -> None:
+    small, large = scalar(30.0), scalar(70.0)
+    for overlap in (InverseCosine(), InnerProduct()):
+        assert [limit.item() for limit in overlap.limits(small, large)] == [0, 30]
+    assert [limit.item() for limit in CosineDistance().limits(small, large)] == [0, 1]
+    assert [limit.item() for limit in SignedInverseCosine().limits(small, large)] == [-math.inf, math.inf]
 
 
 @every_head

@@ -13,7 +13,7 @@ from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.inference import Predictor
+    from metricvae.inference import Predictions, Predictor
 
 
 def _predict_options(parser: Parser, _: Sequence[str]) -> None:
@@ -33,9 +33,9 @@ def _predict(options: Namespace) -> Fields:
         a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
         said = predictor.predict_masks([(a, b)])
         document = {"predicted": float(said.value[0]), "low": float(said.low[0]), "high": float(said.high[0])}
+        document |= {} if said.match is None else {"match": bool(said.match[0])}
         document |= {"novelty": float(said.novelty[0]), "novel": bool(said.novel[0])}
-        interval = f"{said.level:.0%} interval {said.low[0]:.0f} to {said.high[0]:.0f}"
-        text = f"predicted maximum overlap {said.value[0]:.0f} pixels, {interval}{_warning(int(said.novel[0]), 1)}"
+        text = f"{_answer(said)}{_warning(int(said.novel[0]), 1)}"
         return say(options, document, text)
     listed = read_pair_list(Path(options.pairs))
     with progress() as step:
@@ -45,13 +45,25 @@ def _predict(options: Namespace) -> Fields:
             on_progress=lambda done, total: step("encoding shapes", done, total),
         )
     said = predictor.predict(encoded, listed.first, listed.second)
-    extra = {"novelty": said.novelty} if options.novelty else {}
-    numbers = zip(said.value, said.low, said.high, *extra.values(), strict=True)
-    rows = [[*names, *(f"{value:.2f}" for value in row)] for names, row in zip(listed.names, numbers, strict=True)]
+    digits = 2 if said.match is None else 4
+    columns = [[f"{number:.{digits}f}" for number in column] for column in (said.value, said.low, said.high)]
+    extra = {} if said.match is None else {"match": [str(int(match)) for match in said.match]}
+    extra |= {"novelty": [f"{number:.2f}" for number in said.novelty]} if options.novelty else {}
+    rows = [[*names, *row] for names, *row in zip(listed.names, *columns, *extra.values(), strict=True)]
     write_rows(Path(options.out), ["a", "b", "predicted", "low", "high", *extra], rows)
     novel = int(said.novel.sum())
     document = {"pairs": len(rows), "novel": novel, "out": options.out}
     return say(options, document, f"{len(rows)} pairs predicted, written to {options.out}{_warning(novel, len(rows))}")
+
+
+def _answer(said: Predictions) -> str:
+    """The first prediction in words."""
+    if said.match is None:
+        interval = f"{said.level:.0%} interval {said.low[0]:.0f} to {said.high[0]:.0f}"
+        return f"predicted maximum overlap {said.value[0]:.0f} pixels, {interval}"
+    verdict = "a match" if said.match[0] else "no match"
+    sure = "" if said.low[0] == said.high[0] else f"; neither answer can be ruled out at {said.level:.0%}"
+    return f"{verdict}, probability of a match {said.value[0]:.3f}{sure}"
 
 
 def _warning(novel: int, pairs: int) -> str:
@@ -65,11 +77,10 @@ def _warning(novel: int, pairs: int) -> str:
 def calibrated(options: Namespace) -> Predictor:
     """The model of the options, which must have been calibrated."""
     from metricvae.inference import Predictor
-    from metricvae.inference.conformal import Conformal
 
     predictor = Predictor.load(options.model, device_named(options.device))
     with about(options.model):
-        Conformal.from_json(predictor.loaded.calibration)
+        predictor.require_calibration()
     return predictor
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,16 @@ def _evaluate(options: Namespace) -> Fields:
     with progress() as step, about(options.dataset):
         figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding shapes", done, total))
     document = dataclasses.asdict(figures)
-    return say(options, document, "\n".join(f"{name:18} {value:14.6g}" for name, value in document.items()))
+    return say(options, document, "\n".join(_lines(document)))
+
+
+def _lines(document: Fields, prefix: str = "") -> Iterator[str]:
+    """A name and a number a line; figures of parts under the part's name."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{prefix}{name} ")
+        else:
+            yield f"{prefix + name:18} {value:14.6g}"
 
 
 TRAIN = Verb(

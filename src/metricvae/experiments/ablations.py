@@ -17,7 +17,7 @@ import numpy as np
 
 from metricvae.experiments.report import Cell, Fact, Report, Section, Table, environment_facts, write_report
 from metricvae.experiments.reproduce import OnStep, claim, labelled
-from metricvae.inference.evaluate import answer, evaluate, measure
+from metricvae.inference.evaluate import answer, measure
 from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
 from metricvae.inference.quality import motion_change, reconstruct
@@ -30,6 +30,9 @@ from metricvae.pairs.dataset import DataSet, read_dataset
 
 PAIRS = 40_000
 LATENTS = (2, 8, 20, 40, 80, 160)
+PAPER_LATENT = 80
+"""Found by the paper to "work best"."""
+
 PAIRS_MOVED = 2_000
 SHAPES = 100
 """Unseen shapes that are moved and reconstructed."""
@@ -196,7 +199,7 @@ def _measured_once(
         on_progress=lambda p: step(f"{variant.name}, seed {seed}", p.step, p.steps),
     )
     predictor = Predictor.load(folder)
-    figures = evaluate(predictor, data)
+    figures = measure(data, answer(predictor, data), "test")
     rows = data.rows("test")
     unseen = [data.mask(int(i)) for i in np.unique([data.first[rows], data.second[rows]])[:SHAPES]]
     change = motion_change(predictor, unseen, PAIRS_MOVED, seed)
@@ -277,7 +280,7 @@ def _claims(measured: Sequence[Measured]) -> Table:
         said = f"best: {best.variant.model.latent}, {_spread(best.mse_percent)} % of naive; next: "
         said += f"{second.variant.model.latent}, {_spread(second.mse_percent)} %"
         verdict = _verdict(best.mse_percent, second.mse_percent, "less")
-        holds = verdict if best is full or verdict != "yes" else "no"
+        holds = verdict if best.variant.model.latent == PAPER_LATENT or verdict != "yes" else "no"
         rows.append(("80 latent dimensions work best", said, holds))
     paper = by_name.get("paper preset, its learning rates")
     if paper is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from metricvae.inference.matching import Matching
 from metricvae.model.checkpoints import LoadedModel
 from metricvae.model.polar import REACH
 from metricvae.model.settings import TrainingConfig
@@ -16,28 +17,47 @@ tags: [metric-learning, variational-autoencoder, shape]
 ---
 # {task} model
 
-Predicts the maximum overlap area of two 200x200 silhouettes, over all rotations and translations, in pixels, from one
-product of their codes: `metricvae predict MODEL A.png B.png`.
+{does} `metricvae predict MODEL A.png B.png`.
 
 | | |
 | --- | --- |
-| data | {pairs} training pairs of `{objects}` shapes, seed {seed}; labels by metricvae's exact solver |
+| data | {pairs} training pairs of `{objects}` shapes, seed {seed}; {labels} |
 | network | {encoder} encoder, {decoder} decoder, {latent} latent dimensions, head {head}, {numbers} weights |
 | training | {training} |
 | validation R^2 | {r2:.4f} (used for early stopping; see the project's benchmarks for unseen shapes) |
-| intervals | {level:.0%}, split conformal, half-widths {narrow:.0f} to {wide:.0f} pixels by size of the prediction |
+{answers}
 
 **Limits.** One white shape on black, 200x200 pixels. Parts further than {reach:.0%} of the canvas side from the
-centroid are not seen. The intervals hold for shapes like those of the data named above; on shapes of another kind
-measure first: `metricvae label` some pairs of your own and `metricvae evaluate` with `--split all`.
+centroid are not seen. The intervals hold for shapes like those of the data named above. Shapes unlike them are called
+novel and get wider intervals, which may be too narrow all the same; on shapes of another kind measure first: `metricvae
+label` some pairs of your own and `metricvae evaluate` with `--split all`.
 """
+
+
+_OVERLAP = {
+    "does": (
+        "Predicts the maximum overlap area of two 200x200 silhouettes, over all rotations and translations, in pixels, "
+        "from their\ncodes: one product, and for near copies what a product leaves out."
+    ),
+    "labels": "labels by metricvae's exact solver",
+}
+
+_MATCHES = {
+    "does": (
+        "Says how likely two pieces on 200x200 canvases belong together, however each is turned and shifted, from one "
+        "product of\ntheir codes."
+    ),
+    "labels": "labels known from how the pairs were made",
+}
 
 
 def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
     """The text for a finished, calibrated model."""
     facts, config = loaded.facts, loaded.config
-    widths = loaded.calibration["half_widths"]
+    absolute = config.head.absolute
     return _TEXT.format(
+        **(_OVERLAP if absolute else _MATCHES),
+        answers=(_intervals if absolute else _verdicts)(loaded.calibration),
         task=facts["task"],
         pairs=facts["pairs"],
         objects=facts["data"]["objects"],
@@ -49,11 +69,21 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         numbers=sum(p.numel() for p in loaded.model.parameters()),
         training=f"{_history(facts)}, seed {training.seed}",
         r2=facts["validation_r2"],
-        level=loaded.calibration["level"],
-        narrow=min(widths),
-        wide=max(widths),
         reach=REACH,
     )
+
+
+def _intervals(calibration: Mapping[str, Any]) -> str:
+    widths, level = calibration["half_widths"], calibration["level"]
+    size = f"half-widths {min(widths):.0f} to {max(widths):.0f} pixels by size of the prediction"
+    return f"| intervals | {level:.0%}, split conformal, {size} |"
+
+
+def _verdicts(calibration: Mapping[str, Any]) -> str:
+    matching = Matching.from_json(calibration["matching"])
+    border = f"cosine distance at most {matching.threshold:.3f}, chosen on validation pairs (the paper's rule: 1)"
+    ruled_out = f"an answer less likely than {1 - matching.doubt:.2f} is ruled out"
+    return f"| a match | {border} |\n| answers | {matching.level:.0%}, split conformal: {ruled_out} |"
 
 
 def _history(facts: Mapping[str, Any]) -> str:

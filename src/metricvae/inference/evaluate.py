@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 from metricvae.errors import InputError
 from metricvae.inference.baselines import LabelledAreas, fit_areas
 from metricvae.inference.conformal import Floats, fit_conformal
+from metricvae.inference.match_figures import MatchEvaluation, measure_matches
+from metricvae.inference.matching import PAPER_THRESHOLD, Matching, fit_matching, matches_of
 from metricvae.inference.predict import ENCODED_AT_ONCE, Encoded, Predictions, Predictor
 from metricvae.inference.reference import SHAPES, Reference, fit_reference
 from metricvae.inference.twins import fit_twins
@@ -82,13 +85,22 @@ def answer(predictor: Predictor, data: DataSet, split: str = "test", on_progress
 
 def evaluate(
     predictor: Predictor, data: DataSet, split: str = "test", on_progress: Progress | None = None
-) -> Evaluation:
+) -> Evaluation | MatchEvaluation:
     """Measure a model on one split of a data set.
 
     Raises:
         InputError: no such split, or all its pairs have one value, of which R^2 says nothing.
     """
-    return measure(data, answer(predictor, data, split, on_progress), split)
+    said = answer(predictor, data, split, on_progress)
+    if said.predictions.match is None:
+        return measure(data, said, split)
+    matching = Matching.from_json(predictor.loaded.calibration.get("matching"))
+    return measure_matches(
+        said.predictions,
+        matches_of(split, said.value),
+        None if data.grade is None else data.grade[said.rows],
+        float(matching.probability(np.array([PAPER_THRESHOLD]))[0]),
+    )
 
 
 def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
@@ -124,17 +136,17 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
 
 
 def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress: Progress | None = None) -> None:
-    """Measure what is added for near copies (inner products alone need it), the widths of the intervals, and what is
-    unlike the training shapes, and store all with the model. Only the last looks at the train split.
+    """Measure what is added for near copies (inner products alone need it), the widths of the intervals or the border
+    of a match, and what is unlike the training shapes, and store all with the model. Only the last looks at the train
+    split, and only the border at the validation split.
 
     Raises:
         InputError: the split has too few pairs.
     """
-    predictor = Predictor(load_model(folder))
+    predictor = Predictor(dataclasses.replace(load_model(folder), calibration={}))
     rows = data.rows("calibration")
     encoded, first, second = _encoded(predictor, data, rows, on_progress)
     document: dict[str, Any] = {}
-    predictor.twins = predictor.reference = None
     reference = _measured_reference(predictor, data)
     document["reference"] = reference.write(predictor.loaded.folder)
     if isinstance(predictor.model.head, InnerProduct):
@@ -143,9 +155,15 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
         (z, size), (z_other, size_other) = ends
         predictor.twins = fit_twins(predictor.model.head, z, z_other, size, size_other, value)
         document["twins"] = predictor.twins.to_json()
-    predicted = predictor.values(encoded, first, second)
-    conformal = fit_conformal(predicted, data.value[rows], level)
-    annotate(predictor.loaded.folder, calibration=conformal.to_json() | document)
+    if predictor.model.head.absolute:
+        document |= fit_conformal(predictor.values(encoded, first, second), data.value[rows], level).to_json()
+    else:
+        chosen = data.rows("validation")
+        distances = predictor.scores(encoded, first, second), predictor.scores(*_encoded(predictor, data, chosen, None))
+        matches = matches_of("calibration", data.value[rows]), matches_of("validation", data.value[chosen])
+        matching = fit_matching(distances[0], matches[0], distances[1], matches[1], level)
+        document["matching"] = matching.to_json()
+    annotate(predictor.loaded.folder, calibration=document)
 
 
 def _measured_reference(predictor: Predictor, data: DataSet) -> Reference:

@@ -12,6 +12,7 @@ from metricvae.files import write_text
 from metricvae.inference.card import model_card
 from metricvae.inference.conformal import check_enough
 from metricvae.inference.evaluate import calibrate
+from metricvae.inference.matching import matches_of
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.batches import PairData
 from metricvae.model.checkpoints import LoadedModel, annotate, load_model
@@ -43,10 +44,13 @@ def fit(
         the facts of the training: steps, validation R^2, seconds, ...
 
     Raises:
-        InputError: splits too small, labels without variety, a start of another build, a folder that holds something
-            else, a full disk.
+        InputError: splits too small, labels without variety, labels other than 0 and 1 for a binary metric, a start of
+            another build, a folder that holds something else, a full disk.
     """
     check_enough(len(data.rows("calibration")))
+    if not model.head.absolute:
+        for split in ("train", "validation", "calibration"):
+            matches_of(split, data.value[data.rows(split)])
     parts = pair_data(data, "train"), pair_data(data, "validation")
     train(training, model, *parts, folder, device=device, start=start, on_prepare=on_prepare, on_progress=on_progress)
     learned = {"task": data.card["task"], "data": data.card["plan"], "pairs": len(parts[0])}
@@ -68,4 +72,5 @@ def pair_data(data: DataSet, split: Split) -> PairData:
         second=data.second[rows],
         values=data.value[rows].astype("float32"),
         sizes=data.areas.astype("float32"),
+        otherwise=data.card.get("otherwise"),
     )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from metricvae.inference.conformal import Conformal, Floats
+from metricvae.inference.matching import Matching
 from metricvae.inference.reference import Reference
 from metricvae.inference.twins import Twins
 from metricvae.model.checkpoints import LoadedModel, load_model
@@ -24,11 +25,13 @@ class Predictions:
     """Answers for n pairs.
 
     Attributes:
-        value: (n,) predicted metric (pixels of maximum overlap), between 0 and the smaller area.
-        low, high: (n,) ends of the interval.
+        value: (n,) predicted metric: pixels of maximum overlap, between 0 and the smaller area, or the probability of a
+            match.
+        low, high: (n,) ends of the interval; of a binary metric the least and the greatest answer that is possible.
         level: share of true values such intervals hold, for shapes like those of the training.
         novelty: (n,) that of the stranger of the two shapes (see `metricvae.inference.reference`). Above 1 the interval
             was made so many times as wide, and is a guess all the same.
+        match: (n,) whether a pair is called a match; None where the metric is not binary.
     """
 
     value: Floats
@@ -36,6 +39,7 @@ class Predictions:
     high: Floats
     level: float
     novelty: Floats
+    match: npt.NDArray[np.bool_] | None = None
 
     @property
     def novel(self) -> npt.NDArray[np.bool_]:
@@ -106,8 +110,15 @@ class Predictor:
         return self.reference.novelty(self.model.encoder.read(features))
 
     @torch.inference_mode()
+    def scores(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
+        """Latent geometry of pairs of encoded objects, (n,), in the head's gauge."""
+        score = self.model.head.score(encoded.codes[self._places(first)], encoded.codes[self._places(second)])
+        return score.cpu().double().numpy()
+
+    @torch.inference_mode()
     def values(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
-        """Predicted metric of pairs of encoded objects, (n,), kept between 0 and the smaller area.
+        """Predicted metric of pairs of encoded objects, (n,), kept within its limits: an overlap between 0 and the
+        smaller area.
 
         The product of the codes, and for near copies what `metricvae.inference.twins` adds.
         """
@@ -117,22 +128,35 @@ class Predictor:
         raw = head.value(head.score(encoded.codes[a], encoded.codes[b]), size_a, size_b)
         if self.twins is not None:
             raw = raw + self.twins.extra(head, encoded.codes[a], encoded.codes[b], size_a, size_b)
-        return torch.minimum(raw.clamp(min=0), torch.minimum(size_a, size_b)).cpu().double().numpy()
+        return raw.clamp(*head.limits(size_a, size_b)).cpu().double().numpy()
+
+    def require_calibration(self) -> None:
+        """Raise InputError unless the model can say what `predict` says."""
+        if self.model.head.absolute:
+            Conformal.from_json(self.loaded.calibration)
+        else:
+            Matching.from_json(self.loaded.calibration.get("matching"))
 
     def predict(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Predictions:
-        """Values with intervals, for pairs of encoded objects.
+        """Values with intervals, or probabilities with verdicts, for pairs of encoded objects.
 
         Raises:
             InputError: the model was never calibrated.
         """
-        conformal = Conformal.from_json(self.loaded.calibration)
-        value = self.values(encoded, first, second)
         novelty = encoded.novelty.cpu().double().numpy()
         stranger = np.maximum(novelty[first], novelty[second])
+        if not self.model.head.absolute:
+            matching = Matching.from_json(self.loaded.calibration.get("matching"))
+            distance = self.scores(encoded, first, second)
+            probability = matching.probability(distance)
+            answers = matching.answers(probability)
+            return Predictions(probability, *answers, matching.level, stranger, distance <= matching.threshold)
+        conformal = Conformal.from_json(self.loaded.calibration)
+        value = self.values(encoded, first, second)
         low, high = conformal.interval(value, np.maximum(stranger, 1.0))
-        sizes = encoded.sizes.cpu().double().numpy()
-        bound = np.minimum(sizes[first], sizes[second])
-        return Predictions(value, np.clip(low, 0, bound), np.clip(high, 0, bound), conformal.level, stranger)
+        limits = self.model.head.limits(encoded.sizes[self._places(first)], encoded.sizes[self._places(second)])
+        least, most = (limit.cpu().double().numpy() for limit in limits)
+        return Predictions(value, np.clip(low, least, most), np.clip(high, least, most), conformal.level, stranger)
 
     def _places(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)

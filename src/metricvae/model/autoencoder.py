@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from metricvae.errors import InputError
 from metricvae.model.batches import Codes
+from metricvae.model.contour import ContourEncoder
 from metricvae.model.flat import FlatDecoder, FlatEncoder
 from metricvae.model.metrics import Head, InnerProduct, head_from_json, head_to_json
 from metricvae.model.polar import CanonicalDecoder, PolarEncoder
@@ -21,6 +22,19 @@ class Encoder(Protocol):
 
     def prepare(self, x: Tensor) -> Tensor:
         """(m, 1, H, W) objects -> (m, ...) features. Holds no weights, so it is done once an object and may be kept."""
+        ...
+
+    @property
+    def kept_as(self) -> torch.dtype:
+        """How features are kept in memory: bytes for such as lie in [0, 1], or a floating-point type."""
+        ...
+
+    def pictures(self, features: Tensor) -> Tensor:
+        """What of the features the decoder draws, (m, 1, ...) in [0, 1]."""
+        ...
+
+    def mirrored(self, features: Tensor) -> Tensor:
+        """Features of the reflected objects."""
         ...
 
     def read(self, features: Tensor) -> Tensor:
@@ -66,8 +80,9 @@ class ModelConfig:
     """What a model is built from; written to `config.json`.
 
     Attributes:
-        encoder: `flat` (the paper's fully connected one) or `polar` (invariant to motions by construction).
-        decoder: `flat` (the object as it lies) or `canonical` (the object in a pose of its own), to go with `polar`.
+        encoder: `flat` (the paper's fully connected one), or one that is invariant to motions by construction: `polar`
+            looks at a shape about its centroid, `contour` along its edge.
+        decoder: `flat` (the object as it lies) or `canonical` (the object in a pose of its own), to go with the others.
         encoder_widths: hidden layers; the paper's three of 500 neurons.
         decoder_widths: hidden layers; the paper's two of 500 neurons.
         latent: size d of a code; the paper found that 80 "tends to work best".
@@ -75,7 +90,7 @@ class ModelConfig:
         height, width: canvas in pixels.
     """
 
-    encoder: Literal["flat", "polar"] = "flat"
+    encoder: Literal["flat", "polar", "contour"] = "flat"
     decoder: Literal["flat", "canonical"] = "flat"
     encoder_widths: tuple[int, ...] = (500, 500, 500)
     decoder_widths: tuple[int, ...] = (500, 500)
@@ -85,10 +100,10 @@ class ModelConfig:
     width: int = 200
 
     def __post_init__(self) -> None:
-        if (self.encoder == "polar") != (self.decoder == "canonical"):
+        if (self.encoder == "flat") != (self.decoder == "flat"):
             raise InputError(
                 f"got encoder {self.encoder!r} with decoder {self.decoder!r}, which draw different pictures: "
-                "expected flat with flat, or polar with canonical"
+                "expected flat with flat, or polar or contour with canonical"
             )
 
     @property
@@ -171,7 +186,9 @@ def _encoder(config: ModelConfig) -> Encoder:
             return FlatEncoder(config.shape, config.encoder_widths, config.latent)
         case "polar":
             return PolarEncoder(config.encoder_widths, config.latent)
-    raise InputError(f"there is no encoder {config.encoder!r}: expected flat or polar")
+        case "contour":
+            return ContourEncoder(config.encoder_widths, config.latent)
+    raise InputError(f"there is no encoder {config.encoder!r}: expected flat, polar or contour")
 
 
 def _decoder(config: ModelConfig) -> Decoder:

@@ -84,6 +84,8 @@ class PairData:
         values: (P,) float32, the metric in its own unit.
         sizes: (N,) float32, area of each object in pixels.
         height, width: canvas in pixels.
+        otherwise: the value of every pair that is not listed, where it is known: training then looks at all pairs of
+            the objects of a batch. None where it is not.
     """
 
     packed: npt.NDArray[np.uint8]
@@ -93,6 +95,7 @@ class PairData:
     sizes: npt.NDArray[np.float32]
     height: int = 200
     width: int = 200
+    otherwise: float | None = None
 
     @classmethod
     def from_masks(
@@ -141,7 +144,8 @@ def data_facts(train: PairData, validation: PairData) -> dict[str, Any]:
     for data in (train, validation):
         for array in (data.packed, data.first, data.second, data.values, data.sizes):
             digest.update(np.ascontiguousarray(array).data)
-    return {"pairs": len(train), "validation_pairs": len(validation), "sha256": digest.hexdigest()}
+    facts = {"pairs": len(train), "validation_pairs": len(validation), "sha256": digest.hexdigest()}
+    return facts if train.otherwise is None else facts | {"otherwise": train.otherwise}
 
 
 def generator_of(*words: int) -> torch.Generator:
@@ -181,6 +185,16 @@ def graph(
     objects, rows = np.unique(np.stack([first, second]), return_inverse=True)
     ends = rows.reshape(2, -1)
     return objects, ends[0], ends[1]
+
+
+def completed(
+    first: Tensor, second: Tensor, value: Tensor, objects: int, otherwise: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All pairs of `objects` objects, each once: the listed ones (n,) with their values, the rest with `otherwise`."""
+    known = torch.full((objects, objects), otherwise, dtype=value.dtype)
+    known[first, second] = known[second, first] = value
+    ends = torch.triu_indices(objects, objects, 1)
+    return ends[0], ends[1], known[ends[0], ends[1]]
 
 
 def choose_anchors(first: Tensor, share: float, generator: torch.Generator) -> Tensor:

@@ -45,7 +45,7 @@ class LiveFeatures:
 
 
 class KeptFeatures:
-    """Each object and `copies` moved copies of it are prepared once and kept at one byte a number.
+    """Each object and `copies` moved copies of it are prepared once and kept: as bytes, if they lie in [0, 1].
 
     For encoders whose preparation costs more than what follows it. An object is then shown in any of its poses: the
     metric is the same for all.
@@ -60,6 +60,7 @@ class KeptFeatures:
         *,
         copies: int,
         seed: int,
+        kept_as: torch.dtype = torch.uint8,
         on_prepare: OnPrepare | None = None,
     ) -> None:
         used = np.unique(np.concatenate([data.first, data.second]))
@@ -67,14 +68,16 @@ class KeptFeatures:
         self.place[used] = np.arange(len(used))
         self.poses, self.device = 1 + copies, device
         shape = prepare(data.unpack(used[:1], device)).shape[1:]
-        self.kept = torch.empty((len(used), self.poses, *shape), dtype=torch.uint8, device=device)
+        self.bytes = kept_as == torch.uint8
+        self.kept = torch.empty((len(used), self.poses, *shape), dtype=kept_as, device=device)
         generator = generator_of(seed, 0, 1)  # no step has this: theirs are (seed, step)
         for start in range(0, len(used), AT_ONCE):
             rows = slice(start, start + AT_ONCE)
             x = data.unpack(used[rows], device)
             for pose in range(self.poses):
                 shown = move(x, generator) if pose else x
-                self.kept[rows, pose] = (prepare(shown) * 255).round().to(torch.uint8)
+                features = prepare(shown)
+                self.kept[rows, pose] = ((features * 255).round() if self.bytes else features).to(kept_as)
             if on_prepare is not None:
                 on_prepare(start + len(x), len(used))
 
@@ -85,7 +88,8 @@ class KeptFeatures:
         return self._take(rows, pose), self._take(rows[anchors], other[anchors])
 
     def _take(self, rows: Tensor, poses: Tensor) -> Tensor:
-        return self.kept[rows.to(self.device), poses.to(self.device)].float() / 255
+        features = self.kept[rows.to(self.device), poses.to(self.device)].float()
+        return features / 255 if self.bytes else features
 
 
 def features_for(
@@ -100,7 +104,11 @@ def features_for(
     if config.copies == 0:
         return LiveFeatures(data, encoder.prepare, move, device)
     return KeptFeatures(
-        data, encoder.prepare, move, device, copies=config.copies, seed=config.seed, on_prepare=on_prepare
+        *(data, encoder.prepare, move, device),
+        copies=config.copies,
+        seed=config.seed,
+        kept_as=encoder.kept_as,
+        on_prepare=on_prepare,
     )
 
 

@@ -25,6 +25,8 @@ def perceptron(sizes: Sequence[int]) -> nn.Sequential:
 class FlatEncoder(nn.Module):
     """(m, 1, H, W) pixels -> mean and log-variance (m, d) through hidden layers of `widths`."""
 
+    kept_as = torch.uint8
+
     def __init__(self, shape: tuple[int, int], widths: Sequence[int], latent: int) -> None:
         super().__init__()
         self.layers = perceptron([math.prod(shape), *widths, 2 * latent])
@@ -32,6 +34,14 @@ class FlatEncoder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """Nothing to prepare: the pixels are the features."""
         return x
+
+    def pictures(self, features: Tensor) -> Tensor:
+        """The pixels."""
+        return features
+
+    def mirrored(self, features: Tensor) -> Tensor:
+        """The objects, right and left exchanged."""
+        return features.flip(-1)
 
     def read(self, features: Tensor) -> Tensor:
         """What the last hidden layer makes of the objects."""

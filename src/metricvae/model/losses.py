@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 LatentLossKind = Literal["divergence", "adversarial"]
-MetricLossKind = Literal["squared", "absolute", "huber"]
+MetricLossKind = Literal["squared", "absolute", "huber", "contrastive"]
 
 
 def reconstruction_loss(logits: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -51,15 +52,23 @@ def deformation_loss(z: Tensor, z_moved: Tensor) -> Tensor:
     return 10.0 * (z - z_moved).square().mean(dim=-1).mean()
 
 
-def metric_loss(score: Tensor, target: Tensor, kind: MetricLossKind = "squared") -> Tensor:
+TEMPERATURE = 0.1
+"""Distance that counts as one nat in the contrastive loss."""
+
+
+def metric_loss(
+    score: Tensor, target: Tensor, kind: MetricLossKind = "squared", ends: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
     r"""Equation (2): how far the latent geometry is from the metric, mean over the pairs.
 
     With e = score - target, in the gauge of the metric head: `squared` e^2; `absolute` |e|; `huber` e^2/2 up to
     |e| = 1, then |e| - 1/2. Assumption of the `paper` preset: squared (the paper writes the bare difference).
+    `contrastive` is for distances in [0, 2] of a binary metric, see `contrastive_loss`.
 
     Args:
         score: (n,), latent geometry of each pair.
         target: (n,), what it should be.
+        ends: (n,) int64 each, numbers of the two objects of each pair; `contrastive` alone asks for them.
     """
     match kind:
         case "squared":
@@ -68,3 +77,31 @@ def metric_loss(score: Tensor, target: Tensor, kind: MetricLossKind = "squared")
             return F.l1_loss(score, target)
         case "huber":
             return F.huber_loss(score, target)
+        case "contrastive":
+            if ends is None:
+                raise ValueError("the contrastive loss compares the pairs of an object: give their ends")
+            return contrastive_loss(score, target, *ends)
+
+
+def contrastive_loss(distance: Tensor, target: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    r"""Matches nearer than all else, and on the near side of a distance of 1; in nats.
+
+    The sum of two parts. For each match (i, j) and each of its ends, -log of exp(-d_ij / t) as a share of the sum over
+    all pairs of that end, t being `TEMPERATURE` (van den Oord et al. 2018, InfoNCE). And the logistic loss of
+    (1 - d) / t, matches and mismatches each counting half, which puts the border between them at 1.
+
+    Args:
+        distance: (n,) in [0, 2].
+        target: (n,), 0 for a match, 2 for a mismatch.
+        first, second: (n,) int64, the two objects of each pair.
+    """
+    near = (1.0 - distance) / TEMPERATURE
+    match = target < 1.0
+    weight = near.exp()
+    objects = int(torch.maximum(first.max(), second.max())) + 1
+    total = torch.zeros(objects, dtype=weight.dtype, device=weight.device)
+    share = total.index_add(0, first, weight).index_add(0, second, weight).log()
+    parts = [F.softplus(near[~match]).sum() / (2 * (~match).sum().clamp(min=1))]
+    parts += [F.softplus(-near[match]).sum() / (2 * match.sum().clamp(min=1))]
+    parts += [(share[end[match]] - near[match]).sum() / (2 * match.sum().clamp(min=1)) for end in (first, second)]
+    return torch.stack(parts).sum()

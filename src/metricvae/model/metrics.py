@@ -22,10 +22,18 @@ _TINY = 1e-12
 
 
 class Metric(Protocol):
-    """A head. `z`, `z_other` are (n, d); `value`, `score`, `size`, `size_other` are (n,), sizes in pixels."""
+    """A head. `z`, `z_other` are (n, d); `value`, `score`, `size`, `size_other` are (n,), sizes in pixels.
+
+    Attributes:
+        name: in a configuration.
+        absolute: whether its values are those of the metric, and not only in their order.
+    """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def absolute(self) -> bool: ...
 
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
         """Latent geometry of each pair, (n,), in the head's gauge."""
@@ -39,11 +47,22 @@ class Metric(Protocol):
         """The metric value that `score` stands for, (n,): the inverse of `target`."""
         ...
 
+    def limits(self, size: Tensor, size_other: Tensor) -> tuple[Tensor, Tensor]:
+        """The least and the largest value that a pair can have, (n,) each."""
+        ...
+
 
 def cosine(z: Tensor, z_other: Tensor) -> Tensor:
     """z . z_other / (|z| |z_other|), (n,); 0 with finite gradients where a vector is zero."""
     norms = (z.square().sum(-1) + _TINY).sqrt() * (z_other.square().sum(-1) + _TINY).sqrt()
     return (z * z_other).sum(-1) / norms
+
+
+def crossed(z: Tensor, z_other: Tensor) -> Tensor:
+    """The cosine of z = (a, b) with (b', a'), where z_other is (a', b'), (n,); d is even."""
+    (a, b), (a_other, b_other) = z.chunk(2, dim=-1), z_other.chunk(2, dim=-1)
+    norms = (z.square().sum(-1) + _TINY).sqrt() * (z_other.square().sum(-1) + _TINY).sqrt()
+    return ((a * b_other).sum(-1) + (b * a_other).sum(-1)) / norms
 
 
 def inverse_above(cosine: Tensor, floor: float) -> Tensor:
@@ -67,6 +86,7 @@ class InverseCosine:
     """
 
     name: ClassVar[str] = "inverse_cosine"
+    absolute: ClassVar[bool] = True
     floor: float = 0.05
 
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
@@ -77,6 +97,9 @@ class InverseCosine:
 
     def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         return (size * size_other).sqrt() / score
+
+    def limits(self, size: Tensor, size_other: Tensor) -> tuple[Tensor, Tensor]:
+        return _of_overlaps(size, size_other)
 
 
 @dataclass(frozen=True)
@@ -93,6 +116,7 @@ class SignedInverseCosine:
     """
 
     name: ClassVar[str] = "signed_inverse_cosine"
+    absolute: ClassVar[bool] = True
     scale: float = 1.0
     floor: float = 0.05
 
@@ -107,6 +131,9 @@ class SignedInverseCosine:
     def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         return self.scale * _sign(score) * (score.abs() - 1.0)
 
+    def limits(self, size: Tensor, size_other: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.full_like(size, -torch.inf), torch.full_like(size, torch.inf)
+
 
 @dataclass(frozen=True)
 class InnerProduct:
@@ -118,6 +145,7 @@ class InnerProduct:
     """
 
     name: ClassVar[str] = "inner_product"
+    absolute: ClassVar[bool] = True
     scale: float = 5000.0
 
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
@@ -129,26 +157,37 @@ class InnerProduct:
     def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         return score * self.scale
 
+    def limits(self, size: Tensor, size_other: Tensor) -> tuple[Tensor, Tensor]:
+        return _of_overlaps(size, size_other)
+
 
 @dataclass(frozen=True)
 class CosineDistance:
-    """1 - cos in [0, 2], the metric itself being that distance: 0 for parts that belong together, 2 for others.
+    """1 - cos in [0, 2] for a binary metric: distance 0 for a value of 1 (a match), 2 for a value of 0.
 
     Attributes:
         threshold: a distance of this or less is a match (the paper's rule for matching halves: 1.0).
+        swapped: the second code is compared with its two halves exchanged. Fitting together is not likeness: the cosine
+            of two equal codes is 1, and no shape need fit itself. Exchanging halves is its own inverse and symmetric,
+            so the order of a pair does not count; in other coordinates it turns the sign of half of the dimensions.
     """
 
     name: ClassVar[str] = "cosine_distance"
+    absolute: ClassVar[bool] = False
     threshold: float = 1.0
+    swapped: bool = False
 
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
-        return 1.0 - cosine(z, z_other)
+        return 1.0 - (crossed(z, z_other) if self.swapped else cosine(z, z_other))
 
     def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
-        return value
+        return 2.0 * (1.0 - value)
 
     def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
-        return score
+        return 1.0 - score / 2.0
+
+    def limits(self, size: Tensor, size_other: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(size), torch.ones_like(size)
 
     def match(self, score: Tensor) -> Tensor:
         """(n,) bool, whether the two match."""
@@ -186,6 +225,10 @@ def head_from_json(document: Mapping[str, Any]) -> Head:
         f"there is no metric head {document.get('name')!r}: expected inverse_cosine, signed_inverse_cosine, "
         "inner_product or cosine_distance"
     )
+
+
+def _of_overlaps(size: Tensor, size_other: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.zeros_like(size), torch.minimum(size, size_other)
 
 
 def _sign(value: Tensor) -> Tensor:

@@ -77,13 +77,14 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first, self.second = Ring(channels, channels), Ring(channels, channels)
-        _start_small(self.second.layer)
+        start_small(self.second.layer)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(functional.silu(self.first(x)))
 
 
-def _start_small(layer: nn.Linear) -> None:
+def start_small(layer: nn.Linear) -> None:
+    """Weights a tenth of what they were, biases zero: what is added to something else begins as little."""
     with torch.no_grad():
         layer.weight.mul_(0.1)
         torch.nn.init.zeros_(layer.bias)
@@ -107,6 +108,25 @@ def amplitudes(x: Tensor, frequencies: int) -> Tensor:
 
 RING_FREQUENCIES = 8
 """Amplitudes of the rings themselves that the encoder reads."""
+
+
+def ring_weights() -> Tensor:
+    """(RINGS, 1): the square root of each ring's radius, on average 1, so that products of pictures sum like areas."""
+    radius = torch.arange(RINGS) + 0.5
+    return (radius / radius.mean()).sqrt()[:, None]
+
+
+def ring_spectrum(rings: Tensor) -> Tensor:
+    """(m, RINGS, SECTORS) -> (m, (1 + RING_FREQUENCIES) * RINGS): each ring's mean and first amplitudes."""
+    return torch.cat([rings.mean(-1), amplitudes(rings, RING_FREQUENCIES).flatten(1)], dim=1)
+
+
+def ring_readings(rings: Tensor) -> Tensor:
+    """The spectrum of the rings at length 1, and the logarithm of the length that was its own."""
+    spectrum = ring_spectrum(rings)
+    length = spectrum.norm(dim=1, keepdim=True) + 1e-6
+    return torch.cat([spectrum / length, length.log()], dim=1)
+
 
 FREQUENCIES = 4
 """Amplitudes of the channels behind the convolutions that it reads."""
@@ -149,11 +169,11 @@ class PolarEncoder(nn.Module):
     """
 
     weight: Tensor
+    kept_as = torch.uint8
 
     def __init__(self, widths: Sequence[int], latent: int) -> None:
         super().__init__()
-        radius = torch.arange(RINGS) + 0.5
-        self.register_buffer("weight", (radius / radius.mean()).sqrt()[:, None], persistent=False)
+        self.register_buffer("weight", ring_weights(), persistent=False)
         self.first = Ring(RINGS, widths[0])
         self.stages = nn.ModuleList(_stages(widths))
         read = (1 + RING_FREQUENCIES) * RINGS + (2 + FREQUENCIES) * widths[-1]
@@ -164,18 +184,23 @@ class PolarEncoder(nn.Module):
         )
         self.last = nn.Linear(hidden, 2 * latent)
         self.direct = Direct(1 + RINGS, latent)
-        _start_small(self.last)
+        start_small(self.last)
 
     def prepare(self, x: Tensor) -> Tensor:
         """The polar pictures of the masks."""
         return polar_pictures(x)
 
+    def pictures(self, features: Tensor) -> Tensor:
+        """The polar pictures themselves."""
+        return features
+
+    def mirrored(self, features: Tensor) -> Tensor:
+        """The pictures with their sectors the other way round."""
+        return features.flip(-1)
+
     def read(self, features: Tensor) -> Tensor:
-        """The rings' means and amplitudes, of length 1, and the logarithm of the length that was theirs."""
-        rings = (features * self.weight).squeeze(1)
-        spectrum = torch.cat([rings.mean(-1), amplitudes(rings, RING_FREQUENCIES).flatten(1)], dim=1)
-        length = spectrum.norm(dim=1, keepdim=True) + 1e-6
-        return torch.cat([spectrum / length, length.log()], dim=1)
+        """Direction and length of the rings' spectrum."""
+        return ring_readings((features * self.weight).squeeze(1))
 
     def rescaled(self, features: Tensor, factor: float) -> Tensor:
         """The pictures of the same shapes `factor` times as large."""
@@ -187,14 +212,13 @@ class PolarEncoder(nn.Module):
         for depth, stage in enumerate(self.stages):
             h = stage(halve(h) if depth else h)
         h = functional.silu(h).float().transpose(1, 2)
-        means = rings.mean(-1)
-        read = [3 * means, 3 * amplitudes(rings, RING_FREQUENCIES).flatten(1)]
+        read = [3 * ring_spectrum(rings)]
         read += [h.mean(-1), h.amax(-1), amplitudes(h, FREQUENCIES).flatten(1)]
         size = ((features * self.weight.square()).mean((1, 2, 3)) / MIDDLING + 1e-6).sqrt()
         inner = self.head(torch.cat(read, dim=1)).float()
         with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms
             mean, log_variance = self.last(inner).chunk(2, dim=-1)
-            return mean + self.direct(torch.cat([size[:, None], means], dim=1)), log_variance
+            return mean + self.direct(torch.cat([size[:, None], rings.mean(-1)], dim=1)), log_variance
 
 
 def _stages(widths: Sequence[int]) -> list[nn.Sequential]:

@@ -22,6 +22,7 @@ from metricvae.model.batches import (
     Move,
     PairData,
     choose_anchors,
+    completed,
     data_facts,
     generator_of,
     graph,
@@ -73,7 +74,7 @@ def training_losses(
     objects, moved = codes[: len(batch.x)], codes[len(batch.x) :]
     z, z_moved = getattr(objects, config.metric_on), getattr(moved, config.metric_on)
     logits = model.decode(objects.sample[batch.anchors])
-    logits, x = model.decoder.reconstruction(logits, batch.x[batch.anchors])
+    logits, x = model.decoder.reconstruction(logits, model.encoder.pictures(batch.x[batch.anchors]))
     score = model.head.score(z[batch.first], z[batch.second])
     target = model.head.target(batch.value, batch.size[batch.first], batch.size[batch.second])
     if adversary is None:
@@ -84,7 +85,7 @@ def training_losses(
         reconstruction=reconstruction_loss(logits, x, model.decoder.weight),
         latent=latent,
         deformation=deformation_loss(z[batch.anchors], z_moved),
-        metric=metric_loss(score, target, config.metric_loss),
+        metric=metric_loss(score, target, config.metric_loss, (batch.first, batch.second)),
     )
 
 
@@ -98,13 +99,15 @@ def batch_of_step(
     anchors = choose_anchors(first, config.anchor_share, generator)
     x, x_moved = features.pairs_of(objects, anchors, generator)
     value, size = torch.from_numpy(data.values[pairs]), torch.from_numpy(data.sizes[objects])
+    if data.otherwise is not None:
+        first, second, value = completed(first, second, value, len(objects), data.otherwise)
     return Batch(x, x_moved, *(part.to(x.device) for part in (anchors, first, second, value, size)))
 
 
 def varied(batch: Batch, encoder: Encoder, config: TrainingConfig, generator: torch.Generator) -> Batch:
     """The batch reflected and enlarged by chance, where `config` asks for it."""
     if config.mirror and torch.rand((), generator=generator) < 0.5:
-        batch = replace(batch, x=batch.x.flip(-1), x_moved=batch.x_moved.flip(-1))
+        batch = replace(batch, x=encoder.mirrored(batch.x), x_moved=encoder.mirrored(batch.x_moved))
     if config.scales is not None:
         low, high = config.scales
         batch = enlarged(batch, encoder, low + (high - low) * torch.rand((), generator=generator).item())
@@ -142,7 +145,10 @@ def training_step(state: TrainingState, data: PairData, features: Features, conf
 
 @torch.inference_mode()
 def validation_r2(model: MagicAutoencoder, data: PairData, config: TrainingConfig) -> float:
-    """R^2 = 1 - sum (predicted - value)^2 / sum (value - mean value)^2 over evenly spaced pairs of `data`."""
+    """R^2 = 1 - sum (predicted - value)^2 / sum (value - mean value)^2 over evenly spaced pairs of `data`.
+
+    Of a head that is not absolute, the predictions' best linear function is taken: R^2 is their squared correlation.
+    """
     device = next(model.parameters()).device
     pairs = np.linspace(0, len(data) - 1, min(len(data), config.evaluate_pairs)).astype(np.int64)
     objects, *ends = graph(data.first[pairs], data.second[pairs])
@@ -155,8 +161,12 @@ def validation_r2(model: MagicAutoencoder, data: PairData, config: TrainingConfi
     model.train(training)
     size = torch.from_numpy(data.sizes[objects]).to(device)
     predicted = model.head.value(model.head.score(z[first], z[second]), size[first], size[second])
-    value = data.values[pairs].astype(np.float64)
-    error = predicted.cpu().double().numpy() - value
+    value, said = data.values[pairs].astype(np.float64), predicted.cpu().double().numpy()
+    if not model.head.absolute:
+        off = said - said.mean()
+        slope = (off * value).sum() / max(np.square(off).sum(), 1e-12)
+        said = value.mean() + slope * off
+    error = said - value
     return float(1.0 - np.square(error).sum() / np.square(value - value.mean()).sum())
 
 

@@ -60,9 +60,10 @@ class DataSet:
         packed: (m, SIZE * SIZE / 8) uint8, the masks as packed bits.
         areas: (m,) float64 pixels.
         first, second: (n,) int64 object indices.
-        value: (n,) float64, the metric (overlap in pixels).
-        pose: (n, 3) float64: angle_deg, dx, dy of the second object.
+        value: (n,) float64, the metric: overlap in pixels, or 1 for a match and 0 for a mismatch.
+        pose: (n, 3) float64: angle_deg, dx, dy of the second object; NaN where a pair has none.
         split: (n,) of `train`, `validation`, `calibration`, `test`.
+        grade: (n,) `match`, or how hard a mismatch is to tell, where the data say so; None where not.
         card: the contents of card.json.
     """
 
@@ -76,6 +77,7 @@ class DataSet:
     pose: npt.NDArray[np.float64]
     split: npt.NDArray[np.str_]
     card: dict[str, Any]
+    grade: npt.NDArray[np.str_] | None = None
 
     def mask(self, index: int) -> Mask:
         """The (SIZE, SIZE) mask of one object."""
@@ -131,6 +133,7 @@ def read_dataset(folder: Path) -> DataSet:
         pose=np.stack([pairs[name].to_numpy() for name in ("angle_deg", "dx", "dy")], axis=1),
         split=np.array(pairs["split"].to_pylist()),
         card=card,
+        grade=np.array(pairs["grade"].to_pylist()) if "grade" in pairs.column_names else None,
     )
 
 

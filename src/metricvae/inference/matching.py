@@ -1,0 +1,133 @@
+"""Answers to a binary metric: how likely two objects match, and which of the two answers cannot be ruled out.
+
+A distance of codes becomes a probability by a logistic curve (Platt 1999) and a verdict by a threshold. The set of
+answers that holds the truth in a given share of pairs is split conformal: an answer is ruled out when it is less likely
+than the true answer was in all but that share of the calibration pairs (Vovk, Gammerman & Shafer 2005).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
+
+from metricvae.errors import InputError
+from metricvae.inference.conformal import Floats, check_enough, conformal_quantile
+from metricvae.pairs.ranking import best_threshold
+
+Bools = npt.NDArray[np.bool_]
+
+PAPER_THRESHOLD = 1.0
+"""The paper's rule: a cosine distance of this or less is a match."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """From distances to answers.
+
+    Attributes:
+        threshold: a distance of this or less is called a match; chosen on validation pairs.
+        slope, intercept: probability of a match = 1 / (1 + exp(slope * distance + intercept)).
+        level: share of true answers that the sets of answers hold.
+        doubt: answers of a probability of at least 1 - doubt are in the set.
+    """
+
+    threshold: float
+    slope: float
+    intercept: float
+    level: float
+    doubt: float
+
+    def probability(self, distance: Floats) -> Floats:
+        """(n,) distances -> (n,) probabilities of a match."""
+        found: Floats = special.expit(-(self.slope * distance + self.intercept))
+        return found
+
+    def answers(self, probability: Floats) -> tuple[Floats, Floats]:
+        """Least and greatest answer (0 or 1) that is not ruled out, (n,) each; where both are, the likelier one."""
+        likelier = (probability >= 0.5).astype(np.float64)
+        zero, one = probability <= self.doubt, probability >= 1.0 - self.doubt
+        low = np.where(zero, 0.0, np.where(one, 1.0, likelier))
+        high = np.where(one, 1.0, np.where(zero, 0.0, likelier))
+        return low, high
+
+    def to_json(self) -> dict[str, Any]:
+        """A document of plain numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Any) -> Matching:
+        """The inverse of `to_json`.
+
+        Raises:
+            InputError: the model was not calibrated, or the document is damaged.
+        """
+        try:
+            return cls(**{name: float(value) for name, value in document.items()})
+        except (AttributeError, TypeError, ValueError):
+            raise InputError("the model has no calibration, so it calls nothing a match: train it again") from None
+
+
+def fit_matching(
+    distance: Floats, match: Bools, distance_chosen: Floats, match_chosen: Bools, level: float = 0.9
+) -> Matching:
+    """Calibrate on pairs the model did not learn from.
+
+    Args:
+        distance, match: (n,) of the calibration pairs, for the probabilities and the sets of answers.
+        distance_chosen, match_chosen: (m,) of the validation pairs, for the threshold.
+        level: share of true answers that the sets are to hold.
+
+    Raises:
+        InputError: fewer than 20 calibration pairs, or pairs of one class only.
+    """
+    check_enough(len(match))
+    for name, one in (("calibration", match), ("validation", match_chosen)):
+        check_classes(name, one)
+    slope, intercept = _logistic(distance, match)
+    threshold = -best_threshold(-distance_chosen, match_chosen)
+    curve = Matching(threshold, slope, intercept, level, 1.0)
+    probability = curve.probability(distance)
+    doubt = conformal_quantile(np.where(match, 1.0 - probability, probability), level)
+    return Matching(threshold, slope, intercept, level, doubt)
+
+
+def check_classes(name: str, match: Bools) -> None:
+    """Raise InputError unless some of the pairs match and some do not."""
+    if match.all() or not match.any():
+        raise InputError(
+            f"all {len(match)} {name} pairs are {'matches' if match.all() else 'mismatches'}: expected some of both, "
+            "label more pairs"
+        )
+
+
+def matches_of(name: str, value: Floats) -> Bools:
+    """Labels 0 and 1 as booleans.
+
+    Raises:
+        InputError: other labels, or one class only.
+    """
+    odd = value[(value != 0) & (value != 1)]
+    if len(odd):
+        raise InputError(f"the {name} pairs have the label {odd[0]:g}: expected 0 (no match) or 1 (match)")
+    match = value == 1
+    check_classes(name, match)
+    return match
+
+
+def _logistic(distance: Floats, match: Bools) -> tuple[float, float]:
+    """Slope and intercept that make the labels likeliest, with Platt's targets, which stay off 0 and 1."""
+    positive, negative = match.sum(), (~match).sum()
+    target = np.where(match, (positive + 1) / (positive + 2), 1 / (negative + 2))
+
+    def cost(parameters: Floats) -> tuple[float, Floats]:
+        logit = -(parameters[0] * distance + parameters[1])
+        value = float(np.mean(np.logaddexp(0.0, logit) - target * logit))
+        off = special.expit(logit) - target
+        return value, np.array([-np.mean(off * distance), -np.mean(off)])
+
+    found = optimize.minimize(cost, np.array([1.0, -1.0]), jac=True, method="BFGS")
+    return float(found.x[0]), float(found.x[1])

@@ -1,0 +1,144 @@
+"""The network of outlines: motions change nothing, a counterpart is described from outside, reflections are exact."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from metricvae.errors import InputError
+from metricvae.model.autoencoder import ModelConfig, build
+from metricvae.model.contour import (
+    OFFSETS,
+    POINTS,
+    SPACING,
+    ContourEncoder,
+    neighbours,
+    outline_points,
+    seen_from_outside,
+    surroundings,
+)
+from metricvae.model.features import move_randomly
+from metricvae.model.metrics import CosineDistance
+from metricvae.objects import draw
+from metricvae.objects.halves import cut
+
+CONFIG = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))
+
+
+def masks(count: int, seed: int) -> torch.Tensor:
+    return torch.from_numpy(np.stack([shape.mask for shape in draw("mixed", count, seed)]))[:, None].float()
+
+
+@pytest.fixture(scope="module")
+def encoder() -> ContourEncoder:
+    found = build(CONFIG, seed=1).encoder
+    assert isinstance(found, ContourEncoder)
+    return found
+
+
+def test_neighbours_go_round_their_own_loop() -> None:
+    start = torch.tensor([[0, 0, 0, 0, 4, 4, 4, 4, 0]])
+    length = torch.tensor([[4, 4, 4, 4, 4, 4, 4, 4, 0]])
+    assert neighbours(start, length, 1).tolist() == [[1, 2, 3, 0, 5, 6, 7, 4, 8]]
+    assert neighbours(start, length, -2).tolist() == [[2, 3, 0, 1, 6, 7, 4, 5, 8]]
+    assert neighbours(start, length, 5).tolist() == neighbours(start, length, 1).tolist()
+
+
+def test_on_a_circle_all_surroundings_are_alike_and_known() -> None:
+    rows, columns = np.indices((200, 200))
+    disc = torch.from_numpy((np.hypot(rows - 99.5, columns - 99.5) < 60).astype(np.float32))[None, None]
+    points = outline_points(disc)
+    count = int(points[0, 0, 3])
+    found = surroundings(points)[0, :count].unflatten(-1, (len(OFFSETS), 2, 2))
+    for place, offset in enumerate(OFFSETS):
+        turn = 2 * math.pi * offset / count
+        along, across = 60 * math.sin(turn) / (offset * SPACING), 60 * (1 - math.cos(turn)) / (offset * SPACING)
+        assert found[:, place, 0, 0].numpy() == pytest.approx(np.full(count, along), abs=0.12)
+        assert found[:, place, 1, 0].numpy() == pytest.approx(np.full(count, -along), abs=0.12)
+        assert found[:, place, :, 1].abs().mean().item() == pytest.approx(across, abs=0.06)
+
+
+def test_a_cut_seen_from_outside_is_the_cut_of_the_other_piece() -> None:
+    """Where two pieces touch, away from the ends of the cut, their surroundings are each other's from outside."""
+    rng, good = np.random.default_rng(0), []
+    for shape in draw("procedural", 12, seed=8):
+        try:
+            pieces = cut(shape.mask, "curved", rng)
+        except InputError:
+            continue
+        points = outline_points(torch.from_numpy(np.stack(pieces))[:, None].float())
+        described = surroundings(points)
+        counterpart = seen_from_outside(described)
+        there = points[..., 3] > 0
+        apart = torch.cdist(points[0, there[0], :2], points[1, there[1], :2])
+        near, partner = apart.min(1)
+        touching = near < 2.5
+        inner = torch.stack([touching.roll(step) for step in range(-3, 4)]).all(0).nonzero()[:, 0]
+        own, others = described[0, there[0]][inner, :12], counterpart[1, there[1]][partner[inner], :12]
+        wrong = described[1, there[1]][partner[inner], :12]
+        bent = (others - wrong).norm(dim=1) > 0.4  # a straight edge is its own counterpart
+        good += ((own - others).norm(dim=1) < (own - wrong).norm(dim=1))[bent].tolist()
+    assert len(good) > 30
+    assert np.mean(good) > 0.9
+
+
+def test_motions_hardly_change_a_code(encoder: ContourEncoder) -> None:
+    x = masks(16, seed=3)
+    with torch.no_grad():
+        codes = encoder(encoder.prepare(x))[0]
+        moved = encoder(encoder.prepare(move_randomly(x, torch.Generator().manual_seed(0))))[0]
+        apart = torch.cdist(codes, codes)
+    assert (codes - moved).norm(dim=1).median() < 0.15 * apart[apart > 0].median()
+
+
+def test_reflecting_twice_changes_nothing_and_once_is_reflecting_the_mask(encoder: ContourEncoder) -> None:
+    x = masks(8, seed=4)
+    features = encoder.prepare(x)
+    assert torch.equal(encoder.mirrored(encoder.mirrored(features)), features)
+    ours, masked, plain = (
+        surroundings(encoder.points(part)).mean(1)
+        for part in (encoder.mirrored(features), encoder.prepare(x.flip(-1)), features)
+    )
+    assert (ours - masked).norm(dim=1).median() < 0.3 * (plain - masked).norm(dim=1).median()
+
+
+def test_a_code_and_its_counterpart_are_its_two_halves(encoder: ContourEncoder) -> None:
+    """An edge and the same edge from outside give the same numbers, exchanged."""
+    features = encoder.prepare(masks(6, seed=5))
+    points = encoder.points(features)
+    with torch.no_grad():
+        mean, log_variance = encoder(features)
+    assert mean.shape == log_variance.shape == (6, 8)
+    assert torch.equal(seen_from_outside(seen_from_outside(surroundings(points))), surroundings(points))
+    assert not torch.allclose(mean[:, :4], mean[:, 4:], atol=1e-3)
+
+
+def test_what_is_kept_in_sixteen_bits_is_enough(encoder: ContourEncoder) -> None:
+    features = encoder.prepare(masks(6, seed=6))
+    with torch.no_grad():
+        exact, kept = encoder(features)[0], encoder(features.to(encoder.kept_as).float())[0]
+    assert (exact - kept).norm() < 0.02 * exact.norm()
+
+
+def test_features_hold_a_picture_and_points(encoder: ContourEncoder) -> None:
+    features = encoder.prepare(masks(3, seed=7))
+    pictures, points = encoder.pictures(features), encoder.points(features)
+    assert pictures.min() >= 0
+    assert pictures.max() <= 1
+    assert points.shape == (3, POINTS, 4)
+    assert (points[..., 3] % 4 == 0).all()
+    assert torch.equal(encoder.rescaled(features, 1.0), features)
+
+
+def test_a_blank_object_has_a_finite_code(encoder: ContourEncoder) -> None:
+    with torch.no_grad():
+        assert encoder(encoder.prepare(torch.zeros(1, 1, 200, 200)))[0].isfinite().all()
+
+
+@pytest.mark.parametrize(("widths", "latent"), [((8, 8), 8), ((8, 8, 8), 7)])
+def test_other_shapes_of_network_are_refused(widths: tuple[int, ...], latent: int) -> None:
+    with pytest.raises(InputError, match="expected 3 and an even number"):
+        ContourEncoder(widths, latent)
