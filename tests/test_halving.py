@@ -74,6 +74,14 @@ def test_with_one_family_easy_mismatches_are_of_any_two_shapes() -> None:
     assert abs(grades["easy"] - grades["hard"]) <= 12
 
 
+def test_several_cuts_of_a_shape_meet_in_a_block() -> None:
+    pairs = pair_table(table(200, families=5, cuts=6), 480, seed=1).to_pylist()
+    hard = [row for row in pairs if row["grade"] == "hard"]
+    met = {frozenset(row[side].split("/")[1][0] for side in "ab") for row in hard}
+    assert len(met) >= 4
+    assert all(row["a"].split("/")[0] == row["b"].split("/")[0] for row in hard)
+
+
 def test_too_few_shapes_are_counted() -> None:
     few = table(40, families=4)
     assert lacking(few, 200, seed=0)
@@ -142,6 +150,8 @@ def test_a_folder_of_images_is_cut_as_often_as_it_takes(tmp_path: Path) -> None:
 def test_bad_plans_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="pairs is 0: expected at least 1"):
         label(HalvesPlan("mixed", 0), tmp_path / "a")
+    with pytest.raises(InputError, match="times is 1: expected at least 2"):
+        label(HalvesPlan("mixed", 10, times=1), tmp_path / "a")
     with pytest.raises(InputError, match="cuts is bent: expected some of straight, zigzag, curved"):
         label(HalvesPlan("mixed", 10, cuts=("bent",)), tmp_path / "a")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="cuts is empty"):

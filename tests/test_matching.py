@@ -98,7 +98,7 @@ def test_the_figures_by_hand() -> None:
     found = measure_matches(said, truth, grade, paper_probability=0.35)
     assert (found.n, found.accuracy, found.auc) == (4, 0.5, 0.75)
     assert found.accuracy_paper == 0.75
-    assert found.error == 0.25
+    assert found.error == 0.5
     assert found.answers_coverage == 1
     assert found.answers_open == 0.5
     assert found.novel == 0.25

@@ -27,6 +27,7 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--partners", type=int, help="overlap: how many others each shape meets; default: 7")
     parser.add_argument("--check", type=int, help="overlap: pairs to check against the dense search, for the card")
     parser.add_argument("--cuts", help="halves: straight,zigzag,curved or some of them; default: zigzag,curved")
+    parser.add_argument("--times", type=int, help="halves: how often each shape is cut, at least; default: 2")
     parser.add_argument("--middle", action="store_true", help="halves: cut through the centroid, not anywhere")
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
     parser.add_argument("--device", default="cpu", help="cpu: all its cores; cuda: pairs by the thousand on a card")
@@ -60,7 +61,11 @@ def _label_plan(options: Namespace, *, batched: bool) -> Plan:
     common: dict[str, Any] = {name: getattr(options, name) for name in ("objects", "pairs", "seed", "fit")}
     own = {
         "overlap": {"partners": options.partners, "check": options.check},
-        "halves": {"cuts": options.cuts and tuple(options.cuts.split(",")), "middle": options.middle or None},
+        "halves": {
+            "cuts": options.cuts and tuple(options.cuts.split(",")),
+            "middle": options.middle or None,
+            "times": options.times,
+        },
     }
     given = {task: {name: value for name, value in one.items() if value is not None} for task, one in own.items()}
     for task, one in given.items():

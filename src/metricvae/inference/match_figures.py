@@ -21,7 +21,8 @@ class MatchEvaluation:
         n: pairs.
         accuracy: share called rightly, the threshold chosen on validation pairs.
         accuracy_paper: the same, by the paper's rule (distance at most 1).
-        error: mean |answer - label| in the paper's unit, the share called wrongly by its rule.
+        error: the share called wrongly by the paper's rule, in what we take for its unit: a miss counts 2, as far as the
+            distances of a match (0) and of a mismatch (2) are apart.
         auc: share of (match, mismatch) couples in which the match is nearer.
         average_precision: of a ranking by distance.
         grades: for each grade of mismatches, the accuracy on it and the matches (each counting half), the AUC and the
@@ -70,7 +71,7 @@ def measure_matches(
         n=len(match),
         accuracy=float(right.mean()),
         accuracy_paper=paper,
-        error=1.0 - paper,
+        error=2.0 * (1.0 - paper),
         auc=auc(said.value, match),
         average_precision=average_precision(said.value, match),
         grades=by_grade,

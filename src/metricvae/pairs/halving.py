@@ -54,6 +54,10 @@ SHAPES_A_BLOCK = 8
 """Shapes whose pieces meet one another, so that a network encodes each piece once for several pairs; an even number."""
 
 
+CUTS_A_BLOCK = 4
+"""Cuts of each that do."""
+
+
 def cut_part(shapes: str, seed: int, cuts: tuple[Cut, ...], times: int, middle: bool, span: Any, path: Path) -> None:
     """The pieces of shapes `span[0]` to `span[0] + span[1]`; shapes that cannot be cut are passed over.
 
@@ -171,11 +175,11 @@ def _by_split(halves: pa.Table) -> dict[Split, list[_Shape]]:
 
 
 def _matched(shapes: list[_Shape], rng: np.random.Generator) -> Iterator[Chosen]:
-    """Matches and mismatches in turn, block by block, two cuts of every shape at a time."""
+    """Matches and mismatches in turn, block by block, up to `CUTS_A_BLOCK` cuts of every shape at a time."""
     several = len({shape.family for shape in shapes}) > 1
     grades = itertools.cycle(GRADES[1:] if several else ("easy", "hard"))
-    for cut_number in range(0, max((len(shape.cuts) for shape in shapes), default=0), 2):
-        here = [_Shape(shape.family, shape.cuts[cut_number : cut_number + 2]) for shape in shapes]
+    for start in range(0, max((len(shape.cuts) for shape in shapes), default=0), CUTS_A_BLOCK):
+        here = [_Shape(shape.family, shape.cuts[start : start + CUTS_A_BLOCK]) for shape in shapes]
         for block in _blocks([shape for shape in here if shape.cuts], rng):
             for place, shape in enumerate(block):
                 for number, pieces in enumerate(shape.cuts):
@@ -208,9 +212,9 @@ def _mismatch(block: list[_Shape], place: int, number: int, wanted: Grade) -> tu
     others = [block[(place + step) % len(block)] for step in range(1, len(block))]
     of_family = [other for other in others if other.family == shape.family]
     foreign = [other for other in others if other.family != shape.family]
-    second_cut = [cuts[1] for cuts in shape.cuts if cuts != shape.cuts[number]]
+    others_of_shape = shape.cuts[number + 1 :] + shape.cuts[:number]
     found: dict[Grade, list[int]] = {
-        "hard": second_cut,
+        "hard": [cuts[1] for cuts in others_of_shape],
         "family": [other.cuts[number % len(other.cuts)][1] for other in of_family] if foreign else [],
         "easy": [other.cuts[number % len(other.cuts)][1] for other in foreign or of_family],
     }

@@ -109,6 +109,7 @@ class HalvesPlan:
         fit: scale and centre images that are not 200x200.
         cuts: kinds of line, one of them drawn for each cut.
         middle: cut through the centroid, the paper's setting, not anywhere.
+        times: how often each shape is cut; shapes of a folder are cut more often where they are too few.
         task: what is labelled.
     """
 
@@ -118,6 +119,7 @@ class HalvesPlan:
     fit: bool = False
     cuts: tuple[Cut, ...] = ("zigzag", "curved")
     middle: bool = False
+    times: int = 2
     task: str = "halves"
 
 
@@ -181,7 +183,7 @@ def label(
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
-    for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0)):
+    for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0), ("times", 2)):
         if getattr(plan, name, least) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
     facts = dataclasses.asdict(plan)
@@ -261,11 +263,11 @@ def _cut_shapes(plan: HalvesPlan, parts: Path, pool: Executor, report: Report) -
         tables.extend(pq.read_table(path, columns=names) for path in fresh)
         return plan.objects in SOURCES and lacking(pa.concat_tables(tables), plan.pairs, plan.seed)
 
-    times, total = 2, plan.pairs // 4 + plan.pairs // 50 + 2 * SHAPES_A_BLOCK
+    times, total = plan.times, math.ceil(1.08 * plan.pairs / 2 / plan.times) + 2 * SHAPES_A_BLOCK
     shapes = plan.objects
     if plan.objects not in SOURCES:
         shapes, total = str(parts / SHAPES), pq.read_metadata(parts / SHAPES).num_rows
-        times = 2 * math.ceil(1.3 * plan.pairs / 4 / total)
+        times = max(plan.times, 2 * math.ceil(1.3 * plan.pairs / 4 / total))
     work = Work(cut_part, (shapes, plan.seed, plan.cuts, times, plan.middle))
     paths = _spans(parts, work, total, lack, pool, step("cutting shapes", report))
     write_table(parts / OBJECTS, map(pq.read_table, paths), HALF_SCHEMA)
