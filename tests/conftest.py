@@ -1,4 +1,4 @@
-"""What several test modules share: one small data set, labelled once, and packages that seem to be missing."""
+"""What several test modules share: small data sets, labelled once, and packages that seem to be missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from dataset_problem import PLAN
+from metricvae.inference.fit import fit
+from metricvae.model.autoencoder import ModelConfig
+from metricvae.model.metrics import CosineDistance
+from metricvae.model.optimisers import LossWeights
+from metricvae.model.settings import TrainingConfig
 from metricvae.pairs import DataSet, label, read_dataset
+from metricvae.pairs.labelling import HalvesPlan
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +30,30 @@ def dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def dataset(dataset_folder: Path) -> DataSet:
     return read_dataset(dataset_folder)
+
+
+@pytest.fixture(scope="session")
+def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Pairs of halves, and a small model of them that was trained for a moment; read them, do not change them."""
+    folder = tmp_path_factory.mktemp("halves")
+    label(HalvesPlan("glyphs", 1_500, seed=2, times=6), folder / "data", workers=2)
+    model = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))
+    training = TrainingConfig(
+        steps=25,
+        batch_pairs=64,
+        run_length=64,
+        anchor_share=0.25,
+        learning_rate=3e-3,
+        metric_loss="contrastive",
+        weights=LossWeights(reconstruction=1e-4, latent=1e-4, deformation=0.1, metric=1.0),
+        mirror=True,
+        copies=1,
+        evaluate_pairs=50,
+        threads=1,
+        precision="float32",
+    )
+    fit(read_dataset(folder / "data"), model, training, folder / "model")
+    return folder / "data", folder / "model"
 
 
 @pytest.fixture

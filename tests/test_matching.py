@@ -11,16 +11,10 @@ from scipy import special
 
 from metricvae.errors import InputError
 from metricvae.inference import Predictor, evaluate
-from metricvae.inference.fit import fit
 from metricvae.inference.match_figures import MatchEvaluation, measure_matches
 from metricvae.inference.matching import Matching, check_classes, fit_matching, matches_of
 from metricvae.inference.predict import Predictions
-from metricvae.model.autoencoder import ModelConfig
-from metricvae.model.metrics import CosineDistance
-from metricvae.model.optimisers import LossWeights
-from metricvae.model.settings import TrainingConfig
 from metricvae.pairs import read_dataset
-from metricvae.pairs.labelling import HalvesPlan, label
 
 Floats = np.ndarray
 
@@ -110,33 +104,11 @@ def test_the_figures_by_hand() -> None:
 # A model from cut shapes to verdicts
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("matching")
-    label(HalvesPlan("glyphs", 480, seed=2), folder / "data", workers=2)
-    model = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))
-    training = TrainingConfig(
-        steps=25,
-        batch_pairs=64,
-        run_length=32,
-        anchor_share=0.25,
-        learning_rate=3e-3,
-        metric_loss="contrastive",
-        weights=LossWeights(reconstruction=1e-4, latent=1e-4, deformation=0.1, metric=1.0),
-        mirror=True,
-        copies=1,
-        threads=1,
-        precision="float32",
-    )
-    fit(read_dataset(folder / "data"), model, training, folder / "model")
-    return folder / "data", folder / "model"
-
-
-def test_a_model_of_halves_answers_with_probabilities_and_verdicts(trained: tuple[Path, Path]) -> None:
-    data, predictor = read_dataset(trained[0]), Predictor.load(trained[1])
+def test_a_model_of_halves_answers_with_probabilities_and_verdicts(halves: tuple[Path, Path]) -> None:
+    data, predictor = read_dataset(halves[0]), Predictor.load(halves[1])
     found = evaluate(predictor, data)
     assert isinstance(found, MatchEvaluation)
-    assert found.n == 48
+    assert found.n == 150
     assert set(found.grades) == {"easy", "family", "hard"}
     assert 0.3 < found.auc <= 1
     said = predictor.predict_masks([(data.mask(int(data.first[0])), data.mask(int(data.second[0])))])
@@ -146,7 +118,7 @@ def test_a_model_of_halves_answers_with_probabilities_and_verdicts(trained: tupl
     assert said.match is not None
 
 
-def test_its_card_says_what_a_match_is(trained: tuple[Path, Path]) -> None:
-    text = (trained[1] / "README.md").read_text()
+def test_its_card_says_what_a_match_is(halves: tuple[Path, Path]) -> None:
+    text = (halves[1] / "README.md").read_text()
     assert "| a match | cosine distance at most" in text
     assert "belong together" in text

@@ -68,6 +68,24 @@ class ExamplePair:
 
 
 @dataclass(frozen=True)
+class JoinedPair:
+    """Two halves and what is said of them.
+
+    Attributes:
+        first, second: (H, W) masks, as they lie in the data set.
+        joined: (H, W) coverage in [0, 1], the second where it belongs to the first; None where it does not.
+        grade: `match`, or how hard a mismatch is to tell.
+        probability: of a match, as the model has it.
+    """
+
+    first: Mask
+    second: Mask
+    joined: npt.NDArray[np.floating[Any]] | None
+    grade: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class Series:
     """One method's error in each batch: what it is called, and (batches,) mean squared errors."""
 
@@ -142,6 +160,33 @@ def draw_pairs(pairs: Sequence[ExamplePair], *, columns: int = 4) -> bytes:
         axes.set_title(f"true {pair.value:,.0f}", fontsize=10, color=INK, loc="left", pad=5)
         axes.set_xlabel(_predicted_line(pair), fontsize=9, color=INK, loc="left", labelpad=5)
     figure.tight_layout(w_pad=1.2, h_pad=1.2)
+    return _png(figure)
+
+
+def draw_joined(pairs: Sequence[JoinedPair], *, columns: int = 3) -> bytes:
+    """A sheet of pairs of halves: each two panels, and a third where the two are joined.
+
+    Raises:
+        InputError: no pairs.
+    """
+    if not pairs:
+        raise InputError("got no pairs to draw: give at least one")
+    columns = min(columns, len(pairs))
+    rows = math.ceil(len(pairs) / columns)
+    figure = _figure(4.2 * columns, 1.75 * rows)
+    grid = figure.add_gridspec(rows, columns, wspace=0.08, hspace=0.3)
+    for place, pair in enumerate(pairs):
+        empty = np.zeros_like(pair.first)
+        panels = [blend(pair.first, empty), blend(empty, pair.second)]
+        if pair.joined is not None:
+            panels.append(blend(pair.first, pair.joined))
+        inner = grid[place // columns, place % columns].subgridspec(1, 3, wspace=0.05)
+        for column, panel in enumerate(panels):
+            axes = figure.add_subplot(inner[0, column])
+            _show(axes, panel)
+            if column == 0:
+                said = f"{pair.grade}, probability {pair.probability:.2f}"
+                axes.set_title(said, fontsize=9, color=INK, loc="left", pad=4)
     return _png(figure)
 
 

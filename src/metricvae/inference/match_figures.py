@@ -21,8 +21,8 @@ class MatchEvaluation:
         n: pairs.
         accuracy: share called rightly, the threshold chosen on validation pairs.
         accuracy_paper: the same, by the paper's rule (distance at most 1).
-        error: the share called wrongly by the paper's rule, in what we take for its unit: a miss counts 2, as far as the
-            distances of a match (0) and of a mismatch (2) are apart.
+        error: the share called wrongly by the paper's rule, in what we take for its unit: a miss counts 2, as far as
+            the distances of a match (0) and of a mismatch (2) are apart.
         auc: share of (match, mismatch) couples in which the match is nearer.
         average_precision: of a ranking by distance.
         grades: for each grade of mismatches, the accuracy on it and the matches (each counting half), the AUC and the

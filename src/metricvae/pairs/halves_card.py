@@ -70,7 +70,7 @@ def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
     ids, sizes = [], []
     for batch in pq.ParquetFile(folder / OBJECTS).iter_batches(1024, columns=["id", "image"]):
         ids += batch["id"].to_pylist()
-        sizes += [_area_and_boundary(decode_png(image.as_py())) for image in batch["image"].field("bytes")]
+        sizes += [area_and_boundary(decode_png(image.as_py())) for image in batch["image"].field("bytes")]
     names, logs = pa.array(ids), np.log(np.array(sizes, dtype=np.float64))
     pairs = pq.read_table(folder / PAIRS, columns=["a", "b", "value", "grade", "split"])
     first, second = (pc.index_in(pairs[side], names).to_numpy() for side in "ab")
@@ -88,7 +88,7 @@ def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def _area_and_boundary(mask: Mask) -> tuple[int, int]:
+def area_and_boundary(mask: Mask) -> tuple[int, int]:
     """Pixels, and edges between a pixel inside and one outside."""
     padded = np.pad(mask, 1)
     return int(mask.sum(dtype=np.int64)), sum(int((np.diff(padded, axis=axis) != 0).sum()) for axis in (0, 1))

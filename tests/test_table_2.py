@@ -1,0 +1,53 @@
+"""Table 2: its arithmetic by hand, and a whole small run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from metricvae.errors import InputError
+from metricvae.experiments.pictures import draw_joined
+from metricvae.experiments.table_2 import METHODS, PUBLISHED_MODEL, _table, _Told, reproduce_table_2
+from metricvae.inference import Predictor
+
+
+def test_the_errors_by_hand() -> None:
+    match = np.array([True, True, False, False] * 6)
+    grade = np.where(match, "match", np.array(["easy", "hard"] * 12))
+    perfect, upside_down = _Told(match.astype(float), 0.5), _Told(-match.astype(float), -0.5)
+    half = _Told(np.zeros(24), 0.0)  # calls everything a match
+    batches = tuple(np.arange(4) + 4 * k for k in range(6))
+    table = _table((half, half, upside_down, perfect, perfect), match, grade, batches, np.arange(24))
+    assert [row.batch for row in table.rows] == list("123456")
+    assert table.rows[2].published_model == PUBLISHED_MODEL[2]
+    assert table.large.errors == (1.0, 1.0, 2.0, 0.0, 0.0)
+    figures = {(name, method): (area, precision) for name, method, area, precision in table.grades}
+    assert figures["easy", "model"] == (1.0, 1.0)
+    assert figures["hard", "boundary lengths"][0] == 0.0
+    assert figures["hard", "areas"][0] == 0.5
+
+
+def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path) -> None:
+    run = reproduce_table_2(tmp_path / "report", dataset=halves[0], model=str(halves[1]))
+    document = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert document["title"].startswith("Table 2")
+    assert (tmp_path / "report" / "pairs.png").read_bytes().startswith(b"\x89PNG")
+    assert [row["batch"] for row in run.to_json()["rows"]] == [*"123456", "large"]
+    assert set(run.to_json()["rows"][0]["errors"]) == set(METHODS)
+    guess = run.table.large.errors[0]
+    assert guess == pytest.approx(1.0, abs=1.0)
+    assert "report:" in run.text()
+
+
+def test_a_model_of_sizes_is_refused(halves: tuple[Path, Path], tmp_path: Path) -> None:
+    assert Predictor.load("overlap").model.head.absolute
+    with pytest.raises(InputError, match="expected one that tells matches"):
+        reproduce_table_2(tmp_path / "report", dataset=halves[0], model="overlap")
+
+
+def test_no_pairs_no_picture() -> None:
+    with pytest.raises(InputError, match="no pairs to draw"):
+        draw_joined([])
