@@ -394,7 +394,13 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
     assert (said.status, said.out) == (0, f"report: {out / 'index.html'}\n")
     report = json.loads((out / "report.json").read_text())
     titles = [section["title"] for section in report["sections"]]
-    for title in ("Errors by batch", "Figure 1.2: the network", "Figure 1.4: the plane of codes", "The paper's claims"):
+    for title in (
+        "Errors by batch",
+        "Figure 1.1: the plane of digits",
+        "Figure 1.2: the network",
+        "Figure 1.4: the plane of codes",
+        "The paper's claims",
+    ):
         assert title in titles
     figures = [figure["file"] for section in report["sections"] for figure in section["figures"]]
     assert len(figures) == len(set(figures)) >= 7

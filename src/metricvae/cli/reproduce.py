@@ -35,6 +35,9 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, help="folder of the report")
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
     parser.add_argument("--model", help="the model beside the paper's; default: the one that ships")
+    parser.add_argument(
+        "--mnist", metavar="FILE", help="MNIST for figure 1.1 (idx3-ubyte or npz); default: scikit-learn's"
+    )
     parser.add_argument("--paper-steps", type=int, default=500, help="training steps of the paper's network in Table 1")
     parser.add_argument("--steps", type=int, default=400, help="training steps of each variant, and of the figures")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
@@ -53,6 +56,7 @@ def _reproduce(options: Namespace) -> Fields:
     with progress() as step:
         common: dict[str, Any] = {"dataset": dataset, "seed": options.seed, "on_step": step}
         model = options.model or ("halves" if options.what == "table-2" else "overlap")
+        mnist = None if options.mnist is None else Path(options.mnist)
         paper = {"model": model, "paper_steps": options.paper_steps}
         summary: Any
         match options.what:
@@ -63,9 +67,9 @@ def _reproduce(options: Namespace) -> Fields:
             case "ablations":
                 summary = reproduce_ablations(out, steps=steps, seeds=seeds, **common)
             case "all":
-                summary = reproduce_all(out, steps=steps, seeds=seeds, **paper, **common)
+                summary = reproduce_all(out, mnist=mnist, steps=steps, seeds=seeds, **paper, **common)
             case figure:
-                summary = reproduce_figure(figure, out, model=model, steps=steps, **common)
+                summary = reproduce_figure(figure, out, model=model, mnist=mnist, steps=steps, **common)
     return say(options, summary.to_json(), summary.text())
 
 

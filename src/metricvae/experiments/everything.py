@@ -44,6 +44,7 @@ def reproduce_all(
     dataset: Path | None = None,
     model: str = "overlap",
     steps: int = 400,
+    mnist: Path | None = None,
     paper_steps: int = 500,
     seeds: int = 3,
     seed: int = 0,
@@ -56,6 +57,7 @@ def reproduce_all(
         dataset: labelled pairs; None labels 40,000.
         model: folder or name of the model beside the paper's.
         steps: of the trainings of figures and ablations.
+        mnist: file of digits for figure 1.1; None for scikit-learn's.
         paper_steps: of the paper's network in Table 1.
         seeds: trainings of each variant of the ablations.
         seed: of everything.
@@ -73,7 +75,9 @@ def reproduce_all(
         )
     ]
     parts += [
-        reproduce_figure(which, work / which, dataset=dataset, model=model, steps=steps, seed=seed, on_step=step)
+        reproduce_figure(
+            *(which, work / which), dataset=dataset, model=model, mnist=mnist, steps=steps, seed=seed, on_step=step
+        )
         for which in FIGURES
     ]
     parts.append(
@@ -82,6 +86,7 @@ def reproduce_all(
     minutes = (time.monotonic() - start) / 60
     words = ["metricvae", "reproduce", "all", "--out", folder.name, "--model", model, "--steps", str(steps)]
     words += ["--paper-steps", str(paper_steps), "--seeds", str(seeds), "--seed", str(seed), *given]
+    words += [] if mnist is None else ["--mnist", str(mnist)]
     facts = [Fact("command", shlex.join(words)), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}")]
     reports = [part.report for part in parts]
     made = Report(

@@ -1,4 +1,5 @@
-"""The figures of the paper, made anew: the network (1.2), a pair (1.3), the plane of codes (1.4), a training (1.5)."""
+"""The figures of the paper, made anew: digits (1.1), the network (1.2), a pair (1.3), the plane of codes (1.4), a
+training (1.5)."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from torch import nn
 
 from metricvae.errors import InputError
 from metricvae.experiments import FIGURES
+from metricvae.experiments.digits import digits_section
 from metricvae.experiments.pictures import Layer, draw_curve, draw_network, draw_pair, draw_plane
 from metricvae.experiments.report import Fact, Figure, Report, Section, environment_facts, write_report
 from metricvae.experiments.reproduce import PAIRS, OnStep, claim, examples, labelled
@@ -58,6 +60,7 @@ def reproduce_figure(
     *,
     dataset: Path | None = None,
     model: str = "overlap",
+    mnist: Path | None = None,
     steps: int = 1_000,
     seed: int = 0,
     on_step: OnStep | None = None,
@@ -69,7 +72,8 @@ def reproduce_figure(
         folder: the report; pairs and models are kept in `<folder>-work`.
         dataset: labelled pairs; None labels 22,000 where the figure needs pairs.
         model: folder or name of the model of figures 1.2 and 1.3.
-        steps: of the trainings of figures 1.4 and 1.5.
+        mnist: file of digits for figure 1.1; None for scikit-learn's.
+        steps: of the trainings of figures 1.1, 1.4 and 1.5.
         seed: of the pairs and the trainings.
 
     Raises:
@@ -79,7 +83,9 @@ def reproduce_figure(
     if which not in FIGURES:
         raise InputError(f"there is no {which} here: expected one of {', '.join(FIGURES)}")
     folder, work = claim(folder, (("steps", steps, 1), ("seed", seed, 0)))
-    if which == "figure-1.2":
+    if which == "figure-1.1":
+        section = digits_section(mnist, work / "digits", steps, seed, step)
+    elif which == "figure-1.2":
         section = network_section(Predictor.load(model).model)
     else:
         data = read_dataset(labelled(dataset, work, PAIRS, seed, step))
@@ -91,6 +97,7 @@ def reproduce_figure(
     minutes = (time.monotonic() - start) / 60
     words = ["metricvae", "reproduce", which, "--out", folder.name, "--model", model, "--seed", str(seed)]
     words += ["--steps", str(steps), *([] if dataset is None else ["--dataset", str(dataset)])]
+    words += [] if mnist is None else ["--mnist", str(mnist)]
     facts = (Fact("command", shlex.join(words)), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}"))
     made = Report(section.title, section.text, (dataclasses.replace(section, text=""),), (*facts, *environment_facts()))
     return FigureRun(write_report(made, folder), made, minutes)
