@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
 def auc(score: Floats, match: Bools) -> float:
-    """Share of (match, mismatch) couples in which the match scores higher, ties counting half (Mann and Whitney).
+    """Share of (match, mismatch) couples in which the match scores higher, ties counting half.
 
     Args:
         score: (n,) higher for likelier matches.
         match: (n,) which pairs match; at least one does and one does not.
     """
-    u = stats.mannwhitneyu(score[match], score[~match]).statistic
-    return float(u / (match.sum() * (~match).sum()))
+    from sklearn.metrics import roc_auc_score  # here, since it takes a second to load
+
+    return float(roc_auc_score(match, score))
 
 
 def average_precision(score: Floats, match: Bools) -> float:
@@ -27,12 +27,9 @@ def average_precision(score: Floats, match: Bools) -> float:
     Args:
         score, match: as for `auc`.
     """
-    order = np.argsort(-score, kind="stable")
-    score, match = score[order], match[order]
-    last = np.flatnonzero(np.diff(score, append=-np.inf))  # pairs of one score are ranked together
-    matches, ranked = np.cumsum(match)[last], last + 1
-    gained = np.diff(matches, prepend=0)
-    return float((gained * matches / ranked).sum() / matches[-1])
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(match, score))
 
 
 def best_threshold(score: Floats, match: Bools) -> float:
