@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from metricvae.pairs.ranking import accuracy, auc, average_precision, best_threshold
 
 

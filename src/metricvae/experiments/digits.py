@@ -92,7 +92,7 @@ def digits_section(mnist: Path | None, folder: Path, steps: int, seed: int, step
     return Section(
         "Figure 1.1: the plane of digits",
         f"A plain variational autoencoder of {len(learned):,} of {source}, cut at half, with the paper's fully "
-        f"connected layers and two latent dimensions. Below it, networks with {LATENT} dimensions. One of them also has "
+        f"connected layers and two latent dimensions. Below it, networks with {LATENT} dimensions. One also has "
         "the other two losses: moved copies are to have the same code, and digits are near where they are the same.",
         tables=(
             Table(
