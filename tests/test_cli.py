@@ -415,6 +415,23 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
     assert (tmp_path / "pair" / "pair.png").is_file()
 
 
+def test_index_and_search_find_shapes(command, pictures, trained, tmp_path):
+    said = command("index", trained, pictures, "--out", tmp_path / "index", "--fit")
+    assert said.out == f"5 shapes indexed; next: metricvae search {tmp_path / 'index'} QUERY.png\n"
+    found = command("search", tmp_path / "index", pictures / "l.png", "-k", "2", "--json").document["hits"]
+    assert [list(hit) for hit in found] == [["id", "path", "predicted"]] * 2
+    exact = command("search", tmp_path / "index", pictures / "l.png", "-k", "2", "--exact", "5", "--json").document[
+        "hits"
+    ]
+    assert [list(hit) for hit in exact] == [["id", "path", "predicted", "overlap"]] * 2
+    assert exact[0]["overlap"] >= exact[1]["overlap"]
+    text = command("search", tmp_path / "index", pictures / "l.png", "-k", "3").out
+    assert len(text.splitlines()) == 3
+    few = command("search", tmp_path / "index", pictures / "l.png", "--exact", "3")
+    assert_refused(few, "--exact is 3", "expected at least k, 10")
+    assert_refused(command("search", pictures, pictures / "l.png"), pictures, "no finished index")
+
+
 def test_label_halves_says_what_it_made(command, tmp_path):
     arguments = ("label", "halves", "--objects", "glyphs", "--pairs", "80", "--cuts", "straight", "--middle")
     said = command(*arguments, "--out", tmp_path / "data", "--json", "--workers", "1")

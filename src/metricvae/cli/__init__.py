@@ -17,6 +17,7 @@ from metricvae.cli.label import LABEL
 from metricvae.cli.parser import Help, Parser, Verb
 from metricvae.cli.predict import PREDICT
 from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
+from metricvae.cli.search import INDEX, SEARCH
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
 from metricvae.errors import InputError
@@ -28,6 +29,8 @@ VERBS: dict[str, Verb] = {
     "train": TRAIN,
     "evaluate": EVALUATE,
     "predict": PREDICT,
+    "index": INDEX,
+    "search": SEARCH,
     "reproduce": REPRODUCE,
 }
 

@@ -79,13 +79,23 @@ def read_folder(folder: Path | str, *, fit: bool = False) -> list[Silhouette]:
         InputError: no such folder, no image in it, or an image that :func:`read_image` refuses.
     """
     folder = Path(folder)
+    names = image_names(folder)
+    source = folder.resolve().name
+    return [Silhouette(name, source, source, name, read_image(folder / name, fit=fit)) for name in names]
+
+
+def image_names(folder: Path) -> list[str]:
+    """Paths of the images that `read_folder` reads, relative to the folder, sorted.
+
+    Raises:
+        InputError: no such folder, or no image in it.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give glyphs, procedural, mixed or a folder of images")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if _is_image(path, folder))
     if not names:
         raise InputError(f"{folder} holds no image: expected PNG or other pictures, white shape on black")
-    source = folder.resolve().name
-    return [Silhouette(name, source, source, name, read_image(folder / name, fit=fit)) for name in names]
+    return names
 
 
 def encode_png(mask: Mask) -> bytes:

@@ -1,0 +1,128 @@
+"""Indexes of libraries: what is found is what the model says is best, from images or data sets, also after a kill."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from metricvae.errors import InputError
+from metricvae.inference import Predictor
+from metricvae.inference import library as library_module
+from metricvae.inference.library import build_index, load_for, open_library, read_index, rerank, search
+from metricvae.objects import draw
+from metricvae.overlap import Prepared, solve
+
+COUNT = 30
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.load("overlap")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("library") / "images"
+    for index, shape in enumerate(draw("mixed", COUNT, seed=77)):
+        (folder / f"{index % 3}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 * shape.mask).save(folder / f"{index % 3}" / f"{index:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(predictor: Predictor, images: Path) -> Path:
+    folder = images.parent / "index"
+    assert build_index(predictor, images, folder)["plan"]["items"] == COUNT
+    return folder
+
+
+def test_the_best_hits_are_those_the_model_predicts_highest(predictor: Predictor, images: Path, built: Path) -> None:
+    index, query = read_index(built), draw("glyphs", 1, seed=5)[0].mask
+    hits = search(index, predictor, query, 7)
+    shapes = open_library(images)
+    said = predictor.predict_masks([(query, shapes.mask(row)) for row in range(COUNT)])
+    expected = np.argsort(-said.value, kind="stable")[:7]
+    assert hits.rows.tolist() == expected.tolist()
+    assert hits.said.value == pytest.approx(said.value[expected], rel=1e-4)
+    assert Path(index.paths[hits.rows[0]]).is_file()
+    assert index.ids[hits.rows[0]] in index.paths[hits.rows[0]]
+
+
+def test_a_shape_of_the_library_finds_itself(predictor: Predictor, images: Path, built: Path) -> None:
+    index, shapes = read_index(built), open_library(images)
+    areas = index.encoded.sizes.numpy()
+    row = int(areas.argmax())
+    assert search(index, predictor, shapes.mask(row), 1).rows[0] == row
+
+
+def test_reranked_hits_stand_in_the_order_of_their_exact_overlaps(
+    predictor: Predictor, images: Path, built: Path
+) -> None:
+    index, query, shapes = read_index(built), draw("glyphs", 1, seed=6)[0].mask, open_library(images)
+    hits = rerank(search(index, predictor, query, 8), query, shapes.mask)
+    assert hits.exact is not None
+    assert list(hits.exact) == sorted(hits.exact, reverse=True)
+    assert hits.exact[0] == solve(Prepared(query), Prepared(shapes.mask(int(hits.rows[0])))).area
+
+
+def test_an_interrupted_index_goes_on_and_ends_the_same(
+    predictor: Predictor, images: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library_module, "ITEMS_A_PART", 10)
+
+    def stop(done: int, total: int) -> None:
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_index(predictor, images, tmp_path / "index", on_progress=stop)
+    with pytest.raises(InputError, match="so it is no finished index"):
+        read_index(tmp_path / "index")
+    build_index(predictor, images, tmp_path / "index")
+    again, whole = read_index(tmp_path / "index"), read_index(built)
+    assert again.ids == whole.ids
+    assert np.allclose(again.encoded.codes, whole.encoded.codes, atol=1e-3)
+    assert {path.name for path in (tmp_path / "index").iterdir()} == {"index.json", "items.parquet"}
+
+
+def test_a_finished_index_is_found_again_and_another_s_is_left_alone(
+    predictor: Predictor, images: Path, built: Path, tmp_path: Path
+) -> None:
+    before = (built / "items.parquet").read_bytes()
+    build_index(predictor, images, built)
+    assert (built / "items.parquet").read_bytes() == before
+    shutil.copytree(images, tmp_path / "others")
+    (tmp_path / "others" / "0" / "00.png").unlink()
+    with pytest.raises(InputError, match="another library or model"):
+        build_index(predictor, tmp_path / "others", built)
+
+
+def test_data_sets_are_libraries(halves: tuple[Path, Path], tmp_path: Path) -> None:
+    predictor = Predictor.load(halves[1])
+    build_index(predictor, halves[0], tmp_path / "index")
+    index = read_index(tmp_path / "index")
+    hits = search(index, predictor, open_library(halves[0]).mask(3), 5)
+    assert hits.said.match is not None
+    assert list(hits.said.value) == sorted(hits.said.value, reverse=True)
+    assert load_for(index).loaded.sha256 == predictor.loaded.sha256
+    with pytest.raises(InputError, match="not the one the index was made with"):
+        load_for(index, "overlap")
+
+
+def test_damage_is_named(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "copy")
+    (tmp_path / "copy" / "items.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"items\.parquet"):
+        read_index(tmp_path / "copy")
+    (tmp_path / "copy" / "index.json").write_text("{}")
+    with pytest.raises(InputError, match=r"index\.json is damaged"):
+        read_index(tmp_path / "copy")
+
+
+def test_no_hits_asked_for(predictor: Predictor, built: Path) -> None:
+    with pytest.raises(InputError, match="k is 0: expected at least 1"):
+        search(read_index(built), predictor, draw("glyphs", 1, seed=5)[0].mask, 0)
