@@ -128,6 +128,12 @@ def ring_readings(rings: Tensor) -> Tensor:
     return torch.cat([spectrum / length, length.log()], dim=1)
 
 
+MIXTURES = 64
+"""Mixtures of the rings that it reads likewise: how rings lie to one another."""
+
+MIXED_FREQUENCIES = 12
+"""Amplitudes of each mixture."""
+
 FREQUENCIES = 4
 """Amplitudes of the channels behind the convolutions that it reads."""
 
@@ -176,7 +182,8 @@ class PolarEncoder(nn.Module):
         self.register_buffer("weight", ring_weights(), persistent=False)
         self.first = Ring(RINGS, widths[0])
         self.stages = nn.ModuleList(_stages(widths))
-        read = (1 + RING_FREQUENCIES) * RINGS + (2 + FREQUENCIES) * widths[-1]
+        self.mixtures = nn.Linear(RINGS, MIXTURES, bias=False)
+        read = (1 + RING_FREQUENCIES) * RINGS + MIXED_FREQUENCIES * MIXTURES + (2 + FREQUENCIES) * widths[-1]
         hidden = HIDDEN * widths[-1]
         self.head = nn.Sequential(
             *(nn.Linear(read, hidden), nn.LayerNorm(hidden), nn.SiLU()),
@@ -213,6 +220,8 @@ class PolarEncoder(nn.Module):
             h = stage(halve(h) if depth else h)
         h = functional.silu(h).float().transpose(1, 2)
         read = [3 * ring_spectrum(rings)]
+        mixed = self.mixtures(3 * rings.transpose(1, 2)).float().transpose(1, 2)
+        read += [amplitudes(mixed, MIXED_FREQUENCIES).flatten(1)]
         read += [h.mean(-1), h.amax(-1), amplitudes(h, FREQUENCIES).flatten(1)]
         size = ((features * self.weight.square()).mean((1, 2, 3)) / MIDDLING + 1e-6).sqrt()
         inner = self.head(torch.cat(read, dim=1)).float()

@@ -69,7 +69,11 @@ def _overlap() -> Preset:
     """
     return Preset(
         model=ModelConfig(
-            encoder="polar", decoder="canonical", encoder_widths=(128, 160, 128), decoder_widths=(192, 128, 96, 96)
+            encoder="polar",
+            decoder="canonical",
+            encoder_widths=(128, 160, 128),
+            decoder_widths=(192, 128, 96, 96),
+            latent=128,
         ),
         training=TrainingConfig(
             steps=20_000,
@@ -79,7 +83,7 @@ def _overlap() -> Preset:
             optimisers="muon",
             learning_rate=1e-3,
             matrix_learning_rate=3e-3,
-            weights=LossWeights(reconstruction=5e-8, latent=5e-8, deformation=0.1, metric=1.0),
+            weights=LossWeights(reconstruction=5e-7, latent=5e-7, deformation=0.1, metric=1.0),
             clip_norm=0.05,
             warmup_steps=100,
             schedule="cosine",
@@ -108,17 +112,13 @@ def _halves() -> Preset:
     overlap = _overlap()
     return Preset(
         model=replace(
-            overlap.model,
-            latent=128,
-            encoder="contour",
-            encoder_widths=(48, 80, 128),
-            head=CosineDistance(swapped=True),
+            overlap.model, encoder="contour", encoder_widths=(48, 80, 128), head=CosineDistance(swapped=True)
         ),
         training=replace(
             overlap.training,
             steps=10_000,
             batch_pairs=192,
-            run_length=32,
+            run_length=64,
             metric_loss="contrastive",
             weights=LossWeights(reconstruction=1e-4, latent=1e-4, deformation=0.1, metric=1.0),
             clip_norm=1.0,
