@@ -125,5 +125,5 @@ def test_the_overlap_preset_ships_in_8_megabytes() -> None:
 
 
 def test_unknown_presets_are_refused() -> None:
-    with pytest.raises(InputError, match="expected paper or overlap"):
+    with pytest.raises(InputError, match="expected one of paper, overlap"):
         preset("papr")

@@ -100,7 +100,8 @@ class ModelConfig:
     width: int = 200
 
     def __post_init__(self) -> None:
-        if (self.encoder == "flat") != (self.decoder == "flat"):
+        known = self.encoder in ("flat", "polar", "contour") and self.decoder in ("flat", "canonical")
+        if known and (self.encoder == "flat") != (self.decoder == "flat"):
             raise InputError(
                 f"got encoder {self.encoder!r} with decoder {self.decoder!r}, which draw different pictures: "
                 "expected flat with flat, or polar or contour with canonical"
