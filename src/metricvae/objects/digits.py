@@ -21,7 +21,10 @@ from metricvae.errors import InputError
 from metricvae.objects.silhouettes import Mask
 
 SIDE = 28
-"""Pixels of MNIST's pictures; scikit-learn's, of 8, are enlarged to it."""
+"""Pixels of MNIST's pictures; scikit-learn's, of 8, are enlarged to it, but for a margin."""
+
+MARGIN = 4
+"""Pixels that MNIST leaves around its digits."""
 
 MOST = 200_000
 """Pictures in a file, at most."""
@@ -57,9 +60,10 @@ def read_digits(file: Path | None = None) -> Digits:
         from sklearn.datasets import load_digits
 
         found = load_digits()
-        scale = SIDE / found.images.shape[1]
+        scale = (SIDE - 2 * MARGIN) / found.images.shape[1]
         grey = np.stack([ndimage.zoom(image, scale, order=1, grid_mode=True, mode="nearest") for image in found.images])
-        return Digits((grey >= 8).astype(np.uint8), found.target.astype(np.int64))
+        masks = np.pad((grey >= 8).astype(np.uint8), ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)))
+        return Digits(masks, found.target.astype(np.int64))
     file = Path(file)
     if not file.is_file():
         raise InputError(f"{file} is not a file: give MNIST's images as idx3-ubyte (also .gz) or as .npz")
