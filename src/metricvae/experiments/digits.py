@@ -4,7 +4,6 @@ losses do to codes of digits that are turned."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from scipy import stats
 from metricvae.errors import InputError
 from metricvae.experiments.pictures import draw_plane
 from metricvae.experiments.report import Figure, Section, Table
+from metricvae.experiments.reproduce import OnStep
 from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig
 from metricvae.model.batches import PairData
 from metricvae.model.checkpoints import load_model
@@ -24,8 +24,6 @@ from metricvae.model.optimisers import LossWeights
 from metricvae.model.settings import TrainingConfig
 from metricvae.model.training import train
 from metricvae.objects.digits import SIDE, Digits, read_digits
-
-OnStep = Callable[[str, int, int], None]
 
 POINTS = 16
 """Of the plane, each way."""

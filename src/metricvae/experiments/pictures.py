@@ -149,10 +149,7 @@ def draw_pairs(pairs: Sequence[ExamplePair], *, columns: int = 4) -> bytes:
     Raises:
         InputError: no pairs.
     """
-    if not pairs:
-        raise InputError("got no pairs to draw: give at least one")
-    columns = min(columns, len(pairs))
-    rows = math.ceil(len(pairs) / columns)
+    rows, columns = _sheet_of_pairs(len(pairs), columns)
     figure = _figure(2.55 * columns, 2.98 * rows)
     for place, pair in enumerate(pairs):
         axes = figure.add_subplot(rows, columns, place + 1)
@@ -163,16 +160,21 @@ def draw_pairs(pairs: Sequence[ExamplePair], *, columns: int = 4) -> bytes:
     return _png(figure)
 
 
+def _sheet_of_pairs(count: int, columns: int) -> tuple[int, int]:
+    """Rows and columns that hold so many pairs; raises InputError for none."""
+    if not count:
+        raise InputError("got no pairs to draw: give at least one")
+    columns = min(columns, count)
+    return math.ceil(count / columns), columns
+
+
 def draw_joined(pairs: Sequence[JoinedPair], *, columns: int = 3) -> bytes:
     """A sheet of pairs of halves: each two panels, and a third where the two are joined.
 
     Raises:
         InputError: no pairs.
     """
-    if not pairs:
-        raise InputError("got no pairs to draw: give at least one")
-    columns = min(columns, len(pairs))
-    rows = math.ceil(len(pairs) / columns)
+    rows, columns = _sheet_of_pairs(len(pairs), columns)
     figure = _figure(4.2 * columns, 1.75 * rows)
     grid = figure.add_gridspec(rows, columns, wspace=0.08, hspace=0.3)
     for place, pair in enumerate(pairs):

@@ -24,12 +24,12 @@ from metricvae.experiments.reproduce import OnStep, claim
 from metricvae.experiments.statistics import SignificanceTest, welch_test, z_test
 from metricvae.experiments.table_1 import BATCHES, Indices, draw_batches
 from metricvae.inference.evaluate import Answers, answer
-from metricvae.inference.matching import PAPER_THRESHOLD, Matching, matches_of
+from metricvae.inference.matching import PAPER_THRESHOLD, matches_of
 from metricvae.inference.predict import Predictor
 from metricvae.overlap.planar import move_mask
 from metricvae.overlap.records import Pose
 from metricvae.pairs.dataset import DataSet, read_dataset
-from metricvae.pairs.halves_card import area_and_boundary
+from metricvae.pairs.halves_card import area_and_boundary, size_likeness
 from metricvae.pairs.labelling import HalvesPlan, label
 from metricvae.pairs.ranking import auc, average_precision, best_threshold
 
@@ -185,7 +185,7 @@ def _all_told(data: DataSet, predictor: Predictor, said: Answers, seed: int) -> 
     rng = np.random.default_rng(seed)
     codes = rng.standard_normal((2, len(said.rows), GUESSED))
     guess = (codes[0] * codes[1]).sum(1) / np.linalg.norm(codes, axis=2).prod(0)
-    matching = Matching.from_json(predictor.loaded.calibration.get("matching"))
+    matching = predictor.matching
     borders = matching.probability(np.array([PAPER_THRESHOLD, matching.threshold])).tolist()
     return (
         _Told(guess, 0.0),
@@ -196,8 +196,8 @@ def _all_told(data: DataSet, predictor: Predictor, said: Answers, seed: int) -> 
 
 def _by_size(data: DataSet, test: Indices) -> list[_Told]:
     """Areas alone, and boundary lengths alone: the nearer the logarithms, the likelier a match."""
-    logs = np.log([area_and_boundary(data.mask(index)) for index in range(len(data.ids))])
-    score = -np.abs(logs[data.first] - logs[data.second])
+    sizes = [area_and_boundary(data.mask(index)) for index in range(len(data.ids))]
+    score = size_likeness(sizes, data.first, data.second)
     train = data.rows("train")
     match = matches_of("train", data.value[train])
     return [_Told(score[test, column], best_threshold(score[train, column], match)) for column in range(2)]

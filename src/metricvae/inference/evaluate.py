@@ -16,8 +16,8 @@ from metricvae.errors import InputError
 from metricvae.inference.baselines import LabelledAreas, fit_areas
 from metricvae.inference.conformal import Floats, fit_conformal
 from metricvae.inference.match_figures import MatchEvaluation, measure_matches
-from metricvae.inference.matching import PAPER_THRESHOLD, Matching, fit_matching, matches_of
-from metricvae.inference.predict import ENCODED_AT_ONCE, Encoded, Predictions, Predictor
+from metricvae.inference.matching import PAPER_THRESHOLD, fit_matching, matches_of
+from metricvae.inference.predict import Encoded, Predictions, Predictor
 from metricvae.inference.reference import SHAPES, Reference, fit_reference
 from metricvae.inference.twins import fit_twins
 from metricvae.model.batches import graph
@@ -94,12 +94,11 @@ def evaluate(
     said = answer(predictor, data, split, on_progress)
     if said.predictions.match is None:
         return measure(data, said, split)
-    matching = Matching.from_json(predictor.loaded.calibration.get("matching"))
     return measure_matches(
         said.predictions,
         matches_of(split, said.value),
         None if data.grade is None else data.grade[said.rows],
-        float(matching.probability(np.array([PAPER_THRESHOLD]))[0]),
+        float(predictor.matching.probability(np.array([PAPER_THRESHOLD]))[0]),
     )
 
 
@@ -178,11 +177,11 @@ def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.
     rows = data.rows(split)
     objects = np.unique([data.first[rows], data.second[rows]])
     objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), SHAPES)).astype(np.int64)]
-    found = []
-    for start in range(0, len(objects), ENCODED_AT_ONCE):
-        masks = np.stack([data.mask(int(i)) for i in objects[start : start + ENCODED_AT_ONCE]])
-        features = predictor.model.encoder.prepare(torch.from_numpy(masks).to(predictor.device).float()[:, None])
-        found.append((predictor.model.encoder.read(features), predictor.model.encode_features(features).mean))
+    model = predictor.model
+    found = [
+        (model.encoder.read(features), model.encode_features(features).mean)
+        for _, features in predictor.prepared(lambda i: data.mask(int(objects[i])), len(objects))
+    ]
     return torch.cat([read for read, _ in found]), torch.cat([codes for _, codes in found])
 
 

@@ -21,12 +21,13 @@ import pyarrow.parquet as pq
 import torch
 
 from metricvae.errors import InputError
-from metricvae.files import atomic_path, check_sha256, read_json, require_free_folder, sha256_of, sweep, write_json
+from metricvae.files import check_sha256, read_json, require_free_folder, sha256_of, sweep, write_json
 from metricvae.inference.predict import Encoded, Predictions, Predictor
 from metricvae.objects.images import image_names, read_image
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.planar import Prepared, solve
 from metricvae.pairs.dataset import CARD, read_dataset
+from metricvae.pairs.parts import write_table
 
 INDEX = "index.json"
 ITEMS = "items.parquet"
@@ -140,9 +141,10 @@ def build_index(
         end = min(start + ITEMS_A_PART, len(library.names))
         paths.append(parts / f"items-{start:09d}.parquet")
         if not paths[-1].exists():
-            _write(paths[-1], [_encoded_part(predictor, library, range(start, end))])
+            part = _encoded_part(predictor, library, range(start, end))
+            write_table(paths[-1], [part], part.schema)
         report(end, len(library.names))
-    _write(folder / ITEMS, map(pq.read_table, paths))
+    write_table(folder / ITEMS, map(pq.read_table, paths), pq.read_schema(paths[0]))
     document = {"plan": plan, "sha256": sha256_of(folder / ITEMS)}
     write_json(folder / INDEX, document)
     shutil.rmtree(parts)
@@ -163,16 +165,6 @@ def _encoded_part(predictor: Predictor, library: Library, rows: range) -> pa.Tab
             "code": pa.FixedSizeListArray.from_arrays(flat, codes.shape[1]),
         }
     )
-
-
-def _write(path: Path, tables: Any) -> None:
-    with atomic_path(path) as temporary:
-        writer = None
-        for table in tables:
-            writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
-            writer.write_table(table)
-        if writer is not None:
-            writer.close()
 
 
 @dataclass(frozen=True)
@@ -279,7 +271,8 @@ def rerank(hits: Hits, query: Mask, mask_of: Callable[[int], Mask]) -> Hits:
         query: (200, 200) mask.
         mask_of: the mask of an item by its row in the index.
     """
-    exact = np.array([solve(Prepared(query), Prepared(mask_of(int(row)))).area for row in hits.rows])
+    asked = Prepared(query)
+    exact = np.array([solve(asked, Prepared(mask_of(int(row)))).area for row in hits.rows])
     order = np.argsort(-exact, kind="stable")
     return Hits(hits.rows[order], _chosen(hits.said, order), exact[order])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,17 +92,22 @@ class Predictor:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Encoded:
         """Codes of `count` objects; `mask_of(i)` gives the (200, 200) mask of the i-th: few are in memory at once."""
-        codes, sizes, novelty = [], [], []
-        for start in range(0, count, ENCODED_AT_ONCE):
-            masks = np.stack([mask_of(i) for i in range(start, min(start + ENCODED_AT_ONCE, count))])
-            x = torch.from_numpy(masks).to(self.device).float()[:, None]
-            features = self.model.encoder.prepare(x)
+        codes, sizes, novelty, done = [], [], [], 0
+        for x, features in self.prepared(mask_of, count):
             codes.append(self.model.encode_features(features).mean)
             sizes.append(x.sum((1, 2, 3)))
             novelty.append(self._novelty(features))
+            done += len(x)
             if on_progress is not None:
-                on_progress(start + len(masks), count)
+                on_progress(done, count)
         return Encoded(torch.cat(codes), torch.cat(sizes), torch.cat(novelty))
+
+    def prepared(self, mask_of: Callable[[int], Mask], count: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Objects, (m, 1, 200, 200), and their features as the encoder takes them, some at a time."""
+        for start in range(0, count, ENCODED_AT_ONCE):
+            masks = np.stack([mask_of(i) for i in range(start, min(start + ENCODED_AT_ONCE, count))])
+            x = torch.from_numpy(masks).to(self.device).float()[:, None]
+            yield x, self.model.encoder.prepare(x)
 
     def _novelty(self, features: torch.Tensor) -> torch.Tensor:
         if self.reference is None:
@@ -135,7 +140,16 @@ class Predictor:
         if self.model.head.absolute:
             Conformal.from_json(self.loaded.calibration)
         else:
-            Matching.from_json(self.loaded.calibration.get("matching"))
+            _ = self.matching
+
+    @property
+    def matching(self) -> Matching:
+        """From distances to the answers of a binary metric.
+
+        Raises:
+            InputError: the model was never calibrated, or its metric is not binary.
+        """
+        return Matching.from_json(self.loaded.calibration.get("matching"))
 
     def predict(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Predictions:
         """Values with intervals, or probabilities with verdicts, for pairs of encoded objects.
@@ -146,7 +160,7 @@ class Predictor:
         novelty = encoded.novelty.cpu().double().numpy()
         stranger = np.maximum(novelty[first], novelty[second])
         if not self.model.head.absolute:
-            matching = Matching.from_json(self.loaded.calibration.get("matching"))
+            matching = self.matching
             distance = self.scores(encoded, first, second)
             probability = matching.probability(distance)
             answers = matching.answers(probability)

@@ -13,7 +13,7 @@ where codes lie, so the prior N(0, I) is far from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +76,7 @@ class Reference:
 
     def to(self, device: torch.device) -> Reference:
         """The same on another device."""
-        tensors = (self.mean, self.directions, self.variances, self.code_mean, self.code_root)
-        mean, directions, variances, code_mean, code_root = (tensor.to(device) for tensor in tensors)
-        return Reference(mean, directions, variances, self.floor, self.limit, code_mean, code_root)
+        return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS})
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
@@ -125,7 +123,7 @@ def fit_reference(read: Tensor, codes: Tensor, unseen: Tensor) -> Reference:
     )
     distance: Floats = reference._distance(unseen.cpu()).double().numpy()
     limit = max(conformal_quantile(distance, ORDINARY), 1e-12)
-    return Reference(**{name: getattr(reference, name) for name in _TENSORS}, floor=floor, limit=limit)
+    return replace(reference, limit=limit)
 
 
 def _normal(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,7 +21,7 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 TURN = 30
 """Degrees in a class of angles."""
 
-_TEXT = """---
+FRONT_MATTER = """---
 configs:
 - config_name: pairs
   data_files: pairs.parquet
@@ -29,7 +29,12 @@ configs:
 - config_name: objects
   data_files: objects.parquet
 ---
-# {task}: {pairs} labelled pairs of {objects} shapes
+"""
+"""What `datasets.load_dataset` reads of a README.md."""
+
+_TEXT = (
+    FRONT_MATTER
+    + """# {task}: {pairs} labelled pairs of {objects} shapes
 
 Made by metricvae {version} from `{source}`, seed {seed}; the same plan gives the same bytes.
 
@@ -52,6 +57,7 @@ Objects with the very pixels of an earlier one: {duplicates}. Optimal angles by 
 
 {label_error}
 """
+)
 
 _NAMES = {"value": "overlap, pixels", "area": "area, pixels", "covered": "overlap / smaller area"}
 

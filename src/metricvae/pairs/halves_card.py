@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metricvae.objects.images import decode_png
 from metricvae.objects.silhouettes import Mask
-from metricvae.pairs.card import split_rows
+from metricvae.pairs.card import FRONT_MATTER, split_rows
 from metricvae.pairs.dataset import OBJECTS, PAIRS
 from metricvae.pairs.ranking import accuracy, auc, best_threshold
 
 _MISMATCHES = ("easy", "family", "hard")
 
-_HALVES_TEXT = """---
-configs:
-- config_name: pairs
-  data_files: pairs.parquet
-  default: true
-- config_name: objects
-  data_files: objects.parquet
----
-# {task}: {pairs} pairs of {objects} halves of shapes
+_HALVES_TEXT = (
+    FRONT_MATTER
+    + """# {task}: {pairs} pairs of {objects} halves of shapes
 
 Made by metricvae {version} from `{source}`, seed {seed}, cut along lines that are {cuts}; the same plan gives the same
 bytes.
@@ -53,12 +49,13 @@ What one number of each half reaches on the test pairs, its threshold taken from
 | --- | ---: |{auc_rules}
 {baselines}
 """
+)
 
 
 def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
     """How well area alone and boundary length alone tell matches from mismatches.
 
-    The score of a pair is minus the difference of the logarithms of its two halves' areas (boundary lengths).
+    The score of a pair is that of `size_likeness`.
 
     Args:
         folder: the joined `objects.parquet` and `pairs.parquet`; images are read a batch at a time.
@@ -71,14 +68,15 @@ def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
     for batch in pq.ParquetFile(folder / OBJECTS).iter_batches(1024, columns=["id", "image"]):
         ids += batch["id"].to_pylist()
         sizes += [area_and_boundary(decode_png(image.as_py())) for image in batch["image"].field("bytes")]
-    names, logs = pa.array(ids), np.log(np.array(sizes, dtype=np.float64))
+    names = pa.array(ids)
     pairs = pq.read_table(folder / PAIRS, columns=["a", "b", "value", "grade", "split"])
     first, second = (pc.index_in(pairs[side], names).to_numpy() for side in "ab")
     match, grade = pairs["value"].to_numpy() == 1, np.array(pairs["grade"].to_pylist())
     train, test = (np.array(pairs["split"].to_pylist()) == split for split in ("train", "test"))
+    scores = size_likeness(sizes, first, second)
     found: dict[str, dict[str, float | None]] = {}
     for column, name in enumerate(("area", "boundary")):
-        score = -np.abs(logs[first, column] - logs[second, column])
+        score = scores[:, column]
         threshold = best_threshold(score[train], match[train])
         found[name] = {"accuracy": round(accuracy(score[test], match[test], threshold), 4)}
         for which in _MISMATCHES:
@@ -86,6 +84,20 @@ def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
             some = bool((grade[rows] == which).any())
             found[name][f"auc_{which}"] = round(auc(score[rows], match[rows]), 4) if some else None
     return found
+
+
+def size_likeness(
+    sizes: Sequence[tuple[int, int]], first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Minus the difference of the logarithms of areas, and of boundary lengths, of n pairs, (n, 2).
+
+    Args:
+        sizes: (m,) of the halves, as `area_and_boundary` gives them.
+        first, second: (n,) halves of each pair.
+    """
+    logs = np.log(np.array(sizes, dtype=np.float64))
+    likeness: npt.NDArray[np.float64] = -np.abs(logs[first] - logs[second])
+    return likeness
 
 
 def area_and_boundary(mask: Mask) -> tuple[int, int]:

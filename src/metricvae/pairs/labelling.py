@@ -322,12 +322,8 @@ def _finish(
             pq.read_table(folder / PAIRS, columns=["value"])["value"].to_numpy()[checked],
             np.concatenate([np.empty(0), *(pq.read_table(path)["dense"].to_numpy() for path in check_paths)]),
         ),
-        "sha256": {name: sha256_of(folder / name) for name in (OBJECTS, PAIRS)},
     }
-    write_text(folder / README, dataset_readme(card))
-    write_json(folder / CARD, card)
-    _tidy(folder)
-    return card
+    return _carded(folder, card, dataset_readme)
 
 
 def _finish_halves(plan: HalvesPlan, facts: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -342,9 +338,14 @@ def _finish_halves(plan: HalvesPlan, facts: dict[str, Any], folder: Path) -> dic
         "version": version("metricvae"),
         "counts": _counts(folder) | {"grades": _tally(pq.read_table(folder / PAIRS)["grade"])},
         "baselines": halves_baselines(folder),
-        "sha256": {name: sha256_of(folder / name) for name in (OBJECTS, PAIRS)},
     }
-    write_text(folder / README, halves_readme(card))
+    return _carded(folder, card, halves_readme)
+
+
+def _carded(folder: Path, card: dict[str, Any], readme: Callable[[dict[str, Any]], str]) -> dict[str, Any]:
+    """The last step of a data set: its card, with the checksums, beside a README.md; what was on the way goes."""
+    card |= {"sha256": {name: sha256_of(folder / name) for name in (OBJECTS, PAIRS)}}
+    write_text(folder / README, readme(card))
     write_json(folder / CARD, card)
     _tidy(folder)
     return card
