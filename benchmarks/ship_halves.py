@@ -2,7 +2,7 @@
 
     python benchmarks/ship_halves.py --work FOLDER [--device auto]
 
-The data are 400,000 pairs of halves of `mixed` shapes, seed 1, every shape cut four times along lines of all kinds: a
+The data are 240,000 pairs of halves of `mixed` shapes, seed 1, every shape cut four times along lines of all kinds: a
 step encodes 192 halves and learns from all their pairs. Killed, it goes on where it was.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from shipping import ship
 
-PAIRS, SEED, TIMES = 400_000, 1, 4
+PAIRS, SEED, TIMES = 240_000, 1, 4
 TRAINING = {"threads": 2, "evaluate_every": 1_000}
 """What differs from the preset."""
 

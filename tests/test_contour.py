@@ -15,7 +15,8 @@ from metricvae.model.contour import (
     POINTS,
     SPACING,
     ContourEncoder,
-    neighbours,
+    Outlines,
+    beside,
     outline_points,
     seen_from_outside,
     surroundings,
@@ -40,11 +41,26 @@ def encoder() -> ContourEncoder:
 
 
 def test_neighbours_go_round_their_own_loop() -> None:
-    start = torch.tensor([[0, 0, 0, 0, 4, 4, 4, 4, 0]])
-    length = torch.tensor([[4, 4, 4, 4, 4, 4, 4, 4, 0]])
-    assert neighbours(start, length, 1).tolist() == [[1, 2, 3, 0, 5, 6, 7, 4, 8]]
-    assert neighbours(start, length, -2).tolist() == [[2, 3, 0, 1, 6, 7, 4, 5, 8]]
-    assert neighbours(start, length, 5).tolist() == neighbours(start, length, 1).tolist()
+    points = torch.zeros(2, 12, 4)
+    points[0, :4, 3], points[0, 4:8, 2], points[0, 4:8, 3] = 4, 4, 4
+    points[1, :8, 3] = 8
+    outlines = Outlines.of(points)
+    assert outlines.slot.tolist() == [*range(8), *range(12, 20)]
+    assert outlines.neighbours(1).tolist() == [1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 12, 13, 14, 15, 8]
+    assert outlines.neighbours(-2).tolist()[:10] == [2, 3, 0, 1, 6, 7, 4, 5, 14, 15]
+    assert outlines.neighbours(5).tolist()[:8] == outlines.neighbours(1).tolist()[:8]
+    half = outlines.halved()
+    assert half.neighbours(1).tolist() == [1, 0, 3, 2, 5, 6, 7, 4]
+    assert half.slot.tolist() == [0, 1, 2, 3, 6, 7, 8, 9]
+
+
+def test_the_gradient_of_neighbours_goes_back_to_them() -> None:
+    points = torch.zeros(1, 8, 4)
+    points[0, :, 3] = 8
+    outlines = Outlines.of(points)
+    x = torch.randn(8, 2, dtype=torch.float64, requires_grad=True)
+    ways = outlines.neighbours(1), outlines.neighbours(-1)
+    assert torch.autograd.gradcheck(lambda rows: beside(rows, *ways), x)
 
 
 def test_on_a_circle_all_surroundings_are_alike_and_known() -> None:
@@ -52,7 +68,7 @@ def test_on_a_circle_all_surroundings_are_alike_and_known() -> None:
     disc = torch.from_numpy((np.hypot(rows - 99.5, columns - 99.5) < 60).astype(np.float32))[None, None]
     points = outline_points(disc)
     count = int(points[0, 0, 3])
-    found = surroundings(points)[0, :count].unflatten(-1, (len(OFFSETS), 2, 2))
+    found = surroundings(Outlines.of(points)).unflatten(-1, (len(OFFSETS), 2, 2))
     for place, offset in enumerate(OFFSETS):
         turn = 2 * math.pi * offset / count
         along, across = 60 * math.sin(turn) / (offset * SPACING), 60 * (1 - math.cos(turn)) / (offset * SPACING)
@@ -70,15 +86,15 @@ def test_a_cut_seen_from_outside_is_the_cut_of_the_other_piece() -> None:
         except InputError:
             continue
         points = outline_points(torch.from_numpy(np.stack(pieces))[:, None].float())
-        described = surroundings(points)
-        counterpart = seen_from_outside(described)
         there = points[..., 3] > 0
+        described = surroundings(Outlines.of(points)).split(there.sum(1).tolist())
+        counterpart = [seen_from_outside(part) for part in described]
         apart = torch.cdist(points[0, there[0], :2], points[1, there[1], :2])
         near, partner = apart.min(1)
         touching = near < 2.5
         inner = torch.stack([touching.roll(step) for step in range(-3, 4)]).all(0).nonzero()[:, 0]
-        own, others = described[0, there[0]][inner, :12], counterpart[1, there[1]][partner[inner], :12]
-        wrong = described[1, there[1]][partner[inner], :12]
+        own, others = described[0][inner, :12], counterpart[1][partner[inner], :12]
+        wrong = described[1][partner[inner], :12]
         bent = (others - wrong).norm(dim=1) > 0.4  # a straight edge is its own counterpart
         good += ((own - others).norm(dim=1) < (own - wrong).norm(dim=1))[bent].tolist()
     assert len(good) > 30
@@ -94,12 +110,18 @@ def test_motions_hardly_change_a_code(encoder: ContourEncoder) -> None:
     assert (codes - moved).norm(dim=1).median() < 0.15 * apart[apart > 0].median()
 
 
+def _mean_surroundings(points: torch.Tensor) -> torch.Tensor:
+    """(m, p, 4) -> (m, d), the mean over the points of each outline."""
+    parts = surroundings(Outlines.of(points)).split((points[..., 3] > 0).sum(1).tolist())
+    return torch.stack([part.mean(0) for part in parts])
+
+
 def test_reflecting_twice_changes_nothing_and_once_is_reflecting_the_mask(encoder: ContourEncoder) -> None:
     x = masks(8, seed=4)
     features = encoder.prepare(x)
     assert torch.equal(encoder.mirrored(encoder.mirrored(features)), features)
     ours, masked, plain = (
-        surroundings(encoder.points(part)).mean(1)
+        _mean_surroundings(encoder.points(part))
         for part in (encoder.mirrored(features), encoder.prepare(x.flip(-1)), features)
     )
     assert (ours - masked).norm(dim=1).median() < 0.3 * (plain - masked).norm(dim=1).median()
@@ -112,7 +134,8 @@ def test_a_code_and_its_counterpart_are_its_two_halves(encoder: ContourEncoder) 
     with torch.no_grad():
         mean, log_variance = encoder(features)
     assert mean.shape == log_variance.shape == (6, 8)
-    assert torch.equal(seen_from_outside(seen_from_outside(surroundings(points))), surroundings(points))
+    described = surroundings(Outlines.of(points))
+    assert torch.equal(seen_from_outside(seen_from_outside(described)), described)
     assert not torch.allclose(mean[:, :4], mean[:, 4:], atol=1e-3)
 
 

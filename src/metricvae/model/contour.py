@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,21 +58,49 @@ def outline_points(x: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(found)).to(x.device)
 
 
-def neighbours(start: Tensor, length: Tensor, step: int) -> Tensor:
-    """(m, p) row of the point `step` further along each point's loop, (m, p); its own where there is no point."""
-    here = torch.arange(start.shape[1], device=start.device).expand_as(start)
-    return torch.where(length > 0, start + (here - start + step) % length.clamp(min=1), here)
+@dataclass(frozen=True)
+class Outlines:
+    """The points of m outlines, one after the other, without the empty rows.
+
+    Attributes:
+        place: (n, 2) x, y in pixels.
+        start, length: (n,) row at which the point's loop starts, points of that loop.
+        slot: (n,) row among the m * p that the outlines came from, empty ones counted.
+    """
+
+    place: Tensor
+    start: Tensor
+    length: Tensor
+    slot: Tensor
+
+    @classmethod
+    def of(cls, points: Tensor) -> Outlines:
+        """(m, p, 4) points as `outline_points` gives them."""
+        flat = points.flatten(0, 1)
+        slot = flat[:, 3].nonzero().squeeze(1)
+        start, length = flat[slot, 2].long(), flat[slot, 3].long()
+        here = torch.arange(len(slot), device=slot.device)
+        return cls(flat[slot, :2], here - slot % points.shape[1] + start, length, slot)
+
+    def neighbours(self, step: int) -> Tensor:
+        """(n,) row of the point `step` further along each point's loop."""
+        here = torch.arange(len(self.start), device=self.start.device)
+        return self.start + (here - self.start + step) % self.length
+
+    def halved(self) -> Outlines:
+        """Every second point."""
+        return Outlines(self.place[::2], self.start[::2] // 2, self.length[::2] // 2, self.slot[::2] // 2)
 
 
-def surroundings(points: Tensor) -> Tensor:
-    """(m, p, 4) -> (m, p, 4 * offsets): neighbours ahead and behind in each point's frame, near ones as large as far.
+def surroundings(outlines: Outlines) -> Tensor:
+    """(n, 4 * offsets): neighbours ahead and behind in each point's frame, near ones as large as far.
 
     Frame: along the tangent, and across it. Ordered (offset, side, axis), the side ahead first.
     """
-    place, start, length = points[..., :2], points[..., 2].long(), points[..., 3].long()
+    place = outlines.place
 
     def at(step: int) -> Tensor:
-        return place.gather(1, neighbours(start, length, step)[..., None].expand(-1, -1, 2))
+        return place.index_select(0, outlines.neighbours(step))
 
     tangent = functional.normalize(at(1) - at(-1), dim=-1, eps=1e-6)
     found = []
@@ -78,13 +108,13 @@ def surroundings(points: Tensor) -> Tensor:
         for step in (offset, -offset):
             away = (at(step) - place) / (offset * SPACING)
             along = (away * tangent).sum(-1)
-            aside = away[..., 1] * tangent[..., 0] - away[..., 0] * tangent[..., 1]
+            aside = away[:, 1] * tangent[:, 0] - away[:, 0] * tangent[:, 1]
             found += [along, aside]
     return torch.stack(found, dim=-1)
 
 
 def seen_from_outside(described: Tensor) -> Tensor:
-    """The surroundings as a counterpart has them: (m, p, 4 * offsets) with sides exchanged and signs turned."""
+    """The surroundings as a counterpart has them: (n, 4 * offsets) with sides exchanged and signs turned."""
     return -described.unflatten(-1, (-1, 2, 2)).flip(-2).flatten(-3)
 
 
@@ -97,14 +127,30 @@ class Along(nn.Module):
         start_small(self.second)
 
     def forward(self, x: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
-        """x: (m, p, c); ahead, behind: (m, p) rows of the next and of the last point."""
-        inner = functional.silu(self.first(_with(x, ahead, behind)))
-        return x + self.second(_with(inner, ahead, behind))
+        """x: (n, c); ahead, behind: (n,) rows of the next and of the last point, inverse to one another."""
+        inner = functional.silu(self.first(_Beside.apply(x, ahead, behind)))
+        return x + self.second(beside(inner, ahead, behind))
 
 
-def _with(x: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
-    sides = [x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1])) for rows in (ahead, behind)]
-    return torch.cat([x, *sides], dim=-1)
+def beside(x: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
+    """(n, c) -> (n, 3 c): each row, then the rows `ahead` and `behind` of it (permutations, one undoing the other)."""
+    found: Tensor = _Beside.apply(x, ahead, behind)
+    return found
+
+
+class _Beside(torch.autograd.Function):
+    """Every row is ahead of one and behind one, so gradients are gathered like values, and nothing is scattered."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, ahead: Tensor, behind: Tensor) -> Tensor:
+        ctx.save_for_backward(ahead, behind)
+        return torch.cat([x, x.index_select(0, ahead), x.index_select(0, behind)], dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        ahead, behind = ctx.saved_tensors
+        own, of_ahead, of_behind = gradients[0].chunk(3, dim=1)
+        return own + of_ahead.index_select(0, behind) + of_behind.index_select(0, ahead), None, None
 
 
 class ContourEncoder(nn.Module):
@@ -170,20 +216,26 @@ class ContourEncoder(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         points = self.points(features)
-        described = surroundings(points)
+        outlines = Outlines.of(points)
+        described = surroundings(outlines)
         h = self.first(torch.cat([described, seen_from_outside(described)]))
-        start, length = points[..., 2].long(), points[..., 3].long()
         for depth, stage in enumerate(self.stages):
             if depth:
-                h = self.changes[depth - 1](h.unflatten(1, (-1, 2)).mean(2))
-                start, length = start[:, ::2] // 2, length[:, ::2] // 2
-            ahead, behind = neighbours(start, length, 1), neighbours(start, length, -1)
-            h = stage(h, torch.cat([ahead, behind]), torch.cat([behind, ahead]))  # the counterpart runs backwards
-        h = functional.silu(h).float()
-        there = (length > 0).repeat(2, 1)[..., None]
-        pooled = [(h * there).sum(1) / there.sum(1).clamp(min=1), h.masked_fill(~there, 0.0).amax(1)]
+                h = self.changes[depth - 1](h.unflatten(0, (-1, 2)).mean(1))
+                outlines = outlines.halved()
+            ahead, behind, both = outlines.neighbours(1), outlines.neighbours(-1), len(h) // 2
+            h = stage(h, torch.cat([ahead, behind + both]), torch.cat([behind, ahead + both]))  # the other runs back
+        pooled = self._pooled(functional.silu(h).float(), outlines.slot, 2 * len(points))
         spectrum = 3 * ring_spectrum((self.pictures(features) * self.weight).squeeze(1))
         size = torch.stack([points[..., 3].amax(1) / POINTS, (points[..., 3] > 0).float().mean(1)], dim=1)
         read = torch.cat([*pooled, torch.cat([spectrum, size], dim=1).repeat(2, 1)], dim=1)
         mean, log_variance = self.last(self.head(read)).chunk(2, dim=1)
         return torch.cat(mean.chunk(2), dim=1), torch.cat(log_variance.chunk(2), dim=1)
+
+    def _pooled(self, h: Tensor, slot: Tensor, outlines: int) -> tuple[Tensor, Tensor]:
+        """Mean and maximum over the points of each outline; the maximum is at least 0."""
+        room = POINTS >> (STAGES - 1)
+        slots = torch.cat([slot, slot + outlines // 2 * room])
+        full = h.new_zeros(outlines * room, h.shape[1]).index_copy(0, slots, h).unflatten(0, (outlines, room))
+        count = torch.bincount(slots // room, minlength=outlines).clamp(min=1)
+        return full.sum(1) / count[:, None], full.clamp(min=0.0).amax(1)

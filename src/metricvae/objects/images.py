@@ -101,7 +101,9 @@ def image_names(folder: Path) -> list[str]:
 def encode_png(mask: Mask) -> bytes:
     """A mask as the bytes of an 8-bit grey PNG, 0 and 255; equal masks give equal bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(mask * np.uint8(255)).save(buffer, format="PNG", compress_level=9)
+    Image.fromarray(mask * np.uint8(255)).save(
+        buffer, format="PNG", compress_level=6
+    )  # 9: a fifth smaller, ten times as long
     return buffer.getvalue()
 
 
