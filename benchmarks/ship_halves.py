@@ -11,7 +11,7 @@ from __future__ import annotations
 from shipping import ship
 
 PAIRS, SEED, TIMES = 240_000, 1, 4
-TRAINING = {"threads": 2, "evaluate_every": 1_000}
+TRAINING = {"threads": 1, "evaluate_every": 1_000}
 """What differs from the preset."""
 
 PLAN = ["halves", "--objects", "mixed", "--pairs", str(PAIRS), "--times", str(TIMES), "--seed", str(SEED)]

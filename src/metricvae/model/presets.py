@@ -112,15 +112,21 @@ def _halves() -> Preset:
     overlap = _overlap()
     return Preset(
         model=replace(
-            overlap.model, encoder="contour", encoder_widths=(48, 80, 128), head=CosineDistance(swapped=True)
+            overlap.model,
+            encoder="contour",
+            encoder_widths=(48, 80, 128),
+            latent=256,
+            head=CosineDistance(swapped=True),
         ),
         training=replace(
             overlap.training,
-            steps=10_000,
+            steps=9_000,
             batch_pairs=192,
             run_length=64,
+            learning_rate=2e-3,
+            matrix_learning_rate=6e-3,
             metric_loss="contrastive",
-            weights=LossWeights(reconstruction=1e-4, latent=1e-4, deformation=0.1, metric=1.0),
+            weights=LossWeights(reconstruction=2e-5, latent=2e-5, deformation=0.1, metric=1.0),
             clip_norm=1.0,
         ),
     )

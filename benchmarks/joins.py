@@ -1,0 +1,146 @@
+"""How well the exact fit of two pieces finds their true pose, and each its partner. JSON on stdout.
+
+    python benchmarks/joins.py --work FOLDER [--pieces 200] [--fit]
+
+Pieces are of `mixed` shapes, cut along zigzag and curved lines. With `--fit`, pieces of training shapes give the
+weights of the evidence (`metricvae.overlap.joins.EVIDENCE`): those with which the true pose is likeliest among all that
+were found for the pair and for other pieces (a conditional logit, McFadden 1974). Without, test shapes are measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
+
+from metricvae.overlap import joins
+from metricvae.overlap.edges import Edge
+from metricvae.pairs import DataSet, read_dataset
+from metricvae.pairs.labelling import HalvesPlan, label
+
+SEED, PAIRS = 271_828, 8_000
+OTHERS = 49
+"""Pieces of other shapes among which the partner is looked for."""
+
+TURN, SHIFT = 0.1, 4.0
+"""Radians and pixels within which a pose is the true one."""
+
+Floats = npt.NDArray[np.float64]
+
+
+class Pieces:
+    """Matching pieces of one split, and their true poses."""
+
+    def __init__(self, data: DataSet, split: Any, count: int, seed: int) -> None:
+        rows = data.rows(split)
+        matches = rows[data.value[rows] == 1]
+        self.data, self.kept = data, {}
+        self.rows = np.random.default_rng(seed).permutation(matches)[:count]
+
+    def edge(self, index: int) -> Edge:
+        """The prepared piece."""
+        if index not in self.kept:
+            self.kept[index] = Edge(self.data.mask(index))
+        return self.kept[index]
+
+    def pair(self, row: int) -> tuple[Edge, Edge]:
+        """The two pieces of a row."""
+        return self.edge(int(self.data.first[row])), self.edge(int(self.data.second[row]))
+
+    def pose(self, row: int) -> Floats:
+        """(3,) angle as the compiled loops take it, x, y."""
+        angle, dx, dy = map(float, self.data.pose[row])
+        return np.array([-math.radians(angle), dx, dy])
+
+
+def near(found: Floats, pose: Floats) -> npt.NDArray[np.bool_]:
+    """Which poses (k, 4 + features) are the true one."""
+    turn = np.abs((found[:, 1] - pose[0] + np.pi) % (2 * np.pi) - np.pi)
+    near_enough: npt.NDArray[np.bool_] = (turn < TURN) & (np.hypot(*(found[:, 2:4] - pose[1:]).T) < SHIFT)
+    return near_enough
+
+
+def measured(pieces: Pieces) -> dict[str, float]:
+    """Poses of true pairs, and ranks of partners."""
+    joins.join(*pieces.pair(int(pieces.rows[0])))  # compiles
+    rng, right, seen, first, times = np.random.default_rng(1), [], [], [], []
+    for row in pieces.rows.tolist():
+        a, b = pieces.pair(row)
+        start = time.perf_counter()
+        found = joins.candidates(a, b)
+        times.append(time.perf_counter() - start)
+        hit = near(found, pieces.pose(row))
+        right.append(len(found) > 0 and hit[int(np.argmax(found[:, 0]))])
+        seen.append(hit.any())
+        shape = _shape(pieces.data, row)
+        others = [other for other in rng.permutation(pieces.rows).tolist() if _shape(pieces.data, other) != shape]
+        best = found[:, 0].max(initial=joins.NEVER)
+        scores = [joins.join(a, pieces.pair(other)[1]).score for other in others[:OTHERS]]
+        first.append(best > max(scores))
+    return {
+        "pairs": len(pieces.rows),
+        "true_pose_percent": 100 * float(np.mean(right)),
+        "true_pose_seen_percent": 100 * float(np.mean(seen)),
+        "partner_first_of_50_percent": 100 * float(np.mean(first)),
+        "milliseconds": 1e3 * float(np.median(times)),
+    }
+
+
+def _shape(data: DataSet, row: int) -> str:
+    return data.ids[int(data.first[row])].rsplit("/", 1)[0]
+
+
+def fitted(pieces: Pieces) -> dict[str, Any]:
+    """Weights with which the true poses are likeliest."""
+    weights, rng, sets = np.asarray(joins.EVIDENCE), np.random.default_rng(2), []
+    for row in pieces.rows.tolist():
+        a, b = pieces.pair(row)
+        pose = pieces.pose(row)
+        true = joins.drawn_closer(a, b, np.array([[0.0, *pose]]), weights)
+        if not near(true, pose)[0]:
+            continue  # the contact is too short to hold the pieces
+        false = [joins.candidates(a, b)]
+        false[0] = false[0][~near(false[0], pose)]
+        for other in rng.choice(pieces.rows, 4).tolist():
+            if other != row:
+                found = joins.candidates(a, pieces.pair(other)[1])
+                false.append(found[np.argsort(-found[:, 0])[:15]])
+        sets.append(np.concatenate([true, *false])[:, 4:])
+
+    def cost(weight: Floats) -> float:
+        likely = [special.logsumexp(one @ weight) - one[0] @ weight for one in sets]
+        return float(np.mean(likely)) + 1e-4 * float(weight @ weight)
+
+    def best(weight: Floats) -> float:
+        return 100 * float(np.mean([np.argmax(one @ weight) == 0 for one in sets]))
+
+    found = optimize.minimize(cost, weights, method="BFGS").x
+    return {
+        "pairs": len(sets),
+        "cost": {"before": cost(weights), "after": cost(found)},
+        "true_first_percent": {"before": best(weights), "after": best(found)},
+        "evidence": dict(zip(joins.FEATURES, np.round(found, 3).tolist(), strict=True)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--pieces", type=int, default=200)
+    parser.add_argument("--fit", action="store_true")
+    options = parser.parse_args()
+    label(HalvesPlan("mixed", PAIRS, SEED, cuts=("zigzag", "curved")), options.work / "joins")
+    data = read_dataset(options.work / "joins")
+    pieces = Pieces(data, "train" if options.fit else "test", options.pieces, SEED)
+    print(json.dumps(fitted(pieces) if options.fit else measured(pieces), indent=2))
+
+
+if __name__ == "__main__":
+    main()
