@@ -12,7 +12,7 @@ from PIL import Image
 from metricvae.errors import InputError
 from metricvae.inference import Predictor
 from metricvae.inference import library as library_module
-from metricvae.inference.library import build_index, load_for, open_library, read_index, rerank, search
+from metricvae.inference.library import build_index, exact_search, load_for, open_library, read_index, rerank, search
 from metricvae.objects import draw
 from metricvae.overlap import Prepared, solve
 
@@ -63,7 +63,7 @@ def test_reranked_hits_stand_in_the_order_of_their_exact_overlaps(
     predictor: Predictor, images: Path, built: Path
 ) -> None:
     index, query, shapes = read_index(built), draw("glyphs", 1, seed=6)[0].mask, open_library(images)
-    hits = rerank(search(index, predictor, query, 8), query, shapes.mask)
+    hits = rerank(search(index, predictor, query, 8), exact_search("overlap", query), shapes.mask)
     assert hits.exact is not None
     assert list(hits.exact) == sorted(hits.exact, reverse=True)
     assert hits.exact[0] == solve(Prepared(query), Prepared(shapes.mask(int(hits.rows[0])))).area

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
@@ -12,6 +14,10 @@ from metricvae.cli.common import about, device_named, say
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.errors import InputError
 from metricvae.progress import progress
+
+if TYPE_CHECKING:
+    from metricvae.inference.library import Hits, Library
+    from metricvae.objects.silhouettes import Mask
 
 
 def _index_options(parser: Parser, _: Sequence[str]) -> None:
@@ -46,40 +52,62 @@ def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument(
         "--exact", type=int, metavar="N", help="order the best N by the exact search, and show k of them"
     )
+    parser.add_argument("--picture", metavar="FILE.png", help="with --exact: draw the query with its first hit")
     parser.add_argument("--model", help="where the model of the index is now, if it was moved")
     parser.add_argument("--fit", action="store_true", help="scale and centre a query of another size")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
 def _search(options: Namespace) -> Fields:
-    from metricvae.inference.library import load_for, open_library, read_index, rerank, search
+    from metricvae.inference.library import exact_search, load_for, open_library, read_index, rerank, search
     from metricvae.objects.images import read_image
 
+    _check_search(options)
     index = read_index(Path(options.index))
     predictor = load_for(index, options.model, device_named(options.device))
     query = read_image(Path(options.query), fit=options.fit)
-    if options.exact is None:
-        hits = search(index, predictor, query, options.k)
-    else:
-        if options.exact < options.k:
-            raise InputError(f"--exact is {options.exact}: expected at least k, {options.k}")
-        if not predictor.model.head.absolute:
-            raise InputError("--exact is for models of the overlap: leave it out")
+    hits = search(index, predictor, query, options.exact or options.k)
+    task = str(predictor.loaded.facts.get("task"))
+    if options.exact is not None:
         library = open_library(Path(options.index) / index.plan["library"], fit=index.plan["fit"])
-        hits = rerank(search(index, predictor, query, options.exact), query, library.mask)
-    rows = []
+        exact = exact_search(task, query)
+        with progress() as step:
+            hits = rerank(hits, exact, library.mask, lambda done, total: step("comparing exactly", done, total))
+        if options.picture is not None:
+            _draw(Path(options.picture), query, hits, library)
+    rows, name = [], {"halves": "fit"}.get(task, task)
     for place, row in enumerate(hits.rows[: options.k].tolist()):
         hit: Fields = {"id": index.ids[row], "path": index.paths[row], "predicted": float(hits.said.value[place])}
-        if hits.exact is not None:
-            hit["overlap"] = float(hits.exact[place])
+        if hits.exact is not None and hits.poses is not None:
+            hit |= {name: float(hits.exact[place]), **dataclasses.asdict(hits.poses[place])}
         rows.append(hit)
     lines = [
-        "  ".join(
-            [f"{hit['predicted']:10.4g}", *([f"{hit['overlap']:10.2f}"] if "overlap" in hit else []), hit["path"]]
-        )
+        "  ".join([f"{hit['predicted']:10.4g}", *([f"{hit[name]:10.2f}"] if name in hit else []), hit["path"]])
         for hit in rows
     ]
     return say(options, {"hits": rows}, "\n".join(lines))
+
+
+def _check_search(options: Namespace) -> None:
+    if options.exact is not None and options.exact < options.k:
+        raise InputError(f"--exact is {options.exact}: expected at least k, {options.k}")
+    if options.picture is not None and options.exact is None:
+        raise InputError("--picture draws what the exact search found: give --exact N with it")
+
+
+def _draw(path: Path, query: Mask, hits: Hits, library: Library) -> None:
+    import numpy as np
+
+    from metricvae.experiments.pictures import JoinedPair, draw_joined
+    from metricvae.files import write_bytes
+    from metricvae.overlap import move_mask
+
+    if hits.poses is None or not len(hits.rows):
+        raise InputError("the library has no hit to draw")
+    mask = library.mask(int(hits.rows[0]))
+    words = f"first hit, predicted {hits.said.value[0]:.4g}"
+    pair = JoinedPair(query, mask, np.clip(move_mask(mask, hits.poses[0]), 0, 1), words)
+    write_bytes(path, draw_joined([pair], columns=1))
 
 
 INDEX = Verb(
@@ -91,7 +119,7 @@ INDEX = Verb(
 
 SEARCH = Verb(
     "find the shapes of a library that answer best to one",
-    ("INDEX QUERY [-k 10] [--exact N] [--fit]",),
+    ("INDEX QUERY [-k 10] [--exact N [--picture FILE.png]] [--fit]",),
     _search_options,
     _search,
 )

@@ -24,6 +24,7 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
         "--certify", type=float, metavar="EPS", help="prove that nothing beats the answer by more: 0.01"
     )
     parser.add_argument("--cells", type=int, default=2_000_000, help="give a proof up after so many boxes of motions")
+    parser.add_argument("--join", action="store_true", help="two halves: where their edges fit best, not their overlap")
     parser.add_argument("--workers", type=int, help="processes; default all cores")
 
 
@@ -31,6 +32,8 @@ def _solve(options: Namespace) -> Fields:
     from metricvae.overlap.many import solve_files
     from metricvae.pairs.lists import read_pair_list, write_rows
 
+    if options.join:
+        return _join(options)
     if options.certify is not None:
         return _certify(options)
     if not wants_list(options):
@@ -84,9 +87,20 @@ def _certify(options: Namespace) -> Fields:
     return say(options, document | proof, f"{_columns(document)}\n{said}")
 
 
+def _join(options: Namespace) -> Fields:
+    from metricvae.objects.images import read_image
+    from metricvae.overlap import Edge, join
+
+    if wants_list(options) or options.certify is not None:
+        raise InputError("--join takes two images, got --pairs or --certify with it: give A B alone")
+    found = join(*(Edge(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b)))
+    document = {"fit": found.score, "contact": found.contact, **dataclasses.asdict(found.pose)}
+    return say(options, document, _columns(document))
+
+
 SOLVE = Verb(
     "the exact maximum overlap of two silhouettes, or of a list of pairs",
-    ("A B [--fit] [--certify EPS]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
+    ("A B [--fit] [--certify EPS | --join]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
     _solve_options,
     _solve,
 )

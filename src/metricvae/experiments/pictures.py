@@ -74,15 +74,13 @@ class JoinedPair:
     Attributes:
         first, second: (H, W) masks, as they lie in the data set.
         joined: (H, W) coverage in [0, 1], the second where it belongs to the first; None where it does not.
-        grade: `match`, or how hard a mismatch is to tell.
-        probability: of a match, as the model has it.
+        said: a few words.
     """
 
     first: Mask
     second: Mask
     joined: npt.NDArray[np.floating[Any]] | None
-    grade: str
-    probability: float
+    said: str
 
 
 @dataclass(frozen=True)
@@ -187,8 +185,7 @@ def draw_joined(pairs: Sequence[JoinedPair], *, columns: int = 3) -> bytes:
             axes = figure.add_subplot(inner[0, column])
             _show(axes, panel)
             if column == 0:
-                said = f"{pair.grade}, probability {pair.probability:.2f}"
-                axes.set_title(said, fontsize=9, color=INK, loc="left", pad=4)
+                axes.set_title(pair.said, fontsize=9, color=INK, loc="left", pad=4)
     return _png(figure)
 
 

@@ -298,6 +298,8 @@ def _examples(data: DataSet, said: Answers, chosen: Indices) -> list[JoinedPair]
         joined = None
         if np.isfinite(data.pose[row]).all():
             joined = np.clip(move_mask(second, Pose(*map(float, data.pose[row]))), 0, 1)
-        grade = "" if data.grade is None else str(data.grade[row])
-        found.append(JoinedPair(first, second, joined, grade, float(said.predictions.value[place])))
+        words = f"probability {said.predictions.value[place]:.2f}"
+        if data.grade is not None:
+            words = f"{data.grade[row]}, {words}"
+        found.append(JoinedPair(first, second, joined, words))
     return found

@@ -25,7 +25,10 @@ from metricvae.files import check_sha256, read_json, require_free_folder, sha256
 from metricvae.inference.predict import Encoded, Predictions, Predictor
 from metricvae.objects.images import image_names, read_image
 from metricvae.objects.silhouettes import Mask
+from metricvae.overlap.edges import Edge
+from metricvae.overlap.joins import join
 from metricvae.overlap.planar import Prepared, solve
+from metricvae.overlap.records import Pose
 from metricvae.pairs.dataset import CARD, read_dataset
 from metricvae.pairs.parts import write_table
 
@@ -227,12 +230,14 @@ class Hits:
     Attributes:
         rows: (k,) of the index.
         said: the model's answers.
-        exact: (k,) overlap by the exact search; None where it was not asked for.
+        exact: (k,) answers of the exact search; None where it was not asked for.
+        poses: k motions of the items that give them.
     """
 
     rows: npt.NDArray[np.int64]
     said: Predictions
     exact: npt.NDArray[np.float64] | None = None
+    poses: tuple[Pose, ...] | None = None
 
 
 def search(index: Index, predictor: Predictor, query: Mask, count: int) -> Hits:
@@ -263,18 +268,63 @@ def search(index: Index, predictor: Predictor, query: Mask, count: int) -> Hits:
     return Hits(best, _chosen(said, best))
 
 
-def rerank(hits: Hits, query: Mask, mask_of: Callable[[int], Mask]) -> Hits:
-    """The same hits in the order of their exact overlaps with the query.
+Exact = Callable[[Mask], tuple[float, Pose]]
+"""The exact answer of a query and an item: how much, and the motion of the item that gives it."""
+
+
+def exact_search(task: str, query: Mask) -> Exact:
+    """What a model's answers for a query are checked by: the overlap in pixels, or the evidence that two halves fit.
+
+    Args:
+        task: that the model was trained for.
+        query: (200, 200) mask.
+
+    Raises:
+        InputError: there is no exact search for that task.
+    """
+    match task:
+        case "overlap":
+            shape = Prepared(query)
+
+            def overlap(item: Mask) -> tuple[float, Pose]:
+                found = solve(shape, Prepared(item))
+                return found.area, found.pose
+
+            return overlap
+        case "halves":
+            edge = Edge(query)
+
+            def fit(item: Mask) -> tuple[float, Pose]:
+                found = join(edge, Edge(item))
+                return found.score, found.pose
+
+            return fit
+    raise InputError(f"there is no exact search for models of {task}: leave it out")
+
+
+def rerank(
+    hits: Hits,
+    exact: Exact,
+    mask_of: Callable[[int], Mask],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Hits:
+    """The same hits in the order of their exact answers.
 
     Args:
         hits: as `search` gives them.
-        query: (200, 200) mask.
+        exact: of the query.
         mask_of: the mask of an item by its row in the index.
+        on_progress: told how many hits of how many are done.
     """
-    asked = Prepared(query)
-    exact = np.array([solve(asked, Prepared(mask_of(int(row)))).area for row in hits.rows])
-    order = np.argsort(-exact, kind="stable")
-    return Hits(hits.rows[order], _chosen(hits.said, order), exact[order])
+    found: list[tuple[float, Pose]] = []
+    for row in hits.rows.tolist():
+        found.append(exact(mask_of(row)))
+        if on_progress is not None:
+            on_progress(len(found), len(hits.rows))
+    values = np.array([value for value, _ in found])
+    order = np.argsort(-values, kind="stable")
+    poses = tuple(found[place][1] for place in order.tolist())
+    return Hits(hits.rows[order], _chosen(hits.said, order), values[order], poses)
 
 
 def _chosen(said: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:

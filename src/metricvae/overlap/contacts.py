@@ -312,9 +312,14 @@ def rate(a: Side, b: Side, poses: Floats, weights: Floats) -> None:
 
 
 @compiled
-def closer(a: Side, b: Side, poses: Floats, weights: Floats, climbed: int) -> Floats:
-    """Draw poses (k, 4) closer, let the best `climbed` make small steps; (k, 4 + FEATURES): score, pose, features."""
-    reached = np.zeros((len(poses), 4 + FEATURES))
+def closer(a: Side, b: Side, poses: Floats, promise: Floats, weights: Floats, climbed: int) -> Floats:
+    """Draw poses (k, 4) closer, let the most promising make small steps; (k, 4 + FEATURES): score, pose, features.
+
+    Args:
+        promise: weights by which the `climbed` poses are chosen.
+        weights: of the score, and of the steps.
+    """
+    reached, order = np.zeros((len(poses), 4 + FEATURES)), np.zeros(len(poses))
     touches, other_touches = np.zeros(len(b.points), np.int64), np.zeros(len(a.points), np.int64)
     found, tried = np.zeros(FEATURES), np.zeros(3)
     for q in range(len(poses)):
@@ -324,7 +329,8 @@ def closer(a: Side, b: Side, poses: Floats, weights: Floats, climbed: int) -> Fl
             pose[0], pose[1], pose[2] = _closer_points(a, b, pose[0], pose[1], pose[2], reach)
         reached[q, 0] = _weighed(a, b, pose, weights, found, touches, other_touches)
         reached[q, 4:] = found
-    for q in np.argsort(-reached[:, 0])[:climbed]:
+        order[q] = -(promise * found).sum()
+    for q in np.argsort(order)[:climbed]:
         pose, step = reached[q, 1:4], STEP
         while step > LAST_STEP:
             moves = False

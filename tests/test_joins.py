@@ -1,0 +1,119 @@
+"""The exact fit of two pieces: known answers, laws, and bad input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from metricvae.errors import InputError
+from metricvae.objects import draw
+from metricvae.objects.halves import cut
+from metricvae.objects.motions import Motion, move
+from metricvae.overlap import Edge, Pose, join, joined
+from metricvae.overlap.edges import MARGIN
+from metricvae.overlap.joins import EVIDENCE, FEATURES, NEVER, candidates
+
+Mask = npt.NDArray[np.uint8]
+
+PLACES = np.indices((200, 200))
+DISC = (np.hypot(PLACES[0] - 99.5, PLACES[1] - 99.5) < 55).astype(np.uint8)
+SQUARE = (np.abs(PLACES - 99.5).max(axis=0) < 40).astype(np.uint8)
+
+
+def turned(mask: Mask, angle: float, dx: float, dy: float) -> Mask:
+    motion = Motion(*(torch.tensor([value]) for value in (angle, dx, dy)))
+    return (move(torch.from_numpy(mask)[None, None].float(), motion)[0, 0] > 0.5).numpy().astype(np.uint8)
+
+
+def pieces(mask: Mask, kind: str = "zigzag", seed: int = 0) -> tuple[Mask, Mask]:
+    return cut(mask, kind, np.random.default_rng(seed))  # type: ignore[arg-type]
+
+
+def union(a: Mask, b: Mask) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.mark.parametrize("kind", ["zigzag", "curved"])
+@pytest.mark.parametrize("mask", [DISC, SQUARE], ids=["disc", "square"])
+def test_the_pieces_of_a_shape_are_joined_to_it(mask: Mask, kind: str) -> None:
+    first, second = pieces(mask, kind, seed=3)
+    found = join(Edge(first), Edge(turned(second, 130, 12, -9)))
+    assert union(joined(first, turned(second, 130, 12, -9), found.pose), mask) > 0.97
+    assert found.contact > 25
+
+
+def test_a_motion_of_the_second_piece_is_undone() -> None:
+    first, second = pieces(DISC, seed=1)
+    straight, moved = join(Edge(first), Edge(second)), join(Edge(first), Edge(turned(second, 90, 0, 0)))
+    assert abs((straight.pose.angle_deg + 180) % 360 - 180) < 2
+    assert math.hypot(straight.pose.dx, straight.pose.dy) < 1.5
+    assert abs((moved.pose.angle_deg + 90 + 180) % 360 - 180) < 2
+    assert moved.score == pytest.approx(straight.score, rel=0.1)
+
+
+def test_the_order_of_the_pieces_turns_the_pose_round() -> None:
+    first, second = pieces(SQUARE, seed=2)
+    second = turned(second, 40, 5, 5)
+    there, back = join(Edge(first), Edge(second)), join(Edge(second), Edge(first))
+    assert abs((there.pose.angle_deg + back.pose.angle_deg + 180) % 360 - 180) < 2
+    assert there.score == pytest.approx(back.score, rel=0.1)
+
+
+def test_a_piece_fits_its_partner_better_than_other_pieces() -> None:
+    made = [pieces(shape.mask, "curved", seed=n) for n, shape in enumerate(draw("procedural", 9, seed=21)[:6])]
+    edges = [tuple(map(Edge, pair)) for pair in made]
+    scores = np.array([[join(a, b).score for _, b in edges] for a, _ in edges])
+    assert np.mean(scores.argmax(axis=1) == np.arange(len(edges))) >= 0.8
+
+
+def test_what_a_pose_is_judged_by_is_what_its_names_say() -> None:
+    """Two bars laid end to end: what touches is their width, and all four lines go on."""
+    left = ((np.abs(PLACES[0] - 99.5) < 10) & (np.abs(PLACES[1] - 69.5) < 30)).astype(np.uint8)
+    right = ((np.abs(PLACES[0] - 99.5) < 10) & (np.abs(PLACES[1] - 129.5) < 30)).astype(np.uint8)
+    found = candidates(Edge(left), Edge(right))
+    near = found[(np.abs(found[:, 1]) < 0.05) & (np.hypot(found[:, 2], found[:, 3]) < 1.5)]
+    assert len(near)
+    said = dict(zip(FEATURES, near[0, 4:], strict=True))
+    assert said["touching"] * 2.5 == pytest.approx(20, abs=7)
+    assert said["smooth ends"] > 1.5
+    assert said["depth"] < 1
+    assert len(EVIDENCE) == len(FEATURES)
+
+
+def test_an_edge_knows_its_corners_normals_and_distances() -> None:
+    edge = Edge(SQUARE)
+    assert len(edge.corners) == 4
+    places = edge.points[:, :2]
+    assert np.all((places * edge.normals).sum(axis=1) > 0)  # outwards
+    assert np.mean(edge.bent < 0.2) > 0.5
+    assert Edge(DISC).bent.min() > 0.2
+    rows, columns = PLACES[0] - 99.5, PLACES[1] - 99.5
+    field = Edge(DISC).field[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    assert np.abs(field - (np.hypot(rows, columns) - 55))[np.abs(field) < 5].max() < 0.8
+
+
+def test_specks_fit_nowhere() -> None:
+    speck = np.zeros((200, 200), np.uint8)
+    speck[50, 50] = 1
+    assert join(Edge(speck), Edge(DISC)).score == NEVER
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (np.zeros((200, 200), np.uint8), DISC, "a blank piece fits nowhere"),
+        (DISC, DISC[:150, :150], r"canvases of \(200, 200\) and \(150, 150\) pixels"),
+    ],
+)
+def test_bad_pieces_are_refused(a: Mask, b: Mask, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        join(Edge(a), Edge(b))
+
+
+def test_a_pose_is_that_of_the_house() -> None:
+    first, second = pieces(DISC, seed=5)
+    assert union(joined(first, second, Pose(0.0, 0.0, 0.0)), DISC) == 1.0
