@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from metricvae.model.autoencoder import ModelConfig
+from metricvae.model.metrics import CosineDistance
 from metricvae.model.presets import Preset
 from metricvae.model.settings import TrainingConfig
 
@@ -28,6 +29,12 @@ SMALL = Preset(
     TrainingConfig(steps=2, batch_pairs=24, threads=1),
 )
 """A preset whose network is the paper's, but tiny."""
+
+SMALL_HALVES = Preset(
+    ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True)),
+    TrainingConfig(steps=2, batch_pairs=24, metric_loss="contrastive", threads=1),
+)
+"""The same for halves."""
 
 
 def disc(radius: float, x: float = 99.5, y: float = 99.5, shape: tuple[int, int] = (200, 200)) -> np.ndarray:

@@ -25,7 +25,7 @@ import pytest
 from PIL import Image
 
 import metricvae
-from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL, TRAINING, draw_pictures
+from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL, SMALL_HALVES, TRAINING, draw_pictures
 from dataset_problem import PLAN, QUICK, contents
 from metricvae import cli, files
 from metricvae.cli.train import _losses
@@ -118,8 +118,9 @@ def small_experiments(monkeypatch):
         monkeypatch.setattr(f"metricvae.experiments.{room}.preset", lambda name: SMALL)
         monkeypatch.setattr(f"metricvae.experiments.{room}.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
         monkeypatch.setattr(f"metricvae.experiments.{room}.PAIRS", PLAN.pairs)
+    small = {"halves": SMALL_HALVES}
     for room in ("ablations", "figures"):
-        monkeypatch.setattr(f"metricvae.experiments.{room}.preset", lambda name: SMALL)
+        monkeypatch.setattr(f"metricvae.experiments.{room}.preset", lambda name: small.get(name, SMALL))
     monkeypatch.setattr("metricvae.experiments.ablations.LATENTS", (2, 4))
     monkeypatch.setattr("metricvae.experiments.ablations.SHAPES", 6)
     monkeypatch.setattr("metricvae.experiments.figures.POINTS", 3)
@@ -386,11 +387,12 @@ def test_reproduce_writes_a_report_beside_what_took_long(command, dataset_folder
 
 
 def test_reproduce_all_is_one_page_of_every_table_and_figure(
-    command, dataset_folder, trained, small_experiments, tmp_path
+    command, dataset_folder, trained, halves, small_experiments, tmp_path
 ):
     out = tmp_path / "report"
     arguments = ("--dataset", dataset_folder, "--model", trained, "--paper-steps", "1", "--steps", "2", "--seeds", "2")
-    said = command("reproduce", "all", "--out", out, *arguments)  # long enough to show how far it is
+    of_halves = ("--halves", halves[0], "--halves-model", halves[1])
+    said = command("reproduce", "all", "--out", out, *arguments, *of_halves)  # long enough to show how far it is
     assert (said.status, said.out) == (0, f"report: {out / 'index.html'}\n")
     report = json.loads((out / "report.json").read_text())
     titles = [section["title"] for section in report["sections"]]
@@ -399,6 +401,10 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
         "Figure 1.1: the plane of digits",
         "Figure 1.2: the network",
         "Figure 1.4: the plane of codes",
+        "Table 2: which halves belong together",
+        "Partners found",
+        "The missing half",
+        "Figure 1.5: the metric loss in training",
         "The paper's claims",
     ):
         assert title in titles

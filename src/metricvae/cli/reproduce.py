@@ -35,6 +35,8 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, help="folder of the report")
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
     parser.add_argument("--model", help="the model beside the paper's; default: the one that ships")
+    parser.add_argument("--halves", metavar="DATASET", help="all: pairs of halves; default: new ones are cut")
+    parser.add_argument("--halves-model", default="halves", metavar="MODEL", help="all: the model of Table 2")
     parser.add_argument(
         "--mnist", metavar="FILE", help="MNIST for figure 1.1 (idx3-ubyte or npz); default: scikit-learn's"
     )
@@ -67,7 +69,9 @@ def _reproduce(options: Namespace) -> Fields:
             case "ablations":
                 summary = reproduce_ablations(out, steps=steps, seeds=seeds, **common)
             case "all":
-                summary = reproduce_all(out, mnist=mnist, steps=steps, seeds=seeds, **paper, **common)
+                halves = None if options.halves is None else Path(options.halves)
+                matching = {"halves": halves, "halves_model": options.halves_model}
+                summary = reproduce_all(out, mnist=mnist, steps=steps, seeds=seeds, **matching, **paper, **common)
             case figure:
                 summary = reproduce_figure(figure, out, model=model, mnist=mnist, steps=steps, **common)
     return say(options, summary.to_json(), summary.text())

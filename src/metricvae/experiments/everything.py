@@ -14,7 +14,10 @@ from metricvae.experiments import FIGURES
 from metricvae.experiments.ablations import PAIRS, AblationRun, reproduce_ablations
 from metricvae.experiments.figures import FigureRun, reproduce_figure
 from metricvae.experiments.report import Fact, Report, Section, environment_facts, write_report
-from metricvae.experiments.reproduce import OnStep, Table1Run, claim, labelled, reproduce_table_1
+from metricvae.experiments.reproduce import OnStep, Table1Run, claim, halved, labelled, reproduce_table_1
+from metricvae.experiments.table_2 import Table2Run, reproduce_table_2
+
+Part = Table1Run | Table2Run | FigureRun | AblationRun
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Everything:
     """What a run leaves: the page, its parts, and what it cost."""
 
     page: Path
-    parts: tuple[Table1Run | FigureRun | AblationRun, ...]
+    parts: tuple[Part, ...]
     minutes: float
 
     def to_json(self) -> dict[str, Any]:
@@ -42,7 +45,9 @@ def reproduce_all(
     folder: Path,
     *,
     dataset: Path | None = None,
+    halves: Path | None = None,
     model: str = "overlap",
+    halves_model: str = "halves",
     steps: int = 400,
     mnist: Path | None = None,
     paper_steps: int = 500,
@@ -55,7 +60,9 @@ def reproduce_all(
     Args:
         folder: the report; everything else is kept in `<folder>-work` and found again by the next run.
         dataset: labelled pairs; None labels 40,000.
+        halves: pairs of halves, for Table 2 and figure 1.5; None cuts 22,000.
         model: folder or name of the model beside the paper's.
+        halves_model: the same for Table 2.
         steps: of the trainings of figures and ablations.
         mnist: file of digits for figure 1.1; None for scikit-learn's.
         paper_steps: of the paper's network in Table 1.
@@ -68,24 +75,38 @@ def reproduce_all(
     start, step = time.monotonic(), on_step or (lambda *_: None)
     folder, work = claim(folder, ())
     given = [] if dataset is None else ["--dataset", str(dataset)]
+    given += [] if halves is None else ["--halves", str(halves)]
     dataset = labelled(dataset, work, PAIRS, seed, step)
-    parts: list[Table1Run | FigureRun | AblationRun] = [
+    parts: list[Part] = [
         reproduce_table_1(
             *(work / "table-1",), dataset=dataset, model=model, paper_steps=paper_steps, seed=seed, on_step=step
         )
     ]
-    parts += [
-        reproduce_figure(
-            *(which, work / which), dataset=dataset, model=model, mnist=mnist, steps=steps, seed=seed, on_step=step
+    halves = halved(halves, work, seed, step)
+    parts.append(reproduce_table_2(work / "table-2", dataset=halves, model=halves_model, seed=seed, on_step=step))
+    for which in FIGURES:
+        pairs = halves if which == "figure-1.5" else dataset
+        parts.append(
+            reproduce_figure(
+                *(which, work / which), dataset=pairs, model=model, mnist=mnist, steps=steps, seed=seed, on_step=step
+            )
         )
-        for which in FIGURES
-    ]
     parts.append(
         reproduce_ablations(work / "ablations", dataset=dataset, steps=steps, seeds=seeds, seed=seed, on_step=step)
     )
     minutes = (time.monotonic() - start) / 60
-    words = ["metricvae", "reproduce", "all", "--out", folder.name, "--model", model, "--steps", str(steps)]
-    words += ["--paper-steps", str(paper_steps), "--seeds", str(seeds), "--seed", str(seed), *given]
+    words = ["metricvae", "reproduce", "all", "--out", folder.name, "--model", model, "--halves-model", halves_model]
+    words += [
+        "--steps",
+        str(steps),
+        "--paper-steps",
+        str(paper_steps),
+        "--seeds",
+        str(seeds),
+        "--seed",
+        str(seed),
+        *given,
+    ]
     words += [] if mnist is None else ["--mnist", str(mnist)]
     facts = [Fact("command", shlex.join(words)), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}")]
     reports = [part.report for part in parts]

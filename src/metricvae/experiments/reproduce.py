@@ -31,7 +31,7 @@ from metricvae.model.presets import preset
 from metricvae.overlap.planar import move_mask
 from metricvae.overlap.records import Pose
 from metricvae.pairs.dataset import DataSet, read_dataset
-from metricvae.pairs.labelling import LabelPlan, label
+from metricvae.pairs.labelling import HalvesPlan, LabelPlan, label
 
 OnStep = Callable[[str, int, int], None]
 
@@ -156,6 +156,16 @@ def labelled(dataset: Path | None, work: Path, pairs: int, seed: int, on_step: O
     plan = LabelPlan("mixed", pairs, 1_000_000 + seed)
     label(plan, work / "pairs", on_progress=lambda p: on_step(p.stage, p.done, p.total))
     return work / "pairs"
+
+
+def halved(dataset: Path | None, work: Path, seed: int, on_step: OnStep) -> Path:
+    """The pairs of halves given, or new ones in `work` in the paper's setting, of a seed that no shipped model learned:
+    simple shapes, cut straight through the middle."""
+    if dataset is not None:
+        return dataset
+    plan = HalvesPlan("procedural", PAIRS, 1_000_000 + seed, cuts=("straight",), middle=True)
+    label(plan, work / "halves", on_progress=lambda p: on_step(p.stage, p.done, p.total))
+    return work / "halves"
 
 
 def check_enough(data: DataSet, folder: Path, seed: int) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from metricvae.errors import InputError
 from metricvae.inference.predict import Predictor
 from metricvae.model.features import move_randomly
+from metricvae.model.metrics import CosineDistance
 from metricvae.objects.halves import largest_share
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.planar import Prepared, move_mask, solve
@@ -73,6 +75,49 @@ def reconstruct(predictor: Predictor, masks: Sequence[Mask]) -> list[Reconstruct
     encoded = predictor.encode(masks.__getitem__, len(masks))
     pictures = (predictor.model.picture(encoded.codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
     return [_laid(mask, picture) for mask, picture in zip(masks, pictures, strict=True)]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A partner made for a half that has none.
+
+    Attributes:
+        mask: (H, W), in the pose in which the decoder shows it.
+        probability: of a match with the half, as the model has it; 0 where nothing was made.
+        iou: intersection over union with the true partner, laid where they share most.
+    """
+
+    mask: Mask
+    probability: float
+    iou: float
+
+
+def complete(predictor: Predictor, halves: Sequence[Mask], partners: Sequence[Mask]) -> list[Completion]:
+    """Decode a partner for each half: the code at a distance of 0 from its own.
+
+    Args:
+        predictor: of a binary metric.
+        halves: m masks.
+        partners: the true ones, only to compare with.
+
+    Raises:
+        InputError: the model has no partners, as its metric is no distance.
+    """
+    head = predictor.model.head
+    if not isinstance(head, CosineDistance):
+        raise InputError(f"a model with the head {head.name} has no partners: give one of a binary metric")
+    encoded = predictor.encode(halves.__getitem__, len(halves))
+    made = (predictor.model.picture(head.partner(encoded.codes))[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
+    there = np.flatnonzero(made.any(axis=(1, 2)))
+    probability = np.zeros(len(halves))
+    if len(there):
+        both = [*(halves[i] for i in there.tolist()), *made[there]]
+        codes = predictor.encode(both.__getitem__, len(both))
+        places = np.arange(len(there))
+        probability[there] = predictor.predict(codes, places, places + len(there)).value
+    return [
+        Completion(mask, float(probability[place]), _laid(partners[place], mask).iou) for place, mask in enumerate(made)
+    ]
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,10 @@ class CosineDistance:
     def limits(self, size: Tensor, size_other: Tensor) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(size), torch.ones_like(size)
 
+    def partner(self, z: Tensor) -> Tensor:
+        """(n, d), the codes that lie nearest to codes z (n, d): at a distance of 0."""
+        return torch.cat(z.chunk(2, dim=-1)[::-1], dim=-1) if self.swapped else z
+
     def match(self, score: Tensor) -> Tensor:
         """(n,) bool, whether the two match."""
         return score <= self.threshold

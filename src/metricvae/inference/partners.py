@@ -1,0 +1,97 @@
+"""The partner of a half among many: by the model at once, and by the exact fit of the model's best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.inference.predict import Predictor
+from metricvae.objects.silhouettes import Mask
+from metricvae.overlap.edges import Edge
+from metricvae.overlap.joins import join
+from metricvae.overlap.records import Pose
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Where the partner of each half of a library stands in the model's list of all others.
+
+    Attributes:
+        rank: (n,) how many stand before it.
+        listed: (n, k) the first k of each list.
+    """
+
+    rank: Indices
+    listed: Indices
+
+
+def rank_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices, listed: int) -> Ranking:
+    """Look for the partner of each half by the model's distance.
+
+    Args:
+        predictor: of a binary metric.
+        halves: n masks.
+        partner: (n,) place of each half's partner.
+        listed: how many of each list to keep.
+    """
+    encoded, count = predictor.encode(halves.__getitem__, len(halves)), len(halves)
+    rank, first = np.empty(count, np.int64), np.empty((count, min(listed, count - 1)), np.int64)
+    for place in range(count):
+        distance = predictor.scores(encoded, np.full(count, place), np.arange(count))
+        distance[place] = np.inf
+        rank[place] = (distance < distance[partner[place]]).sum()
+        first[place] = np.argsort(distance, kind="stable")[: first.shape[1]]
+    return Ranking(rank, first)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A half of a library as the partner of another.
+
+    Attributes:
+        place: of the half in the library.
+        score: of the exact fit.
+        pose: motion that joins it to the other.
+    """
+
+    place: int
+    score: float
+    pose: Pose
+
+
+def refit(
+    halves: Sequence[Mask],
+    ranking: Ranking,
+    queries: Indices,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[list[Hit]]:
+    """The lists of some halves in the order of the exact fit, best first.
+
+    Args:
+        halves: the library.
+        ranking: of all of it.
+        queries: (m,) places of the halves whose lists are wanted.
+        on_progress: told how many lists of how many are done.
+    """
+    edges: dict[int, Edge] = {}
+
+    def edge(place: int) -> Edge:
+        if place not in edges:
+            edges[place] = Edge(halves[place])
+        return edges[place]
+
+    found = []
+    for query in queries.tolist():
+        hits = []
+        for place in ranking.listed[query].tolist():
+            fit = join(edge(query), edge(place))
+            hits.append(Hit(place, fit.score, fit.pose))
+        found.append(sorted(hits, key=lambda hit: -hit.score))
+        if on_progress is not None:
+            on_progress(len(found), len(queries))
+    return found

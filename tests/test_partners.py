@@ -1,0 +1,69 @@
+"""Pieces put together again: ranks by brute force, lists in the order of the fit, partners that are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from metricvae.errors import InputError
+from metricvae.inference import Predictor
+from metricvae.inference.partners import Ranking, rank_partners, refit
+from metricvae.inference.quality import complete
+from metricvae.model.metrics import CosineDistance
+from metricvae.objects import draw
+from metricvae.objects.halves import cut
+from metricvae.objects.silhouettes import Mask
+from metricvae.pairs import read_dataset
+
+
+@pytest.fixture(scope="module")
+def library(halves: tuple[Path, Path]) -> list[Mask]:
+    """Twelve firsts, then their twelve partners."""
+    data = read_dataset(halves[0])
+    rows = data.rows("test")
+    matches = rows[data.value[rows] == 1][:12]
+    return [data.mask(int(i)) for i in np.concatenate([data.first[matches], data.second[matches]])]
+
+
+@pytest.fixture(scope="module")
+def predictor(halves: tuple[Path, Path]) -> Predictor:
+    return Predictor.load(halves[1])
+
+
+def test_ranks_are_those_of_all_distances_side_by_side(predictor: Predictor, library: list[Mask]) -> None:
+    partner = np.roll(np.arange(24), 12)
+    ranking = rank_partners(predictor, library, partner, 5)
+    codes = predictor.encode(library.__getitem__, 24)
+    first, second = np.indices((24, 24)).reshape(2, -1)
+    distance = predictor.scores(codes, first, second).reshape(24, 24)
+    np.fill_diagonal(distance, np.inf)
+    for place in range(24):
+        assert ranking.rank[place] == np.sum(distance[place] < distance[place, partner[place]])
+        assert (partner[place] in ranking.listed[place]) == (ranking.rank[place] < 5)
+        assert place not in ranking.listed[place]
+
+
+def test_lists_stand_in_the_order_of_the_fit_and_partners_come_first() -> None:
+    pieces = [cut(s.mask, "zigzag", np.random.default_rng(n)) for n, s in enumerate(draw("procedural", 5, seed=30))]
+    halves = [a for a, _ in pieces] + [b for _, b in pieces]
+    listed = np.array([[other for other in range(10) if other != place] for place in range(10)])
+    lists = refit(halves, Ranking(np.zeros(10, np.int64), listed), np.arange(3))
+    assert all(sorted(hits, key=lambda hit: -hit.score) == hits and len(hits) == 9 for hits in lists)
+    assert [hits[0].place for hits in lists] == [5, 6, 7]
+
+
+def test_the_partner_of_a_code_lies_at_no_distance() -> None:
+    z = torch.randn(5, 8)
+    for head in (CosineDistance(swapped=True), CosineDistance()):
+        torch.testing.assert_close(head.score(z, head.partner(z)), torch.zeros(5))
+
+
+def test_partners_are_made_for_halves_and_by_models_of_halves_alone(predictor: Predictor, library: list[Mask]) -> None:
+    made = complete(predictor, library[:4], library[12:16])
+    assert len(made) == 4
+    assert all(0 <= one.probability <= 1 and 0 <= one.iou <= 1 for one in made)
+    with pytest.raises(InputError, match="head inner_product has no partners"):
+        complete(Predictor.load("overlap"), library[:1], library[:1])
