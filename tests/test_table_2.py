@@ -10,7 +10,7 @@ import pytest
 
 from metricvae.errors import InputError
 from metricvae.experiments.pictures import draw_joined
-from metricvae.experiments.table_2 import METHODS, PUBLISHED_MODEL, _table, _Told, reproduce_table_2
+from metricvae.experiments.table_2 import METHODS, PUBLISHED_MODEL, _of_other_shapes, _table, _Told, reproduce_table_2
 from metricvae.inference import Predictor
 
 
@@ -20,17 +20,28 @@ def test_the_errors_by_hand() -> None:
     perfect, upside_down = _Told(match.astype(float), 0.5), _Told(-match.astype(float), -0.5)
     half = _Told(np.zeros(24), 0.0)  # calls everything a match
     batches = tuple(np.arange(4) + 4 * k for k in range(6))
-    table = _table((half, half, upside_down, perfect, perfect), match, grade, batches, np.arange(24))
+    table = _table((half, half, upside_down, half, perfect, perfect), match, grade, batches, np.arange(24))
     assert [row.batch for row in table.rows] == list("123456")
     assert table.rows[2].published_model == PUBLISHED_MODEL[2]
-    assert table.large.errors == (1.0, 1.0, 2.0, 0.0, 0.0)
+    assert table.large.errors == (1.0, 1.0, 2.0, 1.0, 0.0, 0.0)
     figures = {(name, method): (area, precision) for name, method, area, precision in table.grades}
     assert figures["easy", "model"] == (1.0, 1.0)
     assert figures["hard", "boundary lengths"][0] == 0.0
     assert figures["hard", "areas"][0] == 0.5
 
 
-def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path) -> None:
+def test_batches_are_balanced_and_hold_halves_of_two_shapes_where_they_do_not_match() -> None:
+    match = np.array([True] * 30 + [False] * 30)
+    grade = np.array(["match"] * 30 + ["easy"] * 10 + ["hard"] * 15 + ["family"] * 5)
+    chosen = _of_other_shapes(match, grade, seed=1)
+    assert sorted(set(chosen)) == chosen.tolist()
+    assert (match[chosen].sum(), len(chosen)) == (15, 30)
+    assert set(grade[chosen]) == {"match", "easy", "family"}
+    assert len(_of_other_shapes(match, None, seed=1)) == 60
+
+
+def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metricvae.experiments.table_1.BATCH_SIZE", 8)
     run = reproduce_table_2(tmp_path / "report", dataset=halves[0], model=str(halves[1]))
     document = json.loads((tmp_path / "report" / "report.json").read_text())
     assert document["title"].startswith("Table 2")
