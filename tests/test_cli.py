@@ -32,7 +32,9 @@ from metricvae.cli.train import _losses
 from metricvae.errors import InputError
 from metricvae.model.checkpoints import load_model
 from metricvae.model.optimisers import LOSSES
-from metricvae.objects.images import read_image
+from metricvae.objects import draw
+from metricvae.objects.halves import cut
+from metricvae.objects.images import encode_png, read_image
 from metricvae.objects.silhouettes import as_mask
 from metricvae.overlap import Pose, move_mask
 from metricvae.pairs import LabelPlan
@@ -429,13 +431,32 @@ def test_index_and_search_find_shapes(command, pictures, trained, tmp_path):
     exact = command("search", tmp_path / "index", pictures / "l.png", "-k", "2", "--exact", "5", "--json").document[
         "hits"
     ]
-    assert [list(hit) for hit in exact] == [["id", "path", "predicted", "overlap"]] * 2
+    assert [list(hit) for hit in exact] == [["id", "path", "predicted", "overlap", "angle_deg", "dx", "dy"]] * 2
     assert exact[0]["overlap"] >= exact[1]["overlap"]
     text = command("search", tmp_path / "index", pictures / "l.png", "-k", "3").out
     assert len(text.splitlines()) == 3
     few = command("search", tmp_path / "index", pictures / "l.png", "--exact", "3")
     assert_refused(few, "--exact is 3", "expected at least k, 10")
+    drawn = command("search", tmp_path / "index", pictures / "l.png", "--picture", tmp_path / "hit.png")
+    assert_refused(drawn, "--picture draws what the exact search found", "give --exact N")
     assert_refused(command("search", pictures, pictures / "l.png"), pictures, "no finished index")
+
+
+def test_halves_are_joined_and_found_in_a_heap(command, halves, tmp_path):
+    pieces = cut(draw("procedural", 1, seed=4)[0].mask, "zigzag", np.random.default_rng(0))
+    for name, piece in zip("ab", pieces, strict=True):
+        (tmp_path / f"{name}.png").write_bytes(encode_png(piece))
+    pair = tmp_path / "a.png", tmp_path / "b.png"
+    joined = command("solve", *pair, "--join", "--json").document
+    assert list(joined) == ["fit", "contact", "angle_deg", "dx", "dy"]
+    assert abs((joined["angle_deg"] + 180) % 360 - 180) < 3
+    assert command("solve", *pair, "--join").out.startswith("fit")
+    assert command("index", halves[1], halves[0], "--out", tmp_path / "index").status == 0
+    asked = ("search", tmp_path / "index", pair[0], "-k", "2", "--exact", "4", "--picture", tmp_path / "hit.png")
+    found = command(*asked, "--json").document["hits"]
+    assert [list(hit) for hit in found] == [["id", "path", "predicted", "fit", "angle_deg", "dx", "dy"]] * 2
+    assert found[0]["fit"] >= found[1]["fit"]
+    assert (tmp_path / "hit.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_label_halves_says_what_it_made(command, tmp_path):
@@ -674,6 +695,8 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("solve --pairs c.csv", "--pairs needs --out"),
         ("solve --pairs c.csv --out c.csv", "c.csv is the list of pairs itself"),
         ("solve --pairs c.csv --out .", ". is a folder: name the CSV"),
+        ("solve --pairs c.csv --out d.csv --join", "--join takes two images"),
+        ("solve a.png b.png --join --certify 0.1", "--join takes two images"),
         ("solve --pairs c.csv --out d.csv --certify 0.01", "--certify takes its time for one pair A B"),
         ("predict overlap a.png", "give A and B"),
         ("label overlap --pairs 10 --out d", "objects (see metricvae label --help)"),
