@@ -271,7 +271,7 @@ def _claims(measured: Sequence[Measured]) -> Table:
         if other is not None:
             with_it, without = full.columns()[column], other.columns()[column]
             said = f"{MEASURES[column]}: {_spread(with_it)} with it, {_spread(without)} without"
-            rows.append((f"the {loss} loss earns its place", said, _verdict(with_it, without, better)))
+            rows.append((f"the {loss} loss earns its place", _verdict(with_it, without, better), said))
     sizes = [one for one in measured if one is full or one.variant.group == "size of the code"]
     if len(sizes) > 1:
         best = min(sizes, key=lambda one: float(np.mean(one.mse_percent)))
@@ -281,14 +281,14 @@ def _claims(measured: Sequence[Measured]) -> Table:
         said += f"{second.variant.model.latent}, {_spread(second.mse_percent)} %"
         verdict = _verdict(best.mse_percent, second.mse_percent, "less")
         holds = verdict if best.variant.model.latent == PAPER_LATENT or verdict != "yes" else "no"
-        rows.append(("80 latent dimensions work best", said, holds))
+        rows.append(("80 latent dimensions work best", holds, said))
     paper = by_name.get("paper preset, its learning rates")
     if paper is not None:
         said = f"MSE {_spread(paper.mse_percent)} % of naive at its own rates (published: 76 %)"
-        rows.append(("the paper's network predicts better than guessing", said, _verdict(paper.mse_percent, None, "")))
+        rows.append(("the paper's network predicts better than guessing", _verdict(paper.mse_percent, None, ""), said))
     return Table(
         "A claim holds where the difference is more than twice its standard error over the seeds.",
-        ("claim", "measured", "holds"),
+        ("claim", "holds", "measured"),
         tuple(rows),
     )
 
@@ -310,4 +310,4 @@ def _spread(values: Sequence[float]) -> str:
     digits = 4 if abs(mean) < 1.5 else 2
     if len(values) < 2:
         return f"{mean:.{digits}f}"
-    return f"{mean:.{digits}f} \u00b1 {float(np.std(values, ddof=1)):.{digits}f}"
+    return f"{mean:.{digits}f}\u00a0\u00b1\u00a0{float(np.std(values, ddof=1)):.{digits}f}"
