@@ -14,8 +14,8 @@ from metricvae.objects import draw
 from metricvae.objects.halves import cut
 from metricvae.objects.motions import Motion, move
 from metricvae.overlap import Edge, Pose, join, joined
-from metricvae.overlap.edges import MARGIN
-from metricvae.overlap.joins import EVIDENCE, FEATURES, NEVER, candidates
+from metricvae.overlap.edges import MARGIN, SPACING
+from metricvae.overlap.joins import EVIDENCE, FEATURES, NEVER, drawn_closer
 
 Mask = npt.NDArray[np.uint8]
 
@@ -74,11 +74,11 @@ def test_what_a_pose_is_judged_by_is_what_its_names_say() -> None:
     """Two bars laid end to end: what touches is their width, and all four lines go on."""
     left = ((np.abs(PLACES[0] - 99.5) < 10) & (np.abs(PLACES[1] - 69.5) < 30)).astype(np.uint8)
     right = ((np.abs(PLACES[0] - 99.5) < 10) & (np.abs(PLACES[1] - 129.5) < 30)).astype(np.uint8)
-    found = candidates(Edge(left), Edge(right))
-    near = found[(np.abs(found[:, 1]) < 0.05) & (np.hypot(found[:, 2], found[:, 3]) < 1.5)]
-    assert len(near)
-    said = dict(zip(FEATURES, near[0, 4:], strict=True))
-    assert said["touching"] * 2.5 == pytest.approx(20, abs=7)
+    (found,) = drawn_closer(Edge(left), Edge(right), np.zeros((1, 4)), np.asarray(EVIDENCE))
+    assert abs(found[1]) < 0.03
+    assert np.hypot(*found[2:4]) < 1
+    said = dict(zip(FEATURES, found[4:], strict=True))
+    assert said["touching"] * SPACING == pytest.approx(17, abs=4)  # the corners are round
     assert said["smooth ends"] > 1.5
     assert said["depth"] < 1
     assert len(EVIDENCE) == len(FEATURES)
