@@ -7,6 +7,7 @@ import dataclasses
 import errno
 import functools
 import json
+import math
 import os
 import re
 import shutil
@@ -455,7 +456,8 @@ def test_halves_are_joined_and_found_in_a_heap(command, halves, tmp_path):
     asked = ("search", tmp_path / "index", pair[0], "-k", "2", "--exact", "4", "--picture", tmp_path / "hit.png")
     found = command(*asked, "--json").document["hits"]
     assert [list(hit) for hit in found] == [["id", "path", "predicted", "fit", "angle_deg", "dx", "dy"]] * 2
-    assert found[0]["fit"] >= found[1]["fit"]
+    chances = [math.log(hit["predicted"] / (1 - hit["predicted"])) for hit in found]
+    assert found[0]["fit"] + chances[0] >= found[1]["fit"] + chances[1]
     assert (tmp_path / "hit.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -44,14 +44,16 @@ def test_ranks_are_those_of_all_distances_side_by_side(predictor: Predictor, lib
         assert ranking.rank[place] == np.sum(distance[place] < distance[place, partner[place]])
         assert (partner[place] in ranking.listed[place]) == (ranking.rank[place] < 5)
         assert place not in ranking.listed[place]
+        chance = predictor.predict(codes, np.full(5, place), ranking.listed[place]).value
+        np.testing.assert_allclose(1 / (1 + np.exp(-ranking.log_odds[place])), chance, rtol=1e-4)
 
 
 def test_lists_stand_in_the_order_of_the_fit_and_partners_come_first() -> None:
     pieces = [cut(s.mask, "zigzag", np.random.default_rng(n)) for n, s in enumerate(draw("procedural", 5, seed=30))]
     halves = [a for a, _ in pieces] + [b for _, b in pieces]
     listed = np.array([[other for other in range(10) if other != place] for place in range(10)])
-    lists = refit(halves, Ranking(np.zeros(10, np.int64), listed), np.arange(3))
-    assert all(sorted(hits, key=lambda hit: -hit.score) == hits and len(hits) == 9 for hits in lists)
+    lists = refit(halves, Ranking(np.zeros(10, np.int64), listed, np.zeros(listed.shape)), np.arange(3))
+    assert all(sorted(hits, key=lambda hit: -hit.evidence) == hits and len(hits) == 9 for hits in lists)
     assert [hits[0].place for hits in lists] == [5, 6, 7]
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from scipy import special
 
 from metricvae.errors import InputError
 from metricvae.files import check_sha256, read_json, require_free_folder, sha256_of, sweep, write_json
@@ -308,7 +309,8 @@ def rerank(
     mask_of: Callable[[int], Mask],
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Hits:
-    """The same hits in the order of their exact answers.
+    """The same hits in the order of their exact answers; for a binary metric, of all that speaks for a match: the
+    evidence of the exact fit and the logarithm of the model's odds together.
 
     Args:
         hits: as `search` gives them.
@@ -322,7 +324,8 @@ def rerank(
         if on_progress is not None:
             on_progress(len(found), len(hits.rows))
     values = np.array([value for value, _ in found])
-    order = np.argsort(-values, kind="stable")
+    odds = 0.0 if hits.said.match is None else special.logit(np.clip(hits.said.value, 1e-9, 1 - 1e-9))
+    order = np.argsort(-(values + odds), kind="stable")
     poses = tuple(found[place][1] for place in order.tolist())
     return Hits(hits.rows[order], _chosen(hits.said, order), values[order], poses)
 

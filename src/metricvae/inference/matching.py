@@ -43,8 +43,12 @@ class Matching:
 
     def probability(self, distance: Floats) -> Floats:
         """(n,) distances -> (n,) probabilities of a match."""
-        found: Floats = special.expit(-(self.slope * distance + self.intercept))
+        found: Floats = special.expit(self.log_odds(distance))
         return found
+
+    def log_odds(self, distance: Floats) -> Floats:
+        """(n,) distances -> (n,) logarithms of p / (1 - p), p being the probability of a match."""
+        return -(self.slope * distance + self.intercept)
 
     def answers(self, probability: Floats) -> tuple[Floats, Floats]:
         """Least and greatest answer (0 or 1) that is not ruled out, (n,) each; where both are, the likelier one."""

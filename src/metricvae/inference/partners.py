@@ -24,10 +24,12 @@ class Ranking:
     Attributes:
         rank: (n,) how many stand before it.
         listed: (n, k) the first k of each list.
+        log_odds: (n, k) of a match with each of them, as the model has it.
     """
 
     rank: Indices
     listed: Indices
+    log_odds: npt.NDArray[np.float64]
 
 
 def rank_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices, listed: int) -> Ranking:
@@ -41,12 +43,14 @@ def rank_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices
     """
     encoded, count = predictor.encode(halves.__getitem__, len(halves)), len(halves)
     rank, first = np.empty(count, np.int64), np.empty((count, min(listed, count - 1)), np.int64)
+    odds = np.empty(first.shape)
     for place in range(count):
         distance = predictor.scores(encoded, np.full(count, place), np.arange(count))
         distance[place] = np.inf
         rank[place] = (distance < distance[partner[place]]).sum()
         first[place] = np.argsort(distance, kind="stable")[: first.shape[1]]
-    return Ranking(rank, first)
+        odds[place] = predictor.matching.log_odds(distance[first[place]])
+    return Ranking(rank, first, odds)
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ class Hit:
 
     Attributes:
         place: of the half in the library.
-        score: of the exact fit.
+        fit: evidence of the exact fit.
+        evidence: that and the model's, the logarithm of its odds.
         pose: motion that joins it to the other.
     """
 
     place: int
-    score: float
+    fit: float
+    evidence: float
     pose: Pose
 
 
@@ -70,7 +76,7 @@ def refit(
     queries: Indices,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Hit]]:
-    """The lists of some halves in the order of the exact fit, best first.
+    """The lists of some halves in the order of the evidence: the exact fit's and the model's together, best first.
 
     Args:
         halves: the library.
@@ -88,10 +94,10 @@ def refit(
     found = []
     for query in queries.tolist():
         hits = []
-        for place in ranking.listed[query].tolist():
+        for place, odds in zip(ranking.listed[query].tolist(), ranking.log_odds[query].tolist(), strict=True):
             fit = join(edge(query), edge(place))
-            hits.append(Hit(place, fit.score, fit.pose))
-        found.append(sorted(hits, key=lambda hit: -hit.score))
+            hits.append(Hit(place, fit.score, fit.score + odds, fit.pose))
+        found.append(sorted(hits, key=lambda hit: -hit.evidence))
         if on_progress is not None:
             on_progress(len(found), len(queries))
     return found

@@ -1,0 +1,42 @@
+"""The models that ship: small enough, whole, and right on what they were not trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metricvae.inference import Predictor
+from metricvae.model.checkpoints import SHIPPED, load_model
+from metricvae.objects import draw
+from metricvae.objects.halves import cut
+
+NAMES = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
+MOST_BYTES = 8_000_000
+
+
+def test_the_models_the_documents_name_are_there() -> None:
+    assert NAMES == ["halves", "overlap"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_is_small_and_comes_with_its_card(name: str) -> None:
+    files = [path for path in (SHIPPED / name).iterdir() if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= MOST_BYTES
+    assert "## " in (SHIPPED / name / "README.md").read_text(encoding="utf-8")
+    loaded = load_model(name)
+    assert loaded.facts["task"] == name
+    assert min(loaded.facts["pairs"], loaded.facts["steps"]) > 1_000
+
+
+def test_the_model_of_halves_knows_partners_from_strangers() -> None:
+    pieces = [
+        cut(shape.mask, "zigzag", np.random.default_rng(n)) for n, shape in enumerate(draw("mixed", 50, seed=99)[:48])
+    ]
+    firsts, seconds = ([pair[side] for pair in pieces] for side in (0, 1))
+    others = seconds[7:] + seconds[:7]
+    said = Predictor.load("halves").predict_masks(
+        [*zip(firsts, seconds, strict=True), *zip(firsts, others, strict=True)]
+    )
+    match = np.arange(96) < 48
+    assert np.mean(np.equal(np.asarray(said.match), match)) > 0.85
+    assert np.mean(said.value[match]) > 0.6 > 0.4 > np.mean(said.value[~match])
