@@ -22,7 +22,7 @@ def test_the_models_the_documents_name_are_there() -> None:
 def test_a_model_is_small_and_comes_with_its_card(name: str) -> None:
     files = [path for path in (SHIPPED / name).iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= MOST_BYTES
-    assert "## " in (SHIPPED / name / "README.md").read_text(encoding="utf-8")
+    assert f"# {name} model" in (SHIPPED / name / "README.md").read_text(encoding="utf-8")
     loaded = load_model(name)
     assert loaded.facts["task"] == name
     assert min(loaded.facts["pairs"], loaded.facts["steps"]) > 1_000
