@@ -42,7 +42,8 @@ def reassembly_sections(data: DataSet, predictor: Predictor, step: OnStep) -> tu
     found = Section(
         "Partners found",
         f"Among {len(halves):,} unseen halves the model puts the partner first for {first:.0f} %, and among the first "
-        f"{LISTED} for {listed:.0f} %. Below, of these {LISTED} the one whose edge fits best.",
+        f"{LISTED} for {listed:.0f} %. Below, of these {LISTED} the one for which the fit of the edges and the model "
+        "together speak most.",
         figures=(
             Figure("found", "A half, the first hit, and both joined.", "Rows of three panels.", draw_joined(drawn)),
         ),
