@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from metricvae.errors import InputError
+from metricvae.experiments.pictures import laid_together
 from metricvae.objects import draw
 from metricvae.objects.halves import cut
 from metricvae.objects.motions import Motion, move
@@ -117,3 +118,17 @@ def test_bad_pieces_are_refused(a: Mask, b: Mask, said: str) -> None:
 def test_a_pose_is_that_of_the_house() -> None:
     first, second = pieces(DISC, seed=5)
     assert union(joined(first, second, Pose(0.0, 0.0, 0.0)), DISC) == 1.0
+
+
+def test_a_picture_of_both_holds_them_whole_and_in_its_middle() -> None:
+    corner = np.zeros((200, 200), np.uint8)
+    corner[:60, :50] = 1
+    first, second = laid_together(corner, corner, Pose(0.0, -40.0, 0.0))
+    assert first.shape == second.shape == (200, 200)
+    assert first.sum() == second.sum() == 3_000
+    rows, columns = np.nonzero(first + second)
+    assert abs(rows.min() + rows.max() - 199) <= 1
+    assert abs(columns.min() + columns.max() - 199) <= 1
+    wide, other = laid_together(corner, corner, Pose(0.0, 260.0, 0.0))
+    assert wide.shape == other.shape == (318, 318)
+    assert wide.sum() == other.sum() == 3_000

@@ -96,17 +96,14 @@ def _check_search(options: Namespace) -> None:
 
 
 def _draw(path: Path, query: Mask, hits: Hits, library: Library) -> None:
-    import numpy as np
-
-    from metricvae.experiments.pictures import JoinedPair, draw_joined
+    from metricvae.experiments.pictures import JoinedPair, draw_joined, laid_together
     from metricvae.files import write_bytes
-    from metricvae.overlap import move_mask
 
     if hits.poses is None or not len(hits.rows):
         raise InputError("the library has no hit to draw")
     mask = library.mask(int(hits.rows[0]))
     words = f"first hit, predicted {hits.said.value[0]:.4g}"
-    pair = JoinedPair(query, mask, np.clip(move_mask(mask, hits.poses[0]), 0, 1), words)
+    pair = JoinedPair(query, mask, laid_together(query, mask, hits.poses[0]), words)
     write_bytes(path, draw_joined([pair], columns=1))
 
 

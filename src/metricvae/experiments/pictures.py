@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from metricvae.errors import InputError
 from metricvae.objects.silhouettes import Mask
+from metricvae.overlap.planar import move_mask
 from metricvae.overlap.records import Pose
 
 if TYPE_CHECKING:
@@ -73,14 +74,31 @@ class JoinedPair:
 
     Attributes:
         first, second: (H, W) masks, as they lie in the data set.
-        joined: (H, W) coverage in [0, 1], the second where it belongs to the first; None where it does not.
+        joined: both as they lie together, see `laid_together`; None where they do not.
         said: a few words.
     """
 
     first: Mask
     second: Mask
-    joined: npt.NDArray[np.floating[Any]] | None
+    joined: tuple[Floats, Floats] | None
     said: str
+
+
+def laid_together(first: Mask, second: Mask, pose: Pose) -> tuple[Floats, Floats]:
+    """Two masks (H, W) and a motion of the second -> coverage of both in [0, 1], in a window that holds them in its
+    middle: (S, S) each, S being at least the longer side of the canvas."""
+    room = max(first.shape)
+    wide, moved = np.pad(first, room).astype(np.float64), np.clip(move_mask(np.pad(second, room), pose), 0, 1)
+    rows, columns = np.nonzero(wide + moved > 0.5)
+    top, left = int(rows.min()), int(columns.min())
+    high, broad = int(rows.max()) + 1 - top, int(columns.max()) + 1 - left
+    side = max(room, high + 8, broad + 8)
+    row, column = (
+        min(max(0, start - (side - size) // 2), length - side)
+        for start, size, length in ((top, high, len(wide)), (left, broad, wide.shape[1]))
+    )
+    window = slice(row, row + side), slice(column, column + side)
+    return wide[window], moved[window]
 
 
 @dataclass(frozen=True)
@@ -179,7 +197,7 @@ def draw_joined(pairs: Sequence[JoinedPair], *, columns: int = 3) -> bytes:
         empty = np.zeros_like(pair.first)
         panels = [blend(pair.first, empty), blend(empty, pair.second)]
         if pair.joined is not None:
-            panels.append(blend(pair.first, pair.joined))
+            panels.append(blend(*pair.joined))
         inner = grid[place // columns, place % columns].subgridspec(1, 3, wspace=0.05)
         for column, panel in enumerate(panels):
             axes = figure.add_subplot(inner[0, column])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from metricvae.experiments.pictures import JoinedPair, draw_joined
+from metricvae.experiments.pictures import JoinedPair, draw_joined, laid_together
 from metricvae.experiments.report import Figure, Section
 from metricvae.experiments.reproduce import OnStep
 from metricvae.inference.partners import Hit, rank_partners, refit
@@ -13,7 +13,6 @@ from metricvae.inference.quality import Completion, complete
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.edges import Edge
 from metricvae.overlap.joins import join
-from metricvae.overlap.planar import move_mask
 from metricvae.pairs.dataset import DataSet
 
 LIBRARY = 1_000
@@ -62,11 +61,11 @@ def reassembly_sections(data: DataSet, predictor: Predictor, step: OnStep) -> tu
 def _found(halves: list[Mask], query: int, hit: Hit, partner: int) -> JoinedPair:
     mask = halves[hit.place]
     words = "the partner" if hit.place == partner else "another half"
-    return JoinedPair(halves[query], mask, np.clip(move_mask(mask, hit.pose), 0, 1), words)
+    return JoinedPair(halves[query], mask, laid_together(halves[query], mask, hit.pose), words)
 
 
 def _made(half: Mask, made: Completion) -> JoinedPair:
     joined = None
     if made.mask.any():
-        joined = np.clip(move_mask(made.mask, join(Edge(half), Edge(made.mask)).pose), 0, 1)
+        joined = laid_together(half, made.mask, join(Edge(half), Edge(made.mask)).pose)
     return JoinedPair(half, made.mask, joined, f"IoU {made.iou:.2f}, probability {made.probability:.2f}")

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.errors import InputError
-from metricvae.experiments.pictures import JoinedPair, draw_joined
+from metricvae.experiments.pictures import JoinedPair, draw_joined, laid_together
 from metricvae.experiments.reassembly import reassembly_sections
 from metricvae.experiments.report import Fact, Figure, Report, Section, Table, environment_facts, write_report
 from metricvae.experiments.reproduce import OnStep, claim, halved
@@ -30,7 +30,6 @@ from metricvae.inference.matching import PAPER_THRESHOLD, matches_of
 from metricvae.inference.predict import Predictor
 from metricvae.overlap.edges import Edge
 from metricvae.overlap.joins import join
-from metricvae.overlap.planar import move_mask
 from metricvae.overlap.records import Pose
 from metricvae.pairs.dataset import DataSet, read_dataset
 from metricvae.pairs.halves_card import area_and_boundary, size_likeness
@@ -327,7 +326,7 @@ def _examples(data: DataSet, said: Answers, chosen: Indices) -> list[JoinedPair]
         first, second = data.mask(int(data.first[row])), data.mask(int(data.second[row]))
         joined = None
         if np.isfinite(data.pose[row]).all():
-            joined = np.clip(move_mask(second, Pose(*map(float, data.pose[row]))), 0, 1)
+            joined = laid_together(first, second, Pose(*map(float, data.pose[row])))
         words = f"probability {said.predictions.value[place]:.2f}"
         if data.grade is not None:
             words = f"{data.grade[row]}, {words}"
