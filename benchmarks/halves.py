@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import json
 import sys
 import time
@@ -21,12 +20,11 @@ from typing import Any
 import numpy as np
 
 from metricvae.inference import Predictor, evaluate
-from metricvae.inference.partners import rank_partners, refit
+from metricvae.inference.partners import fit_scores, rank_partners, refit
 from metricvae.inference.quality import complete
 from metricvae.objects.halves import Cut
-from metricvae.overlap.edges import Edge
-from metricvae.overlap.joins import join
 from metricvae.pairs import DataSet, read_dataset
+from metricvae.pairs.halving import shape_of
 from metricvae.pairs.labelling import HalvesPlan, label
 from metricvae.pairs.ranking import best_threshold
 
@@ -48,7 +46,7 @@ def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]
     """Rank of each half's partner among the others of a library of test halves, one cut of a shape each."""
     rows = data.rows("test")
     matches = rows[data.value[rows] == 1]
-    shapes = np.array([data.ids[int(place)].rsplit("/", 1)[0] for place in data.first[matches]])
+    shapes = np.array([shape_of(data.ids[int(place)]) for place in data.first[matches]])
     matches = matches[np.sort(np.unique(shapes, return_index=True)[1])][: LIBRARY // 2]
     halves = [data.mask(int(place)) for place in np.concatenate([data.first[matches], data.second[matches]])]
     partner = np.roll(np.arange(len(halves)), -len(matches))
@@ -81,12 +79,9 @@ def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]
 
 def fitted(data: DataSet, pairs: int) -> dict[str, Any]:
     """What the exact fit of the edges reaches as a classifier; its threshold is chosen on as many training pairs."""
-    edge = functools.lru_cache(256)(lambda index: Edge(data.mask(index)))
-    scores, matches, rows = [], [], [data.rows(split)[:pairs] for split in ("train", "test")]
-    for part in rows:
-        ends = zip(data.first[part].tolist(), data.second[part].tolist(), strict=True)
-        scores.append(np.array([join(edge(i), edge(j)).score for i, j in ends]))
-        matches.append(data.value[part] == 1)
+    rows = [data.rows(split)[:pairs] for split in ("train", "test")]
+    scores = [fit_scores(data.mask, data.first[part], data.second[part]) for part in rows]
+    matches = [data.value[part] == 1 for part in rows]
     threshold = best_threshold(scores[0], matches[0])
     right = (scores[1] >= threshold) == matches[1]
     grades = {}

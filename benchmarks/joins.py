@@ -21,8 +21,9 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from metricvae.overlap import joins
-from metricvae.overlap.edges import Edge
+from metricvae.overlap.edges import Edge, kept_edges
 from metricvae.pairs import DataSet, read_dataset
+from metricvae.pairs.halving import shape_of
 from metricvae.pairs.labelling import HalvesPlan, label
 
 SEED, PAIRS = 271_828, 8_000
@@ -41,14 +42,8 @@ class Pieces:
     def __init__(self, data: DataSet, split: Any, count: int, seed: int) -> None:
         rows = data.rows(split)
         matches = rows[data.value[rows] == 1]
-        self.data, self.kept = data, {}
+        self.data, self.edge = data, kept_edges(data.mask)
         self.rows = np.random.default_rng(seed).permutation(matches)[:count]
-
-    def edge(self, index: int) -> Edge:
-        """The prepared piece."""
-        if index not in self.kept:
-            self.kept[index] = Edge(self.data.mask(index))
-        return self.kept[index]
 
     def pair(self, row: int) -> tuple[Edge, Edge]:
         """The two pieces of a row."""
@@ -94,7 +89,7 @@ def measured(pieces: Pieces) -> dict[str, float]:
 
 
 def _shape(data: DataSet, row: int) -> str:
-    return data.ids[int(data.first[row])].rsplit("/", 1)[0]
+    return shape_of(data.ids[int(data.first[row])])
 
 
 def fitted(pieces: Pieces) -> dict[str, Any]:

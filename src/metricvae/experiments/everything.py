@@ -96,17 +96,8 @@ def reproduce_all(
     )
     minutes = (time.monotonic() - start) / 60
     words = ["metricvae", "reproduce", "all", "--out", folder.name, "--model", model, "--halves-model", halves_model]
-    words += [
-        "--steps",
-        str(steps),
-        "--paper-steps",
-        str(paper_steps),
-        "--seeds",
-        str(seeds),
-        "--seed",
-        str(seed),
-        *given,
-    ]
+    words += ["--steps", str(steps), "--paper-steps", str(paper_steps)]
+    words += ["--seeds", str(seeds), "--seed", str(seed), *given]
     words += [] if mnist is None else ["--mnist", str(mnist)]
     facts = [Fact("command", shlex.join(words)), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}")]
     reports = [part.report for part in parts]

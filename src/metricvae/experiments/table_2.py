@@ -7,11 +7,11 @@ guesses is in exact twelfths, as a batch of 24 pairs has it where a miss counts 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,8 @@ from metricvae.experiments.statistics import SignificanceTest, welch_test, z_tes
 from metricvae.experiments.table_1 import BATCHES, Indices, draw_batches
 from metricvae.inference.evaluate import Answers, answer
 from metricvae.inference.matching import PAPER_THRESHOLD, matches_of
+from metricvae.inference.partners import fit_scores
 from metricvae.inference.predict import Predictor
-from metricvae.overlap.edges import Edge
-from metricvae.overlap.joins import join
 from metricvae.overlap.records import Pose
 from metricvae.pairs.dataset import DataSet, read_dataset
 from metricvae.pairs.halves_card import area_and_boundary, size_likeness
@@ -221,11 +220,8 @@ def _by_fit(data: DataSet, test: Indices, step: OnStep) -> _Told:
     """The classical way: how well the edges fit where they fit best."""
     train = data.rows("train")[:FITTED]
     rows = np.concatenate([train, test])
-    edge = functools.lru_cache(256)(lambda index: Edge(data.mask(index)))
-    score = np.empty(len(rows))
-    for place, row in enumerate(rows.tolist()):
-        score[place] = join(edge(int(data.first[row])), edge(int(data.second[row]))).score
-        step("fitting edges", place + 1, len(rows))
+    fitted = partial(step, "fitting edges")
+    score = fit_scores(data.mask, data.first[rows], data.second[rows], fitted)
     match = matches_of("train", data.value[train])
     return _Told(score[len(train) :], best_threshold(score[: len(train)], match))
 

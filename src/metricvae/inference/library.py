@@ -6,6 +6,7 @@ answers for a million items in less time than it takes to encode the query.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -285,22 +286,20 @@ def exact_search(task: str, query: Mask) -> Exact:
     """
     match task:
         case "overlap":
-            shape = Prepared(query)
-
-            def overlap(item: Mask) -> tuple[float, Pose]:
-                found = solve(shape, Prepared(item))
-                return found.area, found.pose
-
-            return overlap
+            return functools.partial(_overlap, Prepared(query))
         case "halves":
-            edge = Edge(query)
-
-            def fit(item: Mask) -> tuple[float, Pose]:
-                found = join(edge, Edge(item))
-                return found.score, found.pose
-
-            return fit
+            return functools.partial(_fit, Edge(query))
     raise InputError(f"there is no exact search for models of {task}: leave it out")
+
+
+def _overlap(query: Prepared, item: Mask) -> tuple[float, Pose]:
+    found = solve(query, Prepared(item))
+    return found.area, found.pose
+
+
+def _fit(query: Edge, item: Mask) -> tuple[float, Pose]:
+    found = join(query, Edge(item))
+    return found.score, found.pose
 
 
 def rerank(

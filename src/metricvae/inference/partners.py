@@ -10,11 +10,36 @@ import numpy.typing as npt
 
 from metricvae.inference.predict import Predictor
 from metricvae.objects.silhouettes import Mask
-from metricvae.overlap.edges import Edge
+from metricvae.overlap.edges import kept_edges
 from metricvae.overlap.joins import join
 from metricvae.overlap.records import Pose
 
 Indices = npt.NDArray[np.int64]
+
+
+EDGES_KEPT = 256
+"""Edges in memory while scores are computed: pairs that share pieces stand near one another."""
+
+
+def fit_scores(
+    mask_of: Callable[[int], Mask],
+    first: Indices,
+    second: Indices,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> npt.NDArray[np.float64]:
+    """The evidence of the exact fit of n pairs of halves, (n,).
+
+    Args:
+        mask_of: the mask of a half by its number.
+        first, second: (n,) numbers of the two halves of each pair.
+        on_progress: told how many pairs of how many are done.
+    """
+    edge, scores = kept_edges(mask_of, EDGES_KEPT), np.empty(len(first))
+    for place, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        scores[place] = join(edge(a), edge(b)).score
+        if on_progress is not None:
+            on_progress(place + 1, len(scores))
+    return scores
 
 
 @dataclass(frozen=True)
@@ -84,14 +109,7 @@ def refit(
         queries: (m,) places of the halves whose lists are wanted.
         on_progress: told how many lists of how many are done.
     """
-    edges: dict[int, Edge] = {}
-
-    def edge(place: int) -> Edge:
-        if place not in edges:
-            edges[place] = Edge(halves[place])
-        return edges[place]
-
-    found = []
+    edge, found = kept_edges(halves.__getitem__), []
     for query in queries.tolist():
         hits = []
         for place, odds in zip(ranking.listed[query].tolist(), ranking.log_odds[query].tolist(), strict=True):

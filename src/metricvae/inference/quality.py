@@ -73,7 +73,7 @@ class Reconstruction:
 def reconstruct(predictor: Predictor, masks: Sequence[Mask]) -> list[Reconstruction]:
     """Encode shapes, decode their codes, cut the pictures at half, and lay each on its shape by the exact search."""
     encoded = predictor.encode(masks.__getitem__, len(masks))
-    pictures = (predictor.model.picture(encoded.codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
+    pictures = _cut(predictor, encoded.codes)
     return [_laid(mask, picture) for mask, picture in zip(masks, pictures, strict=True)]
 
 
@@ -107,14 +107,11 @@ def complete(predictor: Predictor, halves: Sequence[Mask], partners: Sequence[Ma
     if not isinstance(head, CosineDistance):
         raise InputError(f"a model with the head {head.name} has no partners: give one of a binary metric")
     encoded = predictor.encode(halves.__getitem__, len(halves))
-    made = (predictor.model.picture(head.partner(encoded.codes))[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
+    made = _cut(predictor, head.partner(encoded.codes))
     there = np.flatnonzero(made.any(axis=(1, 2)))
     probability = np.zeros(len(halves))
     if len(there):
-        both = [*(halves[i] for i in there.tolist()), *made[there]]
-        codes = predictor.encode(both.__getitem__, len(both))
-        places = np.arange(len(there))
-        probability[there] = predictor.predict(codes, places, places + len(there)).value
+        probability[there] = predictor.predict_masks([(halves[i], made[i]) for i in there.tolist()]).value
     return [
         Completion(mask, float(probability[place]), _laid(partners[place], mask).iou) for place, mask in enumerate(made)
     ]
@@ -144,6 +141,12 @@ def decoded(predictor: Predictor, codes: torch.Tensor) -> Samples:
     inked, black = (np.maximum((pictures > level).sum((1, 2)), least) for level, least in ((0.1, 1), (0.9, 0)))
     encoded = predictor.encode(cut.__getitem__, len(cut))
     return Samples(pictures, black / inked, np.array(list(map(largest_share, cut))), encoded.novelty.cpu().numpy())
+
+
+def _cut(predictor: Predictor, codes: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Decoded codes (m, d), cut at half, (m, H, W)."""
+    found: npt.NDArray[np.uint8] = (predictor.model.picture(codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
+    return found
 
 
 def _laid(mask: Mask, picture: Mask) -> Reconstruction:

@@ -1,7 +1,7 @@
 """Compiled inner loops on edges: poses that lay one edge on another, draw them closer, and what speaks for each.
 
 A pose (angle, x, y) maps a point p of the second piece to R p + (x, y), R = [[cos, -sin], [sin, cos]], both measured
-from the canvas centres with y down. Features are in the order of `metricvae.overlap.joins.FEATURES`.
+from the canvas centres with y down. Features are in the order of `FEATURES`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,20 @@ class Side(NamedTuple):
     turns: Floats
 
 
-FEATURES = 9
+FEATURES = (
+    "close",
+    "close and bent",
+    "depth",
+    "gap",
+    "smooth ends",
+    "ends",
+    "longest",
+    "touching",
+    "touching and bent",
+)
+"""What a pose is judged by."""
+
+COUNT = len(FEATURES)
 
 CLOSE, TOUCHING = 1.2, 0.6
 """Pixels at which a point of an edge counts 1/e as close to the other, and as touching it."""
@@ -296,7 +309,7 @@ def _weighed(
     _ends(b.points, a.points, other_touches, -angle, back_x, back_y, found)
     found[6] += longest
     score = 0.0
-    for k in range(FEATURES):
+    for k in range(COUNT):
         found[k] /= 2
         score += weights[k] * found[k]
     return score
@@ -305,7 +318,7 @@ def _weighed(
 @compiled
 def rate(a: Side, b: Side, poses: Floats, weights: Floats) -> None:
     """Write the evidence for each of `poses` (k, 4) into its first column."""
-    found = np.zeros(FEATURES)
+    found = np.zeros(COUNT)
     touches, other_touches = np.zeros(len(b.points), np.int64), np.zeros(len(a.points), np.int64)
     for q in range(len(poses)):
         poses[q, 0] = _weighed(a, b, poses[q, 1:], weights, found, touches, other_touches)
@@ -313,15 +326,15 @@ def rate(a: Side, b: Side, poses: Floats, weights: Floats) -> None:
 
 @compiled
 def closer(a: Side, b: Side, poses: Floats, promise: Floats, weights: Floats, climbed: int) -> Floats:
-    """Draw poses (k, 4) closer, let the most promising make small steps; (k, 4 + FEATURES): score, pose, features.
+    """Draw poses (k, 4) closer, let the most promising make small steps; (k, 4 + COUNT): score, pose, features.
 
     Args:
         promise: weights by which the `climbed` poses are chosen.
         weights: of the score, and of the steps.
     """
-    reached, order = np.zeros((len(poses), 4 + FEATURES)), np.zeros(len(poses))
+    reached, order = np.zeros((len(poses), 4 + COUNT)), np.zeros(len(poses))
     touches, other_touches = np.zeros(len(b.points), np.int64), np.zeros(len(a.points), np.int64)
-    found, tried = np.zeros(FEATURES), np.zeros(3)
+    found, tried = np.zeros(COUNT), np.zeros(3)
     for q in range(len(poses)):
         pose = reached[q, 1:4]
         pose[:] = poses[q, 1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,3 +121,8 @@ class Edge:
         order = range(reach, -reach - 1, -1) if backwards else range(-reach, reach + 1)
         around = np.stack([place[self.ahead(step)] for step in order], axis=1)
         return around - around.mean(axis=1, keepdims=True)
+
+
+def kept_edges(mask_of: Callable[[int], npt.NDArray[np.uint8]], most: int | None = None) -> Callable[[int], Edge]:
+    """The edges of pieces by their number, each prepared once; of the `most` that were asked for last, None for all."""
+    return functools.lru_cache(most)(lambda index: Edge(mask_of(index)))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.errors import InputError
-from metricvae.overlap.contacts import closer, cornered, laid, rate
+from metricvae.overlap.contacts import FEATURES, closer, cornered, laid, rate
 from metricvae.overlap.edges import SPACING, Edge, Floats
 from metricvae.overlap.planar import move_mask
 from metricvae.overlap.records import Pose
@@ -29,18 +29,6 @@ SLACK = 0.7
 
 KEPT, JOINED, CLIMBED = 100, 100, 12
 """Poses by stretches that are drawn closer, poses by corners that are, and the best of both that make small steps."""
-
-FEATURES = (
-    "close",
-    "close and bent",
-    "depth",
-    "gap",
-    "smooth ends",
-    "ends",
-    "longest",
-    "touching",
-    "touching and bent",
-)
 
 EVIDENCE = (-3.0, 0.8, -0.37, -0.03, 1.15, 0.37, -0.2, 3.3, -0.5)
 """Weight of each of `FEATURES`, fitted by benchmarks/joins.py to tell true poses from false ones of training shapes."""

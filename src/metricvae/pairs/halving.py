@@ -109,6 +109,11 @@ def _half(
     return object_row(moved) | {"shape": shape.id, "cut": kind, "number": number} | pose
 
 
+def shape_of(half: str) -> str:
+    """Id of the shape that a half is of, from the half's."""
+    return half.rsplit("/", 1)[0]
+
+
 @dataclass(frozen=True)
 class _Shape:
     """A shape whose cuts are known.
