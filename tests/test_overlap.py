@@ -20,6 +20,7 @@ from metricvae.objects import draw, encode_png
 from metricvae.overlap import Effort, Overlap, Pose, Prepared, kernels, move_mask, outlines, overlap_area, planar, solve
 from metricvae.overlap.dense import solve_dense
 from metricvae.overlap.many import PAIRS_A_TASK, solve_files
+from metricvae.overlap.workers import worker_pool
 
 Mask = npt.NDArray[np.uint8]
 Solver = Callable[[Prepared, Prepared], Overlap]
@@ -357,3 +358,14 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
         list(solve_files(pairs, Effort(angles=2, climbs=1, finishes=1), workers=1))
     with pytest.raises(InputError, match="workers is 0"):
         list(solve_files(pairs, workers=0))
+
+
+def threads_of_pytorch() -> int:
+    import torch  # loaded after the worker began
+
+    return torch.get_num_threads()
+
+
+def test_libraries_loaded_by_a_worker_keep_to_one_thread():
+    with worker_pool(1) as pool:
+        assert pool.submit(threads_of_pytorch).result() == 1

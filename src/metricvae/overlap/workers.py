@@ -84,7 +84,11 @@ class _Context(SpawnContext):
 
 
 def one_thread() -> None:
-    """Keep the libraries that start threads of their own to one in this process: BLAS, OpenMP, Arrow."""
+    """Keep the libraries that start threads of their own to one in this process: BLAS, OpenMP, Arrow.
+
+    Those that are loaded later, as PyTorch is, read it from the environment.
+    """
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     threadpoolctl.threadpool_limits(1)
     pyarrow.set_cpu_count(1)
 
