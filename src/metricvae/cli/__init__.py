@@ -13,6 +13,8 @@ from typing import Any
 from jsonargparse import Namespace
 
 from metricvae import __version__
+from metricvae.cli.align import ALIGN
+from metricvae.cli.generate import GENERATE
 from metricvae.cli.label import LABEL
 from metricvae.cli.parser import Help, Parser, Verb
 from metricvae.cli.predict import PREDICT
@@ -29,8 +31,10 @@ VERBS: dict[str, Verb] = {
     "train": TRAIN,
     "evaluate": EVALUATE,
     "predict": PREDICT,
+    "align": ALIGN,
     "index": INDEX,
     "search": SEARCH,
+    "generate": GENERATE,
     "reproduce": REPRODUCE,
 }
 

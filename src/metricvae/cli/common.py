@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
 from metricvae.cli.parser import Fields, Parser
 from metricvae.errors import InputError
+
+if TYPE_CHECKING:
+    from metricvae.objects.silhouettes import Mask
+    from metricvae.overlap.records import Pose
 
 
 def say(options: Namespace, document: Fields, text: str) -> Fields:
@@ -49,6 +54,20 @@ def wants_list(options: Namespace) -> bool:
     if Path(options.out).resolve() == Path(options.pairs).resolve():
         raise InputError(f"{options.out} is the list of pairs itself: give --out another name")
     return True
+
+
+def columns(document: Fields) -> str:
+    """A name and a number a line."""
+    return "\n".join(f"{name:10} {value:10.2f}" for name, value in document.items())
+
+
+def draw_laid(path: Path, first: Mask, second: Mask, pose: Pose, words: str) -> None:
+    """Write a picture of two shapes and of the second laid on the first."""
+    from metricvae.experiments.pictures import JoinedPair, draw_joined, laid_together
+    from metricvae.files import write_bytes
+
+    pair = JoinedPair(first, second, laid_together(first, second, pose), words)
+    write_bytes(path, draw_joined([pair], columns=1))
 
 
 @contextlib.contextmanager

@@ -6,18 +6,13 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, say
+from metricvae.cli.common import about, device_named, draw_laid, say
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.errors import InputError
 from metricvae.progress import progress
-
-if TYPE_CHECKING:
-    from metricvae.inference.library import Hits, Library
-    from metricvae.objects.silhouettes import Mask
 
 
 def _index_options(parser: Parser, _: Sequence[str]) -> None:
@@ -74,7 +69,10 @@ def _search(options: Namespace) -> Fields:
         with progress() as step:
             hits = rerank(hits, exact, library.mask, lambda done, total: step("comparing exactly", done, total))
         if options.picture is not None:
-            _draw(Path(options.picture), query, hits, library)
+            if hits.poses is None or not len(hits.rows):
+                raise InputError("the library has no hit to draw")
+            words = f"first hit, predicted {hits.said.value[0]:.4g}"
+            draw_laid(Path(options.picture), query, library.mask(int(hits.rows[0])), hits.poses[0], words)
     rows, name = [], {"halves": "fit"}.get(task, task)
     for place, row in enumerate(hits.rows[: options.k].tolist()):
         hit: Fields = {"id": index.ids[row], "path": index.paths[row], "predicted": float(hits.said.value[place])}
@@ -93,18 +91,6 @@ def _check_search(options: Namespace) -> None:
         raise InputError(f"--exact is {options.exact}: expected at least k, {options.k}")
     if options.picture is not None and options.exact is None:
         raise InputError("--picture draws what the exact search found: give --exact N with it")
-
-
-def _draw(path: Path, query: Mask, hits: Hits, library: Library) -> None:
-    from metricvae.experiments.pictures import JoinedPair, draw_joined, laid_together
-    from metricvae.files import write_bytes
-
-    if hits.poses is None or not len(hits.rows):
-        raise InputError("the library has no hit to draw")
-    mask = library.mask(int(hits.rows[0]))
-    words = f"first hit, predicted {hits.said.value[0]:.4g}"
-    pair = JoinedPair(query, mask, laid_together(query, mask, hits.poses[0]), words)
-    write_bytes(path, draw_joined([pair], columns=1))
 
 
 INDEX = Verb(

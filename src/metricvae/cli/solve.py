@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import pair_options, say, wants_list
+from metricvae.cli.common import columns, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.errors import InputError
 from metricvae.progress import progress
 
 if TYPE_CHECKING:
     from metricvae.overlap import Overlap
+    from metricvae.overlap.planar import Frames
 
 
 def _solve_options(parser: Parser, _: Sequence[str]) -> None:
@@ -25,6 +26,7 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
     )
     parser.add_argument("--cells", type=int, default=2_000_000, help="give a proof up after so many boxes of motions")
     parser.add_argument("--join", action="store_true", help="two halves: where their edges fit best, not their overlap")
+    parser.add_argument("--proposals", metavar="MODEL", help="walk uphill from what `align` offers, instead of a scan")
     parser.add_argument("--workers", type=int, help="processes; default all cores")
 
 
@@ -32,18 +34,21 @@ def _solve(options: Namespace) -> Fields:
     from metricvae.overlap.many import solve_files
     from metricvae.pairs.lists import read_pair_list, write_rows
 
+    if options.proposals is not None and (options.join or options.certify is not None):
+        raise InputError("--proposals are for the plain search, got --join or --certify with it: leave one out")
     if options.join:
         return _join(options)
     if options.certify is not None:
         return _certify(options)
     if not wants_list(options):
-        found = next(solve_files([(Path(options.a), Path(options.b))], fit=options.fit))
+        files = [(Path(options.a), Path(options.b))]
+        found = next(solve_files(files, proposals=_proposals(options, files), fit=options.fit))
         document = _overlap_document(found)
-        return say(options, document, _columns(document))
+        return say(options, document, columns(document))
     listed = read_pair_list(Path(options.pairs))
     files = [(listed.files[i], listed.files[j]) for i, j in zip(listed.first, listed.second, strict=True)]
     rows = []
-    answers = solve_files(files, fit=options.fit, workers=options.workers)
+    answers = solve_files(files, proposals=_proposals(options, files), fit=options.fit, workers=options.workers)
     with progress() as step:
         step("solving pairs", 0, len(files))
         for names, found in zip(listed.names, answers, strict=True):
@@ -55,13 +60,19 @@ def _solve(options: Namespace) -> Fields:
     return say(options, document, f"{len(rows)} pairs solved, written to {options.out}")
 
 
+def _proposals(options: Namespace, files: Sequence[tuple[Path, Path]]) -> Iterator[Frames] | None:
+    """Where to begin with each pair, if a model is to say it."""
+    if options.proposals is None:
+        return None
+    from metricvae.cli.align import aligner_of
+    from metricvae.inference.align import offers_of_files
+
+    return offers_of_files(aligner_of(options.proposals, "auto"), files, fit=options.fit)
+
+
 def _overlap_document(found: Overlap) -> Fields:
     pose = dataclasses.asdict(found.pose)
     return {"overlap": found.area, **pose, "area_a": found.area_a, "area_b": found.area_b}
-
-
-def _columns(document: Fields) -> str:
-    return "\n".join(f"{name:10} {value:10.2f}" for name, value in document.items())
 
 
 def _certify(options: Namespace) -> Fields:
@@ -84,7 +95,7 @@ def _certify(options: Namespace) -> Fields:
     said = f"proven: no motion overlaps by more than {found.upper:.2f} pixels, {found.gap:.2%} above what was found"
     if not found.proven:
         said += f"; --certify {options.certify:g} would take more than {found.cells} boxes, give more --cells"
-    return say(options, document | proof, f"{_columns(document)}\n{said}")
+    return say(options, document | proof, f"{columns(document)}\n{said}")
 
 
 def _join(options: Namespace) -> Fields:
@@ -95,12 +106,15 @@ def _join(options: Namespace) -> Fields:
         raise InputError("--join takes two images, got --pairs or --certify with it: give A B alone")
     found = join(*(Edge(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b)))
     document = {"fit": found.score, "contact": found.contact, **dataclasses.asdict(found.pose)}
-    return say(options, document, _columns(document))
+    return say(options, document, columns(document))
 
 
 SOLVE = Verb(
     "the exact maximum overlap of two silhouettes, or of a list of pairs",
-    ("A B [--fit] [--certify EPS | --join]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
+    (
+        "A B [--fit] [--certify EPS | --join | --proposals MODEL]",
+        "--pairs pairs.csv --out out.csv [--fit] [--proposals MODEL] [--workers N]",
+    ),
     _solve_options,
     _solve,
 )

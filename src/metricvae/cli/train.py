@@ -13,20 +13,24 @@ from jsonargparse import Namespace
 from metricvae.cli.common import about, device_named, say
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.cli.predict import calibrated
+from metricvae.errors import InputError
 from metricvae.progress import progress
 
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
+    from metricvae.model.aligning import AligningConfig
     from metricvae.model.presets import PRESETS, preset
     from metricvae.model.settings import TrainingConfig
 
     parser.add_argument("dataset", help="folder that `metricvae label` wrote")
     parser.add_argument("--preset", default="overlap", help=f"one of {', '.join(PRESETS)}")
-    parser.add_argument("--out", required=True, help="folder of the model")
+    parser.add_argument("--out", help="folder of the model")
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
+    parser.add_argument("--aligner", metavar="MODEL", help="teach this finished model where shapes go on one another")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     default = preset(_named(arguments, "--preset") or "overlap").training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
+    parser.add_argument("--aligning", type=AligningConfig, default=AligningConfig(), help="how an aligner is trained")
 
 
 def _named(arguments: Sequence[str], option: str) -> str | None:
@@ -46,6 +50,10 @@ def _train(options: Namespace) -> Fields:
     from metricvae.model.presets import preset
     from metricvae.pairs.dataset import read_dataset
 
+    if (options.out is None) == (options.aligner is None):
+        raise InputError("expected --out for a new model, or --aligner for one that is there, and not both")
+    if options.aligner is not None:
+        return _train_aligner(options)
     chosen, device = preset(options.preset), device_named(options.device)
     start = None if options.start is None else load_model(options.start)
     data = read_dataset(Path(options.dataset))
@@ -65,6 +73,29 @@ def _train(options: Namespace) -> Fields:
         f"next: metricvae evaluate {shlex.quote(options.out)} {shlex.quote(options.dataset)}"
     )
     return say(options, facts, text)
+
+
+def _train_aligner(options: Namespace) -> Fields:
+    from metricvae.inference.fit import fit_aligner
+    from metricvae.pairs.dataset import read_dataset
+
+    device, data = device_named(options.device), read_dataset(Path(options.dataset))
+    with progress() as step, about(options.dataset, options.aligner):
+        facts = fit_aligner(
+            *(data, Path(options.aligner), options.aligning),
+            device=device,
+            on_progress=lambda now: step("aligning", now.step, now.steps, _reached(now), now.seconds_left),
+        )
+    text = (
+        f"the first offer reaches {facts['reached']:.1%} of the true overlap on validation pairs; "
+        f"next: metricvae align {shlex.quote(options.aligner)} A.png B.png"
+    )
+    return say(options, facts, text)
+
+
+def _reached(now: Any) -> str:
+    reached = "not measured yet" if now.reached is None else f"{now.reached:.4f}"
+    return f"loss {now.loss:.3f}  share reached {reached}"
 
 
 def _losses(now: Any) -> str:
@@ -108,7 +139,10 @@ def _lines(document: Fields, prefix: str = "") -> Iterator[str]:
 
 TRAIN = Verb(
     "train a model on a data set; resumes by itself",
-    ("DATASET --out MODEL [--preset NAME] [--start MODEL] [--training.FIELD VALUE ...]",),
+    (
+        "DATASET --out MODEL [--preset NAME] [--start MODEL] [--training.FIELD VALUE ...]",
+        "DATASET --aligner MODEL [--aligning.FIELD VALUE ...]",
+    ),
     _train_options,
     _train,
 )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from metricvae.errors import InputError
 from metricvae.files import write_text
+from metricvae.inference.align import write_aligner
 from metricvae.inference.card import model_card
 from metricvae.inference.conformal import check_enough
 from metricvae.inference.evaluate import calibrate
 from metricvae.inference.matching import matches_of
+from metricvae.model.aligning import RESUME, AligningConfig, AligningProgress, teach
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.batches import PairData
 from metricvae.model.checkpoints import LoadedModel, annotate, load_model
@@ -61,6 +66,53 @@ def fit(
     loaded = load_model(folder)
     write_text(Path(folder) / "README.md", model_card(loaded, training))
     return loaded.facts
+
+
+def fit_aligner(
+    data: DataSet,
+    folder: Path,
+    config: AligningConfig,
+    *,
+    device: str | torch.device = "cpu",
+    on_progress: Callable[[AligningProgress], None] | None = None,
+) -> dict[str, Any]:
+    """Teach a finished model where shapes go on one another, from the poses of the exact search.
+
+    What the model knew does not change. An interrupted training goes on where it stopped; an aligner that is there is
+    replaced when the new one is done.
+
+    Returns:
+        the facts of the training: steps, share of the true overlap reached on validation pairs, seconds, ...
+
+    Raises:
+        InputError: no finished model of the overlap whose encoder looks about a centroid, or pairs without poses.
+    """
+    loaded = load_model(folder)
+    if not loaded.model.head.absolute or loaded.config.encoder == "flat":
+        raise InputError(
+            f"the model in {folder} has the encoder {loaded.config.encoder} and the head {loaded.model.head.name}: "
+            "only a model of the overlap whose encoder is polar or contour learns where shapes go"
+        )
+    poses = [data.pose[data.rows(split)] for split in ("train", "validation")]
+    if not all(np.isfinite(pose).all() for pose in poses):
+        raise InputError("some pairs of the data have no pose: label overlaps with `metricvae label overlap`")
+    network, facts = teach(
+        config,
+        loaded.model.encoder,
+        pair_data(data, "train"),
+        pair_data(data, "validation"),
+        (torch.from_numpy(poses[0]).float(), torch.from_numpy(poses[1]).float()),
+        loaded.folder / RESUME,
+        device=device,
+        on_progress=on_progress,
+    )
+    annotate(
+        loaded.folder,
+        calibration={"aligner": write_aligner(network, loaded.folder)},
+        facts={"aligner": facts | {"config": asdict(config)}},
+    )
+    (loaded.folder / RESUME).unlink(missing_ok=True)
+    return facts
 
 
 def pair_data(data: DataSet, split: Split) -> PairData:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
@@ -87,11 +87,8 @@ class Optimisers:
                 for group, rate in zip(self.parameters, (learning_rate, other_learning_rate), strict=True)
             ]
         elif kind == "muon":
-            layers = [m for m in model.modules() if isinstance(m, nn.Linear) and not isinstance(m, Direct)]
-            matrices = {id(layer.weight): layer.weight for layer in layers}
-            others = [parameter for parameter in self.parameters[0] if id(parameter) not in matrices]
-            muon = torch.optim.Muon(matrices.values(), weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
-            self.members = [[_Member(muon, other_learning_rate), _Member(_adam(others), learning_rate)]]
+            adam, muon = adam_and_muon(model)
+            self.members = [[_Member(muon, other_learning_rate), _Member(adam, learning_rate)]]
         else:
             self.members = [[_Member(_adam(self.parameters[0]), learning_rate)]]
 
@@ -130,20 +127,41 @@ class Optimisers:
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Everything the optimisers remember, named `<optimiser>.<parameter>.<what>`."""
-        for number, member in enumerate(itertools.chain(*self.members)):
-            for index, memory in member.optimiser.state_dict()["state"].items():
-                for what, tensor in memory.items():
-                    yield f"{number}.{index}.{what}", tensor
+        return remembered(self._optimisers)
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take back what `tensors` gave."""
-        optimisers = [member.optimiser for member in itertools.chain(*self.members)]
-        states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimisers]
-        for name, tensor in tensors.items():
-            number, index, what = name.split(".")
-            states[int(number)].setdefault(int(index), {})[what] = tensor
-        for optimiser, state in zip(optimisers, states, strict=True):
-            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        recall(self._optimisers, tensors)
+
+    @property
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        return [member.optimiser for member in itertools.chain(*self.members)]
+
+
+def adam_and_muon(model: nn.Module) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """Muon for the matrices of a network, Adam for everything else."""
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear) and not isinstance(m, Direct)]
+    matrices = {id(layer.weight): layer.weight for layer in layers}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in matrices]
+    return _adam(others), torch.optim.Muon(matrices.values(), weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+
+
+def remembered(optimisers: Sequence[torch.optim.Optimizer]) -> Iterator[tuple[str, Tensor]]:
+    """Everything that optimisers remember, named `<optimiser>.<parameter>.<what>`."""
+    for number, optimiser in enumerate(optimisers):
+        for index, memory in optimiser.state_dict()["state"].items():
+            for what, tensor in memory.items():
+                yield f"{number}.{index}.{what}", tensor
+
+
+def recall(optimisers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
+    """Give optimisers back what `remembered` gave."""
+    states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimisers]
+    for name, tensor in tensors.items():
+        number, index, what = name.split(".")
+        states[int(number)].setdefault(int(index), {})[what] = tensor
+    for optimiser, state in zip(optimisers, states, strict=True):
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 class _Member(NamedTuple):

@@ -1,7 +1,9 @@
-"""Where reduced precision pays: bfloat16 autocast on processors and GPUs that multiply in it."""
+"""How it is computed: bfloat16 where processors and GPUs multiply in it, and the number of threads."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -21,3 +23,14 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """The context that a model's forward pass runs in."""
     reduced = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
+
+
+@contextlib.contextmanager
+def threads_of(count: int | None) -> Iterator[None]:
+    """So many threads of PyTorch in the block; None leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

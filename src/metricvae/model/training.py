@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from metricvae.model.features import Features, OnPrepare, features_for, move_ran
 from metricvae.model.logs import Progress, TrainingLog
 from metricvae.model.losses import deformation_loss, latent_loss, metric_loss, reconstruction_loss
 from metricvae.model.optimisers import LOSSES, Optimisers, TrainingDiverged, require_finite
-from metricvae.model.precision import autocast
+from metricvae.model.precision import autocast, threads_of
 from metricvae.model.settings import StopReason, TrainingConfig, rate_factor, seconds_left, stop_reason
 from metricvae.model.state import TrainingState, update_average
 
@@ -209,7 +208,7 @@ def train(
     document = begin_model(folder, model_config, asdict(config), data_facts(data_train, data_validation), origin)
     if document["status"] == "finished":
         return _result(folder, document.get("facts", {}))
-    with _threads(config.threads):
+    with threads_of(config.threads):
         model = build(model_config, config.seed)
         if start is not None:
             model.load_state_dict(start.model.state_dict())
@@ -295,13 +294,3 @@ def _result(folder: Path, facts: dict[str, Any]) -> TrainResult:
         raise InputError(
             f"the config.json in {folder} lacks facts of its training: restore it or train again"
         ) from None
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -123,20 +123,24 @@ class Prepared:
         return trace(*self._cut)
 
 
-def solve(a: Prepared, b: Prepared, effort: Effort | None = None) -> Overlap:
+def solve(a: Prepared, b: Prepared, effort: Effort | None = None, proposals: Frames | None = None) -> Overlap:
     """The maximum overlap area of two shapes and the motion of the second that reaches it.
 
     Args:
         a: the shape that stays, on a canvas (H, W).
         b: the shape that moves, on a canvas of the same size.
         effort: how hard to search; the default is the measured one.
+        proposals: poses of `b` to walk uphill from in place of a scan, (k, 3), the most promising first.
 
     Raises:
         InputError: the canvases differ in size, or one is blank.
     """
     effort = effort or Effort()
     check_pair(a, b)
-    frames = inverse(_search(b, a, effort)) if a.area > b.area else _search(a, b, effort)
+    swapped = a.area > b.area
+    if proposals is not None and swapped:
+        proposals = inverse(proposals)
+    frames = inverse(_search(b, a, effort, proposals)) if swapped else _search(a, b, effort, proposals)
     judged = [overlap_at(a.points, b.image, frame) for frame in frames[:JUDGED]]
     best = frames[int(np.argmax(judged))]
     step = LAST * max(a.mask.shape)
@@ -177,10 +181,10 @@ LOOKS = 60
 """At the overlap in the last search."""
 
 
-def _search(a: Prepared, b: Prepared, effort: Effort) -> Frames:
+def _search(a: Prepared, b: Prepared, effort: Effort, proposals: Frames | None) -> Frames:
     """Poses at the end of their walks, the best first. Costs least where `a`, whose outline is walked, is smaller."""
     size = max(a.mask.shape)
-    frames = _scan(a, b, effort)
+    frames = _scan(a, b, effort) if proposals is None else proposals
     steps = first_steps(size, effort)
     coarse, fine = (a.outline(length) for length in chord_lengths(size))
     better = max(effort.finishes, effort.climbs // 2)

@@ -1,0 +1,334 @@
+"""The aligner: what turning and exchanging shapes does to its answers, fields that are applied, and its training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cli_problem import draw_pictures
+from metricvae.cli import main
+from metricvae.errors import InputError
+from metricvae.inference.align import FILE, Alignments, best_offer
+from metricvae.inference.fit import fit, fit_aligner, pair_data
+from metricvae.inference.predict import Predictor
+from metricvae.model import aligning
+from metricvae.model.aligner import LOOKS, TURNS, Aligner, AlignerConfig, Curves, best_of, offers
+from metricvae.model.aligning import AligningConfig, AligningProgress, aligning_loss, teach
+from metricvae.model.autoencoder import ModelConfig
+from metricvae.model.fields import Grids, about_centroids, field, overlaps
+from metricvae.model.polar import polar_pictures
+from metricvae.model.settings import TrainingConfig
+from metricvae.objects import draw
+from metricvae.overlap.planar import Prepared, inverse, overlap_area, report, solve
+from metricvae.pairs import DataSet
+
+NETWORK = AlignerConfig(width=16, depth=1, numbers=12, arrows=6, hidden=16, shifts=2)
+QUICK = AligningConfig(
+    NETWORK, steps=6, batch_pairs=24, run_length=8, evaluate_every=3, evaluate_pairs=24, precision="float32", threads=1
+)
+
+
+@pytest.fixture(scope="module")
+def masks() -> list[np.ndarray]:
+    return [shape.mask for shape in draw("mixed", 8, 77)]
+
+
+@pytest.fixture(scope="module")
+def x(masks: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(masks))[:, None].float()
+
+
+@pytest.fixture(scope="module")
+def network() -> Aligner:
+    torch.manual_seed(3)
+    return Aligner(NETWORK).eval()
+
+
+@torch.inference_mode()
+def curves_of(network: Aligner, still: Tensor, moved: Tensor, size: Tensor, size_moved: Tensor) -> Curves:
+    spectra = (network.spectra(network.encode(pictures)) for pictures in (still, moved))
+    return network.compare(*spectra, size, size_moved)
+
+
+def turned(vectors: Tensor, angle: float) -> Tensor:
+    """(..., 2) right and down, turned counter-clockwise as seen on screen."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    right, down = vectors.unbind(-1)
+    return torch.stack([cos * right + sin * down, cos * down - sin * right], dim=-1)
+
+
+STEP = TURNS // LOOKS
+"""A picture rolled by so many sectors is rolled by one look."""
+
+
+@pytest.mark.parametrize("looks", [1, 5, 24])
+def test_answers_turn_with_the_first_shape_and_move_along_with_the_second(network: Aligner, x: Tensor, looks: int):
+    pictures, size = polar_pictures(x), x.sum((1, 2, 3))
+    plain = curves_of(network, pictures[:4], pictures[4:], size[:4], size[4:])
+    first = curves_of(network, pictures[:4].roll(2 * looks, -1), pictures[4:], size[:4], size[4:])
+    second = curves_of(network, pictures[:4], pictures[4:].roll(2 * looks, -1), size[:4], size[4:])
+    steps = looks * STEP
+    torch.testing.assert_close(first.share, plain.share.roll(steps, -1), rtol=1e-3, atol=1e-4)
+    aimed = turned(plain.shift.roll(steps, -2), steps * math.tau / TURNS)
+    torch.testing.assert_close(first.shift, aimed, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(second.share, plain.share.roll(-steps, -1), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(second.shift, plain.shift.roll(-steps, -2), rtol=1e-3, atol=1e-2)
+    assert (first.share - plain.share).abs().max() > 1e-3  # the law is not kept by saying nothing
+
+
+def test_exchanged_shapes_get_the_motion_that_undoes_the_first_answer(network: Aligner, x: Tensor):
+    pictures, size = polar_pictures(x), x.sum((1, 2, 3))
+    here = curves_of(network, pictures[:4], pictures[4:], size[:4], size[4:])
+    there = curves_of(network, pictures[4:], pictures[:4], size[4:], size[:4])
+    back = -torch.arange(TURNS) % TURNS
+    torch.testing.assert_close(there.share, here.share[..., back], rtol=1e-3, atol=1e-4)
+    for turn in (0, 7, 50):
+        frame = torch.cat([torch.tensor([turn * math.tau / TURNS]), here.shift[0, 0, turn]])
+        undone = inverse(frame.double().numpy()[None])[0]
+        np.testing.assert_allclose(there.shift[0, 0, back[turn]].numpy(), undone[1:], atol=1e-2)
+
+
+def test_offers_are_local_maxima_between_the_turns():
+    angle = torch.arange(TURNS) * (math.tau / TURNS)
+    share = torch.stack([0.5 + 0.3 * torch.cos(angle - 0.71), 0.4 + 0.3 * torch.cos(2 * angle - 0.2)])[None]
+    shift = torch.stack([angle, -angle], dim=-1).expand(1, 2, -1, -1)
+    turn, moved, said = offers(Curves(share, shift), 3)
+    np.testing.assert_allclose(turn[0].numpy(), [0.71, 0.1, 0.1 + math.pi], atol=2e-3)
+    np.testing.assert_allclose(moved[0, :, 0].numpy(), turn[0].numpy(), atol=1e-3)
+    np.testing.assert_allclose(said[0].numpy(), [0.8, 0.7, 0.7], atol=2e-3)
+    assert best_of(share, 1).shape == (1, 1)
+
+
+def test_a_field_applied_gives_the_overlap_of_the_pose(masks: list[np.ndarray], x: Tensor):
+    random, grids = np.random.default_rng(0), Grids.of(x)
+    shapes = [Prepared(mask) for mask in masks]
+    turn = torch.from_numpy(random.uniform(-3, 3, (4, 3))).float()
+    shift = torch.from_numpy(random.uniform(-15, 15, (4, 3, 2))).float()
+    first, second = torch.arange(4), torch.arange(4, 8)
+    found = overlaps(grids, first, second, turn, shift)
+    for pair in range(4):
+        for k in range(3):
+            frame = np.array([turn[pair, k].item(), *shift[pair, k].tolist()])
+            posed = report(shapes[pair], shapes[pair + 4], 0.0, frame).pose
+            exact = overlap_area(masks[pair], masks[pair + 4], posed)
+            assert found[pair, k].item() == pytest.approx(exact, abs=0.02 * min(shapes[pair].area, 4000) + 30)
+
+
+def test_motions_about_centroids_are_those_about_the_canvas_centre(masks: list[np.ndarray], x: Tensor):
+    grids, random = Grids.of(x), np.random.default_rng(1)
+    shapes = [Prepared(mask) for mask in masks]
+    for a, b in ((0, 1), (2, 3)):
+        frame = np.array([random.uniform(-3, 3), *random.uniform(-20, 20, 2)])
+        pose = report(shapes[a], shapes[b], 0.0, frame).pose
+        turn, shift = about_centroids(torch.tensor([dataclasses.astuple(pose)]), grids.centre[[a]], grids.centre[[b]])
+        np.testing.assert_allclose([turn.item(), *shift[0].tolist()], frame, atol=1e-3)
+
+
+def test_the_overlap_rises_along_its_gradient(x: Tensor):
+    grids = Grids.of(x)
+    turn = torch.full((8, 1), 0.4)
+    shift = torch.full((8, 1, 2), 9.0, requires_grad=True)
+    rows = torch.arange(8)
+    before = overlaps(grids, rows, rows, turn, shift)
+    (gradient,) = torch.autograd.grad(before.sum(), shift)
+    with torch.no_grad():
+        after = overlaps(grids, rows, rows, turn, shift + 1.0 * torch.nn.functional.normalize(gradient, dim=-1))
+    assert ((after > before).sum() >= 7).item()
+    assert field(turn, shift, grids.centre).shape[-1] == 2
+
+
+def test_the_loss_is_least_for_curves_that_know_the_answer(masks: list[np.ndarray], x: Tensor):
+    grids, generator = Grids.of(x), torch.Generator().manual_seed(0)
+    shapes = [Prepared(mask) for mask in masks]
+    first, second = torch.tensor([0, 2]), torch.tensor([1, 3])
+    poses = [solve(shapes[a], shapes[b]).pose for a, b in ((0, 1), (2, 3))]
+    pose = torch.tensor([dataclasses.astuple(one) for one in poses])
+    turn, shift = about_centroids(pose, grids.centre[first], grids.centre[second])
+    flat = torch.full((2, 1, TURNS), 0.5)
+    right = Curves(flat, shift[:, None, None].expand(2, 1, TURNS, 2))
+    wrong = Curves(flat, right.shift + 25.0)
+    good, bad = (aligning_loss(c, grids, first, second, turn, shift, generator) for c in (right, wrong))
+    assert good < bad
+
+
+@pytest.fixture(scope="module")
+def taught(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of the overlap that was taught for a moment where shapes go."""
+    folder = tmp_path_factory.mktemp("aligner") / "model"
+    model = ModelConfig("polar", "canonical", (8, 8), (8, 8), 8)
+    fit(dataset, model, TrainingConfig(steps=2, batch_pairs=24, threads=1), folder)
+    fit_aligner(dataset, folder, QUICK)
+    return folder
+
+
+def poses_of(data: DataSet) -> tuple[Tensor, Tensor]:
+    train, validation = (torch.from_numpy(data.pose[data.rows(split)]).float() for split in ("train", "validation"))
+    return train, validation
+
+
+def weights_after(dataset: DataSet, path: Path, config: AligningConfig, stop: int | None = None) -> Aligner:
+    encoder = Predictor.load("overlap").model.encoder
+
+    def interrupt(now: AligningProgress) -> None:
+        if now.step == stop:
+            raise KeyboardInterrupt
+
+    parts = pair_data(dataset, "train"), pair_data(dataset, "validation")
+    return teach(config, encoder, *parts, poses_of(dataset), path, on_progress=interrupt)[0]
+
+
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(dataset: DataSet, tmp_path: Path):
+    whole = weights_after(dataset, tmp_path / "a.safetensors", QUICK)
+    with pytest.raises(KeyboardInterrupt):
+        weights_after(dataset, tmp_path / "b.safetensors", QUICK, stop=4)
+    resumed = weights_after(dataset, tmp_path / "b.safetensors", QUICK)
+    for mine, theirs in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    with pytest.raises(InputError, match="other settings or data"):
+        weights_after(dataset, tmp_path / "b.safetensors", dataclasses.replace(QUICK, seed=1))
+
+
+def test_training_lays_shapes_better_than_it_began(dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    longer = dataclasses.replace(QUICK, steps=60, evaluate_every=60, warmup_steps=5, average_decay=0.5)
+    seen: list[float] = []
+    encoder = Predictor.load("overlap").model.encoder
+    parts = pair_data(dataset, "train"), pair_data(dataset, "validation")
+    teach(longer, encoder, *parts, poses_of(dataset), tmp_path / "x", on_progress=lambda now: seen.append(now.loss))
+    assert np.mean(seen[-10:]) < np.mean(seen[:10]) - 0.1
+    monkeypatch.setattr(aligning, "overlaps", lambda *_: torch.full((24, 4), float("nan"), requires_grad=True))
+    with pytest.raises(InputError, match="not finite"):
+        teach(longer, encoder, *parts, poses_of(dataset), tmp_path / "y")
+
+
+def test_an_alignment_is_what_its_pose_gives_and_never_more_than_the_maximum(taught: Path, masks: list[np.ndarray]):
+    aligner = Alignments(Predictor.load(taught))
+    shapes = [Prepared(mask) for mask in masks]
+    for a, b in ((0, 1), (3, 2), (5, 7)):
+        found = aligner.align(shapes[a], shapes[b])
+        assert found.overlap.area == pytest.approx(overlap_area(masks[a], masks[b], found.overlap.pose), rel=1e-3)
+        assert found.overlap.area <= solve(shapes[a], shapes[b]).area * 1.0005
+        assert found.overlap.area >= aligner.align(shapes[a], shapes[b], tries=1).overlap.area - 1e-6
+
+
+def test_more_or_fewer_motions_than_there_are_end_in_a_line(taught: Path, masks: list[np.ndarray]):
+    aligner = Alignments(Predictor.load(taught))
+    a, b = Prepared(masks[0]), Prepared(masks[1])
+    for tries in (0, TURNS + 1):
+        with pytest.raises(InputError, match="motions are asked for"):
+            aligner.align(a, b, tries)
+    with pytest.raises(InputError, match="blank"):
+        aligner.align(a, Prepared(np.zeros_like(masks[0])))
+
+
+def test_the_best_offer_is_told(masks: list[np.ndarray]):
+    a, b = Prepared(masks[0]), Prepared(masks[1])
+    frames = np.array([[0.0, 60.0, 0.0], [0.3, 0.0, 0.0], [1.0, 0.0, 90.0]])
+    assert best_offer(a, b, frames) == best_offer(a, b, frames[1:2])
+
+
+def test_a_search_from_its_own_answer_stays_there(masks: list[np.ndarray]):
+    for a, b in ((0, 1), (1, 0)):
+        shapes = Prepared(masks[a]), Prepared(masks[b])
+        best = solve(*shapes)
+        centres = [torch.tensor([[s.centroid[0] - 99.5, s.centroid[1] - 99.5]]) for s in shapes]
+        turn, shift = about_centroids(torch.tensor([dataclasses.astuple(best.pose)]), *centres)
+        again = solve(*shapes, proposals=np.array([[turn.item(), *shift[0].tolist()]]))
+        assert again.area == pytest.approx(best.area, rel=2e-3)
+
+
+def test_what_cannot_align_says_so(taught: Path, halves: tuple[Path, Path], dataset: DataSet, tmp_path: Path):
+    with pytest.raises(InputError, match="never taught"):
+        Alignments(Predictor.load(halves[1]))
+    with pytest.raises(InputError, match="only a model of the overlap"):
+        fit_aligner(dataset, halves[1], QUICK)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in taught.iterdir():
+        if file.is_file():
+            (copy / file.name).write_bytes(file.read_bytes())
+    (copy / FILE).write_bytes(b"else")
+    with pytest.raises(InputError, match=FILE):
+        Alignments(Predictor.load(copy))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    return draw_pictures(tmp_path / "pictures")
+
+
+def test_align_at_the_command_line(taught: Path, pictures: Path, capsys: pytest.CaptureFixture[str]):
+    pair = [str(pictures / "l.png"), str(pictures / "moved.png")]
+    assert main(["align", str(taught), *pair, "--json", "--picture", str(pictures / "out.png")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {"overlap", "angle_deg", "dx", "dy", "expected", "area_a", "area_b"} == set(said)
+    assert 0 < said["overlap"] <= said["area_a"]
+    assert (pictures / "out.png").stat().st_size > 1000
+    out = pictures / "out.csv"
+    assert main(["align", str(taught), "--pairs", str(pictures / "pairs.csv"), "--out", str(out)]) == 0
+    lines = out.read_text().splitlines()
+    assert lines[0] == "a,b,overlap,angle_deg,dx,dy,expected"
+    assert float(lines[2].split(",")[2]) == pytest.approx(said["overlap"], abs=0.01)
+
+
+def test_a_search_from_offers_at_the_command_line(taught: Path, pictures: Path, capsys: pytest.CaptureFixture[str]):
+    pair = [str(pictures / "l.png"), str(pictures / "moved.png")]
+    assert main(["solve", *pair, "--json"]) == 0
+    exact = json.loads(capsys.readouterr().out)
+    assert main(["solve", *pair, "--proposals", str(taught), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert 0.5 * exact["overlap"] < said["overlap"] <= exact["overlap"] * 1.0005
+    out = pictures / "out.csv"
+    pairs = ["--pairs", str(pictures / "pairs.csv"), "--out", str(out)]
+    assert main(["solve", *pairs, "--proposals", str(taught)]) == 0
+    assert len(out.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["align", "halves", "A", "B"], "never taught"),
+        (["align", "MODEL", "A", "B", "--tries", "0"], "at least 1"),
+        (["align", "MODEL", "--pairs", "L", "--out", "x.csv", "--picture", "x.png"], "leave one of them out"),
+        (["solve", "A", "B", "--proposals", "MODEL", "--join"], "leave one out"),
+        (["train", "DATA"], "expected --out"),
+        (["train", "DATA", "--out", "x", "--aligner", "MODEL"], "not both"),
+        (["train", "DATA", "--aligner", "MODEL", "--aligning.steps", "0"], "expected 1 or more"),
+    ],
+)
+def test_bad_words_end_in_one_line(
+    words: list[str],
+    complaint: str,
+    taught: Path,
+    pictures: Path,
+    dataset_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    names = {
+        "A": str(pictures / "l.png"),
+        "B": str(pictures / "moved.png"),
+        "L": str(pictures / "pairs.csv"),
+        "MODEL": str(taught),
+        "DATA": str(dataset_folder),
+    }
+    assert main([names.get(word, word) for word in words]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
+
+
+def test_train_teaches_a_model_at_the_command_line(
+    taught: Path, dataset_folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    options = {"steps": 2, "batch_pairs": 24, "run_length": 8, "evaluate_pairs": 24, "threads": 1}
+    options |= {f"network.{name}": value for name, value in dataclasses.asdict(NETWORK).items()}
+    words = [word for name, value in options.items() for word in (f"--aligning.{name}", str(value))]
+    assert main(["train", str(dataset_folder), "--aligner", str(taught), *words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 2
+    assert not list(taught.glob("*resume*"))
