@@ -25,11 +25,11 @@ import torch
 from model import FOREIGN_PAIRS, MIXED_PAIRS, SEED, labelled
 
 from metricvae.inference import Predictor
-from metricvae.inference.align import Alignments, best_offer
+from metricvae.inference.align import Alignments, best_offer, judged
 from metricvae.overlap.planar import Effort, Frames, Overlap, Prepared, solve
 from metricvae.pairs import DataSet, LabelPlan
 
-TRIES = (1, 2, 4, 8, 16, 24)
+TRIES, STEPS = (1, 2, 4, 8, 16), (0, 6)
 EFFORTS = {
     "angles 36, waves 18, climbs 4, finishes 1": Effort(angles=36, waves=18, climbs=4, finishes=1),
     "angles 48, waves 18, climbs 12, finishes 2": Effort(angles=48, waves=18, climbs=12, finishes=2),
@@ -102,7 +102,11 @@ def aligned(pairs: Pairs, times: int = 3) -> dict[str, Any]:
     areas = np.array([shape.area for shape in pairs.shapes])
     least = np.minimum(areas[pairs.first], areas[pairs.second])
     centroids = turned_about_centroids()
-    reached = {f"best of {k}": pairs.over(lambda a, b, i, k=k: best_offer(a, b, made.frames[i, :k])) for k in TRIES}
+
+    def laid(tries: int, steps: int) -> dict[str, float]:
+        return pairs.over(lambda a, b, i: judged(a, b, made.frames[i, :tries], made.share[i], steps).overlap)
+
+    reached = {f"best of {tries}, {steps} steps": laid(tries, steps) for steps in STEPS for tries in TRIES}
     return {
         "pairs": count,
         "offers_us_a_pair": 1e6 * float(np.median(seconds)) / count,

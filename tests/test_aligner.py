@@ -23,15 +23,25 @@ from metricvae.model.aligner import LOOKS, TURNS, Aligner, AlignerConfig, Curves
 from metricvae.model.aligning import AligningConfig, AligningProgress, aligning_loss, teach
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.fields import Grids, about_centroids, field, overlaps
+from metricvae.model.lessons import SCAN, make_lessons
 from metricvae.model.polar import polar_pictures
 from metricvae.model.settings import TrainingConfig
 from metricvae.objects import draw
-from metricvae.overlap.planar import Prepared, inverse, overlap_area, report, solve
+from metricvae.overlap.kernels import overlap_at
+from metricvae.overlap.planar import Prepared, inverse, overlap_area, report, solve, turn_curve
 from metricvae.pairs import DataSet
 
-NETWORK = AlignerConfig(width=16, depth=1, numbers=12, arrows=6, hidden=16, shifts=2)
+NETWORK = AlignerConfig(width=16, depth=1, numbers=12, arrows=6, hidden=16)
 QUICK = AligningConfig(
-    NETWORK, steps=6, batch_pairs=24, run_length=8, evaluate_every=3, evaluate_pairs=24, precision="float32", threads=1
+    NETWORK,
+    lessons=96,
+    steps=6,
+    batch_pairs=24,
+    run_length=8,
+    evaluate_every=3,
+    evaluate_pairs=24,
+    precision="float32",
+    threads=1,
 )
 
 
@@ -64,17 +74,13 @@ def turned(vectors: Tensor, angle: float) -> Tensor:
     return torch.stack([cos * right + sin * down, cos * down - sin * right], dim=-1)
 
 
-STEP = TURNS // LOOKS
-"""A picture rolled by so many sectors is rolled by one look."""
-
-
-@pytest.mark.parametrize("looks", [1, 5, 24])
+@pytest.mark.parametrize("looks", [2, 10, 24])
 def test_answers_turn_with_the_first_shape_and_move_along_with_the_second(network: Aligner, x: Tensor, looks: int):
     pictures, size = polar_pictures(x), x.sum((1, 2, 3))
     plain = curves_of(network, pictures[:4], pictures[4:], size[:4], size[4:])
     first = curves_of(network, pictures[:4].roll(2 * looks, -1), pictures[4:], size[:4], size[4:])
     second = curves_of(network, pictures[:4], pictures[4:].roll(2 * looks, -1), size[:4], size[4:])
-    steps = looks * STEP
+    steps = looks * TURNS // LOOKS  # a look is two sectors
     torch.testing.assert_close(first.share, plain.share.roll(steps, -1), rtol=1e-3, atol=1e-4)
     aimed = turned(plain.shift.roll(steps, -2), steps * math.tau / TURNS)
     torch.testing.assert_close(first.shift, aimed, rtol=1e-3, atol=1e-2)
@@ -100,7 +106,7 @@ def test_offers_are_local_maxima_between_the_turns():
     share = torch.stack([0.5 + 0.3 * torch.cos(angle - 0.71), 0.4 + 0.3 * torch.cos(2 * angle - 0.2)])[None]
     shift = torch.stack([angle, -angle], dim=-1).expand(1, 2, -1, -1)
     turn, moved, said = offers(Curves(share, shift), 3)
-    np.testing.assert_allclose(turn[0].numpy(), [0.71, 0.1, 0.1 + math.pi], atol=2e-3)
+    np.testing.assert_allclose(turn[0].numpy()[[0, *(1 + turn[0, 1:].argsort())]], [0.71, 0.1, 0.1 + math.pi], atol=2e-3)
     np.testing.assert_allclose(moved[0, :, 0].numpy(), turn[0].numpy(), atol=1e-3)
     np.testing.assert_allclose(said[0].numpy(), [0.8, 0.7, 0.7], atol=2e-3)
     assert best_of(share, 1).shape == (1, 1)
@@ -144,18 +150,50 @@ def test_the_overlap_rises_along_its_gradient(x: Tensor):
     assert field(turn, shift, grids.centre).shape[-1] == 2
 
 
-def test_the_loss_is_least_for_curves_that_know_the_answer(masks: list[np.ndarray], x: Tensor):
-    grids, generator = Grids.of(x), torch.Generator().manual_seed(0)
-    shapes = [Prepared(mask) for mask in masks]
-    first, second = torch.tensor([0, 2]), torch.tensor([1, 3])
-    poses = [solve(shapes[a], shapes[b]).pose for a, b in ((0, 1), (2, 3))]
-    pose = torch.tensor([dataclasses.astuple(one) for one in poses])
-    turn, shift = about_centroids(pose, grids.centre[first], grids.centre[second])
-    flat = torch.full((2, 1, TURNS), 0.5)
-    right = Curves(flat, shift[:, None, None].expand(2, 1, TURNS, 2))
-    wrong = Curves(flat, right.shift + 25.0)
-    good, bad = (aligning_loss(c, grids, first, second, turn, shift, generator) for c in (right, wrong))
-    assert good < bad
+def lesson_of(a: Prepared, b: Prepared) -> tuple[Tensor, Tensor]:
+    curve = turn_curve(a, b, SCAN)
+    return torch.from_numpy(curve.area)[None] / min(a.area, b.area), torch.from_numpy(curve.shift)[None]
+
+
+def test_the_loss_is_least_for_curves_that_know_the_answer_in_either_order(masks: list[np.ndarray], x: Tensor):
+    grids, ends = Grids.of(x), (torch.tensor([0]), torch.tensor([1]))
+    area, shift = lesson_of(Prepared(masks[0]), Prepared(masks[1]))
+    right = Curves(area.transpose(1, 2), shift.transpose(1, 2))
+    order = Curves(right.share.flip(1), right.shift.flip(1))
+    far, blind = Curves(right.share, right.shift + 25.0), Curves(torch.full_like(right.share, 0.5), right.shift)
+    good, same, lost, unsure = (aligning_loss(c, grids, *ends, area, shift) for c in (right, order, far, blind))
+    assert good.item() == pytest.approx(same.item(), abs=1e-5)
+    assert good < unsure
+    assert good < lost
+
+
+def test_the_curve_of_a_pair_is_its_overlap_at_every_turn(masks: list[np.ndarray]):
+    for a, b in ((0, 1), (4, 2)):
+        shapes = Prepared(masks[a]), Prepared(masks[b])
+        curve = turn_curve(*shapes, SCAN)
+        for turn in (0, 11, 50):
+            frames = np.column_stack([np.full(2, turn * math.tau / TURNS), curve.shift[turn]])
+            there = [overlap_at(shapes[0].points, shapes[1].image, frame) for frame in frames]
+            np.testing.assert_allclose(curve.area[turn], there, rtol=0.15, atol=60)
+        assert curve.area.max() == pytest.approx(solve(*shapes).area, rel=0.1)
+
+
+def test_lessons_are_kept_and_reflect(dataset: DataSet, tmp_path: Path):
+    data = pair_data(dataset, "train")
+    first = make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 1}, workers=1)
+    again = make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 1}, workers=1)
+    assert torch.equal(first.area, again.area)
+    assert len(first.rows) == 64
+    with pytest.raises(InputError, match="other settings or data"):
+        make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 2}, workers=1)
+    seen = aligning.met(data, first.rows.numpy()[:4], torch.device("cpu"))
+    area, shift = first.of(np.arange(4), torch.device("cpu"))
+    mirrored, areas, shifts = aligning._reflected(seen, area, shift)
+    shapes = [Prepared(mask[0].numpy().astype(np.uint8)) for mask in mirrored.x]
+    curve = turn_curve(shapes[int(seen.first[0])], shapes[int(seen.second[0])], SCAN)
+    least = min(shapes[int(seen.first[0])].area, shapes[int(seen.second[0])].area)
+    np.testing.assert_allclose(areas[0, :, 0].numpy() * least, curve.area[:, 0], rtol=0.05, atol=20)
+    assert shifts.shape == shift.shape
 
 
 @pytest.fixture(scope="module")
@@ -168,11 +206,6 @@ def taught(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def poses_of(data: DataSet) -> tuple[Tensor, Tensor]:
-    train, validation = (torch.from_numpy(data.pose[data.rows(split)]).float() for split in ("train", "validation"))
-    return train, validation
-
-
 def weights_after(dataset: DataSet, path: Path, config: AligningConfig, stop: int | None = None) -> Aligner:
     encoder = Predictor.load("overlap").model.encoder
 
@@ -181,30 +214,33 @@ def weights_after(dataset: DataSet, path: Path, config: AligningConfig, stop: in
             raise KeyboardInterrupt
 
     parts = pair_data(dataset, "train"), pair_data(dataset, "validation")
-    return teach(config, encoder, *parts, poses_of(dataset), path, on_progress=interrupt)[0]
+    path.mkdir(exist_ok=True)
+    return teach(config, encoder, *parts, path, on_progress=interrupt)[0]
 
 
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(dataset: DataSet, tmp_path: Path):
-    whole = weights_after(dataset, tmp_path / "a.safetensors", QUICK)
+    whole = weights_after(dataset, tmp_path / "a", QUICK)
     with pytest.raises(KeyboardInterrupt):
-        weights_after(dataset, tmp_path / "b.safetensors", QUICK, stop=4)
-    resumed = weights_after(dataset, tmp_path / "b.safetensors", QUICK)
+        weights_after(dataset, tmp_path / "b", QUICK, stop=4)
+    resumed = weights_after(dataset, tmp_path / "b", QUICK)
     for mine, theirs in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(mine, theirs)
     with pytest.raises(InputError, match="other settings or data"):
-        weights_after(dataset, tmp_path / "b.safetensors", dataclasses.replace(QUICK, seed=1))
+        weights_after(dataset, tmp_path / "b", dataclasses.replace(QUICK, seed=1))
 
 
 def test_training_lays_shapes_better_than_it_began(dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     longer = dataclasses.replace(QUICK, steps=60, evaluate_every=60, warmup_steps=5, average_decay=0.5)
+    (tmp_path / "x").mkdir()
     seen: list[float] = []
     encoder = Predictor.load("overlap").model.encoder
     parts = pair_data(dataset, "train"), pair_data(dataset, "validation")
-    teach(longer, encoder, *parts, poses_of(dataset), tmp_path / "x", on_progress=lambda now: seen.append(now.loss))
+    teach(longer, encoder, *parts, tmp_path / "x", on_progress=lambda now: seen.append(now.loss))
     assert np.mean(seen[-10:]) < np.mean(seen[:10]) - 0.1
-    monkeypatch.setattr(aligning, "overlaps", lambda *_: torch.full((24, 4), float("nan"), requires_grad=True))
+    monkeypatch.setattr(aligning, "overlaps", lambda *_: torch.full((24, 3), float("nan")))
+    (tmp_path / "x" / aligning.RESUME).unlink()
     with pytest.raises(InputError, match="not finite"):
-        teach(longer, encoder, *parts, poses_of(dataset), tmp_path / "y")
+        teach(longer, encoder, *parts, tmp_path / "x")
 
 
 def test_an_alignment_is_what_its_pose_gives_and_never_more_than_the_maximum(taught: Path, masks: list[np.ndarray]):
@@ -326,9 +362,10 @@ def test_bad_words_end_in_one_line(
 def test_train_teaches_a_model_at_the_command_line(
     taught: Path, dataset_folder: Path, capsys: pytest.CaptureFixture[str]
 ):
-    options = {"steps": 2, "batch_pairs": 24, "run_length": 8, "evaluate_pairs": 24, "threads": 1}
+    options = {"lessons": 48, "steps": 2, "batch_pairs": 24, "run_length": 8, "evaluate_pairs": 24, "threads": 1}
     options |= {f"network.{name}": value for name, value in dataclasses.asdict(NETWORK).items()}
     words = [word for name, value in options.items() for word in (f"--aligning.{name}", str(value))]
     assert main(["train", str(dataset_folder), "--aligner", str(taught), *words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 2
     assert not list(taught.glob("*resume*"))
+    assert not list(taught.glob("*lessons*"))

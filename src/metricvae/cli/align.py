@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def _align_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     pair_options(parser)
-    parser.add_argument("--tries", type=int, default=8, help="motions that are applied, the best of which is told")
+    parser.add_argument("--tries", type=int, default=16, help="motions that are applied, the best of which is told")
+    parser.add_argument("--steps", type=int, default=8, help="steps uphill of each; 0 takes the network's word")
     parser.add_argument("--picture", metavar="FILE.png", help="with A B: draw B on A")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
@@ -37,7 +38,7 @@ def _align(options: Namespace) -> Fields:
     if listing:
         return _align_list(options, aligner)
     a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
-    found = aligner.align(Prepared(a), Prepared(b), options.tries)
+    found = aligner.align(Prepared(a), Prepared(b), options.tries, options.steps)
     if options.picture is not None:
         words = f"overlap {found.overlap.area:.0f} pixels, expected {found.expected:.0f}"
         draw_laid(Path(options.picture), a, b, found.overlap.pose, words)
@@ -57,6 +58,7 @@ def _align_list(options: Namespace, aligner: Alignments) -> Fields:
         answers = align_files(
             *(aligner, listed.files, listed.first, listed.second),
             tries=options.tries,
+            steps=options.steps,
             fit=options.fit,
             on_encoded=lambda done, total: step("encoding shapes", done, total),
         )
@@ -80,7 +82,10 @@ def aligner_of(model: str, device: str) -> Alignments:
 
 ALIGN = Verb(
     "lay a silhouette on another in one shot, or the pairs of a list",
-    ("MODEL A B [--fit] [--tries N] [--picture FILE.png]", "MODEL --pairs pairs.csv --out out.csv [--fit] [--tries N]"),
+    (
+        "MODEL A B [--fit] [--tries N] [--steps N] [--picture FILE.png]",
+        "MODEL --pairs pairs.csv --out out.csv [--fit] [--tries N] [--steps N]",
+    ),
     _align_options,
     _align,
 )

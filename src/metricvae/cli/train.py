@@ -84,6 +84,7 @@ def _train_aligner(options: Namespace) -> Fields:
         facts = fit_aligner(
             *(data, Path(options.aligner), options.aligning),
             device=device,
+            on_lessons=lambda done, total: step("scanning pairs", done, total),
             on_progress=lambda now: step("aligning", now.step, now.steps, _reached(now), now.seconds_left),
         )
     text = (

@@ -1,8 +1,9 @@
 """Where one shape goes on another, in one shot: offers of an aligner, applied and judged by what they give.
 
 An aligner (`metricvae.model.aligner`) says for a pair of codes which motions lay the second shape best on the first.
-Each is applied to the pixels, and the best one is the answer: its overlap is a fact, whatever the network believed, and
-can only be less than the maximum. A search that starts from the offers (`metricvae.overlap.planar.solve`) ends there.
+Each is walked a few steps uphill and applied to the pixels, and the best one is the answer: its overlap is a fact,
+whatever the network believed, and can only be less than the maximum. A search that starts from the offers
+(`metricvae.overlap.planar.solve`) ends there.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ from metricvae.model.checkpoints import load_weights, read_tensors, rounded, wri
 from metricvae.objects.images import read_image
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.kernels import overlap_at
-from metricvae.overlap.planar import Frames, Prepared, check_pair, report
+from metricvae.overlap.planar import JUDGED, Frames, Prepared, check_pair, climb, report
 from metricvae.overlap.records import Overlap
 
 FILE = "aligner.safetensors"
 
-TRIES = 8
+TRIES = 16
 """Offers that are applied."""
+
+STEPS = 8
+"""Steps uphill of each."""
 
 PROPOSED = 24
 """Offers that a search begins from."""
@@ -142,21 +146,34 @@ class Alignments:
             shares.append(share.cpu().double().numpy())
         return Offers(np.concatenate(frames), np.concatenate(shares))
 
-    def align(self, a: Prepared, b: Prepared, tries: int = TRIES) -> Alignment:
+    def align(self, a: Prepared, b: Prepared, tries: int = TRIES, steps: int = STEPS) -> Alignment:
         """Lay one shape on another.
 
+        Args:
+            a, b: the shape that stays and the one that moves.
+            tries: offers that are applied.
+            steps: that each walks uphill first; 0 takes the network's word.
+
         Raises:
-            InputError: a shape is blank, or no offer is asked for.
+            InputError: a shape is blank, no offer is asked for, or fewer steps than none.
         """
         check_pair(a, b)
         codes = self.encode(lambda i: (a, b)[i].mask, 2)
         made = self.offers(codes, np.array([0]), np.array([1]), tries)
-        return judged(a, b, made.frames[0], made.share[0])
+        return judged(a, b, made.frames[0], made.share[0], steps)
 
 
-def judged(a: Prepared, b: Prepared, frames: Frames, share: npt.NDArray[np.float64]) -> Alignment:
-    """The best of the offers of a pair, (k, 3) and (k,), by the overlap it gives."""
+def judged(a: Prepared, b: Prepared, frames: Frames, share: npt.NDArray[np.float64], steps: int = STEPS) -> Alignment:
+    """The best of the offers of a pair, (k, 3) and (k,), by the overlap it gives after some steps uphill.
+
+    Raises:
+        InputError: a shape is blank, or fewer steps than none.
+    """
     check_pair(a, b)
+    if steps < 0:
+        raise InputError(f"steps is {steps}: expected at least 0")
+    if steps:
+        frames = climb(a, b, frames, steps)[:JUDGED]
     return Alignment(best_offer(a, b, frames), float(share[0]) * min(a.area, b.area))
 
 
@@ -167,6 +184,7 @@ def align_files(
     second: Rows,
     *,
     tries: int = TRIES,
+    steps: int = STEPS,
     fit: bool = False,
     on_encoded: Callable[[int, int], None] | None = None,
 ) -> Iterator[Alignment]:
@@ -178,7 +196,7 @@ def align_files(
     codes = aligner.encode(lambda i: read_image(files[i], fit=fit), len(files), on_progress=on_encoded)
     shape = functools.lru_cache(maxsize=KEPT)(lambda i: Prepared(read_image(files[i], fit=fit)))
     for a, b, frames, share in _each(aligner, codes, first, second, tries):
-        yield judged(shape(a), shape(b), frames, share)
+        yield judged(shape(a), shape(b), frames, share, steps)
 
 
 def offers_of_files(aligner: Alignments, pairs: Sequence[tuple[Path, Path]], *, fit: bool = False) -> Iterator[Frames]:

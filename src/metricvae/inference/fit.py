@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from metricvae.errors import InputError
@@ -17,7 +16,7 @@ from metricvae.inference.card import model_card
 from metricvae.inference.conformal import check_enough
 from metricvae.inference.evaluate import calibrate
 from metricvae.inference.matching import matches_of
-from metricvae.model.aligning import RESUME, AligningConfig, AligningProgress, teach
+from metricvae.model.aligning import AligningConfig, AligningProgress, sweep_aligning, teach
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.batches import PairData
 from metricvae.model.checkpoints import LoadedModel, annotate, load_model
@@ -74,9 +73,10 @@ def fit_aligner(
     config: AligningConfig,
     *,
     device: str | torch.device = "cpu",
+    on_lessons: Callable[[int, int], None] | None = None,
     on_progress: Callable[[AligningProgress], None] | None = None,
 ) -> dict[str, Any]:
-    """Teach a finished model where shapes go on one another, from the poses of the exact search.
+    """Teach a finished model where shapes go on one another, from the curves of the exact search.
 
     What the model knew does not change. An interrupted training goes on where it stopped; an aligner that is there is
     replaced when the new one is done.
@@ -85,7 +85,7 @@ def fit_aligner(
         the facts of the training: steps, share of the true overlap reached on validation pairs, seconds, ...
 
     Raises:
-        InputError: no finished model of the overlap whose encoder looks about a centroid, or pairs without poses.
+        InputError: no finished model of the overlap whose encoder looks about a centroid, or too few pairs.
     """
     loaded = load_model(folder)
     if not loaded.model.head.absolute or loaded.config.encoder == "flat":
@@ -93,17 +93,14 @@ def fit_aligner(
             f"the model in {folder} has the encoder {loaded.config.encoder} and the head {loaded.model.head.name}: "
             "only a model of the overlap whose encoder is polar or contour learns where shapes go"
         )
-    poses = [data.pose[data.rows(split)] for split in ("train", "validation")]
-    if not all(np.isfinite(pose).all() for pose in poses):
-        raise InputError("some pairs of the data have no pose: label overlaps with `metricvae label overlap`")
     network, facts = teach(
         config,
         loaded.model.encoder,
         pair_data(data, "train"),
         pair_data(data, "validation"),
-        (torch.from_numpy(poses[0]).float(), torch.from_numpy(poses[1]).float()),
-        loaded.folder / RESUME,
+        loaded.folder,
         device=device,
+        on_lessons=on_lessons,
         on_progress=on_progress,
     )
     annotate(
@@ -111,7 +108,7 @@ def fit_aligner(
         calibration={"aligner": write_aligner(network, loaded.folder)},
         facts={"aligner": facts | {"config": asdict(config)}},
     )
-    (loaded.folder / RESUME).unlink(missing_ok=True)
+    sweep_aligning(loaded.folder)
     return facts
 
 

@@ -18,13 +18,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from metricvae.model.polar import RINGS, Residual, Ring, halve, ring_weights, start_small
+from metricvae.model.polar import RINGS, SECTORS, Residual, Ring, halve, ring_weights, start_small
 
-TURNS = 96
+TURNS = 72
 """Turns it answers for."""
 
-LOOKS = TURNS // 2
+LOOKS = SECTORS // 2
 """Directions in which a code keeps numbers."""
+
+SHIFTS = 2
+"""Shifts offered at each turn."""
 
 REACHED = 20.0
 """Pixels that an arrow of length 1 stands for."""
@@ -40,7 +43,6 @@ class AlignerConfig:
         numbers: channels that are correlated to numbers.
         arrows: channels that are correlated to arrows.
         hidden: neurons that read them at each turn.
-        shifts: shifts offered at each turn.
     """
 
     width: int = 96
@@ -48,7 +50,6 @@ class AlignerConfig:
     numbers: int = 64
     arrows: int = 24
     hidden: int = 96
-    shifts: int = 2
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class Curves:
     """What n pairs come to at every turn.
 
     Attributes:
-        share: (n, shifts, TURNS) expected overlap as a share of the smaller area.
-        shift: (n, shifts, TURNS, 2) where the second centroid goes from the first, right and down, in pixels.
+        share: (n, SHIFTS, TURNS) expected overlap as a share of the smaller area.
+        shift: (n, SHIFTS, TURNS, 2) where the second centroid goes from the first, right and down, in pixels.
     """
 
     share: Tensor
@@ -87,8 +88,8 @@ class Aligner(nn.Module):
             *(nn.Linear(read, config.hidden), nn.LayerNorm(config.hidden), nn.SiLU()),
             *(nn.Linear(config.hidden, config.hidden), nn.SiLU()),
         )
-        self.share = nn.Linear(config.hidden, config.shifts)
-        self.mixer = nn.Linear(config.hidden, config.shifts * config.arrows * 2)
+        self.share = nn.Linear(config.hidden, SHIFTS)
+        self.mixer = nn.Linear(config.hidden, SHIFTS * config.arrows * 2)
         for layer in (self.mixer, *self.whole):
             start_small(layer)
 
@@ -120,14 +121,14 @@ class Aligner(nn.Module):
         ratio = (size.log() - size_other.log()).abs()[:, None, None].expand(-1, 1, TURNS)
         read = torch.cat([plain, length, ratio], dim=1).transpose(1, 2)
         h = self.reader(read)
-        mix = self.mixer(h).float().unflatten(-1, (self.config.shifts, self.config.arrows, 2))
+        mix = self.mixer(h).float().unflatten(-1, (SHIFTS, self.config.arrows, 2))
         shift = REACHED * (torch.view_as_complex(mix) @ arrow.transpose(1, 2)[..., None]).squeeze(-1).conj()
         shift = torch.view_as_real(shift.resolve_conj())
         return Curves(self.share(h).float().sigmoid().transpose(1, 2), shift.transpose(1, 2))
 
 
 def best_of(share: Tensor, count: int) -> Tensor:
-    """(n, count) places in the flat curves (n, shifts, TURNS): local maxima first, from high to low."""
+    """(n, count) places in the flat curves (n, SHIFTS, TURNS): local maxima first, from high to low."""
     local = (share >= share.roll(1, -1)) & (share >= share.roll(-1, -1))
     return torch.where(local, share, share - 1).flatten(1).topk(count, 1).indices
 

@@ -1,12 +1,13 @@
-"""Training an aligner: the overlap itself as the objective, and the exact search's poses where they help.
+"""Training an aligner: the overlap itself as the objective, and the exact search's own curves to begin from.
 
-For every pair of a batch a few motions are looked at: the one nearest to the exact search's, those that the curves hold
-for best, and one at random. Their fields are applied, and three things are asked:
+The scan of the exact search gives for many pairs the overlap against the turn, with the two best shifts of each turn
+(`metricvae.model.lessons`). A pair teaches three things:
 
-- that the overlap found is large: its gradient moves the shifts (Jaderberg et al. 2015);
-- that the curves say how large it is, so that what they hold for best is best: any turn that is as good as the exact
-  search's may win, as symmetric shapes need;
-- that at the exact search's turn the nearest of the shifts is the exact search's, which a walk uphill may not reach.
+- at every turn, the network's shifts are the scan's, the better the overlap the more it counts, in whichever order;
+- at every turn, the curves say how large the overlap is: any turn that is as good as the best may win, as symmetric
+  shapes need;
+- at the turns that the curves hold for best, the fields are applied, and the overlap found is to be large: its gradient
+  moves the shifts further than the coarse scan can (Jaderberg et al. 2015), and the curves are to say what it is.
 """
 
 from __future__ import annotations
@@ -28,20 +29,23 @@ from torch.nn import functional
 from metricvae.errors import InputError
 from metricvae.model.aligner import TURNS, Aligner, AlignerConfig, Curves, best_of, offers
 from metricvae.model.autoencoder import Encoder
-from metricvae.model.batches import PairData, data_facts, generator_of, graph, pairs_of_step
+from metricvae.model.batches import PairData, batch_indices, data_facts, generator_of, graph
 from metricvae.model.checkpoints import load_weights, read_tensors, write_tensors
-from metricvae.model.fields import Grids, about_centroids, overlaps
+from metricvae.model.fields import Grids, overlaps
+from metricvae.model.lessons import Lessons, make_lessons
 from metricvae.model.optimisers import TrainingDiverged, adam_and_muon, recall, remembered
 from metricvae.model.precision import Precision, autocast, threads_of
 from metricvae.model.state import update_average
 
 RESUME = "aligner-resume.safetensors"
 
-WATCHED = 2
-"""Motions of a pair that are looked at because the curves hold for them."""
+LESSONS = "aligner-lessons.safetensors"
 
-NEAR = 0.3
-"""Weight of the exact search's shift."""
+WATCHED = 3
+"""Motions of a pair whose fields are applied."""
+
+SHARPNESS = 6
+"""Power of the overlap, as a share of the pair's best, with which a shift counts."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class AligningConfig:
 
     Attributes:
         network: what it is built from.
+        lessons: pairs that are scanned for it.
         steps: steps of the optimisers.
         batch_pairs: pairs a step.
         run_length: consecutive pairs of the data that stay together in a batch, as they share objects.
@@ -65,6 +70,7 @@ class AligningConfig:
     """
 
     network: AlignerConfig = field(default_factory=AlignerConfig)
+    lessons: int = 150_000
     steps: int = 6_000
     batch_pairs: int = 240
     run_length: int = 60
@@ -79,7 +85,7 @@ class AligningConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_pairs", "run_length", "evaluate_every", "evaluate_pairs"):
+        for name in ("lessons", "steps", "batch_pairs", "run_length", "evaluate_every", "evaluate_pairs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: expected 1 or more")
 
@@ -103,62 +109,63 @@ class AligningProgress:
 
 
 @dataclass(frozen=True)
-class Laid:
-    """n pairs and where the exact search lays the second shape.
+class Met:
+    """n pairs of m objects.
 
     Attributes:
         x: (m, 1, H, W) the objects.
         first, second: (n,) int64 rows of `x`.
-        value: (n,) the overlap there, in pixels.
-        pose: (n, 3) `angle_deg`, `dx`, `dy` about the canvas centre.
+        value: (n,) the overlap of each, in pixels.
     """
 
     x: Tensor
     first: Tensor
     second: Tensor
     value: Tensor
-    pose: Tensor
 
 
-def laid(data: PairData, poses: Tensor, rows: npt.NDArray[np.int64], device: torch.device) -> Laid:
-    """Pairs of a data set; `poses` are those of all its pairs, (P, 3)."""
+def met(data: PairData, rows: npt.NDArray[np.int64], device: torch.device) -> Met:
+    """Pairs of a data set."""
     objects, *ends = graph(data.first[rows], data.second[rows])
     first, second = (torch.from_numpy(end).to(device) for end in ends)
-    value = torch.from_numpy(data.values[rows]).to(device)
-    return Laid(data.unpack(objects, device), first, second, value, poses[torch.from_numpy(rows.copy())].to(device))
+    return Met(data.unpack(objects, device), first, second, torch.from_numpy(data.values[rows]).to(device))
 
 
-def aligning_loss(
-    curves: Curves, grids: Grids, first: Tensor, second: Tensor, turn: Tensor, shift: Tensor, generator: torch.Generator
-) -> Tensor:
+def aligning_loss(curves: Curves, grids: Grids, first: Tensor, second: Tensor, area: Tensor, shift: Tensor) -> Tensor:
     """What the head of this module says, mean over n pairs.
 
     Args:
-        curves: of the pairs.
+        curves: of the pairs, with two shifts at each turn.
         grids: of their shapes.
         first, second: (n,) int64, which of them.
-        turn, shift: (n,) radians and (n, 2) pixels about the centroids, the exact search's.
-        generator: on the CPU.
+        area: (n, TURNS, 2) the scan's overlaps as shares of the smaller area.
+        shift: (n, TURNS, 2, 2) the scan's shifts in pixels.
     """
-    looked = _looked_at(curves, turn, shift, generator)
+    area, shift = area.transpose(1, 2), shift.transpose(1, 2)
+    worth = (area / area.amax((1, 2), keepdim=True).clamp(min=1e-3)) ** SHARPNESS
+    off = functional.smooth_l1_loss(curves.shift / 10, shift / 10, beta=0.5, reduction="none").sum(-1)
+    crossed = functional.smooth_l1_loss(curves.shift.flip(1) / 10, shift / 10, beta=0.5, reduction="none").sum(-1)
+    exchanged = ((crossed - off) * worth).sum(1, keepdim=True) < 0
+    near = (torch.where(exchanged, crossed, off) * worth).sum() / worth.sum()
+    said_all = torch.where(exchanged, curves.share.flip(1), curves.share)
+    said = _cross_entropy(said_all, area)
+    with torch.no_grad():
+        looked = best_of(curves.share, WATCHED)
     offered = curves.shift.flatten(1, 2).gather(1, looked[..., None].expand(-1, -1, 2))
-    said = curves.share.flatten(1).gather(1, looked).clamp(1e-5, 1 - 1e-5)
     least = torch.minimum(grids.size[first], grids.size[second])[:, None]
     share = overlaps(grids, first, second, (looked % TURNS) * (math.tau / TURNS), offered) / least
-    said_right = functional.binary_cross_entropy(said, share.detach().clamp(0, 1))
-    near = functional.smooth_l1_loss(offered[:, 0] / 10, shift / 10, beta=0.5)
-    return (1 - share).mean() + said_right + NEAR * near
+    applied = _cross_entropy(curves.share.flatten(1).gather(1, looked), share.detach())
+    return near + said + applied + (1 - share).mean()
 
 
-@torch.no_grad()
-def _looked_at(curves: Curves, turn: Tensor, shift: Tensor, generator: torch.Generator) -> Tensor:
-    """(n, 2 + WATCHED) places in the flat curves: nearest to the exact search, the curves' favourites, any."""
-    count, shifts, turns = curves.share.shape
-    here = (turn * (turns / math.tau)).round().long() % turns
-    offered = curves.shift[torch.arange(count, device=here.device), :, here]
-    nearest = (offered - shift[:, None]).norm(dim=-1).argmin(1)
-    any_one = torch.randint(shifts * turns, (count, 1), generator=generator).to(here.device)
-    return torch.cat([(nearest * turns + here)[:, None], best_of(curves.share, WATCHED), any_one], dim=1)
+def _cross_entropy(said: Tensor, share: Tensor) -> Tensor:
+    """Mean cross-entropy in nats, above the least that it can be: that of saying the share itself.
+
+    (Not `binary_cross_entropy`, which does not let NaN through to where it is noticed.)
+    """
+    share, said = share.clamp(1e-5, 1 - 1e-5), said.clamp(1e-5, 1 - 1e-5)
+    above = share * (share / said).log() + (1 - share) * ((1 - share) / (1 - said)).log()
+    return above.mean()
 
 
 class _State:
@@ -201,19 +208,18 @@ def teach(
     encoder: Encoder,
     data_train: PairData,
     data_validation: PairData,
-    poses: tuple[Tensor, Tensor],
-    resume: Path,
+    folder: Path,
     *,
     device: torch.device | str = "cpu",
+    on_lessons: Callable[[int, int], None] | None = None,
     on_progress: Callable[[AligningProgress], None] | None = None,
 ) -> tuple[Aligner, dict[str, Any]]:
-    """Train an aligner, going on from where an interrupted training with `resume` stopped.
+    """Train an aligner, going on from where an interrupted training in `folder` stopped.
 
     Args:
         encoder: whose pictures of the objects it reads; its weights do not count.
         data_train, data_validation: pairs whose metric is the overlap.
-        poses: of all their pairs, (P, 3) each: `angle_deg`, `dx`, `dy` as the exact search gives them.
-        resume: file that progress is saved in; the caller removes it when the result is safe.
+        folder: where progress is saved, in files that `sweep_aligning` removes when the result is safe.
 
     Returns:
         the averaged weights on the CPU, in evaluation mode, and facts of the training.
@@ -225,16 +231,22 @@ def teach(
     data_train.check("training", at_least=config.batch_pairs)
     data_validation.check("validation", at_least=2)
     begun = {"config": asdict(config), "data": data_facts(data_train, data_validation)}
-    device = torch.device(device)
+    device, resume = torch.device(device), folder / RESUME
+    lessons = make_lessons(
+        *(data_train, config.lessons, config.run_length, config.seed, folder / LESSONS, begun["data"]),
+        on_progress=on_lessons,
+    )
+    if len(lessons.rows) < config.batch_pairs:
+        raise InputError(f"{len(lessons.rows)} lessons do not fill a batch of {config.batch_pairs}: ask for more")
     with threads_of(config.threads):
         state = _State(config, device)
         state.load(resume, begun)
         began, first, start = state.seconds, state.step, time.perf_counter()
         while state.step < config.steps:
-            loss = _step(state, config, encoder, data_train, poses[0], device)
+            loss = _step(state, config, encoder, data_train, lessons, device)
             state.seconds = began + time.perf_counter() - start
             if state.step % config.evaluate_every == 0 or state.step == config.steps:
-                state.reached = _reached(state.kept, config, encoder, data_validation, poses[1], device)
+                state.reached = _reached(state.kept, config, encoder, data_validation, device)
                 state.save(resume, begun)
             if on_progress is not None:
                 left = (state.seconds - began) / (state.step - first) * (config.steps - state.step)
@@ -244,18 +256,19 @@ def teach(
 
 
 def _step(
-    state: _State, config: AligningConfig, encoder: Encoder, data: PairData, poses: Tensor, device: torch.device
+    state: _State, config: AligningConfig, encoder: Encoder, data: PairData, lessons: Lessons, device: torch.device
 ) -> float:
     generator = generator_of(config.seed, state.step)
-    rows = pairs_of_step(
-        data, state.step, batch_pairs=config.batch_pairs, run_length=config.run_length, seed=config.seed
-    )
-    seen = _varied(laid(data, poses, rows, device), generator)
+    epoch, row = divmod(state.step, len(lessons.rows) // config.batch_pairs)
+    places = batch_indices(len(lessons.rows), config.batch_pairs, config.run_length, config.seed, epoch)[row]
+    seen = met(data, lessons.rows.numpy()[places], device)
+    area, shift = lessons.of(places, device)
+    if torch.rand((), generator=generator) < 0.5:
+        seen, area, shift = _reflected(seen, area, shift)
     grids = Grids.of(seen.x)
-    turn, shift = about_centroids(seen.pose, grids.centre[seen.first], grids.centre[seen.second])
     with autocast(config.precision, device):
         curves = state.network(encoder.pictures(encoder.prepare(seen.x)), seen.first, seen.second, grids.size)
-    loss = aligning_loss(curves, grids, seen.first, seen.second, turn, shift, generator)
+    loss = aligning_loss(curves, grids, seen.first, seen.second, area, shift)
     if not math.isfinite(value := loss.item()):
         raise TrainingDiverged("loss of the aligner", state.step + 1)
     state.network.zero_grad()
@@ -271,25 +284,28 @@ def _step(
     return value
 
 
-def _varied(seen: Laid, generator: torch.Generator) -> Laid:
-    """Every other batch reflected."""
-    if torch.rand((), generator=generator) < 0.5:
-        return seen
-    pose = seen.pose * torch.tensor([-1.0, -1.0, 1.0], device=seen.pose.device)
-    return replace(seen, x=seen.x.flip(-1), pose=pose)
+def _reflected(seen: Met, area: Tensor, shift: Tensor) -> tuple[Met, Tensor, Tensor]:
+    """The same lessons with left and right exchanged."""
+    back = -torch.arange(TURNS, device=area.device) % TURNS
+    mirrored = shift[:, back] * torch.tensor([-1.0, 1.0], device=shift.device)
+    return replace(seen, x=seen.x.flip(-1)), area[:, back], mirrored
 
 
 @torch.inference_mode()
-def _reached(
-    network: Aligner, config: AligningConfig, encoder: Encoder, data: PairData, poses: Tensor, device: torch.device
-) -> float:
+def _reached(network: Aligner, config: AligningConfig, encoder: Encoder, data: PairData, device: torch.device) -> float:
     """Share of the true overlap that the curves' favourite reaches, mean over validation pairs from the first on."""
     shares = []
     for start in range(0, min(len(data), config.evaluate_pairs), 100):
-        seen = laid(data, poses, np.arange(start, min(start + 100, len(data))), device)
+        seen = met(data, np.arange(start, min(start + 100, len(data))), device)
         grids = Grids.of(seen.x)
         with autocast(config.precision, device):
             curves = network(encoder.pictures(encoder.prepare(seen.x)), seen.first, seen.second, grids.size)
         turn, shift, _ = offers(curves, 1)
         shares.append(overlaps(grids, seen.first, seen.second, turn, shift)[:, 0] / seen.value)
     return float(torch.cat(shares).mean())
+
+
+def sweep_aligning(folder: Path) -> None:
+    """Remove what a training that is done needed to go on."""
+    for name in (RESUME, LESSONS):
+        (folder / name).unlink(missing_ok=True)

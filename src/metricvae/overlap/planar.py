@@ -24,7 +24,7 @@ from metricvae.errors import InputError
 from metricvae.overlap.kernels import LEVELS, Grey, Points, foreground, grey, measure, overlap_at, polish, shrink
 from metricvae.overlap.outlines import Outline, ascend, chords, trace
 from metricvae.overlap.records import Overlap, Pose
-from metricvae.overlap.scan import Spectra, pitch, scan, spectra
+from metricvae.overlap.scan import APART, SAMPLES, Spectra, correlate, peaks, pitch, scan, spectra
 
 SOLVER = 3
 """Counts the versions of the search whose answers differ; labels of different ones are not mixed."""
@@ -201,6 +201,45 @@ def first_steps(size: int, effort: Effort) -> npt.NDArray[np.float64]:
     """Lengths of the first steps uphill on a canvas of `size` pixels: radians, pixels, pixels."""
     _, cell = pitch(size, effort.waves)
     return np.array([0.7 * math.pi / effort.angles, 0.3 * cell, 0.3 * cell])
+
+
+def climb(a: Prepared, b: Prepared, frames: Frames, rounds: int) -> Frames:
+    """Poses of `b` walked uphill a few steps along the smaller shape's outline, the best first, (k, 3)."""
+    if a.area > b.area:
+        return inverse(climb(b, a, inverse(frames), rounds))
+    coarse, fine = (a.outline(length) for length in chord_lengths(max(a.mask.shape)))
+    walked = np.array(frames)
+    reached = ascend(coarse, fine, b.image, walked, first_steps(max(a.mask.shape), Effort()), rounds)
+    return walked[np.argsort(-reached, kind="stable")]
+
+
+@dataclass(frozen=True)
+class TurnCurve:
+    """The overlap against the turn: what the scan sees of a pair.
+
+    Attributes:
+        area: (turns, 2) float32 pixels, at the two best shifts of each turn; 0 where there is but one.
+        shift: (turns, 2, 2) float32 pixels right and down, of the second centroid from the first.
+    """
+
+    area: npt.NDArray[np.float32]
+    shift: npt.NDArray[np.float32]
+
+
+def turn_curve(a: Prepared, b: Prepared, effort: Effort) -> TurnCurve:
+    """The overlap of `a` with `b` at `effort.angles` turns of `b`, each at its two best shifts of the coarse grid.
+
+    Both are reduced to long waves and shifts to whole cells, so areas are a few percent too low.
+
+    Raises:
+        InputError: as `solve`.
+    """
+    check_pair(a, b)
+    sampled, cell = pitch(max(a.mask.shape), effort.waves)
+    reach = min(math.ceil(max(a.radius, b.radius) / cell), effort.waves)
+    height, shift = peaks(correlate(a.spectra(2, effort.waves), b.spectra(effort.angles, effort.waves), reach), APART)
+    area = height * np.float32((sampled / (SAMPLES * effort.waves * LEVELS)) ** 2)
+    return TurnCurve(np.maximum(area, 0), shift.astype(np.float32) * np.float32(cell))
 
 
 def chord_lengths(size: int) -> tuple[int, int]:
