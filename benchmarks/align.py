@@ -29,7 +29,7 @@ from metricvae.inference.align import Alignments, best_offer, judged
 from metricvae.overlap.planar import Effort, Frames, Overlap, Prepared, solve
 from metricvae.pairs import DataSet, LabelPlan
 
-TRIES, STEPS = (1, 2, 4, 8, 16), (0, 6)
+TRIES, STEPS = (1, 4, 8, 16, 24), (0, 8)
 EFFORTS = {
     "angles 36, waves 18, climbs 4, finishes 1": Effort(angles=36, waves=18, climbs=4, finishes=1),
     "angles 48, waves 18, climbs 12, finishes 2": Effort(angles=48, waves=18, climbs=12, finishes=2),

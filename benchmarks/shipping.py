@@ -8,12 +8,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from metricvae.cli import main as metricvae
+from metricvae.inference.align import FILE as ALIGNER
+from metricvae.inference.bank import FILE as BANK
+from metricvae.inference.bank import add_bank
 from metricvae.inference.reference import FILE as REFERENCE
 from metricvae.model.checkpoints import CONFIG, SHIPPED, WEIGHTS, load_model
+from metricvae.pairs import read_dataset
 
 
 def ship(
-    description: str | None, name: str, label: Sequence[str], training: Mapping[str, int], *, data: str, model: str
+    description: str | None,
+    name: str,
+    label: Sequence[str],
+    training: Mapping[str, int],
+    *,
+    data: str,
+    model: str,
+    aligner: Sequence[str] = (),
 ) -> None:
     """Make the model `name`, of the preset of that name.
 
@@ -23,6 +34,7 @@ def ship(
         label: arguments of `metricvae label`, but for the folder.
         training: what differs from the preset.
         data, model: folders in the work folder.
+        aligner: options of `metricvae train --aligner`; none for a model without one.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
@@ -32,10 +44,15 @@ def ship(
     changes = [word for field, value in training.items() for word in (f"--training.{field}", str(value))]
     _run(["label", *label, "--out", str(pairs)])
     _run(["train", str(pairs), "--preset", name, "--device", options.device, "--out", str(made), *changes])
+    if aligner:
+        _run(["train", str(pairs), "--aligner", str(made), "--device", options.device, *aligner])
+    if load_model(made).config.head.name == "inner_product" and not (made / BANK).exists():
+        add_bank(made, read_dataset(pairs))
     target = SHIPPED / name
     target.mkdir(parents=True, exist_ok=True)
-    for file in (CONFIG, WEIGHTS, REFERENCE, "README.md"):
-        shutil.copyfile(made / file, target / file)
+    for file in (CONFIG, WEIGHTS, REFERENCE, ALIGNER, BANK, "README.md"):
+        if (made / file).exists():
+            shutil.copyfile(made / file, target / file)
     load_model(name)
 
 

@@ -106,7 +106,8 @@ def test_offers_are_local_maxima_between_the_turns():
     share = torch.stack([0.5 + 0.3 * torch.cos(angle - 0.71), 0.4 + 0.3 * torch.cos(2 * angle - 0.2)])[None]
     shift = torch.stack([angle, -angle], dim=-1).expand(1, 2, -1, -1)
     turn, moved, said = offers(Curves(share, shift), 3)
-    np.testing.assert_allclose(turn[0].numpy()[[0, *(1 + turn[0, 1:].argsort())]], [0.71, 0.1, 0.1 + math.pi], atol=2e-3)
+    assert turn[0, 0].item() == pytest.approx(0.71, abs=2e-3)
+    np.testing.assert_allclose(turn[0, 1:].sort().values.numpy(), [0.1, 0.1 + math.pi], atol=2e-3)
     np.testing.assert_allclose(moved[0, :, 0].numpy(), turn[0].numpy(), atol=1e-3)
     np.testing.assert_allclose(said[0].numpy(), [0.8, 0.7, 0.7], atol=2e-3)
     assert best_of(share, 1).shape == (1, 1)
@@ -313,26 +314,12 @@ def test_align_at_the_command_line(taught: Path, pictures: Path, capsys: pytest.
     assert float(lines[2].split(",")[2]) == pytest.approx(said["overlap"], abs=0.01)
 
 
-def test_a_search_from_offers_at_the_command_line(taught: Path, pictures: Path, capsys: pytest.CaptureFixture[str]):
-    pair = [str(pictures / "l.png"), str(pictures / "moved.png")]
-    assert main(["solve", *pair, "--json"]) == 0
-    exact = json.loads(capsys.readouterr().out)
-    assert main(["solve", *pair, "--proposals", str(taught), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert 0.5 * exact["overlap"] < said["overlap"] <= exact["overlap"] * 1.0005
-    out = pictures / "out.csv"
-    pairs = ["--pairs", str(pictures / "pairs.csv"), "--out", str(out)]
-    assert main(["solve", *pairs, "--proposals", str(taught)]) == 0
-    assert len(out.read_text().splitlines()) == 4
-
-
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (["align", "halves", "A", "B"], "never taught"),
         (["align", "MODEL", "A", "B", "--tries", "0"], "at least 1"),
         (["align", "MODEL", "--pairs", "L", "--out", "x.csv", "--picture", "x.png"], "leave one of them out"),
-        (["solve", "A", "B", "--proposals", "MODEL", "--join"], "leave one out"),
         (["train", "DATA"], "expected --out"),
         (["train", "DATA", "--out", "x", "--aligner", "MODEL"], "not both"),
         (["train", "DATA", "--aligner", "MODEL", "--aligning.steps", "0"], "expected 1 or more"),

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from metricvae.inference import Predictor
+from metricvae.inference.align import Alignments
 from metricvae.model.checkpoints import SHIPPED, load_model
 from metricvae.objects import draw
 from metricvae.objects.halves import cut
+from metricvae.overlap import Prepared, solve
 
 NAMES = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
 MOST_BYTES = 8_000_000
@@ -40,3 +42,12 @@ def test_the_model_of_halves_knows_partners_from_strangers() -> None:
     match = np.arange(96) < 48
     assert np.mean(np.equal(np.asarray(said.match), match)) > 0.85
     assert np.mean(said.value[match]) > 0.6 > 0.4 > np.mean(said.value[~match])
+
+
+def test_the_aligner_lays_unseen_shapes_nearly_as_well_as_the_search() -> None:
+    shapes = [Prepared(shape.mask) for shape in draw("mixed", 60, seed=99)]
+    aligner = Alignments(Predictor.load("overlap"))
+    pairs = list(zip(shapes[::2], shapes[1::2], strict=True))
+    reached = np.array([aligner.align(a, b).overlap.area / solve(a, b).area for a, b in pairs])
+    assert reached.mean() > 0.98
+    assert reached.max() < 1.0005

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def _align_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     pair_options(parser)
-    parser.add_argument("--tries", type=int, default=16, help="motions that are applied, the best of which is told")
+    parser.add_argument("--tries", type=int, default=24, help="motions that are applied, the best of which is told")
     parser.add_argument("--steps", type=int, default=8, help="steps uphill of each; 0 takes the network's word")
     parser.add_argument("--picture", metavar="FILE.png", help="with A B: draw B on A")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from metricvae.progress import progress
 
 if TYPE_CHECKING:
     from metricvae.overlap import Overlap
-    from metricvae.overlap.planar import Frames
 
 
 def _solve_options(parser: Parser, _: Sequence[str]) -> None:
@@ -26,7 +25,6 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
     )
     parser.add_argument("--cells", type=int, default=2_000_000, help="give a proof up after so many boxes of motions")
     parser.add_argument("--join", action="store_true", help="two halves: where their edges fit best, not their overlap")
-    parser.add_argument("--proposals", metavar="MODEL", help="walk uphill from what `align` offers, instead of a scan")
     parser.add_argument("--workers", type=int, help="processes; default all cores")
 
 
@@ -34,21 +32,18 @@ def _solve(options: Namespace) -> Fields:
     from metricvae.overlap.many import solve_files
     from metricvae.pairs.lists import read_pair_list, write_rows
 
-    if options.proposals is not None and (options.join or options.certify is not None):
-        raise InputError("--proposals are for the plain search, got --join or --certify with it: leave one out")
     if options.join:
         return _join(options)
     if options.certify is not None:
         return _certify(options)
     if not wants_list(options):
-        files = [(Path(options.a), Path(options.b))]
-        found = next(solve_files(files, proposals=_proposals(options, files), fit=options.fit))
+        found = next(solve_files([(Path(options.a), Path(options.b))], fit=options.fit))
         document = _overlap_document(found)
         return say(options, document, columns(document))
     listed = read_pair_list(Path(options.pairs))
     files = [(listed.files[i], listed.files[j]) for i, j in zip(listed.first, listed.second, strict=True)]
     rows = []
-    answers = solve_files(files, proposals=_proposals(options, files), fit=options.fit, workers=options.workers)
+    answers = solve_files(files, fit=options.fit, workers=options.workers)
     with progress() as step:
         step("solving pairs", 0, len(files))
         for names, found in zip(listed.names, answers, strict=True):
@@ -58,16 +53,6 @@ def _solve(options: Namespace) -> Fields:
     write_rows(Path(options.out), ["a", "b", "overlap", "angle_deg", "dx", "dy"], rows)
     document = {"pairs": len(rows), "out": options.out}
     return say(options, document, f"{len(rows)} pairs solved, written to {options.out}")
-
-
-def _proposals(options: Namespace, files: Sequence[tuple[Path, Path]]) -> Iterator[Frames] | None:
-    """Where to begin with each pair, if a model is to say it."""
-    if options.proposals is None:
-        return None
-    from metricvae.cli.align import aligner_of
-    from metricvae.inference.align import offers_of_files
-
-    return offers_of_files(aligner_of(options.proposals, "auto"), files, fit=options.fit)
 
 
 def _overlap_document(found: Overlap) -> Fields:
@@ -111,10 +96,7 @@ def _join(options: Namespace) -> Fields:
 
 SOLVE = Verb(
     "the exact maximum overlap of two silhouettes, or of a list of pairs",
-    (
-        "A B [--fit] [--certify EPS | --join | --proposals MODEL]",
-        "--pairs pairs.csv --out out.csv [--fit] [--proposals MODEL] [--workers N]",
-    ),
+    ("A B [--fit] [--certify EPS | --join]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
     _solve_options,
     _solve,
 )

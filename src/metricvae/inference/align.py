@@ -2,8 +2,7 @@
 
 An aligner (`metricvae.model.aligner`) says for a pair of codes which motions lay the second shape best on the first.
 Each is walked a few steps uphill and applied to the pixels, and the best one is the answer: its overlap is a fact,
-whatever the network believed, and can only be less than the maximum. A search that starts from the offers
-(`metricvae.overlap.planar.solve`) ends there.
+whatever the network believed, and can only be less than the maximum.
 """
 
 from __future__ import annotations
@@ -32,14 +31,11 @@ from metricvae.overlap.records import Overlap
 
 FILE = "aligner.safetensors"
 
-TRIES = 16
+TRIES = 24
 """Offers that are applied."""
 
 STEPS = 8
 """Steps uphill of each."""
-
-PROPOSED = 24
-"""Offers that a search begins from."""
 
 COMPARED_AT_ONCE = 256
 
@@ -195,27 +191,11 @@ def align_files(
     """
     codes = aligner.encode(lambda i: read_image(files[i], fit=fit), len(files), on_progress=on_encoded)
     shape = functools.lru_cache(maxsize=KEPT)(lambda i: Prepared(read_image(files[i], fit=fit)))
-    for a, b, frames, share in _each(aligner, codes, first, second, tries):
-        yield judged(shape(a), shape(b), frames, share, steps)
-
-
-def offers_of_files(aligner: Alignments, pairs: Sequence[tuple[Path, Path]], *, fit: bool = False) -> Iterator[Frames]:
-    """Where a search for the overlap of each pair of images may begin, (`PROPOSED`, 3) each."""
-    files = list(dict.fromkeys(path for pair in pairs for path in pair))
-    place = {path: i for i, path in enumerate(files)}
-    codes = aligner.encode(lambda i: read_image(files[i], fit=fit), len(files))
-    first, second = np.array([[place[path] for path in pair] for pair in pairs], dtype=np.int64).T
-    return (frames for _, _, frames, _ in _each(aligner, codes, first, second, PROPOSED))
-
-
-def _each(
-    aligner: Alignments, codes: AngleCodes, first: Rows, second: Rows, count: int
-) -> Iterator[tuple[int, int, Frames, npt.NDArray[np.float64]]]:
-    """Pairs with their offers and what these promise."""
     for start in range(0, len(first), COMPARED_AT_ONCE):
         ends = first[start : start + COMPARED_AT_ONCE], second[start : start + COMPARED_AT_ONCE]
-        made = aligner.offers(codes, *ends, count)
-        yield from zip(*(end.tolist() for end in ends), made.frames, made.share, strict=True)
+        made = aligner.offers(codes, *ends, tries)
+        for a, b, frames, share in zip(*(end.tolist() for end in ends), made.frames, made.share, strict=True):
+            yield judged(shape(a), shape(b), frames, share, steps)
 
 
 def best_offer(a: Prepared, b: Prepared, frames: Frames) -> Overlap:

@@ -12,6 +12,7 @@ import torch
 from metricvae.errors import InputError
 from metricvae.files import write_text
 from metricvae.inference.align import write_aligner
+from metricvae.inference.bank import add_bank
 from metricvae.inference.card import model_card
 from metricvae.inference.conformal import check_enough
 from metricvae.inference.evaluate import calibrate
@@ -22,6 +23,7 @@ from metricvae.model.batches import PairData
 from metricvae.model.checkpoints import LoadedModel, annotate, load_model
 from metricvae.model.features import OnPrepare
 from metricvae.model.logs import Progress
+from metricvae.model.metrics import InnerProduct
 from metricvae.model.settings import TrainingConfig
 from metricvae.model.training import train
 from metricvae.objects.splits import Split
@@ -62,6 +64,8 @@ def fit(
         learned["start"] = {"model": start.folder.name, "sha256": start.sha256, "facts": start.facts}
     annotate(folder, facts=learned)
     calibrate(folder, data)
+    if isinstance(model.head, InnerProduct):
+        add_bank(folder, data)
     loaded = load_model(folder)
     write_text(Path(folder) / "README.md", model_card(loaded, training))
     return loaded.facts

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from metricvae.objects.images import read_image
-from metricvae.overlap.planar import Effort, Frames, Prepared, solve
+from metricvae.overlap.planar import Effort, Prepared, solve
 from metricvae.overlap.records import Overlap
 from metricvae.overlap.workers import worker_pool
 
@@ -18,36 +17,23 @@ KEPT = 512
 
 
 def solve_files(
-    pairs: Sequence[tuple[Path, Path]],
-    effort: Effort | None = None,
-    *,
-    proposals: Iterable[Frames] | None = None,
-    fit: bool = False,
-    workers: int | None = None,
+    pairs: list[tuple[Path, Path]], effort: Effort | None = None, *, fit: bool = False, workers: int | None = None
 ) -> Iterator[Overlap]:
     """Maximum overlaps of pairs of image files, in the order of `pairs`, as they become known.
-
-    Args:
-        pairs: of files.
-        effort: how hard to search.
-        proposals: for each pair where to begin (`metricvae.overlap.planar.solve`); None scans.
-        fit: scale and centre images of other sizes.
-        workers: processes; default all cores.
 
     Raises:
         InputError: an image that cannot be used, fewer than one worker, or one was killed.
     """
     work = functools.partial(_solve_file_pair, effort, fit)
-    starts = itertools.repeat(None) if proposals is None else proposals
     if len(pairs) <= PAIRS_A_TASK:
-        yield from map(work, pairs, starts)
+        yield from map(work, pairs)
         return
     with worker_pool(workers) as pool:
-        yield from pool.map(work, pairs, starts, chunksize=PAIRS_A_TASK)
+        yield from pool.map(work, pairs, chunksize=PAIRS_A_TASK)
 
 
-def _solve_file_pair(effort: Effort | None, fit: bool, pair: tuple[Path, Path], proposals: Frames | None) -> Overlap:
-    return solve(_prepared(pair[0], fit), _prepared(pair[1], fit), effort, proposals)
+def _solve_file_pair(effort: Effort | None, fit: bool, pair: tuple[Path, Path]) -> Overlap:
+    return solve(_prepared(pair[0], fit), _prepared(pair[1], fit), effort)
 
 
 @functools.lru_cache(maxsize=KEPT)

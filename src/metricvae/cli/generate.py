@@ -1,0 +1,254 @@
+"""`metricvae generate`: shapes that match a set of requirements, or lie between or around others."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import Namespace
+
+from metricvae.cli.common import about, say
+from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.errors import InputError
+from metricvae.progress import Step, progress
+
+if TYPE_CHECKING:
+    from metricvae.inference.answers import Generated
+    from metricvae.inference.bank import Bank
+    from metricvae.inference.between import Between
+    from metricvae.inference.predict import Predictor
+    from metricvae.inference.requirements import Requirement
+    from metricvae.objects.silhouettes import Mask
+
+ANSWERS, SHEET = "answers.json", "sheet.png"
+
+LONGEST_NAME = 14
+"""Letters of a file's name in pictures."""
+
+
+def _generate_options(parser: Parser, _: Sequence[str]) -> None:
+    parser.add_argument("model", help="folder, or the name of a model that ships")
+    parser.add_argument(
+        *("--require", "-r"),
+        action="append",
+        metavar="R",
+        help="A.png=1783, A.png>=1500, area=4000, like:A.png>=0.7, match:H.png, plausible",
+    )
+    parser.add_argument("--between", nargs=2, metavar=("A", "B"), help="shapes on the way from A to B instead")
+    parser.add_argument("--around", metavar="A", help="shapes in a plane of codes about A instead")
+    parser.add_argument("-n", "--n", type=int, default=16, help="how many")
+    parser.add_argument("--out", required=True, help="folder for answers, answers.json, sheet.png")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other answers")
+    parser.add_argument("--seconds", type=float, default=30.0, help="give up after so long")
+    parser.add_argument("--against", metavar="DATASET", help="drop copies of its training shapes, too")
+    parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+
+
+def _generate(options: Namespace) -> Fields:
+    from metricvae.files import require_free_folder
+    from metricvae.inference import Predictor
+
+    asked = [options.require is not None, options.between is not None, options.around is not None]
+    if sum(asked) != 1:
+        raise InputError(f"got {sum(asked)} of --require, --between and --around: give one of the three")
+    require_free_folder(Path(options.out), ANSWERS, "set of answers")
+    predictor = Predictor.load(options.model)
+    with about(options.model):
+        make = _required if asked[0] else _between if asked[1] else _around
+        return make(options, predictor)
+
+
+def _required(options: Namespace, predictor: Predictor) -> Fields:
+    import torch
+
+    from metricvae.inference.answers import mean_closeness
+    from metricvae.inference.bounds import bounds_of
+    from metricvae.inference.generate import generate
+    from metricvae.inference.requirements import parse_requirement
+
+    read = functools.cache(functools.partial(_read, options))
+    requirements = [parse_requirement(text, read) for text in options.require]
+    bounds_of(requirements)
+    with progress() as step:
+        against = _against(options, predictor, step)
+        start = time.perf_counter()
+        answers = generate(
+            *(predictor, requirements, options.n),
+            generator=torch.Generator().manual_seed(_seed(options)),
+            seconds=options.seconds,
+            against=against,
+            on_progress=lambda done, total: step("shapes that hold", done, total),
+        )
+        seconds = time.perf_counter() - start
+    files = _write_masks(options, [one.mask for one in answers])
+    document: Fields = {
+        "requirements": [str(one) for one in requirements],
+        "asked": options.n,
+        "answers": [_answer(one, file) for one, file in zip(answers, files, strict=True)],
+        "mean_iou": mean_closeness([one.mask for one in answers]),
+        "bank": predictor.loaded.calibration.get("bank", {}).get("shapes", 0),
+        "seed": options.seed,
+        "seconds": seconds,
+    }
+    _write(options, document, _sheet(requirements, answers))
+    return say(options, document, _words(options, document, answers))
+
+
+def _read(options: Namespace, path: str) -> Mask:
+    from metricvae.objects.images import read_image
+
+    return read_image(Path(path), fit=options.fit)
+
+
+def _seed(options: Namespace) -> int:
+    seed = int(options.seed)
+    if not 0 <= seed < 2**63:
+        raise InputError(f"the seed is {seed}: expected 0 or more, below 2^63")
+    return seed
+
+
+def _against(options: Namespace, predictor: Predictor, step: Step) -> Bank | None:
+    if options.against is None:
+        return None
+    from metricvae.inference.bank import make_bank
+    from metricvae.pairs.dataset import read_dataset
+
+    data = read_dataset(Path(options.against))
+    return make_bank(predictor, data, None, on_progress=lambda done, total: step("encoding shapes", done, total))
+
+
+def _write_masks(options: Namespace, masks: Sequence[Mask]) -> list[str]:
+    """Write the answers, in place of those of an earlier run; their file names."""
+    from metricvae.files import write_bytes
+    from metricvae.objects.images import encode_png
+
+    folder = Path(options.out)
+    for old in folder.glob("answer-*.png"):
+        old.unlink()
+    names = [f"answer-{place:02d}.png" for place in range(1, len(masks) + 1)]
+    for name, mask in zip(names, masks, strict=True):
+        write_bytes(folder / name, encode_png(mask))
+    return names
+
+
+def _write(options: Namespace, document: Fields, sheet: bytes) -> None:
+    from metricvae.files import write_bytes, write_json
+
+    write_bytes(Path(options.out) / SHEET, sheet)
+    write_json(Path(options.out) / ANSWERS, document)
+
+
+def _answer(one: Generated, file: str) -> Fields:
+    return {
+        "file": file,
+        "area": one.area,
+        "predicted": {str(value.requirement): value.predicted for value in one.values},
+        "verified": {str(value.requirement): value.verified for value in one.values},
+        "novelty": one.novelty,
+        "nearest": None if one.nearest is None else {"id": one.nearest.id, "iou": one.nearest.iou},
+    }
+
+
+def _sheet(requirements: Sequence[Requirement], answers: Sequence[Generated]) -> bytes:
+    from metricvae.experiments.pictures import Laid, draw_answers
+    from metricvae.inference.bounds import shapes_of
+
+    shapes = shapes_of(requirements)
+    laid = []
+    for one in answers:
+        poses = {
+            value.requirement.mask.tobytes(): value.pose for value in one.values if hasattr(value.requirement, "mask")
+        }
+        lines = [line for value in one.values if (line := _line(value))]
+        laid.append(Laid(one.mask, [poses.get(mask.tobytes()) for _, mask in shapes], lines))
+    return draw_answers([(_short(name), mask) for name, mask in shapes], laid)
+
+
+def _line(value: Any) -> str:
+    """What was verified, in a few words."""
+    from metricvae.inference.requirements import Area, Like, Match, OverlapWith
+
+    name = _short(getattr(value.requirement, "name", ""))
+    match value.requirement:
+        case OverlapWith():
+            return f"{name} {value.verified:,.0f} px"
+        case Area():
+            return f"area {value.verified:,.0f} px"
+        case Like():
+            return f"like {name} {value.verified:.2f}"
+        case Match():
+            return f"match {value.predicted:.0%}, fit {value.verified:.1f}"
+    return f"novelty {value.verified:.2f}"
+
+
+def _short(path: str) -> str:
+    """The name of a file as it is written beside a picture."""
+    stem = Path(path).stem
+    return stem if len(stem) <= LONGEST_NAME else f"{stem[: LONGEST_NAME - 1]}\u2026"
+
+
+def _words(options: Namespace, document: Fields, answers: Sequence[Generated]) -> str:
+    """The answers in a line each, and what is to be said of them all."""
+    lines = []
+    for row, one in zip(document["answers"], answers, strict=True):
+        near = "" if one.nearest is None else f", closest known shape at {one.nearest.iou:.2f}"
+        lines.append(f"{row['file']}  {'; '.join(map(_line, one.values))}{near}")
+    if len(answers) < options.n:
+        lines.append(f"{len(answers)} of {options.n} were found: give more --seconds or loosen a requirement")
+    if not document["bank"]:
+        lines.append("the model carries no bank of shapes: codes were drawn from its reference alone")
+    return "\n".join([*lines, f"verified by the exact search, drawn in {Path(options.out) / SHEET}"])
+
+
+def _between(options: Namespace, predictor: Predictor) -> Fields:
+    from metricvae.experiments.pictures import Laid, draw_answers
+    from metricvae.inference.between import between
+
+    ends = [_read(options, path) for path in options.between]
+    steps = between(predictor, ends[0], ends[1], options.n)
+    names = [f"{letter}  {_short(path)}" for letter, path in zip("AB", options.between, strict=True)]
+    files = _write_masks(options, [one.mask for one in steps])
+    rows = [_step(one, file, options.between) for one, file in zip(steps, files, strict=True)]
+    laid = [Laid(one.mask, one.poses, _step_lines(one)) for one in steps]
+    document: Fields = {"between": list(options.between), "answers": rows}
+    _write(options, document, draw_answers(list(zip(names, ends, strict=True)), laid))
+    lines = [f"{row['file']}  {'; '.join(_step_lines(one))}" for row, one in zip(rows, steps, strict=True)]
+    return say(options, document, "\n".join([*lines, f"drawn in {Path(options.out) / SHEET}"]))
+
+
+def _step(one: Between, file: str, names: Sequence[str]) -> Fields:
+    predicted, verified = (dict(zip("ab", pair, strict=True)) for pair in (one.predicted, one.verified))
+    return {"file": file, "share": one.share, "predicted": predicted, "verified": verified}
+
+
+def _step_lines(one: Between) -> list[str]:
+    pairs = zip("AB", one.predicted, one.verified, strict=True)
+    return [f"{name} {verified:,.0f}, predicted {said:,.0f}" for name, said, verified in pairs]
+
+
+def _around(options: Namespace, predictor: Predictor) -> Fields:
+    from metricvae.experiments.pictures import draw_plane
+    from metricvae.inference.between import around
+
+    plane = around(predictor, _read(options, options.around))
+    labels = ("first direction, standard deviations", "second direction, standard deviations")
+    offsets = plane.offsets.tolist()
+    document: Fields = {"around": options.around, "offsets": offsets, "iou": plane.closeness.tolist()}
+    _write(options, document, draw_plane(plane.pictures, across=offsets, down=offsets, labels=labels))
+    best = f"closeness to the shape from {plane.closeness.min():.2f} to {plane.closeness.max():.2f}"
+    return say(options, document, f"{best}, drawn in {Path(options.out) / SHEET}")
+
+
+GENERATE = Verb(
+    "make shapes that match a set of requirements, each verified exactly",
+    (
+        "MODEL --require A.png=1783 [--require ...] [-n 16] --out DIR",
+        "MODEL --between A B [-n 8] --out DIR",
+        "MODEL --around A --out DIR",
+    ),
+    _generate_options,
+    _generate,
+)

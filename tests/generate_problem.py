@@ -1,0 +1,33 @@
+"""Shapes to ask about, and a checker of answers that shares nothing with the search but `solve` itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from metricvae.inference.requirements import Area, Like, OverlapWith, Plausible, Requirement
+from metricvae.objects import draw
+from metricvae.objects.silhouettes import Mask
+from metricvae.overlap import Prepared, solve
+
+QUERIES = [shape.mask for shape in draw("mixed", 40, seed=4242) if shape.area >= 2_000][:6]
+
+
+def faults_of(mask: Mask, requirements: Sequence[Requirement], least: int = 300) -> list[str]:
+    """What an answer misses, the shapes solved the other way round than the search does."""
+    faults = [] if ndimage.label(mask, structure=np.ones((3, 3)))[1] == 1 else ["in pieces"]
+    area = float(mask.sum())
+    faults += ["too small"] if area < least else []
+    for one in requirements:
+        if isinstance(one, Area):
+            held = one.span.holds(area)
+        elif isinstance(one, OverlapWith | Like):
+            value = solve(Prepared(one.mask), Prepared(mask)).area
+            union = float(one.mask.sum()) + area - value
+            held = one.span.holds(value if isinstance(one, OverlapWith) else value / union)
+        else:
+            held = isinstance(one, Plausible)
+        faults += [] if held else [f"misses {one}"]
+    return faults
