@@ -28,10 +28,19 @@ from scipy import ndimage
 from metricvae.errors import InputError
 from metricvae.files import read_json, write_bytes, write_json
 from metricvae.inference import Predictor
-from metricvae.inference.answers import COPY, LOOKED_AT_AGAINST, Generated, mean_closeness, nearest
 from metricvae.inference.bank import Bank, make_bank
-from metricvae.inference.generate import generate
-from metricvae.inference.requirements import Area, Like, Match, OverlapWith, Plausible, Requirement, Span, near
+from metricvae.inference.generation import generate
+from metricvae.inference.generation.answers import COPY, LOOKED_AT_AGAINST, Generated, mean_closeness, nearest
+from metricvae.inference.generation.requirements import (
+    Area,
+    Like,
+    Match,
+    OverlapWith,
+    Plausible,
+    Requirement,
+    Span,
+    near,
+)
 from metricvae.model.checkpoints import read_tensors, write_tensors
 from metricvae.objects import draw, split_of
 from metricvae.objects.halves import cut

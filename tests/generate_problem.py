@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from metricvae.inference.requirements import Area, Like, OverlapWith, Plausible, Requirement
+from metricvae.inference.generation.requirements import Area, Like, OverlapWith, Plausible, Requirement
 from metricvae.objects import draw
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap import Prepared, solve

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from metricvae.errors import InputError
-from metricvae.inference.bounds import MOST_AREA, bounds_of, shapes_of
-from metricvae.inference.requirements import (
+from metricvae.inference.generation.bounds import MOST_AREA, bounds_of, shapes_of
+from metricvae.inference.generation.requirements import (
     Area,
     Like,
     Match,

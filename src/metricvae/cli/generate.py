@@ -16,11 +16,11 @@ from metricvae.errors import InputError
 from metricvae.progress import Step, progress
 
 if TYPE_CHECKING:
-    from metricvae.inference.answers import Generated
     from metricvae.inference.bank import Bank
-    from metricvae.inference.between import Between
+    from metricvae.inference.generation.answers import Generated
+    from metricvae.inference.generation.between import Between
+    from metricvae.inference.generation.requirements import Requirement
     from metricvae.inference.predict import Predictor
-    from metricvae.inference.requirements import Requirement
     from metricvae.objects.silhouettes import Mask
 
 ANSWERS, SHEET = "answers.json", "sheet.png"
@@ -64,10 +64,10 @@ def _generate(options: Namespace) -> Fields:
 def _required(options: Namespace, predictor: Predictor) -> Fields:
     import torch
 
-    from metricvae.inference.answers import mean_closeness
-    from metricvae.inference.bounds import bounds_of
-    from metricvae.inference.generate import generate
-    from metricvae.inference.requirements import parse_requirement
+    from metricvae.inference.generation import generate
+    from metricvae.inference.generation.answers import mean_closeness
+    from metricvae.inference.generation.bounds import bounds_of
+    from metricvae.inference.generation.requirements import parse_requirement
 
     read = functools.cache(functools.partial(_read, options))
     requirements = [parse_requirement(text, read) for text in options.require]
@@ -154,7 +154,7 @@ def _answer(one: Generated, file: str) -> Fields:
 
 def _sheet(requirements: Sequence[Requirement], answers: Sequence[Generated]) -> bytes:
     from metricvae.experiments.pictures import Laid, draw_answers
-    from metricvae.inference.bounds import shapes_of
+    from metricvae.inference.generation.bounds import shapes_of
 
     shapes = shapes_of(requirements)
     laid = []
@@ -169,7 +169,7 @@ def _sheet(requirements: Sequence[Requirement], answers: Sequence[Generated]) ->
 
 def _line(value: Any) -> str:
     """What was verified, in a few words."""
-    from metricvae.inference.requirements import Area, Like, Match, OverlapWith
+    from metricvae.inference.generation.requirements import Area, Like, Match, OverlapWith
 
     name = _short(getattr(value.requirement, "name", ""))
     match value.requirement:
@@ -205,7 +205,7 @@ def _words(options: Namespace, document: Fields, answers: Sequence[Generated]) -
 
 def _between(options: Namespace, predictor: Predictor) -> Fields:
     from metricvae.experiments.pictures import Laid, draw_answers
-    from metricvae.inference.between import between
+    from metricvae.inference.generation.between import between
 
     ends = [_read(options, path) for path in options.between]
     steps = between(predictor, ends[0], ends[1], options.n)
@@ -231,7 +231,7 @@ def _step_lines(one: Between) -> list[str]:
 
 def _around(options: Namespace, predictor: Predictor) -> Fields:
     from metricvae.experiments.pictures import draw_plane
-    from metricvae.inference.between import around
+    from metricvae.inference.generation.between import around
 
     plane = around(predictor, _read(options, options.around))
     labels = ("first direction, standard deviations", "second direction, standard deviations")

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from metricvae.errors import InputError
-from metricvae.inference.aims import Floats
 from metricvae.inference.bank import Bank
-from metricvae.inference.bounds import Bounds
-from metricvae.inference.candidates import Found
-from metricvae.inference.measured import Measured, closeness
+from metricvae.inference.generation.aims import Floats
+from metricvae.inference.generation.bounds import Bounds
+from metricvae.inference.generation.candidates import Found
+from metricvae.inference.generation.measured import Measured, closeness
+from metricvae.inference.generation.requirements import Area, Like, Match, OverlapWith, Plausible, Requirement
 from metricvae.inference.predict import Encoded, Predictor
-from metricvae.inference.requirements import Area, Like, Match, OverlapWith, Plausible, Requirement
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.planar import Prepared, solve
 from metricvae.overlap.records import Pose

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from metricvae.errors import InputError
-from metricvae.inference.requirements import Area, Like, Match, OverlapWith, Requirement, Span
+from metricvae.inference.generation.requirements import Area, Like, Match, OverlapWith, Requirement, Span
 from metricvae.objects.silhouettes import SIZE, Mask
 from metricvae.overlap.planar import Prepared, solve
 

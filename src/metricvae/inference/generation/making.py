@@ -1,8 +1,7 @@
 """Shapes that match a set of requirements, each verified by the exact search.
 
-What cannot be met is refused before anything is searched for (`metricvae.inference.bounds`). Candidates are then made
-(`metricvae.inference.candidates`) until enough of them hold; copies of known shapes are dropped, and those are chosen
-that differ most (`metricvae.inference.answers`).
+What cannot be met is refused before anything is searched for (`bounds`). Candidates are then made (`candidates`) until
+enough of them hold; copies of known shapes are dropped, and those are chosen that differ most (`answers`).
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from collections.abc import Callable, Sequence
 import torch
 
 from metricvae.errors import InputError
-from metricvae.inference.answers import Generated, Judge
 from metricvae.inference.bank import Bank
-from metricvae.inference.bounds import bounds_of
-from metricvae.inference.candidates import Search
-from metricvae.inference.missing import missing_halves
+from metricvae.inference.generation.answers import Generated, Judge
+from metricvae.inference.generation.bounds import bounds_of
+from metricvae.inference.generation.candidates import Search
+from metricvae.inference.generation.missing import missing_halves
+from metricvae.inference.generation.requirements import Match, Requirement
 from metricvae.inference.predict import Predictor
-from metricvae.inference.requirements import Match, Requirement
 
 SECONDS = 30.0
 """That a search takes, at most."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.inference.bounds import Bounds
-from metricvae.inference.requirements import Span, near
+from metricvae.inference.generation.bounds import Bounds
+from metricvae.inference.generation.requirements import Span, near
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.planar import Prepared, move_mask, solve
 from metricvae.overlap.records import Overlap

@@ -16,14 +16,14 @@ from scipy import ndimage
 from scipy.special import expit
 
 from metricvae.errors import InputError
-from metricvae.inference.aims import Floats, Linear, linear, starts
-from metricvae.inference.answers import Generated, Judge, Value
-from metricvae.inference.bounds import LEAST_HALF
-from metricvae.inference.candidates import Found, Search
-from metricvae.inference.measured import closeness
+from metricvae.inference.generation.aims import Floats, Linear, linear, starts
+from metricvae.inference.generation.answers import Generated, Judge, Value
+from metricvae.inference.generation.bounds import LEAST_HALF
+from metricvae.inference.generation.candidates import Found, Search
+from metricvae.inference.generation.measured import closeness
+from metricvae.inference.generation.requirements import Match
+from metricvae.inference.generation.reshape import cut_out, logits_of
 from metricvae.inference.predict import Predictor
-from metricvae.inference.requirements import Match
-from metricvae.inference.reshape import cut_out, logits_of
 from metricvae.objects.silhouettes import SIZE, Mask
 from metricvae.overlap.edges import Edge
 from metricvae.overlap.joins import join

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from metricvae.errors import InputError
 from metricvae.inference.bank import Bank
-from metricvae.inference.bounds import LEAST_AREA, Bounds
+from metricvae.inference.generation.bounds import LEAST_AREA, Bounds
+from metricvae.inference.generation.requirements import Span
 from metricvae.inference.predict import Predictor
 from metricvae.inference.reference import Reference
-from metricvae.inference.requirements import Span
 from metricvae.model.metrics import InnerProduct
 
 Floats = npt.NDArray[np.float64]

@@ -1,10 +1,10 @@
 """Candidates: from codes that promise what is asked for, by pictures, to shapes that hold.
 
 1. **Codes.** Candidates begin near codes of real shapes and are moved, as little as will do, to where the predicted
-   overlaps and area are what was asked for (`metricvae.inference.aims`).
+   overlaps and area are what was asked for (`metricvae.inference.generation.aims`).
 2. **Closed loop.** They are decoded and measured exactly, and the codes moved once more by what was missed.
 3. **Pixels.** What is still off is mended in the picture: of all pixels, those change of which the decoder is least
-   sure (`metricvae.inference.reshape`), and the exact search looks again.
+   sure (`metricvae.inference.generation.reshape`), and the exact search looks again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from metricvae.inference.aims import (
+from metricvae.inference.bank import bank_of
+from metricvae.inference.generation.aims import (
     MOST_TRIED,
     TRIED,
     Floats,
@@ -27,11 +28,10 @@ from metricvae.inference.aims import (
     promises,
     starts,
 )
-from metricvae.inference.bank import bank_of
-from metricvae.inference.bounds import LEAST_AREA, Bounds
-from metricvae.inference.measured import Measured, laid, measure
+from metricvae.inference.generation.bounds import LEAST_AREA, Bounds
+from metricvae.inference.generation.measured import Measured, laid, measure
+from metricvae.inference.generation.reshape import Condition, condition, cut_out, likeliest, logits_of, without
 from metricvae.inference.predict import Predictor
-from metricvae.inference.reshape import Condition, condition, cut_out, likeliest, logits_of, without
 from metricvae.objects.silhouettes import Mask
 
 REPAIRS = 5

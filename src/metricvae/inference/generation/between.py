@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from metricvae.errors import InputError
-from metricvae.inference.aims import Floats, require_generator
-from metricvae.inference.measured import closeness
+from metricvae.inference.generation.aims import Floats, require_generator
+from metricvae.inference.generation.measured import closeness
+from metricvae.inference.generation.reshape import cut_out, logits_of
 from metricvae.inference.predict import Predictor
-from metricvae.inference.reshape import cut_out, logits_of
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.planar import Prepared, solve
 from metricvae.overlap.records import Overlap, Pose
