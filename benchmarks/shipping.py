@@ -10,10 +10,8 @@ from pathlib import Path
 from metricvae.cli import main as metricvae
 from metricvae.inference.align import FILE as ALIGNER
 from metricvae.inference.bank import FILE as BANK
-from metricvae.inference.bank import add_bank
 from metricvae.inference.reference import FILE as REFERENCE
 from metricvae.model.checkpoints import CONFIG, SHIPPED, WEIGHTS, load_model
-from metricvae.pairs import read_dataset
 
 
 def ship(
@@ -46,8 +44,6 @@ def ship(
     _run(["train", str(pairs), "--preset", name, "--device", options.device, "--out", str(made), *changes])
     if aligner:
         _run(["train", str(pairs), "--aligner", str(made), "--device", options.device, *aligner])
-    if load_model(made).config.head.name == "inner_product" and not (made / BANK).exists():
-        add_bank(made, read_dataset(pairs))
     target = SHIPPED / name
     target.mkdir(parents=True, exist_ok=True)
     for file in (CONFIG, WEIGHTS, REFERENCE, ALIGNER, BANK, "README.md"):
