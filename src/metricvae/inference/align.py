@@ -113,14 +113,11 @@ class Alignments:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> AngleCodes:
         """Codes of `count` shapes; `mask_of(i)` gives the (200, 200) mask of the i-th."""
-        spectra, sizes, done = [], [], 0
-        for x, features in self.predictor.prepared(mask_of, count):
+        spectra, sizes = [], []
+        for x, features in self.predictor.prepared(mask_of, count, on_progress):
             pictures = self.predictor.model.encoder.pictures(features)
             spectra.append(self.network.spectra(self.network.encode(pictures)))
             sizes.append(x.sum((1, 2, 3)))
-            done += len(x)
-            if on_progress is not None:
-                on_progress(done, count)
         return AngleCodes(torch.cat(spectra), torch.cat(sizes))
 
     @torch.inference_mode()

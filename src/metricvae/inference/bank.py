@@ -22,8 +22,8 @@ from metricvae.errors import InputError
 from metricvae.files import atomic_path, check_sha256, sha256_of
 from metricvae.inference.predict import Predictor
 from metricvae.model.checkpoints import annotate
-from metricvae.objects.silhouettes import SIZE, Mask
-from metricvae.pairs.dataset import DataSet
+from metricvae.objects.silhouettes import Mask
+from metricvae.pairs.dataset import DataSet, unpacked
 
 FILE = "shapes.parquet"
 
@@ -54,7 +54,7 @@ class Bank:
 
     def mask(self, index: int) -> Mask:
         """The (SIZE, SIZE) mask of one shape."""
-        return _unpacked(self.packed[index])
+        return unpacked(self.packed[index])
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
@@ -126,10 +126,6 @@ def add_bank(folder: Path, data: DataSet) -> None:
     """Give the finished model in a folder a bank of the data it was trained on."""
     bank = make_bank(Predictor.load(folder), data)
     annotate(folder, calibration={"bank": bank.write(Path(folder))})
-
-
-def _unpacked(bits: Bytes) -> Mask:
-    return np.unpackbits(bits)[: SIZE * SIZE].reshape(SIZE, SIZE)
 
 
 def _areas(packed: Bytes) -> torch.Tensor:

@@ -92,22 +92,27 @@ class Predictor:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Encoded:
         """Codes of `count` objects; `mask_of(i)` gives the (200, 200) mask of the i-th: few are in memory at once."""
-        codes, sizes, novelty, done = [], [], [], 0
-        for x, features in self.prepared(mask_of, count):
+        codes, sizes, novelty = [], [], []
+        for x, features in self.prepared(mask_of, count, on_progress):
             codes.append(self.model.encode_features(features).mean)
             sizes.append(x.sum((1, 2, 3)))
             novelty.append(self._novelty(features))
-            done += len(x)
-            if on_progress is not None:
-                on_progress(done, count)
         return Encoded(torch.cat(codes), torch.cat(sizes), torch.cat(novelty))
 
-    def prepared(self, mask_of: Callable[[int], Mask], count: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Objects, (m, 1, 200, 200), and their features as the encoder takes them, some at a time."""
+    def prepared(
+        self, mask_of: Callable[[int], Mask], count: int, on_progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Objects, (m, 1, 200, 200), and their features as the encoder takes them, some at a time.
+
+        `on_progress` is told how many of how many the caller is done with.
+        """
         for start in range(0, count, ENCODED_AT_ONCE):
-            masks = np.stack([mask_of(i) for i in range(start, min(start + ENCODED_AT_ONCE, count))])
+            end = min(start + ENCODED_AT_ONCE, count)
+            masks = np.stack([mask_of(i) for i in range(start, end)])
             x = torch.from_numpy(masks).to(self.device).float()[:, None]
             yield x, self.model.encoder.prepare(x)
+            if on_progress is not None:
+                on_progress(end, count)
 
     def _novelty(self, features: torch.Tensor) -> torch.Tensor:
         if self.reference is None:

@@ -35,7 +35,8 @@ from metricvae.model.fields import Grids, overlaps
 from metricvae.model.lessons import Lessons, make_lessons
 from metricvae.model.optimisers import TrainingDiverged, adam_and_muon, recall, remembered
 from metricvae.model.precision import Precision, autocast, threads_of
-from metricvae.model.state import update_average
+from metricvae.model.settings import cosine_factor
+from metricvae.model.state import named, update_average
 
 RESUME = "aligner-resume.safetensors"
 
@@ -182,9 +183,8 @@ class _State:
         self.reached: float | None = None
 
     def save(self, path: Path, begun: Mapping[str, Any]) -> None:
-        tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"kept/{name}": tensor for name, tensor in self.kept.state_dict().items()}
-        tensors |= {f"optimiser/{name}": tensor for name, tensor in remembered(self.optimisers)}
+        tensors = named("network", self.network.state_dict()) | named("kept", self.kept.state_dict())
+        tensors |= named("optimiser", dict(remembered(self.optimisers)))
         counters = {"step": self.step, "seconds": self.seconds, "reached": self.reached}
         write_tensors(path, tensors, {"begun": begun, **counters})
 
@@ -274,8 +274,7 @@ def _step(
     state.network.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-    done = max(0, state.step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    factor = min(1.0, (state.step + 1) / (config.warmup_steps + 1)) * 0.5 * (1 + math.cos(math.pi * done))
+    factor = cosine_factor(state.step, config.steps, config.warmup_steps)
     for optimiser, rate in zip(state.optimisers, state.rates, strict=True):
         optimiser.param_groups[0]["lr"] = rate * factor
         optimiser.step()

@@ -114,13 +114,20 @@ class TrainingConfig:
 
 def rate_factor(config: TrainingConfig, step: int, seconds: float) -> float:
     """What the learning rates are multiplied with, `step` steps and `seconds` into training."""
-    warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
     if config.schedule == "constant":
-        return warmup
-    done = max(0.0, step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    if config.max_minutes is not None:
-        done = max(done, seconds / (60.0 * config.max_minutes))
-    return warmup * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        return _warmup(step, config.warmup_steps)
+    time_used = 0.0 if config.max_minutes is None else seconds / (60.0 * config.max_minutes)
+    return cosine_factor(step, config.steps, config.warmup_steps, time_used)
+
+
+def cosine_factor(step: int, steps: int, warmup_steps: int, time_used: float = 0.0) -> float:
+    """A rise over the warm-up, then a fall to zero along a cosine; at least the share `time_used` counts as done."""
+    done = max(time_used, max(0.0, step - warmup_steps) / max(1, steps - warmup_steps))
+    return _warmup(step, warmup_steps) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+
+
+def _warmup(step: int, warmup_steps: int) -> float:
+    return min(1.0, (step + 1) / (warmup_steps + 1))
 
 
 def seconds_left(state: TrainingState, config: TrainingConfig, seconds_a_step: float) -> float:

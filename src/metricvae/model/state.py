@@ -57,12 +57,12 @@ class TrainingState:
 
     def save(self, folder: Path) -> None:
         """Write all of it to the one file training goes on from."""
-        tensors = _named("model", self.model.state_dict()) | _named("best", self.best)
+        tensors = named("model", self.model.state_dict()) | named("best", self.best)
         if self.kept is not self.model:
-            tensors |= _named("average", self.kept.state_dict())
-        tensors |= _named("optimiser", dict(self.optimisers.tensors()))
+            tensors |= named("average", self.kept.state_dict())
+        tensors |= named("optimiser", dict(self.optimisers.tensors()))
         if self.adversary is not None:
-            tensors |= _named("adversary", dict(self.adversary.tensors()))
+            tensors |= named("adversary", dict(self.adversary.tensors()))
         counters = ("step", "best_step", "best_r2", "waited", "seconds")
         write_tensors(folder / RESUME, tensors, {name: getattr(self, name) for name in counters})
 
@@ -98,5 +98,5 @@ def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
         mine.copy_(theirs)
 
 
-def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}

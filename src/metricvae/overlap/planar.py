@@ -235,8 +235,7 @@ def turn_curve(a: Prepared, b: Prepared, effort: Effort) -> TurnCurve:
         InputError: as `solve`.
     """
     check_pair(a, b)
-    sampled, cell = pitch(max(a.mask.shape), effort.waves)
-    reach = min(math.ceil(max(a.radius, b.radius) / cell), effort.waves)
+    sampled, cell, reach = _grid(a, b, effort)
     height, shift = peaks(correlate(a.spectra(2, effort.waves), b.spectra(effort.angles, effort.waves), reach), APART)
     area = height * np.float32((sampled / (SAMPLES * effort.waves * LEVELS)) ** 2)
     return TurnCurve(np.maximum(area, 0), shift.astype(np.float32) * np.float32(cell))
@@ -249,10 +248,15 @@ def chord_lengths(size: int) -> tuple[int, int]:
 
 def _scan(a: Prepared, b: Prepared, effort: Effort) -> Frames:
     """Poses of the coarse grid, the most promising first."""
-    _, cell = pitch(max(a.mask.shape), effort.waves)
-    reach = min(math.ceil(max(a.radius, b.radius) / cell), effort.waves)
+    _, cell, reach = _grid(a, b, effort)
     turn, shift = scan(a.spectra(2, effort.waves), b.spectra(effort.angles, effort.waves), reach)
     return np.column_stack([2 * math.pi * turn / effort.angles, shift * cell])
+
+
+def _grid(a: Prepared, b: Prepared, effort: Effort) -> tuple[float, float, int]:
+    """Pixels between the scan's samples and between its shifts, and how many shifts either way let the two touch."""
+    sampled, cell = pitch(max(a.mask.shape), effort.waves)
+    return sampled, cell, min(math.ceil(max(a.radius, b.radius) / cell), effort.waves)
 
 
 def report(a: Prepared, b: Prepared, area: float, frame: npt.NDArray[np.float64]) -> Overlap:

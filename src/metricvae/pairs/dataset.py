@@ -81,7 +81,7 @@ class DataSet:
 
     def mask(self, index: int) -> Mask:
         """The (SIZE, SIZE) mask of one object."""
-        return np.unpackbits(self.packed[index])[: SIZE * SIZE].reshape(SIZE, SIZE)
+        return unpacked(self.packed[index])
 
     def rows(self, split: Split | str) -> npt.NDArray[np.int64]:
         """Indices of the pairs of one split, or of all pairs for `all`.
@@ -95,6 +95,11 @@ class DataSet:
         if not len(found):
             raise InputError(f"the data set has no {split} pairs: label more pairs, or choose another split")
         return found
+
+
+def unpacked(bits: npt.NDArray[np.uint8]) -> Mask:
+    """The (SIZE, SIZE) mask of a row of packed bits."""
+    return np.unpackbits(bits)[: SIZE * SIZE].reshape(SIZE, SIZE)
 
 
 def read_dataset(folder: Path) -> DataSet:

@@ -101,12 +101,17 @@ def promises(predictor: Predictor, bank: Bank | None, bounds: Bounds, generator:
     if bounds.targets:
         shapes = [target.shape.mask for target in bounds.targets]
         codes = predictor.encode(shapes.__getitem__, len(shapes)).codes
-        rows = codes * predictor.model.head.value(torch.ones(1), *torch.ones(2, 1)) / codes.shape[1]
+        rows = overlap_rows(predictor, codes)
         offsets = torch.zeros(len(rows))
     if bounds.asked:
         weights, offset = area_weights(predictor, bank, reference, generator)
         rows, offsets = torch.cat([rows, weights[None]]), torch.cat([offsets, offset[None]])
     return linear(reference, rows, offsets)
+
+
+def overlap_rows(predictor: Predictor, codes: Tensor) -> Tensor:
+    """Rows (k, d) whose products with a code are its predicted overlaps with the shapes of codes (k, d)."""
+    return codes * predictor.model.head.value(torch.ones(1), *torch.ones(2, 1)) / codes.shape[1]
 
 
 def area_weights(

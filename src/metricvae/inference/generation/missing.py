@@ -16,7 +16,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from metricvae.errors import InputError
-from metricvae.inference.generation.aims import Floats, Linear, linear, starts
+from metricvae.inference.generation.aims import Floats, Linear, linear, overlap_rows, starts
 from metricvae.inference.generation.answers import Generated, Judge, Value
 from metricvae.inference.generation.bounds import LEAST_HALF
 from metricvae.inference.generation.candidates import Found, Search
@@ -111,10 +111,9 @@ def missing_halves(
 def whole_promise(search: Search, half: Mask) -> Linear:
     """What codes promise of the overlap with the half, and of the area."""
     predictor = search.predictor
-    code = predictor.encode(lambda _: half, 1).codes[0]
-    row = code * predictor.model.head.value(torch.ones(1), *torch.ones(2, 1)) / len(code)
+    row = overlap_rows(predictor, predictor.encode(lambda _: half, 1).codes)
     weights, offset = search.area_weights
-    return linear(search.origins.reference, torch.stack([row, weights]), torch.stack([torch.zeros(()), offset]))
+    return linear(search.origins.reference, torch.cat([row, weights[None]]), torch.stack([torch.zeros(()), offset]))
 
 
 def whole_wishes(half: Mask, rng: np.random.Generator) -> Callable[[int], Floats]:
