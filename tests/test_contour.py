@@ -24,6 +24,7 @@ from metricvae.model.contour import (
 from metricvae.model.features import move_randomly
 from metricvae.model.metrics import CosineDistance
 from metricvae.objects import draw
+from metricvae.model.precision import threads_of
 from metricvae.objects.halves import cut
 
 CONFIG = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))
@@ -75,6 +76,14 @@ def test_on_a_circle_all_surroundings_are_alike_and_known() -> None:
         assert found[:, place, 0, 0].numpy() == pytest.approx(np.full(count, along), abs=0.12)
         assert found[:, place, 1, 0].numpy() == pytest.approx(np.full(count, -along), abs=0.12)
         assert found[:, place, :, 1].abs().mean().item() == pytest.approx(across, abs=0.06)
+
+
+def test_threads_share_the_outlines_and_change_nothing() -> None:
+    shapes = torch.from_numpy(np.stack([shape.mask for shape in draw("mixed", 40, seed=3)]))[:, None].float()
+    alone = outline_points(shapes)
+    with threads_of(2):
+        assert torch.equal(outline_points(shapes), alone)
+    assert torch.equal(torch.cat([outline_points(shape[None]) for shape in shapes]), alone)
 
 
 def test_a_cut_seen_from_outside_is_the_cut_of_the_other_piece() -> None:

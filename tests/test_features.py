@@ -78,7 +78,7 @@ def test_kept_features_are_the_live_ones_to_a_255th(config: ModelConfig) -> None
 
 
 def test_a_moved_copy_is_the_same_object_in_another_pose(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "AT_ONCE", 4)
+    monkeypatch.setitem(features.AT_ONCE, "cpu", 4)
     kept, poses, moved_poses = kept_dots(3), set(), set()
     objects, anchors = np.array([1, 2, 3, 5, 7, 8, 9]), torch.tensor([0, 2, 3, 6])
     for seed in range(20):
@@ -145,7 +145,7 @@ def test_chance_of_the_copies_is_not_that_of_any_step() -> None:
 
 
 def test_preparing_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "AT_ONCE", 4)
+    monkeypatch.setitem(features.AT_ONCE, "cpu", 4)
     seen: list[tuple[int, int]] = []
     data, encoder = dots(), build(model_config()).encoder
     for copies in (0, 1):

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,7 +36,7 @@ from metricvae.model.polar import (
     ring_weights,
     start_small,
 )
-from metricvae.overlap.outlines import spaced, trace
+from metricvae.overlap.outlines import spaced_outlines
 
 POINTS, SPACING = 192, 5.0
 """Points along the outline, at most, and pixels between them."""
@@ -45,17 +47,28 @@ STAGES = 3
 HIDDEN = 512
 """Neurons of the fully connected layers."""
 
+OUTLINES_A_THREAD = 16
+"""Outlines that are worth a thread."""
+
 OFFSETS = (1, 2, 3, 4, 6, 8, 11)
 """Neighbours to both sides that describe a point's surroundings, in points."""
 
 
 def outline_points(x: Tensor) -> Tensor:
-    """(m, 1, H, W) masks -> (m, POINTS, 4): x, y in pixels from the canvas centre, first row and size of its loop."""
-    height, width = x.shape[-2:]
+    """(m, 1, H, W) masks -> (m, POINTS, 4): x, y in pixels from the canvas centre, first row and size of its loop.
+
+    Outlines are walked by the processor, on as many threads as PyTorch has.
+    """
     masks = (x[:, 0] > 0.5).to(torch.uint8).cpu().numpy()
-    middle = (width - 1) / 2, (height - 1) / 2
-    found = [spaced(*trace(mask, *middle), SPACING, 1 << (STAGES - 1), POINTS) for mask in masks]
-    return torch.from_numpy(np.stack(found)).to(x.device)
+    parts = np.array_split(masks, min(torch.get_num_threads(), max(1, len(masks) // OUTLINES_A_THREAD)))
+    if len(parts) == 1:
+        return torch.from_numpy(_spaced(masks)).to(x.device)
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return torch.from_numpy(np.concatenate(list(pool.map(_spaced, parts)))).to(x.device)
+
+
+def _spaced(masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    return spaced_outlines(masks, SPACING, 1 << (STAGES - 1), POINTS)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ OnPrepare = Callable[[int, int], None]
 Prepare = Callable[[Tensor], Tensor]
 Rows = npt.NDArray[np.int64]
 
-AT_ONCE = 128
+AT_ONCE = {"cpu": 128, "cuda": 1024}
+"""Objects that are prepared together: as many as stay in a processor's cache, or keep a GPU busy."""
 
 
 class Features(Protocol):
@@ -71,8 +72,9 @@ class KeptFeatures:
         self.bytes = kept_as == torch.uint8
         self.kept = torch.empty((len(used), self.poses, *shape), dtype=kept_as, device=device)
         generator = generator_of(seed, 0, 1)  # no step has this: theirs are (seed, step)
-        for start in range(0, len(used), AT_ONCE):
-            rows = slice(start, start + AT_ONCE)
+        at_once = AT_ONCE.get(device.type, AT_ONCE["cpu"])
+        for start in range(0, len(used), at_once):
+            rows = slice(start, start + at_once)
             x = data.unpack(used[rows], device)
             for pose in range(self.poses):
                 shown = move(x, generator) if pose else x

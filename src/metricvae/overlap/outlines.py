@@ -201,6 +201,17 @@ def spaced(
 
 
 @compiled
+def spaced_outlines(masks: Levels, spacing: float, multiple: int, most: int) -> npt.NDArray[np.float32]:
+    """The points of `spaced` of each of the masks (m, H, W), from the canvas centre: (m, most, 4)."""
+    found = np.empty((len(masks), most, 4), np.float32)
+    middle_x, middle_y = (masks.shape[2] - 1) / 2, (masks.shape[1] - 1) / 2
+    for i in range(len(masks)):
+        nodes, starts = trace(masks[i], middle_x, middle_y)
+        found[i] = spaced(nodes, starts, spacing, multiple, most)
+    return found
+
+
+@compiled
 def _way(loop: Nodes) -> Vector:
     """(n + 1,) lengths of the way along a closed line of n nodes, from its start to each node and back to the start."""
     edges = loop.shape[1]

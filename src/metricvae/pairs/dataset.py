@@ -6,6 +6,7 @@ dx, dy, split), `card.json` (task, plan, versions, counts, SHA-256 of each file)
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from metricvae.objects.splits import SPLITS, Split
 CARD = "card.json"
 OBJECTS = "objects.parquet"
 PAIRS = "pairs.parquet"
+
+AT_ONCE = 1_000
+"""Pictures that one thread decodes in one go."""
 
 OBJECT_SCHEMA = pa.schema(
     [
@@ -119,8 +123,7 @@ def read_dataset(folder: Path) -> DataSet:
     objects, pairs = pq.read_table(folder / OBJECTS), pq.read_table(folder / PAIRS)
     ids = tuple(objects["id"].to_pylist())
     place = {name: i for i, name in enumerate(ids)}
-    images = objects["image"].combine_chunks().field("bytes")
-    packed = np.stack([np.packbits(decode_png(image.as_py())) for image in images])
+    packed = _packed(objects["image"].combine_chunks().field("bytes"))
     try:
         first, second = (np.array([place[name] for name in pairs[side].to_pylist()], dtype=np.int64) for side in "ab")
     except KeyError as error:
@@ -140,6 +143,19 @@ def read_dataset(folder: Path) -> DataSet:
         card=card,
         grade=np.array(pairs["grade"].to_pylist()) if "grade" in pairs.column_names else None,
     )
+
+
+def _packed(images: pa.BinaryArray) -> npt.NDArray[np.uint8]:
+    """(m, SIZE * SIZE / 8) bits of pictures, decoded on all cores."""
+    packed = np.empty((len(images), SIZE * SIZE // 8), np.uint8)
+
+    def decode(start: int) -> None:
+        for place, image in enumerate(images[start : start + AT_ONCE], start):
+            packed[place] = np.packbits(decode_png(image.as_py()))
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(decode, range(0, len(images), AT_ONCE)))
+    return packed
 
 
 def _read_card(path: Path) -> dict[str, Any]:
