@@ -1,0 +1,188 @@
+"""Sixteen float32 numbers handled as one in compiled code: one vector register where the processor has wide ones.
+
+Loops over poses are written with these, so that every pose costs the same and none waits for another. The processor
+that lacks registers of this width uses several narrow ones; results are the same.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import intrinsic, models, overload, register_model
+
+WIDTH = 16
+"""Numbers in one `Lanes`."""
+
+Register = Any
+"""What compiled code calls a `Lanes`."""
+
+instruction: Any = intrinsic
+"""A function of compiled code that says which instructions it stands for."""
+
+
+class Lanes(types.Type):
+    """The type, in compiled code, of `WIDTH` float32 numbers. It lives in registers only: `load` and `store` it."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Lanes")
+
+
+LANES = Lanes()
+_VECTOR = ir.VectorType(ir.FloatType(), WIDTH)
+_WHOLE = ir.VectorType(ir.IntType(32), WIDTH)
+_FLAGS = ("contract", "nsz")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _VECTOR)
+
+
+def _constant(value: float) -> ir.Constant:
+    return ir.Constant(_VECTOR, [value] * WIDTH)
+
+
+def _spread(builder: Any, number: Any) -> Any:
+    """The same number in every lane."""
+    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_WHOLE, [0] * WIDTH))
+
+
+def _call(builder: Any, name: str, *arguments: Any) -> Any:
+    """A vector instruction that LLVM knows by name."""
+    kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(arguments))
+    return builder.call(get_or_insert_function(builder.module, kind, f"{name}.v{WIDTH}f32"), arguments)
+
+
+@instruction
+def spread(typing: Any, number: Any) -> Any:
+    """A float32 in every lane."""
+    return LANES(types.float32), lambda context, builder, signature, values: _spread(builder, values[0])
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """Address of element `index` of a contiguous float32 array, as that of a vector."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
+
+
+@instruction
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """The `WIDTH` numbers from element `index` of a contiguous float32 array (n,) on."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load(_pointer(context, builder, signature.args[0], *values), align=4)
+
+    return LANES(array, types.intp), generate
+
+
+@instruction
+def store(typing: Any, array: Any, index: Any, lanes: Any) -> Any:
+    """Write `WIDTH` numbers to a contiguous float32 array (n,), from element `index` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.store(values[2], _pointer(context, builder, signature.args[0], *values[:2]), align=4)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, LANES), generate
+
+
+def _binary(work: Callable[[Any, Any, Any], Any]) -> Any:
+    """Compiled function of two lanes from the instruction that does it."""
+
+    @instruction
+    def apply(typing: Any, a: Any, b: Any) -> Any:
+        return LANES(LANES, LANES), lambda context, builder, signature, values: work(builder, *values)
+
+    return apply
+
+
+_add = _binary(lambda builder, a, b: builder.fadd(a, b, flags=_FLAGS))
+_subtract = _binary(lambda builder, a, b: builder.fsub(a, b, flags=_FLAGS))
+_multiply = _binary(lambda builder, a, b: builder.fmul(a, b, flags=_FLAGS))
+_divide = _binary(lambda builder, a, b: builder.fdiv(a, b, flags=_FLAGS))
+lower = _binary(lambda builder, a, b: _call(builder, "llvm.minnum", a, b))
+"""The lower number of two, lane by lane."""
+higher = _binary(lambda builder, a, b: _call(builder, "llvm.maxnum", a, b))
+"""The higher number of two, lane by lane."""
+
+
+def _operator(symbol: Any, apply: Any) -> None:
+    """Let `symbol` work on two lanes, and on lanes and a float32."""
+
+    @overload(symbol, strict=False)
+    def choose(a: Any, b: Any) -> Any:
+        if a == LANES and b == LANES:
+            return lambda a, b: apply(a, b)
+        if a == LANES and b == types.float32:
+            return lambda a, b: apply(a, spread(b))
+        if a == types.float32 and b == LANES:
+            return lambda a, b: apply(spread(a), b)
+        return None
+
+
+_operator(operator.add, _add)
+_operator(operator.sub, _subtract)
+_operator(operator.mul, _multiply)
+_operator(operator.truediv, _divide)
+
+
+@instruction
+def root(typing: Any, lanes: Any) -> Any:
+    """Square roots."""
+    return LANES(LANES), lambda context, builder, signature, values: _call(builder, "llvm.sqrt", values[0])
+
+
+@instruction
+def size(typing: Any, lanes: Any) -> Any:
+    """Absolute values."""
+    return LANES(LANES), lambda context, builder, signature, values: _call(builder, "llvm.fabs", values[0])
+
+
+@instruction
+def pick(typing: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
+    """`then` in the lanes where a > b, `otherwise` in the rest."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *values[:2]), *values[2:])
+
+    return LANES(LANES, LANES, LANES, LANES), generate
+
+
+_LOWEST = -126.0
+_FINE = 1.0, 0.693146967, 0.240221198, 0.0555071362, 0.00967553913, 0.00132763574
+_ROUGH = 0.999928074, 0.693260985, 0.242611122, 0.0551716691
+"""Polynomials of least largest relative error for 2 ** x on [-1/2, 1/2]."""
+
+
+def _power(builder: Any, exponent: Any, polynomial: tuple[float, ...]) -> Any:
+    """2 ** exponent for exponents up to 127, those below -126 taken as -126.
+
+    The whole part, to the nearest, goes to the exponent bits; the rest, in [-1/2, 1/2], through a polynomial.
+    """
+    exponent = _call(builder, "llvm.maxnum", exponent, _constant(_LOWEST))
+    whole = _call(builder, "llvm.rint", exponent)
+    rest = builder.fsub(exponent, whole, flags=_FLAGS)
+    value = _constant(polynomial[-1])
+    for coefficient in polynomial[-2::-1]:
+        value = builder.fadd(builder.fmul(value, rest, flags=_FLAGS), _constant(coefficient), flags=_FLAGS)
+    shift = builder.shl(builder.fptosi(whole, _WHOLE), ir.Constant(_WHOLE, [23] * WIDTH))
+    return builder.bitcast(builder.add(builder.bitcast(value, _WHOLE), shift), _VECTOR)
+
+
+@instruction
+def power(typing: Any, exponent: Any) -> Any:
+    """2 ** exponent to 2e-7 relative, for exponents up to 127; below -126 as at -126."""
+    return LANES(LANES), lambda context, builder, signature, values: _power(builder, values[0], _FINE)
+
+
+@instruction
+def rough_power(typing: Any, exponent: Any) -> Any:
+    """2 ** exponent to 1e-4 relative, else as `power`."""
+    return LANES(LANES), lambda context, builder, signature, values: _power(builder, values[0], _ROUGH)

@@ -1,0 +1,131 @@
+"""The overlay of molecules: known answers, laws, and the derivatives it climbs by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from metricvae.errors import InputError
+from metricvae.overlap.spatial import Effort, Prepared, overlap_volume, overlay, overlay_many, prepare
+from metricvae.overlap.spatial.bodies import exponents
+from metricvae.overlap.spatial.volumes import derivatives
+
+RADII = np.array([1.7, 1.55, 1.52, 1.8])
+
+
+def chain(atoms: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (n, 3) and radii (n,) of a random walk of bonds that does not fold back on itself."""
+    rng = np.random.default_rng(seed)
+    places = [np.zeros(3)]
+    while len(places) < atoms:
+        bond = rng.normal(size=3)
+        place = places[rng.integers(max(0, len(places) - 3), len(places))] + 1.5 * bond / np.linalg.norm(bond)
+        if np.linalg.norm(np.array(places) - place, axis=1).min() > 1.3:
+            places.append(place)
+    return np.array(places), rng.choice(RADII, atoms)
+
+
+def moved(places: np.ndarray, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return places @ Rotation.random(random_state=seed).as_matrix().T + 20 * rng.normal(size=3)
+
+
+def volume_at(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray], turn, shift) -> float:
+    return overlap_volume(a[0], exponents(a[1]), b[0] @ turn.T + shift, exponents(b[1]))
+
+
+def ready(count: int, atoms: int = 18) -> list[Prepared]:
+    return [prepare(*chain(atoms + seed % 5, seed)) for seed in range(count)]
+
+
+def test_two_single_atoms_have_the_closed_form():
+    found = overlay(prepare([[1.0, 2.0, 3.0]], [1.7]), prepare([[-4.0, 0.0, 9.0]], [1.52]))
+    assert found.overlap == pytest.approx(8 * (np.pi / exponents(np.array([1.7, 1.52])).sum()) ** 1.5, rel=1e-12)
+    assert found.rotation @ [-4.0, 0.0, 9.0] + found.translation == pytest.approx([1.0, 2.0, 3.0])
+
+
+def test_the_transform_gives_the_overlap_and_is_a_rotation():
+    for seed in range(5):
+        a, b = chain(20, seed), chain(16, 100 + seed)
+        found = overlay(prepare(*a), prepare(*b))
+        assert volume_at(a, b, found.rotation, found.translation) == pytest.approx(found.overlap, rel=1e-9)
+        assert found.rotation @ found.rotation.T == pytest.approx(np.eye(3), abs=1e-12)
+        assert np.linalg.det(found.rotation) == pytest.approx(1.0)
+
+
+def test_both_orders_give_the_same_score_and_inverse_motions():
+    molecules = ready(6)
+    there = overlay_many(molecules, [(0, 1), (2, 3), (4, 5)])
+    back = overlay_many(molecules, [(1, 0), (3, 2), (5, 4)])
+    assert there.overlap.tolist() == back.overlap.tolist()
+    assert there.rotation @ back.rotation == pytest.approx(np.broadcast_to(np.eye(3), (3, 3, 3)), abs=1e-12)
+    again = np.einsum("kij,kj->ki", there.rotation, back.translation) + there.translation
+    assert again == pytest.approx(np.zeros((3, 3)), abs=1e-9)
+
+
+def test_threads_do_not_change_the_answer():
+    molecules = ready(12)
+    pairs = np.random.default_rng(0).integers(0, 12, (150, 2))
+    one, two = (overlay_many(molecules, pairs, threads=threads) for threads in (1, 2))
+    assert one.overlap.tolist() == two.overlap.tolist()
+    assert one.translation.tolist() == two.translation.tolist()
+
+
+def test_a_moved_copy_lies_on_itself():
+    for seed in range(8):
+        places, radii = chain(12 + seed, seed)
+        found = overlay(prepare(places, radii), prepare(moved(places, seed), radii))
+        assert found.tanimoto == pytest.approx(1.0, abs=1e-9)
+        assert found.rotation @ moved(places, seed).T + found.translation[:, None] == pytest.approx(places.T, abs=1e-5)
+
+
+def test_the_derivatives_are_those_of_finite_differences():
+    (a, radii_a), (b, radii_b) = chain(9, 1), chain(7, 2)
+    alpha, beta, turn, shift = exponents(radii_a), exponents(radii_b), Rotation.random(random_state=3), np.full(3, 0.4)
+    slope, curve = np.empty(6), np.empty((6, 6))
+
+    def at(move: np.ndarray) -> float:
+        return overlap_volume(
+            a, alpha, b @ (Rotation.from_rotvec(move[:3]) * turn).as_matrix().T + shift + move[3:], beta
+        )
+
+    value = derivatives(a, alpha, b, beta, turn.as_matrix(), shift, slope, curve)
+    assert value == pytest.approx(at(np.zeros(6)), rel=1e-12)
+    steps = 1e-4 * np.eye(6)
+    first = [(at(s) - at(-s)) / 2e-4 for s in steps]
+    second = [[(at(s + t) - at(s - t) - at(t - s) + at(-s - t)) / 4e-8 for t in steps] for s in steps]
+    assert slope == pytest.approx(np.array(first), abs=1e-4)
+    assert curve == pytest.approx(np.array(second), abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("places", "radii"),
+    [
+        (np.zeros((0, 3)), np.zeros(0)),
+        (np.zeros((2, 2)), np.ones(2)),
+        (np.zeros((2, 3)), np.ones(3)),
+        (np.full((1, 3), np.nan), np.ones(1)),
+        (np.zeros((1, 3)), np.zeros(1)),
+    ],
+)
+def test_what_is_no_molecule_is_refused(places, radii):
+    with pytest.raises(InputError):
+        prepare(places, radii)
+
+
+@pytest.mark.parametrize("pairs", [[(0, 3)], [(-1, 0)], [(0.0, 1.0)], [(0, 1, 2)]])
+def test_pairs_that_name_no_molecules_are_refused(pairs):
+    with pytest.raises(InputError):
+        overlay_many(ready(3), pairs)
+
+
+def test_no_pairs_have_no_overlays():
+    assert len(overlay_many(ready(2), np.empty((0, 2), int))) == 0
+
+
+def test_efforts_that_make_no_sense_are_refused():
+    with pytest.raises(InputError):
+        Effort(starts=100)
+    with pytest.raises(InputError):
+        Effort(climbs=8)
