@@ -75,7 +75,13 @@ def random_motions(masks: Tensor, generator: torch.Generator, *, max_shift: floa
     Returns:
         m motions, float32, on the masks' device.
     """
-    chance = torch.rand((3, len(masks)), generator=generator, device=generator.device).to(masks.device)
+    chance = torch.rand((3, len(masks)), generator=generator, device=generator.device)
+    return motions_of(masks, chance, max_shift=max_shift)
+
+
+def motions_of(masks: Tensor, chance: Tensor, *, max_shift: float | None = None) -> Motion:
+    """The motions of `random_motions` for numbers drawn from [0, 1): (3, m), of the angle and of the shift each way."""
+    chance = chance.to(masks.device)
     angle = 360 * chance[0]
     low_x, high_x, low_y, high_y = _slack(masks, angle)
     limit = float("inf") if max_shift is None else float(max_shift)

@@ -18,6 +18,9 @@ from metricvae.pairs.card import FRONT_MATTER, split_rows
 from metricvae.pairs.dataset import OBJECTS, PAIRS
 from metricvae.pairs.ranking import accuracy, auc, best_threshold
 
+MEASURED = 50_000
+"""Pairs of a split that the baselines are measured on, at most."""
+
 _MISMATCHES = ("easy", "family", "hard")
 
 _HALVES_TEXT = (
@@ -58,18 +61,21 @@ def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
     The score of a pair is that of `size_likeness`.
 
     Args:
-        folder: the joined `objects.parquet` and `pairs.parquet`; images are read a batch at a time.
+        folder: the joined `objects.parquet` and `pairs.parquet`; images are read a batch at a time, and no more than
+            `MEASURED` training and test pairs are looked at.
 
     Returns:
         for `area` and `boundary`: `accuracy` on the test pairs, the threshold from the training pairs, and `auc_easy`,
         `auc_family`, `auc_hard` of the test matches against mismatches of that grade (None where there are none).
     """
-    ids, sizes = [], []
+    pairs = _measured(pq.read_table(folder / PAIRS, columns=["a", "b", "value", "grade", "split"]))
+    names = pc.unique(pa.chunked_array([*pairs["a"].chunks, *pairs["b"].chunks]))
+    sizes = [(0, 0)] * len(names)
     for batch in pq.ParquetFile(folder / OBJECTS).iter_batches(1024, columns=["id", "image"]):
-        ids += batch["id"].to_pylist()
-        sizes += [area_and_boundary(decode_png(image.as_py())) for image in batch["image"].field("bytes")]
-    names = pa.array(ids)
-    pairs = pq.read_table(folder / PAIRS, columns=["a", "b", "value", "grade", "split"])
+        places = pc.index_in(batch["id"], names).to_pylist()
+        for place, image in zip(places, batch["image"].field("bytes"), strict=True):
+            if place is not None:
+                sizes[place] = area_and_boundary(decode_png(image.as_py()))
     first, second = (pc.index_in(pairs[side], names).to_numpy() for side in "ab")
     match, grade = pairs["value"].to_numpy() == 1, np.array(pairs["grade"].to_pylist())
     train, test = (np.array(pairs["split"].to_pylist()) == split for split in ("train", "test"))
@@ -84,6 +90,13 @@ def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
             some = bool((grade[rows] == which).any())
             found[name][f"auc_{which}"] = round(auc(score[rows], match[rows]), 4) if some else None
     return found
+
+
+def _measured(pairs: pa.Table) -> pa.Table:
+    """The training and the test pairs, at most `MEASURED` of each, evenly spaced."""
+    parts = [pairs.filter(pc.field("split") == split) for split in ("train", "test")]
+    spaced = [np.unique(np.linspace(0, len(part) - 1, min(len(part), MEASURED)).astype(np.int64)) for part in parts]
+    return pa.concat_tables([part.take(rows) for part, rows in zip(parts, spaced, strict=True)])
 
 
 def size_likeness(

@@ -74,13 +74,17 @@ def cut_part(shapes: str, seed: int, cuts: tuple[Cut, ...], times: int, middle: 
     rows = []
     for index, shape in enumerate(_shapes(shapes, seed, start, count), start):
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, index, zlib.crc32(b"halves")])))
+        pieces: list[_Piece] = []
         for number in range(times):
             kind = cuts[rng.integers(len(cuts))]
             try:
-                pieces = cut(shape.mask, kind, rng, middle=middle)
+                masks = cut(shape.mask, kind, rng, middle=middle)
             except InputError:
                 continue
-            rows += [_half(shape, kind, number, side, piece, rng) for side, piece in zip("ab", pieces, strict=True)]
+            for side, mask in zip("ab", masks, strict=True):
+                pieces.append(_Piece(f"{shape.id}/{number}{side}", kind, number, mask, int(rng.integers(2**62))))
+        if pieces:
+            rows += _moved(shape, pieces)
     write_table(path, [pa.Table.from_pylist(rows, HALF_SCHEMA)], HALF_SCHEMA)
 
 
@@ -93,20 +97,32 @@ def _shapes(shapes: str, seed: int, start: int, count: int) -> Iterator[Silhouet
         yield Silhouette(row["id"], row["source"], row["family"], row["group"], mask)
 
 
-def _half(
-    shape: Silhouette, kind: Cut, number: int, side: str, piece: Mask, rng: np.random.Generator
-) -> dict[str, Any]:
-    """A piece in a pose of its own, as a row. The motion is what `metricvae.objects.motions` draws for it."""
+@dataclass(frozen=True)
+class _Piece:
+    """A piece where it was cut, and the seed of the motion it is to get."""
+
+    id: str
+    cut: Cut
+    number: int
+    mask: Mask
+    seed: int
+
+
+def _moved(shape: Silhouette, pieces: list[_Piece]) -> list[dict[str, Any]]:
+    """Pieces as rows, each in a pose of its own. The motions are what `metricvae.objects.motions` draws for them."""
     import torch  # here, so that those who only read pairs do without
 
-    from metricvae.objects.motions import move, random_motions
+    from metricvae.objects.motions import motions_of, move
 
-    x = torch.from_numpy(piece)[None, None].float()
-    motion = random_motions(x, torch.Generator().manual_seed(int(rng.integers(2**62))))
-    mask = (move(x, motion)[0, 0] > 0.5).numpy().astype(np.uint8)
-    moved = Silhouette(f"{shape.id}/{number}{side}", shape.source, shape.family, shape.group, mask)
-    pose = {name: round(float(getattr(motion, name)), 4) for name in ("angle_deg", "dx", "dy")}
-    return object_row(moved) | {"shape": shape.id, "cut": kind, "number": number} | pose
+    x = torch.from_numpy(np.stack([piece.mask for piece in pieces]))[:, None].float()
+    chance = [torch.rand((3, 1), generator=torch.Generator().manual_seed(piece.seed)) for piece in pieces]
+    motion = motions_of(x, torch.cat(chance, dim=1))
+    rows = []
+    for place, (piece, mask) in enumerate(zip(pieces, (move(x, motion)[:, 0] > 0.5).numpy(), strict=True)):
+        moved = Silhouette(piece.id, shape.source, shape.family, shape.group, mask.astype(np.uint8))
+        pose = {name: round(float(getattr(motion, name)[place]), 4) for name in ("angle_deg", "dx", "dy")}
+        rows.append(object_row(moved) | {"shape": shape.id, "cut": piece.cut, "number": piece.number} | pose)
+    return rows
 
 
 def shape_of(half: str) -> str:
