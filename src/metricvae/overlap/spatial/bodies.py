@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.errors import InputError
-from metricvae.overlap.spatial.climbing import Atoms
+from metricvae.overlap.spatial.groups import Atoms
 from metricvae.overlap.spatial.volumes import overlap_volume
 
 AMPLITUDE = 2.0 * math.sqrt(2.0)

@@ -1,7 +1,9 @@
 """The largest overlap volume of two molecules over all rotations and translations, and of many pairs on all cores.
 
-1. **Score.** Many rotations, spread evenly and seen from the principal axes, centre on centre.
-2. **Climb.** The best are walked uphill by damped Newton steps, sixteen at once; the best of these further.
+1. **Score.** Many rotations, spread evenly and seen from the principal axes, centre on centre and with either end
+   level; the best of the three is a start.
+2. **Climb.** The best starts are walked uphill by damped Newton steps, sixteen at once, and the best of these further;
+   of those that climb the same hill, one goes on.
 3. **Polish.** The winner takes its last steps in float64.
 
 The overlap is that of :mod:`metricvae.overlap.spatial.volumes`; :mod:`metricvae.overlap.spatial.dense` is the slow
@@ -36,8 +38,8 @@ class Effort:
         last: of these, the best are walked to the top.
     """
 
-    starts: int = 512
-    climbs: int = 64
+    starts: int = 192
+    climbs: int = 96
     kept: int = 32
     last: int = 16
 
@@ -111,13 +113,14 @@ def _searched(molecules: Sequence[Prepared], pairs: Pairs, effort: Effort, threa
     """The search for each pair, about the molecules' own axes, split over threads."""
     used, where = np.unique(pairs, return_inverse=True)
     packed, local = _packed([molecules[i] for i in used]), where.reshape(pairs.shape)
-    turns = starts(effort.starts // IMAGES)
+    turns = starts(effort.starts // IMAGES).reshape(-1, 4 * IMAGES)
     found = np.empty(len(pairs)), np.empty((len(pairs), 3, 3)), np.empty((len(pairs), 3))
 
     def work(start: int) -> None:
         part = slice(start, start + PAIRS_A_TASK)
-        counts = effort.climbs, effort.kept, effort.last
-        search_pairs(packed, local[part], turns, counts, *(column[part] for column in found))
+        search_pairs(
+            packed, local[part], turns, effort.climbs, effort.kept, effort.last, *(column[part] for column in found)
+        )
 
     tasks = range(0, len(pairs), PAIRS_A_TASK)
     if threads == 1 or len(tasks) == 1:

@@ -8,24 +8,24 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.overlap.spatial.climbing import (
+from metricvae.overlap.spatial.climbing import climb
+from metricvae.overlap.spatial.groups import (
     DAMPING,
     FIELDS,
     VALUE,
     Atoms,
     Single,
     Vector,
-    climb,
     compiled,
     pair_tables,
-    score,
-    slopes,
+    score_seats,
 )
-from metricvae.overlap.spatial.lanes import WIDTH
+from metricvae.overlap.spatial.lanes import WIDTH, load, spread, store
+from metricvae.overlap.spatial.slopes import slopes
 from metricvae.overlap.spatial.volumes import polish
 
 FIRST_DAMPING = np.float32(0.1)
-ROUNDS = 2, 3, 5
+ROUNDS = 2, 2, 4
 """Newton steps of all climbs, of those kept, and of the last."""
 
 Whole = npt.NDArray[np.int64]
@@ -62,32 +62,66 @@ def gather(groups: Single, chosen: Whole) -> Single:
     return made
 
 
+NEAR_TURN, NEAR_SHIFT = 0.1, 0.3
+"""Poses that differ by less, in radians and in angstroms, are climbing the same hill."""
+
+
+@compiled
+def distinct(groups: Single, count: int) -> Whole:
+    """As `best_of`, without poses that lie near a better one."""
+    order, held = best_of(groups, len(groups) * WIDTH), 0
+    for candidate in order:
+        alone = True
+        for other in order[:held]:
+            if near(groups, candidate, other):
+                alone = False
+                break
+        if alone:
+            order[held] = candidate
+            held += 1
+            if held == count:
+                break
+    return order[:held]
+
+
+@compiled
+def near(groups: Single, one: int, other: int) -> bool:
+    """Whether two poses (group * WIDTH + lane) climb the same hill. |cos(angle / 2)| is the product of quaternions."""
+    first, second = groups[one // WIDTH, one % WIDTH :: WIDTH], groups[other // WIDTH, other % WIDTH :: WIDTH]
+    cos, apart = np.float32(0.0), np.float32(0.0)
+    for row in range(4):
+        cos += first[row] * second[row]
+    for row in range(4, 7):
+        apart += (first[row] - second[row]) ** 2
+    return bool(abs(cos) > 1.0 - NEAR_TURN**2 / 8.0 and apart < NEAR_SHIFT**2)
+
+
 @compiled
 def search(a: Atoms, b: Atoms, turns: Single, climbs: int, kept: int, last: int) -> tuple[float, Matrix, Vector]:
     """The largest overlap found, and the rotation (3, 3) and shift (3,) of B that reach it, about the own origins.
 
     Args:
         a, b: the molecules; b moves.
-        turns: (s, 4, WIDTH) quaternions to score.
+        turns: (s, 4 * WIDTH) quaternions w, x, y, z to begin with.
         climbs, kept, last: how many of the best go on to each stage.
     """
     k, c = pair_tables(a.alpha, b.alpha)
     groups = np.zeros((len(turns), FIELDS * WIDTH), np.float32)
     trial, work = np.empty(FIELDS * WIDTH, np.float32), np.empty(27 * WIDTH, np.float32)
     for s in range(len(turns)):
-        groups[s, : 4 * WIDTH] = turns[s].ravel()
-        score(a, b, k, c, groups[s])
-    groups = gather(groups, best_of(groups, climbs))
-    for group in groups:
-        group[DAMPING * WIDTH : VALUE * WIDTH] = FIRST_DAMPING
-        slopes(a, b, k, c, group)
-        climb(a, b, k, c, group, trial, work, ROUNDS[0])
-    groups = gather(groups, best_of(groups, kept))
-    for group in groups:
-        climb(a, b, k, c, group, trial, work, ROUNDS[1])
-    groups = gather(groups, best_of(groups, last))
-    for group in groups:
-        climb(a, b, k, c, group, trial, work, ROUNDS[2])
+        for row in range(4):
+            store(groups[s], row * WIDTH, load(turns[s], row * WIDTH))
+        score_seats(a, b, k, c, groups[s], trial)
+    for stage in range(len(ROUNDS)):
+        if stage == 0:
+            groups = gather(groups, best_of(groups, climbs))
+        else:
+            groups = gather(groups, distinct(groups, kept if stage == 1 else last))
+        for s in range(len(groups)):
+            if stage == 0:
+                store(groups[s], DAMPING * WIDTH, spread(FIRST_DAMPING))
+                slopes(a, b, k, c, groups[s])
+            climb(a, b, k, c, groups[s], trial, work, ROUNDS[stage])
     turn, shift = pose_of(groups, best_of(groups, 1)[0])
     return polish(a.places, spread_out(a), b.places, spread_out(b), turn, shift)
 
@@ -98,15 +132,12 @@ def pose_of(groups: Single, index: int) -> tuple[Matrix, Vector]:
     pose = np.empty(7)
     for row in range(7):
         pose[row] = groups[index // WIDTH, row * WIDTH + index % WIDTH]
-    pose[:4] /= math.sqrt(np.sum(pose[:4] ** 2))
-    w, x, y, z = pose[:4]
-    turn = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    length = math.sqrt(pose[0] * pose[0] + pose[1] * pose[1] + pose[2] * pose[2] + pose[3] * pose[3])
+    w, x, y, z = pose[0] / length, pose[1] / length, pose[2] / length, pose[3] / length
+    turn = np.empty((3, 3))
+    turn[0, 0], turn[0, 1], turn[0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
+    turn[1, 0], turn[1, 1], turn[1, 2] = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
+    turn[2, 0], turn[2, 1], turn[2, 2] = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
     return turn, pose[4:]
 
 
@@ -151,7 +182,9 @@ def search_pairs(
     packed: Packed,
     pairs: Whole,
     turns: Single,
-    effort: tuple[int, int, int],
+    climbs: int,
+    kept: int,
+    last: int,
     overlap: Vector,
     rotation: Matrix,
     shift: Matrix,
@@ -159,4 +192,9 @@ def search_pairs(
     """`search` for pairs (k, 2) of rows of `packed`; writes `overlap` (k,), `rotation` (k, 3, 3) and `shift` (k, 3)."""
     for row in range(len(pairs)):
         a, b = unpacked(packed, pairs[row, 0]), unpacked(packed, pairs[row, 1])
-        overlap[row], rotation[row], shift[row] = search(a, b, turns, effort[0], effort[1], effort[2])
+        value, turn, move = search(a, b, turns, climbs, kept, last)
+        overlap[row] = value
+        for axis in range(3):
+            shift[row, axis] = move[axis]
+            for other in range(3):
+                rotation[row, axis, other] = turn[axis, other]

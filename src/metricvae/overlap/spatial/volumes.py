@@ -57,14 +57,16 @@ def derivatives(
     Returns:
         The overlap, cubic angstroms.
     """
-    slope[:], curve[:] = 0.0, 0.0
+    slope.fill(0.0)
+    curve.fill(0.0)
     total = 0.0
     u, g, d = np.empty(3), np.empty(3), np.empty(3)
     h, arm = np.empty((3, 3)), np.zeros((6, 3))
     for j in range(len(places_b)):
         for axis in range(3):
             u[axis] = turn[axis, 0] * places_b[j, 0] + turn[axis, 1] * places_b[j, 1] + turn[axis, 2] * places_b[j, 2]
-        g[:], h[:] = 0.0, 0.0
+        g.fill(0.0)
+        h.fill(0.0)
         for i in range(len(places_a)):
             both = alpha_a[i] + alpha_b[j]
             k, reach = alpha_a[i] * alpha_b[j] / both, math.pi / both
@@ -97,7 +99,7 @@ def derivatives(
 @compiled
 def uphill(slope: Vector, curve: Places, least: float) -> Vector:
     """(6,) Newton step, by an L D L' factorisation of -`curve` whose pivots are made positive and at least `least`."""
-    lower, pivots, step = np.eye(6), np.empty(6), slope.copy()
+    lower, pivots, step = np.empty((6, 6)), np.empty(6), slope.copy()
     for r in range(6):
         for s in range(r + 1):
             entry = -curve[r, s]
@@ -122,9 +124,10 @@ def turned(turn: Places, by: Vector) -> Places:
     angle = math.sqrt(by[0] * by[0] + by[1] * by[1] + by[2] * by[2])
     first = math.sin(angle) / angle if angle > 1e-8 else 1.0
     second = (1.0 - math.cos(angle)) / (angle * angle) if angle > 1e-4 else 0.5
-    cross = np.array([[0.0, -by[2], by[1]], [by[2], 0.0, -by[0]], [-by[1], by[0], 0.0]])
-    made = np.empty((3, 3))
-    motion = np.eye(3) + first * cross
+    made, motion = np.empty((3, 3)), np.empty((3, 3))
+    motion[0, 0], motion[1, 1], motion[2, 2] = 1.0, 1.0, 1.0
+    motion[2, 1], motion[0, 2], motion[1, 0] = first * by[0], first * by[1], first * by[2]
+    motion[1, 2], motion[2, 0], motion[0, 1] = -first * by[0], -first * by[1], -first * by[2]
     for r in range(3):
         for s in range(3):
             motion[r, s] += second * (by[r] * by[s] - (angle * angle if r == s else 0.0))
