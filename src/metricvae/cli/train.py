@@ -56,7 +56,7 @@ def _train(options: Namespace) -> Fields:
         return _train_aligner(options)
     chosen, device = preset(options.preset), device_named(options.device)
     start = None if options.start is None else load_model(options.start)
-    data = read_dataset(Path(options.dataset))
+    data = read_dataset(Path(options.dataset), workers=None)
     with progress() as step, about(options.dataset, options.out):
         facts = fit(
             data,
@@ -79,7 +79,7 @@ def _train_aligner(options: Namespace) -> Fields:
     from metricvae.inference.fit import fit_aligner
     from metricvae.pairs.dataset import read_dataset
 
-    device, data = device_named(options.device), read_dataset(Path(options.dataset))
+    device, data = device_named(options.device), read_dataset(Path(options.dataset), workers=None)
     with progress() as step, about(options.dataset, options.aligner):
         facts = fit_aligner(
             *(data, Path(options.aligner), options.aligning),
@@ -122,7 +122,7 @@ def _evaluate(options: Namespace) -> Fields:
     from metricvae.pairs.dataset import read_dataset
 
     predictor = calibrated(options)
-    data = read_dataset(Path(options.dataset))
+    data = read_dataset(Path(options.dataset), workers=None)
     with progress() as step, about(options.dataset):
         figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding shapes", done, total))
     document = dataclasses.asdict(figures)

@@ -191,9 +191,9 @@ def completed(
     first: Tensor, second: Tensor, value: Tensor, objects: int, otherwise: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """All pairs of `objects` objects, each once: the listed ones (n,) with their values, the rest with `otherwise`."""
-    known = torch.full((objects, objects), otherwise, dtype=value.dtype)
+    known = value.new_full((objects, objects), otherwise)
     known[first, second] = known[second, first] = value
-    ends = torch.triu_indices(objects, objects, 1)
+    ends = torch.triu_indices(objects, objects, 1, device=value.device)
     return ends[0], ends[1], known[ends[0], ends[1]]
 
 

@@ -114,7 +114,7 @@ def _halves() -> Preset:
         model=replace(
             overlap.model,
             encoder="contour",
-            encoder_widths=(48, 80, 128),
+            encoder_widths=(96, 160, 256),
             latent=256,
             head=CosineDistance(swapped=True),
         ),

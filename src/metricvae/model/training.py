@@ -98,9 +98,10 @@ def batch_of_step(
     anchors = choose_anchors(first, config.anchor_share, generator)
     x, x_moved = features.pairs_of(objects, anchors, generator)
     value, size = torch.from_numpy(data.values[pairs]), torch.from_numpy(data.sizes[objects])
+    anchors, first, second, value, size = (part.to(x.device) for part in (anchors, first, second, value, size))
     if data.otherwise is not None:
         first, second, value = completed(first, second, value, len(objects), data.otherwise)
-    return Batch(x, x_moved, *(part.to(x.device) for part in (anchors, first, second, value, size)))
+    return Batch(x, x_moved, anchors, first, second, value, size)
 
 
 def varied(batch: Batch, encoder: Encoder, config: TrainingConfig, generator: torch.Generator) -> Batch:

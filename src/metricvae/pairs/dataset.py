@@ -6,7 +6,6 @@ dx, dy, split), `card.json` (task, plan, versions, counts, SHA-256 of each file)
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,14 @@ from metricvae.files import check_sha256, read_json
 from metricvae.objects.images import decode_png
 from metricvae.objects.silhouettes import SIZE, Mask
 from metricvae.objects.splits import SPLITS, Split
+from metricvae.overlap.workers import worker_pool
 
 CARD = "card.json"
 OBJECTS = "objects.parquet"
 PAIRS = "pairs.parquet"
 
-AT_ONCE = 1_000
-"""Pictures that one thread decodes in one go."""
+AT_ONCE, FEW_PARTS = 1_000, 10
+"""Pictures that a process decodes in one go; twice as many parts are worth starting processes for."""
 
 OBJECT_SCHEMA = pa.schema(
     [
@@ -106,8 +106,12 @@ def unpacked(bits: npt.NDArray[np.uint8]) -> Mask:
     return np.unpackbits(bits)[: SIZE * SIZE].reshape(SIZE, SIZE)
 
 
-def read_dataset(folder: Path) -> DataSet:
+def read_dataset(folder: Path, workers: int | None = 1) -> DataSet:
     """Read and check a data-set folder.
+
+    Args:
+        folder: that `metricvae.pairs.labelling.label` wrote.
+        workers: processes that decode the pictures of a large data set; None takes all cores.
 
     Raises:
         InputError: the folder is no finished data set, a file is missing or was changed, or an object is unknown.
@@ -123,7 +127,7 @@ def read_dataset(folder: Path) -> DataSet:
     objects, pairs = pq.read_table(folder / OBJECTS), pq.read_table(folder / PAIRS)
     ids = tuple(objects["id"].to_pylist())
     place = {name: i for i, name in enumerate(ids)}
-    packed = _packed(objects["image"].combine_chunks().field("bytes"))
+    packed = _packed(objects["image"].combine_chunks().field("bytes"), workers)
     try:
         first, second = (np.array([place[name] for name in pairs[side].to_pylist()], dtype=np.int64) for side in "ab")
     except KeyError as error:
@@ -145,17 +149,21 @@ def read_dataset(folder: Path) -> DataSet:
     )
 
 
-def _packed(images: pa.BinaryArray) -> npt.NDArray[np.uint8]:
-    """(m, SIZE * SIZE / 8) bits of pictures, decoded on all cores."""
+def _packed(images: pa.BinaryArray, workers: int | None) -> npt.NDArray[np.uint8]:
+    """(m, SIZE * SIZE / 8) bits of pictures."""
+    starts = range(0, len(images), AT_ONCE)
+    if len(starts) < 2 * FEW_PARTS or workers == 1:
+        return _decoded(images.to_pylist())
     packed = np.empty((len(images), SIZE * SIZE // 8), np.uint8)
-
-    def decode(start: int) -> None:
-        for place, image in enumerate(images[start : start + AT_ONCE], start):
-            packed[place] = np.packbits(decode_png(image.as_py()))
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(decode, range(0, len(images), AT_ONCE)))
+    with worker_pool(workers) as pool:
+        parts = pool.map(_decoded, (images[start : start + AT_ONCE].to_pylist() for start in starts))
+        for start, part in zip(starts, parts, strict=True):
+            packed[start : start + AT_ONCE] = part
     return packed
+
+
+def _decoded(images: list[bytes]) -> npt.NDArray[np.uint8]:
+    return np.stack([np.packbits(decode_png(image)) for image in images])
 
 
 def _read_card(path: Path) -> dict[str, Any]:
