@@ -6,6 +6,7 @@ Importing this needs no extra; the functions that need RDKit or gemmi (the extra
 from metricvae.objects.molecules.blocks import mol_block, write_sdf
 from metricvae.objects.molecules.conformers import conform
 from metricvae.objects.molecules.densities import density, density_on
+from metricvae.objects.molecules.fragments import draw, stream, stream_smiles
 from metricvae.objects.molecules.listing import Record, records
 from metricvae.objects.molecules.maps import DensityMap, read_map, write_map
 from metricvae.objects.molecules.readers import Skipped, molecule_of, read, read_one
@@ -21,6 +22,7 @@ __all__ = [
     "conform",
     "density",
     "density_on",
+    "draw",
     "mol_block",
     "molecule_of",
     "radii_of",
@@ -28,6 +30,8 @@ __all__ = [
     "read_map",
     "read_one",
     "records",
+    "stream",
+    "stream_smiles",
     "write_map",
     "write_sdf",
 ]

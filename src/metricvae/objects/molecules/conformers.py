@@ -81,7 +81,7 @@ def _embed(mol: Mol, seed: int, count: int) -> list[int]:
 
 
 def _ways(geometry: Any) -> Iterator[Any]:
-    """From the best to the most forgiving: ETKDG, from random coordinates, without its preferences, come what may."""
+    """From the best to the most forgiving: ETKDG; from random coordinates; without preferences; with rough bounds."""
     yield geometry.ETKDGv3()
     random = geometry.ETKDGv3()
     random.useRandomCoords = True
@@ -90,7 +90,7 @@ def _ways(geometry: Any) -> Iterator[Any]:
     plain.useRandomCoords = True
     yield plain
     last = geometry.EmbedParameters()
-    last.useRandomCoords, last.ignoreSmoothingFailures, last.enforceChirality = True, True, False
+    last.useRandomCoords, last.ignoreSmoothingFailures = True, True
     yield last
 
 

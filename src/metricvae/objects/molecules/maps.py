@@ -95,6 +95,7 @@ def read_map(path: Path | str) -> DensityMap:
         _exactly(file, extension, "extended header")
         kind = np.dtype(MODES[int(header["mode"])]).newbyteorder(header.dtype["mode"].byteorder)
         content = _exactly(file, int(np.prod(size)) * kind.itemsize, "values")
+        file.read(_PIECE)  # the end of a gzipped file, where its checksum is compared
     stored = np.frombuffer(content, dtype=kind).reshape(size[::-1])  # sections, rows, columns
     # File axis 2 - k holds the axis that column, row, section k has; the axes x, y, z are looked up in turn.
     values = np.ascontiguousarray(stored.transpose([2 - order.index(axis) for axis in (0, 1, 2)]), dtype=np.float32)

@@ -141,6 +141,17 @@ def _parsed(record: Record) -> Mol:
         raise InputError(f"the record is not a whole {format_name}: correct or remove it")
     if mol.GetNumAtoms() == 0:
         raise InputError("the record has no atoms: remove it")
+    return mol if record.kind == "sdf" else _with_implied_hydrogens(mol)
+
+
+def _with_implied_hydrogens(mol: Mol) -> Mol:
+    """A molecule of a mol2 block; where it left all hydrogens out, RDKit took their places for radicals."""
+    atoms = list(mol.GetAtoms())
+    if not any(atom.GetAtomicNum() == 1 for atom in atoms):
+        for atom in atoms:
+            atom.SetNoImplicit(False)
+            atom.SetNumRadicalElectrons(0)
+        mol.UpdatePropertyCache()
     return mol
 
 

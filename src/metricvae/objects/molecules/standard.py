@@ -60,7 +60,9 @@ def parent_of(mol: Mol) -> Mol:
         check_elements([atom.GetAtomicNum() for atom in parent.GetAtoms() if atom.GetSymbol() != "H"])
         try:
             chem.SanitizeMol(parent)
-            parent = _uncharger().uncharge(chem.RemoveAllHs(parent, sanitize=False))
+            if any(atom.GetAtomicNum() == 1 for atom in parent.GetAtoms()):
+                parent = chem.RemoveAllHs(parent)
+            parent = _uncharger().uncharge(parent)
             for atom in parent.GetAtoms():
                 atom.SetAtomMapNum(0)
             chem.SanitizeMol(parent)

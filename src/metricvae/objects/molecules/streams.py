@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from metricvae.errors import InputError
 
@@ -17,12 +16,51 @@ LONGEST_LINE = 2**20
 
 _GZIP = b"\x1f\x8b"
 
+_PIECE = 2**16
+
 
 @dataclass(frozen=True)
 class Fault:
     """What stands in the place of a line that cannot be had, and why."""
 
     reason: str
+
+
+class Unpacked(io.RawIOBase):
+    """The bytes in a gzipped file, up to the damage where there is some: Python's own reader keeps the last back."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.packed, self.member = file, b"", zlib.decompressobj(31)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill some of a buffer; how much, 0 at the end.
+
+        Raises:
+            EOFError: the file ends before its last member does.
+            zlib.error: the bytes are no gzip.
+        """
+        while True:
+            if self.member.eof:
+                self.packed = (self.member.unused_data or self.file.read(_PIECE)).lstrip(b"\0")
+                if not self.packed:
+                    return 0
+                self.member = zlib.decompressobj(31)
+            content = self.member.decompress(self.packed, len(buffer))
+            self.packed = self.member.unconsumed_tail
+            if content:
+                buffer[: len(content)] = content
+                return len(content)
+            if not self.packed and not self.member.eof:
+                self.packed = self.file.read(_PIECE)
+                if not self.packed:
+                    raise EOFError("it ends in the middle of a gzip member")
 
 
 def open_bytes(path: Path | str) -> BinaryIO:
@@ -41,7 +79,7 @@ def open_bytes(path: Path | str) -> BinaryIO:
         packed = file.peek(2)[:2] == _GZIP
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}): check its permissions") from error
-    return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=file))) if packed else file
+    return cast(BinaryIO, io.BufferedReader(Unpacked(file))) if packed else file
 
 
 def lines(path: Path | str) -> Iterator[str | Fault]:
