@@ -19,16 +19,23 @@ if TYPE_CHECKING:
 
 
 def _label_options(parser: Parser, _: Sequence[str]) -> None:
-    parser.add_argument("task", choices=["overlap", "halves"], help="what to label")
-    parser.add_argument("--objects", required=True, help="glyphs, procedural, mixed, or a folder of images")
+    parser.add_argument("task", choices=["overlap", "halves", "molecules"], help="what to label")
+    parser.add_argument(
+        "--objects",
+        required=True,
+        help="glyphs, procedural, mixed, or a folder of images; fragments, or a file of molecules",
+    )
     parser.add_argument("--pairs", type=int, required=True, help="how many pairs")
     parser.add_argument("--seed", type=int, default=0, help="the same plan with the same seed gives the same bytes")
     parser.add_argument("--out", required=True, help="folder of the data set")
-    parser.add_argument("--partners", type=int, help="overlap: how many others each shape meets; default: 7")
-    parser.add_argument("--check", type=int, help="overlap: pairs to check against the dense search, for the card")
+    parser.add_argument(
+        "--partners", type=int, help="how many others each object meets; default: 7 shapes, 15 molecules"
+    )
+    parser.add_argument("--check", type=int, help="pairs to check against a better search, for the card")
     parser.add_argument("--cuts", help="halves: straight,zigzag,curved or some of them; default: zigzag,curved")
     parser.add_argument("--times", type=int, help="halves: how often each shape is cut, at least; default: 2")
     parser.add_argument("--middle", action="store_true", help="halves: cut through the centroid, not anywhere")
+    parser.add_argument("--molecules", type=int, help="molecules: take at most so many of the file")
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
     parser.add_argument("--device", default="cpu", help="cpu: all its cores; cuda: pairs by the thousand on a card")
     parser.add_argument("--ray", metavar="ADDRESS", help="work on a Ray cluster: its address, or local to start one")
@@ -55,27 +62,35 @@ def _label(options: Namespace) -> Fields:
     return say(options, card, text)
 
 
+OWN = {
+    "overlap": ("partners", "check", "fit"),
+    "halves": ("cuts", "middle", "times", "fit"),
+    "molecules": ("partners", "check", "molecules"),
+}
+"""Options that a task takes beside those of all."""
+
+
 def _label_plan(options: Namespace, *, batched: bool) -> Plan:
     from metricvae.pairs.labelling import HalvesPlan, LabelPlan
+    from metricvae.pairs.molecules import MoleculesPlan
 
-    common: dict[str, Any] = {name: getattr(options, name) for name in ("objects", "pairs", "seed", "fit")}
-    own = {
-        "overlap": {"partners": options.partners, "check": options.check},
-        "halves": {
-            "cuts": options.cuts and tuple(options.cuts.split(",")),
-            "middle": options.middle or None,
-            "times": options.times,
-        },
-    }
-    given = {task: {name: value for name, value in one.items() if value is not None} for task, one in own.items()}
-    for task, one in given.items():
-        if one and task != options.task:
-            raise InputError(f"--{next(iter(one))} is for {task}, got {options.task}: leave it out")
-    if options.task == "overlap":
-        return LabelPlan(**common, **given["overlap"], batched=batched)
-    if batched:
-        raise InputError("--device is for overlap: halves need no search, leave it out")
-    return HalvesPlan(**common, **given["halves"])
+    given: dict[str, Any] = {name: getattr(options, name) for name in sorted(set().union(*OWN.values()))}
+    given = {name: value for name, value in given.items() if value not in (None, False)}
+    for name in given:
+        if name not in OWN[options.task]:
+            tasks = " and ".join(task for task, own in OWN.items() if name in own)
+            raise InputError(f"--{name} is for {tasks}, got {options.task}: leave it out")
+    common = {name: getattr(options, name) for name in ("objects", "pairs", "seed")}
+    if batched and options.task != "overlap":
+        raise InputError(f"--device is for overlap, got {options.task}: leave it out")
+    match options.task:
+        case "overlap":
+            return LabelPlan(**common, **given, batched=batched)
+        case "molecules":
+            return MoleculesPlan(**common, **given)
+    if "cuts" in given:
+        given["cuts"] = tuple(given["cuts"].split(","))
+    return HalvesPlan(**common, **given)
 
 
 LABEL = Verb(
@@ -83,6 +98,7 @@ LABEL = Verb(
     (
         "overlap --objects SOURCE --pairs N --out DATASET [--seed N] [--fit] [--workers N]",
         "halves --objects SOURCE --pairs N --out DATASET [--cuts KINDS] [--middle] [--seed N] [--fit]",
+        "molecules --objects fragments|FILE --pairs N --out DATASET [--molecules N] [--seed N]",
     ),
     _label_options,
     _label,

@@ -85,15 +85,16 @@ def distributions(folder: Path) -> dict[str, Any]:
     turns = np.histogram(angle, bins=np.arange(-180, 181, TURN))[0]
     return {
         "quantiles": list(QUANTILES),
-        "value": _quantiles(value),
-        "area": _quantiles(area),
-        "covered": _quantiles(value / np.minimum(area[first], area[second])),
+        "value": quantiles_of(value),
+        "area": quantiles_of(area),
+        "covered": quantiles_of(value / np.minimum(area[first], area[second])),
         "angle_classes": turns.tolist(),
         "duplicate_objects": copies,
     }
 
 
-def _quantiles(numbers: npt.NDArray[np.float64]) -> list[float]:
+def quantiles_of(numbers: npt.NDArray[np.float64]) -> list[float]:
+    """The `QUANTILES` of some numbers."""
     return [round(float(number), 4) for number in np.quantile(numbers, QUANTILES)]
 
 

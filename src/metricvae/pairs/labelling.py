@@ -36,6 +36,18 @@ from metricvae.pairs.cluster import ray_pool
 from metricvae.pairs.dataset import CARD, OBJECT_SCHEMA, OBJECTS, PAIR_SCHEMA, PAIRS
 from metricvae.pairs.halves_card import halves_baselines, halves_readme
 from metricvae.pairs.halving import HALF_PAIR_SCHEMA, HALF_SCHEMA, SHAPES_A_BLOCK, cut_part, lacking, pair_table
+from metricvae.pairs.molecules import (
+    FRAGMENTS,
+    OVERLAY_SCHEMA,
+    MoleculesPlan,
+    conform_part,
+    count_skipped,
+    joined,
+    list_records,
+    overlay_part,
+    thorough_part,
+)
+from metricvae.pairs.molecules_card import molecule_distributions, molecules_readme
 from metricvae.pairs.parts import (
     Work,
     check_part,
@@ -45,10 +57,11 @@ from metricvae.pairs.parts import (
     run_parts,
     write_table,
 )
-from metricvae.pairs.sampling import check_enough, lacking_splits, objects_needed, plan_blocks
+from metricvae.pairs.sampling import Block, check_enough, lacking_splits, objects_needed, plan_blocks
 
 PARTS = ".parts"
-SHAPES = "shapes.parquet"
+SHAPES, RECORDS = "shapes.parquet", "records.parquet"
+SKIPPED = "skipped.csv"
 PLAN = "plan.json"
 OBJECTS_A_PART = 256
 MORE_OBJECTS = 64
@@ -123,7 +136,7 @@ class HalvesPlan:
     task: str = "halves"
 
 
-Plan = LabelPlan | HalvesPlan
+Plan = LabelPlan | HalvesPlan | MoleculesPlan
 
 
 def label(
@@ -160,26 +173,73 @@ def label(
         if isinstance(plan, HalvesPlan):
             _cut_shapes(plan, parts, pool, report)
             return _finish_halves(plan, facts, folder)
+        if isinstance(plan, MoleculesPlan):
+            return _finish_molecules(facts, folder, *_overlay_molecules(plan, parts, pool, report))
         _draw_objects(plan, parts, pool, report)
         splits = pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist()
-        by_split = plan_blocks(splits, plan.pairs, plan.partners, plan.seed)
-        shards = [
-            (split, blocks[i : i + BLOCKS_A_PART])
-            for split, blocks in by_split.items()
-            for i in range(0, len(blocks), BLOCKS_A_PART)
-        ]
-        paths = [parts / f"pairs-{i:06d}.parquet" for i in range(len(shards))]
-        sizes = [sum(map(len, blocks)) for _, blocks in shards]
+        shards = _shards(plan, splits)
         work = Work(label_part, (plan.effort, device if plan.batched else None), parts / OBJECTS)
         with ThreadPoolExecutor(1) if plan.batched else contextlib.nullcontext(pool) as solving:
-            run_parts(solving, work, shards, paths, sizes, step("labelling pairs", report))
-        checked = _checked(plan)
-        pairs = np.concatenate([block for _, blocks in shards for block in blocks])
-        checks = [pairs[checked[start : start + CHECKS_A_PART]] for start in range(0, len(checked), CHECKS_A_PART)]
-        check_paths = [parts / f"checks-{i:06d}.parquet" for i in range(len(checks))]
-        work = Work(check_part, (), parts / OBJECTS)
-        run_parts(pool, work, checks, check_paths, list(map(len, checks)), step("checking labels", report))
-    return _finish(facts, folder, paths, checked, check_paths)
+            labelled = _labelled(work, shards, parts, solving, report)
+        checks = _checks(Work(check_part, (), parts / OBJECTS), plan, shards, parts, pool, report)
+    return _finish(facts, folder, labelled, checks)
+
+
+Shard = tuple[str, list[Block]]
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """Which pairs were given to the better search, in order, and the files of what it says."""
+
+    chosen: npt.NDArray[np.int64]
+    paths: list[Path]
+
+    def error(self, folder: Path) -> dict[str, float] | None:
+        """How far the labels in `folder` lie below it."""
+        labels = pq.read_table(folder / PAIRS, columns=["value"])["value"].to_numpy()[self.chosen]
+        return label_error(labels, np.concatenate([np.empty(0), *(_dense(path) for path in self.paths)]))
+
+
+def _dense(path: Path) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float64] = pq.read_table(path)["dense"].to_numpy()
+    return values
+
+
+def _shards(plan: LabelPlan | MoleculesPlan, splits: Sequence[Split]) -> list[Shard]:
+    """The blocks of each split, some at a time."""
+    by_split = plan_blocks(splits, plan.pairs, plan.partners, plan.seed)
+    return [
+        (split, blocks[i : i + BLOCKS_A_PART])
+        for split, blocks in by_split.items()
+        for i in range(0, len(blocks), BLOCKS_A_PART)
+    ]
+
+
+def _labelled(work: Work, shards: Sequence[Shard], parts: Path, pool: Executor, report: Report) -> list[Path]:
+    """The files of the labelled pairs of each shard."""
+    paths = [parts / f"pairs-{i:06d}.parquet" for i in range(len(shards))]
+    sizes = [sum(map(len, blocks)) for _, blocks in shards]
+    run_parts(pool, work, shards, paths, sizes, step("labelling pairs", report))
+    return paths
+
+
+def _checks(
+    work: Work,
+    plan: LabelPlan | MoleculesPlan,
+    shards: Sequence[Shard],
+    parts: Path,
+    pool: Executor,
+    report: Report,
+) -> _Checks:
+    """Some of the labelled pairs through the better search: `plan.check` of them, or all, if there are fewer."""
+    random = np.random.default_rng([plan.seed, len(SPLITS)])
+    chosen = np.sort(random.choice(plan.pairs, min(plan.check, plan.pairs), replace=False))
+    pairs = np.concatenate([block for _, blocks in shards for block in blocks])
+    checks = [pairs[chosen[start : start + CHECKS_A_PART]] for start in range(0, len(chosen), CHECKS_A_PART)]
+    paths = [parts / f"checks-{i:06d}.parquet" for i in range(len(checks))]
+    run_parts(pool, work, checks, paths, list(map(len, checks)), step("checking labels", report))
+    return _Checks(chosen, paths)
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
@@ -187,15 +247,23 @@ def _facts(plan: Plan) -> dict[str, Any]:
         if getattr(plan, name, least) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
     facts = dataclasses.asdict(plan)
-    if isinstance(plan, HalvesPlan):
+    if isinstance(plan, MoleculesPlan):
+        if plan.molecules is not None and plan.molecules < 2:
+            raise InputError(f"molecules is {plan.molecules}: expected at least 2")
+    elif isinstance(plan, HalvesPlan):
         facts["cuts"] = list(plan.cuts)
         if not plan.cuts or set(plan.cuts) - set(CUTS):
             raise InputError(f"cuts is {', '.join(plan.cuts) or 'empty'}: expected some of {', '.join(CUTS)}")
     else:
         facts["solver"] = SOLVER
-    if plan.objects not in SOURCES:
+    if plan.objects not in _sources(plan):
         facts["objects"] = Path(plan.objects).resolve().name
     return facts
+
+
+def _sources(plan: Plan) -> tuple[str, ...]:
+    """The sources that need no files."""
+    return (FRAGMENTS,) if isinstance(plan, MoleculesPlan) else SOURCES
 
 
 def _finished(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
@@ -210,7 +278,7 @@ def _tidy(folder: Path) -> None:
     """Remove what was needed on the way, and what a killed run left."""
     if (folder / PARTS).exists():
         shutil.rmtree(folder / PARTS)
-    sweep(folder, (PAIRS, OBJECTS, README, CARD))
+    sweep(folder, (PAIRS, OBJECTS, SKIPPED, README, CARD))
 
 
 def _claim(plan: Plan, parts: Path, facts: dict[str, Any]) -> None:
@@ -220,6 +288,10 @@ def _claim(plan: Plan, parts: Path, facts: dict[str, Any]) -> None:
         raise InputError(
             f"{parts.parent} holds an unfinished data set of another plan or version: choose another folder"
         )
+    if isinstance(plan, MoleculesPlan):
+        if plan.objects != FRAGMENTS and not (parts / RECORDS).exists():
+            list_records(Path(plan.objects), plan.molecules, OBJECTS_A_PART, parts / RECORDS)
+        return write_json(parts / PLAN, mine)
     shapes = parts / (SHAPES if isinstance(plan, HalvesPlan) else OBJECTS)
     if plan.objects not in SOURCES and not shapes.exists():
         table = object_table(read_folder(Path(plan.objects), fit=plan.fit))
@@ -273,6 +345,29 @@ def _cut_shapes(plan: HalvesPlan, parts: Path, pool: Executor, report: Report) -
     write_table(parts / OBJECTS, map(pq.read_table, paths), HALF_SCHEMA)
 
 
+def _overlay_molecules(plan: MoleculesPlan, parts: Path, pool: Executor, report: Report) -> tuple[list[Path], _Checks]:
+    """Conformers and overlays of the molecules of a file, or of fragments while a split has too few."""
+    if not (parts / OBJECTS).exists():
+        splits: list[Split] = []
+        if plan.objects == FRAGMENTS:
+            source, total = FRAGMENTS, plan.molecules or objects_needed(plan.pairs, plan.partners)
+        else:
+            source, total = str(parts / RECORDS), pq.read_metadata(parts / RECORDS).num_rows
+
+        def lack(fresh: Sequence[Path]) -> bool:
+            for path in fresh:
+                splits.extend(split for split in pq.read_table(path)["split"].to_pylist() if split)
+            return plan.objects == FRAGMENTS and bool(lacking_splits(splits, plan.pairs))
+
+        work = Work(conform_part, (source, plan.seed, OBJECTS_A_PART))
+        paths = _spans(parts, work, total, lack, pool, step("making conformers", report))
+        check_enough(splits, plan.pairs)
+        joined(paths, parts / OBJECTS, parts / SKIPPED)
+    shards = _shards(plan, pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist())
+    labelled = _labelled(Work(overlay_part, (plan.effort,), parts / OBJECTS), shards, parts, pool, report)
+    return labelled, _checks(Work(thorough_part, (), parts / OBJECTS), plan, shards, parts, pool, report)
+
+
 def _spans(
     parts: Path,
     work: Work,
@@ -295,22 +390,9 @@ def _spans(
     return paths
 
 
-def _checked(plan: LabelPlan) -> npt.NDArray[np.int64]:
-    """Which pairs are checked, in order: `plan.check` of them, drawn from the plan's seed (all, if there are fewer)."""
-    random = np.random.default_rng([plan.seed, len(SPLITS)])
-    return np.sort(random.choice(plan.pairs, min(plan.check, plan.pairs), replace=False))
-
-
-def _finish(
-    facts: dict[str, Any],
-    folder: Path,
-    paths: Sequence[Path],
-    checked: npt.NDArray[np.int64],
-    check_paths: Sequence[Path],
-) -> dict[str, Any]:
-    parts = folder / PARTS
-    write_table(folder / PAIRS, (pq.read_table(path) for path in paths), PAIR_SCHEMA)
-    write_table(folder / OBJECTS, [pq.read_table(parts / OBJECTS)], OBJECT_SCHEMA)
+def _finish(facts: dict[str, Any], folder: Path, labelled: Sequence[Path], checks: _Checks) -> dict[str, Any]:
+    write_table(folder / PAIRS, map(pq.read_table, labelled), PAIR_SCHEMA)
+    write_table(folder / OBJECTS, [pq.read_table(folder / PARTS / OBJECTS)], OBJECT_SCHEMA)
     card = {
         "task": facts["task"],
         "unit": "pixels",
@@ -318,12 +400,26 @@ def _finish(
         "version": version("metricvae"),
         "counts": _counts(folder),
         "distributions": distributions(folder),
-        "label_error": label_error(
-            pq.read_table(folder / PAIRS, columns=["value"])["value"].to_numpy()[checked],
-            np.concatenate([np.empty(0), *(pq.read_table(path)["dense"].to_numpy() for path in check_paths)]),
-        ),
+        "label_error": checks.error(folder),
     }
     return _carded(folder, card, dataset_readme)
+
+
+def _finish_molecules(facts: dict[str, Any], folder: Path, labelled: Sequence[Path], checks: _Checks) -> dict[str, Any]:
+    write_table(folder / PAIRS, map(pq.read_table, labelled), OVERLAY_SCHEMA)
+    objects = pq.read_table(folder / PARTS / OBJECTS)
+    write_table(folder / OBJECTS, [objects], objects.schema)
+    shutil.copyfile(folder / PARTS / SKIPPED, folder / SKIPPED)
+    card = {
+        "task": facts["task"],
+        "unit": "cubic angstroms",
+        "plan": facts,
+        "version": version("metricvae"),
+        "counts": _counts(folder) | {"skipped": count_skipped(folder / SKIPPED)},
+        "distributions": molecule_distributions(folder),
+        "label_error": checks.error(folder),
+    }
+    return _carded(folder, card, molecules_readme)
 
 
 def _finish_halves(plan: HalvesPlan, facts: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -1,0 +1,267 @@
+"""Pairs of molecules: reading them, one conformer each, and their exact overlays, part by part.
+
+A molecule belongs to the split of its scaffold (G. W. Bemis and M. A. Murcko, J. Med. Chem. 39 (1996) 2887), so no
+ring system of a test pair was trained on.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from metricvae.errors import InputError
+from metricvae.files import atomic_path
+from metricvae.objects.molecules.conformers import LARGEST_SEED
+from metricvae.objects.molecules.fragments import stream
+from metricvae.objects.molecules.listing import Record, records
+from metricvae.objects.molecules.readers import Skipped, molecule_of
+from metricvae.objects.molecules.records import Molecule, radii_of
+from metricvae.objects.molecules.scaffolds import scaffold
+from metricvae.objects.splits import split_of
+from metricvae.overlap.spatial import THOROUGH, Effort, Overlays, Prepared, overlay_many, prepare
+from metricvae.pairs.parts import write_table
+from metricvae.pairs.sampling import Block
+
+FRAGMENTS = "fragments"
+"""The source of molecules that needs no file."""
+
+MOLECULE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("smiles", pa.string()),
+        ("elements", pa.list_(pa.uint8())),
+        ("positions", pa.list_(pa.float32())),
+        ("bonds", pa.list_(pa.int32())),
+        ("charges", pa.list_(pa.int32())),
+        ("source", pa.string()),
+        ("family", pa.string()),
+        ("group", pa.string()),
+        ("area", pa.float64()),
+        ("split", pa.string()),
+        ("number", pa.int64()),
+        ("skipped", pa.string()),
+    ]
+)
+"""Positions: x, y, z of each heavy atom in turn, angstroms; bonds: two atoms and the order in turn;
+charges: an atom and its charge in turn; area: the volume of
+the overlap of the molecule with itself, cubic angstroms; number: of the line or record. In the parts, `skipped` says
+why there is no molecule."""
+
+OVERLAY_SCHEMA = pa.schema(
+    [
+        ("a", pa.string()),
+        ("b", pa.string()),
+        ("value", pa.float64()),
+        ("tanimoto", pa.float64()),
+        ("rotation", pa.list_(pa.float32(), 9)),
+        ("translation", pa.list_(pa.float32(), 3)),
+        ("split", pa.string()),
+    ]
+)
+"""Value: the largest overlap volume, cubic angstroms; point p of the second goes to rotation p + translation."""
+
+RECORD_SCHEMA = pa.schema(
+    [
+        ("number", pa.int64()),
+        ("kind", pa.string()),
+        ("name", pa.string()),
+        ("text", pa.string()),
+        ("fault", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class MoleculesPlan:
+    """Everything a data set of molecules depends on.
+
+    Attributes:
+        objects: `fragments`, or a file of molecules (SMILES, CSV, SDF, mol2; gzipped or not).
+        pairs: how many pairs.
+        seed: the same plan with the same seed gives the same bytes.
+        partners: how many others each molecule meets at a time (pairs come in blocks of partners + 1 molecules).
+        molecules: at most so many are taken, evenly spaced in the file; None takes all of a file, and as many fragments
+            as the pairs need.
+        effort: how hard the overlay searches.
+        check: how many of the pairs are also given to the thorough search, for the label error in the card.
+        task: what is labelled.
+    """
+
+    objects: str
+    pairs: int
+    seed: int = 0
+    partners: int = 15
+    molecules: int | None = None
+    effort: Effort = field(default_factory=Effort)
+    check: int = 0
+    task: str = "molecules"
+
+
+def list_records(source: Path, most: int | None, at_once: int, path: Path) -> int:
+    """Write the records of a file, at most so many, evenly spaced, in groups of `at_once`; returns how many.
+
+    Raises:
+        InputError: no file of molecules, or one without a record.
+    """
+    total = sum(1 for _ in records(source))
+    if not total:
+        raise InputError(f"{source} holds no molecule: expected at least two")
+    wanted = total if most is None else min(most, total)
+    chosen = iter(np.unique(np.linspace(0, total - 1, wanted).astype(np.int64)).tolist())
+    count = 0
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, RECORD_SCHEMA, compression="zstd") as writer:
+        rows = _at(records(source), chosen)
+        while batch := [asdict(record) for record in itertools.islice(rows, at_once)]:
+            writer.write_table(pa.Table.from_pylist(batch, RECORD_SCHEMA))
+            count += len(batch)
+    return count
+
+
+def _at(rows: Iterator[Record], places: Iterator[int]) -> Iterator[Record]:
+    place = next(places, None)
+    for number, row in enumerate(rows):
+        if place is None:
+            return
+        if number == place:
+            yield row
+            place = next(places, None)
+
+
+def conform_part(source: str, seed: int, at_once: int, span: tuple[int, int], path: Path) -> None:
+    """Molecules `span[0]` to `span[0] + span[1]` of `fragments`, or of the listed records in the file `source`."""
+    start, count = span
+    found = _fragments(seed, start, count) if source == FRAGMENTS else _listed(source, seed, start // at_once)
+    rows = [_skipped_row(one) if isinstance(one, Skipped) else _row(number, one) for number, one in found]
+    write_table(path, [pa.Table.from_pylist(rows, MOLECULE_SCHEMA)], MOLECULE_SCHEMA)
+
+
+def _fragments(seed: int, start: int, count: int) -> Iterator[tuple[int, Molecule | Skipped]]:
+    return enumerate(stream(count, seed, start=start), start)
+
+
+def _listed(source: str, seed: int, group: int) -> Iterator[tuple[int, Molecule | Skipped]]:
+    for row in pq.ParquetFile(source).read_row_group(group).to_pylist():
+        record = Record(**row)
+        words = np.random.SeedSequence([seed, record.number])
+        own_seed = int(words.generate_state(1)[0]) & LARGEST_SEED
+        yield record.number, molecule_of(record, embed=True, seed=own_seed)
+
+
+def _row(number: int, molecule: Molecule) -> dict[str, Any]:
+    places = molecule.positions.astype(np.float32)
+    group = scaffold(molecule.smiles) if molecule.smiles else ""
+    return {
+        "id": molecule.id,
+        "smiles": molecule.smiles,
+        "elements": molecule.elements.tolist(),
+        "positions": places.reshape(-1).tolist(),
+        "bonds": molecule.bonds.reshape(-1).tolist(),
+        "charges": molecule.charges.reshape(-1).tolist(),
+        "source": "molecules",
+        "family": "",
+        "group": group or molecule.smiles or molecule.id,
+        "area": prepare(places, radii_of(molecule.elements)).volume,
+        "split": split_of(group or molecule.smiles or molecule.id),
+        "number": number,
+    }
+
+
+def _skipped_row(skipped: Skipped) -> dict[str, Any]:
+    return {
+        "id": skipped.name,
+        "number": skipped.number,
+        "skipped": f"{skipped.unit} {skipped.number}: {skipped.reason}",
+    }
+
+
+def joined(paths: Sequence[Path], objects: Path, notes: Path) -> None:
+    """Put the molecules of all parts into one file, ids made unique, and the notes on those skipped into another."""
+    tables = [pq.read_table(path) for path in paths]
+    whole = pa.concat_tables(tables)
+    good = whole.filter(pc.is_null(whole["skipped"]))
+    ids = _unique(good["id"].to_pylist())
+    good = good.set_column(0, "id", pa.array(ids)).drop_columns(["skipped"])
+    bad = whole.filter(pc.is_valid(whole["skipped"])).select(["number", "id", "skipped"])
+    write_table(objects, [good], good.schema)
+    with atomic_path(notes) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["number", "name", "reason"])
+        writer.writerows(zip(*(column.to_pylist() for column in bad.columns), strict=True))
+
+
+def count_skipped(notes: Path) -> int:
+    """How many notes `joined` wrote."""
+    with open(notes, newline="", encoding="utf-8") as file:
+        return sum(1 for _ in csv.reader(file)) - 1
+
+
+def _unique(ids: Sequence[str]) -> list[str]:
+    """Names, those that were there before with a number after them."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in ids:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
+    return found
+
+
+def overlay_part(effort: Effort, objects: Path, shard: tuple[str, list[Block]], path: Path) -> None:
+    """The overlays of some blocks of one split."""
+    split, blocks = shard
+    ids, pairs = _ids(objects), np.concatenate(blocks)
+    found = _overlays(objects, pairs, effort)
+    columns = [
+        pa.array([ids[row] for row in pairs[:, 0]]),
+        pa.array([ids[row] for row in pairs[:, 1]]),
+        pa.array(np.round(found.overlap, 4)),
+        pa.array(np.round(found.tanimoto, 6)),
+        _lists(found.rotation, 9),
+        _lists(found.translation, 3),
+        pa.array([split] * len(pairs)),
+    ]
+    write_table(path, [pa.Table.from_arrays(columns, schema=OVERLAY_SCHEMA)], OVERLAY_SCHEMA)
+
+
+def _lists(rows: npt.NDArray[np.float64], width: int) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1).astype(np.float32)), width)
+
+
+def thorough_part(objects: Path, pairs: Block, path: Path) -> None:
+    """What the thorough search says of some pairs."""
+    found = _overlays(objects, pairs, THOROUGH)
+    schema = pa.schema([("dense", pa.float64())])
+    write_table(path, [pa.table({"dense": found.overlap}, schema)], schema)
+
+
+def _overlays(objects: Path, pairs: Block, effort: Effort) -> Overlays:
+    used, rows = np.unique(pairs, return_inverse=True)
+    return overlay_many([_prepared(objects, row) for row in used.tolist()], rows.reshape(-1, 2), effort, threads=1)
+
+
+@functools.lru_cache(maxsize=2048)
+def _prepared(objects: Path, row: int) -> Prepared:
+    table = _table(objects)
+    places = table["positions"][row].values.to_numpy().reshape(-1, 3)
+    return prepare(places, radii_of(table["elements"][row].values.to_numpy()))
+
+
+@functools.lru_cache(maxsize=1)
+def _table(path: Path) -> pa.Table:
+    return pq.read_table(path, columns=["id", "elements", "positions"]).combine_chunks()
+
+
+@functools.lru_cache(maxsize=1)
+def _ids(path: Path) -> list[str]:
+    names: list[str] = _table(path)["id"].to_pylist()
+    return names
