@@ -7,8 +7,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from metricvae.errors import InputError
-from metricvae.overlap.spatial import Effort, Prepared, overlap_volume, overlay, overlay_many, prepare
-from metricvae.overlap.spatial.bodies import exponents
+from metricvae.overlap.spatial import THOROUGH, Effort, Prepared, overlap_volume, overlay, overlay_many, prepare
+from metricvae.overlap.spatial.bodies import AMPLITUDE, KAPPA, exponents
+from metricvae.overlap.spatial.dense import overlay_dense
+from metricvae.overlap.spatial.starts import images, product, spiral, starts
 from metricvae.overlap.spatial.volumes import derivatives
 
 RADII = np.array([1.7, 1.55, 1.52, 1.8])
@@ -78,6 +80,111 @@ def test_a_moved_copy_lies_on_itself():
         found = overlay(prepare(places, radii), prepare(moved(places, seed), radii))
         assert found.tanimoto == pytest.approx(1.0, abs=1e-9)
         assert found.rotation @ moved(places, seed).T + found.translation[:, None] == pytest.approx(places.T, abs=1e-5)
+
+
+def ring(atoms: int, radius: float) -> np.ndarray:
+    angles = 2 * np.pi * np.arange(atoms) / atoms
+    return np.column_stack([radius * np.cos(angles), radius * np.sin(angles), np.zeros(atoms)])
+
+
+CAGE = np.array(
+    [*np.eye(3), *-np.eye(3), *([x, y, z] for x, y, z in ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)))]
+)
+SYMMETRIC = {
+    "one atom": np.zeros((1, 3)),
+    "two atoms": np.array([[0, 0, 0], [0, 0, 1.5]]),
+    "a line": np.arange(4)[:, None] * np.array([[1.2, 0.3, 0.0]]),
+    "a flat ring": ring(6, 1.4),
+    "adamantane": np.array([1.78 if n < 6 else 0.89 for n in range(10)])[:, None] * CAGE,
+    "a cube": 0.8 * np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8).T,
+}
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_the_symmetric_lie_on_themselves_however_they_lie(name):
+    places = SYMMETRIC[name]
+    bodies = [prepare(moved(places, seed), np.full(len(places), 1.7)) for seed in range(40)]
+    found = overlay_many(bodies, [(seed, seed + 20) for seed in range(20)])
+    assert found.tanimoto == pytest.approx(np.ones(20), abs=1e-6)
+    assert (found.overlap <= found.self_a * (1 + 1e-12)).all()
+
+
+def test_the_score_does_not_depend_on_how_the_two_lie():
+    cases = [
+        chain(19, 3),
+        chain(14, 4),
+        chain(23, 5),
+        *((places, np.full(len(places), 1.7)) for places in SYMMETRIC.values()),
+    ]
+    poses = 25
+    bodies = [prepare(moved(places, 10 * seed), radii) for places, radii in cases for seed in range(poses)]
+    for a in range(len(cases)):
+        for b in range(a):
+            rows = [(a * poses + pose, b * poses + poses - 1 - pose) for pose in range(poses)]
+            scores = overlay_many(bodies, rows).tanimoto
+            assert np.ptp(scores) <= 1e-4 * scores.max()
+
+
+def test_no_score_is_above_one_and_no_overlap_above_the_mean_of_the_volumes():
+    molecules = ready(14)
+    found = overlay_many(molecules, [(a, b) for a in range(14) for b in range(14)])
+    assert found.tanimoto.max() <= 1.0
+    assert (found.overlap <= np.sqrt(found.self_a * found.self_b) * (1 + 1e-12)).all()
+    assert found.tanimoto.reshape(14, 14).diagonal() == pytest.approx(np.ones(14), abs=1e-9)
+
+
+def test_a_mirror_image_is_another_molecule():
+    places, radii = chain(14, 7)
+    found = overlay(prepare(places, radii), prepare(places * [1, 1, -1], radii), THOROUGH)
+    assert found.tanimoto < 0.95
+    assert overlay(prepare(places, radii), prepare(places * [-1, -1, 1], radii)).tanimoto == pytest.approx(
+        1.0, abs=1e-9
+    )
+
+
+def test_two_pairs_of_atoms_have_the_closed_form():
+    """Two equal bonds of lengths s and t lie on each other's middle: 2 f(s - t) + 2 f(s + t), halved distances."""
+    s, t, alpha = 1.2, 2.0, exponents(np.array([1.7]))[0]
+    found = overlay(prepare([[0, 0, 0], [0, 0, s]], [1.7, 1.7]), prepare([[0, 0, 0], [0, t, 0]], [1.7, 1.7]))
+    height = AMPLITUDE**2 * (np.pi / (2 * alpha)) ** 1.5
+    expected = 2 * height * sum(np.exp(-alpha / 2 * distance**2) for distance in ((s - t) / 2, (s + t) / 2))
+    assert found.overlap == pytest.approx(expected, rel=1e-9)
+
+
+def test_an_atom_has_the_volume_of_its_sphere():
+    radius = 1.7
+    assert AMPLITUDE * (np.pi / (KAPPA / radius**2)) ** 1.5 == pytest.approx(4 / 3 * np.pi * radius**3)
+
+
+def test_full_enumeration_finds_no_more():
+    for seed in range(3):
+        a, b = prepare(*chain(12, seed)), prepare(*chain(8, 50 + seed))
+        fast, dense = overlay(a, b), overlay_dense(a, b, 400)
+        assert 0.985 * fast.overlap < dense.overlap <= fast.overlap * (1 + 1e-9)
+
+
+def test_a_thousand_starts_find_no_more():
+    molecules = ready(16)
+    pairs = [(a, b) for a in range(16) for b in range(a)]
+    fast, thorough = overlay_many(molecules, pairs), overlay_many(molecules, pairs, THOROUGH)
+    assert (thorough.tanimoto - fast.tanimoto).mean() < 1e-3
+
+
+def test_starts_are_the_same_whichever_way_the_axes_point():
+    quaternions = starts(6).transpose(0, 2, 1).reshape(-1, 4).astype(np.float64)
+    for unit in np.eye(4):
+        for turned in ([product(unit, q) for q in quaternions], [product(q, unit) for q in quaternions]):
+            assert np.abs(np.array(turned) @ quaternions.T).max(axis=1) == pytest.approx(np.ones(96), abs=1e-6)
+
+
+def test_starts_are_spread_evenly():
+    quaternions = starts(12).transpose(0, 2, 1).reshape(-1, 4)
+    anywhere = Rotation.random(500, random_state=0).as_quat()
+    nearest = 2 * np.degrees(np.arccos(np.abs(anywhere @ quaternions.T).max(axis=1).clip(max=1)))
+    assert nearest.max() < 50
+    assert spiral(100) @ np.eye(4) == pytest.approx(spiral(100))
+    assert np.linalg.norm(spiral(100), axis=1) == pytest.approx(np.ones(100))
+    assert images(np.array([1.0, 0, 0, 0])).shape == (16, 4)
 
 
 def test_the_derivatives_are_those_of_finite_differences():
