@@ -180,7 +180,7 @@ def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.
     model = predictor.model
     found = [
         (model.encoder.read(features), model.encode_features(features).mean)
-        for _, features in predictor.prepared(lambda i: data.mask(int(objects[i])), len(objects))
+        for _, features in predictor.prepared(lambda i: data.object(int(objects[i])), len(objects))
     ]
     return torch.cat([read for read, _ in found]), torch.cat([codes for _, codes in found])
 
@@ -195,5 +195,5 @@ def _encoded(
 ) -> tuple[Encoded, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The objects that stand in some pairs, encoded, and the ends of each pair among them."""
     objects, first, second = graph(data.first[rows], data.second[rows])
-    encoded = predictor.encode(lambda i: data.mask(int(objects[i])), len(objects), on_progress=on_progress)
+    encoded = predictor.encode(lambda i: data.object(int(objects[i])), len(objects), on_progress=on_progress)
     return encoded, first, second

@@ -126,4 +126,5 @@ def pair_data(data: DataSet, split: Split) -> PairData:
         values=data.value[rows].astype("float32"),
         sizes=data.areas.astype("float32"),
         otherwise=data.card.get("otherwise"),
+        form=data.form,
     )

@@ -15,6 +15,8 @@ from metricvae.inference.matching import Matching
 from metricvae.inference.reference import Reference
 from metricvae.inference.twins import Twins
 from metricvae.model.checkpoints import LoadedModel, load_model
+from metricvae.model.sizes import sizes_of
+from metricvae.objects.forms import Packable, padded
 from metricvae.objects.silhouettes import Mask
 
 ENCODED_AT_ONCE = 128
@@ -86,30 +88,36 @@ class Predictor:
     @torch.inference_mode()
     def encode(
         self,
-        mask_of: Callable[[int], Mask],
+        object_of: Callable[[int], Packable],
         count: int,
         *,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Encoded:
-        """Codes of `count` objects; `mask_of(i)` gives the (200, 200) mask of the i-th: few are in memory at once."""
+        """Codes of `count` objects; `object_of(i)` gives the i-th, a (200, 200) mask or the
+        (A, 6 + A) array of a molecule: few are in
+        memory at once.
+        """
         codes, sizes, novelty = [], [], []
-        for x, features in self.prepared(mask_of, count, on_progress):
+        for x, features in self.prepared(object_of, count, on_progress):
             codes.append(self.model.encode_features(features).mean)
-            sizes.append(x.sum((1, 2, 3)))
+            sizes.append(sizes_of(x))
             novelty.append(self._novelty(features))
         return Encoded(torch.cat(codes), torch.cat(sizes), torch.cat(novelty))
 
     def prepared(
-        self, mask_of: Callable[[int], Mask], count: int, on_progress: Callable[[int, int], None] | None = None
+        self, object_of: Callable[[int], Packable], count: int, on_progress: Callable[[int, int], None] | None = None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Objects, (m, 1, 200, 200), and their features as the encoder takes them, some at a time.
+        """Objects, (m, 1, 200, 200) or (m, A, 6 + A), and their features as the encoder takes them, some at a time.
 
         `on_progress` is told how many of how many the caller is done with.
         """
         for start in range(0, count, ENCODED_AT_ONCE):
             end = min(start + ENCODED_AT_ONCE, count)
-            masks = np.stack([mask_of(i) for i in range(start, end)])
-            x = torch.from_numpy(masks).to(self.device).float()[:, None]
+            objects = [object_of(i) for i in range(start, end)]
+            if self.loaded.config.form == "molecules":
+                x = torch.from_numpy(padded(objects)).to(self.device)
+            else:
+                x = torch.from_numpy(np.stack(objects)).to(self.device).float()[:, None]
             yield x, self.model.encoder.prepare(x)
             if on_progress is not None:
                 on_progress(end, count)

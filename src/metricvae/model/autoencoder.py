@@ -11,10 +11,14 @@ from torch import Tensor, nn
 
 from metricvae.errors import InputError
 from metricvae.model.batches import Codes
+from metricvae.model.cloud import CloudEncoder
 from metricvae.model.contour import ContourEncoder
 from metricvae.model.flat import FlatDecoder, FlatEncoder
+from metricvae.model.graph import GraphEncoder
 from metricvae.model.metrics import Head, InnerProduct, head_from_json, head_to_json
 from metricvae.model.polar import CanonicalDecoder, PolarEncoder
+from metricvae.model.solid import SolidDecoder
+from metricvae.objects.forms import Form
 
 
 class Encoder(Protocol):
@@ -75,14 +79,20 @@ class Decoder(Protocol):
         ...
 
 
+DECODED_BY = {"flat": "flat", "polar": "canonical", "contour": "canonical", "cloud": "solid", "graph": "solid"}
+"""The decoder of each encoder."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """What a model is built from; written to `config.json`.
 
     Attributes:
         encoder: `flat` (the paper's fully connected one), or one that is invariant to motions by construction: `polar`
-            looks at a shape about its centroid, `contour` along its edge.
-        decoder: `flat` (the object as it lies) or `canonical` (the object in a pose of its own), to go with the others.
+            looks at a shape about its centroid, `contour` along its edge, `cloud` at the atoms of a molecule
+            in space, `graph` at its atoms and bonds alone.
+        decoder: `flat` (the object as it lies), or one that draws the object in a pose of its own: `canonical` goes
+            with `polar` and `contour`, `solid` with `cloud` and `graph`.
         encoder_widths: hidden layers; the paper's three of 500 neurons.
         decoder_widths: hidden layers; the paper's two of 500 neurons.
         latent: size d of a code; the paper found that 80 "tends to work best".
@@ -90,8 +100,8 @@ class ModelConfig:
         height, width: canvas in pixels.
     """
 
-    encoder: Literal["flat", "polar", "contour"] = "flat"
-    decoder: Literal["flat", "canonical"] = "flat"
+    encoder: Literal["flat", "polar", "contour", "cloud", "graph"] = "flat"
+    decoder: Literal["flat", "canonical", "solid"] = "flat"
     encoder_widths: tuple[int, ...] = (500, 500, 500)
     decoder_widths: tuple[int, ...] = (500, 500)
     latent: int = 80
@@ -100,12 +110,17 @@ class ModelConfig:
     width: int = 200
 
     def __post_init__(self) -> None:
-        known = self.encoder in ("flat", "polar", "contour") and self.decoder in ("flat", "canonical")
-        if known and (self.encoder == "flat") != (self.decoder == "flat"):
+        known = self.encoder in DECODED_BY and self.decoder in DECODED_BY.values()
+        if known and DECODED_BY[self.encoder] != self.decoder:
             raise InputError(
                 f"got encoder {self.encoder!r} with decoder {self.decoder!r}, which draw different pictures: "
-                "expected flat with flat, or polar or contour with canonical"
+                f"expected {DECODED_BY[self.encoder]!r}"
             )
+
+    @property
+    def form(self) -> Form:
+        """What the model takes."""
+        return "molecules" if self.encoder in ("cloud", "graph") else "masks"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -189,7 +204,11 @@ def _encoder(config: ModelConfig) -> Encoder:
             return PolarEncoder(config.encoder_widths, config.latent)
         case "contour":
             return ContourEncoder(config.encoder_widths, config.latent)
-    raise InputError(f"there is no encoder {config.encoder!r}: expected flat, polar or contour")
+        case "cloud":
+            return CloudEncoder(config.encoder_widths, config.latent)
+        case "graph":
+            return GraphEncoder(config.encoder_widths, config.latent)
+    raise InputError(f"there is no encoder {config.encoder!r}: expected {', '.join(DECODED_BY)}")
 
 
 def _decoder(config: ModelConfig) -> Decoder:
@@ -198,4 +217,6 @@ def _decoder(config: ModelConfig) -> Decoder:
             return FlatDecoder(config.shape, config.decoder_widths, config.latent)
         case "canonical":
             return CanonicalDecoder(config.decoder_widths, config.latent, max(config.shape))
-    raise InputError(f"there is no decoder {config.decoder!r}: expected flat or canonical")
+        case "solid":
+            return SolidDecoder(config.decoder_widths, config.latent)
+    raise InputError(f"there is no decoder {config.decoder!r}: expected flat, canonical or solid")

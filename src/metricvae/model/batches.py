@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from metricvae.errors import InputError
+from metricvae.objects.forms import Form, packed_masks, unpacked_masks, unpacked_molecules
 
 Move = Callable[[Tensor, torch.Generator], Tensor]
 """(k, 1, H, W) objects and a generator -> the same objects, each under a random motion."""
@@ -76,14 +77,15 @@ class LossTerms:
 
 @dataclass(frozen=True)
 class PairData:
-    """Labelled pairs of N binary objects, held in memory at one bit a pixel.
+    """Labelled pairs of N objects, held in memory as `metricvae.objects.forms` packs them.
 
     Attributes:
-        packed: (N, ceil(H * W / 8)) uint8, `np.packbits` of each mask's pixels, row by row.
+        packed: (N, b) uint8.
         first, second: (P,) int64, rows of `packed`.
         values: (P,) float32, the metric in its own unit.
-        sizes: (N,) float32, area of each object in pixels.
-        height, width: canvas in pixels.
+        sizes: (N,) float32, of each object, in the metric's unit: areas in pixels, or self-overlaps.
+        height, width: canvas in pixels, of masks.
+        form: what was packed.
         otherwise: the value of every pair that is not listed, where it is known: training then looks at all pairs of
             the objects of a batch. None where it is not.
     """
@@ -96,31 +98,34 @@ class PairData:
     height: int = 200
     width: int = 200
     otherwise: float | None = None
+    form: Form = "masks"
 
     @classmethod
     def from_masks(
         cls, masks: npt.NDArray[np.uint8], first: npt.ArrayLike, second: npt.ArrayLike, values: npt.ArrayLike
     ) -> PairData:
         """Pack (N, H, W) masks of 0 and 1; sizes are their areas."""
-        count, height, width = masks.shape
-        flat = masks.reshape(count, height * width)
         return cls(
-            np.packbits(flat, axis=1),
+            packed_masks(masks),
             np.asarray(first, np.int64),
             np.asarray(second, np.int64),
             np.asarray(values, np.float32),
-            flat.sum(axis=1, dtype=np.int64).astype(np.float32),
-            height,
-            width,
+            masks.sum(axis=(1, 2), dtype=np.int64).astype(np.float32),
+            *masks.shape[1:],
         )
 
     def __len__(self) -> int:
         return len(self.values)
 
     def unpack(self, objects: npt.NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
-        """Masks of the given objects, (k, 1, H, W) float32 of 0 and 1. One byte a pixel travels to the device."""
-        pixels = np.unpackbits(self.packed[objects], axis=1, count=self.height * self.width)
-        return torch.from_numpy(pixels).to(device).float().reshape(-1, 1, self.height, self.width)
+        """The given objects, float32: masks (k, 1, H, W) of 0 and 1, or molecules (k, A, 6 + A).
+
+        One byte a pixel travels to the device.
+        """
+        if self.form == "molecules":
+            return torch.from_numpy(unpacked_molecules(self.packed[objects])).to(device)
+        masks = unpacked_masks(self.packed[objects], self.height, self.width)
+        return torch.from_numpy(masks).to(device).float()[:, None]
 
     def check(self, name: str, *, at_least: int) -> None:
         """Raise InputError unless a model can be trained or evaluated on these pairs."""

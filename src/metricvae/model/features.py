@@ -13,7 +13,7 @@ from torch import Tensor
 from metricvae.model.autoencoder import Encoder
 from metricvae.model.batches import Move, PairData, generator_of
 from metricvae.model.settings import TrainingConfig
-from metricvae.objects import motions
+from metricvae.objects import clouds, motions
 
 OnPrepare = Callable[[int, int], None]
 """Told how many objects of how many are prepared."""
@@ -114,6 +114,8 @@ def features_for(
     )
 
 
-def move_randomly(masks: Tensor, generator: torch.Generator) -> Tensor:
-    """Each object under a motion of its own that keeps it inside the canvas, cut at half as its picture would be."""
-    return (motions.move(masks, motions.random_motions(masks, generator)) > 0.5).float()
+def move_randomly(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Each object under a motion of its own; masks stay inside the canvas, cut at half as their picture would be."""
+    if x.ndim == 3:
+        return clouds.move(x, clouds.random_motions(len(x), generator))
+    return (motions.move(x, motions.random_motions(x, generator)) > 0.5).float()

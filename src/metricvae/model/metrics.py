@@ -162,6 +162,33 @@ class InnerProduct:
 
 
 @dataclass(frozen=True)
+class CosineTanimoto:
+    """cos = t, with t = value / (size + size_other - value): the Tanimoto coefficient of an overlap, 1 of an object and
+    itself.
+
+    With inner products s of densities, 0 < t <= 1 is itself an inner product of something (J. C. Gower, *Biometrics* 27
+    (1971) 857; T. T. Tanimoto 1958), and it is what one ranks a library by: nearest codes are likest objects. A size is
+    the overlap of an object with itself, so the overlap follows: value = t (size + size_other) / (1 + t).
+    """
+
+    name: ClassVar[str] = "cosine_tanimoto"
+    absolute: ClassVar[bool] = True
+
+    def score(self, z: Tensor, z_other: Tensor) -> Tensor:
+        return cosine(z, z_other)
+
+    def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        return value / (size + size_other - value)
+
+    def value(self, score: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        t = score.clamp(-0.5, 1.0)
+        return t * (size + size_other) / (1.0 + t)
+
+    def limits(self, size: Tensor, size_other: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(size), (size * size_other).sqrt()
+
+
+@dataclass(frozen=True)
 class CosineDistance:
     """1 - cos in [0, 2] for a binary metric: distance 0 for a value of 1 (a match), 2 for a value of 0.
 
@@ -198,7 +225,7 @@ class CosineDistance:
         return score <= self.threshold
 
 
-Head = InverseCosine | SignedInverseCosine | InnerProduct | CosineDistance
+Head = InverseCosine | SignedInverseCosine | InnerProduct | CosineTanimoto | CosineDistance
 
 
 def head_to_json(head: Head) -> dict[str, Any]:
@@ -221,13 +248,15 @@ def head_from_json(document: Mapping[str, Any]) -> Head:
                 return SignedInverseCosine(**numbers)
             case InnerProduct.name:
                 return InnerProduct(**numbers)
+            case CosineTanimoto.name:
+                return CosineTanimoto(**numbers)
             case CosineDistance.name:
                 return CosineDistance(**numbers)
     except TypeError as error:
         raise InputError(f"the metric head {document.get('name')} cannot be read: {error}") from None
     raise InputError(
         f"there is no metric head {document.get('name')!r}: expected inverse_cosine, signed_inverse_cosine, "
-        "inner_product or cosine_distance"
+        "inner_product, cosine_tanimoto or cosine_distance"
     )
 
 

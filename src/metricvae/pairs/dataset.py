@@ -6,6 +6,7 @@ dx, dy, split), `card.json` (task, plan, versions, counts, SHA-256 of each file)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import pyarrow.parquet as pq
 
 from metricvae.errors import InputError
 from metricvae.files import check_sha256, read_json
+from metricvae.objects.forms import Form, Packable, atoms_of, packed_molecules, padded, unpacked_molecules
 from metricvae.objects.images import decode_png
+from metricvae.objects.molecules.records import Molecule
 from metricvae.objects.silhouettes import SIZE, Mask
 from metricvae.objects.splits import SPLITS, Split
 from metricvae.overlap.workers import worker_pool
@@ -61,8 +64,9 @@ class DataSet:
     Attributes:
         ids: (m,) names of the objects.
         families: (m,) kinds of shape.
-        packed: (m, SIZE * SIZE / 8) uint8, the masks as packed bits.
-        areas: (m,) float64 pixels.
+        packed: (m, b) uint8, the objects as `metricvae.objects.forms` packs them.
+        areas: (m,) float64, what each object has in common with itself, in the unit of the metric: pixels, or cubic
+            angstroms.
         first, second: (n,) int64 object indices.
         value: (n,) float64, the metric: overlap in pixels, or 1 for a match and 0 for a mismatch.
         pose: (n, 3) float64: angle_deg, dx, dy of the second object; NaN where a pair has none.
@@ -82,6 +86,13 @@ class DataSet:
     split: npt.NDArray[np.str_]
     card: dict[str, Any]
     grade: npt.NDArray[np.str_] | None = None
+    form: Form = "masks"
+
+    def object(self, index: int) -> Packable:
+        """One object as a model takes it: a mask (SIZE, SIZE), or an array (A, 6 + A)."""
+        if self.form == "masks":
+            return self.mask(index)
+        return unpacked_molecules(self.packed[index : index + 1])[0]
 
     def mask(self, index: int) -> Mask:
         """The (SIZE, SIZE) mask of one object."""
@@ -127,7 +138,11 @@ def read_dataset(folder: Path, workers: int | None = 1) -> DataSet:
     objects, pairs = pq.read_table(folder / OBJECTS), pq.read_table(folder / PAIRS)
     ids = tuple(objects["id"].to_pylist())
     place = {name: i for i, name in enumerate(ids)}
-    packed = _packed(objects["image"].combine_chunks().field("bytes"), workers)
+    form: Form = "molecules" if "positions" in objects.column_names else "masks"
+    if form == "molecules":
+        packed = packed_molecules(padded([atoms_of(molecule) for molecule in read_molecules(objects)]))
+    else:
+        packed = _packed(objects["image"].combine_chunks().field("bytes"), workers)
     try:
         first, second = (np.array([place[name] for name in pairs[side].to_pylist()], dtype=np.int64) for side in "ab")
     except KeyError as error:
@@ -142,11 +157,40 @@ def read_dataset(folder: Path, workers: int | None = 1) -> DataSet:
         first=first,
         second=second,
         value=np.asarray(pairs["value"].to_numpy(), dtype=np.float64),
-        pose=np.stack([pairs[name].to_numpy() for name in ("angle_deg", "dx", "dy")], axis=1),
+        pose=_poses(pairs),
         split=np.array(pairs["split"].to_pylist()),
         card=card,
         grade=np.array(pairs["grade"].to_pylist()) if "grade" in pairs.column_names else None,
+        form=form,
     )
+
+
+def _poses(pairs: pa.Table) -> npt.NDArray[np.float64]:
+    if "angle_deg" not in pairs.column_names:
+        return np.full((len(pairs), 3), np.nan)
+    return np.stack([pairs[name].to_numpy() for name in ("angle_deg", "dx", "dy")], axis=1)
+
+
+def read_molecules(objects: pa.Table) -> Iterator[Molecule]:
+    """The rows of an `objects.parquet` of molecules."""
+    names = ("id", "smiles", "elements", "positions", "bonds", "charges")
+    for batch in objects.select(names).to_batches(AT_ONCE):
+        ids, smiles = (batch[name].to_pylist() for name in names[:2])
+        elements, places, bonds, charges = (_lists(batch[name]) for name in names[2:])
+        for row in range(len(ids)):
+            yield Molecule(
+                id=ids[row],
+                smiles=smiles[row] or "",
+                elements=elements[row],
+                positions=places[row].reshape(-1, 3).astype(np.float64),
+                bonds=bonds[row].reshape(-1, 3),
+                charges=charges[row].reshape(-1, 2),
+            )
+
+
+def _lists(column: pa.Array) -> list[npt.NDArray[Any]]:
+    """The rows of a column of lists."""
+    return np.split(np.asarray(column.values), np.asarray(column.offsets)[1:-1])
 
 
 def _packed(images: pa.BinaryArray, workers: int | None) -> npt.NDArray[np.uint8]:
