@@ -26,8 +26,8 @@ def say(options: Namespace, document: Fields, text: str) -> Fields:
 
 def pair_options(parser: Parser) -> None:
     """Options for two images, or a list of pairs."""
-    parser.add_argument("a", nargs="?", help="image of the first shape: white on black, 200x200")
-    parser.add_argument("b", nargs="?", help="image of the second shape")
+    parser.add_argument("a", nargs="?", help="first shape: image, white on black, 200x200; molecule; density map")
+    parser.add_argument("b", nargs="?", help="second shape")
     parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it) instead of A B")
     parser.add_argument("--out", help="CSV to write, with --pairs only")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")

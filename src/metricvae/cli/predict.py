@@ -14,6 +14,7 @@ from metricvae.progress import progress
 
 if TYPE_CHECKING:
     from metricvae.inference import Predictions, Predictor
+    from metricvae.objects.forms import Form
 
 
 def _predict_options(parser: Parser, _: Sequence[str]) -> None:
@@ -24,23 +25,31 @@ def _predict_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _predict(options: Namespace) -> Fields:
-    from metricvae.objects.images import read_image
+    import numpy as np
+
+    from metricvae.inference.predict import tanimoto
+    from metricvae.inference.reading import read_object
     from metricvae.pairs.lists import read_pair_list, write_rows
 
     listing = wants_list(options)
     predictor = calibrated(options)
+    form = predictor.loaded.config.form
     if not listing:
-        a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
-        said = predictor.predict_masks([(a, b)])
+        a, b = (read_object(Path(path), form, fit=options.fit) for path in (options.a, options.b))
+        encoded = predictor.encode([a, b].__getitem__, 2)
+        said = predictor.predict(encoded, np.array([0]), np.array([1]))
         document = {"predicted": float(said.value[0]), "low": float(said.low[0]), "high": float(said.high[0])}
         document |= {} if said.match is None else {"match": bool(said.match[0])}
+        if form == "molecules":
+            document["tanimoto"] = float(tanimoto(said.value, encoded, np.array([0]), np.array([1]))[0])
         document |= {"novelty": float(said.novelty[0]), "novel": bool(said.novel[0])}
-        text = f"{_answer(said)}{_warning(int(said.novel[0]), 1)}"
+        likeness = f", shape Tanimoto {document['tanimoto']:.3f}" if form == "molecules" else ""
+        text = f"{_answer(said, form)}{likeness}{_warning(int(said.novel[0]), 1)}"
         return say(options, document, text)
     listed = read_pair_list(Path(options.pairs))
     with progress() as step:
         encoded = predictor.encode(
-            lambda i: read_image(listed.files[i], fit=options.fit),
+            lambda i: read_object(listed.files[i], form, fit=options.fit),
             len(listed.files),
             on_progress=lambda done, total: step("encoding shapes", done, total),
         )
@@ -48,6 +57,8 @@ def _predict(options: Namespace) -> Fields:
     digits = 2 if said.match is None else 4
     columns = [[f"{number:.{digits}f}" for number in column] for column in (said.value, said.low, said.high)]
     extra = {} if said.match is None else {"match": [str(int(match)) for match in said.match]}
+    if form == "molecules":
+        extra["tanimoto"] = [f"{t:.4f}" for t in tanimoto(said.value, encoded, listed.first, listed.second)]
     extra |= {"novelty": [f"{number:.2f}" for number in said.novelty]} if options.novelty else {}
     rows = [[*names, *row] for names, *row in zip(listed.names, *columns, *extra.values(), strict=True)]
     write_rows(Path(options.out), ["a", "b", "predicted", "low", "high", *extra], rows)
@@ -56,11 +67,12 @@ def _predict(options: Namespace) -> Fields:
     return say(options, document, f"{len(rows)} pairs predicted, written to {options.out}{_warning(novel, len(rows))}")
 
 
-def _answer(said: Predictions) -> str:
+def _answer(said: Predictions, form: Form) -> str:
     """The first prediction in words."""
     if said.match is None:
         interval = f"{said.level:.0%} interval {said.low[0]:.0f} to {said.high[0]:.0f}"
-        return f"predicted maximum overlap {said.value[0]:.0f} pixels, {interval}"
+        unit = "pixels" if form == "masks" else "cubic angstroms"
+        return f"predicted maximum overlap {said.value[0]:.0f} {unit}, {interval}"
     verdict = "a match" if said.match[0] else "no match"
     sure = "" if said.low[0] == said.high[0] else f"; neither answer can be ruled out at {said.level:.0%}"
     return f"{verdict}, probability of a match {said.value[0]:.3f}{sure}"
@@ -85,7 +97,7 @@ def calibrated(options: Namespace) -> Predictor:
 
 
 PREDICT = Verb(
-    "predict the overlap of two silhouettes, or of a list of pairs",
+    "predict the overlap of two silhouettes or molecules, or of a list of pairs",
     ("MODEL A B [--fit]", "MODEL --pairs pairs.csv --out out.csv [--fit] [--novelty]"),
     _predict_options,
     _predict,

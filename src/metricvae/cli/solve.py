@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import columns, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.spatial import ending_of, is_spatial, solve_spatial
 from metricvae.errors import InputError
 from metricvae.progress import progress
 
@@ -25,6 +26,7 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
     )
     parser.add_argument("--cells", type=int, default=2_000_000, help="give a proof up after so many boxes of motions")
     parser.add_argument("--join", action="store_true", help="two halves: where their edges fit best, not their overlap")
+    parser.add_argument("--aligned", metavar="FILE.sdf", help="two molecules: write A, and B laid on it")
     parser.add_argument("--workers", type=int, help="processes; default all cores")
 
 
@@ -32,6 +34,11 @@ def _solve(options: Namespace) -> Fields:
     from metricvae.overlap.many import solve_files
     from metricvae.pairs.lists import read_pair_list, write_rows
 
+    ending = ending_of(options)
+    if is_spatial(ending):
+        return solve_spatial(options, ending)
+    if options.aligned is not None:
+        raise InputError("--aligned is for molecules, got images: leave it out")
     if options.join:
         return _join(options)
     if options.certify is not None:
@@ -95,8 +102,11 @@ def _join(options: Namespace) -> Fields:
 
 
 SOLVE = Verb(
-    "the exact maximum overlap of two silhouettes, or of a list of pairs",
-    ("A B [--fit] [--certify EPS | --join]", "--pairs pairs.csv --out out.csv [--fit] [--workers N]"),
+    "the exact maximum overlap of two silhouettes or molecules, or of a list of pairs",
+    (
+        "A B [--fit] [--certify EPS | --join] [--aligned FILE.sdf]",
+        "--pairs pairs.csv --out out.csv [--fit] [--workers N]",
+    ),
     _solve_options,
     _solve,
 )

@@ -193,3 +193,10 @@ class Predictor:
         masks = [mask for pair in pairs for mask in pair]
         order = np.arange(len(masks), dtype=np.int64)
         return self.predict(self.encode(masks.__getitem__, len(masks)), order[::2], order[1::2])
+
+
+def tanimoto(overlap: Floats, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
+    """(n,) Tanimoto coefficients, overlap / (size + size_other - overlap), of overlaps (n,) of encoded objects."""
+    sizes = encoded.sizes.cpu().double().numpy()
+    found: Floats = overlap / (sizes[first] + sizes[second] - overlap)
+    return found
