@@ -97,7 +97,7 @@ def calibrated(options: Namespace) -> Predictor:
 
 
 PREDICT = Verb(
-    "predict the overlap of two silhouettes or molecules, or of a list of pairs",
+    "predict the overlap of two shapes or molecules, or of a list of pairs",
     ("MODEL A B [--fit]", "MODEL --pairs pairs.csv --out out.csv [--fit] [--novelty]"),
     _predict_options,
     _predict,

@@ -102,7 +102,7 @@ def _join(options: Namespace) -> Fields:
 
 
 SOLVE = Verb(
-    "the exact maximum overlap of two silhouettes or molecules, or of a list of pairs",
+    "the exact maximum overlap of two shapes or molecules, or of a list of pairs",
     (
         "A B [--fit] [--certify EPS | --join] [--aligned FILE.sdf]",
         "--pairs pairs.csv --out out.csv [--fit] [--workers N]",
