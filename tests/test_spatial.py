@@ -214,6 +214,9 @@ def test_the_derivatives_are_those_of_finite_differences():
         (np.zeros((2, 3)), np.ones(3)),
         (np.full((1, 3), np.nan), np.ones(1)),
         (np.zeros((1, 3)), np.zeros(1)),
+        (np.zeros((1, 3)), np.full(1, 1e300)),
+        (np.array([[0.0, 0, 0], [1e200, 0, 0]]), np.ones(2)),
+        (np.array([[0.0, 0, 0], [9e9, 0, 0]]), np.ones(2)),
     ],
 )
 def test_what_is_no_molecule_is_refused(places, radii):

@@ -18,6 +18,12 @@ AMPLITUDE = 2.0 * math.sqrt(2.0)
 KAPPA = math.pi * (3.0 * AMPLITUDE / (4.0 * math.pi)) ** (2.0 / 3.0)
 """alpha = kappa / radius^2 gives an atom's density the volume of its sphere."""
 
+RADII = 0.1, 10.0
+"""Angstroms, of the atoms that are taken."""
+
+WIDEST = 1000.0
+"""Angstroms from the centre of a molecule to its atoms, at most: the float32 of the search is coarse beyond."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -56,11 +62,14 @@ def prepare(positions: npt.ArrayLike, radii: npt.ArrayLike) -> Prepared:
         radii: (n,) angstroms.
 
     Raises:
-        InputError: no atoms, shapes that do not fit, a number that is not finite, or a radius that is not positive.
+        InputError: no atoms, shapes that do not fit, a number that is not finite, a radius that is not in `RADII`, or
+            an atom farther than `WIDEST` from the centre.
     """
     places, sizes = _checked(positions, radii)
     mass = sizes**3
     centre = mass @ places / mass.sum()
+    if not np.abs(places - centre).max() <= WIDEST:
+        raise InputError(f"an atom lies more than {WIDEST:g} angstroms from the centre: these are not one molecule")
     axes = _axes(places - centre, mass)
     own = (places - centre) @ axes
     order = np.lexsort((*own.T, sizes))
@@ -78,8 +87,10 @@ def _checked(positions: npt.ArrayLike, radii: npt.ArrayLike) -> tuple[Floats, Fl
         )
     if len(places) == 0:
         raise InputError("a molecule of no atoms has no volume: give at least one heavy atom")
-    if not (np.isfinite(places).all() and np.isfinite(sizes).all() and (sizes > 0).all()):
-        raise InputError("positions and radii must be finite numbers, and radii positive")
+    if not (np.isfinite(places).all() and np.isfinite(sizes).all()):
+        raise InputError("positions and radii must be finite numbers")
+    if not (RADII[0] <= sizes.min() and sizes.max() <= RADII[1]):
+        raise InputError(f"radii from {sizes.min():g} to {sizes.max():g} angstroms: expected {RADII[0]} to {RADII[1]}")
     return places, sizes
 
 

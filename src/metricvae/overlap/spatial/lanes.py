@@ -60,6 +60,10 @@ def _call(builder: Any, name: str, *arguments: Any) -> Any:
     return builder.call(get_or_insert_function(builder.module, kind, f"{name}.v{WIDTH}f32"), arguments)
 
 
+def _higher(builder: Any, a: Any, b: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
 @instruction
 def spread(typing: Any, number: Any) -> Any:
     """A float32 in every lane."""
@@ -107,9 +111,9 @@ _add = _binary(lambda builder, a, b: builder.fadd(a, b, flags=_FLAGS))
 _subtract = _binary(lambda builder, a, b: builder.fsub(a, b, flags=_FLAGS))
 _multiply = _binary(lambda builder, a, b: builder.fmul(a, b, flags=_FLAGS))
 _divide = _binary(lambda builder, a, b: builder.fdiv(a, b, flags=_FLAGS))
-lower = _binary(lambda builder, a, b: _call(builder, "llvm.minnum", a, b))
+lower = _binary(lambda builder, a, b: builder.select(builder.fcmp_ordered("<", a, b), a, b))
 """The lower number of two, lane by lane."""
-higher = _binary(lambda builder, a, b: _call(builder, "llvm.maxnum", a, b))
+higher = _binary(lambda builder, a, b: _higher(builder, a, b))
 """The higher number of two, lane by lane."""
 
 
@@ -166,7 +170,7 @@ def _power(builder: Any, exponent: Any, polynomial: tuple[float, ...]) -> Any:
 
     The whole part, to the nearest, goes to the exponent bits; the rest, in [-1/2, 1/2], through a polynomial.
     """
-    exponent = _call(builder, "llvm.maxnum", exponent, _constant(_LOWEST))
+    exponent = _higher(builder, exponent, _constant(_LOWEST))
     whole = _call(builder, "llvm.rint", exponent)
     rest = builder.fsub(exponent, whole, flags=_FLAGS)
     value = _constant(polynomial[-1])

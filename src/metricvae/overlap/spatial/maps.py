@@ -65,14 +65,14 @@ class MapEffort:
     """How hard to search.
 
     Attributes:
-        rotations: of the scan; 1,152 are about 23 degrees apart.
+        rotations: of the scan; 768 are about 27 degrees apart.
         cells: of the scan's grid from the centre of the larger map to its edge.
         climbs: poses that are climbed from.
         finishes: of these, poses that are finished.
     """
 
-    rotations: int = 1152
-    cells: int = 10
+    rotations: int = 768
+    cells: int = 8
     climbs: int = 12
     finishes: int = 3
 
@@ -84,11 +84,13 @@ class MapEffort:
 POINTS = 20_000, 300_000
 """Grid points of the first map that the climbs and the finishes look at, at most."""
 
+LARGE = 4_000_000
+"""Grid points of a map from which on it is thinned before anything else."""
+
 INSIDE = 0.999
 """Share of the sum of squares that the sphere around a map holds which the scan looks at."""
 
 BATCH = 8
-
 
 APART = 0.3
 """Radians between the rotations of two climbs, at least."""
@@ -166,22 +168,21 @@ def centred(grid: Grid) -> Centred:
         raise InputError("a map's values, spacing and origin must be finite numbers")
     if spacing.min() <= 0:
         raise InputError(f"spacing is {spacing.tolist()}: expected angstroms above 0")
-    weight = values.astype(np.float64) ** 2
-    if not weight.any():
-        raise InputError("a map that is zero everywhere lies on nothing: give one with density")
+    rough = Centred(np.asarray(values, np.float32), spacing.astype(np.float64), np.zeros(3), np.zeros(3), 0.0).thinned(
+        LARGE
+    )
+    weight = np.square(rough.values, dtype=np.float64)
+    if not 0 < weight.sum() < math.inf:
+        raise InputError("a map that is zero everywhere, or beyond all bounds, lies on nothing: give one with density")
     weight /= weight.sum()
-    axes = [step * np.arange(size) for step, size in zip(spacing, values.shape, strict=True)]
-    middle = np.array(
-        [weight.sum(axis=others) @ axis for others, axis in zip(((1, 2), (0, 2), (0, 1)), axes, strict=True)]
-    )
-    x, y, z = (axis - here for axis, here in zip(axes, middle, strict=True))
-    square = x[:, None, None] ** 2 + y[:, None] ** 2 + z**2
-    shells = np.bincount(np.sqrt(square / spacing.min() ** 2).astype(np.int64).ravel(), weight.ravel())
-    shell = int(np.searchsorted(np.cumsum(shells), INSIDE))
-    reach = (shell + 1) * float(spacing.min())
-    return Centred(
-        np.ascontiguousarray(values, np.float32), spacing.astype(np.float64), -middle, origin + middle, reach
-    )
+    x, y, z = (rough.start[i] + rough.spacing[i] * np.arange(size) for i, size in enumerate(weight.shape))
+    middle = np.array([weight.sum((1, 2)) @ x, weight.sum((0, 2)) @ y, weight.sum((0, 1)) @ z])
+    x, y, z = x - middle[0], y - middle[1], z - middle[2]
+    step = rough.spacing.min()
+    square = (x[:, None, None] ** 2 + y[:, None] ** 2 + z**2) / step**2
+    shells = np.bincount(np.sqrt(square).astype(np.int64).ravel(), weight.ravel())
+    reach = (int(np.searchsorted(np.cumsum(shells), INSIDE)) + 1) * float(step)
+    return replace(rough, start=rough.start - middle, centre=origin + middle, reach=reach)
 
 
 def _scan(a: Centred, b: Centred, effort: MapEffort) -> list[MapOverlay]:

@@ -29,7 +29,7 @@ from metricvae.overlap.spatial.starts import IMAGES, starts
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to search.
+    """How hard to search. The defaults lose a few 1e-5 of Tanimoto against `THOROUGH` on average.
 
     Attributes:
         starts: rotations scored, a multiple of 16.
