@@ -7,14 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from metricvae.errors import InputError
 from metricvae.inference import Predictor
+from metricvae.inference import libraries as libraries_module
 from metricvae.inference import library as library_module
-from metricvae.inference.library import build_index, exact_search, load_for, open_library, read_index, rerank, search
+from metricvae.inference.libraries import ImageFolder
+from metricvae.inference.library import (
+    build_index,
+    exact_search,
+    item_reader,
+    load_for,
+    read_index,
+    rerank,
+    search,
+)
 from metricvae.objects import draw
 from metricvae.overlap import Prepared, solve
+from metricvae.pairs import read_dataset
 
 COUNT = 30
 
@@ -43,8 +55,8 @@ def built(predictor: Predictor, images: Path) -> Path:
 def test_the_best_hits_are_those_the_model_predicts_highest(predictor: Predictor, images: Path, built: Path) -> None:
     index, query = read_index(built), draw("glyphs", 1, seed=5)[0].mask
     hits = search(index, predictor, query, 7)
-    shapes = open_library(images)
-    said = predictor.predict_masks([(query, shapes.mask(row)) for row in range(COUNT)])
+    shapes = ImageFolder(images, fit=False).load(0).objects
+    said = predictor.predict_masks([(query, shapes[row]) for row in range(COUNT)])
     expected = np.argsort(-said.value, kind="stable")[:7]
     assert hits.rows.tolist() == expected.tolist()
     assert hits.said.value == pytest.approx(said.value[expected], rel=1e-4)
@@ -53,26 +65,28 @@ def test_the_best_hits_are_those_the_model_predicts_highest(predictor: Predictor
 
 
 def test_a_shape_of_the_library_finds_itself(predictor: Predictor, images: Path, built: Path) -> None:
-    index, shapes = read_index(built), open_library(images)
-    areas = index.encoded.sizes.numpy()
-    row = int(areas.argmax())
-    assert search(index, predictor, shapes.mask(row), 1).rows[0] == row
+    index, shapes = read_index(built), ImageFolder(images, fit=False).load(0).objects
+    row = int(index.sizes.argmax())
+    assert search(index, predictor, shapes[row], 1).rows[0] == row
 
 
 def test_reranked_hits_stand_in_the_order_of_their_exact_overlaps(
     predictor: Predictor, images: Path, built: Path
 ) -> None:
-    index, query, shapes = read_index(built), draw("glyphs", 1, seed=6)[0].mask, open_library(images)
-    hits = rerank(search(index, predictor, query, 8), exact_search("overlap", query), shapes.mask)
+    index, query = read_index(built), draw("glyphs", 1, seed=6)[0].mask
+    found = search(index, predictor, query, 8)
+    read = item_reader(index, found)
+    hits = rerank(found, exact_search("overlap", query), read)
     assert hits.exact is not None
     assert list(hits.exact) == sorted(hits.exact, reverse=True)
-    assert hits.exact[0] == solve(Prepared(query), Prepared(shapes.mask(int(hits.rows[0])))).area
+    assert hits.exact[0] == solve(Prepared(query), Prepared(read(int(hits.rows[0])))).area
 
 
 def test_an_interrupted_index_goes_on_and_ends_the_same(
     predictor: Predictor, images: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library_module, "ITEMS_A_PART", 10)
+    for module in (libraries_module, library_module):
+        monkeypatch.setattr(module, "ITEMS_A_PART", 10)
 
     def stop(done: int, total: int) -> None:
         if done == 20:
@@ -85,8 +99,8 @@ def test_an_interrupted_index_goes_on_and_ends_the_same(
     build_index(predictor, images, tmp_path / "index")
     again, whole = read_index(tmp_path / "index"), read_index(built)
     assert again.ids == whole.ids
-    assert np.allclose(again.encoded.codes, whole.encoded.codes, atol=1e-3)
-    assert {path.name for path in (tmp_path / "index").iterdir()} == {"index.json", "items.parquet"}
+    assert torch.allclose(again.codes, whole.codes, atol=1e-3)
+    assert {path.name for path in (tmp_path / "index").iterdir()} == {"index.json", "items.parquet", "skipped.txt"}
 
 
 def test_a_finished_index_is_found_again_and_another_s_is_left_alone(
@@ -105,7 +119,7 @@ def test_data_sets_are_libraries(halves: tuple[Path, Path], tmp_path: Path) -> N
     predictor = Predictor.load(halves[1])
     build_index(predictor, halves[0], tmp_path / "index")
     index = read_index(tmp_path / "index")
-    hits = search(index, predictor, open_library(halves[0]).mask(3), 5)
+    hits = search(index, predictor, read_dataset(halves[0]).mask(3), 5)
     assert hits.said.match is not None
     assert list(hits.said.value) == sorted(hits.said.value, reverse=True)
     assert load_for(index).loaded.sha256 == predictor.loaded.sha256

@@ -13,8 +13,7 @@ from metricvae.cli.parser import Fields, Parser
 from metricvae.errors import InputError
 
 if TYPE_CHECKING:
-    from metricvae.objects.silhouettes import Mask
-    from metricvae.overlap.records import Pose
+    pass
 
 
 def say(options: Namespace, document: Fields, text: str) -> Fields:

@@ -1,4 +1,4 @@
-"""`metricvae index` and `metricvae search`: libraries of shapes."""
+"""`metricvae index` and `metricvae search`: libraries of shapes and molecules."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from jsonargparse import Namespace
 
@@ -14,18 +15,25 @@ from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.errors import InputError
 from metricvae.progress import progress
 
+if TYPE_CHECKING:
+    from metricvae.inference.library import Hits, Index
+    from metricvae.objects.forms import Packable
+    from metricvae.objects.silhouettes import Mask
+    from metricvae.overlap.records import Pose
+
 
 def _index_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
-    parser.add_argument("library", help="folder of images, or a data set")
+    parser.add_argument("library", help="folder of images, data set, or file of molecules (SMILES, CSV, SDF, mol2)")
     parser.add_argument("--out", required=True, help="folder of the index")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+    parser.add_argument("--workers", type=int, help="processes that make conformers; default all cores")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
 def _index(options: Namespace) -> Fields:
     from metricvae.inference import Predictor
-    from metricvae.inference.library import build_index
+    from metricvae.inference.library import SKIPPED, build_index
 
     predictor = Predictor.load(options.model, device_named(options.device))
     with progress() as step, about(options.model):
@@ -33,57 +41,101 @@ def _index(options: Namespace) -> Fields:
         document = build_index(
             *(predictor, Path(options.library), Path(options.out)),
             fit=options.fit,
-            on_progress=lambda done, total: step("encoding shapes", done, total),
+            workers=options.workers,
+            on_progress=lambda done, total: step("encoding", done, total),
         )
-    items = document["plan"]["items"]
-    text = f"{items} shapes indexed; next: metricvae search {shlex.quote(options.out)} QUERY.png"
-    return say(options, {"items": items, "out": options.out}, text)
+    items, skipped = document["rows"], document["skipped"]
+    left_out = f", {skipped} left out (see {Path(options.out) / SKIPPED})" if skipped else ""
+    text = f"{items} items indexed{left_out}; next: metricvae search {shlex.quote(options.out)} QUERY"
+    return say(options, {"items": items, "skipped": skipped, "out": options.out}, text)
 
 
 def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("index", help="folder that `metricvae index` wrote")
-    parser.add_argument("query", help="image of the shape to look for")
+    parser.add_argument("query", help="what to look for: an image, or a file whose first molecule it is")
     parser.add_argument("-k", "--k", type=int, default=10, help="how many hits")
     parser.add_argument(
         "--exact", type=int, metavar="N", help="order the best N by the exact search, and show k of them"
     )
-    parser.add_argument("--picture", metavar="FILE.png", help="with --exact: draw the query with its first hit")
+    parser.add_argument("--picture", metavar="FILE.png", help="images, with --exact: draw the query with its first hit")
+    parser.add_argument(
+        "--sdf", metavar="FILE.sdf", help="molecules, with --exact: write the query, and hits laid on it"
+    )
     parser.add_argument("--model", help="where the model of the index is now, if it was moved")
     parser.add_argument("--fit", action="store_true", help="scale and centre a query of another size")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
 def _search(options: Namespace) -> Fields:
-    from metricvae.inference.library import exact_search, load_for, open_library, read_index, rerank, search
-    from metricvae.objects.images import read_image
+    from metricvae.inference.library import load_for, read_index, search
+    from metricvae.inference.reading import read_object
 
     _check_search(options)
     index = read_index(Path(options.index))
     predictor = load_for(index, options.model, device_named(options.device))
-    query = read_image(Path(options.query), fit=options.fit)
+    form = predictor.loaded.config.form
+    if options.sdf is not None and form != "molecules":
+        raise InputError("--sdf writes molecules, got an index of images: ask for --picture")
+    if options.picture is not None and form == "molecules":
+        raise InputError("--picture draws images, got an index of molecules: ask for --sdf")
+    query = read_object(Path(options.query), form, fit=options.fit)
     hits = search(index, predictor, query, options.exact or options.k)
     task = str(predictor.loaded.facts.get("task"))
     if options.exact is not None:
-        library = open_library(Path(options.index) / index.plan["library"], fit=index.plan["fit"])
-        exact = exact_search(task, query)
-        with progress() as step:
-            hits = rerank(hits, exact, library.mask, lambda done, total: step("comparing exactly", done, total))
-        if options.picture is not None:
-            if hits.poses is None or not len(hits.rows):
-                raise InputError("the library has no hit to draw")
-            words = f"first hit, predicted {hits.said.value[0]:.4g}"
-            draw_laid(Path(options.picture), query, library.mask(int(hits.rows[0])), hits.poses[0], words)
-    rows, name = [], {"halves": "fit"}.get(task, task)
-    for place, row in enumerate(hits.rows[: options.k].tolist()):
-        hit: Fields = {"id": index.ids[row], "path": index.paths[row], "predicted": float(hits.said.value[place])}
+        hits = _checked(options, index, hits, query, task)
+    rows = _rows(index, hits, options.k, {"halves": "fit", "molecules": "tanimoto"}.get(task, task))
+    return say(options, {"hits": rows}, "\n".join(map(_line, rows)))
+
+
+def _checked(options: Namespace, index: Index, hits: Hits, query: Packable, task: str) -> Hits:
+    """The hits in the order of their exact answers, drawn or written where that is asked for."""
+    from metricvae.inference.library import exact_search, item_reader, rerank
+
+    read = item_reader(index, hits)
+    with progress() as step:
+        best = rerank(hits, exact_search(task, query), read, lambda done, total: step("comparing exactly", done, total))
+    if options.picture is not None:
+        if best.poses is None or not len(best.rows):
+            raise InputError("the library has no hit to draw")
+        words = f"first hit, predicted {best.said.value[0]:.4g}"
+        shown, pose = read(int(best.rows[0])), best.poses[0]
+        draw_laid(Path(options.picture), cast("Mask", query), cast("Mask", shown), cast("Pose", pose), words)
+    if options.sdf is not None:
+        _write_laid(options, index, best)
+    return best
+
+
+def _write_laid(options: Namespace, index: Index, hits: Hits) -> None:
+    from metricvae.inference.library import in_space
+    from metricvae.objects.molecules import read_one, write_sdf
+    from metricvae.overlap.spatial import Overlay
+    from metricvae.pairs.dataset import read_molecules
+
+    laid = [read_one(Path(options.query))]
+    shown = read_molecules(index.rows_of(hits.rows[: options.k]))
+    for molecule, pose in zip(shown, (hits.poses or ())[: options.k], strict=True):
+        assert isinstance(pose, Overlay)
+        laid.append(in_space(molecule).moved(pose.rotation, pose.translation))
+    write_sdf(Path(options.sdf), laid)
+
+
+def _rows(index: Index, hits: Hits, count: int, name: str) -> list[Fields]:
+    """The hits as they are printed; `name` is that of the exact answer."""
+    rows = []
+    for place, row in enumerate(hits.rows[:count].tolist()):
+        alike = hits.said.value if hits.tanimoto is None else hits.tanimoto
+        hit: Fields = {"id": index.ids[row], "path": index.paths[row], "predicted": float(alike[place])}
         if hits.exact is not None and hits.poses is not None:
-            hit |= {name: float(hits.exact[place]), **dataclasses.asdict(hits.poses[place])}
+            pose = dataclasses.asdict(hits.poses[place])
+            pose = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in pose.items()}
+            hit |= {name: float(hits.exact[place]), **pose}
         rows.append(hit)
-    lines = [
-        "  ".join([f"{hit['predicted']:10.4g}", *([f"{hit[name]:10.2f}"] if name in hit else []), hit["path"]])
-        for hit in rows
-    ]
-    return say(options, {"hits": rows}, "\n".join(lines))
+    return rows
+
+
+def _line(hit: Fields) -> str:
+    exact = [f"{hit[name]:10.4g}" for name in ("overlap", "fit", "tanimoto") if name in hit][-1:]
+    return "  ".join([f"{hit['predicted']:10.4g}", *exact, hit["id"], hit["path"]])
 
 
 def _check_search(options: Namespace) -> None:
@@ -91,18 +143,20 @@ def _check_search(options: Namespace) -> None:
         raise InputError(f"--exact is {options.exact}: expected at least k, {options.k}")
     if options.picture is not None and options.exact is None:
         raise InputError("--picture draws what the exact search found: give --exact N with it")
+    if options.sdf is not None and options.exact is None:
+        raise InputError("--sdf writes what the exact search found: give --exact N with it")
 
 
 INDEX = Verb(
-    "encode a library of shapes, to search in it; resumes by itself",
+    "encode a library of shapes or molecules, to search in it; resumes by itself",
     ("MODEL LIBRARY --out INDEX [--fit]",),
     _index_options,
     _index,
 )
 
 SEARCH = Verb(
-    "find the shapes of a library that answer best to one",
-    ("INDEX QUERY [-k 10] [--exact N [--picture FILE.png]] [--fit]",),
+    "find the items of a library that answer best to one",
+    ("INDEX QUERY [-k 10] [--exact N [--picture FILE.png | --sdf FILE.sdf]] [--fit]",),
     _search_options,
     _search,
 )

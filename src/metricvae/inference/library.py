@@ -1,19 +1,19 @@
-"""A library of shapes, encoded once and then searched: an index is a folder with `items.parquet` and `index.json`.
+"""A library encoded once and then searched: an index is a folder with `items.parquet` and `index.json`.
 
-Every item's code is compared with the query's, by the model's own head: a product of a matrix and a vector, which
-answers for a million items in less time than it takes to encode the query.
+Every item's code is compared with the query's, by the model's own head: a product of a matrix and a vector. From a
+hundred thousand items on, `codes.faiss` finds those worth comparing (`metricvae.inference.nearest`).
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,153 +23,168 @@ import torch
 from scipy import special
 
 from metricvae.errors import InputError
-from metricvae.files import check_sha256, read_json, require_free_folder, sha256_of, sweep, write_json
-from metricvae.inference.predict import Encoded, Predictions, Predictor
-from metricvae.objects.images import image_names, read_image
+from metricvae.files import check_sha256, read_json, require_free_folder, sha256_of, sweep, write_json, write_text
+from metricvae.inference.libraries import ITEMS_A_PART, Library, Part, open_library
+from metricvae.inference.nearest import FILE as CELLS
+from metricvae.inference.nearest import LEARNED_FROM, WORTHWHILE, Codes, Nearest, query_vectors, vectors
+from metricvae.inference.predict import Encoded, Predictions, Predictor, tanimoto
+from metricvae.model.metrics import Head
+from metricvae.objects.forms import Atoms, Packable, atoms_of
+from metricvae.objects.images import read_image
+from metricvae.objects.molecules.conformers import conform
+from metricvae.objects.molecules.records import Molecule
 from metricvae.objects.silhouettes import Mask
 from metricvae.overlap.edges import Edge
 from metricvae.overlap.joins import join
 from metricvae.overlap.planar import Prepared, solve
 from metricvae.overlap.records import Pose
-from metricvae.pairs.dataset import CARD, read_dataset
+from metricvae.overlap.spatial import Overlay, overlay, prepare
+from metricvae.overlap.workers import worker_pool
+from metricvae.pairs.dataset import CARD, read_dataset, read_molecules
+from metricvae.pairs.molecules import conformer_seed
 from metricvae.pairs.parts import write_table
 
 INDEX = "index.json"
 ITEMS = "items.parquet"
+SKIPPED = "skipped.txt"
 PARTS = ".parts"
 PLAN = "plan.json"
-
-ITEMS_A_PART = 2_048
-
-
-class Library(Protocol):
-    """Shapes with names.
-
-    Attributes:
-        names: (n,) unique.
-    """
-
-    @property
-    def names(self) -> Sequence[str]: ...
-
-    def mask(self, index: int) -> Mask:
-        """The (200, 200) mask of one shape."""
-        ...
-
-    def place(self, index: int) -> str:
-        """Where it is kept: a path."""
-        ...
-
-
-@dataclass(frozen=True)
-class ImageFolder:
-    """The images in a folder and the folders below it."""
-
-    folder: Path
-    names: Sequence[str]
-    fit: bool
-
-    def mask(self, index: int) -> Mask:
-        return read_image(self.folder / self.names[index], fit=self.fit)
-
-    def place(self, index: int) -> str:
-        return str(self.folder / self.names[index])
-
-
-class DataSetObjects:
-    """The objects of a labelled data set."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.data = folder, read_dataset(folder)
-
-    @property
-    def names(self) -> Sequence[str]:
-        return self.data.ids
-
-    def mask(self, index: int) -> Mask:
-        return self.data.mask(index)
-
-    def place(self, index: int) -> str:
-        return f"{self.folder}#{self.data.ids[index]}"
-
-
-def open_library(folder: Path, *, fit: bool = False) -> Library:
-    """A folder of images, or a data set.
-
-    Raises:
-        InputError: neither, or an empty one.
-    """
-    folder = Path(folder)
-    return DataSetObjects(folder) if (folder / CARD).is_file() else ImageFolder(folder, image_names(folder), fit)
 
 
 def build_index(
     predictor: Predictor,
-    library_folder: Path,
+    library_path: Path,
     folder: Path,
     *,
     fit: bool = False,
+    workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Encode a library into `folder`, going on where an interrupted run stopped; returns `index.json`.
 
+    Memory does not grow with the library. Records that give no molecule are listed in `skipped.txt`.
+
     Args:
         predictor: the model.
-        library_folder: images, or a data set.
+        library_path: folder of images, data set, or file of molecules.
         folder: absent, empty, or an index of the same library by the same model, finished or not.
         fit: scale and centre images of other sizes.
+        workers: processes that make conformers; default all cores.
         on_progress: told how many items of how many are encoded.
 
     Raises:
-        InputError: no library, an image that cannot be read, a folder that holds something else, a full disk.
+        InputError: no library, one of other objects than the model's, an image that cannot be read, no molecule at all,
+            a folder that holds something else, a full disk.
     """
-    library, folder, report = open_library(library_folder, fit=fit), Path(folder), on_progress or (lambda *_: None)
-    plan = {
-        "model": {"name": str(predictor.loaded.folder), "sha256": predictor.loaded.sha256},
-        "library": os.path.relpath(library_folder, folder),
-        "items": len(library.names),
-        "names_sha256": hashlib.sha256("\n".join(library.names).encode()).hexdigest(),
-        "fit": fit,
-    }
+    folder, report = Path(folder), on_progress or (lambda *_: None)
     if (folder / INDEX).is_file():
-        document: dict[str, Any] = read_json(folder / INDEX)
-        if document.get("plan") != plan:
-            raise InputError(f"{folder} holds an index of another library or model: choose another folder")
-        return document
-    require_free_folder(folder, PARTS, "index")
-    parts = folder / PARTS
-    if (parts / PLAN).is_file() and read_json(parts / PLAN) != plan:
-        raise InputError(f"{folder} holds an unfinished index of another library or model: choose another folder")
-    write_json(parts / PLAN, plan)
-    paths = []
-    for start in range(0, len(library.names), ITEMS_A_PART):
-        end = min(start + ITEMS_A_PART, len(library.names))
-        paths.append(parts / f"items-{start:09d}.parquet")
-        if not paths[-1].exists():
-            part = _encoded_part(predictor, library, range(start, end))
-            write_table(paths[-1], [part], part.schema)
-        report(end, len(library.names))
-    write_table(folder / ITEMS, map(pq.read_table, paths), pq.read_schema(paths[0]))
-    document = {"plan": plan, "sha256": sha256_of(folder / ITEMS)}
-    write_json(folder / INDEX, document)
-    shutil.rmtree(parts)
-    sweep(folder, (INDEX, ITEMS))
+        work = folder / ".again"
+    else:
+        require_free_folder(folder, PARTS, "index")
+        work = folder / PARTS
+    in_space = predictor.loaded.config.encoder != "graph"
+    with worker_pool(workers) as pool:
+        try:
+            library = open_library(library_path, work, pool, fit=fit, in_space=in_space)
+            plan = _plan(predictor, library, Path(library_path), folder)
+            if (folder / INDEX).is_file():
+                return _finished(folder, plan)
+        finally:
+            if work.name != PARTS:
+                shutil.rmtree(work, ignore_errors=True)
+        if (work / PLAN).is_file() and read_json(work / PLAN) != plan:
+            raise InputError(f"{folder} holds an unfinished index of another library or model: choose another folder")
+        write_json(work / PLAN, plan)
+        paths = _encoded_parts(predictor, library, work, report)
+    return _joined(predictor.model.head, plan, folder, paths)
+
+
+def _plan(predictor: Predictor, library: Library, path: Path, folder: Path) -> dict[str, Any]:
+    if library.form != predictor.loaded.config.form:
+        raise InputError(
+            f"{path} is a library of {library.form}, and the model compares {predictor.loaded.config.form}: "
+            "give another library, or another model"
+        )
+    return {
+        "model": {"name": str(predictor.loaded.folder), "sha256": predictor.loaded.sha256},
+        "library": os.path.relpath(path, folder),
+        "items": library.count,
+        **library.facts,
+    }
+
+
+def _finished(folder: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = read_json(folder / INDEX)
+    if document.get("plan") != plan:
+        raise InputError(f"{folder} holds an index of another library or model: choose another folder")
     return document
 
 
-def _encoded_part(predictor: Predictor, library: Library, rows: range) -> pa.Table:
-    encoded = predictor.encode(lambda i: library.mask(rows[i]), len(rows))
+def _encoded_parts(
+    predictor: Predictor, library: Library, work: Path, report: Callable[[int, int], None]
+) -> list[Path]:
+    """The files of all parts; the objects of the next one are read while one is encoded."""
+    paths = [work / f"items-{part:06d}.parquet" for part in range(library.parts)]
+    missing = [part for part, path in enumerate(paths) if not path.exists()]
+    done = (library.parts - len(missing)) * ITEMS_A_PART
+    with ThreadPoolExecutor(1) as ahead:
+        loading = ahead.submit(library.load, missing[0]) if missing else None
+        for place, part in enumerate(missing):
+            assert loading is not None
+            loaded = loading.result()
+            loading = ahead.submit(library.load, missing[place + 1]) if place + 1 < len(missing) else None
+            table = _encoded(predictor, loaded)
+            write_text(paths[part].with_suffix(".txt"), "".join(f"{note}\n" for note in loaded.skipped))
+            write_table(paths[part], [table], table.schema)
+            done += ITEMS_A_PART
+            report(min(done, library.count), library.count)
+    return paths
+
+
+def _encoded(predictor: Predictor, part: Part) -> pa.Table:
+    encoded = predictor.encode(part.objects.__getitem__, len(part.objects))
     codes = encoded.codes.cpu().numpy()
     flat = pa.array(codes.ravel(), pa.float32())
-    return pa.table(
-        {
-            "id": [library.names[row] for row in rows],
-            "path": [library.place(row) for row in rows],
-            "area": pa.array(encoded.sizes.cpu().numpy(), pa.float32()),
-            "novelty": pa.array(encoded.novelty.cpu().numpy(), pa.float32()),
-            "code": pa.FixedSizeListArray.from_arrays(flat, codes.shape[1]),
-        }
-    )
+    own = {
+        "area": pa.array(encoded.sizes.cpu().numpy(), pa.float32()),
+        "novelty": pa.array(encoded.novelty.cpu().numpy(), pa.float32()),
+        "code": pa.FixedSizeListArray.from_arrays(flat, predictor.loaded.config.latent),
+    }
+    return pa.table(part.columns | own)
+
+
+def _joined(head: Head, plan: dict[str, Any], folder: Path, paths: Sequence[Path]) -> dict[str, Any]:
+    """The last step of an index: one file of items, and from many items on one of cells."""
+    write_table(folder / ITEMS, map(pq.read_table, paths), pq.read_schema(paths[0]))
+    rows = pq.read_metadata(folder / ITEMS).num_rows
+    if not rows:
+        raise InputError(f"no record of the library gave a molecule: {paths[0].with_suffix('.txt')} says why")
+    write_text(folder / SKIPPED, "".join(path.with_suffix(".txt").read_text("utf-8") for path in paths))
+    sha256 = {ITEMS: sha256_of(folder / ITEMS)}
+    if rows >= WORTHWHILE:
+        sha256[CELLS] = _cells(head, folder, rows).write(folder)
+    document = {"plan": plan, "rows": rows, "skipped": plan["items"] - rows, "sha256": sha256}
+    write_json(folder / INDEX, document)
+    shutil.rmtree(folder / PARTS)
+    sweep(folder, (INDEX, ITEMS, CELLS, SKIPPED))
+    return document
+
+
+def _cells(head: Head, folder: Path, rows: int) -> Nearest:
+    every = max(1, rows // LEARNED_FROM)
+    sample = np.concatenate([part[::every] for part in _codes(folder)])
+    return Nearest.build((vectors(head, part) for part in _codes(folder)), vectors(head, sample), rows)
+
+
+def _codes(folder: Path) -> Iterator[Codes]:
+    """The codes of an index, some thousands at a time."""
+    for batch in pq.ParquetFile(folder / ITEMS).iter_batches(ITEMS_A_PART, columns=["code"]):
+        yield _matrix(batch["code"])
+
+
+def _matrix(column: pa.FixedSizeListArray) -> Codes:
+    found: Codes = column.flatten().to_numpy().reshape(len(column), -1)
+    return found
 
 
 @dataclass(frozen=True)
@@ -177,15 +192,26 @@ class Index:
     """A library in memory.
 
     Attributes:
+        folder: where it is.
         ids, paths: (n,) of the items.
-        encoded: their codes.
+        sizes, novelty: (n,) float32, as `Encoded` has them.
+        codes: (n, d) float32; None where there are cells.
+        cells: finds near codes; None where all are looked at.
         plan: model and library.
     """
 
+    folder: Path
     ids: tuple[str, ...]
     paths: tuple[str, ...]
-    encoded: Encoded
+    sizes: torch.Tensor
+    novelty: torch.Tensor
+    codes: torch.Tensor | None
+    cells: Nearest | None
     plan: dict[str, Any]
+
+    def rows_of(self, rows: npt.NDArray[np.int64]) -> pa.Table:
+        """Some items with all that is kept of them."""
+        return pq.read_table(self.folder / ITEMS).take(rows)
 
 
 def read_index(folder: Path) -> Index:
@@ -199,17 +225,45 @@ def read_index(folder: Path) -> Index:
         raise InputError(f"{folder} has no {INDEX}, so it is no finished index: run `metricvae index` (again) for it")
     document = read_json(folder / INDEX)
     try:
-        plan, sha256 = dict(document["plan"]), str(document["sha256"])
+        plan, sha256 = dict(document["plan"]), dict(document["sha256"])
         plan["model"]["sha256"]
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{folder / INDEX} is damaged: make the index again") from None
-    check_sha256(folder / ITEMS, sha256)
-    table = pq.read_table(folder / ITEMS).combine_chunks()
-    width = table["code"].type.list_size
-    codes = table["code"].combine_chunks().flatten().to_numpy().reshape(-1, width)
-    area, novelty = (table[name].to_numpy() for name in ("area", "novelty"))
-    encoded = Encoded(*(torch.from_numpy(np.array(part)) for part in (codes, area, novelty)))
-    return Index(tuple(table["id"].to_pylist()), tuple(table["path"].to_pylist()), encoded, plan)
+    for name, digest in sha256.items():
+        check_sha256(folder / name, str(digest))
+    columns = ["id", "path", "area", "novelty", *([] if CELLS in sha256 else ["code"])]
+    table = pq.read_table(folder / ITEMS, columns=columns).combine_chunks()
+    codes = torch.from_numpy(_matrix(table["code"].combine_chunks()).copy()) if "code" in columns else None
+    sizes, novelty = (torch.from_numpy(np.array(table[name].to_numpy())) for name in ("area", "novelty"))
+    ids, paths = (tuple(table[name].to_pylist()) for name in ("id", "path"))
+    cells = Nearest.read(folder) if CELLS in sha256 else None
+    return Index(folder, ids, paths, sizes, novelty, codes, cells, plan)
+
+
+def item_reader(index: Index, hits: Hits) -> Callable[[int], Packable]:
+    """What gives a hit as a model takes it, by its row: from the library, or from the index where that keeps molecules.
+
+    Molecules that were indexed without a shape in space get a conformer.
+
+    Raises:
+        InputError: the library is not where it was.
+    """
+    table = index.rows_of(hits.rows)
+    if "positions" in table.column_names:
+        molecules = dict(zip(hits.rows.tolist(), read_molecules(table), strict=True))
+        return lambda row: atoms_of(in_space(molecules[row]))
+    path = index.folder / index.plan["library"]
+    if (path / CARD).is_file():
+        data = read_dataset(path)
+        return data.object
+    return lambda row: read_image(path / index.ids[row], fit=bool(index.plan.get("fit")))
+
+
+def in_space(molecule: Molecule) -> Molecule:
+    """The molecule, with a conformer where it has none."""
+    if molecule.positions.any() or len(molecule.elements) < 2:
+        return molecule
+    return conform(molecule.smiles, conformer_seed(0, 0), name=molecule.id)[0]
 
 
 def load_for(index: Index, model: str | None = None, device: str = "cpu") -> Predictor:
@@ -225,6 +279,9 @@ def load_for(index: Index, model: str | None = None, device: str = "cpu") -> Pre
     return predictor
 
 
+Motion = Pose | Overlay
+
+
 @dataclass(frozen=True)
 class Hits:
     """The best k items for a query, best first.
@@ -232,23 +289,25 @@ class Hits:
     Attributes:
         rows: (k,) of the index.
         said: the model's answers.
+        tanimoto: (k,) predicted Tanimoto coefficients, which molecules are ordered by; None for others.
         exact: (k,) answers of the exact search; None where it was not asked for.
         poses: k motions of the items that give them.
     """
 
     rows: npt.NDArray[np.int64]
     said: Predictions
+    tanimoto: npt.NDArray[np.float64] | None = None
     exact: npt.NDArray[np.float64] | None = None
-    poses: tuple[Pose, ...] | None = None
+    poses: tuple[Motion, ...] | None = None
 
 
-def search(index: Index, predictor: Predictor, query: Mask, count: int) -> Hits:
-    """The items with the largest predicted metric to a query.
+def search(index: Index, predictor: Predictor, query: Packable, count: int) -> Hits:
+    """The items with the largest predicted metric to a query; of molecules, with the largest Tanimoto coefficient.
 
     Args:
         index: of the library.
         predictor: the model it was made with.
-        query: (200, 200) mask.
+        query: (200, 200) mask, or array of a molecule.
         count: how many.
 
     Raises:
@@ -256,56 +315,74 @@ def search(index: Index, predictor: Predictor, query: Mask, count: int) -> Hits:
     """
     if count < 1:
         raise InputError(f"k is {count}: expected at least 1")
-    asked, items = predictor.encode(lambda _: query, 1), index.encoded
-    device = predictor.device
-    both = Encoded(
-        *(
-            torch.cat([getattr(one, name).to(device) for one in (asked, items)])
-            for name in ("codes", "sizes", "novelty")
-        )
+    asked = predictor.encode(lambda _: query, 1)
+    if index.cells is None:
+        assert index.codes is not None
+        rows, codes = np.arange(len(index.ids)), index.codes
+    else:
+        wanted = query_vectors(predictor.model.head, asked.codes.cpu())[0].numpy()
+        rows, _ = index.cells.find(wanted, count)
+        codes = torch.from_numpy(index.cells.codes(rows))
+    parts = zip(
+        (asked.codes, asked.sizes, asked.novelty),
+        (codes, index.sizes[rows], index.novelty[rows]),
+        strict=True,
     )
-    others = np.arange(1, len(index.ids) + 1)
-    said = predictor.predict(both, np.zeros_like(others), others)
-    best = np.argsort(-said.value, kind="stable")[:count]
-    return Hits(best, _chosen(said, best))
+    both = Encoded(*(torch.cat([one, items.to(one)]) for one, items in parts))
+    first, others = np.zeros(len(rows), np.int64), np.arange(1, len(rows) + 1)
+    said = predictor.predict(both, first, others)
+    alike = None
+    if predictor.loaded.config.form == "molecules":
+        alike = tanimoto(said.value, both, first, others)
+    best = np.argsort(-(said.value if alike is None else alike), kind="stable")[:count]
+    return Hits(rows[best], _chosen(said, best), None if alike is None else alike[best])
 
 
-Exact = Callable[[Mask], tuple[float, Pose]]
+Exact = Callable[[Packable], tuple[float, Motion]]
 """The exact answer of a query and an item: how much, and the motion of the item that gives it."""
 
 
-def exact_search(task: str, query: Mask) -> Exact:
-    """What a model's answers for a query are checked by: the overlap in pixels, or the evidence that two halves fit.
+def exact_search(task: str, query: Packable) -> Exact:
+    """What a model's answers for a query are checked by: the overlap in pixels, the evidence that two halves fit, or
+    the Tanimoto coefficient of two molecules.
 
     Args:
         task: that the model was trained for.
-        query: (200, 200) mask.
+        query: as `search` takes it.
 
     Raises:
         InputError: there is no exact search for that task.
     """
     match task:
         case "overlap":
-            return functools.partial(_overlap, Prepared(query))
+            return functools.partial(_overlap, Prepared(cast(Mask, query)))
         case "halves":
-            return functools.partial(_fit, Edge(query))
+            return functools.partial(_fit, Edge(cast(Mask, query)))
+        case "molecules":
+            return functools.partial(_overlay, cast(Atoms, query))
     raise InputError(f"there is no exact search for models of {task}: leave it out")
 
 
-def _overlap(query: Prepared, item: Mask) -> tuple[float, Pose]:
-    found = solve(query, Prepared(item))
+def _overlap(query: Prepared, item: Packable) -> tuple[float, Pose]:
+    found = solve(query, Prepared(cast(Mask, item)))
     return found.area, found.pose
 
 
-def _fit(query: Edge, item: Mask) -> tuple[float, Pose]:
-    found = join(query, Edge(item))
+def _fit(query: Edge, item: Packable) -> tuple[float, Pose]:
+    found = join(query, Edge(cast(Mask, item)))
     return found.score, found.pose
+
+
+def _overlay(query: Atoms, item: Packable) -> tuple[float, Overlay]:
+    a, b = (prepare(one[:, :3], one[:, 3]) for one in (query, item))
+    found = overlay(a, b)
+    return found.tanimoto, found
 
 
 def rerank(
     hits: Hits,
     exact: Exact,
-    mask_of: Callable[[int], Mask],
+    object_of: Callable[[int], Packable],
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Hits:
     """The same hits in the order of their exact answers; for a binary metric, of all that speaks for a match: the
@@ -314,19 +391,20 @@ def rerank(
     Args:
         hits: as `search` gives them.
         exact: of the query.
-        mask_of: the mask of an item by its row in the index.
+        object_of: an item by its row in the index.
         on_progress: told how many hits of how many are done.
     """
-    found: list[tuple[float, Pose]] = []
+    found: list[tuple[float, Motion]] = []
     for row in hits.rows.tolist():
-        found.append(exact(mask_of(row)))
+        found.append(exact(object_of(row)))
         if on_progress is not None:
             on_progress(len(found), len(hits.rows))
     values = np.array([value for value, _ in found])
     odds = 0.0 if hits.said.match is None else special.logit(np.clip(hits.said.value, 1e-9, 1 - 1e-9))
     order = np.argsort(-(values + odds), kind="stable")
     poses = tuple(found[place][1] for place in order.tolist())
-    return Hits(hits.rows[order], _chosen(hits.said, order), values[order], poses)
+    alike = None if hits.tanimoto is None else hits.tanimoto[order]
+    return Hits(hits.rows[order], _chosen(hits.said, order), alike, values[order], poses)
 
 
 def _chosen(said: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:

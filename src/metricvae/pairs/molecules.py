@@ -153,9 +153,29 @@ def _fragments(seed: int, start: int, count: int) -> Iterator[tuple[int, Molecul
 def _listed(source: str, seed: int, group: int) -> Iterator[tuple[int, Molecule | Skipped]]:
     for row in pq.ParquetFile(source).read_row_group(group).to_pylist():
         record = Record(**row)
-        words = np.random.SeedSequence([seed, record.number])
-        own_seed = int(words.generate_state(1)[0]) & LARGEST_SEED
-        yield record.number, molecule_of(record, embed=True, seed=own_seed)
+        yield record.number, molecule_of(record, embed=True, seed=conformer_seed(seed, record.number))
+
+
+def conformer_seed(seed: int, number: int) -> int:
+    """The seed of the conformer of a line or record, from that of the whole."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) & LARGEST_SEED
+
+
+def molecule_columns(molecules: Sequence[Molecule]) -> dict[str, pa.Array]:
+    """The columns of `MOLECULE_SCHEMA` that hold molecules, but for their ids."""
+    names = ("smiles", "elements", "positions", "bonds", "charges")
+    rows = [_contents(one) for one in molecules]
+    return {name: pa.array([row[name] for row in rows], MOLECULE_SCHEMA.field(name).type) for name in names}
+
+
+def _contents(molecule: Molecule) -> dict[str, Any]:
+    return {
+        "smiles": molecule.smiles,
+        "elements": molecule.elements.tolist(),
+        "positions": molecule.positions.astype(np.float32).reshape(-1).tolist(),
+        "bonds": molecule.bonds.reshape(-1).tolist(),
+        "charges": molecule.charges.reshape(-1).tolist(),
+    }
 
 
 def _row(number: int, molecule: Molecule) -> dict[str, Any]:
@@ -163,11 +183,7 @@ def _row(number: int, molecule: Molecule) -> dict[str, Any]:
     group = scaffold(molecule.smiles) if molecule.smiles else ""
     return {
         "id": molecule.id,
-        "smiles": molecule.smiles,
-        "elements": molecule.elements.tolist(),
-        "positions": places.reshape(-1).tolist(),
-        "bonds": molecule.bonds.reshape(-1).tolist(),
-        "charges": molecule.charges.reshape(-1).tolist(),
+        **_contents(molecule),
         "source": "molecules",
         "family": "",
         "group": group or molecule.smiles or molecule.id,

@@ -69,6 +69,24 @@ def conform(
         return [record_of(mol, each, known, number) for each, number in zip(names, numbers, strict=True)]
 
 
+def flat(smiles: str, *, name: str = "") -> Molecule:
+    """The standardised molecule in a SMILES without a shape in space: all positions are zero.
+
+    Args:
+        smiles: one molecule; salts and solvents are stripped.
+        name: the id; the canonical SMILES where it is empty.
+
+    Raises:
+        InputError: the molecule is refused (:func:`~metricvae.objects.molecules.standard.standard`).
+    """
+    chem = require("rdkit.Chem")
+    known = canonical(standard(smiles))
+    with require("rdkit.rdBase").BlockLogs():
+        mol = chem.MolFromSmiles(known)
+        mol.AddConformer(chem.Conformer(mol.GetNumAtoms()))
+        return record_of(mol, name or known, known)
+
+
 def _embed(mol: Mol, seed: int, count: int) -> list[int]:
     """Numbers of the conformers made by the first way of embedding that makes any."""
     geometry = require("rdkit.Chem.rdDistGeom")
