@@ -13,7 +13,8 @@ from metricvae.cli.parser import Fields, Parser
 from metricvae.errors import InputError
 
 if TYPE_CHECKING:
-    pass
+    from metricvae.objects.silhouettes import Mask
+    from metricvae.overlap.records import Pose
 
 
 def say(options: Namespace, document: Fields, text: str) -> Fields:
