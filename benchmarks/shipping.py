@@ -23,6 +23,7 @@ def ship(
     data: str,
     model: str,
     aligner: Sequence[str] = (),
+    source: str | None = None,
 ) -> None:
     """Make the model `name`, of the preset of that name.
 
@@ -33,14 +34,18 @@ def ship(
         training: what differs from the preset.
         data, model: folders in the work folder.
         aligner: options of `metricvae train --aligner`; none for a model without one.
+        source: option that names the file to label, where there is one.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--device", default="auto")
+    if source is not None:
+        parser.add_argument(source, type=Path, required=True, dest="source")
     options = parser.parse_args()
+    objects = [] if source is None else ["--objects", str(options.source)]
     pairs, made = options.work / data, options.work / model
     changes = [word for field, value in training.items() for word in (f"--training.{field}", str(value))]
-    _run(["label", *label, "--out", str(pairs)])
+    _run(["label", *label, *objects, "--out", str(pairs)])
     _run(["train", str(pairs), "--preset", name, "--device", options.device, "--out", str(made), *changes])
     if aligner:
         _run(["train", str(pairs), "--aligner", str(made), "--device", options.device, *aligner])

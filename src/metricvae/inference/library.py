@@ -142,15 +142,18 @@ def _encoded_parts(
 
 
 def _encoded(predictor: Predictor, part: Part) -> pa.Table:
-    encoded = predictor.encode(part.objects.__getitem__, len(part.objects))
-    codes = encoded.codes.cpu().numpy()
-    flat = pa.array(codes.ravel(), pa.float32())
+    if part.objects:
+        encoded = predictor.encode(part.objects.__getitem__, len(part.objects))
+    else:
+        encoded = Encoded(torch.empty(0, predictor.loaded.config.latent), torch.empty(0), torch.empty(0))
+    flat = pa.array(encoded.codes.cpu().numpy().ravel(), pa.float32())
     own = {
         "area": pa.array(encoded.sizes.cpu().numpy(), pa.float32()),
         "novelty": pa.array(encoded.novelty.cpu().numpy(), pa.float32()),
         "code": pa.FixedSizeListArray.from_arrays(flat, predictor.loaded.config.latent),
     }
-    return pa.table(part.columns | own)
+    names = {name: pa.array(part.columns[name], pa.string()) for name in ("id", "path")}
+    return pa.table(part.columns | names | own)
 
 
 def _joined(head: Head, plan: dict[str, Any], folder: Path, paths: Sequence[Path]) -> dict[str, Any]:

@@ -1,0 +1,297 @@
+"""Models of molecules: codes that no motion changes, heads that keep their laws, and a data set end to end."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from metricvae.errors import InputError
+from metricvae.inference import Predictor, evaluate
+from metricvae.inference.fit import fit, pair_data
+from metricvae.inference.library import build_index, exact_search, item_reader, read_index, rerank, search
+from metricvae.inference.nearest import Nearest, item_vectors, query_vectors
+from metricvae.inference.predict import tanimoto
+from metricvae.model.attention import HEADS
+from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.model.cloud import atom_readings, on_axes, pair_readings
+from metricvae.model.features import move_randomly
+from metricvae.model.metrics import CosineDistance, CosineTanimoto, InnerProduct
+from metricvae.model.presets import preset
+from metricvae.model.sizes import self_overlaps, sizes_of
+from metricvae.model.solid import FLIPS, SIDE, SPACING, density_maps, flipped, grid
+from metricvae.objects.clouds import SolidMotion, move, present, random_motions, rotations
+from metricvae.objects.forms import COLUMNS, LINKED, atoms_of, links, packed_molecules, padded, unpacked_molecules
+from metricvae.objects.molecules import Molecule, conform, draw, write_sdf
+from metricvae.objects.molecules.conformers import flat
+from metricvae.overlap.spatial import overlay, prepare
+from metricvae.pairs import DataSet, read_dataset
+from metricvae.pairs.labelling import label
+from metricvae.pairs.molecules import MoleculesPlan
+
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def molecules() -> list[Molecule]:
+    return draw(COUNT, seed=4)
+
+
+@pytest.fixture(scope="module")
+def x(molecules: list[Molecule]) -> torch.Tensor:
+    return torch.from_numpy(padded([atoms_of(one) for one in molecules]))
+
+
+def config(encoder: str) -> ModelConfig:
+    return ModelConfig(
+        encoder=encoder,  # type: ignore[arg-type]
+        decoder="solid",
+        encoder_widths=(16, 16),
+        decoder_widths=(8, 8, 4, 4),
+        latent=12,
+        head=CosineTanimoto(),
+    )
+
+
+@pytest.fixture(scope="module", params=["cloud", "graph"])
+def model(request: pytest.FixtureRequest) -> MagicAutoencoder:
+    return build(config(request.param), seed=1).eval()
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_arrays_of_molecules_come_back_from_their_bytes(x: torch.Tensor) -> None:
+    assert np.array_equal(unpacked_molecules(packed_molecules(x.numpy())), x.numpy())
+
+
+def test_links_are_bonds_and_shortest_ways() -> None:
+    chain = np.array([[0, 1, 1], [1, 2, 2], [2, 3, 0]], np.int32)
+    far = LINKED["two bonds"]
+    assert links(5, chain).tolist() == [
+        [1, 2, far, far + 1, LINKED["no way"]],
+        [2, 1, 3, far, LINKED["no way"]],
+        [far, 3, 1, LINKED["unknown bond"], LINKED["no way"]],
+        [far + 1, far, LINKED["unknown bond"], 1, LINKED["no way"]],
+        [LINKED["no way"]] * 4 + [1],
+    ]
+
+
+def test_rotations_are_proper_and_motions_keep_distances(x: torch.Tensor) -> None:
+    motion = random_motions(COUNT, chance())
+    assert torch.allclose(motion.rotation @ motion.rotation.mT, torch.eye(3).expand(COUNT, 3, 3), atol=1e-5)
+    assert torch.allclose(torch.linalg.det(motion.rotation), torch.ones(COUNT), atol=1e-5)
+    moved = move(x, motion)
+    assert torch.equal(moved[..., 3:], x[..., 3:])
+    assert not moved[~present(x)].any()
+    before, after = (torch.cdist(one[..., :3].double(), one[..., :3].double()) for one in (x, moved))
+    both = present(x)[:, :, None] & present(x)[:, None]
+    assert (before - after)[both].abs().max() < 1e-3
+
+
+def test_a_quarter_turn_is_where_it_belongs() -> None:
+    quarter = rotations(torch.tensor([[math.cos(math.pi / 4), 0.0, 0.0, math.sin(math.pi / 4)]]))
+    atom = torch.tensor([[[1.0, 0.0, 0.0, 1.7]]])
+    assert torch.allclose(
+        move(atom, SolidMotion(quarter, torch.zeros(1, 3)))[0, 0, :3], torch.tensor([0.0, 1, 0]), atol=1e-6
+    )
+
+
+def test_no_motion_changes_a_code(model: MagicAutoencoder, x: torch.Tensor) -> None:
+    codes = model.code(x)
+    for seed in range(3):
+        assert torch.allclose(model.code(move_randomly(x, chance(seed))), codes, atol=1e-4)
+
+
+def test_the_order_of_atoms_and_the_company_change_no_code(model: MagicAutoencoder, molecules: list[Molecule]) -> None:
+    rng = np.random.default_rng(0)
+    for one in molecules[:4]:
+        order = rng.permutation(len(one.elements))
+        place = np.argsort(order)
+        bonds = one.bonds.copy()
+        bonds[:, :2] = place[bonds[:, :2]]
+        charges = one.charges.copy()
+        charges[:, 0] = place[charges[:, 0]]
+        mixed = Molecule(one.id, one.smiles, one.elements[order], one.positions[order], bonds, charges)
+        alone, shuffled = (model.code(torch.from_numpy(atoms_of(each))[None]) for each in (one, mixed))
+        beside = model.code(torch.from_numpy(padded([atoms_of(one), atoms_of(molecules[5])])))[:1]
+        assert torch.allclose(alone, shuffled, atol=1e-4)
+        assert torch.allclose(alone, beside, atol=1e-4)
+
+
+def test_mirror_images_differ_in_space_alone(x: torch.Tensor) -> None:
+    turned = torch.cat([-x[..., :1], x[..., 1:]], dim=-1)
+    for encoder, same in (("cloud", False), ("graph", True)):
+        found = build(config(encoder), seed=1).eval()
+        assert torch.allclose(found.code(x), found.code(turned), atol=1e-4) == same
+        mirrored = found.encode_features(found.encoder.mirrored(found.encoder.prepare(x))).mean
+        assert torch.allclose(mirrored, found.code(turned), atol=1e-4)
+
+
+def test_readings_know_nothing_of_the_directions_of_axes(x: torch.Tensor) -> None:
+    found = on_axes(x[..., :4])
+    for flip in FLIPS:
+        turned = torch.cat([found[..., :3] * torch.tensor(flip), found[..., 3:]], dim=-1)
+        assert torch.allclose(atom_readings(turned), atom_readings(found), atol=1e-5)
+        assert torch.allclose(pair_readings(turned), pair_readings(found), atol=1e-5)
+    reflected = torch.cat([found[..., :3] * torch.tensor((-1.0, 1, 1)), found[..., 3:]], dim=-1)
+    assert not torch.allclose(atom_readings(reflected), atom_readings(found), atol=1e-3)
+
+
+def test_gradients_reach_every_weight(model: MagicAutoencoder, x: torch.Tensor) -> None:
+    model.zero_grad()
+    codes = model.encode(x, chance())
+    (codes.sample.square().sum() + model.decode(codes.sample).square().sum()).backward()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
+    assert sum(float(weight.grad.abs().sum() > 0) for weight in model.parameters() if weight.grad is not None) > 20
+
+
+def test_self_overlaps_are_those_of_the_exact_search(molecules: list[Molecule], x: torch.Tensor) -> None:
+    expected = [prepare(one.positions, one.radii).volume for one in molecules]
+    assert self_overlaps(x).numpy() == pytest.approx(np.array(expected), rel=1e-5)
+
+
+def test_maps_are_densities_on_the_grid() -> None:
+    atom = torch.tensor([[[0.45, 0.45, 0.45, 1.7], [0.0, 0.0, 0.0, 0.0]]])
+    found = density_maps(atom)
+    middle = SIDE // 2
+    assert found.shape == (1, 1, SIDE, SIDE, SIDE)
+    assert float(grid()[middle]) == pytest.approx(SPACING / 2)
+    assert found[0, 0, middle, middle, middle].item() == pytest.approx(1 - math.exp(-2 * math.sqrt(2)), abs=1e-4)
+    assert found.amax() == found[0, 0, middle, middle, middle]
+    assert found[0, 0, 0, 0, 0].item() < 1e-6
+
+
+def test_the_decoder_is_compared_with_the_flip_that_fits_best(x: torch.Tensor) -> None:
+    decoder = build(config("cloud")).decoder
+    maps = density_maps(on_axes(x[..., :4]))
+    for place in range(len(FLIPS)):
+        logits = torch.logit(flipped(maps)[:, place : place + 1].clamp(1e-4, 1 - 1e-4))
+        _, turned = decoder.reconstruction(logits, maps)
+        assert (turned - logits.sigmoid()).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("widths", [(), (12, 12), (16, 24)])
+def test_widths_that_cannot_be_are_refused(widths: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=f"multiple of {HEADS}"):
+        build(ModelConfig("cloud", "solid", widths, (8, 8, 4, 4), 12, CosineTanimoto()))
+
+
+def test_the_overlap_follows_from_the_cosine() -> None:
+    head = CosineTanimoto()
+    size, other, t = torch.tensor([900.0, 700.0]), torch.tensor([800.0, 700.0]), torch.tensor([0.5, 1.0])
+    overlap = head.value(t, size, other)
+    assert overlap.tolist() == pytest.approx([0.5 * 1700 / 1.5, 700.0])
+    assert torch.allclose(head.target(overlap, size, other), t)
+    assert bool((overlap <= head.limits(size, other)[1]).all())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A data set of fragments and a small model of it."""
+    folder = tmp_path_factory.mktemp("molecules")
+    label(MoleculesPlan("fragments", 600, seed=3, molecules=160), folder / "data", workers=1)
+    training = replace(
+        preset("molecules").training,
+        **{"steps": 120, "batch_pairs": 120, "warmup_steps": 10, "average_decay": None, "evaluate_every": 60},
+        **{"threads": 1, "precision": "float32"},
+    )
+    fit(read_dataset(folder / "data"), config("cloud"), training, folder / "model")
+    return folder / "data", folder / "model"
+
+
+@pytest.fixture(scope="module")
+def data(trained: tuple[Path, Path]) -> DataSet:
+    return read_dataset(trained[0])
+
+
+def test_labels_are_the_exact_overlays(data: DataSet) -> None:
+    assert data.form == "molecules"
+    for row in range(0, len(data.value), 97):
+        one, other = (data.object(int(side[row])) for side in (data.first, data.second))
+        found = overlay(*(prepare(each[each[:, 3] > 0, :3], each[each[:, 3] > 0, 3]) for each in (one, other)))
+        assert data.value[row] == pytest.approx(found.overlap, rel=1e-4)
+        assert data.areas[data.first[row]] == pytest.approx(found.self_a, rel=1e-5)
+
+
+def test_a_model_learns_and_answers(trained: tuple[Path, Path], data: DataSet) -> None:
+    predictor = Predictor.load(trained[1])
+    assert 0.8 <= evaluate(predictor, data, "calibration").interval_coverage <= 1.0
+    encoded, rows = predictor.encode(data.object, len(data.ids)), data.rows("train")
+    first, second = data.first[rows], data.second[rows]
+    said = tanimoto(predictor.values(encoded, first, second), encoded, first, second)
+    assert np.corrcoef(said, tanimoto(data.value[rows], encoded, first, second))[0, 1] > 0.6
+    whole = pair_data(data, "train").unpack(np.arange(3))
+    assert torch.allclose(predictor.encode(data.object, 3).codes, predictor.model.code(whole), atol=1e-4)
+    assert sizes_of(whole).numpy() == pytest.approx(data.areas[:3], rel=1e-5)
+
+
+def test_a_library_file_is_indexed_searched_and_overlaid(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    predictor = Predictor.load(trained[1])
+    names = ["CC(=O)Oc1ccccc1C(=O)O aspirin", "CC(C)Cc1ccc(cc1)C(C)C(=O)O ibuprofen", "oops bad", "[Na+].[Cl-] salt"]
+    (tmp_path / "library.smi").write_text("\n".join([*names, "CN1CCC[C@H]1c1cccnc1 nicotine"]))
+    document = build_index(predictor, tmp_path / "library.smi", tmp_path / "index", workers=1)
+    assert (document["rows"], document["skipped"]) == (3, 2)
+    notes = (tmp_path / "index" / "skipped.txt").read_text().splitlines()
+    assert [note.split(":")[0] for note in notes] == ["line 3 (bad)", "line 4 (salt)"]
+    assert build_index(predictor, tmp_path / "library.smi", tmp_path / "index", workers=1) == document
+    index, query = read_index(tmp_path / "index"), conform("CC(C)Cc1ccc(cc1)C(C)C(=O)O", 5)[0]
+    hits = search(index, predictor, atoms_of(query), 3)
+    assert hits.tanimoto is not None
+    assert list(hits.tanimoto) == sorted(hits.tanimoto, reverse=True)
+    best = rerank(hits, exact_search("molecules", atoms_of(query)), item_reader(index, hits))
+    assert best.exact is not None
+    assert index.ids[int(best.rows[0])] == "ibuprofen"
+    assert list(best.exact) == sorted(best.exact, reverse=True)
+
+
+def test_a_library_without_a_molecule_is_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "library.smi").write_text("oops\nworse\n")
+    with pytest.raises(InputError, match="no record of the library gave a molecule"):
+        build_index(Predictor.load(trained[1]), tmp_path / "library.smi", tmp_path / "index", workers=1)
+
+
+def test_a_library_of_other_objects_is_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a library of molecules, and the model compares masks"):
+        build_index(Predictor.load("overlap"), trained[0], tmp_path / "index", workers=1)
+
+
+def test_flat_molecules_have_bonds_and_no_shape() -> None:
+    one = flat("OC(=O)c1ccccc1.[Na]", name="benzoate")
+    assert (one.id, one.smiles, len(one.elements), len(one.bonds)) == ("benzoate", "O=C(O)c1ccccc1", 9, 9)
+    assert not one.positions.any()
+
+
+@pytest.mark.parametrize("head", [InnerProduct(), CosineTanimoto(), CosineDistance(swapped=True)])
+def test_cells_find_what_the_head_puts_first(head: CosineTanimoto, tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    middles = torch.randn(20, 16, generator=rng)
+    codes = middles[torch.randint(20, (4000,), generator=rng)] + 0.3 * torch.randn(4000, 16, generator=rng)
+    items = item_vectors(head, codes).numpy()
+    Nearest.build([items[:1500], items[1500:]], items[::4], len(items)).write(tmp_path)
+    cells = Nearest.read(tmp_path)
+    for row in range(5):
+        score = head.score(codes[row].expand_as(codes), codes)
+        order = (-score if not isinstance(head, CosineDistance) else score).argsort()[:20]
+        found, _ = cells.find(query_vectors(head, codes[row : row + 1])[0].numpy(), 20)
+        assert len(set(found.tolist()) & set(order.tolist())) >= 18
+        assert cells.codes(found) == pytest.approx(items[found], abs=2e-2)
+
+
+def test_presets_of_molecules_can_be_built() -> None:
+    for name in ("molecules", "molecules-2d"):
+        built = build(preset(name).model)
+        assert 2 * sum(weight.numel() for weight in built.parameters()) < 7_000_000
+
+
+def test_sdf_and_index_columns_hold_the_same_molecule(tmp_path: Path, molecules: list[Molecule]) -> None:
+    from metricvae.objects.molecules import read_one
+
+    write_sdf(tmp_path / "one.sdf", molecules[:1])
+    again = read_one(tmp_path / "one.sdf")
+    assert atoms_of(again)[:, 3:COLUMNS] == pytest.approx(atoms_of(molecules[0])[:, 3:COLUMNS])
