@@ -3,7 +3,7 @@
     python benchmarks/ship_molecules.py --smiles FILE --work FOLDER [--device auto]
 
 FILE lists SMILES, one a line: what ships was made from the 244,381 of ZINC250k (its SHA-256 is on the model card). The
-data are 3,000,000 pairs of 70,000 of them, evenly spaced, seed 1, in blocks of 16 molecules that all meet one another: a
+data are 3,000,000 pairs of 70,000 of them, evenly spaced, seed 1, in blocks of 16 that all meet one another: a
 step encodes 512 molecules and learns from 3,840 pairs. Conformers take 40 minutes and overlays 10, on two cores.
 Training is for a GPU. Killed, it goes on where it was.
 """
