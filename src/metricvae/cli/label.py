@@ -36,6 +36,7 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--times", type=int, help="halves: how often each shape is cut, at least; default: 2")
     parser.add_argument("--middle", action="store_true", help="halves: cut through the centroid, not anywhere")
     parser.add_argument("--molecules", type=int, help="molecules: take at most so many of the file")
+    parser.add_argument("--conformers", type=int, help="molecules: of each; a pair is as alike as the likest two")
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
     parser.add_argument("--device", default="cpu", help="cpu: all its cores; cuda: pairs by the thousand on a card")
     parser.add_argument("--ray", metavar="ADDRESS", help="work on a Ray cluster: its address, or local to start one")
@@ -65,7 +66,7 @@ def _label(options: Namespace) -> Fields:
 OWN = {
     "overlap": ("partners", "check", "fit"),
     "halves": ("cuts", "middle", "times", "fit"),
-    "molecules": ("partners", "check", "molecules"),
+    "molecules": ("partners", "check", "molecules", "conformers"),
 }
 """Options that a task takes beside those of all."""
 

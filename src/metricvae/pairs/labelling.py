@@ -243,7 +243,7 @@ def _checks(
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
-    for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0), ("times", 2)):
+    for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0), ("times", 2), ("conformers", 1)):
         if getattr(plan, name, least) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
     facts = dataclasses.asdict(plan)
@@ -359,7 +359,7 @@ def _overlay_molecules(plan: MoleculesPlan, parts: Path, pool: Executor, report:
                 splits.extend(split for split in pq.read_table(path)["split"].to_pylist() if split)
             return plan.objects == FRAGMENTS and bool(lacking_splits(splits, plan.pairs))
 
-        work = Work(conform_part, (source, plan.seed, OBJECTS_A_PART))
+        work = Work(conform_part, (source, plan.seed, plan.conformers, OBJECTS_A_PART))
         paths = _spans(parts, work, total, lack, pool, step("making conformers", report))
         check_enough(splits, plan.pairs)
         joined(paths, parts / OBJECTS, parts / SKIPPED)

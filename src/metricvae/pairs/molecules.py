@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from metricvae.errors import InputError
 from metricvae.files import atomic_path
-from metricvae.objects.molecules.conformers import LARGEST_SEED
+from metricvae.objects.molecules.conformers import LARGEST_SEED, conform
 from metricvae.objects.molecules.fragments import stream
 from metricvae.objects.molecules.listing import Record, records
 from metricvae.objects.molecules.readers import Skipped, molecule_of
@@ -42,6 +42,7 @@ MOLECULE_SCHEMA = pa.schema(
         ("smiles", pa.string()),
         ("elements", pa.list_(pa.uint8())),
         ("positions", pa.list_(pa.float32())),
+        ("others", pa.list_(pa.float32())),
         ("bonds", pa.list_(pa.int32())),
         ("charges", pa.list_(pa.int32())),
         ("source", pa.string()),
@@ -53,10 +54,12 @@ MOLECULE_SCHEMA = pa.schema(
         ("skipped", pa.string()),
     ]
 )
-"""Positions: x, y, z of each heavy atom in turn, angstroms; bonds: two atoms and the order in turn;
-charges: an atom and its charge in turn; area: the volume of
-the overlap of the molecule with itself, cubic angstroms; number: of the line or record. In the parts, `skipped` says
-why there is no molecule."""
+"""Positions: x, y, z of each heavy atom in turn, angstroms; others: of further conformers, one after the other.
+
+Bonds: two atoms and the order in turn; charges: an atom and its charge in turn; area: the volume of the overlap of the
+molecule with itself, cubic angstroms; number: of the line or record. In the parts, `skipped` says why there is no
+molecule.
+"""
 
 OVERLAY_SCHEMA = pa.schema(
     [
@@ -66,10 +69,15 @@ OVERLAY_SCHEMA = pa.schema(
         ("tanimoto", pa.float64()),
         ("rotation", pa.list_(pa.float32(), 9)),
         ("translation", pa.list_(pa.float32(), 3)),
+        ("conformer_a", pa.int16()),
+        ("conformer_b", pa.int16()),
         ("split", pa.string()),
     ]
 )
-"""Value: the largest overlap volume, cubic angstroms; point p of the second goes to rotation p + translation."""
+"""Value: the largest overlap volume, cubic angstroms; point p of the second goes to rotation p + translation.
+
+Of molecules with several conformers, the two that are likest; the value is then what molecules of the first conformers'
+self-overlaps have in common at that Tanimoto coefficient."""
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -93,6 +101,7 @@ class MoleculesPlan:
         partners: how many others each molecule meets at a time (pairs come in blocks of partners + 1 molecules).
         molecules: at most so many are taken, evenly spaced in the file; None takes all of a file, and as many fragments
             as the pairs need.
+        conformers: how many each molecule of a SMILES gets; a pair is as alike as the likest two.
         effort: how hard the overlay searches.
         check: how many of the pairs are also given to the thorough search, for the label error in the card.
         task: what is labelled.
@@ -103,6 +112,7 @@ class MoleculesPlan:
     seed: int = 0
     partners: int = 15
     molecules: int | None = None
+    conformers: int = 1
     effort: Effort = field(default_factory=Effort)
     check: int = 0
     task: str = "molecules"
@@ -138,11 +148,14 @@ def _at(rows: Iterator[Record], places: Iterator[int]) -> Iterator[Record]:
             place = next(places, None)
 
 
-def conform_part(source: str, seed: int, at_once: int, span: tuple[int, int], path: Path) -> None:
+def conform_part(source: str, seed: int, conformers: int, at_once: int, span: tuple[int, int], path: Path) -> None:
     """Molecules `span[0]` to `span[0] + span[1]` of `fragments`, or of the listed records in the file `source`."""
     start, count = span
     found = _fragments(seed, start, count) if source == FRAGMENTS else _listed(source, seed, start // at_once)
-    rows = [_skipped_row(one) if isinstance(one, Skipped) else _row(number, one) for number, one in found]
+    rows = []
+    for number, one in found:
+        others = [] if isinstance(one, Skipped) else _others(one, conformer_seed(seed, number), conformers)
+        rows.append(_skipped_row(one) if isinstance(one, Skipped) else _row(number, one, others))
     write_table(path, [pa.Table.from_pylist(rows, MOLECULE_SCHEMA)], MOLECULE_SCHEMA)
 
 
@@ -154,6 +167,14 @@ def _listed(source: str, seed: int, group: int) -> Iterator[tuple[int, Molecule 
     for row in pq.ParquetFile(source).read_row_group(group).to_pylist():
         record = Record(**row)
         yield record.number, molecule_of(record, embed=True, seed=conformer_seed(seed, record.number))
+
+
+def _others(molecule: Molecule, seed: int, conformers: int) -> list[Molecule]:
+    """Further conformers of a molecule whose SMILES is known."""
+    if conformers < 2 or not molecule.smiles:
+        return []
+    found = conform(molecule.smiles, (seed + 1) & LARGEST_SEED, conformers - 1)
+    return [one for one in found if np.array_equal(one.elements, molecule.elements)]
 
 
 def conformer_seed(seed: int, number: int) -> int:
@@ -178,12 +199,13 @@ def _contents(molecule: Molecule) -> dict[str, Any]:
     }
 
 
-def _row(number: int, molecule: Molecule) -> dict[str, Any]:
+def _row(number: int, molecule: Molecule, others: Sequence[Molecule]) -> dict[str, Any]:
     places = molecule.positions.astype(np.float32)
     group = scaffold(molecule.smiles) if molecule.smiles else ""
     return {
         "id": molecule.id,
         **_contents(molecule),
+        "others": np.concatenate([np.empty(0), *(one.positions.ravel() for one in others)]).astype(np.float32).tolist(),
         "source": "molecules",
         "family": "",
         "group": group or molecule.smiles or molecule.id,
@@ -240,10 +262,11 @@ def overlay_part(effort: Effort, objects: Path, shard: tuple[str, list[Block]], 
     columns = [
         pa.array([ids[row] for row in pairs[:, 0]]),
         pa.array([ids[row] for row in pairs[:, 1]]),
-        pa.array(np.round(found.overlap, 4)),
-        pa.array(np.round(found.tanimoto, 6)),
-        _lists(found.rotation, 9),
-        _lists(found.translation, 3),
+        pa.array(np.round(found.value, 4)),
+        pa.array(np.round(found.best.tanimoto, 6)),
+        _lists(found.best.rotation, 9),
+        _lists(found.best.translation, 3),
+        *(pa.array(column, pa.int16()) for column in found.conformers.T),
         pa.array([split] * len(pairs)),
     ]
     write_table(path, [pa.Table.from_arrays(columns, schema=OVERLAY_SCHEMA)], OVERLAY_SCHEMA)
@@ -257,24 +280,57 @@ def thorough_part(objects: Path, pairs: Block, path: Path) -> None:
     """What the thorough search says of some pairs."""
     found = _overlays(objects, pairs, THOROUGH)
     schema = pa.schema([("dense", pa.float64())])
-    write_table(path, [pa.table({"dense": found.overlap}, schema)], schema)
+    write_table(path, [pa.table({"dense": found.value}, schema)], schema)
 
 
-def _overlays(objects: Path, pairs: Block, effort: Effort) -> Overlays:
+@dataclass(frozen=True)
+class _Found:
+    """The likest conformers of k pairs.
+
+    Attributes:
+        best: their overlays.
+        conformers: (k, 2) their numbers.
+        value: (k,) as `OVERLAY_SCHEMA` has it.
+    """
+
+    best: Overlays
+    conformers: npt.NDArray[np.int64]
+    value: npt.NDArray[np.float64]
+
+
+def _overlays(objects: Path, pairs: Block, effort: Effort) -> _Found:
     used, rows = np.unique(pairs, return_inverse=True)
-    return overlay_many([_prepared(objects, row) for row in used.tolist()], rows.reshape(-1, 2), effort, threads=1)
+    bodies = [_prepared(objects, row) for row in used.tolist()]
+    starts = np.cumsum([0, *map(len, bodies)])
+    flat = [body for one in bodies for body in one]
+    trials: list[tuple[int, int]] = []
+    owners: list[int] = []
+    for pair, (a, b) in enumerate(rows.reshape(-1, 2).tolist()):
+        trials += itertools.product(range(starts[a], starts[a + 1]), range(starts[b], starts[b + 1]))
+        owners += [pair] * (len(bodies[a]) * len(bodies[b]))
+    found, tried, owner = overlay_many(flat, np.array(trials), effort, threads=1), np.array(trials), np.array(owners)
+    order = np.lexsort((-found.tanimoto, owner))
+    best = order[np.unique(owner[order], return_index=True)[1]]
+    chosen = Overlays(
+        *(part[best] for part in (found.overlap, found.self_a, found.self_b, found.rotation, found.translation))
+    )
+    numbers = tried[best] - starts[rows.reshape(-1, 2)]
+    sizes = np.array([body[0].volume for body in bodies])[rows.reshape(-1, 2)].sum(axis=1)
+    return _Found(chosen, numbers, chosen.tanimoto * sizes / (1 + chosen.tanimoto))
 
 
 @functools.lru_cache(maxsize=2048)
-def _prepared(objects: Path, row: int) -> Prepared:
+def _prepared(objects: Path, row: int) -> list[Prepared]:
+    """The conformers of a molecule, the first one first."""
     table = _table(objects)
-    places = table["positions"][row].values.to_numpy().reshape(-1, 3)
-    return prepare(places, radii_of(table["elements"][row].values.to_numpy()))
+    radii = radii_of(table["elements"][row].values.to_numpy())
+    flat = np.concatenate([table[name][row].values.to_numpy() for name in ("positions", "others")])
+    return [prepare(places, radii) for places in flat.reshape(-1, len(radii), 3)]
 
 
 @functools.lru_cache(maxsize=1)
 def _table(path: Path) -> pa.Table:
-    return pq.read_table(path, columns=["id", "elements", "positions"]).combine_chunks()
+    return pq.read_table(path, columns=["id", "elements", "positions", "others"]).combine_chunks()
 
 
 @functools.lru_cache(maxsize=1)

@@ -18,12 +18,13 @@ _TEXT = (
 Made by metricvae {version} from `{source}`, seed {seed}; the same plan with the same RDKit gives the same numbers.
 
 - `objects.parquet`: id, smiles (canonical, standardised), elements (atomic numbers of the heavy atoms), positions
-  (x, y, z of each in turn, angstroms), bonds (two atoms and the order in turn), charges (an atom and its charge in
-  turn), group (Bemis-Murcko scaffold), area (overlap of the molecule with itself, cubic angstroms), split, number (of
-  the line or record).
+  (x, y, z of each in turn, angstroms), others (of further conformers), bonds (two atoms and the order in turn),
+  charges (an atom and its charge in turn), group (Bemis-Murcko scaffold), area (overlap of the molecule with itself,
+  cubic angstroms), split, number (of the line or record).
 - `pairs.parquet`: a, b (ids), value (largest Gaussian overlap volume over all rotations and translations, {unit}),
-  tanimoto (value / (area + area - value)), rotation (3 x 3, row by row) and translation (angstroms): moving every
-  point p of b to rotation p + translation gives the overlap `value`. Split.
+  tanimoto (value / (area + area - value)) of the likest two conformers (conformer_a, conformer_b), rotation (3 x 3,
+  row by row) and translation (angstroms): moving every point p of b to rotation p + translation gives the overlap.
+  Split.
 - `skipped.csv`: lines or records that gave no molecule, and why: {skipped}.
 - Splits are by scaffold: no pair holds molecules of two splits, and a scaffold keeps its split in every data set.
 - `card.json` holds the plan, the counts below and the SHA-256 of both files.
