@@ -23,8 +23,8 @@ from metricvae.model.contour import (
 )
 from metricvae.model.features import move_randomly
 from metricvae.model.metrics import CosineDistance
-from metricvae.objects import draw
 from metricvae.model.precision import threads_of
+from metricvae.objects import draw
 from metricvae.objects.halves import cut
 
 CONFIG = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -30,6 +31,8 @@ from metricvae.objects.molecules import Molecule, conform, draw, write_sdf
 from metricvae.objects.molecules.conformers import flat
 from metricvae.overlap.spatial import overlay, prepare
 from metricvae.pairs import DataSet, read_dataset
+from metricvae.pairs import dataset as dataset_module
+from metricvae.pairs.dataset import read_molecules
 from metricvae.pairs.labelling import label
 from metricvae.pairs.molecules import MoleculesPlan
 
@@ -156,6 +159,13 @@ def test_self_overlaps_are_those_of_the_exact_search(molecules: list[Molecule], 
     assert self_overlaps(x).numpy() == pytest.approx(np.array(expected), rel=1e-5)
 
 
+def test_self_overlaps_of_flat_molecules_are_about_those_in_space(molecules: list[Molecule], x: torch.Tensor) -> None:
+    there = self_overlaps(x)
+    guessed = self_overlaps(torch.from_numpy(padded([atoms_of(flat(one.smiles)) for one in molecules])))
+    assert (guessed / there - 1).abs().max() < 0.1
+    assert (guessed / there - 1).abs().mean() < 0.04
+
+
 def test_maps_are_densities_on_the_grid() -> None:
     atom = torch.tensor([[[0.45, 0.45, 0.45, 1.7], [0.0, 0.0, 0.0, 0.0]]])
     found = density_maps(atom)
@@ -217,6 +227,18 @@ def test_labels_are_the_exact_overlays(data: DataSet) -> None:
         found = overlay(*(prepare(each[each[:, 3] > 0, :3], each[each[:, 3] > 0, 3]) for each in (one, other)))
         assert data.value[row] == pytest.approx(found.overlap, rel=1e-4)
         assert data.areas[data.first[row]] == pytest.approx(found.self_a, rel=1e-5)
+
+
+def test_molecules_are_read_a_few_at_a_time(
+    data: DataSet, trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_module, "AT_ONCE", 7)
+    assert np.array_equal(read_dataset(trained[0]).packed, data.packed)
+    table = pq.read_table(trained[0] / "objects.parquet").slice(20, 30)
+    arrays = [atoms_of(one) for one in read_molecules(table)]
+    whole = data.object(0)
+    for row, one in enumerate(arrays, 20):
+        assert np.array_equal(padded([one, whole])[0], data.object(row))
 
 
 def test_a_model_learns_and_answers(trained: tuple[Path, Path], data: DataSet) -> None:

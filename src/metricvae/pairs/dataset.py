@@ -189,8 +189,9 @@ def read_molecules(objects: pa.Table) -> Iterator[Molecule]:
 
 
 def _lists(column: pa.Array) -> list[npt.NDArray[Any]]:
-    """The rows of a column of lists."""
-    return np.split(np.asarray(column.values), np.asarray(column.offsets)[1:-1])
+    """The rows of a column of lists, which may be a slice of a longer one."""
+    ends = np.asarray(column.offsets)
+    return np.split(np.asarray(column.values)[ends[0] : ends[-1]], ends[1:-1] - ends[0])
 
 
 def _packed(images: pa.BinaryArray, workers: int | None) -> npt.NDArray[np.uint8]:
