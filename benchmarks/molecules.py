@@ -1,0 +1,256 @@
+"""How well models of molecules answer: one-shot shape Tanimoto, search, and enrichment. JSON on stdout.
+
+    python benchmarks/molecules.py --smiles FILE --work FOLDER [--model molecules] [--flat molecules-2d] [--dude FOLDER]
+
+Pairs are of molecules whose scaffolds no training saw (the test split, the same in every data set). FOLDER of --dude
+holds `actives_final.mol2.gz`, `decoys_final.mol2.gz` and `crystal_ligand.mol2`. Peers: USRCAT (A. M. Schreyer and
+T. Blundell 2012) and Morgan fingerprints, by RDKit; what all are compared with is the exact overlay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import torch
+from rdkit import Chem, DataStructs
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
+from scipy import stats
+
+from metricvae.inference import Predictor
+from metricvae.inference.nearest import Nearest, query_vectors, vectors
+from metricvae.inference.predict import Encoded
+from metricvae.objects.forms import atoms_of
+from metricvae.objects.molecules import Molecule, mol_block, read
+from metricvae.overlap.spatial import overlay_many, prepare
+from metricvae.pairs import DataSet, read_dataset
+from metricvae.pairs.dataset import read_molecules
+from metricvae.pairs.labelling import label
+from metricvae.pairs.molecules import MoleculesPlan
+from metricvae.pairs.ranking import auc
+
+Floats = npt.NDArray[np.float64]
+
+SEED = 314_159
+QUERIES, LIBRARY, RERANKED, TOP = 20, 20_000, 1_000, 100
+EMBEDDINGS = 1_000_000
+SHARE = 0.01
+"""Of a ranking, whose enrichment is told."""
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def made(plan: MoleculesPlan, folder: Path) -> DataSet:
+    label(plan, folder)
+    return read_dataset(folder)
+
+
+def alike(
+    encoded: Encoded, predictor: Predictor, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> Floats:
+    """Predicted Tanimoto coefficients."""
+    score = predictor.model.head.score(encoded.codes[first], encoded.codes[second])
+    return score.double().cpu().numpy()
+
+
+def one_shot(predictor: Predictor, data: DataSet) -> dict[str, float]:
+    """Predicted against exact Tanimoto of the test pairs."""
+    rows = data.rows("test")
+    objects, ends = np.unique(np.stack([data.first[rows], data.second[rows]]), return_inverse=True)
+    first, second = ends.reshape(2, -1)
+    encoded = predictor.encode(lambda i: data.object(int(objects[i])), len(objects))
+    sizes = data.areas[objects]
+    exact = data.value[rows] / (sizes[first] + sizes[second] - data.value[rows])
+    said = alike(encoded, predictor, first, second)
+    return {
+        "pairs": len(rows),
+        "molecules": len(objects),
+        "pearson": float(np.corrcoef(said, exact)[0, 1]),
+        "spearman": float(stats.spearmanr(said, exact).statistic),
+        "mae": float(np.abs(said - exact).mean()),
+        "std_exact": float(exact.std()),
+    }
+
+
+def peers(data: DataSet, folder: Path) -> dict[str, float]:
+    """Correlation of other likenesses with the exact Tanimoto of the test pairs."""
+    rows = data.rows("test")
+    molecules = list(read_molecules(pq.read_table(folder / "objects.parquet")))
+    exact = data.value[rows] / (data.areas[data.first[rows]] + data.areas[data.second[rows]] - data.value[rows])
+    found = {}
+    for name, likeness in (("usrcat", usrcat), ("morgan", morgan)):
+        used = {int(i) for side in (data.first, data.second) for i in side[rows]}
+        kept = {i: likeness(molecules[i]) for i in used}
+        said = [kept[int(a)](kept[int(b)]) for a, b in zip(data.first[rows], data.second[rows], strict=True)]
+        found[f"{name}_pearson"] = float(np.corrcoef(said, exact)[0, 1])
+    return found
+
+
+class usrcat:
+    """Likeness by ultrafast shape recognition with atom types."""
+
+    def __init__(self, molecule: Molecule) -> None:
+        self.numbers = rdMolDescriptors.GetUSRCAT(Chem.MolFromMolBlock(mol_block(molecule)))
+
+    def __call__(self, other: usrcat) -> float:
+        return float(rdMolDescriptors.GetUSRScore(self.numbers, other.numbers))
+
+
+_MORGAN = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+
+
+class morgan:
+    """Tanimoto coefficient of circular fingerprints."""
+
+    def __init__(self, molecule: Molecule) -> None:
+        self.bits = _MORGAN.GetFingerprint(Chem.MolFromMolBlock(mol_block(molecule)))
+
+    def __call__(self, other: morgan) -> float:
+        return float(DataStructs.TanimotoSimilarity(self.bits, other.bits))
+
+
+def reranking(predictor: Predictor, data: DataSet) -> dict[str, float]:
+    """Share of the exact overlay's first hundred of a library that re-ranking the model's first thousand gives."""
+    rng = np.random.default_rng(SEED)
+    test = np.unique(np.concatenate([side[data.rows("test")] for side in (data.first, data.second)]))
+    queries = rng.permutation(test)[:QUERIES]
+    library = rng.permutation(np.setdiff1d(np.arange(len(data.ids)), queries))[:LIBRARY]
+    rows = np.concatenate([queries, library])
+    bodies = [prepare(one[one[:, 3] > 0, :3], one[one[:, 3] > 0, 3]) for one in map(data.object, rows.tolist())]
+    encoded = predictor.encode(lambda i: data.object(int(rows[i])), len(rows))
+    shares, before, recalls = [], [], []
+    for query in range(len(queries)):
+        others = np.arange(len(queries), len(rows))
+        said = alike(encoded, predictor, np.full(len(others), query), others)
+        pairs = np.stack([np.full(len(others), query), others], axis=1)
+        exact = overlay_many(bodies, pairs).tanimoto
+        best, listed = np.argsort(-exact)[:TOP], np.argsort(-said)[:RERANKED]
+        again = listed[np.argsort(-exact[listed])][:TOP]
+        shares.append(len(set(best) & set(again)) / TOP)
+        before.append(len(set(best) & set(listed[:TOP].tolist())) / TOP)
+        recalls.append(float(np.corrcoef(said, exact)[0, 1]))
+        say(f"query {query}: overlap {before[-1]:.2f} -> {shares[-1]:.2f}, correlation {recalls[-1]:.3f}")
+    return {
+        "library": len(library),
+        "queries": len(queries),
+        "top_100_before": float(np.mean(before)),
+        "top_100_after_1000": float(np.mean(shares)),
+        "worst_query": float(np.min(shares)),
+        "correlation": float(np.mean(recalls)),
+    }
+
+
+def searching(predictor: Predictor, data: DataSet) -> dict[str, float]:
+    """A million codes: those of molecules, their mirror images, and both at several sizes."""
+    count = len(data.ids)
+    head, encoder = predictor.model.head, predictor.model.encoder
+    parts: list[npt.NDArray[np.float32]] = []
+    start = time.perf_counter()
+    scales = np.linspace(0.88, 1.12, -(-EMBEDDINGS // (2 * count)))
+    with torch.inference_mode():
+        for _, features in predictor.prepared(lambda i: data.object(i), count):
+            shown = [features, encoder.mirrored(features)]
+            for scale in scales.tolist():
+                for one in shown:
+                    codes = predictor.model.encode_features(encoder.rescaled(one, scale)).mean
+                    parts.append(codes.cpu().numpy())
+    items = vectors(head, np.concatenate(parts)[:EMBEDDINGS])
+    say(f"{len(items)} codes in {time.perf_counter() - start:.0f} s")
+    items = items[np.random.default_rng(SEED).permutation(len(items))]
+    start = time.perf_counter()
+    cells = Nearest.build((items[i : i + 10_000] for i in range(0, len(items), 10_000)), items[::10].copy(), len(items))
+    built = time.perf_counter() - start
+    queries = np.random.default_rng(SEED + 1).permutation(len(items))[:200]
+    found: dict[str, float] = {"codes": len(items), "built_per_second": len(items) / built}
+    exact = []
+    start = time.perf_counter()
+    for query in queries.tolist():
+        product = items @ items[query]
+        exact.append(set(np.argpartition(-product, TOP)[:TOP].tolist()))
+    found["all_looked_at_ms"] = 1e3 * (time.perf_counter() - start) / len(queries)
+    for looked in (8, 16, 32, 48, 64, 96):
+        times, recall = [], []
+        for query, best in zip(queries.tolist(), exact, strict=True):
+            vector = query_vectors(head, torch.from_numpy(items[query : query + 1]))[0].numpy()
+            start = time.perf_counter()
+            rows, _ = cells.find(vector, TOP, looked)
+            times.append(time.perf_counter() - start)
+            recall.append(len(best & set(rows.tolist())) / TOP)
+        found |= {f"recall_{looked}": float(np.mean(recall)), f"ms_{looked}": 1e3 * float(np.median(times))}
+    return found
+
+
+def enrichment(models: dict[str, Predictor], folder: Path) -> dict[str, Any]:
+    """Actives and decoys ranked by their likeness to the ligand of the crystal."""
+    query = next(one for one in read(folder / "crystal_ligand.mol2") if isinstance(one, Molecule))
+    actives, decoys = (
+        [one for one in read(folder / f"{kind}_final.mol2.gz") if isinstance(one, Molecule)]
+        for kind in ("actives", "decoys")
+    )
+    molecules = [query, *actives, *decoys]
+    active = np.arange(len(molecules) - 1) < len(actives)
+    bodies = [prepare(one.positions, one.radii) for one in molecules]
+    pairs = np.stack([np.zeros(len(active), np.int64), np.arange(1, len(molecules))], axis=1)
+    scores: dict[str, Floats] = {"exact overlay": overlay_many(bodies, pairs).tanimoto}
+    arrays = [atoms_of(one) for one in molecules]
+    for name, predictor in models.items():
+        encoded = predictor.encode(arrays.__getitem__, len(arrays))
+        scores[name] = alike(encoded, predictor, pairs[:, 0], pairs[:, 1])
+    for name, likeness in (("usrcat", usrcat), ("morgan", morgan)):
+        asked = likeness(query)
+        scores[name] = np.array([asked(likeness(one)) for one in molecules[1:]])
+    best = max(1, round(SHARE * len(active)))
+    found: dict[str, Any] = {"actives": int(active.sum()), "decoys": int((~active).sum())}
+    for name, score in scores.items():
+        first = np.argsort(-score, kind="stable")[:best]
+        found[name] = {
+            "auc": auc(score, active),
+            "ef_1_percent": float(active[first].mean() / active.mean()),
+            "correlation_with_exact": float(np.corrcoef(score, scores["exact overlay"])[0, 1]),
+        }
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smiles", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--model", default="molecules")
+    parser.add_argument("--flat", default=None)
+    parser.add_argument("--dude", type=Path)
+    parser.add_argument("--only", nargs="*", help="some of one-shot, flat, reranking, searching, enrichment")
+    options = parser.parse_args(arguments)
+    wanted: Callable[[str], bool] = lambda name: options.only is None or name in options.only  # noqa: E731
+    source, report = str(options.smiles), {}
+    model = Predictor.load(options.model)
+    flat = None if options.flat is None else Predictor.load(options.flat)
+    data = made(MoleculesPlan(source, 100_000, SEED, molecules=LIBRARY + 2_000), options.work / "spatial")
+    if wanted("one-shot"):
+        report["given conformers"] = one_shot(model, data) | peers(data, options.work / "spatial")
+        say(json.dumps(report["given conformers"]))
+    if wanted("flat") and flat is not None:
+        best = made(MoleculesPlan(source, 20_000, SEED, molecules=4_000, conformers=5), options.work / "best")
+        report["SMILES only, best of 5 conformers"] = one_shot(flat, best)
+        report["first conformers, best of 5 conformers"] = one_shot(model, best)
+    if wanted("reranking"):
+        report["re-ranking"] = reranking(model, data)
+    if wanted("searching"):
+        report["search"] = searching(model, data)
+    if wanted("enrichment") and options.dude is not None:
+        models = {"model": model} | ({} if flat is None else {"model, SMILES only": flat})
+        report["enrichment"] = enrichment(models, options.dude)
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
