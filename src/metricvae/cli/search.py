@@ -57,7 +57,7 @@ def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument(
         "--exact", type=int, metavar="N", help="order the best N by the exact search, and show k of them"
     )
-    parser.add_argument("--picture", metavar="FILE.png", help="images, with --exact: draw the query with its first hit")
+    parser.add_argument("--picture", metavar="FILE.png", help="with --exact: draw the query with its hits")
     parser.add_argument(
         "--sdf", metavar="FILE.sdf", help="molecules, with --exact: write the query, and hits laid on it"
     )
@@ -76,8 +76,6 @@ def _search(options: Namespace) -> Fields:
     form = predictor.loaded.config.form
     if options.sdf is not None and form != "molecules":
         raise InputError("--sdf writes molecules, got an index of images: ask for --picture")
-    if options.picture is not None and form == "molecules":
-        raise InputError("--picture draws images, got an index of molecules: ask for --sdf")
     query = read_object(Path(options.query), form, fit=options.fit)
     hits = search(index, predictor, query, options.exact or options.k)
     task = str(predictor.loaded.facts.get("task"))
@@ -94,29 +92,37 @@ def _checked(options: Namespace, index: Index, hits: Hits, query: Packable, task
     read = item_reader(index, hits)
     with progress() as step:
         best = rerank(hits, exact_search(task, query), read, lambda done, total: step("comparing exactly", done, total))
-    if options.picture is not None:
+    if options.picture is not None and task != "molecules":
         if best.poses is None or not len(best.rows):
             raise InputError("the library has no hit to draw")
         words = f"first hit, predicted {best.said.value[0]:.4g}"
         shown, pose = read(int(best.rows[0])), best.poses[0]
         draw_laid(Path(options.picture), cast("Mask", query), cast("Mask", shown), cast("Pose", pose), words)
-    if options.sdf is not None:
-        _write_laid(options, index, best)
+    if task == "molecules" and (options.sdf is not None or options.picture is not None):
+        _show_laid(options, index, best)
     return best
 
 
-def _write_laid(options: Namespace, index: Index, hits: Hits) -> None:
+def _show_laid(options: Namespace, index: Index, hits: Hits) -> None:
+    """Write the query and the hits laid on it, as a file of molecules or as a picture."""
+    from metricvae.experiments.molecule_pictures import Laid, draw_hits
+    from metricvae.files import write_bytes
     from metricvae.inference.library import in_space
     from metricvae.objects.molecules import read_one, write_sdf
     from metricvae.overlap.spatial import Overlay
     from metricvae.pairs.dataset import read_molecules
 
-    laid = [read_one(Path(options.query))]
+    query, laid = read_one(Path(options.query)), []
     shown = read_molecules(index.rows_of(hits.rows[: options.k]))
-    for molecule, pose in zip(shown, (hits.poses or ())[: options.k], strict=True):
+    for place, (molecule, pose) in enumerate(zip(shown, (hits.poses or ())[: options.k], strict=True)):
         assert isinstance(pose, Overlay)
-        laid.append(in_space(molecule).moved(pose.rotation, pose.translation))
-    write_sdf(Path(options.sdf), laid)
+        assert hits.tanimoto is not None
+        words = f"{molecule.id}\nshape Tanimoto {pose.tanimoto:.3f}, predicted {hits.tanimoto[place]:.3f}"
+        laid.append(Laid(in_space(molecule).moved(pose.rotation, pose.translation), words))
+    if options.sdf is not None:
+        write_sdf(Path(options.sdf), [query, *(one.molecule for one in laid)])
+    if options.picture is not None:
+        write_bytes(Path(options.picture), draw_hits(query, laid))
 
 
 def _rows(index: Index, hits: Hits, count: int, name: str) -> list[Fields]:

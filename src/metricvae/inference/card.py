@@ -17,7 +17,7 @@ tags: [metric-learning, variational-autoencoder, shape]
 ---
 # {task} model
 
-{does} `metricvae predict MODEL A.png B.png`.
+{does} `{command}`.
 
 | | |
 | --- | --- |
@@ -27,14 +27,22 @@ tags: [metric-learning, variational-autoencoder, shape]
 | validation R^2 | {r2:.4f} (used for early stopping; see the project's benchmarks for unseen shapes) |
 {answers}
 
-**Limits.** One white shape on black, 200x200 pixels. Parts further than {reach:.0%} of the canvas side from the
-centroid are not seen. The intervals hold for shapes like those of the data named above. Shapes unlike them are called
-novel and get wider intervals, which may be too narrow all the same; on shapes of another kind measure first: `metricvae
-label` some pairs of your own and `metricvae evaluate` with `--split all`.
+**Limits.** {limits}
+
+Intervals hold for shapes like those of the data named above. Shapes unlike them are called novel and get wider ones,
+which may be too narrow all the same; on shapes of another kind measure first: `metricvae label` some pairs of your own
+and `metricvae evaluate` with `--split all`.
 """
 
 
-_OVERLAP = {
+_CANVAS = (
+    f"One white shape on black, 200x200 pixels. Parts further than {REACH:.0%} of the canvas side from the\n"
+    "centroid are not seen."
+)
+
+_IMAGES = {"command": "metricvae predict MODEL A.png B.png", "limits": _CANVAS, "unit": "pixels"}
+
+_OVERLAP = _IMAGES | {
     "does": (
         "Predicts the maximum overlap area of two 200x200 silhouettes, over all rotations and translations, in pixels, "
         "from their\ncodes: one product, and for near copies what a product leaves out."
@@ -42,7 +50,7 @@ _OVERLAP = {
     "labels": "labels by metricvae's exact solver",
 }
 
-_MATCHES = {
+_MATCHES = _IMAGES | {
     "does": (
         "Says how likely two pieces on 200x200 canvases belong together, however each is turned and shifted, from one "
         "product of\ntheir codes."
@@ -50,14 +58,42 @@ _MATCHES = {
     "labels": "labels known from how the pairs were made",
 }
 
+_MOLECULES = {
+    "does": (
+        "Predicts the maximum overlap volume of two molecules, over all rotations and translations, in cubic "
+        "angstroms, and with\nit their shape Tanimoto, which is the cosine of their codes."
+    ),
+    "labels": "labels by metricvae's exact overlay",
+    "command": "metricvae predict MODEL A.sdf B.sdf",
+    "unit": "cubic angstroms",
+}
+
+_IN_SPACE = (
+    "Molecules of 4 to 100 heavy atoms, in the conformers that are given: shape alone, nothing of charges or\nhydrogen "
+    "bonds, and no other conformers."
+)
+
+_ON_PAPER = (
+    "Molecules of 4 to 100 heavy atoms, as atoms and bonds alone: an answer for a molecule that can take many\n"
+    "shapes is one for all of them, and stereo is not seen."
+)
+
+
+def _words(loaded: LoadedModel) -> dict[str, str]:
+    """What the card of a model says beside its numbers."""
+    if loaded.config.form == "molecules":
+        return _MOLECULES | {"limits": _IN_SPACE if loaded.config.encoder == "cloud" else _ON_PAPER}
+    return _OVERLAP if loaded.config.head.absolute else _MATCHES
+
 
 def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
     """The text for a finished, calibrated model."""
     facts, config = loaded.facts, loaded.config
-    absolute = config.head.absolute
+    words = _words(loaded)
+    calibration = loaded.calibration
     return _TEXT.format(
-        **(_OVERLAP if absolute else _MATCHES),
-        answers=(_intervals if absolute else _verdicts)(loaded.calibration),
+        **words,
+        answers=_intervals(calibration, words["unit"]) if config.head.absolute else _verdicts(calibration),
         task=facts["task"],
         pairs=facts["pairs"],
         objects=facts["data"]["objects"],
@@ -69,13 +105,12 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         numbers=sum(p.numel() for p in loaded.model.parameters()),
         training=f"{_history(facts)}, seed {training.seed}",
         r2=facts["validation_r2"],
-        reach=REACH,
     )
 
 
-def _intervals(calibration: Mapping[str, Any]) -> str:
+def _intervals(calibration: Mapping[str, Any], unit: str) -> str:
     widths, level = calibration["half_widths"], calibration["level"]
-    size = f"half-widths {min(widths):.0f} to {max(widths):.0f} pixels by size of the prediction"
+    size = f"half-widths {min(widths):.0f} to {max(widths):.0f} {unit} by size of the prediction"
     return f"| intervals | {level:.0%}, split conformal, {size} |"
 
 

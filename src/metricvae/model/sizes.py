@@ -11,7 +11,6 @@ from metricvae.model.solid import HEIGHT, KAPPA
 from metricvae.objects.clouds import present
 from metricvae.objects.forms import COLUMNS
 
-
 TYPICAL = (0.0, 1.451, 1.359, 1.169, 1.45, 2.421, 3.147, 3.823, 4.247, 4.712, 5.06, 5.266, 5.539)
 """Angstroms between two carbon atoms that overlap as much as those linked so (`metricvae.objects.forms.LINKED`, from 1
 on) do on average, in conformers of 3,000 molecules of ZINC250k; what is linked by more bonds counts as the last."""

@@ -258,6 +258,8 @@ def _facts(plan: Plan) -> dict[str, Any]:
         facts["solver"] = SOLVER
     if plan.objects not in _sources(plan):
         facts["objects"] = Path(plan.objects).resolve().name
+        if isinstance(plan, MoleculesPlan) and Path(plan.objects).is_file():
+            facts["objects_sha256"] = sha256_of(Path(plan.objects))
     return facts
 
 
