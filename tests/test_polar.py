@@ -282,6 +282,6 @@ def test_other_devices_say_the_same(device: str, shapes: Tensor) -> None:
     assert there.device.type == device
     assert float((there.cpu() - here).norm() / here.norm()) < 1e-2
     features = model.encoder.prepare(shapes.to(device))
-    logits, truth = model.decoder.reconstruction(model.decode(there), features)
+    logits, truth = model.decoder.reconstruction(model.decode(there.clone()), features)
     assert logits.device == truth.device == there.device
     assert painted(rescaled(features, 1.1)).device == there.device

@@ -158,11 +158,21 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
         document |= fit_conformal(predictor.values(encoded, first, second), data.value[rows], level).to_json()
     else:
         chosen = data.rows("validation")
+        chosen = chosen[_ordinary(data, chosen)]
         distances = predictor.scores(encoded, first, second), predictor.scores(*_encoded(predictor, data, chosen, None))
         matches = matches_of("calibration", data.value[rows]), matches_of("validation", data.value[chosen])
-        matching = fit_matching(distances[0], matches[0], distances[1], matches[1], level)
+        matching = fit_matching(
+            distances[0], matches[0], distances[1], matches[1], level, ordinary=_ordinary(data, rows)
+        )
         document["matching"] = matching.to_json()
     annotate(predictor.loaded.folder, calibration=document)
+
+
+def _ordinary(data: DataSet, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which pairs are such as one meets: all but halves of one shape from two of its cuts, which no heap holds, and
+    which are in the data to tell whether the cut was looked at."""
+    found: npt.NDArray[np.bool_] = np.ones(len(rows), bool) if data.grade is None else data.grade[rows] != "hard"
+    return found
 
 
 def _measured_reference(predictor: Predictor, data: DataSet) -> Reference:

@@ -76,14 +76,20 @@ class Matching:
 
 
 def fit_matching(
-    distance: Floats, match: Bools, distance_chosen: Floats, match_chosen: Bools, level: float = 0.9
+    distance: Floats,
+    match: Bools,
+    distance_chosen: Floats,
+    match_chosen: Bools,
+    level: float = 0.9,
+    ordinary: Bools | None = None,
 ) -> Matching:
     """Calibrate on pairs the model did not learn from.
 
     Args:
         distance, match: (n,) of the calibration pairs, for the probabilities and the sets of answers.
         distance_chosen, match_chosen: (m,) of the validation pairs, for the threshold.
-        level: share of true answers that the sets are to hold.
+        level: share of true answers that the sets are to hold, among all calibration pairs.
+        ordinary: (n,) which calibration pairs the probabilities are fitted on; default all.
 
     Raises:
         InputError: fewer than 20 calibration pairs, or pairs of one class only.
@@ -91,7 +97,8 @@ def fit_matching(
     check_enough(len(match))
     for name, one in (("calibration", match), ("validation", match_chosen)):
         check_classes(name, one)
-    slope, intercept = _logistic(distance, match)
+    usual = np.ones(len(match), bool) if ordinary is None else ordinary
+    slope, intercept = _logistic(distance[usual], match[usual])
     threshold = -best_threshold(-distance_chosen, match_chosen)
     curve = Matching(threshold, slope, intercept, level, 1.0)
     probability = curve.probability(distance)
