@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,6 +17,25 @@ from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.metrics import CosineDistance
 from metricvae.model.presets import Preset
 from metricvae.model.settings import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout, of a command that said nothing else."""
+        assert (self.status, self.err) == (0, "")
+        return json.loads(self.out)
+
+
+Command = Callable[..., Outcome]
+
 
 TRAINING = [
     *("--training.steps", "3"),

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from cli_problem import Command, Outcome
 from dataset_problem import PLAN
+from metricvae import cli
 from metricvae.inference.fit import fit
 from metricvae.model.autoencoder import ModelConfig
 from metricvae.model.metrics import CosineDistance
@@ -70,3 +72,15 @@ def hide_package(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(builtins, "__import__", missing)
 
     return hide
+
+
+@pytest.fixture
+def command(capsys) -> Command:
+    """Run a command in this process."""
+
+    def run(*arguments: str | Path) -> Outcome:
+        capsys.readouterr()
+        status = cli.main([str(argument) for argument in arguments])
+        return Outcome(status, *capsys.readouterr())
+
+    return run

@@ -15,8 +15,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +24,7 @@ import pytest
 from PIL import Image
 
 import metricvae
-from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL, SMALL_HALVES, TRAINING, draw_pictures
+from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL, SMALL_HALVES, TRAINING, Outcome, draw_pictures
 from dataset_problem import PLAN, QUICK, contents
 from metricvae import cli, files
 from metricvae.cli.train import _losses
@@ -39,36 +37,6 @@ from metricvae.objects.images import encode_png, read_image
 from metricvae.objects.silhouettes import as_mask
 from metricvae.overlap import Pose, move_mask
 from metricvae.pairs import LabelPlan
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command came to."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document on stdout, of a command that said nothing else."""
-        assert (self.status, self.err) == (0, "")
-        return json.loads(self.out)
-
-
-Command = Callable[..., Outcome]
-
-
-@pytest.fixture
-def command(capsys) -> Command:
-    """Run a command in this process."""
-
-    def run(*arguments: str | Path) -> Outcome:
-        capsys.readouterr()
-        status = cli.main([str(argument) for argument in arguments])
-        return Outcome(status, *capsys.readouterr())
-
-    return run
 
 
 def process(*arguments: str | Path, **options: Any) -> Outcome:

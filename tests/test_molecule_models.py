@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +29,10 @@ from metricvae.model.sizes import self_overlaps, sizes_of
 from metricvae.model.solid import FLIPS, SIDE, SPACING, density_maps, flipped, grid
 from metricvae.objects.clouds import SolidMotion, move, present, random_motions, rotations
 from metricvae.objects.forms import COLUMNS, LINKED, atoms_of, links, packed_molecules, padded, unpacked_molecules
-from metricvae.objects.molecules import Molecule, conform, draw, write_sdf
+from metricvae.objects.molecules import Molecule, conform, density, draw, read, stream_smiles, write_map, write_sdf
 from metricvae.objects.molecules.conformers import flat
-from metricvae.overlap.spatial import overlay, prepare
+from metricvae.overlap.spatial import overlap_volume, overlay, prepare
+from metricvae.overlap.spatial.bodies import exponents
 from metricvae.pairs import DataSet, read_dataset
 from metricvae.pairs import dataset as dataset_module
 from metricvae.pairs.dataset import read_molecules
@@ -317,3 +320,103 @@ def test_sdf_and_index_columns_hold_the_same_molecule(tmp_path: Path, molecules:
     write_sdf(tmp_path / "one.sdf", molecules[:1])
     again = read_one(tmp_path / "one.sdf")
     assert atoms_of(again)[:, 3:COLUMNS] == pytest.approx(atoms_of(molecules[0])[:, 3:COLUMNS])
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Aspirin, ibuprofen and caffeine as SDF, a list of pairs, and files that cannot serve."""
+    folder = tmp_path_factory.mktemp("files")
+    smiles = {"aspirin": "CC(=O)Oc1ccccc1C(=O)O", "ibuprofen": "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "caffeine": CAFFEINE}
+    for name, text in smiles.items():
+        write_sdf(folder / f"{name}.sdf", conform(text, 1, name=name))
+    (folder / "pairs.csv").write_text("a,b\naspirin.sdf,ibuprofen.sdf\ncaffeine.sdf,caffeine.sdf\n")
+    (folder / "bad.smi").write_text("C1CC\n")
+    (folder / "mixed.smi").write_text("oops bad\nCCO ethanol\n" + "\n".join(stream_smiles(120, 5)))
+    return folder
+
+
+SMALL = ("--pairs", "10", "--out", "data")
+
+CAFFEINE = "Cn1cnc2c1c(=O)n(C)c(=O)n2C"
+
+
+def test_solve_lays_molecules_on_one_another(command, files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.sdf"
+    said = command("solve", files / "aspirin.sdf", files / "ibuprofen.sdf", "--aligned", out, "--json")
+    found = json.loads(said.out)
+    a, b = (next(iter(read(files / f"{name}.sdf"))) for name in ("aspirin", "ibuprofen"))
+    moved = b.moved(found["rotation"], found["translation"])
+    bodies = [(one.positions, exponents(one.radii)) for one in (a, moved)]
+    assert overlap_volume(*bodies[0], *bodies[1]) == pytest.approx(found["overlap"], rel=1e-6)
+    assert found["tanimoto"] == pytest.approx(found["overlap"] / (found["self_a"] + found["self_b"] - found["overlap"]))
+    written = list(read(out))
+    assert [one.id for one in written] == ["aspirin", "ibuprofen"]
+    assert written[1].positions == pytest.approx(moved.positions, abs=1e-3)
+
+
+def test_solve_takes_lists_of_molecules(command, files: Path, tmp_path: Path) -> None:
+    command("solve", "--pairs", files / "pairs.csv", "--out", tmp_path / "out.csv")
+    with open(tmp_path / "out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["a"] for row in rows] == ["aspirin.sdf", "caffeine.sdf"]
+    assert float(rows[1]["tanimoto"]) == pytest.approx(1.0, abs=1e-5)
+    assert set(rows[0]) == {
+        "a",
+        "b",
+        "overlap",
+        "tanimoto",
+        *(f"r{i}{j}" for i in "123" for j in "123"),
+        "tx",
+        "ty",
+        "tz",
+    }
+
+
+def test_solve_takes_density_maps(command, files: Path, tmp_path: Path) -> None:
+    one = next(iter(read(files / "caffeine.sdf")))
+    turn = rotations(torch.nn.functional.normalize(torch.tensor([[0.9, 0.2, -0.1, 0.3]]), dim=1))[0].numpy()
+    for name, shown in (("a", one), ("b", one.moved(turn, (3.0, -2.0, 1.0)))):
+        write_map(tmp_path / f"{name}.mrc", density(shown, resolution=3.0, spacing=0.8))
+    found = json.loads(command("solve", tmp_path / "a.mrc", tmp_path / "b.mrc", "--json").out)
+    assert found["correlation"] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("solve", "bad.smi", "aspirin.sdf"), "does not parse"),
+        (("solve", "aspirin.sdf", "ibuprofen.sdf", "--join"), "--join is for images"),
+        (("solve", "aspirin.sdf", "missing.sdf"), "missing.sdf"),
+        (("predict", "overlap", "aspirin.sdf", "ibuprofen.sdf"), "this model compares images"),
+        (
+            ("label", "molecules", "--objects", "bad.smi", "--pairs", "10", "--out", "data"),
+            "cannot form 10 distinct pairs",
+        ),
+        (
+            ("label", "overlap", "--objects", "mixed", "--pairs", "10", "--conformers", "3", "--out", "data"),
+            "for molecules",
+        ),
+        (("label", "molecules", "--objects", "nothing.smi", "--pairs", "10", "--out", "data"), "nothing.smi"),
+    ],
+)
+def test_bad_input_is_one_line(
+    command, files: Path, tmp_path: Path, arguments: tuple[str, ...], complaint: str
+) -> None:
+    named = [str(files / word) if word.endswith((".smi", ".sdf")) else word for word in arguments]
+    named = [str(tmp_path / word) if word == "data" else word for word in named]
+    said = command(*named)
+    assert said.status == 2
+    assert complaint in said.err
+    assert len(said.err.strip().splitlines()) == 1
+
+
+def test_bad_lines_are_counted_and_the_good_ones_kept(files: Path, tmp_path: Path) -> None:
+    plan = MoleculesPlan(str(files / "mixed.smi"), 20, seed=1, conformers=2)
+    card = label(plan, tmp_path / "data", workers=1)
+    assert card["counts"]["skipped"] == 2
+    assert sum(card["counts"]["objects"].values()) == 120
+    with open(tmp_path / "data" / "skipped.csv", newline="") as file:
+        assert [row["number"] for row in csv.DictReader(file)] == ["1", "2"]
+    pairs = pq.read_table(tmp_path / "data" / "pairs.parquet").to_pylist()
+    assert {row["conformer_a"] for row in pairs} | {row["conformer_b"] for row in pairs} <= {0, 1}
+    assert all(0 < row["tanimoto"] <= 1 for row in pairs)
