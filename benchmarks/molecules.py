@@ -26,7 +26,7 @@ from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from scipy import stats
 
 from metricvae.inference import Predictor
-from metricvae.inference.nearest import Nearest, query_vectors, vectors
+from metricvae.inference.nearest import LEARNED_FROM, Nearest, query_vectors, vectors
 from metricvae.inference.predict import Encoded
 from metricvae.objects.forms import atoms_of
 from metricvae.objects.molecules import Molecule, mol_block, read
@@ -151,26 +151,31 @@ def reranking(predictor: Predictor, data: DataSet) -> dict[str, float]:
 
 
 def searching(predictor: Predictor, data: DataSet) -> dict[str, float]:
-    """A million codes: those of molecules, their mirror images, and both at several sizes."""
-    count = len(data.ids)
+    """A million codes: those of molecules and of their mirror images, and as many between two of them as are lacking.
+
+    Queries are codes of molecules.
+    """
     head, encoder = predictor.model.head, predictor.model.encoder
     parts: list[npt.NDArray[np.float32]] = []
     start = time.perf_counter()
-    scales = np.linspace(0.88, 1.12, -(-EMBEDDINGS // (2 * count)))
     with torch.inference_mode():
-        for _, features in predictor.prepared(lambda i: data.object(i), count):
-            shown = [features, encoder.mirrored(features)]
-            for scale in scales.tolist():
-                for one in shown:
-                    codes = predictor.model.encode_features(encoder.rescaled(one, scale)).mean
-                    parts.append(codes.cpu().numpy())
-    items = vectors(head, np.concatenate(parts)[:EMBEDDINGS])
-    say(f"{len(items)} codes in {time.perf_counter() - start:.0f} s")
-    items = items[np.random.default_rng(SEED).permutation(len(items))]
+        for _, features in predictor.prepared(lambda i: data.object(i), len(data.ids)):
+            for shown in (features, encoder.mirrored(features)):
+                parts.append(predictor.model.encode_features(shown).mean.cpu().numpy())
+    real = vectors(head, np.concatenate(parts))
+    say(f"{len(real)} codes in {time.perf_counter() - start:.0f} s")
+    rng = np.random.default_rng(SEED)
+    ends = rng.integers(len(real), size=(2, EMBEDDINGS - len(real)))
+    share = rng.random((ends.shape[1], 1), np.float32)
+    items = np.concatenate([real, vectors(head, share * real[ends[0]] + (1 - share) * real[ends[1]])])
     start = time.perf_counter()
-    cells = Nearest.build((items[i : i + 10_000] for i in range(0, len(items), 10_000)), items[::10].copy(), len(items))
+    cells = Nearest.build(
+        (items[i : i + 10_000] for i in range(0, len(items), 10_000)),
+        items[:: len(items) // LEARNED_FROM].copy(),
+        len(items),
+    )
     built = time.perf_counter() - start
-    queries = np.random.default_rng(SEED + 1).permutation(len(items))[:200]
+    queries = rng.permutation(len(real))[:200]
     found: dict[str, float] = {"codes": len(items), "built_per_second": len(items) / built}
     exact = []
     start = time.perf_counter()
