@@ -50,8 +50,8 @@ def query_vectors(head: Head, z: Tensor) -> Tensor:
 
 
 def cells_for(count: int) -> int:
-    """How many cells so many items are sorted into."""
-    return max(1, min(round(4 * math.sqrt(count)), count // 40))
+    """How many cells so many items are sorted into: each is found on some forty codes at least."""
+    return max(1, min(round(4 * math.sqrt(count)), min(count, LEARNED_FROM) // 40))
 
 
 @dataclass(frozen=True)
