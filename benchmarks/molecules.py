@@ -183,7 +183,7 @@ def searching(predictor: Predictor, data: DataSet) -> dict[str, float]:
         product = items @ items[query]
         exact.append(set(np.argpartition(-product, TOP)[:TOP].tolist()))
     found["all_looked_at_ms"] = 1e3 * (time.perf_counter() - start) / len(queries)
-    for looked in (8, 16, 32, 48, 64, 96):
+    for looked in (32, 64, 128, 192, 256):
         times, recall = [], []
         for query, best in zip(queries.tolist(), exact, strict=True):
             vector = query_vectors(head, torch.from_numpy(items[query : query + 1]))[0].numpy()

@@ -31,7 +31,7 @@ WORTHWHILE = 100_000
 LEARNED_FROM = 100_000
 """Codes that the cells are found on, at most."""
 
-CELLS_LOOKED_AT = 48
+CELLS_LOOKED_AT = 192
 """Of a query, if nothing else is asked for."""
 
 Codes = npt.NDArray[np.float32]
