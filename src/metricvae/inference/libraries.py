@@ -160,6 +160,8 @@ def open_library(path: Path, work: Path, pool: Executor, *, fit: bool = False, i
         InputError: none of these, or an empty one.
     """
     path = Path(path)
+    if suffix_of(path) in READERS and not path.exists():
+        raise InputError(f"there is no file {path}: give a folder, or a file of molecules")
     if path.is_file():
         if suffix_of(path) not in READERS:
             raise InputError(f"{path} is no library: expected a folder, or a file that ends in {', '.join(READERS)}")
