@@ -48,8 +48,6 @@ Made by metricvae {version} from `{source}`, seed {seed}; the same plan gives th
 | --- | ---: | ---: |
 {rows}
 
-| quantile | {quantile_names} |
-| --- |{quantile_rules}
 {quantiles}
 
 Objects with the very pixels of an earlier one: {duplicates}. Optimal angles by classes of {turn} degrees from -180 on:
@@ -98,6 +96,16 @@ def quantiles_of(numbers: npt.NDArray[np.float64]) -> list[float]:
     return [round(float(number), 4) for number in np.quantile(numbers, QUANTILES)]
 
 
+def quantile_table(spread: dict[str, Any], names: dict[str, str]) -> str:
+    """Quantiles as lines of Markdown; `names` are the titles of those in `spread` that are shown."""
+    shares = spread["quantiles"]
+    rows = [" | ".join(["| quantile", *(f"{share:.0%}" for share in shares)]) + " |"]
+    rows.append("| --- |" + " ---: |" * len(shares))
+    for name, title in names.items():
+        rows.append(" | ".join([f"| {title}", *(f"{number:.6g}" for number in spread[name])]) + " |")
+    return "\n".join(rows)
+
+
 def label_error(labels: npt.NDArray[np.float64], dense: npt.NDArray[np.float64]) -> dict[str, float] | None:
     """How far labels (n,) lie below what the dense search says of the same pairs (n,); None without any."""
     if not len(dense):
@@ -115,14 +123,8 @@ def dataset_readme(card: dict[str, Any]) -> str:
     """The text for a card (see :func:`metricvae.pairs.labelling.label`)."""
     counts = card["counts"]
     spread = card["distributions"]
-    quantiles = [
-        " | ".join([f"| {title}", *(f"{number:.6g}" for number in spread[name])]) + " |"
-        for name, title in _NAMES.items()
-    ]
     return _TEXT.format(
-        quantile_names=" | ".join(f"{share:.0%}" for share in spread["quantiles"]),
-        quantile_rules=" ---: |" * len(spread["quantiles"]),
-        quantiles="\n".join(quantiles),
+        quantiles=quantile_table(spread, _NAMES),
         duplicates=spread["duplicate_objects"],
         turn=TURN,
         angles=", ".join(map(str, spread["angle_classes"])),

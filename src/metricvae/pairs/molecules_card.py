@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from metricvae.pairs.card import FRONT_MATTER, QUANTILES, quantiles_of, split_rows
+from metricvae.pairs.card import FRONT_MATTER, QUANTILES, quantile_table, quantiles_of, split_rows
 from metricvae.pairs.dataset import OBJECTS, PAIRS
 
 _TEXT = (
@@ -33,8 +33,6 @@ Made by metricvae {version} from `{source}`, seed {seed}; the same plan with the
 | --- | ---: | ---: |
 {rows}
 
-| quantile | {quantile_names} |
-| --- |{quantile_rules}
 {quantiles}
 
 {label_error}
@@ -59,14 +57,8 @@ def molecule_distributions(folder: Path) -> dict[str, Any]:
 def molecules_readme(card: dict[str, Any]) -> str:
     """The text for the card of a data set of molecules."""
     counts, spread = card["counts"], card["distributions"]
-    quantiles = [
-        " | ".join([f"| {title}", *(f"{number:.6g}" for number in spread[name])]) + " |"
-        for name, title in _NAMES.items()
-    ]
     return _TEXT.format(
-        quantile_names=" | ".join(f"{share:.0%}" for share in spread["quantiles"]),
-        quantile_rules=" ---: |" * len(spread["quantiles"]),
-        quantiles="\n".join(quantiles),
+        quantiles=quantile_table(spread, _NAMES),
         label_error=_error_line(card["label_error"]),
         task=card["task"],
         unit=card["unit"],
