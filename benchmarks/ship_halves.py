@@ -9,7 +9,7 @@ two cores need a day. Killed, it goes on where it was.
 
 from __future__ import annotations
 
-from shipping import ship
+from shipping import Stage, ship
 
 PAIRS, SEED, TIMES = 800_000, 1, 8
 TRAINING = {"batch_pairs": 768, "steps": 8_000, "evaluate_every": 1_000}
@@ -19,4 +19,4 @@ PLAN = ["halves", "--objects", "mixed", "--pairs", str(PAIRS), "--times", str(TI
 PLAN += ["--cuts", "straight,zigzag,curved"]
 
 if __name__ == "__main__":
-    ship(__doc__, "halves", PLAN, TRAINING, data="halves", model="model")
+    ship(__doc__, "halves", [Stage(PLAN, TRAINING, "halves", "model")])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 
-from shipping import ship
+from shipping import Stage, ship
 
 PAIRS, MOLECULES, SEED, PARTNERS = 3_000_000, 70_000, 1, 15
 BLOCK = math.comb(PARTNERS + 1, 2)
@@ -24,4 +24,4 @@ PLAN = ["molecules", "--pairs", str(PAIRS), "--molecules", str(MOLECULES), "--se
 PLAN += ["--partners", str(PARTNERS), "--check", "300"]
 
 if __name__ == "__main__":
-    ship(__doc__, "molecules", PLAN, TRAINING, data="zinc", model="molecules", source="--smiles")
+    ship(__doc__, "molecules", [Stage(PLAN, TRAINING, "zinc", "molecules")], source="--smiles")

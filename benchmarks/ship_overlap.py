@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from shipping import ship
+from shipping import Stage, ship
 
 PAIRS, SEED, PARTNERS = 1_500_000, 1, 15
 BLOCK = math.comb(PARTNERS + 1, 2)
@@ -24,4 +24,4 @@ ALIGNER = ["--aligning.steps", "4000", "--aligning.threads", "1"]
 PLAN = ["overlap", "--objects", "mixed", "--pairs", str(PAIRS), "--partners", str(PARTNERS), "--seed", str(SEED)]
 
 if __name__ == "__main__":
-    ship(__doc__, "overlap", PLAN, TRAINING, data="mixed", model="overlap", aligner=ALIGNER)
+    ship(__doc__, "overlap", [Stage(PLAN, TRAINING, "mixed", "overlap")], aligner=ALIGNER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from metricvae.cli import main as metricvae
@@ -14,14 +15,27 @@ from metricvae.inference.reference import FILE as REFERENCE
 from metricvae.model.checkpoints import CONFIG, SHIPPED, WEIGHTS, load_model
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A data set, and a training on it.
+
+    Attributes:
+        label: arguments of `metricvae label`, but for the folder.
+        training: what differs from the preset.
+        data, model: folders in the work folder.
+    """
+
+    label: Sequence[str]
+    training: Mapping[str, float]
+    data: str
+    model: str
+
+
 def ship(
     description: str | None,
     name: str,
-    label: Sequence[str],
-    training: Mapping[str, int],
+    stages: Sequence[Stage],
     *,
-    data: str,
-    model: str,
     aligner: Sequence[str] = (),
     source: str | None = None,
 ) -> None:
@@ -30,9 +44,7 @@ def ship(
     Args:
         description: of the script.
         name: of the preset and the shipped model.
-        label: arguments of `metricvae label`, but for the folder.
-        training: what differs from the preset.
-        data, model: folders in the work folder.
+        stages: each training starts from the model of the one before; the last model ships.
         aligner: options of `metricvae train --aligner`; none for a model without one.
         source: option that names the file to label, where there is one.
     """
@@ -43,10 +55,14 @@ def ship(
         parser.add_argument(source, type=Path, required=True, dest="source")
     options = parser.parse_args()
     objects = [] if source is None else ["--objects", str(options.source)]
-    pairs, made = options.work / data, options.work / model
-    changes = [word for field, value in training.items() for word in (f"--training.{field}", str(value))]
-    _run(["label", *label, *objects, "--out", str(pairs)])
-    _run(["train", str(pairs), "--preset", name, "--device", options.device, "--out", str(made), *changes])
+    start: list[str] = []
+    for stage in stages:
+        pairs, made = options.work / stage.data, options.work / stage.model
+        changes = [word for field, value in stage.training.items() for word in (f"--training.{field}", str(value))]
+        _run(["label", *stage.label, *objects, "--out", str(pairs)])
+        train = ["train", str(pairs), "--preset", name, "--device", options.device, "--out", str(made)]
+        _run([*train, *start, *changes])
+        start = ["--start", str(made)]
     if aligner:
         _run(["train", str(pairs), "--aligner", str(made), "--device", options.device, *aligner])
     target = SHIPPED / name
