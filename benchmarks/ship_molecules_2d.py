@@ -4,7 +4,7 @@
 
 The first stage learns from the data of `ship_molecules.py` (give the same FOLDER, and they are made once). The second
 goes on from there on 200,000 pairs of 12,000 molecules with five conformers each, seed 2, whose value is that of the
-likest two: conformers take 10 minutes, the overlays of all conformers 15, on two cores. Killed, it goes on where it was.
+likest two: conformers take 10 minutes, the overlays of all 15, on two cores. Killed, it goes on where it was.
 """
 
 from __future__ import annotations

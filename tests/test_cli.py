@@ -394,7 +394,7 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
 
 def test_index_and_search_find_shapes(command, pictures, trained, tmp_path):
     said = command("index", trained, pictures, "--out", tmp_path / "index", "--fit")
-    assert said.out == f"5 shapes indexed; next: metricvae search {tmp_path / 'index'} QUERY.png\n"
+    assert said.out == f"5 items indexed; next: metricvae search {tmp_path / 'index'} QUERY\n"
     found = command("search", tmp_path / "index", pictures / "l.png", "-k", "2", "--json").document["hits"]
     assert [list(hit) for hit in found] == [["id", "path", "predicted"]] * 2
     exact = command("search", tmp_path / "index", pictures / "l.png", "-k", "2", "--exact", "5", "--json").document[
