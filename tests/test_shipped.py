@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from metricvae.inference import Predictor
 from metricvae.inference.align import Alignments
+from metricvae.inference.predict import tanimoto
 from metricvae.model.checkpoints import SHIPPED, load_model
 from metricvae.objects import draw
+from metricvae.objects.forms import atoms_of
 from metricvae.objects.halves import cut
+from metricvae.objects.molecules import draw as draw_molecules
 from metricvae.overlap import Prepared, solve
+from metricvae.overlap.spatial import overlay_many, prepare
 
 NAMES = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
 MOST_BYTES = 8_000_000
 
 
 def test_the_models_the_documents_name_are_there() -> None:
-    assert NAMES == ["halves", "overlap"]
+    assert NAMES == ["halves", "molecules", "molecules-2d", "overlap"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_is_small_and_comes_with_its_card(name: str) -> None:
     files = [path for path in (SHIPPED / name).iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= MOST_BYTES
-    assert f"# {name} model" in (SHIPPED / name / "README.md").read_text(encoding="utf-8")
     loaded = load_model(name)
-    assert loaded.facts["task"] == name
-    assert min(loaded.facts["pairs"], loaded.facts["steps"]) > 1_000
+    task = loaded.facts["task"]
+    assert f"# {task} model" in (SHIPPED / name / "README.md").read_text(encoding="utf-8")
+    assert name.removesuffix("-2d") == task
+    before = loaded.facts.get("start", {}).get("facts", {"steps": 0})
+    assert min(loaded.facts["pairs"], before["steps"] + loaded.facts["steps"]) > 1_000
 
 
 def test_the_model_of_halves_knows_partners_from_strangers() -> None:
@@ -42,6 +50,20 @@ def test_the_model_of_halves_knows_partners_from_strangers() -> None:
     match = np.arange(96) < 48
     assert np.mean(np.equal(np.asarray(said.match), match)) > 0.85
     assert np.mean(said.value[match]) > 0.6 > 0.4 > np.mean(said.value[~match])
+
+
+@pytest.mark.parametrize(("name", "least"), [("molecules", 0.93), ("molecules-2d", 0.7)])
+def test_models_of_molecules_order_pairs_as_the_overlay_does(name: str, least: float) -> None:
+    molecules = draw_molecules(24, seed=77)
+    predictor, count = Predictor.load(name), len(molecules)
+    arrays = [atoms_of(one) for one in molecules]
+    encoded = predictor.encode(arrays.__getitem__, count)
+    pairs = np.array(list(itertools.combinations(range(count), 2)))
+    exact = overlay_many([prepare(one.positions, one.radii) for one in molecules], pairs, threads=1).tanimoto
+    said = tanimoto(predictor.values(encoded, *pairs.T), encoded, *pairs.T)
+    assert np.corrcoef(said, exact)[0, 1] > least
+    itself = predictor.values(encoded, np.arange(count), np.arange(count))
+    assert itself == pytest.approx(encoded.sizes.numpy(), rel=1e-3)
 
 
 def test_the_aligner_lays_unseen_shapes_nearly_as_well_as_the_search() -> None:
