@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import columns, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
-from metricvae.cli.spatial import ending_of, is_spatial, solve_spatial
+from metricvae.cli.spatial import ending_of, is_spatial, solve_list, solve_spatial
 from metricvae.errors import InputError
 from metricvae.progress import progress
 
@@ -34,20 +34,21 @@ def _solve(options: Namespace) -> Fields:
     from metricvae.overlap.many import solve_files
     from metricvae.pairs.lists import read_pair_list, write_rows
 
-    ending = ending_of(options)
-    if is_spatial(ending):
+    if is_spatial(ending := ending_of(options.a or "")):
         return solve_spatial(options, ending)
-    if options.aligned is not None:
-        raise InputError("--aligned is for molecules, got images: leave it out")
     if options.join:
         return _join(options)
     if options.certify is not None:
         return _certify(options)
     if not wants_list(options):
+        _check_images(options)
         found = next(solve_files([(Path(options.a), Path(options.b))], fit=options.fit))
         document = _overlap_document(found)
         return say(options, document, columns(document))
     listed = read_pair_list(Path(options.pairs))
+    if is_spatial(ending_of(listed.files[0])):
+        return solve_list(options, listed)
+    _check_images(options)
     files = [(listed.files[i], listed.files[j]) for i, j in zip(listed.first, listed.second, strict=True)]
     rows = []
     answers = solve_files(files, fit=options.fit, workers=options.workers)
@@ -60,6 +61,11 @@ def _solve(options: Namespace) -> Fields:
     write_rows(Path(options.out), ["a", "b", "overlap", "angle_deg", "dx", "dy"], rows)
     document = {"pairs": len(rows), "out": options.out}
     return say(options, document, f"{len(rows)} pairs solved, written to {options.out}")
+
+
+def _check_images(options: Namespace) -> None:
+    if options.aligned is not None:
+        raise InputError("--aligned is for molecules, got images: leave it out")
 
 
 def _overlap_document(found: Overlap) -> Fields:

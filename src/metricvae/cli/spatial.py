@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
@@ -12,17 +12,17 @@ from metricvae.cli.parser import Fields
 from metricvae.errors import InputError
 from metricvae.progress import progress
 
+if TYPE_CHECKING:
+    from metricvae.pairs.lists import PairList
+
 MAP_ENDINGS = (".mrc", ".map", ".ccp4")
 
 
-def ending_of(options: Namespace) -> str:
-    """The ending of the first file that is named, in small letters, without `.gz`; empty for a list of no files."""
+def ending_of(path: Path | str) -> str:
+    """The ending of a file's name, in small letters, without `.gz`."""
     from metricvae.objects.molecules.listing import suffix_of
-    from metricvae.pairs.lists import read_pair_list
 
-    if options.pairs is None:
-        return suffix_of(options.a or "")
-    return suffix_of(read_pair_list(Path(options.pairs)).files[0])
+    return suffix_of(path)
 
 
 def is_spatial(ending: str) -> bool:
@@ -33,13 +33,17 @@ def is_spatial(ending: str) -> bool:
 
 
 def solve_spatial(options: Namespace, ending: str) -> Fields:
-    """The exact answer for two molecules or maps, or for a list of pairs of molecules."""
+    """The exact answer for two molecules or maps."""
+    _check(options, ending)
+    if wants_list(options):
+        raise InputError("got two files and --pairs: give one or the other")
+    return _solve_maps(options) if ending in MAP_ENDINGS else _solve_pair(options)
+
+
+def _check(options: Namespace, ending: str) -> None:
     for name in ("join", "certify", "fit"):
         if getattr(options, name):
             raise InputError(f"--{name} is for images, got files that end in {ending}: leave it out")
-    if ending in MAP_ENDINGS:
-        return _solve_maps(options)
-    return _solve_list(options) if wants_list(options) else _solve_pair(options)
 
 
 def _solve_pair(options: Namespace) -> Fields:
@@ -59,23 +63,27 @@ def _solve_maps(options: Namespace) -> Fields:
     from metricvae.objects.molecules import read_map
     from metricvae.overlap.spatial.maps import overlay_maps
 
-    if wants_list(options) or options.aligned is not None:
-        raise InputError("density maps are taken two at a time: give A and B, without --pairs or --aligned")
+    if options.aligned is not None:
+        raise InputError("--aligned writes molecules, got density maps: leave it out")
     found = overlay_maps(read_map(Path(options.a)), read_map(Path(options.b)))
     document: Fields = {"correlation": found.correlation, **_motion(found)}
     return say(options, document, _text(document))
 
 
-def _solve_list(options: Namespace) -> Fields:
+def solve_list(options: Namespace, listed: PairList) -> Fields:
+    """The exact answers for a list of pairs of molecules."""
     import numpy as np
 
     from metricvae.objects.molecules import read_one
     from metricvae.overlap.spatial import overlay_many, prepare
-    from metricvae.pairs.lists import read_pair_list, write_rows
+    from metricvae.pairs.lists import write_rows
 
+    ending = ending_of(listed.files[0])
+    _check(options, ending)
     if options.aligned is not None:
         raise InputError("--aligned writes one pair, got --pairs: give A and B")
-    listed = read_pair_list(Path(options.pairs))
+    if ending in MAP_ENDINGS:
+        raise InputError("density maps are taken two at a time, got --pairs: give A and B")
     molecules, rows = [], []
     pairs = np.stack([listed.first, listed.second], axis=1)
     with progress() as step:
