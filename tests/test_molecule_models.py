@@ -12,8 +12,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from metricvae.errors import InputError
+from metricvae.experiments.molecule_pictures import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.inference import Predictor, evaluate
 from metricvae.inference.fit import fit, pair_data
 from metricvae.inference.library import build_index, exact_search, item_reader, read_index, rerank, search
@@ -420,3 +422,24 @@ def test_bad_lines_are_counted_and_the_good_ones_kept(files: Path, tmp_path: Pat
     pairs = pq.read_table(tmp_path / "data" / "pairs.parquet").to_pylist()
     assert {row["conformer_a"] for row in pairs} | {row["conformer_b"] for row in pairs} <= {0, 1}
     assert all(0 < row["tanimoto"] <= 1 for row in pairs)
+
+
+def test_hits_are_written_and_drawn_laid_on_the_query(
+    command, trained: tuple[Path, Path], files: Path, tmp_path: Path
+) -> None:
+    library, index = files / "mixed.smi", tmp_path / "index"
+    assert command("index", trained[1], library, "--out", index, "--workers", "1").status == 0
+    shown = ("--sdf", tmp_path / "hits.sdf", "--picture", tmp_path / "hits.png")
+    said = command("search", index, files / "ibuprofen.sdf", "-k", "2", "--exact", "5", "--json", *shown)
+    hits = said.document["hits"]
+    assert hits[0]["tanimoto"] >= hits[1]["tanimoto"]
+    query, *laid = read(tmp_path / "hits.sdf")
+    assert (query.id, [one.id for one in laid]) == ("ibuprofen", [hit["id"] for hit in hits])
+    for hit, one in zip(hits, laid, strict=True):
+        bodies = [(each.positions, exponents(each.radii)) for each in (query, one)]
+        assert overlap_volume(*bodies[0], *bodies[1]) == pytest.approx(hit["overlap"], rel=1e-3)
+    with Image.open(tmp_path / "hits.png") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
+        assert picture.size == (2 * WIDE + 3 * MARGIN, 3 * (HIGH + LEGEND + MARGIN) + MARGIN)
+    assert {QUERY, HIT} <= colours
+    assert command("search", index, files / "ibuprofen.sdf", "--sdf", tmp_path / "x.sdf").status == 2
