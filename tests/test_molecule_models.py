@@ -389,6 +389,7 @@ def test_solve_takes_density_maps(command, files: Path, tmp_path: Path) -> None:
         (("solve", "bad.smi", "aspirin.sdf"), "does not parse"),
         (("solve", "aspirin.sdf", "ibuprofen.sdf", "--join"), "--join is for images"),
         (("solve", "aspirin.sdf", "missing.sdf"), "missing.sdf"),
+        (("generate", "molecules", "--require", "aspirin.sdf=300", "--out", "data"), "generate draws silhouettes"),
         (("predict", "overlap", "aspirin.sdf", "ibuprofen.sdf"), "this model compares images"),
         (
             ("label", "molecules", "--objects", "bad.smi", "--pairs", "10", "--out", "data"),

@@ -56,6 +56,8 @@ def _generate(options: Namespace) -> Fields:
         raise InputError(f"got {sum(asked)} of --require, --between and --around: give one of the three")
     require_free_folder(Path(options.out), ANSWERS, "set of answers")
     predictor = Predictor.load(options.model)
+    if predictor.loaded.config.form != "masks":
+        raise InputError(f"{options.model} compares molecules, and generate draws silhouettes: give overlap")
     with about(options.model):
         make = _required if asked[0] else _between if asked[1] else _around
         return make(options, predictor)
