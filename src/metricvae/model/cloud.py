@@ -71,25 +71,32 @@ def distances(places: Tensor) -> Tensor:
     return (places[:, :, None] - places[:, None]).square().sum(-1).clamp(min=1e-12).sqrt()
 
 
-def mirrored(molecules: Tensor) -> Tensor:
-    """The mirror images of molecules (m, A, 4 or more) on their axes."""
-    return torch.cat([-molecules[..., :1], molecules[..., 1:]], dim=-1)
+class MoleculeEncoder(nn.Module):
+    """What is the same whether a network reads where atoms lie or how they are linked: features are molecules on axes
+    of their own, (m, A, 4 or more)."""
+
+    kept_as = torch.float32
+
+    def pictures(self, features: Tensor) -> Tensor:
+        """Density maps on the molecules' own axes, (m, 1, SIDE, SIDE, SIDE)."""
+        return density_maps(features)
+
+    def mirrored(self, features: Tensor) -> Tensor:
+        """The mirror images."""
+        return torch.cat([-features[..., :1], features[..., 1:]], dim=-1)
+
+    def rescaled(self, features: Tensor, factor: float) -> Tensor:
+        """Molecules `factor` times as large, radii too."""
+        return torch.cat([features[..., :4] * factor, features[..., 4:]], dim=-1)
 
 
-def rescaled(molecules: Tensor, factor: float) -> Tensor:
-    """Molecules (m, A, 4 or more) `factor` times as large, radii too."""
-    return torch.cat([molecules[..., :4] * factor, molecules[..., 4:]], dim=-1)
-
-
-class CloudEncoder(nn.Module):
+class CloudEncoder(MoleculeEncoder):
     """Molecules in space -> mean and log-variance of q(z | x).
 
     Args:
         widths: of the atoms through each layer, all the same, a multiple of 8.
         latent: size d of the code.
     """
-
-    kept_as = torch.float32
 
     def __init__(self, widths: Sequence[int], latent: int) -> None:
         super().__init__()
@@ -98,18 +105,6 @@ class CloudEncoder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """(m, A, 4 or more) -> (m, A, 4): the atoms on axes of their own."""
         return on_axes(x[..., :4])
-
-    def pictures(self, features: Tensor) -> Tensor:
-        """Density maps on the molecules' own axes, (m, 1, SIDE, SIDE, SIDE)."""
-        return density_maps(features)
-
-    def mirrored(self, features: Tensor) -> Tensor:
-        """The mirror images."""
-        return mirrored(features)
-
-    def rescaled(self, features: Tensor, factor: float) -> Tensor:
-        """Molecules `factor` times as large, radii too."""
-        return rescaled(features, factor)
 
     def read(self, features: Tensor) -> Tensor:
         """(m, DISTANCES + OFF_AXIS + 8): how distances between atoms and from the centre are spread, and sizes."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from metricvae.model.attention import MANY, Pooled, trimmed
-from metricvae.model.cloud import mirrored, on_axes, rescaled
-from metricvae.model.solid import density_maps
+from metricvae.model.cloud import MoleculeEncoder, on_axes
 from metricvae.objects.clouds import present
 from metricvae.objects.forms import COLUMNS
 
@@ -24,15 +23,13 @@ CHARGES, LINKS = 3, 31
 """Negative, none, positive; codes of `metricvae.objects.forms.LINKED`."""
 
 
-class GraphEncoder(nn.Module):
+class GraphEncoder(MoleculeEncoder):
     """Molecules as atoms and bonds, wherever they lie in space -> mean and log-variance of q(z | x).
 
     Args:
         widths: of the atoms through each layer, all the same, a multiple of 8.
         latent: size d of the code.
     """
-
-    kept_as = torch.float32
 
     def __init__(self, widths: Sequence[int], latent: int) -> None:
         super().__init__()
@@ -41,18 +38,6 @@ class GraphEncoder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """(m, A, 6 + A), the atoms on axes of their own, which nothing but the pictures sees."""
         return on_axes(x)
-
-    def pictures(self, features: Tensor) -> Tensor:
-        """Density maps on the molecules' own axes, (m, 1, SIDE, SIDE, SIDE)."""
-        return density_maps(features)
-
-    def mirrored(self, features: Tensor) -> Tensor:
-        """The mirror images: the same atoms and bonds."""
-        return mirrored(features)
-
-    def rescaled(self, features: Tensor, factor: float) -> Tensor:
-        """Molecules `factor` times as large: the same atoms and bonds."""
-        return rescaled(features, factor)
 
     def read(self, features: Tensor) -> Tensor:
         """(m, LINKS + kinds + 1): how atoms are linked, of what kinds they are, and how many."""

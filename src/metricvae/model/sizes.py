@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from metricvae.model.solid import HEIGHT, KAPPA
 from metricvae.objects.clouds import present
 from metricvae.objects.forms import COLUMNS
+from metricvae.overlap.spatial.bodies import AMPLITUDE, KAPPA
 
 TYPICAL = (0.0, 1.451, 1.359, 1.169, 1.45, 2.421, 3.147, 3.823, 4.247, 4.712, 5.06, 5.266, 5.539)
 """Angstroms between two carbon atoms that overlap as much as those linked so (`metricvae.objects.forms.LINKED`, from 1
@@ -37,4 +37,4 @@ def self_overlaps(molecules: Tensor) -> Tensor:
         links = molecules[flat][..., COLUMNS:].long().clamp(max=len(TYPICAL)) - 1
         apart[flat] = molecules.new_tensor(TYPICAL)[links.clamp(min=0)].square()
     terms = (math.pi / both) ** 1.5 * torch.exp(-alpha[:, :, None] * alpha[:, None] / both * apart)
-    return HEIGHT**2 * (terms * (there[:, :, None] & there[:, None])).sum((1, 2))
+    return AMPLITUDE**2 * (terms * (there[:, :, None] & there[:, None])).sum((1, 2))

@@ -6,7 +6,6 @@ A map says how far each point of a cubic grid lies inside a molecule: 1 - exp(-d
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -15,15 +14,10 @@ from torch.nn import functional
 
 from metricvae.errors import InputError
 from metricvae.objects.clouds import present
+from metricvae.overlap.spatial.bodies import AMPLITUDE, KAPPA
 
 SIDE, SPACING = 24, 0.9
 """Grid points along each edge of a map, and angstroms between them."""
-
-HEIGHT = 2.0 * math.sqrt(2.0)
-"""p, of an atom's density at its nucleus."""
-
-KAPPA = math.pi * (3.0 * HEIGHT / (4.0 * math.pi)) ** (2.0 / 3.0)
-"""alpha = KAPPA / radius^2."""
 
 STAGES = 4
 """Of the decoder: 3, 6, 12 and 24 points along each edge."""
@@ -43,7 +37,7 @@ def density_maps(clouds: Tensor) -> Tensor:
     alpha = KAPPA / torch.where(present(clouds), radius, 1.0).square()
     away = (clouds[..., :3, None] - grid(clouds.device)).square()
     along = torch.exp(-alpha[..., None, None] * away) * present(clouds)[..., None, None]
-    density = HEIGHT * torch.einsum("mai,maj,mak->mijk", *along.unbind(2))
+    density = AMPLITUDE * torch.einsum("mai,maj,mak->mijk", *along.unbind(2))
     return -torch.expm1(-density)[:, None]
 
 
