@@ -96,6 +96,20 @@ def quantiles_of(numbers: npt.NDArray[np.float64]) -> list[float]:
     return [round(float(number), 4) for number in np.quantile(numbers, QUANTILES)]
 
 
+def words_of(card: dict[str, Any]) -> dict[str, Any]:
+    """What the text of every card says: the task, where the data come from, and how many there are by split."""
+    counts, plan = card["counts"], card["plan"]
+    return {
+        "task": card["task"],
+        "version": card["version"],
+        "source": plan["objects"],
+        "seed": plan["seed"],
+        "pairs": sum(counts["pairs"].values()),
+        "objects": sum(counts["objects"].values()),
+        "rows": "\n".join(split_rows(counts)),
+    }
+
+
 def quantile_table(spread: dict[str, Any], names: dict[str, str]) -> str:
     """Quantiles as lines of Markdown; `names` are the titles of those in `spread` that are shown."""
     shares = spread["quantiles"]
@@ -121,7 +135,6 @@ def label_error(labels: npt.NDArray[np.float64], dense: npt.NDArray[np.float64])
 
 def dataset_readme(card: dict[str, Any]) -> str:
     """The text for a card (see :func:`metricvae.pairs.labelling.label`)."""
-    counts = card["counts"]
     spread = card["distributions"]
     return _TEXT.format(
         quantiles=quantile_table(spread, _NAMES),
@@ -129,14 +142,8 @@ def dataset_readme(card: dict[str, Any]) -> str:
         turn=TURN,
         angles=", ".join(map(str, spread["angle_classes"])),
         label_error=_error_line(card["label_error"]),
-        task=card["task"],
         unit=card["unit"],
-        version=card["version"],
-        source=card["plan"]["objects"],
-        seed=card["plan"]["seed"],
-        pairs=sum(counts["pairs"].values()),
-        objects=sum(counts["objects"].values()),
-        rows="\n".join(split_rows(counts)),
+        **words_of(card),
     )
 
 

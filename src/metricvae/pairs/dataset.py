@@ -29,8 +29,8 @@ CARD = "card.json"
 OBJECTS = "objects.parquet"
 PAIRS = "pairs.parquet"
 
-AT_ONCE, FEW_PARTS = 1_000, 10
-"""Pictures that a process decodes in one go; twice as many parts are worth starting processes for."""
+AT_ONCE, WORTH_PROCESSES = 1_000, 20_000
+"""Pictures that a process decodes in one go, and from how many on processes are worth starting."""
 
 OBJECT_SCHEMA = pa.schema(
     [
@@ -196,9 +196,9 @@ def _lists(column: pa.Array) -> list[npt.NDArray[Any]]:
 
 def _packed(images: pa.BinaryArray, workers: int | None) -> npt.NDArray[np.uint8]:
     """(m, SIZE * SIZE / 8) bits of pictures."""
-    starts = range(0, len(images), AT_ONCE)
-    if len(starts) < 2 * FEW_PARTS or workers == 1:
+    if len(images) < WORTH_PROCESSES or workers == 1:
         return _decoded(images.to_pylist())
+    starts = range(0, len(images), AT_ONCE)
     packed = np.empty((len(images), SIZE * SIZE // 8), np.uint8)
     with worker_pool(workers) as pool:
         parts = pool.map(_decoded, (images[start : start + AT_ONCE].to_pylist() for start in starts))

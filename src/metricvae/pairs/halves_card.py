@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from metricvae.objects.images import decode_png
 from metricvae.objects.silhouettes import Mask
-from metricvae.pairs.card import FRONT_MATTER, split_rows
+from metricvae.pairs.card import FRONT_MATTER, words_of
 from metricvae.pairs.dataset import OBJECTS, PAIRS
 from metricvae.pairs.ranking import accuracy, auc, best_threshold
 
@@ -121,23 +121,16 @@ def area_and_boundary(mask: Mask) -> tuple[int, int]:
 
 def halves_readme(card: dict[str, Any]) -> str:
     """The text for the card of a data set of halves."""
-    counts = card["counts"]
     columns = ["accuracy", *(f"auc_{grade}" for grade in _MISMATCHES)]
     baselines = [
         " | ".join([f"| {name}", *("-" if one[key] is None else f"{one[key]:.3f}" for key in columns)]) + " |"
         for name, one in card["baselines"].items()
     ]
     return _HALVES_TEXT.format(
-        task=card["task"],
-        version=card["version"],
-        source=card["plan"]["objects"],
-        seed=card["plan"]["seed"],
         cuts=" or ".join(card["plan"]["cuts"]),
-        pairs=sum(counts["pairs"].values()),
-        objects=sum(counts["objects"].values()),
-        rows="\n".join(split_rows(counts)),
-        grades="\n".join(f"| {grade} | {n} |" for grade, n in counts["grades"].items()),
+        grades="\n".join(f"| {grade} | {n} |" for grade, n in card["counts"]["grades"].items()),
         auc_names=" | ".join(f"AUC, {grade}" for grade in _MISMATCHES),
         auc_rules=" ---: |" * len(_MISMATCHES),
         baselines="\n".join(baselines),
+        **words_of(card),
     )

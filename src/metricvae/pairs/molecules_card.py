@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from metricvae.pairs.card import FRONT_MATTER, QUANTILES, quantile_table, quantiles_of, split_rows
+from metricvae.pairs.card import FRONT_MATTER, QUANTILES, quantile_table, quantiles_of, words_of
 from metricvae.pairs.dataset import OBJECTS, PAIRS
 
 _TEXT = (
@@ -56,19 +56,13 @@ def molecule_distributions(folder: Path) -> dict[str, Any]:
 
 def molecules_readme(card: dict[str, Any]) -> str:
     """The text for the card of a data set of molecules."""
-    counts, spread = card["counts"], card["distributions"]
+    spread = card["distributions"]
     return _TEXT.format(
         quantiles=quantile_table(spread, _NAMES),
         label_error=_error_line(card["label_error"]),
-        task=card["task"],
         unit=card["unit"],
-        version=card["version"],
-        source=card["plan"]["objects"],
-        seed=card["plan"]["seed"],
-        pairs=sum(counts["pairs"].values()),
-        objects=sum(counts["objects"].values()),
-        skipped=counts["skipped"],
-        rows="\n".join(split_rows(counts)),
+        skipped=card["counts"]["skipped"],
+        **words_of(card),
     )
 
 
