@@ -39,6 +39,7 @@ from metricvae.overlap.joins import join
 from metricvae.overlap.planar import Prepared, solve
 from metricvae.overlap.records import Pose
 from metricvae.overlap.spatial import Overlay, overlay, prepare
+from metricvae.overlap.spatial import Prepared as Body
 from metricvae.overlap.workers import worker_pool
 from metricvae.pairs.dataset import CARD, read_dataset, read_molecules
 from metricvae.pairs.molecules import conformer_seed
@@ -213,8 +214,17 @@ class Index:
     plan: dict[str, Any]
 
     def rows_of(self, rows: npt.NDArray[np.int64]) -> pa.Table:
-        """Some items with all that is kept of them."""
-        return pq.read_table(self.folder / ITEMS).take(rows)
+        """Some items with all that is kept of them but their codes."""
+        return pq.read_table(self.folder / ITEMS, columns=self._columns).take(rows)
+
+    @property
+    def keeps_molecules(self) -> bool:
+        """Whether the items hold what an overlay needs."""
+        return "positions" in self._columns
+
+    @property
+    def _columns(self) -> list[str]:
+        return [name for name in pq.read_schema(self.folder / ITEMS).names if name != "code"]
 
 
 def read_index(folder: Path) -> Index:
@@ -251,9 +261,8 @@ def item_reader(index: Index, hits: Hits) -> Callable[[int], Packable]:
     Raises:
         InputError: the library is not where it was.
     """
-    table = index.rows_of(hits.rows)
-    if "positions" in table.column_names:
-        molecules = dict(zip(hits.rows.tolist(), read_molecules(table), strict=True))
+    if index.keeps_molecules:
+        molecules = dict(zip(hits.rows.tolist(), read_molecules(index.rows_of(hits.rows)), strict=True))
         return lambda row: atoms_of(in_space(molecules[row]))
     path = index.folder / index.plan["library"]
     if (path / CARD).is_file():
@@ -362,7 +371,7 @@ def exact_search(task: str, query: Packable) -> Exact:
         case "halves":
             return functools.partial(_fit, Edge(cast(Mask, query)))
         case "molecules":
-            return functools.partial(_overlay, cast(Atoms, query))
+            return functools.partial(_overlay, _body(cast(Atoms, query)))
     raise InputError(f"there is no exact search for models of {task}: leave it out")
 
 
@@ -376,10 +385,13 @@ def _fit(query: Edge, item: Packable) -> tuple[float, Pose]:
     return found.score, found.pose
 
 
-def _overlay(query: Atoms, item: Packable) -> tuple[float, Overlay]:
-    a, b = (prepare(one[:, :3], one[:, 3]) for one in (query, item))
-    found = overlay(a, b)
+def _overlay(query: Body, item: Packable) -> tuple[float, Overlay]:
+    found = overlay(query, _body(cast(Atoms, item)))
     return found.tanimoto, found
+
+
+def _body(molecule: Atoms) -> Body:
+    return prepare(molecule[:, :3], molecule[:, 3])
 
 
 def rerank(
