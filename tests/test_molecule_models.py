@@ -132,6 +132,23 @@ def test_the_order_of_atoms_and_the_company_change_no_code(model: MagicAutoencod
         assert torch.allclose(alone, beside, atol=1e-4)
 
 
+def test_molecules_computed_a_few_at_a_time_get_the_same_codes_and_gradients(
+    model: MagicAutoencoder, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def codes() -> tuple[torch.Tensor, torch.Tensor]:
+        model.zero_grad()
+        found = model.encode(x)
+        (found.mean.square().sum() + found.log_variance.sum()).backward()
+        gradient = torch.cat([p.grad.flatten() for p in model.encoder.parameters() if p.grad is not None])  # type: ignore[attr-defined]
+        return found.mean.detach(), gradient
+
+    together, gradient = codes()
+    monkeypatch.setattr("metricvae.model.cloud.TOGETHER", 5)
+    apart, gradient_apart = codes()
+    assert torch.allclose(together, apart, atol=1e-5)
+    assert torch.allclose(gradient, gradient_apart, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()))
+
+
 def test_mirror_images_differ_in_space_alone(x: torch.Tensor) -> None:
     turned = torch.cat([-x[..., :1], x[..., 1:]], dim=-1)
     for encoder, same in (("cloud", False), ("graph", True)):

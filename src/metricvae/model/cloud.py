@@ -8,6 +8,7 @@ atom's three coordinates, which tells a molecule from its mirror image.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -22,6 +23,9 @@ DISTANCES, FURTHEST = 24, 18.0
 
 SCALE = 5.0
 """Angstroms that count as one."""
+
+TOGETHER = 64
+"""Molecules of like size that are worth a computation of their own."""
 
 OFF_AXIS, OUTERMOST = 16, 12.0
 """Bumps that read how far an atom lies from the centre, and the angstroms at the last of them."""
@@ -77,6 +81,18 @@ class MoleculeEncoder(nn.Module):
 
     kept_as = torch.float32
 
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Molecules of like size are computed together, so that little of it is for atoms that are not there."""
+        order = (features[..., 3] > 0).sum(1).argsort(stable=True)
+        parts = order.tensor_split(-(-len(order) // TOGETHER))
+        mean, log_variance = zip(*(self.encoded(features[rows]) for rows in parts), strict=True)
+        back = order.argsort()
+        return torch.cat(mean)[back], torch.cat(log_variance)[back]
+
+    @abstractmethod
+    def encoded(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` of molecules of like size."""
+
     def pictures(self, features: Tensor) -> Tensor:
         """Density maps on the molecules' own axes, (m, 1, SIDE, SIDE, SIDE)."""
         return density_maps(features)
@@ -118,7 +134,7 @@ class CloudEncoder(MoleculeEncoder):
         radius = features[..., 3].sum(1, keepdim=True) / count
         return torch.cat([between, outwards, spread, most, radius, count / MANY], dim=1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def encoded(self, features: Tensor) -> tuple[Tensor, Tensor]:
         features = trimmed(features, 4)[..., :4]
         mean, log_variance = self.pooled(atom_readings(features), pair_readings(features), present(features))
         return mean, log_variance

@@ -46,7 +46,7 @@ class GraphEncoder(MoleculeEncoder):
         linked = link_readings(features).sum((1, 2)) / count.square()
         return torch.cat([linked, kind_readings(features).sum(1) / count, count / MANY], dim=1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def encoded(self, features: Tensor) -> tuple[Tensor, Tensor]:
         features = trimmed(features, COLUMNS)
         linked = link_readings(features)
         atoms = torch.cat([kind_readings(features), charge_readings(features), linked.sum(2) / MANY**0.5], dim=-1)
