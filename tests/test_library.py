@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 
 from metricvae.errors import InputError
+from metricvae.files import sha256_of
 from metricvae.inference import Predictor
 from metricvae.inference import libraries as libraries_module
 from metricvae.inference import library as library_module
@@ -125,6 +128,34 @@ def test_data_sets_are_libraries(halves: tuple[Path, Path], tmp_path: Path) -> N
     assert load_for(index).loaded.sha256 == predictor.loaded.sha256
     with pytest.raises(InputError, match="not the one the index was made with"):
         load_for(index, "overlap")
+
+
+def test_cells_give_the_probabilities_that_all_codes_give(
+    halves: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, predictor = read_dataset(halves[0]), Predictor.load(halves[1])
+    build_index(predictor, halves[0], tmp_path / "plain")
+    monkeypatch.setattr(library_module, "WORTHWHILE", 10)
+    build_index(predictor, halves[0], tmp_path / "cells")
+    plain, cells = read_index(tmp_path / "plain"), read_index(tmp_path / "cells")
+    assert plain.cells is None
+    assert cells.codes is None
+    hits = search(cells, predictor, data.mask(0), 5)
+    every = search(plain, predictor, data.mask(0), len(plain.ids))
+    place = {row: at for at, row in enumerate(every.rows.tolist())}
+    expected = every.said.value[[place[row] for row in hits.rows.tolist()]]
+    np.testing.assert_allclose(hits.said.value, expected, atol=2e-3)
+
+
+def test_an_index_of_an_older_version_is_named(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "old")
+    items = pq.read_table(tmp_path / "old" / "items.parquet").drop_columns("length")
+    pq.write_table(items, tmp_path / "old" / "items.parquet")
+    document = json.loads((tmp_path / "old" / "index.json").read_text())
+    document["sha256"]["items.parquet"] = sha256_of(tmp_path / "old" / "items.parquet")
+    (tmp_path / "old" / "index.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match="older version: make it again"):
+        read_index(tmp_path / "old")
 
 
 def test_damage_is_named(built: Path, tmp_path: Path) -> None:

@@ -12,20 +12,21 @@ from scipy import special
 from metricvae.errors import InputError
 from metricvae.inference import Predictor, evaluate
 from metricvae.inference.match_figures import MatchEvaluation, measure_matches
-from metricvae.inference.matching import Matching, check_classes, fit_matching, matches_of
+from metricvae.inference.matching import Compared, Matching, check_classes, fit_matching, matches_of
 from metricvae.inference.predict import Predictions
 from metricvae.pairs import read_dataset
 
 Floats = np.ndarray
 
-SLOPE, INTERCEPT = 5.0, -4.5
+SLOPE, STRETCH, INTERCEPT = 5.0, 2.0, -9.5
 
 
-def drawn(count: int, seed: int) -> tuple[Floats, Floats]:
-    """Distances, and matches drawn with the probability that a known curve gives them."""
+def drawn(count: int, seed: int) -> tuple[Compared, Floats]:
+    """Pairs, and matches drawn with the probability that a known curve gives them."""
     rng = np.random.default_rng(seed)
-    distance = rng.uniform(0, 2, count)
-    return distance, rng.random(count) < special.expit(-(SLOPE * distance + INTERCEPT))
+    distance, length = rng.uniform(0, 2, count), rng.uniform(1.5, 3.5, count)
+    chance = special.expit(-(SLOPE * distance + STRETCH * length + INTERCEPT))
+    return Compared(distance, length), rng.random(count) < chance
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +36,23 @@ def matching() -> Matching:
 
 def test_the_curve_is_found(matching: Matching) -> None:
     assert matching.slope == pytest.approx(SLOPE, rel=0.15)
+    assert matching.stretch == pytest.approx(STRETCH, rel=0.15)
     assert matching.intercept == pytest.approx(INTERCEPT, rel=0.15)
-    assert matching.threshold == pytest.approx(-INTERCEPT / SLOPE, abs=0.12)
+    assert matching.threshold == pytest.approx(0.5, abs=0.1)
+
+
+def test_lengths_that_say_nothing_are_not_looked_at() -> None:
+    pairs, match = drawn(8000, 7)
+    blind = Compared(pairs.distance, np.random.default_rng(8).permutation(pairs.length))
+    found = fit_matching(blind, match, blind, match)
+    assert abs(found.stretch) < 0.15
+    level = Compared(pairs.distance, np.full(len(match), 2.5))
+    assert fit_matching(level, match, level, match).slope == pytest.approx(found.slope, rel=0.02)
 
 
 def test_probabilities_mean_what_they_say(matching: Matching) -> None:
-    distance, match = drawn(40_000, 3)
-    probability = matching.probability(distance)
+    pairs, match = drawn(40_000, 3)
+    probability = matching.probability(pairs)
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
         here = (low <= probability) & (probability < low + 0.2)
         assert match[here].mean() == pytest.approx(probability[here].mean(), abs=0.04)
@@ -50,8 +61,8 @@ def test_probabilities_mean_what_they_say(matching: Matching) -> None:
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
 def test_sets_of_answers_hold_the_truth(level: float) -> None:
     found = fit_matching(*drawn(4000, 4), *drawn(4000, 5), level)
-    distance, match = drawn(40_000, 6)
-    low, high = found.answers(found.probability(distance))
+    pairs, match = drawn(40_000, 6)
+    low, high = found.answers(found.probability(pairs))
     assert (low <= high).all()
     held = ((low <= match) & (match <= high)).mean()
     assert held >= level - 0.02
@@ -87,9 +98,10 @@ def test_the_figures_by_hand() -> None:
         level=0.9,
         novelty=np.array([0.0, 2.0, 0.0, 0.0]),
         match=np.array([True, False, True, False]),
+        distance=np.array([0.4, 1.0, 0.9, 1.5]),
     )
     truth, grade = np.array([True, True, False, False]), np.array(["match", "match", "hard", "easy"])
-    found = measure_matches(said, truth, grade, paper_probability=0.35)
+    found = measure_matches(said, truth, grade)
     assert (found.n, found.accuracy, found.auc) == (4, 0.5, 0.75)
     assert found.accuracy_paper == 0.75
     assert found.error == 0.5
@@ -120,5 +132,5 @@ def test_a_model_of_halves_answers_with_probabilities_and_verdicts(halves: tuple
 
 def test_its_card_says_what_a_match_is(halves: tuple[Path, Path]) -> None:
     text = (halves[1] / "README.md").read_text()
-    assert "| a match | cosine distance at most" in text
+    assert "| a match | probability at least" in text
     assert "belong together" in text

@@ -33,15 +33,15 @@ def predictor(halves: tuple[Path, Path]) -> Predictor:
     return Predictor.load(halves[1])
 
 
-def test_ranks_are_those_of_all_distances_side_by_side(predictor: Predictor, library: list[Mask]) -> None:
+def test_ranks_are_those_of_all_odds_side_by_side(predictor: Predictor, library: list[Mask]) -> None:
     partner = np.roll(np.arange(24), 12)
     ranking = rank_partners(predictor, library, partner, 5)
     codes = predictor.encode(library.__getitem__, 24)
     first, second = np.indices((24, 24)).reshape(2, -1)
-    distance = predictor.scores(codes, first, second).reshape(24, 24)
-    np.fill_diagonal(distance, np.inf)
+    odds = predictor.matching.log_odds(predictor.compared(codes, first, second)).reshape(24, 24)
+    np.fill_diagonal(odds, -np.inf)
     for place in range(24):
-        assert ranking.rank[place] == np.sum(distance[place] < distance[place, partner[place]])
+        assert ranking.rank[place] == np.sum(odds[place] > odds[place, partner[place]])
         assert (partner[place] in ranking.listed[place]) == (ranking.rank[place] < 5)
         assert place not in ranking.listed[place]
         chance = predictor.predict(codes, np.full(5, place), ranking.listed[place]).value

@@ -52,7 +52,7 @@ EXAMPLES = 12
 
 METHODS = (
     *("random codes", "areas", "boundary lengths", "edges fitted"),
-    *("model, distance at most 1", "model, chosen distance"),
+    *("model, distance at most 1", "model, chosen threshold"),
 )
 MODEL = METHODS.index("model, distance at most 1")
 
@@ -197,13 +197,12 @@ def _all_told(data: DataSet, predictor: Predictor, said: Answers, seed: int, ste
     rng = np.random.default_rng(seed)
     codes = rng.standard_normal((2, len(said.rows), GUESSED))
     guess = (codes[0] * codes[1]).sum(1) / np.linalg.norm(codes, axis=2).prod(0)
-    matching = predictor.matching
-    borders = matching.probability(np.array([PAPER_THRESHOLD, matching.threshold])).tolist()
     return (
         _Told(guess, 0.0),
         *_by_size(data, said.rows),
         _by_fit(data, said.rows, step),
-        *(_Told(said.predictions.value, border) for border in borders),
+        _Told(-np.asarray(said.predictions.distance), -PAPER_THRESHOLD),
+        _Told(said.predictions.value, predictor.matching.threshold),
     )
 
 

@@ -116,7 +116,7 @@ def _intervals(calibration: Mapping[str, Any], unit: str) -> str:
 
 def _verdicts(calibration: Mapping[str, Any]) -> str:
     matching = Matching.from_json(calibration["matching"])
-    border = f"cosine distance at most {matching.threshold:.3f}, chosen on validation pairs (the paper's rule: 1)"
+    border = f"probability at least {matching.threshold:.3f}, chosen on validation pairs"
     ruled_out = f"an answer less likely than {1 - matching.doubt:.2f} is ruled out"
     return f"| a match | {border} |\n| answers | {matching.level:.0%}, split conformal: {ruled_out} |"
 

@@ -16,7 +16,7 @@ from metricvae.errors import InputError
 from metricvae.inference.baselines import LabelledAreas, fit_areas
 from metricvae.inference.conformal import Floats, fit_conformal
 from metricvae.inference.match_figures import MatchEvaluation, measure_matches
-from metricvae.inference.matching import PAPER_THRESHOLD, fit_matching, matches_of
+from metricvae.inference.matching import fit_matching, matches_of
 from metricvae.inference.predict import Encoded, Predictions, Predictor
 from metricvae.inference.reference import SHAPES, Reference, fit_reference
 from metricvae.inference.twins import fit_twins
@@ -98,7 +98,6 @@ def evaluate(
         said.predictions,
         matches_of(split, said.value),
         None if data.grade is None else data.grade[said.rows],
-        float(predictor.matching.probability(np.array([PAPER_THRESHOLD]))[0]),
     )
 
 
@@ -158,11 +157,12 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
         document |= fit_conformal(predictor.values(encoded, first, second), data.value[rows], level).to_json()
     else:
         chosen = data.rows("validation")
-        chosen = chosen[_ordinary(data, chosen)]
-        distances = predictor.scores(encoded, first, second), predictor.scores(*_encoded(predictor, data, chosen, None))
-        matches = matches_of("calibration", data.value[rows]), matches_of("validation", data.value[chosen])
         matching = fit_matching(
-            distances[0], matches[0], distances[1], matches[1], level, ordinary=_ordinary(data, rows)
+            *(predictor.compared(encoded, first, second), matches_of("calibration", data.value[rows])),
+            predictor.compared(*_encoded(predictor, data, chosen, None)),
+            matches_of("validation", data.value[chosen]),
+            level,
+            ordinary=_ordinary(data, rows),
         )
         document["matching"] = matching.to_json()
     annotate(predictor.loaded.folder, calibration=document)

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from scipy import special
+from torch.nn import functional
 
 from metricvae.errors import InputError
 from metricvae.files import check_sha256, read_json, require_free_folder, sha256_of, sweep, write_json, write_text
@@ -151,6 +152,7 @@ def _encoded(predictor: Predictor, part: Part) -> pa.Table:
     own = {
         "area": pa.array(encoded.sizes.cpu().numpy(), pa.float32()),
         "novelty": pa.array(encoded.novelty.cpu().numpy(), pa.float32()),
+        "length": pa.array(encoded.codes.norm(dim=1).cpu().numpy(), pa.float32()),
         "code": pa.FixedSizeListArray.from_arrays(flat, predictor.loaded.config.latent),
     }
     names = {name: pa.array(part.columns[name], pa.string()) for name in ("id", "path")}
@@ -199,6 +201,7 @@ class Index:
         folder: where it is.
         ids, paths: (n,) of the items.
         sizes, novelty: (n,) float32, as `Encoded` has them.
+        lengths: (n,) float32, of the codes.
         codes: (n, d) float32; None where there are cells.
         cells: finds near codes; None where all are looked at.
         plan: model and library.
@@ -209,6 +212,7 @@ class Index:
     paths: tuple[str, ...]
     sizes: torch.Tensor
     novelty: torch.Tensor
+    lengths: torch.Tensor
     codes: torch.Tensor | None
     cells: Nearest | None
     plan: dict[str, Any]
@@ -244,13 +248,17 @@ def read_index(folder: Path) -> Index:
         raise InputError(f"{folder / INDEX} is damaged: make the index again") from None
     for name, digest in sha256.items():
         check_sha256(folder / name, str(digest))
-    columns = ["id", "path", "area", "novelty", *([] if CELLS in sha256 else ["code"])]
+    if "length" not in pq.read_schema(folder / ITEMS).names:
+        raise InputError(f"the index in {folder} was made by an older version: make it again, in another folder")
+    columns = ["id", "path", "area", "novelty", "length", *([] if CELLS in sha256 else ["code"])]
     table = pq.read_table(folder / ITEMS, columns=columns).combine_chunks()
     codes = torch.from_numpy(_matrix(table["code"].combine_chunks()).copy()) if "code" in columns else None
-    sizes, novelty = (torch.from_numpy(np.array(table[name].to_numpy())) for name in ("area", "novelty"))
+    sizes, novelty, lengths = (
+        torch.from_numpy(np.array(table[name].to_numpy())) for name in ("area", "novelty", "length")
+    )
     ids, paths = (tuple(table[name].to_pylist()) for name in ("id", "path"))
     cells = Nearest.read(folder) if CELLS in sha256 else None
-    return Index(folder, ids, paths, sizes, novelty, codes, cells, plan)
+    return Index(folder, ids, paths, sizes, novelty, lengths, codes, cells, plan)
 
 
 def item_reader(index: Index, hits: Hits) -> Callable[[int], Packable]:
@@ -334,7 +342,7 @@ def search(index: Index, predictor: Predictor, query: Packable, count: int) -> H
     else:
         wanted = query_vectors(predictor.model.head, asked.codes.cpu())[0].numpy()
         rows, _ = index.cells.find(wanted, count)
-        codes = torch.from_numpy(index.cells.codes(rows))
+        codes = functional.normalize(torch.from_numpy(index.cells.codes(rows)), dim=1) * index.lengths[rows, None]
     parts = zip(
         (asked.codes, asked.sizes, asked.novelty),
         (codes, index.sizes[rows], index.novelty[rows]),
@@ -347,7 +355,7 @@ def search(index: Index, predictor: Predictor, query: Packable, count: int) -> H
     if predictor.loaded.config.form == "molecules":
         alike = tanimoto(said.value, both, first, others)
     best = np.argsort(-(said.value if alike is None else alike), kind="stable")[:count]
-    return Hits(rows[best], _chosen(said, best), None if alike is None else alike[best])
+    return Hits(rows[best], said[best], None if alike is None else alike[best])
 
 
 Exact = Callable[[Packable], tuple[float, Motion]]
@@ -419,9 +427,4 @@ def rerank(
     order = np.argsort(-(values + odds), kind="stable")
     poses = tuple(found[place][1] for place in order.tolist())
     alike = None if hits.tanimoto is None else hits.tanimoto[order]
-    return Hits(hits.rows[order], _chosen(hits.said, order), alike, values[order], poses)
-
-
-def _chosen(said: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:
-    match = None if said.match is None else said.match[rows]
-    return Predictions(said.value[rows], said.low[rows], said.high[rows], said.level, said.novelty[rows], match)
+    return Hits(hits.rows[order], hits.said[order], alike, values[order], poses)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.inference.matching import PAPER_THRESHOLD
 from metricvae.inference.predict import Predictions
 from metricvae.pairs.ranking import accuracy, auc, average_precision
 
@@ -23,8 +24,8 @@ class MatchEvaluation:
         accuracy_paper: the same, by the paper's rule (distance at most 1).
         error: the share called wrongly by the paper's rule, in what we take for its unit: a miss counts 2, as far as
             the distances of a match (0) and of a mismatch (2) are apart.
-        auc: share of (match, mismatch) couples in which the match is nearer.
-        average_precision: of a ranking by distance.
+        auc: share of (match, mismatch) couples in which the match is called likelier.
+        average_precision: of a ranking by probability.
         grades: for each grade of mismatches, the accuracy on it and the matches (each counting half), the AUC and the
             average precision of the matches against it; empty where the data have no grades.
         answers_coverage: share of true answers inside their sets.
@@ -44,19 +45,16 @@ class MatchEvaluation:
     novel: float
 
 
-def measure_matches(
-    said: Predictions, match: Bools, grade: npt.NDArray[np.str_] | None, paper_probability: float
-) -> MatchEvaluation:
+def measure_matches(said: Predictions, match: Bools, grade: npt.NDArray[np.str_] | None) -> MatchEvaluation:
     """The figures of answers that are there already.
 
     Args:
         said: what the model says of n pairs.
         match: (n,) the truth; some of both.
         grade: (n,) of each pair, `match` for a match, or None.
-        paper_probability: that of a match at the paper's threshold.
     """
     right = np.equal(np.asarray(said.match), match)
-    paper = accuracy(said.value, match, paper_probability)
+    paper = accuracy(-np.asarray(said.distance), match, -PAPER_THRESHOLD)
     by_grade = {}
     for name in sorted(set(() if grade is None else grade[~match].tolist())):
         of_grade = ~match & (grade == name)

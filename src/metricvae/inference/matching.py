@@ -1,13 +1,16 @@
 """Answers to a binary metric: how likely two objects match, and which of the two answers cannot be ruled out.
 
-A distance of codes becomes a probability by a logistic curve (Platt 1999) and a verdict by a threshold. The set of
+Two codes become a probability by a logistic curve (Platt 1999) and a verdict by a threshold. Beside the distance of the
+codes it sees how long they are. A cosine takes no notice of that, so a network is free to put into it how sure it is
+of the direction (as in Meng et al. 2021, *MagFace*): of two pairs equally far apart, the calibration pairs show whether
+longer codes match more often or less. The set of
 answers that holds the truth in a given share of pairs is split conformal: an answer is ruled out when it is less likely
 than the true answer was in all but that share of the calibration pairs (Vovk, Gammerman & Shafer 2005).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,30 +28,48 @@ PAPER_THRESHOLD = 1.0
 
 
 @dataclass(frozen=True)
-class Matching:
-    """From distances to answers.
+class Compared:
+    """The codes z and z_other of n pairs, as far as matching goes by them.
 
     Attributes:
-        threshold: a distance of this or less is called a match; chosen on validation pairs.
-        slope, intercept: probability of a match = 1 / (1 + exp(slope * distance + intercept)).
+        distance: (n,) between the two.
+        length: (n,) log(|z| |z_other|).
+    """
+
+    distance: Floats
+    length: Floats
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> Compared:
+        return Compared(self.distance[rows], self.length[rows])
+
+
+@dataclass(frozen=True)
+class Matching:
+    """From codes to answers.
+
+    Attributes:
+        threshold: a probability of this or more is called a match; chosen on validation pairs.
+        slope, stretch, intercept: probability of a match = 1 / (1 + exp(slope * distance + stretch * length +
+            intercept)).
         level: share of true answers that the sets of answers hold.
         doubt: answers of a probability of at least 1 - doubt are in the set.
     """
 
     threshold: float
     slope: float
+    stretch: float
     intercept: float
     level: float
     doubt: float
 
-    def probability(self, distance: Floats) -> Floats:
-        """(n,) distances -> (n,) probabilities of a match."""
-        found: Floats = special.expit(self.log_odds(distance))
+    def probability(self, pairs: Compared) -> Floats:
+        """(n,) probabilities of a match."""
+        found: Floats = special.expit(self.log_odds(pairs))
         return found
 
-    def log_odds(self, distance: Floats) -> Floats:
-        """(n,) distances -> (n,) logarithms of p / (1 - p), p being the probability of a match."""
-        return -(self.slope * distance + self.intercept)
+    def log_odds(self, pairs: Compared) -> Floats:
+        """(n,) logarithms of p / (1 - p), p being the probability of a match."""
+        return -(self.slope * pairs.distance + self.stretch * pairs.length + self.intercept)
 
     def answers(self, probability: Floats) -> tuple[Floats, Floats]:
         """Least and greatest answer (0 or 1) that is not ruled out, (n,) each; where both are, the likelier one."""
@@ -76,9 +97,9 @@ class Matching:
 
 
 def fit_matching(
-    distance: Floats,
+    pairs: Compared,
     match: Bools,
-    distance_chosen: Floats,
+    pairs_chosen: Compared,
     match_chosen: Bools,
     level: float = 0.9,
     ordinary: Bools | None = None,
@@ -86,8 +107,8 @@ def fit_matching(
     """Calibrate on pairs the model did not learn from.
 
     Args:
-        distance, match: (n,) of the calibration pairs, for the probabilities and the sets of answers.
-        distance_chosen, match_chosen: (m,) of the validation pairs, for the threshold.
+        pairs, match: (n,) the calibration pairs, for the probabilities and the sets of answers.
+        pairs_chosen, match_chosen: (m,) the validation pairs, for the threshold.
         level: share of true answers that the sets are to hold, among all calibration pairs.
         ordinary: (n,) which calibration pairs the probabilities are fitted on; default all.
 
@@ -98,12 +119,12 @@ def fit_matching(
     for name, one in (("calibration", match), ("validation", match_chosen)):
         check_classes(name, one)
     usual = np.ones(len(match), bool) if ordinary is None else ordinary
-    slope, intercept = _logistic(distance[usual], match[usual])
-    threshold = -best_threshold(-distance_chosen, match_chosen)
-    curve = Matching(threshold, slope, intercept, level, 1.0)
-    probability = curve.probability(distance)
+    slope, stretch, intercept = _logistic(pairs[usual], match[usual])
+    curve = Matching(0.5, slope, stretch, intercept, level, 1.0)
+    threshold = best_threshold(curve.probability(pairs_chosen), match_chosen)
+    probability = curve.probability(pairs)
     doubt = conformal_quantile(np.where(match, 1.0 - probability, probability), level)
-    return Matching(threshold, slope, intercept, level, doubt)
+    return replace(curve, threshold=threshold, doubt=doubt)
 
 
 def check_classes(name: str, match: Bools) -> None:
@@ -129,16 +150,18 @@ def matches_of(name: str, value: Floats) -> Bools:
     return match
 
 
-def _logistic(distance: Floats, match: Bools) -> tuple[float, float]:
-    """Slope and intercept that make the labels likeliest, with Platt's targets, which stay off 0 and 1."""
+def _logistic(pairs: Compared, match: Bools) -> tuple[float, float, float]:
+    """Slope, stretch and intercept that make the labels likeliest, with Platt's targets, which stay off 0 and 1."""
     positive, negative = match.sum(), (~match).sum()
     target = np.where(match, (positive + 1) / (positive + 2), 1 / (negative + 2))
 
-    def cost(parameters: Floats) -> tuple[float, Floats]:
-        logit = -(parameters[0] * distance + parameters[1])
-        value = float(np.mean(np.logaddexp(0.0, logit) - target * logit))
-        off = special.expit(logit) - target
-        return value, np.array([-np.mean(off * distance), -np.mean(off)])
+    middle = pairs.length.mean()
+    read = np.stack([pairs.distance, pairs.length - middle, np.ones(len(match))], axis=1)
 
-    found = optimize.minimize(cost, np.array([1.0, -1.0]), jac=True, method="BFGS")
-    return float(found.x[0]), float(found.x[1])
+    def cost(parameters: Floats) -> tuple[float, Floats]:
+        logit = -read @ parameters
+        value = float(np.mean(np.logaddexp(0.0, logit) - target * logit))
+        return value, -(special.expit(logit) - target) @ read / len(match)
+
+    slope, stretch, intercept = optimize.minimize(cost, np.array([1.0, 0.0, -1.0]), jac=True, method="BFGS").x.tolist()
+    return slope, stretch, intercept - stretch * float(middle)

@@ -58,7 +58,7 @@ class Ranking:
 
 
 def rank_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices, listed: int) -> Ranking:
-    """Look for the partner of each half by the model's distance.
+    """Look for the partner of each half by the model's odds of a match.
 
     Args:
         predictor: of a binary metric.
@@ -70,11 +70,11 @@ def rank_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices
     rank, first = np.empty(count, np.int64), np.empty((count, min(listed, count - 1)), np.int64)
     odds = np.empty(first.shape)
     for place in range(count):
-        distance = predictor.scores(encoded, np.full(count, place), np.arange(count))
-        distance[place] = np.inf
-        rank[place] = (distance < distance[partner[place]]).sum()
-        first[place] = np.argsort(distance, kind="stable")[: first.shape[1]]
-        odds[place] = predictor.matching.log_odds(distance[first[place]])
+        likely = predictor.matching.log_odds(predictor.compared(encoded, np.full(count, place), np.arange(count)))
+        likely[place] = -np.inf
+        rank[place] = (likely > likely[partner[place]]).sum()
+        first[place] = np.argsort(-likely, kind="stable")[: first.shape[1]]
+        odds[place] = likely[first[place]]
     return Ranking(rank, first, odds)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from metricvae.inference.conformal import Conformal, Floats
-from metricvae.inference.matching import Matching
+from metricvae.inference.matching import Compared, Matching
 from metricvae.inference.reference import Reference
 from metricvae.inference.twins import Twins
 from metricvae.model.checkpoints import LoadedModel, load_model
@@ -34,6 +35,7 @@ class Predictions:
         novelty: (n,) that of the stranger of the two shapes (see `metricvae.inference.reference`). Above 1 the interval
             was made so many times as wide, and is a guess all the same.
         match: (n,) whether a pair is called a match; None where the metric is not binary.
+        distance: (n,) between the two codes, of a binary metric, for which the paper calls 1 or less a match.
     """
 
     value: Floats
@@ -42,6 +44,12 @@ class Predictions:
     level: float
     novelty: Floats
     match: npt.NDArray[np.bool_] | None = None
+    distance: Floats | None = None
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> Predictions:
+        match, distance = (None if part is None else part[rows] for part in (self.match, self.distance))
+        answers = (self.value[rows], self.low[rows], self.high[rows])
+        return Predictions(*answers, self.level, self.novelty[rows], match, distance)
 
     @property
     def novel(self) -> npt.NDArray[np.bool_]:
@@ -128,10 +136,11 @@ class Predictor:
         return self.reference.novelty(self.model.encoder.read(features))
 
     @torch.inference_mode()
-    def scores(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
-        """Latent geometry of pairs of encoded objects, (n,), in the head's gauge."""
-        score = self.model.head.score(encoded.codes[self._places(first)], encoded.codes[self._places(second)])
-        return score.cpu().double().numpy()
+    def compared(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Compared:
+        """What a binary metric goes by in pairs of encoded objects."""
+        z, z_other = encoded.codes[self._places(first)], encoded.codes[self._places(second)]
+        length = (z.norm(dim=1) * z_other.norm(dim=1)).clamp(min=1e-12).log()
+        return Compared(*(part.cpu().double().numpy() for part in (self.model.head.score(z, z_other), length)))
 
     @torch.inference_mode()
     def values(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
@@ -157,7 +166,7 @@ class Predictor:
 
     @property
     def matching(self) -> Matching:
-        """From distances to the answers of a binary metric.
+        """From codes to the answers of a binary metric.
 
         Raises:
             InputError: the model was never calibrated, or its metric is not binary.
@@ -174,10 +183,10 @@ class Predictor:
         stranger = np.maximum(novelty[first], novelty[second])
         if not self.model.head.absolute:
             matching = self.matching
-            distance = self.scores(encoded, first, second)
-            probability = matching.probability(distance)
-            answers = matching.answers(probability)
-            return Predictions(probability, *answers, matching.level, stranger, distance <= matching.threshold)
+            pairs = self.compared(encoded, first, second)
+            probability = matching.probability(pairs)
+            said = (probability, *matching.answers(probability))
+            return Predictions(*said, matching.level, stranger, probability >= matching.threshold, pairs.distance)
         conformal = Conformal.from_json(self.loaded.calibration)
         value = self.values(encoded, first, second)
         low, high = conformal.interval(value, np.maximum(stranger, 1.0))

@@ -77,7 +77,7 @@ def missing_halves(
     Raises:
         InputError: the partner is no model of halves, or no candidate is called a match.
     """
-    matching, rests = partner.matching, list[Found]()
+    rests = list[Found]()
     promise, wishes = whole_promise(search, half.mask), whole_wishes(half.mask, search.rng)
     for batch in range(BATCHES):
         report(batch, BATCHES)
@@ -90,17 +90,20 @@ def missing_halves(
         raise InputError(f"nothing was found for {half}{search.closest()}")
     masks = [half.mask, *(one.mask for one in rests)]
     encoded = partner.encode(masks.__getitem__, len(masks))
-    distance = partner.scores(encoded, np.zeros(len(rests), np.int64), np.arange(1, len(masks)))
-    order = [place for place in np.argsort(distance, kind="stable").tolist() if distance[place] <= matching.threshold]
+    odds = partner.matching.log_odds(
+        partner.compared(encoded, np.zeros(len(rests), np.int64), np.arange(1, len(masks)))
+    )
+    likely = expit(odds)
+    order = [
+        place for place in np.argsort(-odds, kind="stable").tolist() if likely[place] >= partner.matching.threshold
+    ]
     if not order:
-        likely = float(matching.probability(distance.min(keepdims=True))[0])
         raise InputError(
             f"nothing was found for {half}: the likeliest of {len(rests)} candidates matches with a probability of "
-            f"{likely:.2f}; give another seed, or loosen the other requirements"
+            f"{likely.max():.2f}; give another seed, or loosen the other requirements"
         )
     chosen = [rests[place] for place in order[: FITTED * n]]
-    odds = matching.log_odds(distance[order[: FITTED * n]])
-    values = [_fitted(half, one.mask, float(odd)) for one, odd in zip(chosen, odds, strict=True)]
+    values = [_fitted(half, one.mask, float(odds[place])) for one, place in zip(chosen, order, strict=False)]
     answers = judge.answers(chosen, values)
     if not answers:
         raise InputError(f"all that was found for {half} misses another requirement: loosen it, or give another seed")
