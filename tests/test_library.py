@@ -15,18 +15,11 @@ from PIL import Image
 from metricvae.errors import InputError
 from metricvae.files import sha256_of
 from metricvae.inference import Predictor
+from metricvae.inference import indexing as indexing_module
 from metricvae.inference import libraries as libraries_module
-from metricvae.inference import library as library_module
+from metricvae.inference.indexing import build_index
 from metricvae.inference.libraries import ImageFolder
-from metricvae.inference.library import (
-    build_index,
-    exact_search,
-    item_reader,
-    load_for,
-    read_index,
-    rerank,
-    search,
-)
+from metricvae.inference.library import exact_search, item_reader, load_for, read_index, rerank, search
 from metricvae.objects import draw
 from metricvae.overlap import Prepared, solve
 from metricvae.pairs import read_dataset
@@ -88,7 +81,7 @@ def test_reranked_hits_stand_in_the_order_of_their_exact_overlaps(
 def test_an_interrupted_index_goes_on_and_ends_the_same(
     predictor: Predictor, images: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (libraries_module, library_module):
+    for module in (libraries_module, indexing_module):
         monkeypatch.setattr(module, "ITEMS_A_PART", 10)
 
     def stop(done: int, total: int) -> None:
@@ -135,7 +128,7 @@ def test_cells_give_the_probabilities_that_all_codes_give(
 ) -> None:
     data, predictor = read_dataset(halves[0]), Predictor.load(halves[1])
     build_index(predictor, halves[0], tmp_path / "plain")
-    monkeypatch.setattr(library_module, "WORTHWHILE", 10)
+    monkeypatch.setattr(indexing_module, "WORTHWHILE", 10)
     build_index(predictor, halves[0], tmp_path / "cells")
     plain, cells = read_index(tmp_path / "plain"), read_index(tmp_path / "cells")
     assert plain.cells is None

@@ -18,7 +18,9 @@ from metricvae.errors import InputError
 from metricvae.experiments.molecule_pictures import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.inference import Predictor, evaluate
 from metricvae.inference.fit import fit, pair_data
-from metricvae.inference.library import build_index, exact_search, item_reader, read_index, rerank, search
+from metricvae.inference.indexing import build_index, encode_records, packed_model
+from metricvae.inference.libraries import MoleculeFile
+from metricvae.inference.library import exact_search, item_reader, read_index, rerank, search
 from metricvae.inference.nearest import Nearest, item_vectors, query_vectors
 from metricvae.inference.predict import tanimoto
 from metricvae.model.attention import HEADS
@@ -294,9 +296,43 @@ def test_a_library_file_is_indexed_searched_and_overlaid(trained: tuple[Path, Pa
     assert list(best.exact) == sorted(best.exact, reverse=True)
 
 
+def test_a_task_of_a_cluster_makes_the_part_that_one_process_makes(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    predictor, source = Predictor.load(trained[1]), tmp_path / "library.smi"
+    source.write_text("CCCO propanol\noops bad\nCC(=O)Oc1ccccc1C(=O)O aspirin\n")
+    build_index(predictor, source, tmp_path / "index", workers=1)
+    library = MoleculeFile(source, tmp_path, in_space=True)
+    (tmp_path / "model.zip").write_bytes(packed_model(trained[1]))
+    encode_records(str(source), True, tmp_path / "model.zip", library.rows(0), tmp_path / "part.parquet")
+    part, whole = pq.read_table(tmp_path / "part.parquet"), pq.read_table(tmp_path / "index" / "items.parquet")
+    assert part.drop_columns("code") == whole.drop_columns("code")
+    for one, other in zip(part["code"].to_pylist(), whole["code"].to_pylist(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert json.loads(part.schema.metadata[b"skipped"]) == (
+        (tmp_path / "index" / "skipped.txt").read_text().splitlines()
+    )
+
+
+@pytest.mark.slow
+def test_an_index_made_on_a_cluster_is_that_of_one_machine(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    predictor, source = Predictor.load(trained[1]), tmp_path / "library.smi"
+    source.write_text("".join(f"{one.smiles} m{number}\n" for number, one in enumerate(draw(30, seed=8))))
+    build_index(predictor, source, tmp_path / "here", workers=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("metricvae.inference.libraries.ITEMS_A_PART", 10)
+        patch.setattr("metricvae.inference.indexing.ITEMS_A_PART", 10)
+        build_index(predictor, source, tmp_path / "there", workers=2, ray="local")
+    here, there = read_index(tmp_path / "here"), read_index(tmp_path / "there")
+    assert here.ids == there.ids
+    assert torch.allclose(here.codes, there.codes, atol=1e-4)
+    assert (tmp_path / "there" / "skipped.txt").read_text() == (tmp_path / "here" / "skipped.txt").read_text()
+    with pytest.raises(InputError, match="a Ray cluster shares out files of molecules"):
+        build_index(predictor, trained[0], tmp_path / "data", workers=1, ray="local")
+
+
 def test_a_library_without_a_molecule_is_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "library.smi").write_text("oops\nworse\n")
-    with pytest.raises(InputError, match="no record of the library gave a molecule"):
+    with pytest.raises(InputError, match="gave a molecule, the first for this reason: line 1: "):
         build_index(Predictor.load(trained[1]), tmp_path / "library.smi", tmp_path / "index", workers=1)
 
 

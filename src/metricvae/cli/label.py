@@ -48,7 +48,7 @@ def _label(options: Namespace) -> Fields:
 
     device = "cpu" if options.device == "cpu" else device_named(options.device)  # PyTorch takes seconds to load
     if device != "cpu" and options.ray is not None:
-        raise InputError(f"--ray works on processors, --device {device} on this machine's card: give one of the two")
+        raise InputError(f"--ray works on processors, --device {device} on this machine's card: choose one")
     plan = _label_plan(options, batched=device != "cpu")
     with progress() as step, about(options.objects, options.out):
         card = label(

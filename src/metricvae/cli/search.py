@@ -28,20 +28,24 @@ def _index_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, help="folder of the index")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
     parser.add_argument("--workers", type=int, help="processes that make conformers; default all cores")
+    parser.add_argument("--ray", metavar="ADDRESS", help="molecules: work on a Ray cluster, or local to start one")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
 def _index(options: Namespace) -> Fields:
     from metricvae.inference import Predictor
-    from metricvae.inference.library import SKIPPED, build_index
+    from metricvae.inference.indexing import SKIPPED, build_index
 
-    predictor = Predictor.load(options.model, device_named(options.device))
+    if options.device not in ("auto", "cpu") and options.ray is not None:
+        raise InputError(f"--ray works on processors, --device {options.device} on this machine's card: choose one")
+    predictor = Predictor.load(options.model, "cpu" if options.ray is not None else device_named(options.device))
     with progress() as step, about(options.model):
         predictor.require_calibration()
         document = build_index(
             *(predictor, Path(options.library), Path(options.out)),
             fit=options.fit,
             workers=options.workers,
+            ray=options.ray,
             on_progress=lambda done, total: step("encoding", done, total),
         )
     items, skipped = document["rows"], document["skipped"]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +24,9 @@ from metricvae.objects.molecules.readers import Skipped, molecule_of
 from metricvae.objects.molecules.records import Molecule
 from metricvae.pairs.dataset import CARD, read_dataset, read_molecules
 from metricvae.pairs.molecules import conformer_seed, list_records, molecule_columns
+
+Over = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""A function over many arguments, as `map` is, in order."""
 
 ITEMS_A_PART = 2_048
 RECORDS = "records.parquet"
@@ -60,8 +62,8 @@ class Library(Protocol):
     parts: int
     facts: dict[str, Any]
 
-    def load(self, part: int) -> Part:
-        """One part."""
+    def load(self, part: int, over: Over = map) -> Part:
+        """One part; `over` is used where an object costs time."""
         ...
 
 
@@ -75,7 +77,7 @@ class ImageFolder:
         self.count, self.parts = len(self.names), -(-len(self.names) // ITEMS_A_PART)
         self.facts = {"names_sha256": hashlib.sha256("\n".join(self.names).encode()).hexdigest(), "fit": fit}
 
-    def load(self, part: int) -> Part:
+    def load(self, part: int, over: Over = map) -> Part:
         names = self.names[part * ITEMS_A_PART : (part + 1) * ITEMS_A_PART]
         paths = [str(self.folder / name) for name in names]
         return Part([read_image(Path(path), fit=self.fit) for path in paths], {"id": names, "path": paths})
@@ -90,7 +92,7 @@ class DataSetObjects:
         self.parts = -(-self.count // ITEMS_A_PART)
         self.facts = {"names_sha256": hashlib.sha256("\n".join(self.data.ids).encode()).hexdigest()}
 
-    def load(self, part: int) -> Part:
+    def load(self, part: int, over: Over = map) -> Part:
         rows = range(part * ITEMS_A_PART, min((part + 1) * ITEMS_A_PART, self.count))
         ids = [self.data.ids[row] for row in rows]
         columns: dict[str, Any] = {"id": ids, "path": [f"{self.folder}#{name}" for name in ids]}
@@ -104,36 +106,41 @@ class DataSetObjects:
 
 
 class MoleculeFile:
-    """The molecules of a file, with conformers or without, made by many processes.
+    """The molecules of a file, with conformers or without.
 
     Args:
         file: SMILES, a table, mol blocks or mol2.
         work: folder that keeps the records while the index is made.
-        pool: who makes conformers.
         in_space: whether the model looks at conformers.
     """
 
     form: Form = "molecules"
 
-    def __init__(self, file: Path, work: Path, pool: Executor, *, in_space: bool) -> None:
-        self.file, self.pool = file, pool
-        self.records = work / RECORDS
-        self.in_space = in_space
+    def __init__(self, file: Path, work: Path, *, in_space: bool) -> None:
+        self.file, self.records, self.in_space = file, work / RECORDS, in_space
         self.facts = {"sha256": sha256_of(file), "in_space": in_space}
         if not self.records.exists():
             list_records(file, None, ITEMS_A_PART, self.records)
         self.count = pq.read_metadata(self.records).num_rows
         self.parts = pq.read_metadata(self.records).num_row_groups
 
-    def load(self, part: int) -> Part:
-        rows = pq.ParquetFile(self.records).read_row_group(part).to_pylist()
-        make = functools.partial(_molecule, self.file.name, self.in_space)
-        found = list(self.pool.map(make, rows, chunksize=64))
-        good = [one for one in found if isinstance(one, Molecule)]
-        numbers = [row["number"] for row, one in zip(rows, found, strict=True) if isinstance(one, Molecule)]
-        columns = {"id": [one.id for one in good], "path": [f"{self.file}#{number}" for number in numbers]}
-        skipped = [str(one) for one in found if isinstance(one, Skipped)]
-        return Part([atoms_of(one) for one in good], columns | molecule_columns(good), skipped)
+    def rows(self, part: int) -> list[dict[str, Any]]:
+        """The records of one part."""
+        found: list[dict[str, Any]] = pq.ParquetFile(self.records).read_row_group(part).to_pylist()
+        return found
+
+    def load(self, part: int, over: Over = map) -> Part:
+        return molecules_part(self.file, self.rows(part), self.in_space, over)
+
+
+def molecules_part(file: Path, rows: Sequence[dict[str, Any]], in_space: bool, over: Over = map) -> Part:
+    """The molecules of some records of a file."""
+    found = list(over(functools.partial(_molecule, file.name, in_space), rows))
+    good = [one for one in found if isinstance(one, Molecule)]
+    numbers = [row["number"] for row, one in zip(rows, found, strict=True) if isinstance(one, Molecule)]
+    columns = {"id": [one.id for one in good], "path": [f"{file}#{number}" for number in numbers]}
+    skipped = [str(one) for one in found if isinstance(one, Skipped)]
+    return Part([atoms_of(one) for one in good], columns | molecule_columns(good), skipped)
 
 
 def _molecule(stem: str, in_space: bool, row: dict[str, Any]) -> Molecule | Skipped:
@@ -146,13 +153,12 @@ def _molecule(stem: str, in_space: bool, row: dict[str, Any]) -> Molecule | Skip
     return molecule_of(record, stem, embed=True, seed=conformer_seed(0, record.number))
 
 
-def open_library(path: Path, work: Path, pool: Executor, *, fit: bool = False, in_space: bool = True) -> Library:
+def open_library(path: Path, work: Path, *, fit: bool = False, in_space: bool = True) -> Library:
     """A folder of images, a data set, or a file of molecules.
 
     Args:
         path: of the library.
         work: folder for what is needed on the way.
-        pool: who makes conformers.
         fit: scale and centre images of other sizes.
         in_space: whether molecules need conformers.
 
@@ -165,5 +171,5 @@ def open_library(path: Path, work: Path, pool: Executor, *, fit: bool = False, i
     if path.is_file():
         if suffix_of(path) not in READERS:
             raise InputError(f"{path} is no library: expected a folder, or a file that ends in {', '.join(READERS)}")
-        return MoleculeFile(path, work, pool, in_space=in_space)
+        return MoleculeFile(path, work, in_space=in_space)
     return DataSetObjects(path) if (path / CARD).is_file() else ImageFolder(path, fit)

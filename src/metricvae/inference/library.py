@@ -1,4 +1,4 @@
-"""A library encoded once and then searched: an index is a folder with `items.parquet` and `index.json`.
+"""A library encoded once and then searched: what an index holds, and what is nearest to a query.
 
 Every item's code is compared with the query's, by the model's own head: a product of a matrix and a vector. From a
 hundred thousand items on, `codes.faiss` finds those worth comparing (`metricvae.inference.nearest`).
@@ -7,10 +7,7 @@ hundred thousand items on, `codes.faiss` finds those worth comparing (`metricvae
 from __future__ import annotations
 
 import functools
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,12 +21,11 @@ from scipy import special
 from torch.nn import functional
 
 from metricvae.errors import InputError
-from metricvae.files import check_sha256, read_json, require_free_folder, sha256_of, sweep, write_json, write_text
-from metricvae.inference.libraries import ITEMS_A_PART, Library, Part, open_library
+from metricvae.files import check_sha256, read_json
+from metricvae.inference.indexing import INDEX, ITEMS, matrix
 from metricvae.inference.nearest import FILE as CELLS
-from metricvae.inference.nearest import LEARNED_FROM, WORTHWHILE, Codes, Nearest, query_vectors, vectors
+from metricvae.inference.nearest import Nearest, query_vectors
 from metricvae.inference.predict import Encoded, Predictions, Predictor, tanimoto
-from metricvae.model.metrics import Head
 from metricvae.objects.forms import Atoms, Packable, atoms_of
 from metricvae.objects.images import read_image
 from metricvae.objects.molecules.conformers import conform
@@ -41,156 +37,8 @@ from metricvae.overlap.planar import Prepared, solve
 from metricvae.overlap.records import Pose
 from metricvae.overlap.spatial import Overlay, overlay, prepare
 from metricvae.overlap.spatial import Prepared as Body
-from metricvae.overlap.workers import worker_pool
 from metricvae.pairs.dataset import CARD, read_dataset, read_molecules
 from metricvae.pairs.molecules import conformer_seed
-from metricvae.pairs.parts import write_table
-
-INDEX = "index.json"
-ITEMS = "items.parquet"
-SKIPPED = "skipped.txt"
-PARTS = ".parts"
-PLAN = "plan.json"
-
-
-def build_index(
-    predictor: Predictor,
-    library_path: Path,
-    folder: Path,
-    *,
-    fit: bool = False,
-    workers: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
-    """Encode a library into `folder`, going on where an interrupted run stopped; returns `index.json`.
-
-    Memory does not grow with the library. Records that give no molecule are listed in `skipped.txt`.
-
-    Args:
-        predictor: the model.
-        library_path: folder of images, data set, or file of molecules.
-        folder: absent, empty, or an index of the same library by the same model, finished or not.
-        fit: scale and centre images of other sizes.
-        workers: processes that make conformers; default all cores.
-        on_progress: told how many items of how many are encoded.
-
-    Raises:
-        InputError: no library, one of other objects than the model's, an image that cannot be read, no molecule at all,
-            a folder that holds something else, a full disk.
-    """
-    folder, report = Path(folder), on_progress or (lambda *_: None)
-    if (folder / INDEX).is_file():
-        work = folder / ".again"
-    else:
-        require_free_folder(folder, PARTS, "index")
-        work = folder / PARTS
-    in_space = predictor.loaded.config.encoder != "graph"
-    with worker_pool(workers) as pool:
-        try:
-            library = open_library(library_path, work, pool, fit=fit, in_space=in_space)
-            plan = _plan(predictor, library, Path(library_path), folder)
-            if (folder / INDEX).is_file():
-                return _finished(folder, plan)
-        finally:
-            if work.name != PARTS:
-                shutil.rmtree(work, ignore_errors=True)
-        if (work / PLAN).is_file() and read_json(work / PLAN) != plan:
-            raise InputError(f"{folder} holds an unfinished index of another library or model: choose another folder")
-        write_json(work / PLAN, plan)
-        paths = _encoded_parts(predictor, library, work, report)
-    return _joined(predictor.model.head, plan, folder, paths)
-
-
-def _plan(predictor: Predictor, library: Library, path: Path, folder: Path) -> dict[str, Any]:
-    if library.form != predictor.loaded.config.form:
-        raise InputError(
-            f"{path} is a library of {library.form}, and the model compares {predictor.loaded.config.form}: "
-            "give another library, or another model"
-        )
-    return {
-        "model": {"name": str(predictor.loaded.folder), "sha256": predictor.loaded.sha256},
-        "library": os.path.relpath(path, folder),
-        "items": library.count,
-        **library.facts,
-    }
-
-
-def _finished(folder: Path, plan: dict[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = read_json(folder / INDEX)
-    if document.get("plan") != plan:
-        raise InputError(f"{folder} holds an index of another library or model: choose another folder")
-    return document
-
-
-def _encoded_parts(
-    predictor: Predictor, library: Library, work: Path, report: Callable[[int, int], None]
-) -> list[Path]:
-    """The files of all parts; the objects of the next one are read while one is encoded."""
-    paths = [work / f"items-{part:06d}.parquet" for part in range(library.parts)]
-    missing = [part for part, path in enumerate(paths) if not path.exists()]
-    done = (library.parts - len(missing)) * ITEMS_A_PART
-    with ThreadPoolExecutor(1) as ahead:
-        loading = ahead.submit(library.load, missing[0]) if missing else None
-        for place, part in enumerate(missing):
-            assert loading is not None
-            loaded = loading.result()
-            loading = ahead.submit(library.load, missing[place + 1]) if place + 1 < len(missing) else None
-            table = _encoded(predictor, loaded)
-            write_text(paths[part].with_suffix(".txt"), "".join(f"{note}\n" for note in loaded.skipped))
-            write_table(paths[part], [table], table.schema)
-            done += ITEMS_A_PART
-            report(min(done, library.count), library.count)
-    return paths
-
-
-def _encoded(predictor: Predictor, part: Part) -> pa.Table:
-    if part.objects:
-        encoded = predictor.encode(part.objects.__getitem__, len(part.objects))
-    else:
-        encoded = Encoded(torch.empty(0, predictor.loaded.config.latent), torch.empty(0), torch.empty(0))
-    flat = pa.array(encoded.codes.cpu().numpy().ravel(), pa.float32())
-    own = {
-        "area": pa.array(encoded.sizes.cpu().numpy(), pa.float32()),
-        "novelty": pa.array(encoded.novelty.cpu().numpy(), pa.float32()),
-        "length": pa.array(encoded.codes.norm(dim=1).cpu().numpy(), pa.float32()),
-        "code": pa.FixedSizeListArray.from_arrays(flat, predictor.loaded.config.latent),
-    }
-    names = {name: pa.array(part.columns[name], pa.string()) for name in ("id", "path")}
-    return pa.table(part.columns | names | own)
-
-
-def _joined(head: Head, plan: dict[str, Any], folder: Path, paths: Sequence[Path]) -> dict[str, Any]:
-    """The last step of an index: one file of items, and from many items on one of cells."""
-    write_table(folder / ITEMS, map(pq.read_table, paths), pq.read_schema(paths[0]))
-    rows = pq.read_metadata(folder / ITEMS).num_rows
-    if not rows:
-        raise InputError(f"no record of the library gave a molecule: {paths[0].with_suffix('.txt')} says why")
-    write_text(folder / SKIPPED, "".join(path.with_suffix(".txt").read_text("utf-8") for path in paths))
-    sha256 = {ITEMS: sha256_of(folder / ITEMS)}
-    if rows >= WORTHWHILE:
-        sha256[CELLS] = _cells(head, folder, rows).write(folder)
-    document = {"plan": plan, "rows": rows, "skipped": plan["items"] - rows, "sha256": sha256}
-    write_json(folder / INDEX, document)
-    shutil.rmtree(folder / PARTS)
-    sweep(folder, (INDEX, ITEMS, CELLS, SKIPPED))
-    return document
-
-
-def _cells(head: Head, folder: Path, rows: int) -> Nearest:
-    every = max(1, rows // LEARNED_FROM)
-    sample = np.concatenate([part[::every] for part in _codes(folder)])
-    return Nearest.build((vectors(head, part) for part in _codes(folder)), vectors(head, sample), rows)
-
-
-def _codes(folder: Path) -> Iterator[Codes]:
-    """The codes of an index, some thousands at a time."""
-    for batch in pq.ParquetFile(folder / ITEMS).iter_batches(ITEMS_A_PART, columns=["code"]):
-        yield _matrix(batch["code"])
-
-
-def _matrix(column: pa.FixedSizeListArray) -> Codes:
-    found: Codes = column.flatten().to_numpy().reshape(len(column), -1)
-    return found
 
 
 @dataclass(frozen=True)
@@ -252,7 +100,7 @@ def read_index(folder: Path) -> Index:
         raise InputError(f"the index in {folder} was made by an older version: make it again, in another folder")
     columns = ["id", "path", "area", "novelty", "length", *([] if CELLS in sha256 else ["code"])]
     table = pq.read_table(folder / ITEMS, columns=columns).combine_chunks()
-    codes = torch.from_numpy(_matrix(table["code"].combine_chunks()).copy()) if "code" in columns else None
+    codes = torch.from_numpy(matrix(table["code"].combine_chunks()).copy()) if "code" in columns else None
     sizes, novelty, lengths = (
         torch.from_numpy(np.array(table[name].to_numpy())) for name in ("area", "novelty", "length")
     )

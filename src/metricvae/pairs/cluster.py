@@ -46,7 +46,7 @@ def ray_pool(address: str, workers: int | None = None) -> Iterator[Executor]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
     except ImportError:
-        raise InputError("labelling on a cluster needs Ray: pip install 'metricvae[ray]'") from None
+        raise InputError("work on a cluster needs Ray: pip install 'metricvae[ray]'") from None
     _knock(address)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":
@@ -102,7 +102,8 @@ class RayPool(Executor):
 
     def _make(self, work: Work, item: Any, path: Path) -> None:
         digest, content = (None, None) if work.objects is None else self._sent(work.objects)
-        task = self._task.remote(__version__, work, digest, content, item)
+        known = item if work.read is None else work.read(item)
+        task = self._task.remote(__version__, replace(work, read=None), digest, content, known)
         try:
             part = self._ray.get(task)
         except self._ray.exceptions.RayTaskError as error:
@@ -131,7 +132,7 @@ def make_part(version: str, work: Work, digest: str | None, content: bytes | Non
     one_thread()
     with tempfile.TemporaryDirectory(prefix="metricvae-") as scratch:
         if digest is not None and content is not None:
-            copy = Path(tempfile.gettempdir()) / f"metricvae-objects-{digest}.parquet"
+            copy = Path(tempfile.gettempdir()) / f"metricvae-objects-{digest}"
             if not copy.exists():
                 write_bytes(copy, content)
             work = replace(work, objects=copy)

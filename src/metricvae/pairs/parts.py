@@ -43,16 +43,18 @@ class Work:
     Attributes:
         make: called with the settings, the file of objects if it needs one, the item, and the path to write.
         settings: the same for all parts.
-        objects: the joined `objects.parquet`.
+        objects: a file that all parts need, as the joined `objects.parquet`.
+        read: what is to be known of an item, called where the parts are asked for; by default the item is all.
     """
 
     make: Callable[..., None]
     settings: tuple[Any, ...]
     objects: Path | None = None
+    read: Callable[[Any], Any] | None = None
 
     def __call__(self, item: Any, path: Path) -> None:
         needed = () if self.objects is None else (self.objects,)
-        self.make(*self.settings, *needed, item, path)
+        self.make(*self.settings, *needed, item if self.read is None else self.read(item), path)
 
 
 def run_parts(
