@@ -90,20 +90,20 @@ def missing_halves(
         raise InputError(f"nothing was found for {half}{search.closest()}")
     masks = [half.mask, *(one.mask for one in rests)]
     encoded = partner.encode(masks.__getitem__, len(masks))
-    odds = partner.matching.log_odds(
-        partner.compared(encoded, np.zeros(len(rests), np.int64), np.arange(1, len(masks)))
+    matching, pairs = (
+        partner.matching,
+        partner.compared(encoded, np.zeros(len(rests), np.int64), np.arange(1, len(masks))),
     )
-    likely = expit(odds)
-    order = [
-        place for place in np.argsort(-odds, kind="stable").tolist() if likely[place] >= partner.matching.threshold
-    ]
+    odds, likely = matching.log_odds(pairs), matching.probability(pairs)
+    order = [place for place in np.argsort(-odds, kind="stable").tolist() if likely[place] >= matching.threshold]
     if not order:
         raise InputError(
             f"nothing was found for {half}: the likeliest of {len(rests)} candidates matches with a probability of "
             f"{likely.max():.2f}; give another seed, or loosen the other requirements"
         )
-    chosen = [rests[place] for place in order[: FITTED * n]]
-    values = [_fitted(half, one.mask, float(odds[place])) for one, place in zip(chosen, order, strict=False)]
+    best = order[: FITTED * n]
+    chosen = [rests[place] for place in best]
+    values = [_fitted(half, rests[place].mask, float(odds[place])) for place in best]
     answers = judge.answers(chosen, values)
     if not answers:
         raise InputError(f"all that was found for {half} misses another requirement: loosen it, or give another seed")
