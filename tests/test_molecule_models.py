@@ -160,6 +160,24 @@ def test_mirror_images_differ_in_space_alone(x: torch.Tensor) -> None:
         assert torch.allclose(mirrored, found.code(turned), atol=1e-4)
 
 
+def test_mirrored_codes_are_as_alike_as_those_of_both_mirror_images(x: torch.Tensor) -> None:
+    plain, both = (build(replace(config("cloud"), mirrored=mirrored)).eval() for mirrored in (False, True))
+    image = torch.cat([-x[..., :1], x[..., 1:]], dim=-1)
+    codes, images = both.code(x), both.code(image)
+    assert codes.shape == (COUNT, 2 * plain.code(x).shape[1])
+    a, b = torch.arange(COUNT - 1), torch.arange(1, COUNT)
+    score = both.head.score(codes[a], codes[b])
+    assert torch.allclose(score, both.head.score(images[a], images[b]), atol=1e-5)
+    parts = [plain.head.score(plain.code(one)[a], plain.code(one)[b]) for one in (x, image)]
+    assert torch.allclose(score, (parts[0] + parts[1]) / 2, atol=1e-5)
+    assert not torch.allclose(parts[0], parts[1], atol=1e-5)
+
+
+def test_mirrored_codes_need_a_head_that_looks_at_angles() -> None:
+    with pytest.raises(InputError, match="got mirrored codes with the head inner_product: expected one that looks"):
+        replace(config("cloud"), head=InnerProduct(), mirrored=True)
+
+
 def test_readings_know_nothing_of_the_directions_of_axes(x: torch.Tensor) -> None:
     found = on_axes(x[..., :4])
     for flip in FLIPS:

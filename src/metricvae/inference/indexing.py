@@ -186,13 +186,14 @@ def _write_part(predictor: Predictor, part: Part, path: Path) -> None:
     if part.objects:
         encoded = predictor.encode(part.objects.__getitem__, len(part.objects))
     else:
-        encoded = Encoded(torch.empty(0, predictor.loaded.config.latent), torch.empty(0), torch.empty(0))
+        width = predictor.loaded.config.latent * (2 if predictor.loaded.config.mirrored else 1)
+        encoded = Encoded(torch.empty(0, width), torch.empty(0), torch.empty(0))
     flat = pa.array(encoded.codes.cpu().numpy().ravel(), pa.float32())
     own = {
         "area": pa.array(encoded.sizes.cpu().numpy(), pa.float32()),
         "novelty": pa.array(encoded.novelty.cpu().numpy(), pa.float32()),
         "length": pa.array(encoded.codes.norm(dim=1).cpu().numpy(), pa.float32()),
-        "code": pa.FixedSizeListArray.from_arrays(flat, predictor.loaded.config.latent),
+        "code": pa.FixedSizeListArray.from_arrays(flat, encoded.codes.shape[1]),
     }
     names = {name: pa.array(part.columns[name], pa.string()) for name in ("id", "path")}
     table = pa.table(part.columns | names | own, metadata={NOTES: json.dumps(list(part.skipped))})

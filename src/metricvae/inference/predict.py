@@ -62,7 +62,7 @@ class Encoded:
     """m objects as the model sees them.
 
     Attributes:
-        codes: (m, d) float32.
+        codes: (m, d) float32, (m, 2 d) of a model that compares mirror images too.
         sizes: (m,) float32, areas in pixels.
         novelty: (m,) float32, above 1 for shapes unlike those of the training; 0 where the model cannot tell.
     """
@@ -107,7 +107,7 @@ class Predictor:
         """
         codes, sizes, novelty = [], [], []
         for x, features in self.prepared(object_of, count, on_progress):
-            codes.append(self.model.encode_features(features).mean)
+            codes.append(self.model.compared(features))
             sizes.append(sizes_of(x))
             novelty.append(self._novelty(features))
         return Encoded(torch.cat(codes), torch.cat(sizes), torch.cat(novelty))

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from metricvae.errors import InputError
 from metricvae.model.batches import Codes
@@ -15,7 +16,7 @@ from metricvae.model.cloud import CloudEncoder
 from metricvae.model.contour import ContourEncoder
 from metricvae.model.flat import FlatDecoder, FlatEncoder
 from metricvae.model.graph import GraphEncoder
-from metricvae.model.metrics import Head, InnerProduct, head_from_json, head_to_json
+from metricvae.model.metrics import CosineTanimoto, Head, InnerProduct, InverseCosine, head_from_json, head_to_json
 from metricvae.model.polar import CanonicalDecoder, PolarEncoder
 from metricvae.model.solid import SolidDecoder
 from metricvae.objects.forms import Form
@@ -97,6 +98,8 @@ class ModelConfig:
         decoder_widths: hidden layers; the paper's two of 500 neurons.
         latent: size d of a code; the paper found that 80 "tends to work best".
         head: how two codes answer for the metric.
+        mirrored: objects are compared by their codes and those of their mirror images together, twice as long: for
+            metrics that are the same for the mirror images of both, and heads that look at angles alone.
         height, width: canvas in pixels.
     """
 
@@ -106,6 +109,7 @@ class ModelConfig:
     decoder_widths: tuple[int, ...] = (500, 500)
     latent: int = 80
     head: Head = field(default_factory=InnerProduct)
+    mirrored: bool = False
     height: int = 200
     width: int = 200
 
@@ -115,6 +119,10 @@ class ModelConfig:
             raise InputError(
                 f"got encoder {self.encoder!r} with decoder {self.decoder!r}, which draw different pictures: "
                 f"expected {DECODED_BY[self.encoder]!r}"
+            )
+        if self.mirrored and not isinstance(self.head, CosineTanimoto | InverseCosine):
+            raise InputError(
+                f"got mirrored codes with the head {self.head.name}: expected one that looks at angles alone"
             )
 
     @property
@@ -151,8 +159,9 @@ class ModelConfig:
 class MagicAutoencoder(nn.Module):
     """Encoder, decoder and metric head. `build` makes one from a configuration."""
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, head: Head) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder, head: Head, mirrored: bool = False) -> None:
         super().__init__()
+        self.mirrored = mirrored
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
@@ -180,8 +189,21 @@ class MagicAutoencoder(nn.Module):
 
     @torch.inference_mode()
     def code(self, x: Tensor) -> Tensor:
-        """The code an object is compared by, (m, d): the mean of q(z | x)."""
-        return self.encode(x).mean
+        """The code an object is compared by, (m, d): the mean of q(z | x); see `compared`."""
+        return self.compared(self.encoder.prepare(x))
+
+    @torch.inference_mode()
+    def compared(self, features: Tensor) -> Tensor:
+        """`code` of objects that `encoder.prepare` has already seen.
+
+        Of a `mirrored` model the directions of the means of an object and of its mirror image, (m, 2 d): the cosine of
+        two such codes is the mean of two cosines, and the same for the mirror images of both.
+        """
+        mean = self.encode_features(features).mean
+        if not self.mirrored:
+            return mean
+        other = self.encode_features(self.encoder.mirrored(features)).mean
+        return torch.cat([functional.normalize(part, dim=1) for part in (mean, other)], dim=1)
 
     @torch.inference_mode()
     def picture(self, z: Tensor) -> Tensor:
@@ -193,7 +215,7 @@ def build(config: ModelConfig, seed: int = 0) -> MagicAutoencoder:
     """A model with initial weights drawn from `seed`; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # not `torch.manual_seed`, which reseeds every GPU too
-        return MagicAutoencoder(_encoder(config), _decoder(config), config.head)
+        return MagicAutoencoder(_encoder(config), _decoder(config), config.head, config.mirrored)
 
 
 def _encoder(config: ModelConfig) -> Encoder:

@@ -149,6 +149,7 @@ def _molecules() -> Preset:
             decoder_widths=(96, 64, 32, 16),
             latent=256,
             head=CosineTanimoto(),
+            mirrored=True,
         ),
         training=TrainingConfig(
             steps=20_000,
@@ -174,4 +175,4 @@ def _molecules() -> Preset:
 def _molecules_2d() -> Preset:
     """`molecules` from atoms and bonds alone, for libraries without conformers."""
     molecules = _molecules()
-    return replace(molecules, model=replace(molecules.model, encoder="graph"))
+    return replace(molecules, model=replace(molecules.model, encoder="graph", mirrored=False))
