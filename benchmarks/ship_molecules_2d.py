@@ -2,17 +2,17 @@
 
     python benchmarks/ship_molecules_2d.py --smiles FILE --work FOLDER [--device auto]
 
-The first stage learns from the data of `ship_molecules.py` (give the same FOLDER, and they are made once). The second
-goes on from there on 200,000 pairs of 12,000 molecules with five conformers each, seed 2, whose value is that of the
-likest two: conformers take 10 minutes, the overlays of all 15, on two cores. Killed, it goes on where it was.
+The first stage learns from the first data of `ship_molecules.py` (give the same FOLDER, and they are made once). The
+second goes on from there on 200,000 pairs of 12,000 molecules with five conformers each, seed 2, whose value is that of
+the likest two: conformers take 10 minutes, the overlays of all 15, on two cores. Killed, it goes on where it was.
 """
 
 from __future__ import annotations
 
-from ship_molecules import BLOCK, PLAN
+from ship_molecules import BATCH, BLOCK, STAGES
 from shipping import Stage, ship
 
-TRAINING = {"steps": 6_500, "batch_pairs": 32 * BLOCK, "run_length": BLOCK}
+TRAINING = BATCH | {"steps": 6_500}
 """What differs from the preset."""
 
 SEVERAL = ["molecules", "--pairs", "200000", "--molecules", "12000", "--conformers", "5", "--seed", "2"]
@@ -22,5 +22,8 @@ LATER = {
 }
 
 if __name__ == "__main__":
-    stages = [Stage(PLAN, TRAINING, "zinc", "flat"), Stage(SEVERAL, LATER, "several", "molecules-2d")]
+    stages = [
+        Stage(STAGES[0].label, TRAINING, STAGES[0].data, "flat"),
+        Stage(SEVERAL, LATER, "several", "molecules-2d"),
+    ]
     ship(__doc__, "molecules-2d", stages, source="--smiles")

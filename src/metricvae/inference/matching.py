@@ -3,9 +3,10 @@
 Two codes become a probability by a logistic curve (Platt 1999) and a verdict by a threshold. Beside the distance of the
 codes it sees how long they are. A cosine takes no notice of that, so a network is free to put into it how sure it is
 of the direction (as in Meng et al. 2021, *MagFace*): of two pairs equally far apart, the calibration pairs show whether
-longer codes match more often or less. The set of
-answers that holds the truth in a given share of pairs is split conformal: an answer is ruled out when it is less likely
-than the true answer was in all but that share of the calibration pairs (Vovk, Gammerman & Shafer 2005).
+longer codes match more often or less.
+
+The set of answers that holds the truth in a given share of pairs is split conformal: an answer is ruled out when it is
+less likely than the true answer was in all but that share of the calibration pairs (Vovk, Gammerman & Shafer 2005).
 """
 
 from __future__ import annotations
