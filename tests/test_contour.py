@@ -11,14 +11,19 @@ import torch
 from metricvae.errors import InputError
 from metricvae.model.autoencoder import ModelConfig, build
 from metricvae.model.contour import (
+    CELLS,
+    DIRECTIONS,
     OFFSETS,
     POINTS,
+    RADII,
     SPACING,
     ContourEncoder,
     Outlines,
     beside,
+    context_from_outside,
     outline_points,
     seen_from_outside,
+    shape_context,
     surroundings,
 )
 from metricvae.model.features import move_randomly
@@ -76,6 +81,70 @@ def test_on_a_circle_all_surroundings_are_alike_and_known() -> None:
         assert found[:, place, 0, 0].numpy() == pytest.approx(np.full(count, along), abs=0.12)
         assert found[:, place, 1, 0].numpy() == pytest.approx(np.full(count, -along), abs=0.12)
         assert found[:, place, :, 1].abs().mean().item() == pytest.approx(across, abs=0.06)
+
+
+def test_a_shape_context_counts_what_a_loop_over_all_points_counts() -> None:
+    points = outline_points(masks(3, seed=6))
+    outlines = Outlines.of(points)
+    found = shape_context(outlines, POINTS).square().view(-1, 2, len(RADII), DIRECTIONS).round()
+    tangent, of_object = outlines.tangent().double().numpy(), (outlines.slot // POINTS).numpy()
+    place = outlines.place.double().numpy()
+    for row in range(0, len(place), 17):
+        expected = np.zeros((2, len(RADII), DIRECTIONS))
+        for other in np.flatnonzero(of_object == of_object[row]):
+            away = place[other] - place[row]
+            ring = int(np.searchsorted(RADII, np.hypot(*away)))
+            if other == row or ring == len(RADII):
+                continue
+            turn = math.atan2(away[1], away[0]) - math.atan2(tangent[row, 1], tangent[row, 0])
+            sector = round(turn / (2 * math.pi) * DIRECTIONS) % DIRECTIONS
+            expected[int(tangent[other] @ tangent[row] > 0), ring, sector] += 1
+        assert expected.sum() > 0
+        assert np.abs(found[row].numpy() - expected).sum() <= 4  # a point on a border may fall to either side
+
+
+def test_a_shape_context_sees_across_a_gap_and_not_another_object() -> None:
+    rows, columns = np.indices((200, 200))
+    left, right = (np.hypot(rows - 100, columns - middle) < 15 for middle in (80, 120))
+    shapes = torch.from_numpy(np.stack([left, left | right, right]).astype(np.float32))[:, None]
+    points = outline_points(shapes)
+    contexts = shape_context(Outlines.of(points), POINTS).square().sum(1)
+    alone, both, _ = contexts.split((points[..., 3] > 0).sum(1).tolist())
+    assert both.mean() > 1.5 * alone.mean()
+    assert torch.equal(alone, shape_context(Outlines.of(points[:1]), POINTS).square().sum(1))
+
+
+def test_motions_hardly_change_the_mean_of_shape_contexts() -> None:
+    def mean(x: torch.Tensor) -> torch.Tensor:
+        points = outline_points(x)
+        parts = shape_context(Outlines.of(points), POINTS).split((points[..., 3] > 0).sum(1).tolist())
+        return torch.stack([part.mean(0) for part in parts])
+
+    x = masks(16, seed=3)
+    still, moved = mean(x), mean(move_randomly(x, torch.Generator().manual_seed(0)))
+    apart = torch.cdist(still, still)
+    assert (still - moved).norm(dim=1).median() < 0.2 * apart[apart > 0].median()
+
+
+def test_a_shape_context_from_outside_is_that_of_the_outline_run_backwards() -> None:
+    points = outline_points(masks(4, seed=7))
+    outlines = Outlines.of(points)
+    context = shape_context(outlines, POINTS)
+    assert context.shape == (len(outlines.slot), CELLS)
+    assert torch.equal(context_from_outside(context_from_outside(context)), context)
+    backwards = points.clone()
+    for shape in backwards:
+        for start in set(shape[shape[:, 3] > 0, 2].int().tolist()):
+            end = start + int(shape[start, 3])
+            shape[start:end] = shape[start:end].flip(0)
+    run_back = Outlines.of(backwards)
+    theirs = shape_context(run_back, POINTS)
+    order = torch.cdist(
+        outlines.place + 1000 * (outlines.slot // POINTS)[:, None],
+        run_back.place + 1000 * (run_back.slot // POINTS)[:, None],
+    )
+    differs = (context_from_outside(context) - theirs[order.argmin(1)]).abs() > 1e-6
+    assert differs.float().mean() < 2e-3  # a point on a border may fall to either side
 
 
 def test_threads_share_the_outlines_and_change_nothing() -> None:

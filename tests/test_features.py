@@ -56,9 +56,15 @@ def object_and_pose(x: torch.Tensor) -> tuple[list[int], list[int]]:
 
 def test_where_all_other_pairs_are_known_a_batch_has_them_all() -> None:
     first, second, value = torch.tensor([0, 3]), torch.tensor([2, 1]), torch.tensor([1.0, 0.5])
-    ends = completed(first, second, value, 4, 0.0)
-    found = {(i, j): v for i, j, v in zip(*(part.tolist() for part in ends), strict=True)}
-    assert found == {(0, 1): 0, (0, 2): 1, (0, 3): 0, (1, 2): 0, (1, 3): 0.5, (2, 3): 0}
+    *ends, values, listed = (part.tolist() for part in completed(first, second, value, 4, 0.0))
+    assert dict(zip(zip(*ends, strict=True), zip(values, listed, strict=True), strict=True)) == {
+        (0, 1): (0, False),
+        (0, 2): (1, True),
+        (0, 3): (0, False),
+        (1, 2): (0, False),
+        (1, 3): (0.5, True),
+        (2, 3): (0, False),
+    }
 
 
 @pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)

@@ -100,9 +100,25 @@ def test_the_contrastive_loss_vanishes_where_matches_are_near_and_all_else_is_fa
     assert contrastive_loss(*triangle([2, 0, 0], [0, 2, 2])).item() > 20
 
 
-def test_the_contrastive_loss_has_right_gradients() -> None:
+def test_listed_mismatches_have_half_of_the_weight_of_mismatches_however_few_they_are() -> None:
+    """Four objects, of which 0 and 1 match; of the five mismatches one is listed."""
+    first, second = torch.triu_indices(4, 4, 1)
+    distance = torch.tensor([0.9, 1.1, 1.05, 1.2, 1.15, 1.3], dtype=torch.float64)
+    target = torch.tensor([0.0, 2, 2, 2, 2, 2], dtype=torch.float64)
+    listed = torch.tensor([True, False, False, True, False, False])
+    plain = contrastive_loss(distance, target, first, second)
+    found = contrastive_loss(distance, target, first, second, listed)
+    cost = torch.log1p(torch.exp((1 - distance) / TEMPERATURE))
+    expected = cost[3] / 4 + cost[[1, 2, 4, 5]].mean() / 4 - cost[1:].mean() / 2
+    assert (found - plain).item() == pytest.approx(expected.item())
+    for alike in (torch.ones(6, dtype=torch.bool), target < 1):  # one kind alone has it all
+        assert contrastive_loss(distance, target, first, second, alike).item() == pytest.approx(plain.item())
+
+
+@pytest.mark.parametrize("listed", [None, torch.tensor([True, False, True])], ids=["all", "some"])
+def test_the_contrastive_loss_has_right_gradients(listed: torch.Tensor | None) -> None:
     distance, *rest = triangle([0.9, 1.1, 1.3], [0, 2, 2])
-    assert torch.autograd.gradcheck(lambda d: contrastive_loss(d, *rest), distance.requires_grad_())
+    assert torch.autograd.gradcheck(lambda d: contrastive_loss(d, *rest, listed), distance.requires_grad_())
 
 
 @pytest.mark.parametrize("target", [0.0, 2.0])

@@ -36,6 +36,7 @@ class Batch:
         second: (n,) int64, row in `x` of the second object of each pair.
         value: (n,) float32, the metric in its own unit (pixels for the overlap).
         size: (m,) float32, area of each object in pixels.
+        listed: (n,) bool, pairs that the data list, where `PairData.otherwise` gave the others; None where all do.
     """
 
     x: Tensor
@@ -45,6 +46,7 @@ class Batch:
     second: Tensor
     value: Tensor
     size: Tensor
+    listed: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -194,12 +196,18 @@ def graph(
 
 def completed(
     first: Tensor, second: Tensor, value: Tensor, objects: int, otherwise: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """All pairs of `objects` objects, each once: the listed ones (n,) with their values, the rest with `otherwise`."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All pairs of `objects` objects, each once: the listed ones (n,) with their values, the rest with `otherwise`.
+
+    Returns:
+        The two ends of each pair, its value, and whether it was listed.
+    """
     known = value.new_full((objects, objects), otherwise)
     known[first, second] = known[second, first] = value
+    listed = torch.zeros((objects, objects), dtype=torch.bool, device=value.device)
+    listed[first, second] = listed[second, first] = True
     ends = torch.triu_indices(objects, objects, 1, device=value.device)
-    return ends[0], ends[1], known[ends[0], ends[1]]
+    return ends[0], ends[1], known[ends[0], ends[1]], listed[ends[0], ends[1]]
 
 
 def choose_anchors(first: Tensor, share: float, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,8 @@
 
 A shape is read as points along its outline. At each, the outline to both sides is described in the frame of its
 tangent, which no motion changes; circular convolutions along the loops see more of it, and pooling forgets where a loop
-begins.
+begins. What lies across a gap or a hole is on another loop, where no convolution comes: a shape context (Belongie,
+Malik & Puzicha 2002) counts the points of all loops about each point, in the same frame.
 
 The piece that fits into an edge has the same edge, seen from the other side. In the tangent's frame that is the same
 description with its two sides exchanged and all signs turned, so one network gives two codes: of the edge as it is, and
@@ -53,6 +54,15 @@ OUTLINES_A_THREAD = 16
 OFFSETS = (1, 2, 3, 4, 6, 8, 11)
 """Neighbours to both sides that describe a point's surroundings, in points."""
 
+RADII = (6.0, 12.0, 20.0, 32.0, 50.0, 80.0)
+"""Outer radii of the rings of a shape context, in pixels."""
+
+DIRECTIONS = 16
+"""Sectors of each ring, an even number."""
+
+CELLS = 2 * len(RADII) * DIRECTIONS
+"""Numbers of a shape context: points that run against the one in the middle are counted by themselves."""
+
 
 def outline_points(x: Tensor) -> Tensor:
     """(m, 1, H, W) masks -> (m, POINTS, 4): x, y in pixels from the canvas centre, first row and size of its loop.
@@ -100,6 +110,11 @@ class Outlines:
         here = torch.arange(len(self.start), device=self.start.device)
         return self.start + (here - self.start + step) % self.length
 
+    def tangent(self) -> Tensor:
+        """(n, 2) unit vectors along each point's loop."""
+        ahead, behind = (self.place.index_select(0, self.neighbours(step)) for step in (1, -1))
+        return functional.normalize(ahead - behind, dim=-1, eps=1e-6)
+
     def halved(self) -> Outlines:
         """Every second point."""
         return Outlines(self.place[::2], self.start[::2] // 2, self.length[::2] // 2, self.slot[::2] // 2)
@@ -110,16 +125,11 @@ def surroundings(outlines: Outlines) -> Tensor:
 
     Frame: along the tangent, and across it. Ordered (offset, side, axis), the side ahead first.
     """
-    place = outlines.place
-
-    def at(step: int) -> Tensor:
-        return place.index_select(0, outlines.neighbours(step))
-
-    tangent = functional.normalize(at(1) - at(-1), dim=-1, eps=1e-6)
+    place, tangent = outlines.place, outlines.tangent()
     found = []
     for offset in OFFSETS:
         for step in (offset, -offset):
-            away = (at(step) - place) / (offset * SPACING)
+            away = (place.index_select(0, outlines.neighbours(step)) - place) / (offset * SPACING)
             along = (away * tangent).sum(-1)
             aside = away[:, 1] * tangent[:, 0] - away[:, 0] * tangent[:, 1]
             found += [along, aside]
@@ -129,6 +139,48 @@ def surroundings(outlines: Outlines) -> Tensor:
 def seen_from_outside(described: Tensor) -> Tensor:
     """The surroundings as a counterpart has them: (n, 4 * offsets) with sides exchanged and signs turned."""
     return -described.unflatten(-1, (-1, 2, 2)).flip(-2).flatten(-3)
+
+
+@torch.no_grad()
+def shape_context(outlines: Outlines, room: int) -> Tensor:
+    """(n, CELLS): square roots of how many points of the same object lie in each cell of a log-polar grid.
+
+    The grid is laid in each point's frame, its first sector about the tangent. Ordered (against or along, ring,
+    sector): points whose loop runs against the tangent of the one in the middle come first.
+
+    Args:
+        outlines: n points of all objects.
+        room: rows that each object has among the slots.
+    """
+    x, y = outlines.place.T.contiguous()
+    here = torch.arange(len(x), device=x.device)
+    of_object = outlines.slot // room
+    count = torch.bincount(of_object)
+    own = count[of_object]
+    first = (count.cumsum(0) - count)[of_object] - (own.cumsum(0) - own)
+    centre = torch.repeat_interleave(here, own)
+    other = torch.arange(len(centre), device=x.device) + torch.repeat_interleave(first, own)
+    right, down = _from_to(x, centre, other), _from_to(y, centre, other)
+    ring = torch.bucketize(right * right + down * down, x.new_tensor(RADII).square())
+    near = ((ring < len(RADII)) & (centre != other)).nonzero().squeeze(1)
+    centre, other, right, down, ring = (part.index_select(0, near) for part in (centre, other, right, down, ring))
+    ahead, across = outlines.tangent().T.contiguous()
+    ahead_here, across_here = ahead.index_select(0, centre), across.index_select(0, centre)
+    along, aside = right * ahead_here + down * across_here, down * ahead_here - right * across_here
+    sector = (torch.atan2(aside, along) * (DIRECTIONS / (2 * torch.pi)) + 0.5).floor().long() % DIRECTIONS
+    likewise = ahead.index_select(0, other) * ahead_here + across.index_select(0, other) * across_here > 0
+    cell = ((centre * 2 + likewise.long()) * len(RADII) + ring) * DIRECTIONS + sector
+    counted = torch.bincount(cell, minlength=len(x) * CELLS)
+    return counted.view(len(x), CELLS).to(x.dtype).sqrt()
+
+
+def _from_to(place: Tensor, centre: Tensor, other: Tensor) -> Tensor:
+    return place.index_select(0, other) - place.index_select(0, centre)
+
+
+def context_from_outside(context: Tensor) -> Tensor:
+    """The shape context as a counterpart has it, (n, CELLS): all runs the other way, so the grid is turned by half."""
+    return context.unflatten(-1, (-1, DIRECTIONS)).roll(DIRECTIONS // 2, -1).flatten(-2)
 
 
 class Along(nn.Module):
@@ -188,6 +240,7 @@ class ContourEncoder(nn.Module):
             )
         self.register_buffer("weight", ring_weights(), persistent=False)
         self.first = nn.Linear(4 * len(OFFSETS), widths[0])
+        self.context = nn.Linear(CELLS, widths[0], bias=False)
         self.changes = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
         self.stages = nn.ModuleList(Along(width) for width in widths)
         read = 2 * widths[-1] + (1 + RING_FREQUENCIES) * RINGS + 2
@@ -230,8 +283,9 @@ class ContourEncoder(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         points = self.points(features)
         outlines = Outlines.of(points)
-        described = surroundings(outlines)
+        described, context = surroundings(outlines), shape_context(outlines, POINTS)
         h = self.first(torch.cat([described, seen_from_outside(described)]))
+        h = h + self.context(torch.cat([context, context_from_outside(context)]))
         for depth, stage in enumerate(self.stages):
             if depth:
                 h = self.changes[depth - 1](h.unflatten(0, (-1, 2)).mean(1))

@@ -57,7 +57,11 @@ TEMPERATURE = 0.1
 
 
 def metric_loss(
-    score: Tensor, target: Tensor, kind: MetricLossKind = "squared", ends: tuple[Tensor, Tensor] | None = None
+    score: Tensor,
+    target: Tensor,
+    kind: MetricLossKind = "squared",
+    ends: tuple[Tensor, Tensor] | None = None,
+    listed: Tensor | None = None,
 ) -> Tensor:
     r"""Equation (2): how far the latent geometry is from the metric, mean over the pairs.
 
@@ -69,6 +73,7 @@ def metric_loss(
         score: (n,), latent geometry of each pair.
         target: (n,), what it should be.
         ends: (n,) int64 each, numbers of the two objects of each pair; `contrastive` alone asks for them.
+        listed: (n,) bool, pairs that were labelled and not only implied; `contrastive` alone looks at it.
     """
     match kind:
         case "squared":
@@ -80,20 +85,26 @@ def metric_loss(
         case "contrastive":
             if ends is None:
                 raise ValueError("the contrastive loss compares the pairs of an object: give their ends")
-            return contrastive_loss(score, target, *ends)
+            return contrastive_loss(score, target, *ends, listed)
 
 
-def contrastive_loss(distance: Tensor, target: Tensor, first: Tensor, second: Tensor) -> Tensor:
+def contrastive_loss(
+    distance: Tensor, target: Tensor, first: Tensor, second: Tensor, listed: Tensor | None = None
+) -> Tensor:
     r"""Matches nearer than all else, and on the near side of a distance of 1; in nats.
 
     The sum of two parts. For each match (i, j) and each of its ends, -log of exp(-d_ij / t) as a share of the sum over
     all pairs of that end, t being `TEMPERATURE` (van den Oord et al. 2018, InfoNCE). And the logistic loss of
     (1 - d) / t, matches and mismatches each counting half, which puts the border between them at 1.
 
+    Mismatches that somebody listed were chosen, often for being hard to tell; those between objects that merely met in
+    a batch are many and mostly easy. Where both are there, each kind has half of the mismatches' weight.
+
     Args:
         distance: (n,) in [0, 2].
         target: (n,), 0 for a match, 2 for a mismatch.
         first, second: (n,) int64, the two objects of each pair.
+        listed: (n,) bool, pairs that were labelled; all by default.
     """
     near = (1.0 - distance) / TEMPERATURE
     match = target < 1.0
@@ -101,7 +112,9 @@ def contrastive_loss(distance: Tensor, target: Tensor, first: Tensor, second: Te
     objects = int(torch.maximum(first.max(), second.max())) + 1
     total = torch.zeros(objects, dtype=weight.dtype, device=weight.device)
     share = total.index_add(0, first, weight).index_add(0, second, weight).log()
-    parts = [F.softplus(near[~match]).sum() / (2 * (~match).sum().clamp(min=1))]
+    chosen = ~match if listed is None else ~match & listed
+    kinds = [part for part in (chosen, ~match & ~chosen) if part.any()]
+    parts = [F.softplus(near[kind]).mean() / (2 * len(kinds)) for kind in kinds]
     parts += [F.softplus(-near[match]).sum() / (2 * match.sum().clamp(min=1))]
     parts += [(share[end[match]] - near[match]).sum() / (2 * match.sum().clamp(min=1)) for end in (first, second)]
     return torch.stack(parts).sum()

@@ -84,7 +84,7 @@ def training_losses(
         reconstruction=reconstruction_loss(logits, x, model.decoder.weight),
         latent=latent,
         deformation=deformation_loss(z[batch.anchors], z_moved),
-        metric=metric_loss(score, target, config.metric_loss, (batch.first, batch.second)),
+        metric=metric_loss(score, target, config.metric_loss, (batch.first, batch.second), batch.listed),
     )
 
 
@@ -99,9 +99,10 @@ def batch_of_step(
     x, x_moved = features.pairs_of(objects, anchors, generator)
     value, size = torch.from_numpy(data.values[pairs]), torch.from_numpy(data.sizes[objects])
     anchors, first, second, value, size = (part.to(x.device) for part in (anchors, first, second, value, size))
-    if data.otherwise is not None:
-        first, second, value = completed(first, second, value, len(objects), data.otherwise)
-    return Batch(x, x_moved, anchors, first, second, value, size)
+    if data.otherwise is None:
+        return Batch(x, x_moved, anchors, first, second, value, size)
+    first, second, value, listed = completed(first, second, value, len(objects), data.otherwise)
+    return Batch(x, x_moved, anchors, first, second, value, size, listed)
 
 
 def varied(batch: Batch, encoder: Encoder, config: TrainingConfig, generator: torch.Generator) -> Batch:
