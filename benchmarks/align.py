@@ -25,8 +25,9 @@ import torch
 from model import FOREIGN_PAIRS, MIXED_PAIRS, SEED, labelled
 
 from metricvae.inference import Predictor
-from metricvae.inference.align import Alignments, best_offer, judged
-from metricvae.overlap.planar import Effort, Frames, Overlap, Prepared, solve
+from metricvae.inference.align import Alignments, Offers, best_offer, judged
+from metricvae.overlap.planar import Effort, Frames, Prepared, solve
+from metricvae.overlap.records import Overlap
 from metricvae.pairs import DataSet, LabelPlan
 
 TRIES, STEPS = (1, 4, 8, 16, 24), (0, 8)
@@ -117,12 +118,18 @@ def aligned(pairs: Pairs, times: int = 3) -> dict[str, Any]:
     }
 
 
+def _solved(effort: Effort, made: Offers | None, a: Prepared, b: Prepared, pair: int) -> Overlap:
+    return solve(a, b, effort, None if made is None else made.frames[pair])
+
+
 def searched(pairs: Pairs) -> dict[str, Any]:
     """The exact search by scans, and from proposals."""
-    report = {name: pairs.over(lambda a, b, _, e=effort: solve(a, b, e)) for name, effort in EFFORTS.items()}
+    report = {}
+    for name, effort in EFFORTS.items():
+        report[name] = pairs.over(functools.partial(_solved, effort, None))
     for name, (count, effort) in PROPOSED.items():
         made = pairs.offers(count)
-        report[name] = pairs.over(lambda a, b, i, m=made, e=effort: solve(a, b, e, m.frames[i]))
+        report[name] = pairs.over(functools.partial(_solved, effort, made))
     return report
 
 

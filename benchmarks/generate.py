@@ -140,7 +140,7 @@ def measured(
         "seconds_median": float(np.median(seconds)),
         "seconds_95th": float(np.percentile(seconds, 95)),
         "whole_and_large_enough_percent": 100 * float(np.mean(clean)),
-        "mean_iou_of_answers": float(np.mean(close)),
+        "mean_iou_of_answers": float(np.mean([one for one in close if one is not None])),
     }
     if copies:
         report |= {"compared_with_training": len(copies), "no_copy_percent": 100 * (1 - float(np.mean(copies)))}
@@ -170,8 +170,8 @@ def missing(queries: int, shapes: Sequence[Mask], predictor: Predictor, options:
         ious = [both / (true.sum() + mask.sum() - both) for mask in masks if (both := overlap(true, mask)) >= 0]
         best.append(max(ious, default=0.0))
         first.append(ious[0] if ious else 0.0)
-        said = partner.predict_masks([(half, mask) for mask in masks]).match if masks else np.zeros(0, bool)
-        called.append(float(np.sum(said)) / ANSWERS)
+        said = partner.predict_masks([(half, mask) for mask in masks]).match if masks else None
+        called.append(0.0 if said is None else float(said.sum()) / ANSWERS)
         made += len(masks)
         if len(best) == queries:
             break

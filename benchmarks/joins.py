@@ -21,6 +21,7 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from metricvae.overlap import joins
+from metricvae.overlap.contacts import FEATURES
 from metricvae.overlap.edges import Edge, kept_edges
 from metricvae.pairs import DataSet, read_dataset
 from metricvae.pairs.halving import shape_of
@@ -121,7 +122,7 @@ def fitted(pieces: Pieces) -> dict[str, Any]:
         "pairs": len(sets),
         "cost": {"before": cost(weights), "after": cost(found)},
         "true_first_percent": {"before": best(weights), "after": best(found)},
-        "evidence": dict(zip(joins.FEATURES, np.round(found, 3).tolist(), strict=True)),
+        "evidence": dict(zip(FEATURES, np.round(found, 3).tolist(), strict=True)),
     }
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +88,7 @@ def peers(data: DataSet, folder: Path) -> dict[str, float]:
     molecules = list(read_molecules(pq.read_table(folder / "objects.parquet")))
     exact = data.value[rows] / (data.areas[data.first[rows]] + data.areas[data.second[rows]] - data.value[rows])
     found = {}
-    for name, likeness in (("usrcat", usrcat), ("morgan", morgan)):
+    for name, likeness in LIKENESSES.items():
         used = {int(i) for side in (data.first, data.second) for i in side[rows]}
         kept = {i: likeness(molecules[i]) for i in used}
         said = [kept[int(a)](kept[int(b)]) for a, b in zip(data.first[rows], data.second[rows], strict=True)]
@@ -96,11 +96,17 @@ def peers(data: DataSet, folder: Path) -> dict[str, float]:
     return found
 
 
+class Likeness(Protocol):
+    """A description of a molecule, which says how like another of its kind is."""
+
+    def __call__(self, other: Any, /) -> float: ...
+
+
 class usrcat:
     """Likeness by ultrafast shape recognition with atom types."""
 
     def __init__(self, molecule: Molecule) -> None:
-        self.numbers = rdMolDescriptors.GetUSRCAT(Chem.MolFromMolBlock(mol_block(molecule)))
+        self.numbers: Any = rdMolDescriptors.GetUSRCAT(Chem.MolFromMolBlock(mol_block(molecule)))
 
     def __call__(self, other: usrcat) -> float:
         return float(rdMolDescriptors.GetUSRScore(self.numbers, other.numbers))
@@ -117,6 +123,9 @@ class morgan:
 
     def __call__(self, other: morgan) -> float:
         return float(DataStructs.TanimotoSimilarity(self.bits, other.bits))
+
+
+LIKENESSES: dict[str, Callable[[Molecule], Likeness]] = {"usrcat": usrcat, "morgan": morgan}
 
 
 def reranking(predictor: Predictor, data: DataSet) -> dict[str, float]:
@@ -211,7 +220,7 @@ def enrichment(models: dict[str, Predictor], folder: Path) -> dict[str, Any]:
     for name, predictor in models.items():
         encoded = predictor.encode(arrays.__getitem__, len(arrays))
         scores[name] = alike(encoded, predictor, pairs[:, 0], pairs[:, 1])
-    for name, likeness in (("usrcat", usrcat), ("morgan", morgan)):
+    for name, likeness in LIKENESSES.items():
         asked = likeness(query)
         scores[name] = np.array([asked(likeness(one)) for one in molecules[1:]])
     best = max(1, round(SHARE * len(active)))

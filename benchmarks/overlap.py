@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,18 @@ BUDGETS = (1_000, 2_000, 4_000, 5_000, 8_000, 16_000)
 def contenders() -> dict[str, dict[str, Callable[[Prepared, Prepared], Overlap]]]:
     """Name of a search -> setting -> the search."""
     found: dict[str, dict[str, Callable[[Prepared, Prepared], Overlap]]] = {
-        "metricvae": {name: (lambda a, b, effort=effort: solve(a, b, effort)) for name, effort in OURS.items()},
-        "centroids, turns": {f"{n}": (lambda a, b, n=n: searches.align_centroids(a, b, n)) for n in (72, 360)},
+        "metricvae": {name: partial(solve, effort=effort) for name, effort in OURS.items()},
+        "centroids, turns": {f"{n}": _settled(searches.align_centroids, n) for n in (72, 360)},
         "principal axes": {"2": searches.align_axes},
     }
     for name, search in GENERAL.items():
-        found[name] = {f"{n}": (lambda a, b, n=n, search=search: search(a, b, n, SEED)) for n in BUDGETS}
+        found[name] = {f"{n}": _settled(search, n, SEED) for n in BUDGETS}
     return found
+
+
+def _settled(search: Callable[..., Overlap], *settings: int) -> Callable[[Prepared, Prepared], Overlap]:
+    """A search that takes two shapes, with settings after them."""
+    return lambda a, b: search(a, b, *settings)
 
 
 def timed(search: Callable[[Prepared, Prepared], Overlap], masks: list[Any]) -> tuple[np.ndarray, float, float]:

@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from rdkit import Chem, RDLogger
-from rdkit.Chem import AllChem, rdMolAlign, rdShapeAlign
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdMolAlign, rdShapeAlign, rdShapeHelpers
 from rdkit.Geometry import Point3D
 from scipy.spatial.transform import Rotation
 
@@ -119,7 +119,7 @@ def crippen(a: Mover, b: Mover) -> tuple[Floats, float]:
     """RDKit's Open3DAlign with Crippen's contributions, which ESPsim aligns with; reports one minus a distance."""
     probe = Chem.Mol(b.mol)
     rdMolAlign.GetCrippenO3A(probe, a.mol).Align()
-    return probe.GetConformer().GetPositions(), 1 - AllChem.ShapeTanimotoDist(a.mol, probe)
+    return probe.GetConformer().GetPositions(), 1 - rdShapeHelpers.ShapeTanimotoDist(a.mol, probe)
 
 
 def shepherd(a: Mover, b: Mover) -> tuple[Floats, float]:
@@ -244,8 +244,8 @@ def from_smiles(path: Path, count: int) -> list[Any]:
     mols = []
     for smiles in lines[-count:]:
         mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
-        if AllChem.EmbedMolecule(mol, randomSeed=SEED) == 0:
-            AllChem.MMFFOptimizeMolecule(mol)
+        if rdDistGeom.EmbedMolecule(mol, randomSeed=SEED) == 0:
+            rdForceFieldHelpers.MMFFOptimizeMolecule(mol)
             mols.append(Chem.RemoveHs(mol))
     return mols
 
