@@ -12,21 +12,25 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from metricvae.inference import Predictor, evaluate
+from metricvae.inference.evaluate import Answers, answer
 from metricvae.inference.partners import fit_scores, rank_partners, refit
 from metricvae.inference.quality import complete
 from metricvae.objects.halves import Cut
+from metricvae.objects.silhouettes import Mask
 from metricvae.pairs import DataSet, read_dataset
 from metricvae.pairs.halving import shape_of
 from metricvae.pairs.labelling import HalvesPlan, label
-from metricvae.pairs.ranking import best_threshold
+from metricvae.pairs.ranking import auc, best_threshold
 
 SEED = 314_159
 PAIRS = 50_000
@@ -77,6 +81,32 @@ def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]
     }
 
 
+def by_outlines(data: DataSet, answers: Answers) -> dict[str, dict[str, float]]:
+    """Accuracy and AUC of hard mismatches by outlines, holes counted, of the half of a pair that has more of them."""
+    rows, said = answers.rows, answers.predictions
+    ends = np.stack([data.first[rows], data.second[rows]])
+    halves, place = np.unique(ends, return_inverse=True)
+    count = np.array([outlines(data.mask(int(half))) for half in halves])[place.reshape(2, -1)].max(0)
+    match, hard = answers.value == 1, np.asarray(data.grade)[rows] == "hard"
+    found = {}
+    for name, least, most in (("one", 1, 1), ("two or three", 2, 3), ("four or more", 4, math.inf)):
+        here = (count >= least) & (count <= most)
+        if said.match is None or not (here & match).any() or not (here & hard).any():
+            continue
+        found[name] = {
+            "matches": int((here & match).sum()),
+            "accuracy_percent": 50 * float(said.match[here & match].mean() + (~said.match[here & hard]).mean()),
+            "auc": auc(said.value[here & (match | hard)], match[here & (match | hard)]),
+        }
+    return found
+
+
+def outlines(mask: Mask) -> int:
+    """Parts of a shape, corners being contact, and holes in it."""
+    parts = ndimage.label(mask, structure=np.ones((3, 3)))[1]
+    return int(parts + ndimage.label(np.pad(mask, 1) == 0)[1] - 1)
+
+
 def fitted(data: DataSet, pairs: int) -> dict[str, Any]:
     """What the exact fit of the edges reaches as a classifier; its threshold is chosen on as many training pairs."""
     rows = [data.rows(split)[:pairs] for split in ("train", "test")]
@@ -111,6 +141,7 @@ def main() -> None:
     for name, plan in plans.items():
         data = made(options.work, name.replace(" ", "-"), plan)
         report[name] = dataclasses.asdict(evaluate(predictor, data)) | {"baselines": data.card["baselines"]}
+        report[f"{name}, hard, by outlines"] = by_outlines(data, answer(predictor, data, "test"))
         report[f"{name}, edges fitted"] = fitted(data, options.fits)
         report[f"{name}, partner in a library"] = found(predictor, data, options.queries if "wound" in name else 0)
         print(name, "done", file=sys.stderr)
