@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import random
 import signal
 import subprocess
@@ -29,7 +30,7 @@ from metricvae.model.logs import LOG, Progress, read_log
 from metricvae.model.losses import deformation_loss
 from metricvae.model.metrics import InverseCosine
 from metricvae.model.optimisers import LOSSES, LossWeights, TrainingDiverged
-from metricvae.model.precision import autocast, multiplies_bfloat16
+from metricvae.model.precision import autocast, multiplies_bfloat16, trim_heap
 from metricvae.model.settings import TrainingConfig, rate_factor, seconds_left
 from metricvae.model.training import batch_of_step, enlarged, train, training_step, validation_r2, varied
 from model_problem import (
@@ -355,6 +356,18 @@ def test_another_seed_is_another_training(tmp_path: Path) -> None:
     for seed in (1, 2):
         train_polar(tmp_path / str(seed), steps=2, seed=seed)
     assert (tmp_path / "1" / WEIGHTS).read_bytes() != (tmp_path / "2" / WEIGHTS).read_bytes()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_trimming_gives_back_what_a_heap_in_pieces_has_free() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    pieces = [bytearray(30_000) for _ in range(4_000)]
+    del pieces[:-1]  # the last one holds the end of the heap
+    before = resident()
+    trim_heap()
+    assert before - resident() > 60_000_000
 
 
 def test_reduced_precision_is_used_where_asked_for() -> None:

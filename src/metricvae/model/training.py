@@ -32,7 +32,7 @@ from metricvae.model.features import Features, OnPrepare, features_for, move_ran
 from metricvae.model.logs import Progress, TrainingLog
 from metricvae.model.losses import deformation_loss, latent_loss, metric_loss, reconstruction_loss
 from metricvae.model.optimisers import LOSSES, Optimisers, TrainingDiverged, require_finite
-from metricvae.model.precision import autocast, threads_of
+from metricvae.model.precision import autocast, threads_of, trim_heap
 from metricvae.model.settings import StopReason, TrainingConfig, rate_factor, seconds_left, stop_reason
 from metricvae.model.state import TrainingState, update_average
 
@@ -56,6 +56,10 @@ class TrainResult:
     validation_r2: float
     seconds: float
     stopped: StopReason
+
+
+TRIM_EVERY = 100
+"""Steps after which the heap is trimmed."""
 
 
 def training_losses(
@@ -267,6 +271,8 @@ def _loop(
             window.clear()
         if evaluated:
             state.save(folder)
+        if state.step % TRIM_EVERY == 0:
+            trim_heap()
 
 
 def _finish(state: TrainingState, config: TrainingConfig, data_validation: PairData, folder: Path) -> TrainResult:
