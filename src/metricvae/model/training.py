@@ -103,9 +103,9 @@ def batch_of_step(
     x, x_moved = features.pairs_of(objects, anchors, generator)
     value, size = torch.from_numpy(data.values[pairs]), torch.from_numpy(data.sizes[objects])
     anchors, first, second, value, size = (part.to(x.device) for part in (anchors, first, second, value, size))
-    if data.otherwise is None:
-        return Batch(x, x_moved, anchors, first, second, value, size)
-    first, second, value, listed = completed(first, second, value, len(objects), data.otherwise)
+    listed = None
+    if data.otherwise is not None:
+        first, second, value, listed = completed(first, second, value, len(objects), data.otherwise)
     return Batch(x, x_moved, anchors, first, second, value, size, listed)
 
 
