@@ -29,7 +29,7 @@ from metricvae.model.features import move_randomly
 from metricvae.model.logs import LOG, Progress, read_log
 from metricvae.model.losses import deformation_loss
 from metricvae.model.metrics import InverseCosine
-from metricvae.model.optimisers import LOSSES, LossWeights, TrainingDiverged
+from metricvae.model.optimisers import LOSSES, LossWeights, Muon, TrainingDiverged
 from metricvae.model.precision import autocast, multiplies_bfloat16, trim_heap
 from metricvae.model.settings import TrainingConfig, rate_factor, seconds_left
 from metricvae.model.training import batch_of_step, enlarged, train, training_step, validation_r2, varied
@@ -268,6 +268,32 @@ def test_two_optimisers_move_the_decoder_by_equation_1_alone() -> None:
 def test_two_optimisers_are_one_where_one_equation_is_silent(rates: tuple[float, float], weights: LossWeights) -> None:
     two, one = after_steps("two", rates, weights), after_steps("one", (1e-3, 0.0), weights)
     assert all(torch.equal(a, b) for a, b in zip(two.parameters(), one.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("natively", "off"), [(True, 0.0), (False, 1e-3)])
+def test_muon_is_that_of_pytorch_and_in_float32_close_to_it(
+    monkeypatch: pytest.MonkeyPatch, natively: bool, off: float
+) -> None:
+    monkeypatch.setattr("metricvae.model.optimisers.multiplies_bfloat16", lambda device: natively)
+    chance = torch.Generator().manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(shape, generator=chance)) for shape in ((30, 70), (70, 30))]
+    theirs = [torch.nn.Parameter(parameter.detach().clone()) for parameter in ours]
+    muon = Muon(ours)
+    other = torch.optim.Muon(theirs, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    for optimiser in (muon, other):
+        optimiser.param_groups[0]["lr"] = 0.02
+    for _ in range(4):
+        for one, same in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(one.shape, generator=chance)
+            same.grad = one.grad.clone()
+        before = [parameter.detach().clone() for parameter in ours]
+        muon.step()
+        other.step()
+        for one, same, was in zip(ours, theirs, before, strict=True):
+            assert (one - same).abs().max() <= off
+            values = torch.linalg.svdvals((one - was).detach()) / (0.02 * 0.2 * max(one.shape) ** 0.5)
+            assert values.min() > 0.2
+            assert values.max() < 1.4
 
 
 def test_muon_moves_matrices_alike_in_all_directions_and_leaves_the_rest_to_adam() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from metricvae.errors import InputError
 from metricvae.model.autoencoder import MagicAutoencoder
 from metricvae.model.batches import LossTerms
 from metricvae.model.polar import Direct
+from metricvae.model.precision import multiplies_bfloat16
 
 OptimiserKind = Literal["one", "two", "muon"]
 
@@ -138,12 +139,50 @@ class Optimisers:
         return [member.optimiser for member in itertools.chain(*self.members)]
 
 
+class Muon(torch.optim.Muon):
+    """PyTorch's Muon, in float32 where the machine does not multiply bfloat16 natively.
+
+    PyTorch's makes momentum orthogonal in bfloat16 on all machines; on a processor that only imitates it, a step of the
+    larger presets takes seconds that way. Without weight decay; rates are in Adam's unit.
+    """
+
+    def __init__(self, matrices: Iterable[Tensor]) -> None:
+        super().__init__(matrices, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for matrix in group["params"]:
+                if matrix.grad is None:
+                    continue
+                memory = self.state[matrix]
+                if not memory:
+                    memory["momentum_buffer"] = torch.zeros_like(matrix.grad)
+                momentum = memory["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
+                ahead = matrix.grad.lerp(momentum, group["momentum"])
+                if multiplies_bfloat16(matrix.device):
+                    ahead = ahead.bfloat16()
+                moved = orthogonal(ahead, group["ns_coefficients"], group["ns_steps"])
+                matrix.add_(moved, alpha=-group["lr"] * 0.2 * math.sqrt(max(matrix.shape)))
+
+
+def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+    """About U V^T of a matrix U S V^T, in its own type: steps of Newton and Schulz, (a + b X X^T + c (X X^T)^2) X."""
+    a, b, c = coefficients
+    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x = x / x.norm().clamp(min=1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
+
+
 def adam_and_muon(model: nn.Module) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
     """Muon for the matrices of a network, Adam for everything else."""
     layers = [m for m in model.modules() if isinstance(m, nn.Linear) and not isinstance(m, Direct)]
     matrices = {id(layer.weight): layer.weight for layer in layers}
     others = [parameter for parameter in model.parameters() if id(parameter) not in matrices]
-    return _adam(others), torch.optim.Muon(matrices.values(), weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    return _adam(others), Muon(matrices.values())
 
 
 def remembered(optimisers: Sequence[torch.optim.Optimizer]) -> Iterator[tuple[str, Tensor]]:
