@@ -41,8 +41,8 @@ def plan(pairs: int) -> list[str]:
 
 
 STAGES = [
-    Stage(plan(FIRST), TRAINING, "halves-first", "model-first"),
-    Stage(plan(SECOND), FINER, "halves", "model"),
+    Stage({"halves-first": plan(FIRST)}, TRAINING, "model-first"),
+    Stage({"halves": plan(SECOND)}, FINER, "model"),
 ]
 
 if __name__ == "__main__":

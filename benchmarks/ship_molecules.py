@@ -38,8 +38,8 @@ def plan(pairs: int, molecules: int, seed: int) -> list[str]:
 
 
 STAGES = [
-    Stage(plan(3_000_000, 70_000, seed=1), FIRST, "zinc", "molecules-first"),
-    Stage(plan(2_400_000, 120_000, seed=2), THEN, "zinc-more", "molecules"),
+    Stage({"zinc": plan(3_000_000, 70_000, seed=1)}, FIRST, "molecules-first"),
+    Stage({"zinc-more": plan(2_400_000, 120_000, seed=2)}, THEN, "molecules"),
 ]
 
 if __name__ == "__main__":

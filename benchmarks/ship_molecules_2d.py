@@ -23,7 +23,7 @@ LATER = {
 
 if __name__ == "__main__":
     stages = [
-        Stage(STAGES[0].label, TRAINING, STAGES[0].data, "flat"),
-        Stage(SEVERAL, LATER, "several", "molecules-2d"),
+        Stage(STAGES[0].data, TRAINING, "flat"),
+        Stage({"several": SEVERAL}, LATER, "molecules-2d"),
     ]
     ship(__doc__, "molecules-2d", stages, source="--smiles")

@@ -24,4 +24,4 @@ ALIGNER = ["--aligning.steps", "4000", "--aligning.threads", "1"]
 PLAN = ["overlap", "--objects", "mixed", "--pairs", str(PAIRS), "--partners", str(PARTNERS), "--seed", str(SEED)]
 
 if __name__ == "__main__":
-    ship(__doc__, "overlap", [Stage(PLAN, TRAINING, "mixed", "overlap")], aligner=ALIGNER)
+    ship(__doc__, "overlap", [Stage({"mixed": PLAN}, TRAINING, "overlap")], aligner=ALIGNER)

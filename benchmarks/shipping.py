@@ -17,17 +17,16 @@ from metricvae.model.checkpoints import CONFIG, SHIPPED, WEIGHTS, load_model
 
 @dataclass(frozen=True)
 class Stage:
-    """A data set, and a training on it.
+    """Data sets, and a training on all of them.
 
     Attributes:
-        label: arguments of `metricvae label`, but for the folder.
+        data: folders in the work folder, and of each the arguments of `metricvae label`, but for the folder.
         training: what differs from the preset.
-        data, model: folders in the work folder.
+        model: folder in the work folder.
     """
 
-    label: Sequence[str]
+    data: Mapping[str, Sequence[str]]
     training: Mapping[str, float]
-    data: str
     model: str
 
 
@@ -57,14 +56,15 @@ def ship(
     objects = [] if source is None else ["--objects", str(options.source)]
     start: list[str] = []
     for stage in stages:
-        pairs, made = options.work / stage.data, options.work / stage.model
+        made, pairs = options.work / stage.model, [str(options.work / folder) for folder in stage.data]
         changes = [word for field, value in stage.training.items() for word in (f"--training.{field}", str(value))]
-        _run(["label", *stage.label, *objects, "--out", str(pairs)])
-        train = ["train", str(pairs), "--preset", name, "--device", options.device, "--out", str(made)]
+        for folder, plan in zip(pairs, stage.data.values(), strict=True):
+            _run(["label", *plan, *objects, "--out", folder])
+        train = ["train", *pairs, "--preset", name, "--device", options.device, "--out", str(made)]
         _run([*train, *start, *changes])
         start = ["--start", str(made)]
     if aligner:
-        _run(["train", str(pairs), "--aligner", str(made), "--device", options.device, *aligner])
+        _run(["train", *pairs, "--aligner", str(made), "--device", options.device, *aligner])
     target = SHIPPED / name
     target.mkdir(parents=True, exist_ok=True)
     for file in (CONFIG, WEIGHTS, REFERENCE, ALIGNER, BANK, "README.md"):

@@ -36,7 +36,7 @@ from metricvae.objects.halves import cut
 from metricvae.objects.images import encode_png, read_image
 from metricvae.objects.silhouettes import as_mask
 from metricvae.overlap import Pose, move_mask
-from metricvae.pairs import LabelPlan
+from metricvae.pairs import LabelPlan, read_dataset
 
 
 def process(*arguments: str | Path, **options: Any) -> Outcome:
@@ -439,6 +439,14 @@ def test_label_halves_says_what_it_made(command, tmp_path):
         f"80 labelled pairs; next: metricvae train {tmp_path / 'data'}"
         in command(*arguments, "--out", tmp_path / "data").out
     )
+
+
+def test_training_takes_several_data_sets(command, dataset_folder, tmp_path):
+    said = command("train", dataset_folder, dataset_folder, "--out", tmp_path / "model", *TRAINING, "--json")
+    pairs = len(read_dataset(dataset_folder).rows("train"))
+    assert said.document["pairs"] == 2 * pairs
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert f"{2 * pairs} training pairs of `mixed` shapes, seed 3 and of `mixed` shapes, seed 3; labels" in card
 
 
 def test_training_starts_from_a_model(command, trained, dataset_folder, tmp_path):

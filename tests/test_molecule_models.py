@@ -37,7 +37,7 @@ from metricvae.objects.molecules import Molecule, conform, density, draw, read, 
 from metricvae.objects.molecules.conformers import flat
 from metricvae.overlap.spatial import overlap_volume, overlay, prepare
 from metricvae.overlap.spatial.bodies import exponents
-from metricvae.pairs import DataSet, read_dataset
+from metricvae.pairs import DataSet, merged, read_dataset
 from metricvae.pairs import dataset as dataset_module
 from metricvae.pairs.dataset import read_molecules
 from metricvae.pairs.labelling import label
@@ -281,6 +281,17 @@ def test_molecules_are_read_a_few_at_a_time(
     whole = data.object(0)
     for row, one in enumerate(arrays, 20):
         assert np.array_equal(padded([one, whole])[0], data.object(row))
+
+
+def test_molecules_of_several_data_sets_have_room_for_the_largest(data: DataSet) -> None:
+    atoms = len(data.object(0))
+    wide = padded([*(data.object(row) for row in range(len(data.ids))), np.zeros((atoms + 3, 9 + atoms), np.float32)])
+    other = replace(data, packed=packed_molecules(wide[:-1]))
+    for parts in ((data, other), (other, data)):
+        both = merged(parts)
+        for row in range(0, len(data.ids), 31):
+            assert np.array_equal(both.object(row), wide[row])
+            assert np.array_equal(both.object(row + len(data.ids)), wide[row])
 
 
 def test_a_model_learns_and_answers(trained: tuple[Path, Path], data: DataSet) -> None:

@@ -31,7 +31,7 @@ from metricvae import files
 from metricvae.errors import InputError
 from metricvae.objects import SPLITS, decode_png, draw, encode_png, split_of
 from metricvae.overlap import Effort, Overlap, Pose, Prepared, overlap_area, solve
-from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
+from metricvae.pairs import DataSet, LabelPlan, label, merged, read_dataset
 from metricvae.pairs.dataset import CARD, OBJECTS, PAIRS
 from metricvae.pairs.labelling import PARTS, LabelProgress
 from metricvae.pairs.lists import read_pair_list, write_rows
@@ -180,6 +180,31 @@ def test_the_smallest_data_sets_have_objects_enough(tmp_path: Path) -> None:
     assert sum(card["counts"]["objects"].values()) > first
     data = read_dataset(tmp_path)
     assert data.ids == tuple(shape.id for shape in draw("procedural", len(data.ids), seed))
+
+
+def test_two_data_sets_are_taken_as_one(dataset: DataSet) -> None:
+    both = merged([dataset, replace(dataset, card={"task": "overlap", "plan": {"objects": "others", "seed": 5}})])
+    assert merged([dataset]) is dataset
+    assert (len(both.ids), len(both.value)) == (2 * len(dataset.ids), 2 * len(dataset.value))
+    for split in ("train", "test"):
+        rows, here = both.rows(split), dataset.rows(split)
+        assert rows.tolist() == [*here, *(here + len(dataset.value))]
+    for row in range(0, len(both.value), 97):
+        there = row % len(dataset.value)
+        assert both.value[row] == dataset.value[there]
+        for side in ("first", "second"):
+            place, one = int(getattr(both, side)[row]), int(getattr(dataset, side)[there])
+            assert place // len(dataset.ids) == row // len(dataset.value)  # each part names objects of its own
+            assert np.array_equal(both.mask(place), dataset.mask(one))
+            assert both.areas[place] == dataset.areas[one]
+    assert both.card["task"] == "overlap"
+    assert [plan["objects"] for plan in both.card["plan"]["parts"]] == ["mixed", "others"]
+    assert merged([both, dataset]).card["plan"]["parts"] == [*both.card["plan"]["parts"], dataset.card["plan"]]
+
+
+def test_data_sets_of_two_tasks_are_not_taken_as_one(dataset: DataSet, halves: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match="of the tasks overlap, halves: expected one task"):
+        merged([dataset, read_dataset(halves[0])])
 
 
 def test_the_card_says_how_values_areas_and_angles_lie(dataset: DataSet) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
@@ -16,13 +16,16 @@ from metricvae.cli.predict import calibrated
 from metricvae.errors import InputError
 from metricvae.progress import progress
 
+if TYPE_CHECKING:
+    from metricvae.pairs.dataset import DataSet
+
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.model.aligning import AligningConfig
     from metricvae.model.presets import PRESETS, preset
     from metricvae.model.settings import TrainingConfig
 
-    parser.add_argument("dataset", help="folder that `metricvae label` wrote")
+    parser.add_argument("dataset", nargs="+", help="folder that `metricvae label` wrote, or several of one task")
     parser.add_argument("--preset", default="overlap", help=f"one of {', '.join(PRESETS)}")
     parser.add_argument("--out", help="folder of the model")
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
@@ -48,7 +51,6 @@ def _train(options: Namespace) -> Fields:
     from metricvae.inference.fit import fit
     from metricvae.model.checkpoints import load_model
     from metricvae.model.presets import preset
-    from metricvae.pairs.dataset import read_dataset
 
     if (options.out is None) == (options.aligner is None):
         raise InputError("expected --out for a new model, or --aligner for one that is there, and not both")
@@ -56,8 +58,8 @@ def _train(options: Namespace) -> Fields:
         return _train_aligner(options)
     chosen, device = preset(options.preset), device_named(options.device)
     start = None if options.start is None else load_model(options.start)
-    data = read_dataset(Path(options.dataset), workers=None)
-    with progress() as step, about(options.dataset, options.out):
+    data = _data(options)
+    with progress() as step, about(*options.dataset, options.out):
         facts = fit(
             data,
             chosen.model if start is None else start.config,
@@ -70,17 +72,16 @@ def _train(options: Namespace) -> Fields:
         )
     text = (
         f"validation R^2 {facts['validation_r2']:.4f} after {facts['steps']} steps; "
-        f"next: metricvae evaluate {shlex.quote(options.out)} {shlex.quote(options.dataset)}"
+        f"next: metricvae evaluate {shlex.quote(options.out)} {shlex.quote(options.dataset[0])}"
     )
     return say(options, facts, text)
 
 
 def _train_aligner(options: Namespace) -> Fields:
     from metricvae.inference.fit import fit_aligner
-    from metricvae.pairs.dataset import read_dataset
 
-    device, data = device_named(options.device), read_dataset(Path(options.dataset), workers=None)
-    with progress() as step, about(options.dataset, options.aligner):
+    device, data = device_named(options.device), _data(options)
+    with progress() as step, about(*options.dataset, options.aligner):
         facts = fit_aligner(
             *(data, Path(options.aligner), options.aligning),
             device=device,
@@ -92,6 +93,12 @@ def _train_aligner(options: Namespace) -> Fields:
         f"next: metricvae align {shlex.quote(options.aligner)} A.png B.png"
     )
     return say(options, facts, text)
+
+
+def _data(options: Namespace) -> DataSet:
+    from metricvae.pairs.dataset import merged, read_dataset
+
+    return merged([read_dataset(Path(folder), workers=None) for folder in options.dataset])
 
 
 def _reached(now: Any) -> str:
@@ -141,8 +148,8 @@ def _lines(document: Fields, prefix: str = "") -> Iterator[str]:
 TRAIN = Verb(
     "train a model on a data set; resumes by itself",
     (
-        "DATASET --out MODEL [--preset NAME] [--start MODEL] [--training.FIELD VALUE ...]",
-        "DATASET --aligner MODEL [--aligning.FIELD VALUE ...]",
+        "DATASET... --out MODEL [--preset NAME] [--start MODEL] [--training.FIELD VALUE ...]",
+        "DATASET... --aligner MODEL [--aligning.FIELD VALUE ...]",
     ),
     _train_options,
     _train,

@@ -21,7 +21,7 @@ tags: [metric-learning, variational-autoencoder, shape]
 
 | | |
 | --- | --- |
-| data | {pairs} training pairs of `{objects}` shapes, seed {seed}; {labels} |
+| data | {pairs} training pairs of {objects}; {labels} |
 | network | {encoder} encoder, {decoder} decoder, {latent} latent dimensions, head {head}, {numbers} weights |
 | training | {training} |
 | validation R^2 | {r2:.4f} (used for early stopping; see the project's benchmarks for unseen shapes) |
@@ -96,8 +96,7 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         answers=_intervals(calibration, words["unit"]) if config.head.absolute else _verdicts(calibration),
         task=facts["task"],
         pairs=facts["pairs"],
-        objects=facts["data"]["objects"],
-        seed=facts["data"]["seed"],
+        objects=_objects(facts["data"]),
         encoder=config.encoder,
         decoder=config.decoder,
         latent=config.latent,
@@ -119,6 +118,12 @@ def _verdicts(calibration: Mapping[str, Any]) -> str:
     border = f"probability at least {matching.threshold:.3f}, chosen on validation pairs"
     ruled_out = f"an answer less likely than {1 - matching.doubt:.2f} is ruled out"
     return f"| a match | {border} |\n| answers | {matching.level:.0%}, split conformal: {ruled_out} |"
+
+
+def _objects(plan: Mapping[str, Any]) -> str:
+    """What objects a data set, or several as one, has."""
+    plans = plan.get("parts", [plan])
+    return " and of ".join(f"`{one['objects']}` shapes, seed {one['seed']}" for one in plans)
 
 
 def _history(facts: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Labelled pairs: how they are drawn, labelled on all cores, stored and read."""
 
-from metricvae.pairs.dataset import DataSet, read_dataset
+from metricvae.pairs.dataset import DataSet, merged, read_dataset
 from metricvae.pairs.labelling import LabelPlan, label
 
-__all__ = ["DataSet", "LabelPlan", "label", "read_dataset"]
+__all__ = ["DataSet", "LabelPlan", "label", "merged", "read_dataset"]

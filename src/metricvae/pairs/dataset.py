@@ -6,7 +6,8 @@ dx, dy, split), `card.json` (task, plan, versions, counts, SHA-256 of each file)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,49 @@ class DataSet:
         if not len(found):
             raise InputError(f"the data set has no {split} pairs: label more pairs, or choose another split")
         return found
+
+
+def merged(parts: Sequence[DataSet]) -> DataSet:
+    """Several data sets of one task as one: their pairs one after the other, objects of the same name kept apart.
+
+    The card holds the task, what pairs that are not listed are worth, and the plans, as `parts` of one plan.
+
+    Raises:
+        InputError: of different tasks or forms, or some say what other pairs are worth and others do not.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    kinds = {(part.card["task"], part.form, part.card.get("otherwise")) for part in parts}
+    if len(kinds) > 1:
+        tasks = ", ".join(str(part.card["task"]) for part in parts)
+        raise InputError(f"the data sets are of the tasks {tasks}: expected one task, and pairs labelled alike")
+    task, form, otherwise = kinds.pop()
+    start = np.cumsum([0, *(len(part.ids) for part in parts)])
+    grades = [part.grade for part in parts if part.grade is not None]
+    plans = [plan for part in parts for plan in part.card["plan"].get("parts", [part.card["plan"]])]
+    return DataSet(
+        ids=tuple(itertools.chain.from_iterable(part.ids for part in parts)),
+        families=tuple(itertools.chain.from_iterable(part.families for part in parts)),
+        packed=_together([part.packed for part in parts], form),
+        areas=np.concatenate([part.areas for part in parts]),
+        first=np.concatenate([part.first + before for part, before in zip(parts, start, strict=False)]),
+        second=np.concatenate([part.second + before for part, before in zip(parts, start, strict=False)]),
+        value=np.concatenate([part.value for part in parts]),
+        pose=np.concatenate([part.pose for part in parts]),
+        split=np.concatenate([part.split for part in parts]),
+        card={"task": task, "plan": {"parts": plans}} | ({} if otherwise is None else {"otherwise": otherwise}),
+        grade=np.concatenate(grades) if len(grades) == len(parts) else None,
+        form=form,
+    )
+
+
+def _together(parts: Sequence[npt.NDArray[np.uint8]], form: Form) -> npt.NDArray[np.uint8]:
+    """Rows of several arrays of packed objects; those of molecules are as wide as the largest needs."""
+    if len({part.shape[1] for part in parts}) == 1:
+        return np.concatenate(parts)
+    if form != "molecules":
+        raise InputError("the data sets are of different canvases: label them alike")
+    return packed_molecules(padded([one for part in parts for one in unpacked_molecules(part)]))
 
 
 def unpacked(bits: npt.NDArray[np.uint8]) -> Mask:
