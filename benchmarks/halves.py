@@ -23,6 +23,7 @@ from scipy import ndimage
 
 from metricvae.inference import Predictor, evaluate
 from metricvae.inference.evaluate import Answers, answer
+from metricvae.inference.match_figures import MatchEvaluation, measure_matches
 from metricvae.inference.partners import fit_scores, rank_partners, refit
 from metricvae.inference.quality import complete
 from metricvae.objects.halves import Cut
@@ -79,6 +80,10 @@ def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]
         "made_iou": float(np.mean([one.iou for one in made])),
         "made_called_matches_percent": 100 * float(np.mean([one.probability >= 0.5 for one in made])),
     }
+
+
+def figures(data: DataSet, answers: Answers) -> MatchEvaluation:
+    return measure_matches(answers.predictions, answers.value == 1, np.asarray(data.grade)[answers.rows])
 
 
 def by_outlines(data: DataSet, answers: Answers) -> dict[str, dict[str, float]]:
@@ -140,8 +145,9 @@ def main() -> None:
     report: dict[str, Any] = {}
     for name, plan in plans.items():
         data = made(options.work, name.replace(" ", "-"), plan)
-        report[name] = dataclasses.asdict(evaluate(predictor, data)) | {"baselines": data.card["baselines"]}
-        report[f"{name}, hard, by outlines"] = by_outlines(data, answer(predictor, data, "test"))
+        answers = answer(predictor, data, "test")
+        report[name] = dataclasses.asdict(figures(data, answers)) | {"baselines": data.card["baselines"]}
+        report[f"{name}, hard, by outlines"] = by_outlines(data, answers)
         report[f"{name}, edges fitted"] = fitted(data, options.fits)
         report[f"{name}, partner in a library"] = found(predictor, data, options.queries if "wound" in name else 0)
         print(name, "done", file=sys.stderr)

@@ -43,8 +43,12 @@ class Fading:
         return x * (1 - 0.2 * ((self.calls - 1) % self.copies + 1))
 
 
+ENCODER = build(model_config()).encoder
+"""Its features are the pixels."""
+
+
 def kept_dots(copies: int) -> KeptFeatures:
-    return KeptFeatures(dots(), as_it_is, Fading(copies), CPU, copies=copies, seed=0)
+    return KeptFeatures(dots(), ENCODER, Fading(copies), CPU, copies=copies, seed=0)
 
 
 def object_and_pose(x: torch.Tensor) -> tuple[list[int], list[int]]:
@@ -70,10 +74,10 @@ def test_where_all_other_pairs_are_known_a_batch_has_them_all() -> None:
 @pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
 def test_kept_features_are_the_live_ones_to_a_255th(config: ModelConfig) -> None:
     data = rectangles(30, 60, seed=0) if config.encoder == "flat" else turned_rectangles(30, 4, seed=0)
-    prepare, objects = build(config).encoder.prepare, np.unique(data.first)
+    encoder, objects = build(config).encoder, np.unique(data.first)
     anchors = torch.tensor([0, 2, 5])
-    kept = KeptFeatures(data, prepare, stand_still, CPU, copies=1, seed=0)
-    live = LiveFeatures(data, prepare, stand_still, CPU)
+    kept = KeptFeatures(data, encoder, stand_still, CPU, copies=1, seed=0)
+    live = LiveFeatures(data, encoder.prepare, stand_still, CPU)
     for mine, exact in zip(
         kept.pairs_of(objects, anchors, generator_of(1)), live.pairs_of(objects, anchors, generator_of(1)), strict=True
     ):
@@ -110,7 +114,7 @@ def test_live_copies_are_moved_when_they_are_asked_for() -> None:
 
 def test_only_objects_that_stand_in_a_pair_are_prepared() -> None:
     few = replace(dots(), first=np.array([7, 3]), second=np.array([3, 9]), values=np.array([1, 2], np.float32))
-    kept = KeptFeatures(few, as_it_is, Fading(1), CPU, copies=1, seed=0)
+    kept = KeptFeatures(few, ENCODER, Fading(1), CPU, copies=1, seed=0)
     assert len(kept.kept) == 3
     assert object_and_pose(kept.pairs_of(np.array([3, 7, 9]), torch.tensor([1]), generator_of(0))[0])[0] == [3, 7, 9]
 
@@ -118,7 +122,8 @@ def test_only_objects_that_stand_in_a_pair_are_prepared() -> None:
 def test_copies_are_a_function_of_the_seed() -> None:
     data = turned_rectangles(20, 3, seed=0)
     one, same, other = (
-        KeptFeatures(data, polar_pictures, move_randomly, CPU, copies=2, seed=seed).kept for seed in (4, 4, 5)
+        KeptFeatures(data, build(polar_config()).encoder, move_randomly, CPU, copies=2, seed=seed).kept
+        for seed in (4, 4, 5)
     )
     assert torch.equal(one, same)
     assert torch.equal(one[:, 0], other[:, 0])
@@ -145,7 +150,7 @@ def test_chance_of_the_copies_is_not_that_of_any_step() -> None:
         seeds.add(generator.initial_seed())
         return x
 
-    KeptFeatures(dots(), as_it_is, spy, CPU, copies=2, seed=3)
+    KeptFeatures(dots(), ENCODER, spy, CPU, copies=2, seed=3)
     assert len(seeds) == 1
     assert seeds.isdisjoint(generator_of(3, step).initial_seed() for step in range(1000))
 

@@ -29,9 +29,12 @@ class Encoder(Protocol):
         """(m, 1, H, W) objects -> (m, ...) features. Holds no weights, so it is done once an object and may be kept."""
         ...
 
-    @property
-    def kept_as(self) -> torch.dtype:
-        """How features are kept in memory: bytes for such as lie in [0, 1], or a floating-point type."""
+    def packed(self, features: Tensor) -> Tensor:
+        """Features as a training keeps them in memory, (m, ...): shorter, and hardly less exact."""
+        ...
+
+    def unpacked(self, kept: Tensor) -> Tensor:
+        """The inverse of `packed`, float32."""
         ...
 
     def pictures(self, features: Tensor) -> Tensor:

@@ -79,8 +79,6 @@ class MoleculeEncoder(nn.Module):
     """What is the same whether a network reads where atoms lie or how they are linked: features are molecules on axes
     of their own, (m, A, 4 or more)."""
 
-    kept_as = torch.float32
-
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Molecules of like size are computed together, so that little of it is for atoms that are not there."""
         order = (features[..., 3] > 0).sum(1).argsort(stable=True)
@@ -92,6 +90,14 @@ class MoleculeEncoder(nn.Module):
     @abstractmethod
     def encoded(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` of molecules of like size."""
+
+    def packed(self, features: Tensor) -> Tensor:
+        """As they are."""
+        return features
+
+    def unpacked(self, kept: Tensor) -> Tensor:
+        """As they are."""
+        return kept
 
     def pictures(self, features: Tensor) -> Tensor:
         """Density maps on the molecules' own axes, (m, 1, SIDE, SIDE, SIDE)."""

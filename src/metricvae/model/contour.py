@@ -3,7 +3,8 @@
 A shape is read as points along its outline. At each, the outline to both sides is described in the frame of its
 tangent, which no motion changes; circular convolutions along the loops see more of it, and pooling forgets where a loop
 begins. What lies across a gap or a hole is on another loop, where no convolution comes: a shape context (Belongie,
-Malik & Puzicha 2002) counts the points of all loops about each point, in the same frame.
+Malik & Puzicha 2002) counts the points of all loops about each point, in the same frame. Between two stages of
+convolutions each point also says a few numbers, and hears, cell by cell of such a grid, what the others say.
 
 The piece that fits into an edge has the same edge, seen from the other side. In the tangent's frame that is the same
 description with its two sides exchanged and all signs turned, so one network gives two codes: of the edge as it is, and
@@ -37,13 +38,14 @@ from metricvae.model.polar import (
     ring_weights,
     start_small,
 )
+from metricvae.model.precision import from_bytes, in_bytes
 from metricvae.overlap.outlines import spaced_outlines
 
-POINTS, SPACING = 192, 5.0
-"""Points along the outline, at most, and pixels between them."""
+POINTS, SPACING = 384, 2.5
+"""Points along the outline, at most, and pixels between them. The network works on every second of them, the nodes."""
 
 STAGES = 3
-"""The points are halved between two stages, so loops have a multiple of 4."""
+"""The nodes are halved between two stages, so loops have a multiple of 8 points."""
 
 HIDDEN = 512
 """Neurons of the fully connected layers."""
@@ -51,17 +53,20 @@ HIDDEN = 512
 OUTLINES_A_THREAD = 16
 """Outlines that are worth a thread."""
 
-OFFSETS = (1, 2, 3, 4, 6, 8, 11)
-"""Neighbours to both sides that describe a point's surroundings, in points."""
+OFFSETS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 22)
+"""Neighbours to both sides that describe a node's surroundings, in points."""
 
-RADII = (6.0, 12.0, 20.0, 32.0, 50.0, 80.0)
-"""Outer radii of the rings of a shape context, in pixels."""
+RADII, DIRECTIONS = (6.0, 12.0, 20.0, 32.0, 50.0, 80.0), 16
+"""Outer radii in pixels of the rings of a shape context, and sectors of each."""
 
-DIRECTIONS = 16
-"""Sectors of each ring, an even number."""
+VIEWS = ((15.0, 27.0, 42.0, 62.0, 90.0), (30.0, 54.0, 84.0, 124.0, 180.0))
+"""Outer radii of the rings that points look through before each stage but the first."""
 
-CELLS = 2 * len(RADII) * DIRECTIONS
-"""Numbers of a shape context: points that run against the one in the middle are counted by themselves."""
+VIEW_DIRECTIONS = 8
+"""Sectors of each of those."""
+
+SPOKEN = 4
+"""Numbers that a point says to those that see it."""
 
 
 def outline_points(x: Tensor) -> Tensor:
@@ -78,7 +83,7 @@ def outline_points(x: Tensor) -> Tensor:
 
 
 def _spaced(masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    return spaced_outlines(masks, SPACING, 1 << (STAGES - 1), POINTS)
+    return spaced_outlines(masks, SPACING, 1 << STAGES, POINTS)
 
 
 @dataclass(frozen=True)
@@ -120,16 +125,20 @@ class Outlines:
         return Outlines(self.place[::2], self.start[::2] // 2, self.length[::2] // 2, self.slot[::2] // 2)
 
 
-def surroundings(outlines: Outlines) -> Tensor:
-    """(n, 4 * offsets): neighbours ahead and behind in each point's frame, near ones as large as far.
+def surroundings(outlines: Outlines, nodes: Outlines) -> Tensor:
+    """(n, 4 * offsets): neighbours ahead and behind in each node's frame, near ones as large as far.
 
     Frame: along the tangent, and across it. Ordered (offset, side, axis), the side ahead first.
+
+    Args:
+        outlines: all points.
+        nodes: every second of them, n.
     """
-    place, tangent = outlines.place, outlines.tangent()
-    found = []
+    tangent, found = nodes.tangent(), []
     for offset in OFFSETS:
         for step in (offset, -offset):
-            away = (place.index_select(0, outlines.neighbours(step)) - place) / (offset * SPACING)
+            there = outlines.place.index_select(0, outlines.neighbours(step)[::2])
+            away = (there - nodes.place) / (offset * SPACING)
             along = (away * tangent).sum(-1)
             aside = away[:, 1] * tangent[:, 0] - away[:, 0] * tangent[:, 1]
             found += [along, aside]
@@ -141,46 +150,79 @@ def seen_from_outside(described: Tensor) -> Tensor:
     return -described.unflatten(-1, (-1, 2, 2)).flip(-2).flatten(-3)
 
 
-@torch.no_grad()
-def shape_context(outlines: Outlines, room: int) -> Tensor:
-    """(n, CELLS): square roots of how many points of the same object lie in each cell of a log-polar grid.
+@dataclass(frozen=True)
+class Views:
+    """What each of n points sees of its object: a log-polar grid in the point's frame, its first sector ahead.
 
-    The grid is laid in each point's frame, its first sector about the tangent. Ordered (against or along, ring,
-    sector): points whose loop runs against the tangent of the one in the middle come first.
+    Cells are ordered (against or along, ring, sector): points whose loop runs against the tangent of the one in the
+    middle come first. Views hold no gradients.
 
-    Args:
-        outlines: n points of all objects.
-        room: rows that each object has among the slots.
+    Attributes:
+        rings: outer radii in pixels.
+        sectors: of each ring, an even number.
+        points: n.
+        centre, other: (k,) rows of the two points of each view.
+        cell: (k,) the cell of the one in the middle that the other lies in.
     """
-    x, y = outlines.place.T.contiguous()
-    here = torch.arange(len(x), device=x.device)
-    of_object = outlines.slot // room
-    count = torch.bincount(of_object)
-    own = count[of_object]
-    first = (count.cumsum(0) - count)[of_object] - (own.cumsum(0) - own)
-    centre = torch.repeat_interleave(here, own)
-    other = torch.arange(len(centre), device=x.device) + torch.repeat_interleave(first, own)
-    right, down = _from_to(x, centre, other), _from_to(y, centre, other)
-    ring = torch.bucketize(right * right + down * down, x.new_tensor(RADII).square())
-    near = ((ring < len(RADII)) & (centre != other)).nonzero().squeeze(1)
-    centre, other, right, down, ring = (part.index_select(0, near) for part in (centre, other, right, down, ring))
-    ahead, across = outlines.tangent().T.contiguous()
-    ahead_here, across_here = ahead.index_select(0, centre), across.index_select(0, centre)
-    along, aside = right * ahead_here + down * across_here, down * ahead_here - right * across_here
-    sector = (torch.atan2(aside, along) * (DIRECTIONS / (2 * torch.pi)) + 0.5).floor().long() % DIRECTIONS
-    likewise = ahead.index_select(0, other) * ahead_here + across.index_select(0, other) * across_here > 0
-    cell = ((centre * 2 + likewise.long()) * len(RADII) + ring) * DIRECTIONS + sector
-    counted = torch.bincount(cell, minlength=len(x) * CELLS)
-    return counted.view(len(x), CELLS).to(x.dtype).sqrt()
+
+    rings: tuple[float, ...]
+    sectors: int
+    points: int
+    centre: Tensor
+    other: Tensor
+    cell: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, outlines: Outlines, room: int, rings: tuple[float, ...], sectors: int) -> Views:
+        """Args: n points of all objects, and the rows that each object has among their slots."""
+        x, y = outlines.place.T.contiguous()
+        here = torch.arange(len(x), device=x.device)
+        of_object = outlines.slot // room
+        count = torch.bincount(of_object)
+        own = count[of_object]
+        first = (count.cumsum(0) - count)[of_object] - (own.cumsum(0) - own)
+        centre = torch.repeat_interleave(here, own)
+        other = torch.arange(len(centre), device=x.device) + torch.repeat_interleave(first, own)
+        right, down = _from_to(x, centre, other), _from_to(y, centre, other)
+        ring = torch.bucketize(right * right + down * down, x.new_tensor(rings).square())
+        near = ((ring < len(rings)) & (centre != other)).nonzero().squeeze(1)
+        centre, other, right, down, ring = (part.index_select(0, near) for part in (centre, other, right, down, ring))
+        ahead, across = outlines.tangent().T.contiguous()
+        ahead_here, across_here = ahead.index_select(0, centre), across.index_select(0, centre)
+        along, aside = right * ahead_here + down * across_here, down * ahead_here - right * across_here
+        sector = (torch.atan2(aside, along) * (sectors / (2 * torch.pi)) + 0.5).floor().long() % sectors
+        likewise = ahead.index_select(0, other) * ahead_here + across.index_select(0, other) * across_here > 0
+        return cls(rings, sectors, len(x), centre, other, (likewise.long() * len(rings) + ring) * sectors + sector)
+
+    @property
+    def cells(self) -> int:
+        return _cells(self.rings, self.sectors)
+
+    def counted(self) -> Tensor:
+        """(n, cells): how many points lie in each cell of each."""
+        return torch.bincount(self._place, minlength=self.points * self.cells).view(self.points, self.cells)
+
+    def summed(self, said: Tensor) -> Tensor:
+        """(n, c) what each point says -> (n, cells, c): sums of it over the points in each cell."""
+        total = said.new_zeros(self.points * self.cells, said.shape[1])
+        return total.index_add(0, self._place, said.index_select(0, self.other)).unflatten(0, (self.points, self.cells))
+
+    def turned(self, found: Tensor) -> Tensor:
+        """(n, cells, ...) as a counterpart finds it: its loops run the other way, so grids are turned by half."""
+        return found.unflatten(1, (-1, self.sectors)).roll(self.sectors // 2, 2).flatten(1, 2)
+
+    @property
+    def _place(self) -> Tensor:
+        return self.centre * self.cells + self.cell
+
+
+def _cells(rings: Sequence[float], sectors: int) -> int:
+    return 2 * len(rings) * sectors
 
 
 def _from_to(place: Tensor, centre: Tensor, other: Tensor) -> Tensor:
     return place.index_select(0, other) - place.index_select(0, centre)
-
-
-def context_from_outside(context: Tensor) -> Tensor:
-    """The shape context as a counterpart has it, (n, CELLS): all runs the other way, so the grid is turned by half."""
-    return context.unflatten(-1, (-1, DIRECTIONS)).roll(DIRECTIONS // 2, -1).flatten(-2)
 
 
 class Along(nn.Module):
@@ -218,6 +260,35 @@ class _Beside(torch.autograd.Function):
         return own + of_ahead.index_select(0, behind) + of_behind.index_select(0, ahead), None, None
 
 
+def read_views(layer: nn.Linear, own: Tensor, of_counterpart: Tensor, views: Views) -> Tensor:
+    """(2 n, c): a layer without bias, on what is in view of n points (n, cells * k), and of their counterparts.
+
+    Counterparts find it `turned`; turning the weights instead spares copies of all views.
+    """
+    turned = views.turned(layer.weight.unflatten(1, (views.cells, -1))).flatten(1)
+    return torch.cat([layer(own), functional.linear(of_counterpart, turned)])
+
+
+class Across(nn.Module):
+    """x + f(what the points in view say), for points of all loops; f starts small.
+
+    Args:
+        channels: of x.
+        cells: of a view.
+    """
+
+    def __init__(self, channels: int, cells: int) -> None:
+        super().__init__()
+        self.say, self.hear = nn.Linear(channels, SPOKEN), nn.Linear(cells * SPOKEN, channels, bias=False)
+        start_small(self.hear)
+
+    def forward(self, x: Tensor, views: Views) -> Tensor:
+        """x: (2 n, c), n points as they are, then as their counterparts have them."""
+        said = functional.silu(self.say(x)).float()
+        own, of_counterpart = (views.summed(part).flatten(1) for part in said.chunk(2))
+        return x + read_views(self.hear, own, of_counterpart, views)
+
+
 class ContourEncoder(nn.Module):
     """Masks -> mean and log-variance of q(z | x): the edge as it is, and as its counterpart has it, half of z each.
 
@@ -230,7 +301,6 @@ class ContourEncoder(nn.Module):
     """
 
     weight: Tensor
-    kept_as = torch.float16
 
     def __init__(self, widths: Sequence[int], latent: int) -> None:
         super().__init__()
@@ -240,8 +310,11 @@ class ContourEncoder(nn.Module):
             )
         self.register_buffer("weight", ring_weights(), persistent=False)
         self.first = nn.Linear(4 * len(OFFSETS), widths[0])
-        self.context = nn.Linear(CELLS, widths[0], bias=False)
+        self.context = nn.Linear(_cells(RADII, DIRECTIONS), widths[0], bias=False)
         self.changes = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
+        self.across = nn.ModuleList(
+            Across(width, _cells(rings, VIEW_DIRECTIONS)) for width, rings in zip(widths[1:], VIEWS, strict=True)
+        )
         self.stages = nn.ModuleList(Along(width) for width in widths)
         read = 2 * widths[-1] + (1 + RING_FREQUENCIES) * RINGS + 2
         self.head = nn.Sequential(
@@ -254,6 +327,16 @@ class ContourEncoder(nn.Module):
         """(m, RINGS * SECTORS + 4 * POINTS): the polar picture, then the points of the outline."""
         return torch.cat([polar_pictures(x).flatten(1), outline_points(x).flatten(1)], dim=1)
 
+    def packed(self, features: Tensor) -> Tensor:
+        """Bytes: one for each cell of the picture, two for each number of the points."""
+        pictures, points = features.split((RINGS * SECTORS, 4 * POINTS), dim=1)
+        return torch.cat([in_bytes(pictures), points.half().view(torch.uint8)], dim=1)
+
+    def unpacked(self, kept: Tensor) -> Tensor:
+        """The inverse of `packed`."""
+        pictures, points = kept.split((RINGS * SECTORS, 8 * POINTS), dim=1)
+        return torch.cat([from_bytes(pictures), points.contiguous().view(torch.float16).float()], dim=1)
+
     def pictures(self, features: Tensor) -> Tensor:
         """The polar pictures."""
         return features[:, : RINGS * SECTORS].unflatten(1, (1, RINGS, SECTORS))
@@ -263,11 +346,14 @@ class ContourEncoder(nn.Module):
         return features[:, RINGS * SECTORS :].unflatten(1, (POINTS, 4))
 
     def mirrored(self, features: Tensor) -> Tensor:
-        """Sectors the other way round; points with right and left exchanged, and run the other way round."""
+        """Sectors the other way round; points with right and left exchanged, and run the other way round.
+
+        Loops begin where they began, so nodes stay nodes.
+        """
         points = self.points(features)
         start, length = points[..., 2], points[..., 3]
         here = torch.arange(POINTS, device=points.device).expand_as(start)
-        rows = torch.where(length > 0, 2 * start + length - 1 - here, here).long()
+        rows = torch.where(length > 0, start + (start - here) % length.clamp(min=1), here).long()
         turned = points.gather(1, rows[..., None].expand_as(points)) * points.new_tensor([-1.0, 1.0, 1.0, 1.0])
         return torch.cat([self.pictures(features).flip(-1).flatten(1), turned.flatten(1)], dim=1)
 
@@ -283,16 +369,20 @@ class ContourEncoder(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         points = self.points(features)
         outlines = Outlines.of(points)
-        described, context = surroundings(outlines), shape_context(outlines, POINTS)
+        nodes = outlines.halved()
+        described, views = surroundings(outlines, nodes), Views.of(nodes, POINTS // 2, RADII, DIRECTIONS)
+        context = views.counted().to(described.dtype).sqrt()
         h = self.first(torch.cat([described, seen_from_outside(described)]))
-        h = h + self.context(torch.cat([context, context_from_outside(context)]))
+        h = h + read_views(self.context, context, context, views)
         for depth, stage in enumerate(self.stages):
             if depth:
                 h = self.changes[depth - 1](h.unflatten(0, (-1, 2)).mean(1))
-                outlines = outlines.halved()
-            ahead, behind, both = outlines.neighbours(1), outlines.neighbours(-1), len(h) // 2
+                nodes = nodes.halved()
+                views = Views.of(nodes, POINTS // 2 >> depth, VIEWS[depth - 1], VIEW_DIRECTIONS)
+                h = self.across[depth - 1](h, views)
+            ahead, behind, both = nodes.neighbours(1), nodes.neighbours(-1), len(h) // 2
             h = stage(h, torch.cat([ahead, behind + both]), torch.cat([behind, ahead + both]))  # the other runs back
-        pooled = self._pooled(functional.silu(h).float(), outlines.slot, 2 * len(points))
+        pooled = self._pooled(functional.silu(h).float(), nodes.slot, 2 * len(points))
         spectrum = 3 * ring_spectrum((self.pictures(features) * self.weight).squeeze(1))
         size = torch.stack([points[..., 3].amax(1) / POINTS, (points[..., 3] > 0).float().mean(1)], dim=1)
         read = torch.cat([*pooled, torch.cat([spectrum, size], dim=1).repeat(2, 1)], dim=1)
@@ -300,8 +390,8 @@ class ContourEncoder(nn.Module):
         return torch.cat(mean.chunk(2), dim=1), torch.cat(log_variance.chunk(2), dim=1)
 
     def _pooled(self, h: Tensor, slot: Tensor, outlines: int) -> tuple[Tensor, Tensor]:
-        """Mean and maximum over the points of each outline; the maximum is at least 0."""
-        room = POINTS >> (STAGES - 1)
+        """Mean and maximum over the nodes of each outline; the maximum is at least 0."""
+        room = POINTS >> STAGES
         slots = torch.cat([slot, slot + outlines // 2 * room])
         full = h.new_zeros(outlines * room, h.shape[1]).index_copy(0, slots, h).unflatten(0, (outlines, room))
         count = torch.bincount(slots // room, minlength=outlines).clamp(min=1)

@@ -46,7 +46,7 @@ class LiveFeatures:
 
 
 class KeptFeatures:
-    """Each object and `copies` moved copies of it are prepared once and kept: as bytes, if they lie in [0, 1].
+    """Each object and `copies` moved copies of it are prepared once and kept, as the encoder packs them.
 
     For encoders whose preparation costs more than what follows it. An object is then shown in any of its poses: the
     metric is the same for all.
@@ -55,22 +55,20 @@ class KeptFeatures:
     def __init__(
         self,
         data: PairData,
-        prepare: Prepare,
+        encoder: Encoder,
         move: Move,
         device: torch.device,
         *,
         copies: int,
         seed: int,
-        kept_as: torch.dtype = torch.uint8,
         on_prepare: OnPrepare | None = None,
     ) -> None:
         used = np.unique(np.concatenate([data.first, data.second]))
         self.place = np.full(len(data.packed), -1, dtype=np.int64)
         self.place[used] = np.arange(len(used))
-        self.poses, self.device = 1 + copies, device
-        shape = prepare(data.unpack(used[:1], device)).shape[1:]
-        self.bytes = kept_as == torch.uint8
-        self.kept = torch.empty((len(used), self.poses, *shape), dtype=kept_as, device=device)
+        self.poses, self.device, self.unpacked = 1 + copies, device, encoder.unpacked
+        one = encoder.packed(encoder.prepare(data.unpack(used[:1], device)))[0]
+        self.kept = one.new_empty((len(used), self.poses, *one.shape))
         generator = generator_of(seed, 0, 1)  # no step has this: theirs are (seed, step)
         at_once = AT_ONCE.get(device.type, AT_ONCE["cpu"])
         for start in range(0, len(used), at_once):
@@ -78,8 +76,7 @@ class KeptFeatures:
             x = data.unpack(used[rows], device)
             for pose in range(self.poses):
                 shown = move(x, generator) if pose else x
-                features = prepare(shown)
-                self.kept[rows, pose] = ((features * 255).round() if self.bytes else features).to(kept_as)
+                self.kept[rows, pose] = encoder.packed(encoder.prepare(shown))
             if on_prepare is not None:
                 on_prepare(start + len(x), len(used))
 
@@ -90,8 +87,7 @@ class KeptFeatures:
         return self._take(rows, pose), self._take(rows[anchors], other[anchors])
 
     def _take(self, rows: Tensor, poses: Tensor) -> Tensor:
-        features = self.kept[rows.to(self.device), poses.to(self.device)].float()
-        return features / 255 if self.bytes else features
+        return self.unpacked(self.kept[rows.to(self.device), poses.to(self.device)])
 
 
 def features_for(
@@ -106,10 +102,9 @@ def features_for(
     if config.copies == 0:
         return LiveFeatures(data, encoder.prepare, move, device)
     return KeptFeatures(
-        *(data, encoder.prepare, move, device),
+        *(data, encoder, move, device),
         copies=config.copies,
         seed=config.seed,
-        kept_as=encoder.kept_as,
         on_prepare=on_prepare,
     )
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from metricvae.model.precision import from_bytes, in_bytes
+
 
 def perceptron(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers of the given sizes with rectified linear units between them."""
@@ -25,8 +27,6 @@ def perceptron(sizes: Sequence[int]) -> nn.Sequential:
 class FlatEncoder(nn.Module):
     """(m, 1, H, W) pixels -> mean and log-variance (m, d) through hidden layers of `widths`."""
 
-    kept_as = torch.uint8
-
     def __init__(self, shape: tuple[int, int], widths: Sequence[int], latent: int) -> None:
         super().__init__()
         self.layers = perceptron([math.prod(shape), *widths, 2 * latent])
@@ -34,6 +34,14 @@ class FlatEncoder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """Nothing to prepare: the pixels are the features."""
         return x
+
+    def packed(self, features: Tensor) -> Tensor:
+        """Bytes."""
+        return in_bytes(features)
+
+    def unpacked(self, kept: Tensor) -> Tensor:
+        """The inverse of `packed`."""
+        return from_bytes(kept)
 
     def pictures(self, features: Tensor) -> Tensor:
         """The pixels."""

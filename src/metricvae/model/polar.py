@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from metricvae.model.precision import from_bytes, in_bytes
+
 RINGS, SECTORS = 48, 96
 """Resolution of a polar picture: rings outwards, sectors around."""
 
@@ -87,7 +89,8 @@ def start_small(layer: nn.Linear) -> None:
     """Weights a tenth of what they were, biases zero: what is added to something else begins as little."""
     with torch.no_grad():
         layer.weight.mul_(0.1)
-        torch.nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            torch.nn.init.zeros_(layer.bias)
 
 
 def halve(x: Tensor) -> Tensor:
@@ -175,7 +178,6 @@ class PolarEncoder(nn.Module):
     """
 
     weight: Tensor
-    kept_as = torch.uint8
 
     def __init__(self, widths: Sequence[int], latent: int) -> None:
         super().__init__()
@@ -196,6 +198,14 @@ class PolarEncoder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """The polar pictures of the masks."""
         return polar_pictures(x)
+
+    def packed(self, features: Tensor) -> Tensor:
+        """Bytes."""
+        return in_bytes(features)
+
+    def unpacked(self, kept: Tensor) -> Tensor:
+        """The inverse of `packed`."""
+        return from_bytes(kept)
 
     def pictures(self, features: Tensor) -> Tensor:
         """The polar pictures themselves."""

@@ -1,4 +1,4 @@
-"""How it is computed: bfloat16 where processors and GPUs multiply in it, the number of threads, and the heap."""
+"""How it is computed: bfloat16 where processors and GPUs multiply in it, bytes, the number of threads, and the heap."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 _C = ctypes.CDLL(None) if os.name == "posix" else None
 
@@ -27,6 +28,16 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """The context that a model's forward pass runs in."""
     reduced = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=reduced)
+
+
+def in_bytes(levels: Tensor) -> Tensor:
+    """Numbers in [0, 1] as bytes, each to a 510th."""
+    return (levels * 255).round().to(torch.uint8)
+
+
+def from_bytes(kept: Tensor) -> Tensor:
+    """The numbers of `in_bytes`, float32."""
+    return kept.float() / 255
 
 
 def trim_heap() -> None:
