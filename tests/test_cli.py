@@ -799,7 +799,11 @@ def test_interrupted_work_on_all_cores_says_one_line(tmp_path):
     """Ctrl-C in a terminal reaches the workers too; only their parent may speak."""
     plan = ["label", "overlap", "--objects", "mixed", "--pairs", "5000", "--workers", "2", "--out", str(tmp_path / "d")]
     running = subprocess.Popen(
-        [sys.executable, "-m", "metricvae", *plan], stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
+        [sys.executable, "-m", "metricvae", *plan],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore Ctrl-C
     )
     while not (tmp_path / "d" / ".parts" / "plan.json").exists() and running.poll() is None:
         time.sleep(0.02)
