@@ -14,6 +14,7 @@ where the code of one is that of the other with its halves exchanged (`metricvae
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -212,7 +213,7 @@ class Views:
         """(n, cells, ...) as a counterpart finds it: its loops run the other way, so grids are turned by half."""
         return found.unflatten(1, (-1, self.sectors)).roll(self.sectors // 2, 2).flatten(1, 2)
 
-    @property
+    @functools.cached_property
     def _place(self) -> Tensor:
         return self.centre * self.cells + self.cell
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from metricvae.model.precision import from_bytes, in_bytes
+from metricvae.model.precision import PackedInBytes
 
 
 def perceptron(sizes: Sequence[int]) -> nn.Sequential:
@@ -24,7 +24,7 @@ def perceptron(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-class FlatEncoder(nn.Module):
+class FlatEncoder(PackedInBytes, nn.Module):
     """(m, 1, H, W) pixels -> mean and log-variance (m, d) through hidden layers of `widths`."""
 
     def __init__(self, shape: tuple[int, int], widths: Sequence[int], latent: int) -> None:
@@ -34,14 +34,6 @@ class FlatEncoder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """Nothing to prepare: the pixels are the features."""
         return x
-
-    def packed(self, features: Tensor) -> Tensor:
-        """Bytes."""
-        return in_bytes(features)
-
-    def unpacked(self, kept: Tensor) -> Tensor:
-        """The inverse of `packed`."""
-        return from_bytes(kept)
 
     def pictures(self, features: Tensor) -> Tensor:
         """The pixels."""

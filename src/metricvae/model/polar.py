@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from metricvae.model.precision import from_bytes, in_bytes
+from metricvae.model.precision import PackedInBytes
 
 RINGS, SECTORS = 48, 96
 """Resolution of a polar picture: rings outwards, sectors around."""
@@ -159,7 +159,7 @@ class Direct(nn.Linear):
             self.bias.zero_()
 
 
-class PolarEncoder(nn.Module):
+class PolarEncoder(PackedInBytes, nn.Module):
     """Masks -> mean and log-variance of q(z | x), the same for every rigid motion of the mask.
 
     Two readings of the picture, neither of which knows where a turn begins, go into one fully connected network:
@@ -198,14 +198,6 @@ class PolarEncoder(nn.Module):
     def prepare(self, x: Tensor) -> Tensor:
         """The polar pictures of the masks."""
         return polar_pictures(x)
-
-    def packed(self, features: Tensor) -> Tensor:
-        """Bytes."""
-        return in_bytes(features)
-
-    def unpacked(self, kept: Tensor) -> Tensor:
-        """The inverse of `packed`."""
-        return from_bytes(kept)
 
     def pictures(self, features: Tensor) -> Tensor:
         """The polar pictures themselves."""
