@@ -39,7 +39,7 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Pairs of halves, and a small model of them that was trained for a moment; read them, do not change them."""
     folder = tmp_path_factory.mktemp("halves")
     label(HalvesPlan("glyphs", 1_500, seed=2, times=6), folder / "data", workers=2)
-    model = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))
+    model = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True), mirrored=True)
     training = TrainingConfig(
         steps=25,
         batch_pairs=64,

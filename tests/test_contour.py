@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -276,6 +277,19 @@ def test_a_code_and_its_counterpart_are_its_two_halves(encoder: ContourEncoder) 
     found = described(points)
     assert torch.equal(seen_from_outside(seen_from_outside(found)), found)
     assert not torch.allclose(mean[:, :4], mean[:, 4:], atol=1e-3)
+
+
+def test_mirrored_halves_fit_as_well_as_the_mirror_images_of_both() -> None:
+    plain, both = (build(replace(CONFIG, mirrored=mirrored), seed=3).eval() for mirrored in (False, True))
+    features = plain.encoder.prepare(masks(9, seed=7))
+    (codes, images), (once, mirrored) = (
+        [model.code_features(part) for part in (features, model.encoder.mirrored(features))] for model in (both, plain)
+    )
+    assert codes.shape == (9, 2 * once.shape[1])
+    scores = [both.head.score(part[:-1], part[1:]) for part in (codes, images)]
+    assert torch.allclose(*scores, atol=1e-5)
+    shown, other = (both.head.score(part[:-1], part[1:]) for part in (once, mirrored))
+    assert not torch.allclose(shown, other, atol=1e-4)
 
 
 def test_what_is_kept_in_bytes_is_enough(encoder: ContourEncoder) -> None:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from metricvae.errors import InputError
 from metricvae.model.metrics import (
     CosineDistance,
+    CosineTanimoto,
     Head,
     InnerProduct,
     InverseCosine,
+    Joining,
     SignedInverseCosine,
     head_from_json,
     head_to_json,
@@ -123,6 +125,29 @@ def test_with_halves_exchanged_codes_fit_their_counterpart_and_not_themselves() 
     counterpart = torch.cat([z[:, 4:], z[:, :4]], dim=1)
     assert torch.allclose(head.score(z, 3 * counterpart), torch.zeros(5, dtype=torch.float64))
     assert (head.score(z, z) > 0.1).all()
+
+
+@pytest.mark.parametrize("head", [InverseCosine(), CosineTanimoto(), CosineDistance(), CosineDistance(swapped=True)])
+def test_joined_codes_say_the_mean_of_what_their_parts_say(head: Joining) -> None:
+    generator = torch.Generator().manual_seed(3)
+    first, second = (torch.randn(2, 50, 8, dtype=torch.float64, generator=generator) for _ in range(2))
+    first, second = (part / part.norm(dim=-1, keepdim=True) for part in (first, second))
+    if isinstance(head, InverseCosine):
+        second = first + 0.3 * second  # off the pole, where 1/cos is the inverse of a cosine
+        cosines = 1 / head.score(first, second)
+        assert torch.allclose(1 / head.score(head.joined(*first), head.joined(*second)), cosines.mean(0))
+    else:
+        score = head.score(head.joined(*first), head.joined(*second))
+        assert torch.allclose(score, head.score(first, second).mean(0))
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_joined_codes_of_a_distance_keep_their_length_and_have_joined_partners(swapped: bool) -> None:
+    head = CosineDistance(swapped=swapped)
+    z, z_mirrored = torch.randn(2, 5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    joined = head.joined(z, z_mirrored)
+    assert torch.allclose(joined.square().sum(-1), z.square().sum(-1) + z_mirrored.square().sum(-1))
+    assert torch.equal(head.partner(joined), head.joined(head.partner(z), head.partner(z_mirrored)))
 
 
 def test_values_have_the_limits_of_their_metric() -> None:

@@ -173,8 +173,8 @@ def test_mirrored_codes_are_as_alike_as_those_of_both_mirror_images(x: torch.Ten
     assert not torch.allclose(parts[0], parts[1], atol=1e-5)
 
 
-def test_mirrored_codes_need_a_head_that_looks_at_angles() -> None:
-    with pytest.raises(InputError, match="got mirrored codes with the head inner_product: expected one that looks"):
+def test_mirrored_codes_need_a_head_that_goes_by_angles() -> None:
+    with pytest.raises(InputError, match="got mirrored codes with the head inner_product: expected one that goes"):
         replace(config("cloud"), head=InnerProduct(), mirrored=True)
 
 

@@ -101,16 +101,20 @@ class Predictor:
         *,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Encoded:
-        """Codes of `count` objects; `object_of(i)` gives the i-th, a (200, 200) mask or the
-        (A, 6 + A) array of a molecule: few are in
-        memory at once.
+        """Codes of `count` objects; `object_of(i)` gives the i-th, a (200, 200) mask or the (A, 6 + A) array of a
+        molecule: few are in memory at once.
         """
         codes, sizes, novelty = [], [], []
         for x, features in self.prepared(object_of, count, on_progress):
-            codes.append(self.model.compared(features))
+            codes.append(self.model.code_features(features))
             sizes.append(sizes_of(x))
             novelty.append(self._novelty(features))
         return Encoded(torch.cat(codes), torch.cat(sizes), torch.cat(novelty))
+
+    @torch.inference_mode()
+    def means(self, object_of: Callable[[int], Packable], count: int) -> torch.Tensor:
+        """Means of q(z | x) of `count` objects, (count, d), which the decoder takes, whatever they are compared by."""
+        return torch.cat([self.model.encode_features(seen).mean for _, seen in self.prepared(object_of, count)])
 
     def prepared(
         self, object_of: Callable[[int], Packable], count: int, on_progress: Callable[[int, int], None] | None = None

@@ -72,8 +72,7 @@ class Reconstruction:
 
 def reconstruct(predictor: Predictor, masks: Sequence[Mask]) -> list[Reconstruction]:
     """Encode shapes, decode their codes, cut the pictures at half, and lay each on its shape by the exact search."""
-    encoded = predictor.encode(masks.__getitem__, len(masks))
-    pictures = _cut(predictor, encoded.codes)
+    pictures = _cut(predictor, predictor.means(masks.__getitem__, len(masks)))
     return [_laid(mask, picture) for mask, picture in zip(masks, pictures, strict=True)]
 
 
@@ -106,8 +105,7 @@ def complete(predictor: Predictor, halves: Sequence[Mask], partners: Sequence[Ma
     head = predictor.model.head
     if not isinstance(head, CosineDistance):
         raise InputError(f"a model with the head {head.name} has no partners: give one of a binary metric")
-    encoded = predictor.encode(halves.__getitem__, len(halves))
-    made = _cut(predictor, head.partner(encoded.codes))
+    made = _cut(predictor, head.partner(predictor.means(halves.__getitem__, len(halves))))
     there = np.flatnonzero(made.any(axis=(1, 2)))
     probability = np.zeros(len(halves))
     if len(there):

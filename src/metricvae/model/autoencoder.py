@@ -8,7 +8,6 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from metricvae.errors import InputError
 from metricvae.model.batches import Codes
@@ -16,7 +15,7 @@ from metricvae.model.cloud import CloudEncoder
 from metricvae.model.contour import ContourEncoder
 from metricvae.model.flat import FlatDecoder, FlatEncoder
 from metricvae.model.graph import GraphEncoder
-from metricvae.model.metrics import CosineTanimoto, Head, InnerProduct, InverseCosine, head_from_json, head_to_json
+from metricvae.model.metrics import Head, InnerProduct, Joining, head_from_json, head_to_json
 from metricvae.model.polar import CanonicalDecoder, PolarEncoder
 from metricvae.model.solid import SolidDecoder
 from metricvae.objects.forms import Form
@@ -102,7 +101,7 @@ class ModelConfig:
         latent: size d of a code; the paper found that 80 "tends to work best".
         head: how two codes answer for the metric.
         mirrored: objects are compared by their codes and those of their mirror images together, twice as long: for
-            metrics that are the same for the mirror images of both, and heads that look at angles alone.
+            metrics that are the same for the mirror images of both, and heads that go by angles.
         height, width: canvas in pixels.
     """
 
@@ -123,10 +122,8 @@ class ModelConfig:
                 f"got encoder {self.encoder!r} with decoder {self.decoder!r}, which draw different pictures: "
                 f"expected {DECODED_BY[self.encoder]!r}"
             )
-        if self.mirrored and not isinstance(self.head, CosineTanimoto | InverseCosine):
-            raise InputError(
-                f"got mirrored codes with the head {self.head.name}: expected one that looks at angles alone"
-            )
+        if self.mirrored and not isinstance(self.head, Joining):
+            raise InputError(f"got mirrored codes with the head {self.head.name}: expected one that goes by angles")
 
     @property
     def form(self) -> Form:
@@ -192,21 +189,21 @@ class MagicAutoencoder(nn.Module):
 
     @torch.inference_mode()
     def code(self, x: Tensor) -> Tensor:
-        """The code an object is compared by, (m, d): the mean of q(z | x); see `compared`."""
-        return self.compared(self.encoder.prepare(x))
+        """The code an object is compared by, (m, d): the mean of q(z | x); see `code_features`."""
+        return self.code_features(self.encoder.prepare(x))
 
     @torch.inference_mode()
-    def compared(self, features: Tensor) -> Tensor:
+    def code_features(self, features: Tensor) -> Tensor:
         """`code` of objects that `encoder.prepare` has already seen.
 
-        Of a `mirrored` model the directions of the means of an object and of its mirror image, (m, 2 d): the cosine of
-        two such codes is the mean of two cosines, and the same for the mirror images of both.
+        Of a `mirrored` model the means of an object and of its mirror image, joined by the head, (m, 2 d): what two
+        such codes say is the same for the mirror images of both. The decoder takes means alone.
         """
         mean = self.encode_features(features).mean
         if not self.mirrored:
             return mean
-        other = self.encode_features(self.encoder.mirrored(features)).mean
-        return torch.cat([functional.normalize(part, dim=1) for part in (mean, other)], dim=1)
+        assert isinstance(self.head, Joining)
+        return self.head.joined(mean, self.encode_features(self.encoder.mirrored(features)).mean)
 
     @torch.inference_mode()
     def picture(self, z: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from metricvae.errors import InputError
 
@@ -74,6 +75,11 @@ def inverse_above(cosine: Tensor, floor: float) -> Tensor:
     return torch.where(cosine >= floor, 1.0 / cosine.clamp(min=floor), (2.0 * floor - cosine) / floor**2)
 
 
+def directions(z: Tensor, z_mirrored: Tensor) -> Tensor:
+    """(n, 2 d), the directions of both, one after the other: the cosine of two such codes is the mean of two."""
+    return torch.cat([functional.normalize(part, dim=-1) for part in (z, z_mirrored)], dim=-1)
+
+
 @dataclass(frozen=True)
 class InverseCosine:
     """Equation (2): |z| |z_other| / (z . z_other) against m, in the gauge m = sqrt(size * size_other) / value.
@@ -91,6 +97,10 @@ class InverseCosine:
 
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
         return inverse_above(cosine(z, z_other), self.floor)
+
+    def joined(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
+        """One code (n, 2 d) from those of objects and of their mirror images."""
+        return directions(z, z_mirrored)
 
     def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         return 1.0 / (value / (size * size_other).sqrt()).clamp(min=self.floor)
@@ -177,6 +187,10 @@ class CosineTanimoto:
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
         return cosine(z, z_other)
 
+    def joined(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
+        """One code (n, 2 d) from those of objects and of their mirror images."""
+        return directions(z, z_mirrored)
+
     def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         return value / (size + size_other - value)
 
@@ -207,6 +221,16 @@ class CosineDistance:
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
         return 1.0 - (crossed(z, z_other) if self.swapped else cosine(z, z_other))
 
+    def joined(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
+        """One code (n, 2 d) from those of objects and of their mirror images.
+
+        Its halves are those of both where halves are exchanged. Lengths are kept, as they tell how sure a code is: of
+        the two cosines, that of the longer codes counts more.
+        """
+        parts = 2 if self.swapped else 1
+        pairs = zip(z.chunk(parts, dim=-1), z_mirrored.chunk(parts, dim=-1), strict=True)
+        return torch.cat([part for pair in pairs for part in pair], dim=-1)
+
     def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         return 2.0 * (1.0 - value)
 
@@ -226,6 +250,9 @@ class CosineDistance:
 
 
 Head = InverseCosine | SignedInverseCosine | InnerProduct | CosineTanimoto | CosineDistance
+
+Joining = InverseCosine | CosineTanimoto | CosineDistance
+"""Heads that go by angles, and compare mirror images too."""
 
 
 def head_to_json(head: Head) -> dict[str, Any]:
