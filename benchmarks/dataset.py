@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.experiments.pictures import ExamplePair, draw_pairs
+from metricvae.experiments.pictures.pairs import ExamplePair, draw_pairs
 from metricvae.files import write_bytes
 from metricvae.overlap import Pose, move_mask
 from metricvae.pairs import DataSet, LabelPlan, label, read_dataset

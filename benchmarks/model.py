@@ -21,7 +21,8 @@ import numpy as np
 import scipy.ndimage
 import torch
 
-from metricvae.experiments.pictures import draw_pairs, draw_reconstructions, draw_samples
+from metricvae.experiments.pictures.codes import draw_samples
+from metricvae.experiments.pictures.pairs import draw_pairs, draw_reconstructions
 from metricvae.experiments.reproduce import examples
 from metricvae.files import write_bytes
 from metricvae.inference import Predictor

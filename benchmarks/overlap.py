@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.experiments.pictures import TradeOff, draw_trade_off
+from metricvae.experiments.pictures.charts import TradeOff, draw_trade_off
 from metricvae.files import write_bytes
 from metricvae.objects import draw
 from metricvae.overlap import Effort, Overlap, Prepared, searches, solve, solve_dense

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from metricvae.errors import InputError
-from metricvae.experiments.pictures import laid_together
+from metricvae.experiments.pictures.pairs import laid_together
 from metricvae.objects import draw
 from metricvae.objects.halves import cut
 from metricvae.objects.motions import Motion, move

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from metricvae.errors import InputError
-from metricvae.experiments.molecule_pictures import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
+from metricvae.experiments.pictures.molecules import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.inference import Predictor, evaluate
 from metricvae.inference.fit import fit, pair_data
 from metricvae.inference.indexing import build_index, encode_records, packed_model

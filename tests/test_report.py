@@ -14,8 +14,10 @@ import pytest
 from PIL import Image
 
 from metricvae.errors import InputError
-from metricvae.experiments import pictures, table_1, table_1_report
-from metricvae.experiments.pictures import ExamplePair
+from metricvae.experiments import table_1, table_1_report
+from metricvae.experiments.pictures import charts, pairs
+from metricvae.experiments.pictures.drawing import blend
+from metricvae.experiments.pictures.pairs import ExamplePair
 from metricvae.experiments.report import (
     Fact,
     Figure,
@@ -205,7 +207,7 @@ def test_numbers_read_well(value, text):
 
 def test_blend_tells_first_second_and_both_apart():
     first, second = np.array([[1.0, 0.0, 1.0, 0.0]]), np.array([[0.0, 1.0, 1.0, 0.0]])
-    image = pictures.blend(first, second)
+    image = blend(first, second)
     assert image.shape == (1, 4, 4)
     assert image[0, :, 3].tolist() == [1.0, 1.0, 1.0, 0.0]
     assert len({tuple(colour) for colour in image[0, :3, :3].round(3).tolist()}) == 3
@@ -214,36 +216,36 @@ def test_blend_tells_first_second_and_both_apart():
 
 
 def test_pictures_are_the_same_bytes_each_time():
-    assert pictures.draw_pair(draw_example()) == pictures.draw_pair(draw_example())
+    assert pairs.draw_pair(draw_example()) == pairs.draw_pair(draw_example())
 
 
 def test_a_pair_without_a_prediction_can_be_drawn():
     plain = replace(draw_example(), predicted=None, low=None, high=None)
-    assert pictures.draw_pair(plain, title="Figure 1.3").startswith(b"\x89PNG")
+    assert pairs.draw_pair(plain, title="Figure 1.3").startswith(b"\x89PNG")
 
 
 def test_reconstructions_are_laid_over_their_shapes():
     shape = draw_example().first
-    sheet = pictures.draw_reconstructions([shape] * 4, [shape.astype(float)] * 4, [1.0, 0.9, 0.5, 0.0], columns=3)
+    sheet = pairs.draw_reconstructions([shape] * 4, [shape.astype(float)] * 4, [1.0, 0.9, 0.5, 0.0], columns=3)
     assert sheet.startswith(b"\x89PNG")
 
 
 def test_pictures_refuse_what_they_cannot_draw():
     with pytest.raises(InputError, match="no shapes"):
-        pictures.draw_reconstructions([], [], [])
+        pairs.draw_reconstructions([], [], [])
     with pytest.raises(InputError, match="no pairs"):
-        pictures.draw_pairs([])
+        pairs.draw_pairs([])
     with pytest.raises(InputError, match="one length"):
-        pictures.draw_scatter([1.0, 2.0], [1.0])
+        charts.draw_scatter([1.0, 2.0], [1.0])
     with pytest.raises(InputError, match="one per batch"):
-        pictures.draw_errors(["1", "2"], [pictures.Series("a", [1.0])])
+        charts.draw_errors(["1", "2"], [charts.Series("a", [1.0])])
     with pytest.raises(InputError, match="unequal number"):
-        pictures.draw_trade_off([pictures.TradeOff("a", [1.0], [1.0, 2.0])])
+        charts.draw_trade_off([charts.TradeOff("a", [1.0], [1.0, 2.0])])
 
 
 def test_a_trade_off_is_drawn_a_shortfall_of_zero_too():
-    curves = [pictures.TradeOff(name, [0.1, 1.0], [1.0, 0.0]) for name in "abcdefghij"]
-    assert pictures.draw_trade_off(curves).startswith(b"\x89PNG")
+    curves = [charts.TradeOff(name, [0.1, 1.0], [1.0, 0.0]) for name in "abcdefghij"]
+    assert charts.draw_trade_off(curves).startswith(b"\x89PNG")
 
 
 def test_environment_facts_name_the_versions():

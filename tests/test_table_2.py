@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metricvae.errors import InputError
-from metricvae.experiments.pictures import draw_joined
+from metricvae.experiments.pictures.pairs import draw_joined
 from metricvae.experiments.table_2 import METHODS, PUBLISHED_MODEL, _of_other_shapes, _table, _Told, reproduce_table_2
 from metricvae.inference import Predictor
 

@@ -155,7 +155,7 @@ def _answer(one: Generated, file: str) -> Fields:
 
 
 def _sheet(requirements: Sequence[Requirement], answers: Sequence[Generated]) -> bytes:
-    from metricvae.experiments.pictures import Laid, draw_answers
+    from metricvae.experiments.pictures.answers import Laid, draw_answers
     from metricvae.inference.generation.bounds import shapes_of
 
     shapes = shapes_of(requirements)
@@ -206,7 +206,7 @@ def _words(options: Namespace, document: Fields, answers: Sequence[Generated]) -
 
 
 def _between(options: Namespace, predictor: Predictor) -> Fields:
-    from metricvae.experiments.pictures import Laid, draw_answers
+    from metricvae.experiments.pictures.answers import Laid, draw_answers
     from metricvae.inference.generation.between import between
 
     ends = [_read(options, path) for path in options.between]
@@ -232,7 +232,7 @@ def _step_lines(one: Between) -> list[str]:
 
 
 def _around(options: Namespace, predictor: Predictor) -> Fields:
-    from metricvae.experiments.pictures import draw_plane
+    from metricvae.experiments.pictures.codes import draw_plane
     from metricvae.inference.generation.between import around
 
     plane = around(predictor, _read(options, options.around))

@@ -109,7 +109,7 @@ def _checked(options: Namespace, index: Index, hits: Hits, query: Packable, task
 
 def _show_laid(options: Namespace, index: Index, hits: Hits) -> None:
     """Write the query and the hits laid on it, as a file of molecules or as a picture."""
-    from metricvae.experiments.molecule_pictures import Laid, draw_hits
+    from metricvae.experiments.pictures.molecules import Laid, draw_hits
     from metricvae.files import write_bytes
     from metricvae.inference.library import in_space
     from metricvae.objects.molecules import read_one, write_sdf

@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 
 from metricvae.errors import InputError
-from metricvae.experiments.pictures import draw_plane
+from metricvae.experiments.pictures.codes import draw_plane
 from metricvae.experiments.report import Figure, Section, Table
 from metricvae.experiments.reproduce import OnStep
 from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig

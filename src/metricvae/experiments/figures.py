@@ -18,7 +18,10 @@ from torch import nn
 from metricvae.errors import InputError
 from metricvae.experiments import FIGURES
 from metricvae.experiments.digits import digits_section
-from metricvae.experiments.pictures import Layer, draw_curve, draw_network, draw_pair, draw_plane
+from metricvae.experiments.pictures.charts import draw_curve
+from metricvae.experiments.pictures.codes import draw_plane
+from metricvae.experiments.pictures.network import Layer, draw_network
+from metricvae.experiments.pictures.pairs import draw_pair
 from metricvae.experiments.report import Fact, Figure, Report, Section, environment_facts, write_report
 from metricvae.experiments.reproduce import PAIRS, OnStep, claim, examples, halved, labelled
 from metricvae.inference.evaluate import answer

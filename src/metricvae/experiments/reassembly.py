@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from metricvae.experiments.pictures import JoinedPair, draw_joined, laid_together
+from metricvae.experiments.pictures.pairs import JoinedPair, draw_joined, laid_together
 from metricvae.experiments.report import Figure, Section
 from metricvae.experiments.reproduce import OnStep
 from metricvae.inference.partners import Hit, rank_partners, refit

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from metricvae.errors import InputError
-from metricvae.experiments.pictures import ExamplePair
+from metricvae.experiments.pictures.pairs import ExamplePair
 from metricvae.experiments.report import MARKER, Fact, Report, environment_facts, write_report
 from metricvae.experiments.table_1 import LARGE_SIZE, METHODS, Indices, Table1, Table1Data, draw_batches, table_1
 from metricvae.experiments.table_1_report import Agreement

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.experiments.pictures import ExamplePair, Series, draw_errors, draw_pair, draw_pairs, draw_scatter
+from metricvae.experiments.pictures.charts import Series, draw_errors, draw_scatter
+from metricvae.experiments.pictures.pairs import ExamplePair, draw_pair, draw_pairs
 from metricvae.experiments.report import Cell, Fact, Figure, Report, Section, Table, format_cell
 from metricvae.experiments.table_1 import (
     METHODS,

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.errors import InputError
-from metricvae.experiments.pictures import JoinedPair, draw_joined, laid_together
+from metricvae.experiments.pictures.pairs import JoinedPair, draw_joined, laid_together
 from metricvae.experiments.reassembly import reassembly_sections
 from metricvae.experiments.report import Fact, Figure, Report, Section, Table, environment_facts, write_report
 from metricvae.experiments.reproduce import OnStep, claim, halved
