@@ -22,7 +22,7 @@ from metricvae.experiments.pictures.pairs import ExamplePair, draw_pairs
 from metricvae.files import write_bytes
 from metricvae.overlap import Pose, move_mask
 from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
-from metricvae.pairs.labelling import LabelProgress
+from metricvae.pairs.steps import LabelProgress
 
 SEED = 2017
 

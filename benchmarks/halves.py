@@ -30,7 +30,8 @@ from metricvae.objects.halves import Cut
 from metricvae.objects.silhouettes import Mask
 from metricvae.pairs import DataSet, read_dataset
 from metricvae.pairs.halving import shape_of
-from metricvae.pairs.labelling import HalvesPlan, label
+from metricvae.pairs.labelling import label
+from metricvae.pairs.plans import HalvesPlan
 from metricvae.pairs.ranking import auc, best_threshold
 
 SEED = 314_159

@@ -25,7 +25,8 @@ from metricvae.overlap.contacts import FEATURES
 from metricvae.overlap.edges import Edge, kept_edges
 from metricvae.pairs import DataSet, read_dataset
 from metricvae.pairs.halving import shape_of
-from metricvae.pairs.labelling import HalvesPlan, label
+from metricvae.pairs.labelling import label
+from metricvae.pairs.plans import HalvesPlan
 
 SEED, PAIRS = 271_828, 8_000
 OTHERS = 49

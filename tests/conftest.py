@@ -18,7 +18,7 @@ from metricvae.model.metrics import CosineDistance
 from metricvae.model.optimisers import LossWeights
 from metricvae.model.settings import TrainingConfig
 from metricvae.pairs import DataSet, label, read_dataset
-from metricvae.pairs.labelling import HalvesPlan
+from metricvae.pairs.plans import HalvesPlan
 
 
 @pytest.fixture(scope="session")

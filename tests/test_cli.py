@@ -574,7 +574,7 @@ def test_a_split_that_is_not_there_is_named(command, dataset_folder, trained):
 @pytest.fixture
 def few(command, tmp_path, monkeypatch) -> Path:
     """A data set of 60 pairs: three to calibrate with."""
-    monkeypatch.setattr("metricvae.pairs.labelling.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
+    monkeypatch.setattr("metricvae.pairs.plans.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
     plan = ("--objects", "procedural", "--pairs", "60", "--workers", "1")
     assert command("label", "overlap", *plan, "--out", tmp_path / "few").status == 0
     return tmp_path / "few"

@@ -19,7 +19,8 @@ from metricvae.objects.splits import SPLITS
 from metricvae.overlap import Pose, move_mask
 from metricvae.pairs import read_dataset
 from metricvae.pairs.halving import HALF_SCHEMA, lacking, pair_table
-from metricvae.pairs.labelling import HalvesPlan, label
+from metricvae.pairs.labelling import label
+from metricvae.pairs.plans import HalvesPlan
 
 PLAN = HalvesPlan("mixed", 240, seed=3, cuts=("straight", "zigzag", "curved"))
 

@@ -33,9 +33,9 @@ from metricvae.objects import SPLITS, decode_png, draw, encode_png, split_of
 from metricvae.overlap import Effort, Overlap, Pose, Prepared, overlap_area, solve
 from metricvae.pairs import DataSet, LabelPlan, label, merged, read_dataset
 from metricvae.pairs.dataset import CARD, OBJECTS, PAIRS
-from metricvae.pairs.labelling import PARTS, LabelProgress
 from metricvae.pairs.lists import read_pair_list, write_rows
 from metricvae.pairs.sampling import lacking_splits, objects_needed, plan_blocks
+from metricvae.pairs.steps import PARTS, LabelProgress
 
 FILES = {CARD, OBJECTS, PAIRS, "README.md"}
 

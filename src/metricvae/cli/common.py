@@ -96,3 +96,9 @@ def device_named(name: str) -> str:
     except Exception:  # PyTorch raises many kinds for what it lacks
         raise InputError(f"device '{name}' is not to be had here: use cpu or auto") from None
     return name
+
+
+def refuse_ray_beside(device: str, ray: str | None) -> None:
+    """Raise InputError for a cluster beside a card."""
+    if ray is not None and device not in ("auto", "cpu"):
+        raise InputError(f"--ray works on processors, --device {device} on this machine's card: choose one")

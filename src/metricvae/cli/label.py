@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, say
+from metricvae.cli.common import about, device_named, refuse_ray_beside, say
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.errors import InputError
 from metricvae.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.pairs.labelling import Plan
+    from metricvae.pairs.plans import Plan
 
 
 def _label_options(parser: Parser, _: Sequence[str]) -> None:
@@ -47,8 +47,7 @@ def _label(options: Namespace) -> Fields:
     from metricvae.pairs.labelling import label
 
     device = "cpu" if options.device == "cpu" else device_named(options.device)  # PyTorch takes seconds to load
-    if device != "cpu" and options.ray is not None:
-        raise InputError(f"--ray works on processors, --device {device} on this machine's card: choose one")
+    refuse_ray_beside(device, options.ray)
     plan = _label_plan(options, batched=device != "cpu")
     with progress() as step, about(options.objects, options.out):
         card = label(
@@ -72,8 +71,8 @@ OWN = {
 
 
 def _label_plan(options: Namespace, *, batched: bool) -> Plan:
-    from metricvae.pairs.labelling import HalvesPlan, LabelPlan
     from metricvae.pairs.molecules import MoleculesPlan
+    from metricvae.pairs.plans import HalvesPlan, LabelPlan
 
     given: dict[str, Any] = {name: getattr(options, name) for name in sorted(set().union(*OWN.values()))}
     given = {name: value for name, value in given.items() if value not in (None, False)}

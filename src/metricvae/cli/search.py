@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, draw_laid, say
+from metricvae.cli.common import about, device_named, draw_laid, refuse_ray_beside, say
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.errors import InputError
 from metricvae.progress import progress
@@ -36,8 +36,7 @@ def _index(options: Namespace) -> Fields:
     from metricvae.inference import Predictor
     from metricvae.inference.indexing import SKIPPED, build_index
 
-    if options.device not in ("auto", "cpu") and options.ray is not None:
-        raise InputError(f"--ray works on processors, --device {options.device} on this machine's card: choose one")
+    refuse_ray_beside(options.device, options.ray)
     predictor = Predictor.load(options.model, "cpu" if options.ray is not None else device_named(options.device))
     with progress() as step, about(options.model):
         predictor.require_calibration()

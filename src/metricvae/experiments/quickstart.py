@@ -15,7 +15,8 @@ from metricvae.inference.fit import fit
 from metricvae.inference.predict import Predictor
 from metricvae.model.presets import preset
 from metricvae.pairs.dataset import read_dataset
-from metricvae.pairs.labelling import LabelPlan, label
+from metricvae.pairs.labelling import label
+from metricvae.pairs.plans import LabelPlan
 
 PAIRS = 6_000
 STEPS = 400

@@ -31,7 +31,8 @@ from metricvae.model.presets import preset
 from metricvae.overlap.planar import move_mask
 from metricvae.overlap.records import Pose
 from metricvae.pairs.dataset import DataSet, read_dataset
-from metricvae.pairs.labelling import HalvesPlan, LabelPlan, label
+from metricvae.pairs.labelling import label
+from metricvae.pairs.plans import HalvesPlan, LabelPlan
 
 OnStep = Callable[[str, int, int], None]
 
