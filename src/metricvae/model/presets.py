@@ -121,6 +121,7 @@ def _halves() -> Preset:
             encoder_widths=(96, 160, 256),
             latent=256,
             head=CosineDistance(swapped=True),
+            mirrored=True,
         ),
         training=replace(
             overlap.training,
