@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +13,6 @@ from metricvae.model.autoencoder import ModelConfig, build
 from metricvae.model.batches import PairData, completed, generator_of
 from metricvae.model.features import KeptFeatures, LiveFeatures, features_for, move_randomly
 from metricvae.model.polar import SECTORS, polar_pictures
-from metricvae.model.precision import threads_of
 from model_problem import CPU, SIDE, model_config, nudge, polar_config, rectangles, training_config, turned_rectangles
 
 EVERYTHING = np.arange(10)
@@ -35,7 +32,7 @@ def stand_still(x: torch.Tensor, _: torch.Generator) -> torch.Tensor:
     return x
 
 
-class Fading(threading.local):
+class Fading:
     """A motion that tells which copy it made: a fifth darker each time, starting anew after `copies`."""
 
     def __init__(self, copies: int) -> None:
@@ -144,32 +141,6 @@ def test_what_is_shown_is_a_function_of_the_generator(copies: int) -> None:
     for part in (0, 1):
         assert torch.equal(shown[0][part], shown[1][part])
     assert not all(torch.equal(shown[0][1], moved) for _, moved in shown[2:])
-
-
-def test_copies_are_the_same_whatever_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(features.AT_ONCE, "cpu", 7)
-    data, encoder = turned_rectangles(20, 3, seed=0), build(polar_config()).encoder
-    kept = []
-    for threads in (1, 3):
-        with threads_of(threads):
-            kept.append(KeptFeatures(data, encoder, move_randomly, CPU, copies=2, seed=4).kept)
-            assert torch.get_num_threads() == threads
-    assert torch.equal(*kept)
-    assert not torch.equal(kept[0][:7, 1], kept[0][7:14, 1])
-
-
-def test_a_motion_that_fails_ends_the_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(features.AT_ONCE, "cpu", 1)
-    calls: list[int] = []
-
-    def fails(x: torch.Tensor, _: torch.Generator) -> torch.Tensor:
-        calls.append(len(x))
-        time.sleep(0.05)
-        raise ArithmeticError
-
-    with threads_of(2), pytest.raises(ArithmeticError):
-        KeptFeatures(dots(), ENCODER, fails, CPU, copies=1, seed=0)
-    assert len(calls) < 10
 
 
 def test_chance_of_the_copies_is_not_that_of_any_step() -> None:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from metricvae.model.autoencoder import Encoder
 from metricvae.model.batches import Move, PairData, generator_of
-from metricvae.model.precision import on_threads
 from metricvae.model.settings import TrainingConfig
 from metricvae.objects import clouds, motions
 
@@ -71,21 +70,15 @@ class KeptFeatures:
         one = encoder.packed(encoder.prepare(data.unpack(used[:1], device)))[0]
         self.kept = one.new_empty((len(used), self.poses, *one.shape))
         at_once = AT_ONCE.get(device.type, AT_ONCE["cpu"])
-
-        def keep(start: int) -> int:
+        for start in range(0, len(used), at_once):
             rows = slice(start, start + at_once)
             x = data.unpack(used[rows], device)
             generator = generator_of(seed, 0, 1 + start)  # no step has this: theirs are (seed, step)
             for pose in range(self.poses):
                 shown = move(x, generator) if pose else x
                 self.kept[rows, pose] = encoder.packed(encoder.prepare(shown))
-            return len(x)
-
-        done, each = 0, on_threads if device.type == "cpu" else map
-        for count in each(keep, range(0, len(used), at_once)):
-            done += count
             if on_prepare is not None:
-                on_prepare(done, len(used))
+                on_prepare(start + len(x), len(used))
 
     def pairs_of(self, objects: Rows, anchors: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(self.place[objects])

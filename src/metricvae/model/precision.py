@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar
+from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,9 +14,6 @@ from torch import Tensor
 _C = ctypes.CDLL(None) if os.name == "posix" else None
 
 Precision = Literal["auto", "float32", "bfloat16"]
-
-Part = TypeVar("Part")
-Done = TypeVar("Done")
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
@@ -76,13 +72,3 @@ def threads_of(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def on_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> Iterator[Done]:
-    """What `work` makes of each part, in their order: as many at a time as PyTorch has threads, one thread each.
-
-    For short operations on the processor, within which threads would mostly wait for one another. Once a part has
-    failed or the iterator is closed, no other part is begun.
-    """
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool, threads_of(1):
-        yield from pool.map(work, parts)
