@@ -75,13 +75,19 @@ def inverse_above(cosine: Tensor, floor: float) -> Tensor:
     return torch.where(cosine >= floor, 1.0 / cosine.clamp(min=floor), (2.0 * floor - cosine) / floor**2)
 
 
-def directions(z: Tensor, z_mirrored: Tensor) -> Tensor:
-    """(n, 2 d), the directions of both, one after the other: the cosine of two such codes is the mean of two."""
-    return torch.cat([functional.normalize(part, dim=-1) for part in (z, z_mirrored)], dim=-1)
+class ByAngle:
+    """A head that takes no notice of the lengths of codes."""
+
+    def joined(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
+        """One code (n, 2 d) from those of objects and of their mirror images: the directions of both.
+
+        The cosine of two such codes is the mean of two cosines.
+        """
+        return torch.cat([functional.normalize(part, dim=-1) for part in (z, z_mirrored)], dim=-1)
 
 
 @dataclass(frozen=True)
-class InverseCosine:
+class InverseCosine(ByAngle):
     """Equation (2): |z| |z_other| / (z . z_other) against m, in the gauge m = sqrt(size * size_other) / value.
 
     For the overlap area value <= min(size, size_other), so m >= 1 = the smallest |1/cos|; identical objects have m = 1.
@@ -97,10 +103,6 @@ class InverseCosine:
 
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
         return inverse_above(cosine(z, z_other), self.floor)
-
-    def joined(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
-        """One code (n, 2 d) from those of objects and of their mirror images."""
-        return directions(z, z_mirrored)
 
     def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         return 1.0 / (value / (size * size_other).sqrt()).clamp(min=self.floor)
@@ -172,7 +174,7 @@ class InnerProduct:
 
 
 @dataclass(frozen=True)
-class CosineTanimoto:
+class CosineTanimoto(ByAngle):
     """cos = t, with t = value / (size + size_other - value): the Tanimoto coefficient of an overlap, 1 of an object and
     itself.
 
@@ -186,10 +188,6 @@ class CosineTanimoto:
 
     def score(self, z: Tensor, z_other: Tensor) -> Tensor:
         return cosine(z, z_other)
-
-    def joined(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
-        """One code (n, 2 d) from those of objects and of their mirror images."""
-        return directions(z, z_mirrored)
 
     def target(self, value: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         return value / (size + size_other - value)
@@ -251,8 +249,8 @@ class CosineDistance:
 
 Head = InverseCosine | SignedInverseCosine | InnerProduct | CosineTanimoto | CosineDistance
 
-Joining = InverseCosine | CosineTanimoto | CosineDistance
-"""Heads that go by angles, and compare mirror images too."""
+Joining = ByAngle | CosineDistance
+"""Heads that compare mirror images too, where a model is to."""
 
 
 def head_to_json(head: Head) -> dict[str, Any]:

@@ -71,6 +71,11 @@ Plan = LabelPlan | HalvesPlan | MoleculesPlan
 
 
 def facts_of(plan: Plan) -> dict[str, Any]:
+    """What tells a plan from others, as it stands in the card of its data.
+
+    Raises:
+        InputError: a number too small, or cuts that there are not.
+    """
     for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0), ("times", 2), ("conformers", 1)):
         if getattr(plan, name, least) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")

@@ -146,9 +146,11 @@ def tidy(folder: Path) -> None:
 
 
 def counts_of(folder: Path) -> dict[str, Any]:
+    """Objects and pairs of each split."""
     objects, pairs = (pq.read_table(folder / name, columns=["split"])["split"] for name in (OBJECTS, PAIRS))
     return {name: tally(column) for name, column in (("objects", objects), ("pairs", pairs))}
 
 
 def tally(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value stands in a column."""
     return {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}

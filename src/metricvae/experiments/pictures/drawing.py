@@ -65,12 +65,14 @@ def figure_of(width: float, height: float) -> Figure:
 
 
 def png_of(figure: Figure) -> bytes:
+    """The figure, cut to what is drawn, as a PNG that is the same for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=200, bbox_inches="tight", pad_inches=0.12, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def show(axes: Axes, image: Floats) -> None:
+    """An image (H, W, 4), pixel by pixel, in a frame without ticks."""
     axes.imshow(image, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
@@ -78,6 +80,7 @@ def show(axes: Axes, image: Floats) -> None:
 
 
 def plain(axes: Axes) -> None:
+    """Two axes instead of a frame, in quiet colours."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(colors=INK, labelsize=9)
@@ -86,4 +89,5 @@ def plain(axes: Axes) -> None:
 
 
 def rgb(colour: str) -> Floats:
+    """Red, green and blue in [0, 1] of `#RRGGBB`, (3,)."""
     return np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
