@@ -52,7 +52,7 @@ EXAMPLES = 12
 
 METHODS = (
     *("random codes", "areas", "boundary lengths", "edges fitted"),
-    *("model, distance at most 1", "model, chosen threshold"),
+    *("model, distance at most 1", "model, its own threshold", "model, threshold of the setting"),
 )
 MODEL = METHODS.index("model, distance at most 1")
 
@@ -62,6 +62,9 @@ ASSUMPTIONS = (
     "distance is held against 1, which is a coin; the paper's guesses miss more often than that, in all six batches.",
 )
 DEVIATIONS = (
+    "The paper's rule is one of three columns. The model's own threshold was chosen on validation pairs of many kinds, "
+    "mismatches of one shape among them; the last column's, on pairs of this setting, as are those of areas, lengths "
+    "and edges: for the model on the validation and calibration pairs of these data, for the others on training pairs.",
     "The paper's MSHAPES data are no longer to be had; its columns are quoted, and stand on other shapes than ours.",
     "Test pairs hold no shape that any training pair holds. In the batches half of the pairs match, and mismatches are "
     "halves of two shapes; mismatches of one shape, from two cuts, are in the table by grade alone.",
@@ -193,31 +196,48 @@ def _of_other_shapes(match: Bools, grade: npt.NDArray[np.str_] | None, seed: int
 
 
 def _all_told(data: DataSet, predictor: Predictor, said: Answers, seed: int, step: OnStep) -> tuple[_Told, ...]:
-    """In the order of METHODS. Baselines take their thresholds from the training pairs."""
+    """In the order of METHODS. Thresholds are chosen on pairs of the setting that are not those of the test."""
     rng = np.random.default_rng(seed)
     codes = rng.standard_normal((2, len(said.rows), GUESSED))
     guess = (codes[0] * codes[1]).sum(1) / np.linalg.norm(codes, axis=2).prod(0)
+    own, of_setting = predictor.matching.threshold, _threshold(data, predictor, step)
     return (
         _Told(guess, 0.0),
         *_by_size(data, said.rows),
         _by_fit(data, said.rows, step),
         _Told(-np.asarray(said.predictions.distance), -PAPER_THRESHOLD),
-        _Told(said.predictions.value, predictor.matching.threshold),
+        *(_Told(said.predictions.value, threshold) for threshold in (own, of_setting)),
     )
+
+
+def _threshold(data: DataSet, predictor: Predictor, step: OnStep) -> float:
+    """Where a match begins for a model in this setting: on the splits that it takes no weights from."""
+    told, matches = [], []
+    for split in ("validation", "calibration"):
+        said = answer(predictor, data, split, lambda done, total: step("encoding halves", done, total))
+        here = np.isin(said.rows, _in_setting(data, said.rows))
+        told.append(said.predictions.value[here])
+        matches.append(matches_of(split, said.value[here]))
+    return best_threshold(np.concatenate(told), np.concatenate(matches))
+
+
+def _in_setting(data: DataSet, rows: Indices) -> Indices:
+    """Those of the pairs that are no mismatches of one shape."""
+    return rows if data.grade is None else rows[data.grade[rows] != "hard"]
 
 
 def _by_size(data: DataSet, test: Indices) -> list[_Told]:
     """Areas alone, and boundary lengths alone: the nearer the logarithms, the likelier a match."""
     sizes = [area_and_boundary(data.mask(index)) for index in range(len(data.ids))]
     score = size_likeness(sizes, data.first, data.second)
-    train = data.rows("train")
+    train = _in_setting(data, data.rows("train"))
     match = matches_of("train", data.value[train])
     return [_Told(score[test, column], best_threshold(score[train, column], match)) for column in range(2)]
 
 
 def _by_fit(data: DataSet, test: Indices, step: OnStep) -> _Told:
     """The classical way: how well the edges fit where they fit best."""
-    train = data.rows("train")[:FITTED]
+    train = _in_setting(data, data.rows("train"))[:FITTED]
     rows = np.concatenate([train, test])
     fitted = partial(step, "fitting edges")
     score = fit_scores(data.mask, data.first[rows], data.second[rows], fitted)
@@ -294,14 +314,15 @@ def report(table: Table2, examples: Sequence[JoinedPair], shapes: Sequence[Secti
         "Rows of three panels with pieces of shapes.",
         draw_joined(examples),
     )
-    right, chosen = (100 * (1 - table.large.errors[place] / 2) for place in (MODEL, MODEL + 1))
+    right, own, chosen = (100 * (1 - error / 2) for error in table.large.errors[MODEL:])
     return Report(
         title="Table 2: which halves belong together",
         summary=(
             f"On {table.large.pairs:,} test pairs the model calls {right:.1f} % rightly by the paper's rule (cosine "
-            f"distance at most 1), an error of {table.large.errors[MODEL]:.3f}, and {chosen:.1f} % where a match "
-            f"begins at the probability chosen on validation pairs, an error of {table.large.errors[MODEL + 1]:.3f}; "
-            f"the paper's batches lie between {min(PUBLISHED_MODEL):.2f} and {max(PUBLISHED_MODEL):.2f}."
+            f"distance at most 1), an error of {table.large.errors[MODEL]:.3f}, {own:.1f} % by its own threshold "
+            f"({table.large.errors[MODEL + 1]:.3f}), and {chosen:.1f} % by a threshold chosen in this setting "
+            f"({table.large.errors[MODEL + 2]:.3f}); the paper's batches lie between {min(PUBLISHED_MODEL):.2f} and "
+            f"{max(PUBLISHED_MODEL):.2f}."
         ),
         sections=(
             Section("Errors by batch", tables=(errors,), figures=(picture,)),

@@ -20,7 +20,8 @@ from metricvae.model.sizes import sizes_of
 from metricvae.objects.forms import Packable, padded
 from metricvae.objects.silhouettes import Mask
 
-ENCODED_AT_ONCE = 128
+ENCODED_AT_ONCE = {"cpu": 32, "cuda": 256}
+"""Objects that are encoded together: as many as stay in a processor's cache, or keep a GPU busy."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,9 @@ class Predictor:
 
         `on_progress` is told how many of how many the caller is done with.
         """
-        for start in range(0, count, ENCODED_AT_ONCE):
-            end = min(start + ENCODED_AT_ONCE, count)
+        at_once = ENCODED_AT_ONCE.get(self.device.type, ENCODED_AT_ONCE["cpu"])
+        for start in range(0, count, at_once):
+            end = min(start + at_once, count)
             objects = [object_of(i) for i in range(start, end)]
             if self.loaded.config.form == "molecules":
                 x = torch.from_numpy(padded(objects)).to(self.device)

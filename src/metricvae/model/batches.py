@@ -122,12 +122,14 @@ class PairData:
     def unpack(self, objects: npt.NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
         """The given objects, float32: masks (k, 1, H, W) of 0 and 1, or molecules (k, A, 6 + A).
 
-        One byte a pixel travels to the device.
+        Of a mask, one bit a pixel travels to a device.
         """
+        packed = self.packed[objects]
         if self.form == "molecules":
-            return torch.from_numpy(unpacked_molecules(self.packed[objects])).to(device)
-        masks = unpacked_masks(self.packed[objects], self.height, self.width)
-        return torch.from_numpy(masks).to(device).float()[:, None]
+            return torch.from_numpy(unpacked_molecules(packed)).to(device)
+        if torch.device(device).type == "cpu":
+            return torch.from_numpy(unpacked_masks(packed, self.height, self.width)).float()[:, None]
+        return bits_of(torch.from_numpy(packed).to(device), self.height, self.width).float()[:, None]
 
     def check(self, name: str, *, at_least: int) -> None:
         """Raise InputError unless a model can be trained or evaluated on these pairs."""
@@ -143,6 +145,12 @@ class PairData:
         rows = np.concatenate([self.first, self.second])
         if rows.min() < 0 or rows.max() >= len(self.packed):
             raise InputError(f"the {name} data names an object outside its {len(self.packed)} objects: make it again")
+
+
+def bits_of(packed: Tensor, height: int, width: int) -> Tensor:
+    """`unpacked_masks` where the bytes are: (m, b) uint8 -> (m, height, width) uint8 of 0 and 1."""
+    bits = packed[..., None] >> torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device) & 1
+    return bits.flatten(1)[:, : height * width].unflatten(1, (height, width))
 
 
 def data_facts(train: PairData, validation: PairData) -> dict[str, Any]:

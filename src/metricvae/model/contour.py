@@ -3,8 +3,8 @@
 A shape is read as points along its outline. At each, the outline to both sides is described in the frame of its
 tangent, which no motion changes; circular convolutions along the loops see more of it, and pooling forgets where a loop
 begins. What lies across a gap or a hole is on another loop, where no convolution comes: a shape context (Belongie,
-Malik & Puzicha 2002) counts the points of all loops about each point, in the same frame. Between two stages of
-convolutions each point also says a few numbers, and hears, cell by cell of such a grid, what the others say.
+Malik & Puzicha 2002) counts the points of all loops about each point, in the same frame. Before the convolutions of
+each stage every point also says a few numbers, and hears, cell by cell of such a grid, what the others say.
 
 The piece that fits into an edge has the same edge, seen from the other side. In the tangent's frame that is the same
 description with its two sides exchanged and all signs turned, so one network gives two codes: of the edge as it is, and
@@ -60,11 +60,11 @@ OFFSETS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 22)
 RADII, DIRECTIONS = (6.0, 12.0, 20.0, 32.0, 50.0, 80.0), 16
 """Outer radii in pixels of the rings of a shape context, and sectors of each."""
 
-VIEWS = ((15.0, 27.0, 42.0, 62.0, 90.0), (30.0, 54.0, 84.0, 124.0, 180.0))
-"""Outer radii of the rings that points look through before each stage but the first."""
+VIEWS = ((RADII, DIRECTIONS), ((15.0, 27.0, 42.0, 62.0, 90.0), 8), ((30.0, 54.0, 84.0, 124.0, 180.0), 8))
+"""Outer radii of the rings that points look through in each stage, and sectors of each; first the shape context's."""
 
-VIEW_DIRECTIONS = 8
-"""Sectors of each of those."""
+LAYERS = 2
+"""Pairs of convolutions along the loops in each stage."""
 
 SPOKEN = 4
 """Numbers that a point says to those that see it."""
@@ -290,6 +290,29 @@ class Across(nn.Module):
         return x + read_views(self.hear, own, of_counterpart, views)
 
 
+class Stage(nn.Module):
+    """Points hear what lies about them on all loops, then look along their own, `LAYERS` times.
+
+    Args:
+        channels: of every point.
+        cells: of a view.
+    """
+
+    def __init__(self, channels: int, cells: int) -> None:
+        super().__init__()
+        self.across = Across(channels, cells)
+        self.along = nn.ModuleList(Along(channels) for _ in range(LAYERS))
+
+    def forward(self, x: Tensor, nodes: Outlines, views: Views) -> Tensor:
+        """x: (2 n, c), n points as they are, then as their counterparts have them, whose loops run back."""
+        x = self.across(x, views)
+        ahead, behind, both = nodes.neighbours(1), nodes.neighbours(-1), len(x) // 2
+        onward, back = torch.cat([ahead, behind + both]), torch.cat([behind, ahead + both])
+        for layer in self.along:
+            x = layer(x, onward, back)
+        return x
+
+
 class ContourEncoder(nn.Module):
     """Masks -> mean and log-variance of q(z | x): the edge as it is, and as its counterpart has it, half of z each.
 
@@ -313,10 +336,7 @@ class ContourEncoder(nn.Module):
         self.first = nn.Linear(4 * len(OFFSETS), widths[0])
         self.context = nn.Linear(_cells(RADII, DIRECTIONS), widths[0], bias=False)
         self.changes = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
-        self.across = nn.ModuleList(
-            Across(width, _cells(rings, VIEW_DIRECTIONS)) for width, rings in zip(widths[1:], VIEWS, strict=True)
-        )
-        self.stages = nn.ModuleList(Along(width) for width in widths)
+        self.stages = nn.ModuleList(Stage(width, _cells(*view)) for width, view in zip(widths, VIEWS, strict=True))
         read = 2 * widths[-1] + (1 + RING_FREQUENCIES) * RINGS + 2
         self.head = nn.Sequential(
             *(nn.Linear(read, HIDDEN), nn.LayerNorm(HIDDEN), nn.SiLU()),
@@ -379,10 +399,8 @@ class ContourEncoder(nn.Module):
             if depth:
                 h = self.changes[depth - 1](h.unflatten(0, (-1, 2)).mean(1))
                 nodes = nodes.halved()
-                views = Views.of(nodes, POINTS // 2 >> depth, VIEWS[depth - 1], VIEW_DIRECTIONS)
-                h = self.across[depth - 1](h, views)
-            ahead, behind, both = nodes.neighbours(1), nodes.neighbours(-1), len(h) // 2
-            h = stage(h, torch.cat([ahead, behind + both]), torch.cat([behind, ahead + both]))  # the other runs back
+                views = Views.of(nodes, POINTS // 2 >> depth, *VIEWS[depth])
+            h = stage(h, nodes, views)
         pooled = self._pooled(functional.silu(h).float(), nodes.slot, 2 * len(points))
         spectrum = 3 * ring_spectrum((self.pictures(features) * self.weight).squeeze(1))
         size = torch.stack([points[..., 3].amax(1) / POINTS, (points[..., 3] > 0).float().mean(1)], dim=1)
