@@ -11,24 +11,20 @@ import torch
 
 from metricvae.errors import InputError
 from metricvae.model.autoencoder import ModelConfig, build
-from metricvae.model.contour import (
-    DIRECTIONS,
+from metricvae.model.contour import DIRECTIONS, RADII, Across, ContourEncoder, beside
+from metricvae.model.features import move_randomly
+from metricvae.model.metrics import CosineDistance
+from metricvae.model.precision import threads_of
+from metricvae.model.surroundings import (
     OFFSETS,
     POINTS,
-    RADII,
     SPACING,
-    Across,
-    ContourEncoder,
     Outlines,
     Views,
-    beside,
     outline_points,
     seen_from_outside,
     surroundings,
 )
-from metricvae.model.features import move_randomly
-from metricvae.model.metrics import CosineDistance
-from metricvae.model.precision import threads_of
 from metricvae.objects import draw
 from metricvae.objects.halves import cut
 
