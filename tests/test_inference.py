@@ -303,6 +303,13 @@ def made_up(value: list[float], split: list[str]) -> DataSet:
     )
 
 
+def test_ordinary_pairs_are_all_but_hard_ones() -> None:
+    data, rows = made_up([1.0, 0.0, 0.0, 0.0], ["test"] * 4), np.array([3, 0, 2])
+    assert data.ordinary(rows).tolist() == [True] * 3
+    graded = replace(data, grade=np.array(["match", "easy", "hard", "family"]))
+    assert graded.ordinary(rows).tolist() == [True, True, False]
+
+
 def test_the_figures_by_hand() -> None:
     data = made_up([90, 280, 460, 600, 800, 1000], ["train"] * 3 + ["test"] * 3)
     said = Predictions(

@@ -162,17 +162,10 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
             predictor.compared(*_encoded(predictor, data, chosen, None)),
             matches_of("validation", data.value[chosen]),
             level,
-            ordinary=_ordinary(data, rows),
+            ordinary=data.ordinary(rows),
         )
         document["matching"] = matching.to_json()
     annotate(predictor.loaded.folder, calibration=document)
-
-
-def _ordinary(data: DataSet, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Which pairs are such as one meets: all but halves of one shape from two of its cuts, which no heap holds, and
-    which are in the data to tell whether the cut was looked at."""
-    found: npt.NDArray[np.bool_] = np.ones(len(rows), bool) if data.grade is None else data.grade[rows] != "hard"
-    return found
 
 
 def _measured_reference(predictor: Predictor, data: DataSet) -> Reference:

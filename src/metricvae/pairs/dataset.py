@@ -99,6 +99,12 @@ class DataSet:
         """The (SIZE, SIZE) mask of one object."""
         return unpacked(self.packed[index])
 
+    def ordinary(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which of some pairs are such as one meets: all but halves of one shape from two of its cuts, which no heap
+        holds, and which are in the data to tell whether the cut was looked at."""
+        found: npt.NDArray[np.bool_] = np.ones(len(rows), bool) if self.grade is None else self.grade[rows] != "hard"
+        return found
+
     def rows(self, split: Split | str) -> npt.NDArray[np.int64]:
         """Indices of the pairs of one split, or of all pairs for `all`.
 
