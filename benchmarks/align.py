@@ -24,11 +24,12 @@ import numpy.typing as npt
 import torch
 from model import FOREIGN_PAIRS, MIXED_PAIRS, SEED, labelled
 
-from metricvae.inference import Predictor
-from metricvae.inference.align import Alignments, Offers, best_offer, judged
-from metricvae.overlap.planar import Effort, Frames, Prepared, solve
-from metricvae.overlap.records import Overlap
-from metricvae.pairs import DataSet, LabelPlan
+from metricvae.alignment.predictor import Alignments, Offers, best_offer, judged
+from metricvae.core.dataset import DataSet
+from metricvae.labelling.plans import LabelPlan
+from metricvae.metrics.overlap.solver.planar import Effort, Frames, Prepared, solve
+from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.prediction.predictor import Predictor
 
 TRIES, STEPS = (1, 4, 8, 16, 24), (0, 8)
 EFFORTS = {

@@ -16,8 +16,10 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from metricvae.objects import Mask, draw
-from metricvae.overlap import Prepared, certify
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver.certify import certify
+from metricvae.metrics.overlap.solver.planar import Prepared
 
 SEED = 2018
 

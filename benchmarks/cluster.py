@@ -15,8 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from metricvae.files import sha256_of
-from metricvae.pairs import LabelPlan, label
+from metricvae.labelling.plans import LabelPlan
+from metricvae.labelling.run import label
+from metricvae.runtime.files import sha256_of
 
 SEED = 2017
 MANY = 1_000_000_000

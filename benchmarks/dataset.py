@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.experiments.pictures.pairs import ExamplePair, draw_pairs
-from metricvae.files import write_bytes
-from metricvae.overlap import Pose, move_mask
-from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
-from metricvae.pairs.steps import LabelProgress
+from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.labelling.plans import LabelPlan
+from metricvae.labelling.run import label
+from metricvae.labelling.steps import LabelProgress
+from metricvae.metrics.overlap.solver.planar import move_mask
+from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.plotting.pairs import ExamplePair, draw_pairs
+from metricvae.runtime.files import write_bytes
 
 SEED = 2017
 

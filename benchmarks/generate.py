@@ -25,13 +25,10 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from metricvae.errors import InputError
-from metricvae.files import read_json, write_bytes, write_json
-from metricvae.inference import Predictor
-from metricvae.inference.bank import Bank, make_bank
-from metricvae.inference.generation import generate
-from metricvae.inference.generation.answers import COPY, LOOKED_AT_AGAINST, Generated, mean_closeness, nearest
-from metricvae.inference.generation.requirements import (
+from metricvae.core.dataset import read_dataset
+from metricvae.core.errors import InputError
+from metricvae.core.splits import split_of
+from metricvae.generation.constraints import (
     Area,
     Like,
     Match,
@@ -41,13 +38,17 @@ from metricvae.inference.generation.requirements import (
     Span,
     near,
 )
-from metricvae.model.checkpoints import read_tensors, write_tensors
-from metricvae.objects import draw, split_of
-from metricvae.objects.halves import cut
-from metricvae.objects.images import encode_png, read_image
-from metricvae.objects.silhouettes import Mask
-from metricvae.overlap import Prepared, solve
-from metricvae.pairs import read_dataset
+from metricvae.generation.exemplars import Bank, make_bank
+from metricvae.generation.generate import generate
+from metricvae.generation.selection import COPY, LOOKED_AT_AGAINST, Generated, mean_closeness, nearest
+from metricvae.kinds.half.cutting import cut
+from metricvae.kinds.silhouette.io import encode_png, read_image
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.files import read_json, write_bytes, write_json
+from metricvae.training.checkpoint import read_tensors, write_tensors
 
 SEED, SHAPES = 5_550_123, 250
 ANSWERS = 8

@@ -21,18 +21,18 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from metricvae.inference import Predictor, evaluate
-from metricvae.inference.evaluate import Answers, answer
-from metricvae.inference.match_figures import MatchEvaluation, measure_matches
-from metricvae.inference.partners import fit_scores, rank_partners, refit
-from metricvae.inference.quality import complete
-from metricvae.objects.halves import Cut
-from metricvae.objects.silhouettes import Mask
-from metricvae.pairs import DataSet, read_dataset
-from metricvae.pairs.halving import shape_of
-from metricvae.pairs.labelling import label
-from metricvae.pairs.plans import HalvesPlan
-from metricvae.pairs.ranking import auc, best_threshold
+from metricvae.core.binary_scores import auc, best_threshold
+from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.evaluation.binary import MatchEvaluation, measure_matches
+from metricvae.evaluation.evaluate import Answers, answer, evaluate
+from metricvae.evaluation.invariance import complete
+from metricvae.evaluation.retrieval import fit_scores, rank_partners, refit
+from metricvae.kinds.half.cutting import Cut
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.labelling.plans import HalvesPlan
+from metricvae.labelling.run import label
+from metricvae.metrics.match.pairs import shape_of
+from metricvae.prediction.predictor import Predictor
 
 SEED = 314_159
 PAIRS = 50_000

@@ -3,7 +3,7 @@
     python benchmarks/joins.py --work FOLDER [--pieces 200] [--fit]
 
 Pieces are of `mixed` shapes, cut along zigzag and curved lines. With `--fit`, pieces of training shapes give the
-weights of the evidence (`metricvae.overlap.joins.EVIDENCE`): those with which the true pose is likeliest among all that
+weights of the evidence (`joins.EVIDENCE`): those with which the true pose is likeliest among all that
 were found for the pair and for other pieces (a conditional logit, McFadden 1974). Without, test shapes are measured.
 """
 
@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
-from metricvae.overlap import joins
-from metricvae.overlap.contacts import FEATURES
-from metricvae.overlap.edges import Edge, kept_edges
-from metricvae.pairs import DataSet, read_dataset
-from metricvae.pairs.halving import shape_of
-from metricvae.pairs.labelling import label
-from metricvae.pairs.plans import HalvesPlan
+from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.labelling.plans import HalvesPlan
+from metricvae.labelling.run import label
+from metricvae.metrics.match.pairs import shape_of
+from metricvae.metrics.match.solver import joins
+from metricvae.metrics.match.solver.contacts import FEATURES
+from metricvae.metrics.match.solver.edges import Edge, kept_edges
 
 SEED, PAIRS = 271_828, 8_000
 OTHERS = 49

@@ -21,17 +21,20 @@ import numpy as np
 import scipy.ndimage
 import torch
 
-from metricvae.experiments.pictures.codes import draw_samples
-from metricvae.experiments.pictures.pairs import draw_pairs, draw_reconstructions
-from metricvae.experiments.reproduce import examples
-from metricvae.files import write_bytes
-from metricvae.inference import Predictor
-from metricvae.inference.evaluate import answer, measure
-from metricvae.inference.quality import decoded, motion_change, reconstruct
-from metricvae.model.features import move_randomly
-from metricvae.objects import draw, split_of
-from metricvae.overlap import Prepared, solve
-from metricvae.pairs import DataSet, LabelPlan, label, read_dataset
+from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.splits import split_of
+from metricvae.evaluation.evaluate import answer, measure
+from metricvae.evaluation.invariance import decoded, motion_change, reconstruct
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.labelling.plans import LabelPlan
+from metricvae.labelling.run import label
+from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.plotting.codes import draw_samples
+from metricvae.plotting.pairs import draw_pairs, draw_reconstructions
+from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction.reproduce import examples
+from metricvae.runtime.files import write_bytes
+from metricvae.training.features import move_randomly
 
 SEED = 314_159
 MIXED_PAIRS = 50_000

@@ -25,17 +25,18 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from scipy import stats
 
-from metricvae.inference import Predictor
-from metricvae.inference.nearest import LEARNED_FROM, Nearest, query_vectors, vectors
-from metricvae.inference.predict import Encoded
-from metricvae.objects.forms import atoms_of
-from metricvae.objects.molecules import Molecule, mol_block, read
-from metricvae.overlap.spatial import overlay_many, prepare
-from metricvae.pairs import DataSet, read_dataset
-from metricvae.pairs.dataset import read_molecules
-from metricvae.pairs.labelling import label
-from metricvae.pairs.molecules import MoleculesPlan
-from metricvae.pairs.ranking import auc
+from metricvae.core.binary_scores import auc
+from metricvae.core.dataset import DataSet, read_dataset, read_molecules
+from metricvae.kinds.molecule.mol_blocks import mol_block
+from metricvae.kinds.molecule.packing import atoms_of
+from metricvae.kinds.molecule.readers import read
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.labelling.run import label
+from metricvae.metrics.shape.labels import MoleculesPlan
+from metricvae.metrics.shape.solver.bodies import prepare
+from metricvae.metrics.shape.solver.overlays import overlay_many
+from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.search.ann import LEARNED_FROM, Nearest, query_vectors, vectors
 
 Floats = npt.NDArray[np.float64]
 

@@ -14,10 +14,10 @@ import time
 
 import torch
 
-from metricvae.model.autoencoder import build
-from metricvae.model.optimisers import adam_and_muon
-from metricvae.model.precision import multiplies_bfloat16, threads_of
-from metricvae.model.presets import preset
+from metricvae.nn.autoencoder import build
+from metricvae.runtime.precision import multiplies_bfloat16, threads_of
+from metricvae.training.optimisers import adam_and_muon
+from metricvae.training.presets import preset
 
 
 def main() -> None:

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from metricvae.inference import Predictor
-from metricvae.objects import draw, read_folder, split_of
-from metricvae.objects.silhouettes import Mask
-from metricvae.overlap import Prepared, solve
+from metricvae.core.splits import split_of
+from metricvae.kinds.silhouette.io import read_folder
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.prediction.predictor import Predictor
 
 SEED = 271_828
 PARTNERS = 40

@@ -19,10 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.experiments.pictures.charts import TradeOff, draw_trade_off
-from metricvae.files import write_bytes
-from metricvae.objects import draw
-from metricvae.overlap import Effort, Overlap, Prepared, searches, solve, solve_dense
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver import searches
+from metricvae.metrics.overlap.solver.dense import solve_dense
+from metricvae.metrics.overlap.solver.planar import Effort, Prepared, solve
+from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.plotting.charts import TradeOff, draw_trade_off
+from metricvae.runtime.files import write_bytes
 
 SEED = 42
 OURS = {

@@ -35,10 +35,10 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdMolAlign, rdShapeAlign
 from rdkit.Geometry import Point3D
 from scipy.spatial.transform import Rotation
 
-from metricvae.objects.molecules.records import radii_of
-from metricvae.overlap.spatial import THOROUGH, Prepared, overlap_volume, overlay, overlay_many, prepare
-from metricvae.overlap.spatial.bodies import exponents
-from metricvae.overlap.spatial.volumes import polish
+from metricvae.kinds.molecule.records import radii_of
+from metricvae.metrics.shape.solver.bodies import Prepared, exponents, prepare
+from metricvae.metrics.shape.solver.overlays import THOROUGH, overlay, overlay_many
+from metricvae.metrics.shape.solver.volumes import overlap_volume, polish
 
 try:
     from rdkit.Chem import rdGaussianShape

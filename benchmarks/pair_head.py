@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from metricvae.inference import Predictor
-from metricvae.model.batches import graph
-from metricvae.pairs import DataSet, read_dataset
+from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.prediction.predictor import Predictor
+from metricvae.training.batching import graph
 
 HIDDEN = 512
 AT_ONCE = 4096

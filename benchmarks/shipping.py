@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from metricvae.alignment.predictor import FILE as ALIGNER
 from metricvae.cli import main as metricvae
-from metricvae.inference.align import FILE as ALIGNER
-from metricvae.inference.bank import FILE as BANK
-from metricvae.inference.reference import FILE as REFERENCE
-from metricvae.model.checkpoints import CONFIG, SHIPPED, WEIGHTS, load_model
+from metricvae.generation.exemplars import FILE as BANK
+from metricvae.prediction.novelty import FILE as REFERENCE
+from metricvae.training.checkpoint import CONFIG, SHIPPED, WEIGHTS, load_model
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from metricvae.objects import Mask, draw, rasterise, read_folder, stream
-from metricvae.objects.families import SIMPLE
-from metricvae.overlap import Overlap, Prepared, overlap_area, solve, solve_dense
-from metricvae.pairs import LabelPlan, label
+from metricvae.kinds.silhouette.io import read_folder
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.families import SIMPLE
+from metricvae.kinds.silhouette.sources.generators import draw, stream
+from metricvae.kinds.silhouette.sources.raster import rasterise
+from metricvae.labelling.plans import LabelPlan
+from metricvae.labelling.run import label
+from metricvae.metrics.overlap.solver.dense import solve_dense
+from metricvae.metrics.overlap.solver.planar import Prepared, overlap_area, solve
+from metricvae.metrics.overlap.solver.records import Overlap
 
 THIN = ("comb", "rays", "spiral", "ring")
 SEED = 2017

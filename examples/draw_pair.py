@@ -10,11 +10,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from metricvae.experiments.pictures import ExamplePair, draw_pair
-from metricvae.files import write_bytes
-from metricvae.inference import Predictor
-from metricvae.objects import Mask, read_image, split_of, stream
-from metricvae.overlap import Prepared, move_mask, solve
+from metricvae.core.splits import split_of
+from metricvae.kinds.silhouette.io import read_image
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.generators import stream
+from metricvae.metrics.overlap.solver.planar import Prepared, move_mask, solve
+from metricvae.plotting import ExamplePair, draw_pair
+from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.files import write_bytes
 
 
 def unseen(family: str) -> tuple[str, Mask]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from metricvae.inference import Predictor
-from metricvae.objects import read_folder, read_image
-from metricvae.overlap import Prepared, solve
+from metricvae.kinds.silhouette.io import read_folder, read_image
+from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.prediction.predictor import Predictor
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from metricvae.model.autoencoder import ModelConfig
-from metricvae.model.metrics import CosineDistance
-from metricvae.model.presets import Preset
-from metricvae.model.settings import TrainingConfig
+from metricvae.nn.autoencoder import ModelConfig
+from metricvae.nn.heads import CosineDistance
+from metricvae.training.config import TrainingConfig
+from metricvae.training.presets import Preset
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ import pytest
 from cli_problem import Command, Outcome
 from dataset_problem import PLAN
 from metricvae import cli
-from metricvae.inference.fit import fit
-from metricvae.model.autoencoder import ModelConfig
-from metricvae.model.metrics import CosineDistance
-from metricvae.model.optimisers import LossWeights
-from metricvae.model.settings import TrainingConfig
-from metricvae.pairs import DataSet, label, read_dataset
-from metricvae.pairs.plans import HalvesPlan
+from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.fitting.fit import fit
+from metricvae.labelling.plans import HalvesPlan
+from metricvae.labelling.run import label
+from metricvae.nn.autoencoder import ModelConfig
+from metricvae.nn.heads import CosineDistance
+from metricvae.training.config import TrainingConfig
+from metricvae.training.optimisers import LossWeights
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-from metricvae.overlap import Effort
-from metricvae.pairs import LabelPlan, label
+from metricvae.labelling.plans import LabelPlan
+from metricvae.labelling.run import label
+from metricvae.metrics.overlap.solver.planar import Effort
 
 QUICK = Effort(angles=36, climbs=6, finishes=1)
 PLAN = LabelPlan("mixed", pairs=600, seed=3, effort=QUICK)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from metricvae.inference.generation.requirements import Area, Like, OverlapWith, Plausible, Requirement
-from metricvae.objects import draw
-from metricvae.objects.silhouettes import Mask
-from metricvae.overlap import Prepared, solve
+from metricvae.generation.constraints import Area, Like, OverlapWith, Plausible, Requirement
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver.planar import Prepared, solve
 
 QUERIES = [shape.mask for shape in draw("mixed", 40, seed=4242) if shape.area >= 2_000][:6]
 

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig, build
-from metricvae.model.batches import PairData
-from metricvae.model.features import Features, LiveFeatures, move_randomly
-from metricvae.model.metrics import Head, InnerProduct
-from metricvae.model.optimisers import LossWeights, Optimisers
-from metricvae.model.settings import TrainingConfig
-from metricvae.model.state import TrainingState
-from metricvae.model.training import TrainResult, train
+from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.nn.heads import Head, InnerProduct
+from metricvae.training.batching import PairData
+from metricvae.training.config import TrainingConfig
+from metricvae.training.features import Features, LiveFeatures, move_randomly
+from metricvae.training.loop import TrainResult, train
+from metricvae.training.optimisers import LossWeights, Optimisers
+from metricvae.training.state import TrainingState
 
 SIDE = 24
 POLAR_SIDE = 64

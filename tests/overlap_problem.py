@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.objects import Mask, rasterise
-from metricvae.objects.families import SIMPLE
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.families import SIMPLE
+from metricvae.kinds.silhouette.sources.raster import rasterise
 
 FAMILIES = {family.name: family for family in SIMPLE}
 

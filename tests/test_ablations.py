@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from metricvae.experiments.ablations import FULL, LATENTS, Measured, report, variants
-from metricvae.model.autoencoder import build
-from metricvae.model.optimisers import LOSSES
+from metricvae.nn.autoencoder import build
+from metricvae.reproduction.ablations import FULL, LATENTS, Measured, report, variants
+from metricvae.training.optimisers import LOSSES
 
 
 def measured(name: str, mse: tuple[float, ...], change: tuple[float, ...] = (1.0, 1.1)) -> Measured:
@@ -68,6 +68,6 @@ def test_one_seed_tells_nothing() -> None:
 
 @pytest.mark.parametrize(("values", "said"), [((0.99, 0.98), "0.9850\u00a0\u00b1\u00a00.0071"), ((76.0,), "76.00")])
 def test_numbers_come_with_their_spread(values: tuple[float, ...], said: str) -> None:
-    from metricvae.experiments.ablations import _spread
+    from metricvae.reproduction.ablations import _spread
 
     assert _spread(values) == said

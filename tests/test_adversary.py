@@ -8,8 +8,8 @@ import math
 import pytest
 import torch
 
-from metricvae.model.adversary import Adversary, discriminator_loss
-from metricvae.model.presets import preset
+from metricvae.training.adversary import Adversary, discriminator_loss
+from metricvae.training.presets import preset
 
 
 def generator(seed: int) -> torch.Generator:

@@ -13,23 +13,23 @@ import torch
 from torch import Tensor
 
 from cli_problem import draw_pictures
+from metricvae.alignment import training as aligning
+from metricvae.alignment.predictor import FILE, Alignments, best_offer
+from metricvae.alignment.training import AligningConfig, AligningProgress, aligning_loss, teach
 from metricvae.cli import main
-from metricvae.errors import InputError
-from metricvae.inference.align import FILE, Alignments, best_offer
-from metricvae.inference.fit import fit, fit_aligner, pair_data
-from metricvae.inference.predict import Predictor
-from metricvae.model import aligning
-from metricvae.model.aligner import LOOKS, TURNS, Aligner, AlignerConfig, Curves, best_of, offers
-from metricvae.model.aligning import AligningConfig, AligningProgress, aligning_loss, teach
-from metricvae.model.autoencoder import ModelConfig
-from metricvae.model.fields import Grids, about_centroids, field, overlaps
-from metricvae.model.lessons import SCAN, make_lessons
-from metricvae.model.polar import polar_pictures
-from metricvae.model.settings import TrainingConfig
-from metricvae.objects import draw
-from metricvae.overlap.kernels import overlap_at
-from metricvae.overlap.planar import Prepared, inverse, overlap_area, report, solve, turn_curve
-from metricvae.pairs import DataSet
+from metricvae.core.dataset import DataSet
+from metricvae.core.errors import InputError
+from metricvae.fitting.fit import fit, fit_aligner, pair_data
+from metricvae.kinds.silhouette.encoders.polar import polar_pictures
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.alignment.network import LOOKS, TURNS, Aligner, AlignerConfig, Curves, best_of, offers
+from metricvae.metrics.overlap.alignment.targets import SCAN, make_lessons
+from metricvae.metrics.overlap.alignment.warping import Grids, about_centroids, field, overlaps
+from metricvae.metrics.overlap.solver.kernels import overlap_at
+from metricvae.metrics.overlap.solver.planar import Prepared, inverse, overlap_area, report, solve, turn_curve
+from metricvae.nn.autoencoder import ModelConfig
+from metricvae.prediction.predictor import Predictor
+from metricvae.training.config import TrainingConfig
 
 NETWORK = AlignerConfig(width=16, depth=1, numbers=12, arrows=6, hidden=16)
 QUICK = AligningConfig(

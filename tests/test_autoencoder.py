@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.model.autoencoder import ModelConfig, build
-from metricvae.model.metrics import SignedInverseCosine
-from metricvae.model.presets import preset
+from metricvae.core.errors import InputError
+from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.nn.heads import SignedInverseCosine
+from metricvae.training.presets import preset
 from model_problem import POLAR_SIDE, SIDE, model_config, polar_config
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.objects import draw
-from metricvae.overlap import Effort, Prepared, overlap_area, solve
-from metricvae.overlap.batched import PLACES, solve_batch
+from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver.batched import PLACES, solve_batch
+from metricvae.metrics.overlap.solver.planar import Effort, Prepared, overlap_area, solve
 from overlap_problem import family
 
 SIDE = 72
@@ -71,7 +71,7 @@ def test_answers_do_not_depend_on_how_many_go_at_once(
 ) -> None:
     pairs = all_pairs(3)
     whole = solve_batch(shapes, pairs, EFFORT, device=device)
-    monkeypatch.setattr("metricvae.overlap.batched.PLACES", 1)
+    monkeypatch.setattr("metricvae.metrics.overlap.solver.batched.PLACES", 1)
     single = solve_batch(shapes, pairs, EFFORT, device=device)
     assert [overlap.area for overlap in single] == pytest.approx([overlap.area for overlap in whole], rel=1e-3)
     assert PLACES > 1

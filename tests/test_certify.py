@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from metricvae.errors import InputError
-from metricvae.overlap import Effort, Prepared, certify, solve_dense
-from metricvae.overlap import certify as function
-from metricvae.overlap.kernels import overlap_at
-from metricvae.overlap.planar import report
+from metricvae.core.errors import InputError
+from metricvae.metrics.overlap.solver.certify import certify
+from metricvae.metrics.overlap.solver.certify import certify as function
+from metricvae.metrics.overlap.solver.dense import solve_dense
+from metricvae.metrics.overlap.solver.kernels import overlap_at
+from metricvae.metrics.overlap.solver.planar import Effort, Prepared, report
 from overlap_problem import family
 
 Mask = npt.NDArray[np.uint8]

@@ -11,11 +11,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from metricvae.errors import InputError
-from metricvae.files import sha256_of
-from metricvae.model import checkpoints
-from metricvae.model.autoencoder import build
-from metricvae.model.checkpoints import CONFIG, WEIGHTS, annotate, begin_model, finish_model, load_model, read_tensors
+from metricvae.core.errors import InputError
+from metricvae.nn.autoencoder import build
+from metricvae.runtime.files import sha256_of
+from metricvae.training import checkpoint as checkpoints
+from metricvae.training.checkpoint import CONFIG, WEIGHTS, annotate, begin_model, finish_model, load_model, read_tensors
 from model_problem import model_config
 
 

@@ -26,17 +26,20 @@ from PIL import Image
 import metricvae
 from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL, SMALL_HALVES, TRAINING, Outcome, draw_pictures
 from dataset_problem import PLAN, QUICK, contents
-from metricvae import cli, files
+from metricvae import cli
 from metricvae.cli.train import _losses
-from metricvae.errors import InputError
-from metricvae.model.checkpoints import load_model
-from metricvae.model.optimisers import LOSSES
-from metricvae.objects import draw
-from metricvae.objects.halves import cut
-from metricvae.objects.images import encode_png, read_image
-from metricvae.objects.silhouettes import as_mask
-from metricvae.overlap import Pose, move_mask
-from metricvae.pairs import LabelPlan, read_dataset
+from metricvae.core.dataset import read_dataset
+from metricvae.core.errors import InputError
+from metricvae.kinds.half.cutting import cut
+from metricvae.kinds.silhouette.io import encode_png, read_image
+from metricvae.kinds.silhouette.records import as_mask
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.labelling.plans import LabelPlan
+from metricvae.metrics.overlap.solver.planar import move_mask
+from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.runtime import files
+from metricvae.training.checkpoint import load_model
+from metricvae.training.optimisers import LOSSES
 
 
 def process(*arguments: str | Path, **options: Any) -> Outcome:
@@ -86,18 +89,18 @@ def dataset_copy(tmp_path, dataset_folder) -> Path:
 def small_experiments(monkeypatch):
     """Experiments with tiny networks, on the plan of the shared data set, in batches of four."""
     for room in ("quickstart", "reproduce"):
-        monkeypatch.setattr(f"metricvae.experiments.{room}.preset", lambda name: SMALL)
-        monkeypatch.setattr(f"metricvae.experiments.{room}.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
-        monkeypatch.setattr(f"metricvae.experiments.{room}.PAIRS", PLAN.pairs)
+        monkeypatch.setattr(f"metricvae.reproduction.{room}.preset", lambda name: SMALL)
+        monkeypatch.setattr(f"metricvae.reproduction.{room}.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
+        monkeypatch.setattr(f"metricvae.reproduction.{room}.PAIRS", PLAN.pairs)
     small = {"halves": SMALL_HALVES}
     for room in ("ablations", "figures"):
-        monkeypatch.setattr(f"metricvae.experiments.{room}.preset", lambda name: small.get(name, SMALL))
-    monkeypatch.setattr("metricvae.experiments.ablations.LATENTS", (2, 4))
-    monkeypatch.setattr("metricvae.experiments.ablations.SHAPES", 6)
-    monkeypatch.setattr("metricvae.experiments.figures.POINTS", 3)
-    monkeypatch.setattr("metricvae.experiments.quickstart.STEPS", 2)
-    monkeypatch.setattr("metricvae.experiments.quickstart.PAPER_STEPS", 1)
-    monkeypatch.setattr("metricvae.experiments.table_1.BATCH_SIZE", 4)
+        monkeypatch.setattr(f"metricvae.reproduction.{room}.preset", lambda name: small.get(name, SMALL))
+    monkeypatch.setattr("metricvae.reproduction.ablations.LATENTS", (2, 4))
+    monkeypatch.setattr("metricvae.reproduction.ablations.SHAPES", 6)
+    monkeypatch.setattr("metricvae.reproduction.figures.POINTS", 3)
+    monkeypatch.setattr("metricvae.reproduction.quickstart.STEPS", 2)
+    monkeypatch.setattr("metricvae.reproduction.quickstart.PAPER_STEPS", 1)
+    monkeypatch.setattr("metricvae.reproduction.table_1.BATCH_SIZE", 4)
 
 
 # Help
@@ -574,7 +577,7 @@ def test_a_split_that_is_not_there_is_named(command, dataset_folder, trained):
 @pytest.fixture
 def few(command, tmp_path, monkeypatch) -> Path:
     """A data set of 60 pairs: three to calibrate with."""
-    monkeypatch.setattr("metricvae.pairs.plans.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
+    monkeypatch.setattr("metricvae.labelling.plans.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
     plan = ("--objects", "procedural", "--pairs", "60", "--workers", "1")
     assert command("label", "overlap", *plan, "--out", tmp_path / "few").status == 0
     return tmp_path / "few"

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from dataset_problem import PLAN, contents
-from metricvae.errors import InputError
-from metricvae.pairs import label
-from metricvae.pairs.cluster import make_part, ray_pool
-from metricvae.pairs.parts import Work
+from metricvae.core.errors import InputError
+from metricvae.labelling.run import label
+from metricvae.runtime.parts import Work
+from metricvae.runtime.ray_pool import make_part, ray_pool
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own threads and sockets

@@ -9,13 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.model.autoencoder import ModelConfig, build
-from metricvae.model.contour import DIRECTIONS, RADII, Across, ContourEncoder, beside
-from metricvae.model.features import move_randomly
-from metricvae.model.metrics import CosineDistance
-from metricvae.model.precision import threads_of
-from metricvae.model.surroundings import (
+from metricvae.core.errors import InputError
+from metricvae.kinds.half.cutting import cut
+from metricvae.kinds.silhouette.encoders.contour import DIRECTIONS, RADII, Across, ContourEncoder, beside
+from metricvae.kinds.silhouette.encoders.contour_features import (
     OFFSETS,
     POINTS,
     SPACING,
@@ -25,8 +22,11 @@ from metricvae.model.surroundings import (
     seen_from_outside,
     surroundings,
 )
-from metricvae.objects import draw
-from metricvae.objects.halves import cut
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.nn.heads import CosineDistance
+from metricvae.runtime.precision import threads_of
+from metricvae.training.features import move_randomly
 
 CONFIG = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))
 

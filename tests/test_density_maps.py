@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import metricvae.objects.molecules.maps as maps
-from metricvae.errors import InputError
-from metricvae.objects.molecules import DensityMap, Molecule, density, density_on, read_map, write_map
+import metricvae.kinds.volume.io as maps
+from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.volume.io import DensityMap, read_map, write_map
+from metricvae.kinds.volume.simulation import density, density_on
 
 MOLECULE = Molecule(
     "three",

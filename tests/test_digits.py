@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.experiments.digits import digit_pairs, digits_section
-from metricvae.objects.digits import SIDE, read_digits
+from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.digits import SIDE, read_digits
+from metricvae.reproduction.digits import digit_pairs, digits_section
 
 COUNT = 20
 LABELS = (np.arange(COUNT) % 10).astype(np.uint8)

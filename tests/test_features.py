@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.model import features
-from metricvae.model.autoencoder import ModelConfig, build
-from metricvae.model.batches import PairData, completed, generator_of
-from metricvae.model.features import KeptFeatures, LiveFeatures, features_for, move_randomly
-from metricvae.model.polar import SECTORS, polar_pictures
+from metricvae.kinds.silhouette.encoders.polar import SECTORS, polar_pictures
+from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.training import features
+from metricvae.training.batching import PairData, completed, generator_of
+from metricvae.training.features import KeptFeatures, LiveFeatures, features_for, move_randomly
 from model_problem import CPU, SIDE, model_config, nudge, polar_config, rectangles, training_config, turned_rectangles
 
 EVERYTHING = np.arange(10)

@@ -8,10 +8,10 @@ from rdkit import Chem
 from rdkit.Chem import QED, Crippen, Descriptors, Lipinski
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
-from metricvae.errors import InputError
-from metricvae.objects.molecules import fragments, pieces
-from metricvae.objects.molecules.fragments import Assembly, draw, stream_smiles
-from metricvae.objects.molecules.standard import canonical, standard
+from metricvae.core.errors import InputError
+from metricvae.kinds.molecule import fragments, pieces
+from metricvae.kinds.molecule.fragments import Assembly, draw, stream_smiles
+from metricvae.kinds.molecule.standardise import canonical, standard
 
 PIECES = (
     *pieces.SIX_RINGS,

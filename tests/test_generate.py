@@ -14,17 +14,10 @@ import torch
 
 from generate_problem import QUERIES, faults_of
 from metricvae import cli
-from metricvae.errors import InputError
-from metricvae.files import read_json
-from metricvae.inference import Predictor
-from metricvae.inference.bank import FILE, Bank, add_bank, bank_of, make_bank
-from metricvae.inference.generation import generate
-from metricvae.inference.generation.aims import linear
-from metricvae.inference.generation.answers import COPY, Generated, mean_closeness, nearest, spread_out
-from metricvae.inference.generation.between import around, between
-from metricvae.inference.generation.bounds import bounds_of
-from metricvae.inference.generation.measured import laid, measure
-from metricvae.inference.generation.requirements import (
+from metricvae.core.dataset import DataSet
+from metricvae.core.errors import InputError
+from metricvae.generation.bounds import bounds_of
+from metricvae.generation.constraints import (
     Area,
     Like,
     Match,
@@ -34,13 +27,20 @@ from metricvae.inference.generation.requirements import (
     Span,
     near,
 )
-from metricvae.inference.generation.reshape import condition, cut_out, likeliest, logits_of
-from metricvae.model.checkpoints import SHIPPED, load_model
-from metricvae.objects.halves import cut
-from metricvae.objects.images import encode_png, read_image
-from metricvae.objects.silhouettes import Mask
-from metricvae.overlap import Prepared, solve
-from metricvae.pairs import DataSet
+from metricvae.generation.exemplars import FILE, Bank, add_bank, bank_of, make_bank
+from metricvae.generation.generate import generate
+from metricvae.generation.interpolation import around, between
+from metricvae.generation.pixel_refinement import condition, cut_out, likeliest, logits_of
+from metricvae.generation.selection import COPY, Generated, mean_closeness, nearest, spread_out
+from metricvae.generation.targets import linear
+from metricvae.generation.verification import laid, measure
+from metricvae.kinds.half.cutting import cut
+from metricvae.kinds.silhouette.io import encode_png, read_image
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.files import read_json
+from metricvae.training.checkpoint import SHIPPED, load_model
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_a_search_that_verifies_wrongly_is_found_out(predictor: Predictor, monke
         found = measure(mask, bounds)
         return dataclasses.replace(found, overlaps=(dataclasses.replace(found.overlaps[0], area=0.4 * WISH_A),))
 
-    monkeypatch.setattr("metricvae.inference.generation.candidates.measure", liar)
+    monkeypatch.setattr("metricvae.generation.candidates.measure", liar)
     requirements: list[Requirement] = [OverlapWith("A", A, near(0.4 * WISH_A))]
     assert any(faults_of(one.mask, requirements) for one in made(predictor, requirements, 6))
 
@@ -128,7 +128,7 @@ def test_copies_of_given_shapes_are_left_out(predictor: Predictor) -> None:
 
 
 def test_a_missing_half_is_called_a_match(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metricvae.inference.generation.missing.BATCHES", 2)
+    monkeypatch.setattr("metricvae.generation.complement.BATCHES", 2)
     half, true = cut(B, "zigzag", np.random.default_rng(3))
     partner = Predictor.load("halves")
     requirements: list[Requirement] = [Match("H", half), Area(Span(200, 2 * float(true.sum())))]
@@ -339,7 +339,7 @@ def test_the_command_draws_what_lies_between_and_around(files: Path, capsys: pyt
 def test_the_command_makes_a_missing_half(
     files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("metricvae.inference.generation.missing.BATCHES", 2)
+    monkeypatch.setattr("metricvae.generation.complement.BATCHES", 2)
     assert run("overlap", "-r", f"match:{files}/half.png", "-n", 1, "--out", files / "h") == 0
     assert "match" in capsys.readouterr().out
     assert (files / "h" / "answer-01.png").is_file()

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from metricvae.errors import InputError
-from metricvae.objects import draw
-from metricvae.objects.halves import (
+from metricvae.core.errors import InputError
+from metricvae.kinds.half.cutting import (
     CUTS,
     LEAST_AREA,
     LEAST_CONTACT,
@@ -20,6 +19,7 @@ from metricvae.objects.halves import (
     largest_share,
     random_line,
 )
+from metricvae.kinds.silhouette.sources.generators import draw
 
 
 def square(side: int) -> np.ndarray:

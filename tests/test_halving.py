@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from metricvae.errors import InputError
-from metricvae.objects import draw
-from metricvae.objects.splits import SPLITS
-from metricvae.overlap import Pose, move_mask
-from metricvae.pairs import read_dataset
-from metricvae.pairs.halving import HALF_SCHEMA, lacking, pair_table
-from metricvae.pairs.labelling import label
-from metricvae.pairs.plans import HalvesPlan
+from metricvae.core.dataset import read_dataset
+from metricvae.core.errors import InputError
+from metricvae.core.splits import SPLITS
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.labelling.plans import HalvesPlan
+from metricvae.labelling.run import label
+from metricvae.metrics.match.pairs import HALF_SCHEMA, lacking, pair_table
+from metricvae.metrics.overlap.solver.planar import move_mask
+from metricvae.metrics.overlap.solver.records import Pose
 
 PLAN = HalvesPlan("mixed", 240, seed=3, cuts=("straight", "zigzag", "curved"))
 

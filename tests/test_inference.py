@@ -14,19 +14,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metricvae.errors import InputError
-from metricvae.inference import Evaluation, Predictions, Predictor, calibrate, evaluate
-from metricvae.inference.conformal import Conformal, conformal_quantile, fit_conformal
-from metricvae.inference.evaluate import answer, labelled_areas
-from metricvae.inference.fit import fit, pair_data
-from metricvae.inference.predict import Encoded
-from metricvae.inference.quality import decoded
-from metricvae.model.autoencoder import ModelConfig, build
-from metricvae.model.checkpoints import annotate, begin_model, finish_model, load_model
-from metricvae.model.optimisers import LossWeights
-from metricvae.model.settings import TrainingConfig
-from metricvae.objects import draw
-from metricvae.pairs import DataSet
+from metricvae.core.dataset import DataSet
+from metricvae.core.errors import InputError
+from metricvae.evaluation.evaluate import Evaluation, answer, calibrate, evaluate, labelled_areas
+from metricvae.evaluation.invariance import decoded
+from metricvae.fitting.fit import fit, pair_data
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.prediction.calibration.conformal import Conformal, conformal_quantile, fit_conformal
+from metricvae.prediction.predictor import Encoded, Predictions, Predictor
+from metricvae.training.checkpoint import annotate, begin_model, finish_model, load_model
+from metricvae.training.config import TrainingConfig
+from metricvae.training.optimisers import LossWeights
 
 Floats = np.ndarray
 

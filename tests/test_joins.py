@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.experiments.pictures.pairs import laid_together
-from metricvae.objects import draw
-from metricvae.objects.halves import cut
-from metricvae.objects.motions import Motion, move
-from metricvae.overlap import Edge, Pose, join, joined
-from metricvae.overlap.edges import MARGIN, SPACING
-from metricvae.overlap.joins import EVIDENCE, FEATURES, NEVER, drawn_closer
+from metricvae.core.errors import InputError
+from metricvae.kinds.half.cutting import cut
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.kinds.silhouette.transforms import Motion, move
+from metricvae.metrics.match.solver.edges import MARGIN, SPACING, Edge
+from metricvae.metrics.match.solver.joins import EVIDENCE, FEATURES, NEVER, drawn_closer, join, joined
+from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.plotting.pairs import laid_together
 
 Mask = npt.NDArray[np.uint8]
 

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metricvae.objects import Mask, draw
-from metricvae.overlap import Prepared, kernels, outlines, scan
+from metricvae.kinds.silhouette import outlines
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver import kernels, line_integrals, scan
+from metricvae.metrics.overlap.solver.planar import Prepared
 from overlap_problem import bilinear, family
 
 few = settings(max_examples=6, deadline=None, derandomize=True)
@@ -191,8 +194,8 @@ def test_the_overlap_along_an_outline_is_that_of_the_pixels(which: int, angle: f
     a, b = shape_arguments(which)
     pose = np.array([angle, x, y])
     expected = kernels.overlap_at(a.points, b.image, pose)
-    assert outlines.overlap_along(a.outline(1), b.image, pose) == pytest.approx(expected, rel=0.01, abs=2)
-    assert outlines.overlap_along(a.outline(2), b.image, pose) == pytest.approx(expected, rel=0.02, abs=4)
+    assert line_integrals.overlap_along(a.outline(1), b.image, pose) == pytest.approx(expected, rel=0.01, abs=2)
+    assert line_integrals.overlap_along(a.outline(2), b.image, pose) == pytest.approx(expected, rel=0.02, abs=4)
 
 
 @few
@@ -201,7 +204,7 @@ def test_slopes_are_those_of_the_overlap(which: int, angle: float, x: float, y: 
     """Against central differences over two pixels, which even out what pixels do."""
     a, b = shape_arguments(which)
     pose, slopes = np.array([angle, x, y]), np.zeros(3)
-    outlines.slopes_along(a.outline(1), b.image, pose, slopes)
+    line_integrals.slopes_along(a.outline(1), b.image, pose, slopes)
     perimeter, lever = a.outline(1).shape[1], max(a.radius, 1.0)
     for axis, step in enumerate((1 / lever, 1.0, 1.0)):
         ahead, behind = pose.copy(), pose.copy()
@@ -218,9 +221,11 @@ def test_slopes_are_those_of_the_overlap(which: int, angle: float, x: float, y: 
 def test_ascending_ends_where_it_says_and_higher(which: int, angle: float, x: float, y: float) -> None:
     a, b = shape_arguments(which)
     poses, steps = np.array([[angle, x, y], [angle + 1, y, x]]), np.array([0.05, 1.0, 1.0])
-    start = [outlines.overlap_along(a.outline(1), b.image, pose) for pose in poses]
-    tops = outlines.ascend(a.outline(2), a.outline(1), b.image, poses, steps, 12)
-    assert tops == pytest.approx([outlines.overlap_along(a.outline(1), b.image, pose) for pose in poses], rel=1e-5)
+    start = [line_integrals.overlap_along(a.outline(1), b.image, pose) for pose in poses]
+    tops = line_integrals.ascend(a.outline(2), a.outline(1), b.image, poses, steps, 12)
+    assert tops == pytest.approx(
+        [line_integrals.overlap_along(a.outline(1), b.image, pose) for pose in poses], rel=1e-5
+    )
     assert (tops >= np.array(start) * 0.99).all()
     assert tops.max() > max(start)
 

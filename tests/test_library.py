@@ -12,17 +12,17 @@ import pytest
 import torch
 from PIL import Image
 
-from metricvae.errors import InputError
-from metricvae.files import sha256_of
-from metricvae.inference import Predictor
-from metricvae.inference import indexing as indexing_module
-from metricvae.inference import libraries as libraries_module
-from metricvae.inference.indexing import build_index
-from metricvae.inference.libraries import ImageFolder
-from metricvae.inference.library import exact_search, item_reader, load_for, read_index, rerank, search
-from metricvae.objects import draw
-from metricvae.overlap import Prepared, solve
-from metricvae.pairs import read_dataset
+from metricvae.core.dataset import read_dataset
+from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.files import sha256_of
+from metricvae.search import build as indexing_module
+from metricvae.search import sources as libraries_module
+from metricvae.search.build import build_index
+from metricvae.search.index import exact_search, item_reader, load_for, read_index, rerank, search
+from metricvae.search.sources import ImageFolder
 
 COUNT = 30
 

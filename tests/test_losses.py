@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from metricvae.model.losses import (
+from metricvae.nn.losses import (
     TEMPERATURE,
     MetricLossKind,
     contrastive_loss,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import special
 
-from metricvae.errors import InputError
-from metricvae.inference import Predictor, evaluate
-from metricvae.inference.match_figures import MatchEvaluation, measure_matches
-from metricvae.inference.matching import Compared, Matching, check_classes, fit_matching, matches_of
-from metricvae.inference.predict import Predictions
-from metricvae.pairs import read_dataset
+from metricvae.core.dataset import read_dataset
+from metricvae.core.errors import InputError
+from metricvae.evaluation.binary import MatchEvaluation, measure_matches
+from metricvae.evaluation.evaluate import evaluate
+from metricvae.prediction.calibration.matching import Compared, Matching, check_classes, fit_matching, matches_of
+from metricvae.prediction.predictor import Predictions, Predictor
 
 Floats = np.ndarray
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metricvae.errors import InputError
-from metricvae.model.metrics import (
+from metricvae.core.errors import InputError
+from metricvae.nn.heads import (
     CosineDistance,
     CosineTanimoto,
     Head,

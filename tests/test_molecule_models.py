@@ -14,34 +14,47 @@ import pytest
 import torch
 from PIL import Image
 
-from metricvae.errors import InputError
-from metricvae.experiments.pictures.molecules import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
-from metricvae.inference import Predictor, evaluate
-from metricvae.inference.fit import fit, pair_data
-from metricvae.inference.indexing import build_index, encode_records, packed_model
-from metricvae.inference.libraries import MoleculeFile
-from metricvae.inference.library import exact_search, item_reader, read_index, rerank, search
-from metricvae.inference.nearest import Nearest, item_vectors, query_vectors
-from metricvae.inference.predict import tanimoto
-from metricvae.model.attention import HEADS
-from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig, build
-from metricvae.model.cloud import atom_readings, on_axes, pair_readings
-from metricvae.model.features import move_randomly
-from metricvae.model.metrics import CosineDistance, CosineTanimoto, InnerProduct
-from metricvae.model.presets import preset
-from metricvae.model.sizes import self_overlaps, sizes_of
-from metricvae.model.solid import FLIPS, SIDE, SPACING, density_maps, flipped, grid
-from metricvae.objects.clouds import SolidMotion, move, present, random_motions, rotations
-from metricvae.objects.forms import COLUMNS, LINKED, atoms_of, links, packed_molecules, padded, unpacked_molecules
-from metricvae.objects.molecules import Molecule, conform, density, draw, read, stream_smiles, write_map, write_sdf
-from metricvae.objects.molecules.conformers import flat
-from metricvae.overlap.spatial import overlap_volume, overlay, prepare
-from metricvae.overlap.spatial.bodies import exponents
-from metricvae.pairs import DataSet, merged, read_dataset
-from metricvae.pairs import dataset as dataset_module
-from metricvae.pairs.dataset import read_molecules
-from metricvae.pairs.labelling import label
-from metricvae.pairs.molecules import MoleculesPlan
+from metricvae.core import dataset as dataset_module
+from metricvae.core.dataset import DataSet, merged, read_dataset, read_molecules
+from metricvae.core.errors import InputError
+from metricvae.evaluation.evaluate import evaluate
+from metricvae.fitting.fit import fit, pair_data
+from metricvae.kinds.molecule.conformers import conform, flat
+from metricvae.kinds.molecule.decoders.density import FLIPS, SIDE, SPACING, density_maps, flipped, grid
+from metricvae.kinds.molecule.encoders.attention import HEADS
+from metricvae.kinds.molecule.encoders.point_set import atom_readings, on_axes, pair_readings
+from metricvae.kinds.molecule.fragments import draw, stream_smiles
+from metricvae.kinds.molecule.mol_blocks import write_sdf
+from metricvae.kinds.molecule.packing import (
+    COLUMNS,
+    LINKED,
+    atoms_of,
+    links,
+    packed_molecules,
+    padded,
+    unpacked_molecules,
+)
+from metricvae.kinds.molecule.readers import read
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.molecule.self_overlap import self_overlaps, sizes_of
+from metricvae.kinds.molecule.transforms import SolidMotion, move, present, random_motions, rotations
+from metricvae.kinds.volume.io import write_map
+from metricvae.kinds.volume.simulation import density
+from metricvae.labelling.run import label
+from metricvae.metrics.shape.labels import MoleculesPlan
+from metricvae.metrics.shape.solver.bodies import exponents, prepare
+from metricvae.metrics.shape.solver.overlays import overlay
+from metricvae.metrics.shape.solver.volumes import overlap_volume
+from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.nn.heads import CosineDistance, CosineTanimoto, InnerProduct
+from metricvae.plotting.molecules import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
+from metricvae.prediction.predictor import Predictor, tanimoto
+from metricvae.search.ann import Nearest, item_vectors, query_vectors
+from metricvae.search.build import build_index, encode_records, packed_model
+from metricvae.search.index import exact_search, item_reader, read_index, rerank, search
+from metricvae.search.sources import MoleculeFile
+from metricvae.training.features import move_randomly
+from metricvae.training.presets import preset
 
 COUNT = 12
 
@@ -145,7 +158,7 @@ def test_molecules_computed_a_few_at_a_time_get_the_same_codes_and_gradients(
         return found.mean.detach(), gradient
 
     together, gradient = codes()
-    monkeypatch.setattr("metricvae.model.cloud.TOGETHER", 5)
+    monkeypatch.setattr("metricvae.kinds.molecule.encoders.point_set.TOGETHER", 5)
     apart, gradient_apart = codes()
     assert torch.allclose(together, apart, atol=1e-5)
     assert torch.allclose(gradient, gradient_apart, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()))
@@ -348,8 +361,8 @@ def test_an_index_made_on_a_cluster_is_that_of_one_machine(trained: tuple[Path, 
     source.write_text("".join(f"{one.smiles} m{number}\n" for number, one in enumerate(draw(30, seed=8))))
     build_index(predictor, source, tmp_path / "here", workers=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("metricvae.inference.libraries.ITEMS_A_PART", 10)
-        patch.setattr("metricvae.inference.indexing.ITEMS_A_PART", 10)
+        patch.setattr("metricvae.search.sources.ITEMS_A_PART", 10)
+        patch.setattr("metricvae.search.build.ITEMS_A_PART", 10)
         build_index(predictor, source, tmp_path / "there", workers=2, ray="local")
     here, there = read_index(tmp_path / "here"), read_index(tmp_path / "there")
     assert here.ids == there.ids
@@ -399,7 +412,7 @@ def test_presets_of_molecules_can_be_built() -> None:
 
 
 def test_sdf_and_index_columns_hold_the_same_molecule(tmp_path: Path, molecules: list[Molecule]) -> None:
-    from metricvae.objects.molecules import read_one
+    from metricvae.kinds.molecule.readers import read_one
 
     write_sdf(tmp_path / "one.sdf", molecules[:1])
     again = read_one(tmp_path / "one.sdf")

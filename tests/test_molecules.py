@@ -12,24 +12,15 @@ from hypothesis import strategies as st
 from rdkit import Chem
 from scipy.spatial.transform import Rotation
 
-import metricvae.objects.molecules.listing as listing
-import metricvae.objects.molecules.streams as streams
-from metricvae.errors import InputError
-from metricvae.objects.molecules import (
-    RADII,
-    SYMBOLS,
-    Molecule,
-    Skipped,
-    conform,
-    mol_block,
-    molecule_of,
-    read,
-    read_one,
-    records,
-    write_sdf,
-)
-from metricvae.objects.molecules.readers import ENDINGS
-from metricvae.objects.molecules.standard import canonical, standard
+import metricvae.kinds.molecule.listing as listing
+import metricvae.kinds.molecule.streams as streams
+from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.listing import records
+from metricvae.kinds.molecule.mol_blocks import mol_block, write_sdf
+from metricvae.kinds.molecule.readers import ENDINGS, Skipped, molecule_of, read, read_one
+from metricvae.kinds.molecule.records import RADII, SYMBOLS, Molecule
+from metricvae.kinds.molecule.standardise import canonical, standard
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 VARIED = (

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from metricvae.objects import draw
-from metricvae.objects.motions import Motion, inverse, move, random_motions
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.kinds.silhouette.transforms import Motion, inverse, move, random_motions
 
 
 def motion(angle: float, dx: float = 0.0, dy: float = 0.0, dtype: torch.dtype = torch.float64) -> Motion:

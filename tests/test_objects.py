@@ -18,25 +18,15 @@ import shapely
 from PIL import Image
 from shapely import affinity
 
-from metricvae.errors import InputError
-from metricvae.objects import (
-    FAMILIES,
-    SIZE,
-    SOURCES,
-    SPLITS,
-    Silhouette,
-    as_mask,
-    decode_png,
-    draw,
-    encode_png,
-    glyph_grouping,
-    glyphs,
-    rasterise,
-    read_folder,
-    read_image,
-    split_of,
-)
-from metricvae.objects.families import Family
+from metricvae.core.errors import InputError
+from metricvae.core.splits import SPLITS, split_of
+from metricvae.kinds.silhouette.io import decode_png, encode_png, read_folder, read_image
+from metricvae.kinds.silhouette.records import SIZE, Silhouette, as_mask
+from metricvae.kinds.silhouette.sources import glyph_grouping, glyphs
+from metricvae.kinds.silhouette.sources.families import Family
+from metricvae.kinds.silhouette.sources.generators import SOURCES, draw
+from metricvae.kinds.silhouette.sources.procedural import FAMILIES
+from metricvae.kinds.silhouette.sources.raster import rasterise
 
 ROWS, COLUMNS = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
 
@@ -156,7 +146,7 @@ def test_ids_and_groups(drawn: tuple[str, list[Silhouette]]) -> None:
 def test_the_same_in_a_fresh_process() -> None:
     code = """
 import hashlib, sys
-from metricvae.objects import draw
+from metricvae.kinds.silhouette.sources.generators import draw
 assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 print(hashlib.sha256(b"".join(s.id.encode() + s.mask.tobytes() for s in draw("mixed", 8, 5, start=2))).hexdigest())
 """

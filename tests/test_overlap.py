@@ -15,12 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import overlap_problem
-from metricvae.errors import InputError
-from metricvae.objects import draw, encode_png
-from metricvae.overlap import Effort, Overlap, Pose, Prepared, kernels, move_mask, outlines, overlap_area, planar, solve
-from metricvae.overlap.dense import solve_dense
-from metricvae.overlap.many import PAIRS_A_TASK, solve_files
-from metricvae.overlap.workers import worker_pool
+from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.io import encode_png
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver import kernels, line_integrals, planar
+from metricvae.metrics.overlap.solver.dense import solve_dense
+from metricvae.metrics.overlap.solver.many import PAIRS_A_TASK, solve_files
+from metricvae.metrics.overlap.solver.planar import Effort, Prepared, move_mask, overlap_area, solve
+from metricvae.metrics.overlap.solver.records import Overlap, Pose
+from metricvae.runtime.process_pool import worker_pool
 
 Mask = npt.NDArray[np.uint8]
 Solver = Callable[[Prepared, Prepared], Overlap]
@@ -306,7 +309,7 @@ def test_the_fast_search_loses_next_to_nothing(exam: Exam) -> None:
 
 def test_the_exam_fails_a_solver_that_only_scans_four_turns(exam: Exam, monkeypatch: pytest.MonkeyPatch) -> None:
     def stay(outline, judged, image, poses, *steps):  # type: ignore[no-untyped-def]
-        return np.array([outlines.overlap_along(judged, image, pose) for pose in poses])
+        return np.array([line_integrals.overlap_along(judged, image, pose) for pose in poses])
 
     monkeypatch.setattr(planar, "ascend", stay)
     monkeypatch.setattr(planar, "polish", lambda points, image, pose, *steps: kernels.overlap_at(points, image, pose))

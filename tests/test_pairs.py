@@ -27,15 +27,19 @@ from hypothesis import strategies as st
 
 import dataset_problem
 from dataset_problem import PLAN, QUICK, contents
-from metricvae import files
-from metricvae.errors import InputError
-from metricvae.objects import SPLITS, decode_png, draw, encode_png, split_of
-from metricvae.overlap import Effort, Overlap, Pose, Prepared, overlap_area, solve
-from metricvae.pairs import DataSet, LabelPlan, label, merged, read_dataset
-from metricvae.pairs.dataset import CARD, OBJECTS, PAIRS
-from metricvae.pairs.lists import read_pair_list, write_rows
-from metricvae.pairs.sampling import lacking_splits, objects_needed, plan_blocks
-from metricvae.pairs.steps import PARTS, LabelProgress
+from metricvae.core.dataset import CARD, OBJECTS, PAIRS, DataSet, merged, read_dataset
+from metricvae.core.errors import InputError
+from metricvae.core.pair_list import read_pair_list, write_rows
+from metricvae.core.sampling import lacking_splits, objects_needed, plan_blocks
+from metricvae.core.splits import SPLITS, split_of
+from metricvae.kinds.silhouette.io import decode_png, encode_png
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.labelling.plans import LabelPlan
+from metricvae.labelling.run import label
+from metricvae.labelling.steps import PARTS, LabelProgress
+from metricvae.metrics.overlap.solver.planar import Effort, Prepared, overlap_area, solve
+from metricvae.metrics.overlap.solver.records import Overlap, Pose
+from metricvae.runtime import files
 
 FILES = {CARD, OBJECTS, PAIRS, "README.md"}
 

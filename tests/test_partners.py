@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.inference import Predictor
-from metricvae.inference.partners import Ranking, rank_partners, refit
-from metricvae.inference.quality import complete
-from metricvae.model.metrics import CosineDistance
-from metricvae.objects import draw
-from metricvae.objects.halves import cut
-from metricvae.objects.silhouettes import Mask
-from metricvae.pairs import read_dataset
+from metricvae.core.dataset import read_dataset
+from metricvae.core.errors import InputError
+from metricvae.evaluation.invariance import complete
+from metricvae.evaluation.retrieval import Ranking, rank_partners, refit
+from metricvae.kinds.half.cutting import cut
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.nn.heads import CosineDistance
+from metricvae.prediction.predictor import Predictor
 
 
 @pytest.fixture(scope="module")

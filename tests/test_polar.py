@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from metricvae.model.autoencoder import Encoder, ModelConfig, build
-from metricvae.model.polar import (
+from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoder
+from metricvae.kinds.silhouette.encoders.polar import (
     REACH,
     RINGS,
     SECTORS,
-    CanonicalDecoder,
     PolarEncoder,
     cell_areas,
     centroids,
@@ -23,9 +22,11 @@ from metricvae.model.polar import (
     rescaled,
     turned_to,
 )
-from metricvae.objects import draw, rasterise
-from metricvae.objects.families import SIMPLE
-from metricvae.objects.motions import Motion, move, random_motions
+from metricvae.kinds.silhouette.sources.families import SIMPLE
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.kinds.silhouette.sources.raster import rasterise
+from metricvae.kinds.silhouette.transforms import Motion, move, random_motions
+from metricvae.nn.autoencoder import Encoder, ModelConfig, build
 
 WIDTHS = (24, 24, 32)
 PERIOD = 2 ** len(WIDTHS)

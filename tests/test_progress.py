@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from metricvae import progress as module
-from metricvae.progress import Pace, bars, clock, lines, progress
+from metricvae.runtime import progress as module
+from metricvae.runtime.progress import Pace, bars, clock, lines, progress
 
 
 class Terminal(io.StringIO):

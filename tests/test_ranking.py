@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metricvae.pairs.ranking import accuracy, auc, average_precision, best_threshold
+from metricvae.core.binary_scores import accuracy, auc, average_precision, best_threshold
 
 
 def scored(seed: int, levels: int) -> tuple[np.ndarray, np.ndarray]:

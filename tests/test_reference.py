@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.inference import Predictor
-from metricvae.inference.reference import FILE, Reference, fit_reference
-from metricvae.objects import draw
-from metricvae.objects.silhouettes import Mask
+from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.prediction.novelty import FILE, Reference, fit_reference
+from metricvae.prediction.predictor import Predictor
 
 
 def normal(count: int, seed: int, scale: float = 1.0) -> torch.Tensor:

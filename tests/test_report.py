@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metricvae.errors import InputError
-from metricvae.experiments import table_1, table_1_report
-from metricvae.experiments.pictures import charts, pairs
-from metricvae.experiments.pictures.drawing import blend
-from metricvae.experiments.pictures.pairs import ExamplePair
-from metricvae.experiments.report import (
+from metricvae.core.errors import InputError
+from metricvae.evaluation.baselines import LabelledAreas
+from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.plotting import charts, pairs
+from metricvae.plotting.drawing import blend
+from metricvae.plotting.pairs import ExamplePair
+from metricvae.reproduction import table_1, table_1_report
+from metricvae.reproduction.report import (
     Fact,
     Figure,
     Report,
@@ -31,8 +33,6 @@ from metricvae.experiments.report import (
     format_cell,
     write_report,
 )
-from metricvae.inference.baselines import LabelledAreas
-from metricvae.overlap.records import Pose
 
 
 def draw_example(number: int = 0) -> ExamplePair:
@@ -173,7 +173,7 @@ def test_a_fault_leaves_the_earlier_report_whole(small, tmp_path, monkeypatch):
     def full_disk(path: Path, content: object) -> None:
         raise InputError(f"cannot write {path}: the disk is full")
 
-    monkeypatch.setattr("metricvae.experiments.report.write_json", full_disk)
+    monkeypatch.setattr("metricvae.reproduction.report.write_json", full_disk)
     with pytest.raises(InputError, match="disk is full"):
         write_report(replace(small, title="New"), tmp_path / "r")
     assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before

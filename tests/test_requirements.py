@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from metricvae.errors import InputError
-from metricvae.inference.generation.bounds import MOST_AREA, bounds_of, shapes_of
-from metricvae.inference.generation.requirements import (
+from metricvae.core.errors import InputError
+from metricvae.generation.bounds import MOST_AREA, bounds_of, shapes_of
+from metricvae.generation.constraints import (
     Area,
     Like,
     Match,
@@ -22,7 +22,7 @@ from metricvae.inference.generation.requirements import (
     near,
     parse_requirement,
 )
-from metricvae.objects.silhouettes import Mask
+from metricvae.kinds.silhouette.records import Mask
 
 
 def rectangle(high: int, wide: int) -> Mask:

@@ -7,8 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from metricvae.errors import InputError
-from metricvae.overlap import Overlap, Prepared, overlap_area, searches, solve_dense
+from metricvae.core.errors import InputError
+from metricvae.metrics.overlap.solver import searches
+from metricvae.metrics.overlap.solver.dense import solve_dense
+from metricvae.metrics.overlap.solver.planar import Prepared, overlap_area
+from metricvae.metrics.overlap.solver.records import Overlap
 from overlap_problem import family
 
 Search = Callable[..., Overlap]

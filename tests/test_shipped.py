@@ -7,16 +7,16 @@ import itertools
 import numpy as np
 import pytest
 
-from metricvae.inference import Predictor
-from metricvae.inference.align import Alignments
-from metricvae.inference.predict import tanimoto
-from metricvae.model.checkpoints import SHIPPED, load_model
-from metricvae.objects import draw
-from metricvae.objects.forms import atoms_of
-from metricvae.objects.halves import cut
-from metricvae.objects.molecules import draw as draw_molecules
-from metricvae.overlap import Prepared, solve
-from metricvae.overlap.spatial import overlay_many, prepare
+from metricvae.alignment.predictor import Alignments
+from metricvae.kinds.half.cutting import cut
+from metricvae.kinds.molecule.fragments import draw as draw_molecules
+from metricvae.kinds.molecule.packing import atoms_of
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.shape.solver.bodies import prepare
+from metricvae.metrics.shape.solver.overlays import overlay_many
+from metricvae.prediction.predictor import Predictor, tanimoto
+from metricvae.training.checkpoint import SHIPPED, load_model
 
 NAMES = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
 MOST_BYTES = 8_000_000

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from metricvae.errors import InputError
-from metricvae.overlap.spatial import THOROUGH, Effort, Prepared, overlap_volume, overlay, overlay_many, prepare
-from metricvae.overlap.spatial.bodies import AMPLITUDE, KAPPA, exponents
-from metricvae.overlap.spatial.dense import overlay_dense
-from metricvae.overlap.spatial.starts import images, product, spiral, starts
-from metricvae.overlap.spatial.volumes import derivatives
+from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.gaussians import AMPLITUDE, KAPPA
+from metricvae.metrics.shape.solver.bodies import Prepared, exponents, prepare
+from metricvae.metrics.shape.solver.dense import overlay_dense
+from metricvae.metrics.shape.solver.overlays import THOROUGH, Effort, overlay, overlay_many
+from metricvae.metrics.shape.solver.starts import images, product, spiral, starts
+from metricvae.metrics.shape.solver.volumes import derivatives, overlap_volume
 
 RADII = np.array([1.7, 1.55, 1.52, 1.8])
 

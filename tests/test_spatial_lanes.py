@@ -7,8 +7,9 @@ import pytest
 from numba import njit
 from scipy.spatial.transform import Rotation
 
-from metricvae.overlap.spatial import prepare
-from metricvae.overlap.spatial.groups import (
+from metricvae.metrics.shape.solver.bodies import prepare
+from metricvae.metrics.shape.solver.gradients import slopes
+from metricvae.metrics.shape.solver.groups import (
     CURVE,
     FIELDS,
     SCALE,
@@ -19,10 +20,9 @@ from metricvae.overlap.spatial.groups import (
     score,
     score_seats,
 )
-from metricvae.overlap.spatial.lanes import WIDTH, higher, load, lower, pick, power, root, rough_power, size, store
-from metricvae.overlap.spatial.searching import best_of, distinct, spread_out
-from metricvae.overlap.spatial.slopes import slopes
-from metricvae.overlap.spatial.volumes import derivatives
+from metricvae.metrics.shape.solver.lanes import WIDTH, higher, load, lower, pick, power, root, rough_power, size, store
+from metricvae.metrics.shape.solver.searching import best_of, distinct, spread_out
+from metricvae.metrics.shape.solver.volumes import derivatives
 
 RNG = np.random.default_rng(5)
 

@@ -9,8 +9,8 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.spatial.transform import Rotation
 
-from metricvae.errors import InputError
-from metricvae.overlap.spatial.maps import MapEffort, MapOverlay, _Pair, centred, overlay_maps, turn_jacobian
+from metricvae.core.errors import InputError
+from metricvae.metrics.shape.solver.maps import MapEffort, MapOverlay, _Pair, centred, overlay_maps, turn_jacobian
 
 QUICK = MapEffort(rotations=576, cells=8, climbs=8, finishes=2)
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from metricvae.errors import InputError
-from metricvae.experiments.statistics import paired_bootstrap, welch_test, z_test
-from metricvae.experiments.table_1 import PUBLISHED_MODEL, PUBLISHED_NAIVE
+from metricvae.core.errors import InputError
+from metricvae.evaluation.statistics import paired_bootstrap, welch_test, z_test
+from metricvae.reproduction.table_1 import PUBLISHED_MODEL, PUBLISHED_NAIVE
 
 
 def test_welch_reproduces_the_p_value_printed_in_the_paper():

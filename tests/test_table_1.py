@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metricvae.errors import InputError
-from metricvae.experiments.table_1 import Table1Data, draw_batches, table_1
-from metricvae.inference.baselines import LabelledAreas, area_features, fit_areas, random_guess, train_mean_guess
+from metricvae.core.errors import InputError
+from metricvae.evaluation.baselines import LabelledAreas, area_features, fit_areas, random_guess, train_mean_guess
+from metricvae.reproduction.table_1 import Table1Data, draw_batches, table_1
 
 TEST_PAIRS = 6 * 24 + 400
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from metricvae.errors import InputError
-from metricvae.experiments.pictures.pairs import draw_joined
-from metricvae.experiments.table_2 import METHODS, PUBLISHED_MODEL, _of_other_shapes, _table, _Told, reproduce_table_2
-from metricvae.inference import Predictor
+from metricvae.core.errors import InputError
+from metricvae.plotting.pairs import draw_joined
+from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction.table_2 import METHODS, PUBLISHED_MODEL, _of_other_shapes, _table, _Told, reproduce_table_2
 
 
 def test_the_errors_by_hand() -> None:
@@ -41,7 +41,7 @@ def test_batches_are_balanced_and_hold_halves_of_two_shapes_where_they_do_not_ma
 
 
 def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metricvae.experiments.table_1.BATCH_SIZE", 8)
+    monkeypatch.setattr("metricvae.reproduction.table_1.BATCH_SIZE", 8)
     run = reproduce_table_2(tmp_path / "report", dataset=halves[0], model=str(halves[1]))
     document = json.loads((tmp_path / "report" / "report.json").read_text())
     assert document["title"].startswith("Table 2")

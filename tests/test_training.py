@@ -20,19 +20,19 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.model import training
-from metricvae.model.autoencoder import MagicAutoencoder, ModelConfig, build
-from metricvae.model.batches import Batch, PairData, batch_indices, bits_of, generator_of
-from metricvae.model.checkpoints import CONFIG, RESUME, WEIGHTS, load_model, read_tensors
-from metricvae.model.features import move_randomly
-from metricvae.model.logs import LOG, Progress, read_log
-from metricvae.model.losses import deformation_loss
-from metricvae.model.metrics import InverseCosine
-from metricvae.model.optimisers import LOSSES, LossWeights, Muon, TrainingDiverged
-from metricvae.model.precision import autocast, multiplies_bfloat16, threads_of, trim_heap
-from metricvae.model.settings import TrainingConfig, rate_factor, seconds_left
-from metricvae.model.training import batch_of_step, enlarged, train, training_step, validation_r2, varied
+from metricvae.core.errors import InputError
+from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.nn.heads import InverseCosine
+from metricvae.nn.losses import deformation_loss
+from metricvae.runtime.precision import autocast, multiplies_bfloat16, threads_of, trim_heap
+from metricvae.training import loop as training
+from metricvae.training.batching import Batch, PairData, batch_indices, bits_of, generator_of
+from metricvae.training.checkpoint import CONFIG, RESUME, WEIGHTS, load_model, read_tensors
+from metricvae.training.config import TrainingConfig, rate_factor, seconds_left
+from metricvae.training.features import move_randomly
+from metricvae.training.logs import LOG, Progress, read_log
+from metricvae.training.loop import batch_of_step, enlarged, train, training_step, validation_r2, varied
+from metricvae.training.optimisers import LOSSES, LossWeights, Muon, TrainingDiverged
 from model_problem import (
     POLAR_SIDE,
     live,
@@ -275,7 +275,7 @@ def test_two_optimisers_are_one_where_one_equation_is_silent(rates: tuple[float,
 def test_muon_is_that_of_pytorch_and_in_float32_close_to_it(
     monkeypatch: pytest.MonkeyPatch, natively: bool, off: float
 ) -> None:
-    monkeypatch.setattr("metricvae.model.optimisers.multiplies_bfloat16", lambda device: natively)
+    monkeypatch.setattr("metricvae.training.optimisers.multiplies_bfloat16", lambda device: natively)
     chance = torch.Generator().manual_seed(0)
     ours = [torch.nn.Parameter(torch.randn(shape, generator=chance)) for shape in ((30, 70), (70, 30))]
     theirs = [torch.nn.Parameter(parameter.detach().clone()) for parameter in ours]

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from metricvae.errors import InputError
-from metricvae.inference.twins import WIDTHS, Twins, fit_twins
-from metricvae.model.metrics import InnerProduct
+from metricvae.core.errors import InputError
+from metricvae.nn.heads import InnerProduct
+from metricvae.prediction.near_duplicates import WIDTHS, Twins, fit_twins
 
 HEAD = InnerProduct(100.0)
 

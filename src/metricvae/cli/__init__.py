@@ -22,7 +22,7 @@ from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
 from metricvae.cli.search import INDEX, SEARCH
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
-from metricvae.errors import InputError
+from metricvae.core.errors import InputError
 
 VERBS: dict[str, Verb] = {
     "quickstart": QUICKSTART,

@@ -11,11 +11,11 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import columns, device_named, draw_laid, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
-from metricvae.errors import InputError
-from metricvae.progress import progress
+from metricvae.core.errors import InputError
+from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.inference.align import Alignments
+    from metricvae.alignment.predictor import Alignments
 
 
 def _align_options(parser: Parser, _: Sequence[str]) -> None:
@@ -28,8 +28,8 @@ def _align_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _align(options: Namespace) -> Fields:
-    from metricvae.objects.images import read_image
-    from metricvae.overlap.planar import Prepared
+    from metricvae.kinds.silhouette.io import read_image
+    from metricvae.metrics.overlap.solver.planar import Prepared
 
     listing = wants_list(options)
     if listing and options.picture is not None:
@@ -49,8 +49,8 @@ def _align(options: Namespace) -> Fields:
 
 
 def _align_list(options: Namespace, aligner: Alignments) -> Fields:
-    from metricvae.inference.align import align_files
-    from metricvae.pairs.lists import read_pair_list, write_rows
+    from metricvae.alignment.predictor import align_files
+    from metricvae.core.pair_list import read_pair_list, write_rows
 
     listed = read_pair_list(Path(options.pairs))
     rows = []
@@ -74,8 +74,8 @@ def _align_list(options: Namespace, aligner: Alignments) -> Fields:
 
 def aligner_of(model: str, device: str) -> Alignments:
     """The aligner of a model, a folder or a name."""
-    from metricvae.inference import Predictor
-    from metricvae.inference.align import Alignments
+    from metricvae.alignment.predictor import Alignments
+    from metricvae.prediction.predictor import Predictor
 
     return Alignments(Predictor.load(model, device_named(device)))
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 
 from metricvae.cli.parser import Fields, Parser
-from metricvae.errors import InputError
+from metricvae.core.errors import InputError
 
 if TYPE_CHECKING:
-    from metricvae.objects.silhouettes import Mask
-    from metricvae.overlap.records import Pose
+    from metricvae.kinds.silhouette.records import Mask
+    from metricvae.metrics.overlap.solver.records import Pose
 
 
 def say(options: Namespace, document: Fields, text: str) -> Fields:
@@ -63,8 +63,8 @@ def columns(document: Fields) -> str:
 
 def draw_laid(path: Path, first: Mask, second: Mask, pose: Pose, words: str) -> None:
     """Write a picture of two shapes and of the second laid on the first."""
-    from metricvae.experiments.pictures.pairs import JoinedPair, draw_joined, laid_together
-    from metricvae.files import write_bytes
+    from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
+    from metricvae.runtime.files import write_bytes
 
     pair = JoinedPair(first, second, laid_together(first, second, pose), words)
     write_bytes(path, draw_joined([pair], columns=1))

@@ -12,16 +12,16 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import about, say
 from metricvae.cli.parser import Fields, Parser, Verb
-from metricvae.errors import InputError
-from metricvae.progress import Step, progress
+from metricvae.core.errors import InputError
+from metricvae.runtime.progress import Step, progress
 
 if TYPE_CHECKING:
-    from metricvae.inference.bank import Bank
-    from metricvae.inference.generation.answers import Generated
-    from metricvae.inference.generation.between import Between
-    from metricvae.inference.generation.requirements import Requirement
-    from metricvae.inference.predict import Predictor
-    from metricvae.objects.silhouettes import Mask
+    from metricvae.generation.constraints import Requirement
+    from metricvae.generation.exemplars import Bank
+    from metricvae.generation.interpolation import Between
+    from metricvae.generation.selection import Generated
+    from metricvae.kinds.silhouette.records import Mask
+    from metricvae.prediction.predictor import Predictor
 
 ANSWERS, SHEET = "answers.json", "sheet.png"
 
@@ -48,8 +48,8 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _generate(options: Namespace) -> Fields:
-    from metricvae.files import require_free_folder
-    from metricvae.inference import Predictor
+    from metricvae.prediction.predictor import Predictor
+    from metricvae.runtime.files import require_free_folder
 
     asked = [options.require is not None, options.between is not None, options.around is not None]
     if sum(asked) != 1:
@@ -66,10 +66,10 @@ def _generate(options: Namespace) -> Fields:
 def _required(options: Namespace, predictor: Predictor) -> Fields:
     import torch
 
-    from metricvae.inference.generation import generate
-    from metricvae.inference.generation.answers import mean_closeness
-    from metricvae.inference.generation.bounds import bounds_of
-    from metricvae.inference.generation.requirements import parse_requirement
+    from metricvae.generation.bounds import bounds_of
+    from metricvae.generation.constraints import parse_requirement
+    from metricvae.generation.generate import generate
+    from metricvae.generation.selection import mean_closeness
 
     read = functools.cache(functools.partial(_read, options))
     requirements = [parse_requirement(text, read) for text in options.require]
@@ -100,7 +100,7 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
 
 
 def _read(options: Namespace, path: str) -> Mask:
-    from metricvae.objects.images import read_image
+    from metricvae.kinds.silhouette.io import read_image
 
     return read_image(Path(path), fit=options.fit)
 
@@ -115,8 +115,8 @@ def _seed(options: Namespace) -> int:
 def _against(options: Namespace, predictor: Predictor, step: Step) -> Bank | None:
     if options.against is None:
         return None
-    from metricvae.inference.bank import make_bank
-    from metricvae.pairs.dataset import read_dataset
+    from metricvae.core.dataset import read_dataset
+    from metricvae.generation.exemplars import make_bank
 
     data = read_dataset(Path(options.against))
     return make_bank(predictor, data, None, on_progress=lambda done, total: step("encoding shapes", done, total))
@@ -124,8 +124,8 @@ def _against(options: Namespace, predictor: Predictor, step: Step) -> Bank | Non
 
 def _write_masks(options: Namespace, masks: Sequence[Mask]) -> list[str]:
     """Write the answers, in place of those of an earlier run; their file names."""
-    from metricvae.files import write_bytes
-    from metricvae.objects.images import encode_png
+    from metricvae.kinds.silhouette.io import encode_png
+    from metricvae.runtime.files import write_bytes
 
     folder = Path(options.out)
     for old in folder.glob("answer-*.png"):
@@ -137,7 +137,7 @@ def _write_masks(options: Namespace, masks: Sequence[Mask]) -> list[str]:
 
 
 def _write(options: Namespace, document: Fields, sheet: bytes) -> None:
-    from metricvae.files import write_bytes, write_json
+    from metricvae.runtime.files import write_bytes, write_json
 
     write_bytes(Path(options.out) / SHEET, sheet)
     write_json(Path(options.out) / ANSWERS, document)
@@ -155,8 +155,8 @@ def _answer(one: Generated, file: str) -> Fields:
 
 
 def _sheet(requirements: Sequence[Requirement], answers: Sequence[Generated]) -> bytes:
-    from metricvae.experiments.pictures.answers import Laid, draw_answers
-    from metricvae.inference.generation.bounds import shapes_of
+    from metricvae.generation.bounds import shapes_of
+    from metricvae.plotting.answers import Laid, draw_answers
 
     shapes = shapes_of(requirements)
     laid = []
@@ -171,7 +171,7 @@ def _sheet(requirements: Sequence[Requirement], answers: Sequence[Generated]) ->
 
 def _line(value: Any) -> str:
     """What was verified, in a few words."""
-    from metricvae.inference.generation.requirements import Area, Like, Match, OverlapWith
+    from metricvae.generation.constraints import Area, Like, Match, OverlapWith
 
     name = _short(getattr(value.requirement, "name", ""))
     match value.requirement:
@@ -206,8 +206,8 @@ def _words(options: Namespace, document: Fields, answers: Sequence[Generated]) -
 
 
 def _between(options: Namespace, predictor: Predictor) -> Fields:
-    from metricvae.experiments.pictures.answers import Laid, draw_answers
-    from metricvae.inference.generation.between import between
+    from metricvae.generation.interpolation import between
+    from metricvae.plotting.answers import Laid, draw_answers
 
     ends = [_read(options, path) for path in options.between]
     steps = between(predictor, ends[0], ends[1], options.n)
@@ -232,8 +232,8 @@ def _step_lines(one: Between) -> list[str]:
 
 
 def _around(options: Namespace, predictor: Predictor) -> Fields:
-    from metricvae.experiments.pictures.codes import draw_plane
-    from metricvae.inference.generation.between import around
+    from metricvae.generation.interpolation import around
+    from metricvae.plotting.codes import draw_plane
 
     plane = around(predictor, _read(options, options.around))
     labels = ("first direction, standard deviations", "second direction, standard deviations")

@@ -11,11 +11,11 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import about, device_named, refuse_ray_beside, say
 from metricvae.cli.parser import Fields, Parser, Verb
-from metricvae.errors import InputError
-from metricvae.progress import progress
+from metricvae.core.errors import InputError
+from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.pairs.plans import Plan
+    from metricvae.labelling.plans import Plan
 
 
 def _label_options(parser: Parser, _: Sequence[str]) -> None:
@@ -44,7 +44,7 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _label(options: Namespace) -> Fields:
-    from metricvae.pairs.labelling import label
+    from metricvae.labelling.run import label
 
     device = "cpu" if options.device == "cpu" else device_named(options.device)  # PyTorch takes seconds to load
     refuse_ray_beside(device, options.ray)
@@ -71,8 +71,8 @@ OWN = {
 
 
 def _label_plan(options: Namespace, *, batched: bool) -> Plan:
-    from metricvae.pairs.molecules import MoleculesPlan
-    from metricvae.pairs.plans import HalvesPlan, LabelPlan
+    from metricvae.labelling.plans import HalvesPlan, LabelPlan
+    from metricvae.metrics.shape.labels import MoleculesPlan
 
     given: dict[str, Any] = {name: getattr(options, name) for name in sorted(set().union(*OWN.values()))}
     given = {name: value for name, value in given.items() if value not in (None, False)}

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from metricvae.errors import InputError
+from metricvae.core.errors import InputError
 
 Fields = dict[str, Any]
 

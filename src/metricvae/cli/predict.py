@@ -10,11 +10,11 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import about, device_named, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
-from metricvae.progress import progress
+from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.inference import Predictions, Predictor
-    from metricvae.objects.forms import Form
+    from metricvae.kinds.molecule.packing import Form
+    from metricvae.prediction.predictor import Predictions, Predictor
 
 
 def _predict_options(parser: Parser, _: Sequence[str]) -> None:
@@ -27,9 +27,9 @@ def _predict_options(parser: Parser, _: Sequence[str]) -> None:
 def _predict(options: Namespace) -> Fields:
     import numpy as np
 
-    from metricvae.inference.predict import tanimoto
-    from metricvae.inference.reading import read_object
-    from metricvae.pairs.lists import read_pair_list, write_rows
+    from metricvae.core.pair_list import read_pair_list, write_rows
+    from metricvae.prediction.predictor import tanimoto
+    from metricvae.prediction.reading import read_object
 
     listing = wants_list(options)
     predictor = calibrated(options)
@@ -88,7 +88,7 @@ def _warning(novel: int, pairs: int) -> str:
 
 def calibrated(options: Namespace) -> Predictor:
     """The model of the options, which must have been calibrated."""
-    from metricvae.inference import Predictor
+    from metricvae.prediction.predictor import Predictor
 
     predictor = Predictor.load(options.model, device_named(options.device))
     with about(options.model):

@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import say
 from metricvae.cli.parser import Fields, Parser, Verb
-from metricvae.progress import progress
+from metricvae.runtime.progress import progress
 
 
 def _quickstart_options(parser: Parser, _: Sequence[str]) -> None:
@@ -19,7 +19,7 @@ def _quickstart_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _quickstart(options: Namespace) -> Fields:
-    from metricvae.experiments.quickstart import quickstart
+    from metricvae.reproduction.quickstart import quickstart
 
     with progress() as step:
         summary = quickstart(Path(options.out), seed=options.seed, on_step=step)
@@ -27,7 +27,7 @@ def _quickstart(options: Namespace) -> Fields:
 
 
 def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
-    from metricvae.experiments import FIGURES
+    from metricvae.reproduction import FIGURES
 
     parser.add_argument(
         "what", choices=["table-1", "table-2", *FIGURES, "ablations", "all"], help="which table or figure"
@@ -47,11 +47,11 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _reproduce(options: Namespace) -> Fields:
-    from metricvae.experiments.ablations import reproduce_ablations
-    from metricvae.experiments.everything import reproduce_all
-    from metricvae.experiments.figures import reproduce_figure
-    from metricvae.experiments.reproduce import reproduce_table_1
-    from metricvae.experiments.table_2 import reproduce_table_2
+    from metricvae.reproduction.ablations import reproduce_ablations
+    from metricvae.reproduction.everything import reproduce_all
+    from metricvae.reproduction.figures import reproduce_figure
+    from metricvae.reproduction.reproduce import reproduce_table_1
+    from metricvae.reproduction.table_2 import reproduce_table_2
 
     out, steps, seeds = Path(options.out), options.steps, options.seeds
     dataset = None if options.dataset is None else Path(options.dataset)

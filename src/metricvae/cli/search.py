@@ -12,14 +12,14 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import about, device_named, draw_laid, refuse_ray_beside, say
 from metricvae.cli.parser import Fields, Parser, Verb
-from metricvae.errors import InputError
-from metricvae.progress import progress
+from metricvae.core.errors import InputError
+from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.inference.library import Hits, Index
-    from metricvae.objects.forms import Packable
-    from metricvae.objects.silhouettes import Mask
-    from metricvae.overlap.records import Pose
+    from metricvae.kinds.molecule.packing import Packable
+    from metricvae.kinds.silhouette.records import Mask
+    from metricvae.metrics.overlap.solver.records import Pose
+    from metricvae.search.index import Hits, Index
 
 
 def _index_options(parser: Parser, _: Sequence[str]) -> None:
@@ -33,8 +33,8 @@ def _index_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _index(options: Namespace) -> Fields:
-    from metricvae.inference import Predictor
-    from metricvae.inference.indexing import SKIPPED, build_index
+    from metricvae.prediction.predictor import Predictor
+    from metricvae.search.build import SKIPPED, build_index
 
     refuse_ray_beside(options.device, options.ray)
     predictor = Predictor.load(options.model, "cpu" if options.ray is not None else device_named(options.device))
@@ -70,8 +70,8 @@ def _search_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _search(options: Namespace) -> Fields:
-    from metricvae.inference.library import load_for, read_index, search
-    from metricvae.inference.reading import read_object
+    from metricvae.prediction.reading import read_object
+    from metricvae.search.index import load_for, read_index, search
 
     _check_search(options)
     index = read_index(Path(options.index))
@@ -90,7 +90,7 @@ def _search(options: Namespace) -> Fields:
 
 def _checked(options: Namespace, index: Index, hits: Hits, query: Packable, task: str) -> Hits:
     """The hits in the order of their exact answers, drawn or written where that is asked for."""
-    from metricvae.inference.library import exact_search, item_reader, rerank
+    from metricvae.search.index import exact_search, item_reader, rerank
 
     read = item_reader(index, hits)
     with progress() as step:
@@ -108,12 +108,13 @@ def _checked(options: Namespace, index: Index, hits: Hits, query: Packable, task
 
 def _show_laid(options: Namespace, index: Index, hits: Hits) -> None:
     """Write the query and the hits laid on it, as a file of molecules or as a picture."""
-    from metricvae.experiments.pictures.molecules import Laid, draw_hits
-    from metricvae.files import write_bytes
-    from metricvae.inference.library import in_space
-    from metricvae.objects.molecules import read_one, write_sdf
-    from metricvae.overlap.spatial import Overlay
-    from metricvae.pairs.dataset import read_molecules
+    from metricvae.core.dataset import read_molecules
+    from metricvae.kinds.molecule.mol_blocks import write_sdf
+    from metricvae.kinds.molecule.readers import read_one
+    from metricvae.metrics.shape.solver.records import Overlay
+    from metricvae.plotting.molecules import Laid, draw_hits
+    from metricvae.runtime.files import write_bytes
+    from metricvae.search.index import in_space
 
     query, laid = read_one(Path(options.query)), []
     shown = read_molecules(index.rows_of(hits.rows[: options.k]))

@@ -12,11 +12,11 @@ from jsonargparse import Namespace
 from metricvae.cli.common import columns, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.cli.spatial import ending_of, is_spatial, solve_list, solve_spatial
-from metricvae.errors import InputError
-from metricvae.progress import progress
+from metricvae.core.errors import InputError
+from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.overlap import Overlap
+    from metricvae.metrics.overlap.solver.records import Overlap
 
 
 def _solve_options(parser: Parser, _: Sequence[str]) -> None:
@@ -31,8 +31,8 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _solve(options: Namespace) -> Fields:
-    from metricvae.overlap.many import solve_files
-    from metricvae.pairs.lists import read_pair_list, write_rows
+    from metricvae.core.pair_list import read_pair_list, write_rows
+    from metricvae.metrics.overlap.solver.many import solve_files
 
     if is_spatial(ending := ending_of(options.a or "")):
         return solve_spatial(options, ending)
@@ -74,8 +74,9 @@ def _overlap_document(found: Overlap) -> Fields:
 
 
 def _certify(options: Namespace) -> Fields:
-    from metricvae.objects.images import read_image
-    from metricvae.overlap import Prepared, certify
+    from metricvae.kinds.silhouette.io import read_image
+    from metricvae.metrics.overlap.solver.certify import certify
+    from metricvae.metrics.overlap.solver.planar import Prepared
 
     if wants_list(options):
         raise InputError("--certify takes its time for one pair A B, got --pairs: give two images")
@@ -97,8 +98,9 @@ def _certify(options: Namespace) -> Fields:
 
 
 def _join(options: Namespace) -> Fields:
-    from metricvae.objects.images import read_image
-    from metricvae.overlap import Edge, join
+    from metricvae.kinds.silhouette.io import read_image
+    from metricvae.metrics.match.solver.edges import Edge
+    from metricvae.metrics.match.solver.joins import join
 
     if wants_list(options) or options.certify is not None:
         raise InputError("--join takes two images, got --pairs or --certify with it: give A B alone")

@@ -9,25 +9,25 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import say, wants_list
 from metricvae.cli.parser import Fields
-from metricvae.errors import InputError
-from metricvae.progress import progress
+from metricvae.core.errors import InputError
+from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.pairs.lists import PairList
+    from metricvae.core.pair_list import PairList
 
 MAP_ENDINGS = (".mrc", ".map", ".ccp4")
 
 
 def ending_of(path: Path | str) -> str:
     """The ending of a file's name, in small letters, without `.gz`."""
-    from metricvae.objects.molecules.listing import suffix_of
+    from metricvae.kinds.molecule.listing import suffix_of
 
     return suffix_of(path)
 
 
 def is_spatial(ending: str) -> bool:
     """Whether files that end so are molecules or density maps."""
-    from metricvae.objects.molecules.readers import ENDINGS
+    from metricvae.kinds.molecule.readers import ENDINGS
 
     return ending in ENDINGS or ending in MAP_ENDINGS
 
@@ -47,8 +47,10 @@ def _check(options: Namespace, ending: str) -> None:
 
 
 def _solve_pair(options: Namespace) -> Fields:
-    from metricvae.objects.molecules import read_one, write_sdf
-    from metricvae.overlap.spatial import overlay, prepare
+    from metricvae.kinds.molecule.mol_blocks import write_sdf
+    from metricvae.kinds.molecule.readers import read_one
+    from metricvae.metrics.shape.solver.bodies import prepare
+    from metricvae.metrics.shape.solver.overlays import overlay
 
     a, b = (read_one(Path(path)) for path in (options.a, options.b))
     found = overlay(prepare(a.positions, a.radii), prepare(b.positions, b.radii))
@@ -60,8 +62,8 @@ def _solve_pair(options: Namespace) -> Fields:
 
 
 def _solve_maps(options: Namespace) -> Fields:
-    from metricvae.objects.molecules import read_map
-    from metricvae.overlap.spatial.maps import overlay_maps
+    from metricvae.kinds.volume.io import read_map
+    from metricvae.metrics.shape.solver.maps import overlay_maps
 
     if options.aligned is not None:
         raise InputError("--aligned writes molecules, got density maps: leave it out")
@@ -74,9 +76,10 @@ def solve_list(options: Namespace, listed: PairList) -> Fields:
     """The exact answers for a list of pairs of molecules."""
     import numpy as np
 
-    from metricvae.objects.molecules import read_one
-    from metricvae.overlap.spatial import overlay_many, prepare
-    from metricvae.pairs.lists import write_rows
+    from metricvae.core.pair_list import write_rows
+    from metricvae.kinds.molecule.readers import read_one
+    from metricvae.metrics.shape.solver.bodies import prepare
+    from metricvae.metrics.shape.solver.overlays import overlay_many
 
     ending = ending_of(listed.files[0])
     _check(options, ending)

@@ -13,17 +13,17 @@ from jsonargparse import Namespace
 from metricvae.cli.common import about, device_named, say
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.cli.predict import calibrated
-from metricvae.errors import InputError
-from metricvae.progress import progress
+from metricvae.core.errors import InputError
+from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.pairs.dataset import DataSet
+    from metricvae.core.dataset import DataSet
 
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
-    from metricvae.model.aligning import AligningConfig
-    from metricvae.model.presets import PRESETS, preset
-    from metricvae.model.settings import TrainingConfig
+    from metricvae.alignment.training import AligningConfig
+    from metricvae.training.config import TrainingConfig
+    from metricvae.training.presets import PRESETS, preset
 
     parser.add_argument("dataset", nargs="+", help="folder that `metricvae label` wrote, or several of one task")
     parser.add_argument("--preset", default="overlap", help=f"one of {', '.join(PRESETS)}")
@@ -48,9 +48,9 @@ def _named(arguments: Sequence[str], option: str) -> str | None:
 
 
 def _train(options: Namespace) -> Fields:
-    from metricvae.inference.fit import fit
-    from metricvae.model.checkpoints import load_model
-    from metricvae.model.presets import preset
+    from metricvae.fitting.fit import fit
+    from metricvae.training.checkpoint import load_model
+    from metricvae.training.presets import preset
 
     if (options.out is None) == (options.aligner is None):
         raise InputError("expected --out for a new model, or --aligner for one that is there, and not both")
@@ -78,7 +78,7 @@ def _train(options: Namespace) -> Fields:
 
 
 def _train_aligner(options: Namespace) -> Fields:
-    from metricvae.inference.fit import fit_aligner
+    from metricvae.fitting.fit import fit_aligner
 
     device, data = device_named(options.device), _data(options)
     with progress() as step, about(*options.dataset, options.aligner):
@@ -96,7 +96,7 @@ def _train_aligner(options: Namespace) -> Fields:
 
 
 def _data(options: Namespace) -> DataSet:
-    from metricvae.pairs.dataset import merged, read_dataset
+    from metricvae.core.dataset import merged, read_dataset
 
     return merged([read_dataset(Path(folder), workers=None) for folder in options.dataset])
 
@@ -125,8 +125,8 @@ def _evaluate_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _evaluate(options: Namespace) -> Fields:
-    from metricvae.inference import evaluate
-    from metricvae.pairs.dataset import read_dataset
+    from metricvae.core.dataset import read_dataset
+    from metricvae.evaluation.evaluate import evaluate
 
     predictor = calibrated(options)
     data = read_dataset(Path(options.dataset), workers=None)

@@ -1,0 +1,1 @@
+"""Poses predicted in one shot."""

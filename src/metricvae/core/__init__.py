@@ -1,0 +1,1 @@
+"""The interfaces that everything else speaks: kinds, metrics, data sets, errors."""

@@ -1,0 +1,80 @@
+"""A list of pairs of files, as people keep them: a CSV with columns `a` and `b`, paths relative to the CSV."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.core.errors import InputError
+from metricvae.runtime.files import atomic_path
+
+
+@dataclass(frozen=True)
+class PairList:
+    """n pairs of m files.
+
+    Attributes:
+        names: (n,) the two names of each pair as the CSV has them.
+        files: (m,) each file once.
+        first, second: (n,) int64, rows of `files`.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    files: tuple[Path, ...]
+    first: npt.NDArray[np.int64]
+    second: npt.NDArray[np.int64]
+
+
+def read_pair_list(path: Path) -> PairList:
+    """Read the CSV and make sure that every file it names is there.
+
+    Raises:
+        InputError: no such file, no text, a missing column, an empty list, or a row whose file is missing.
+    """
+    path = Path(path)
+    names = _rows(path)
+    files: dict[Path, int] = {}
+    places = np.empty((len(names), 2), dtype=np.int64)
+    for number, pair in enumerate(names):
+        for side, name in enumerate(pair):
+            file = path.parent / name
+            if file not in files and not os.path.isfile(file):  # Path.is_file raises on a name that is too long
+                raise InputError(f"{path} row {number + 1}: there is no file '{name}' beside the CSV: mend the row")
+            places[number, side] = files.setdefault(file, len(files))
+    return PairList(tuple(names), tuple(files), places[:, 0], places[:, 1])
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            if not {"a", "b"} <= set(columns):
+                raise InputError(
+                    f"{path} has columns {', '.join(columns) or 'none'}: expected a and b in its first line"
+                )
+            rows = [(row["a"], row["b"]) for row in reader]
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}: give a CSV with columns a,b") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as CSV ({error}): give a text file with columns a,b") from None
+    for number, row in enumerate(rows):
+        if not (row[0] and row[1]):
+            raise InputError(f"{path} row {number + 1} lacks a file name: expected two, separated by a comma")
+    if not rows:
+        raise InputError(f"{path} holds no pairs: expected at least one row below the line 'a,b'")
+    return rows
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV atomically."""
+    with atomic_path(Path(path)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)

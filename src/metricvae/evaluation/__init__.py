@@ -1,0 +1,1 @@
+"""Errors, baselines, retrieval, invariance and statistics."""

@@ -1,0 +1,1 @@
+"""From a labelled data set to a calibrated model."""

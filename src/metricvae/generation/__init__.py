@@ -1,0 +1,1 @@
+"""Objects generated to constraints, each verified by an exact solver."""

@@ -1,0 +1,1 @@
+"""Kinds of objects: one package a kind."""

@@ -1,0 +1,1 @@
+"""Halves: silhouettes cut in two."""

@@ -1,0 +1,12 @@
+"""Constants of the Gaussian description of atoms."""
+
+from __future__ import annotations
+
+import math
+
+AMPLITUDE = 2.0 * math.sqrt(2.0)
+"""p, the height of an atom's density at its nucleus (Grant, Gallardo and Pickup, J. Comput. Chem. 17, 1653, 1996)."""
+
+
+KAPPA = math.pi * (3.0 * AMPLITUDE / (4.0 * math.pi)) ** (2.0 / 3.0)
+"""alpha = kappa / radius^2 gives an atom's density the volume of its sphere."""

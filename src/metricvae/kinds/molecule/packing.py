@@ -1,0 +1,79 @@
+"""How objects are held in memory by the million: masks at a bit a pixel, molecules as arrays of atoms.
+
+A molecule of n atoms among others of at most A is (A, 6 + A) float32, zero from row n and column 6 + n on: x, y, z and
+radius of each atom in angstroms; its atomic number and formal charge; and what links it to each atom, as `LINKED` says.
+Coordinates are zero where none are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csgraph, csr_array
+
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.silhouette.packing import Mask
+
+Form = Literal["masks", "molecules"]
+
+Atoms = npt.NDArray[np.float32]
+Packable = Mask | Atoms
+"""A mask (H, W) of 0 and 1, or the array of a molecule."""
+
+Packed = npt.NDArray[np.uint8]
+
+COLUMNS = 6
+"""Of an atom's own, before its links."""
+
+LINKED = {"self": 1, "single": 2, "double": 3, "triple": 4, "unknown bond": 5, "two bonds": 6, "most": 30, "no way": 31}
+"""Links of two atoms: one bond by its order, or so many bonds on the shortest way, up to `most`."""
+
+
+def packed_molecules(molecules: Atoms) -> Packed:
+    """(m, A, 6 + A) arrays -> (m, 4 * A * (6 + A)) bytes."""
+    return np.ascontiguousarray(molecules, np.float32).reshape(len(molecules), -1).view(np.uint8)
+
+
+def unpacked_molecules(packed: Packed) -> Atoms:
+    """The inverse of `packed_molecules`."""
+    numbers = np.ascontiguousarray(packed).view(np.float32)
+    atoms = round((COLUMNS**2 / 4 + numbers.shape[1]) ** 0.5 - COLUMNS / 2)
+    return numbers.reshape(len(packed), atoms, COLUMNS + atoms)
+
+
+def atoms_of(molecule: Molecule) -> Atoms:
+    """The array of one molecule, (n, 6 + n).
+
+    Raises:
+        InputError: an element that has no radius here.
+    """
+    count = len(molecule.elements)
+    found = np.zeros((count, COLUMNS + count), np.float32)
+    found[:, :3], found[:, 3], found[:, 4] = molecule.positions, molecule.radii, molecule.elements
+    found[molecule.charges[:, 0], 5] = molecule.charges[:, 1]
+    found[:, COLUMNS:] = links(count, molecule.bonds)
+    return found
+
+
+def links(count: int, bonds: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """(n, n) codes of `LINKED` between n atoms with bonds (m, 3): two atoms and the order, 0 where it is unknown."""
+    first, second, order = bonds.T
+    graph = csr_array((np.ones(len(bonds)), (first, second)), shape=(count, count))
+    ways = csgraph.shortest_path(graph, directed=False, unweighted=True)
+    codes = np.minimum(ways + (LINKED["two bonds"] - 2), LINKED["most"])
+    codes[~np.isfinite(ways)] = LINKED["no way"]
+    codes[ways == 0] = LINKED["self"]
+    codes[first, second] = codes[second, first] = np.where(order > 0, order + 1, LINKED["unknown bond"])
+    return codes.astype(np.float32)
+
+
+def padded(molecules: Sequence[Packable]) -> Atoms:
+    """Arrays of molecules of any numbers of atoms as one, (m, A, 6 + A), A being the largest number."""
+    most = max(map(len, molecules), default=0)
+    found = np.zeros((len(molecules), most, COLUMNS + most), np.float32)
+    for place, one in enumerate(molecules):
+        found[place, : len(one), : one.shape[1]] = one
+    return found

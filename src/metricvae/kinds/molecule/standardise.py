@@ -1,0 +1,153 @@
+"""Standard molecules: one organic parent, without salts and solvents, neutral where it can be, checked by RDKit.
+
+The functions here take and give RDKit molecules; :func:`record_of` turns one with coordinates into a `Molecule`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.extra import require
+from metricvae.kinds.molecule.records import SYMBOLS, Molecule
+
+FEWEST_ATOMS = 4
+"""Heavy atoms of the parent, at least: below that there is no shape to compare."""
+
+MOST_ATOMS = 100
+"""Heavy atoms of the parent, at most: drugs have 15 to 50, and larger things are peptides and polymers."""
+
+LONGEST_SMILES = 4000
+"""Characters; a parent of 100 heavy atoms needs some 300, and salts and labels add to it."""
+
+Mol = Any
+
+
+def standard(smiles: str) -> Mol:
+    """The parent in a SMILES: its largest organic fragment, neutralised and sanitised, hydrogens implicit.
+
+    Raises:
+        InputError: the SMILES does not parse, breaks the rules of valence or aromaticity, or leaves a parent that
+            :func:`parent_of` refuses.
+    """
+    chem = require("rdkit.Chem")
+    shown = smiles if len(smiles) <= 60 else f"{smiles[:57]}..."
+    if len(smiles) > LONGEST_SMILES:
+        raise InputError(f"{shown!r} has {len(smiles):,} characters, expected a SMILES of at most {LONGEST_SMILES:,}")
+    if not smiles.isascii() or not smiles.isprintable() or " " in smiles:
+        raise InputError(f"{shown!r} is not a SMILES: expected letters, digits and signs without spaces")
+    with require("rdkit.rdBase").BlockLogs():
+        mol = chem.MolFromSmiles(smiles, sanitize=False)
+        if mol is None or mol.GetNumAtoms() == 0:
+            raise InputError(f"{shown!r} does not parse as a SMILES: correct or remove it")
+        return parent_of(mol)
+
+
+def parent_of(mol: Mol) -> Mol:
+    """The parent of an RDKit molecule, sanitised or not; conformers are kept, hydrogens and atom numbers are not.
+
+    Raises:
+        InputError: the parent breaks the rules of valence or aromaticity, has no carbon, has an element outside
+            :data:`~metricvae.kinds.molecule.records.SYMBOLS` (metals among them), or has fewer than
+            :data:`FEWEST_ATOMS` or more than :data:`MOST_ATOMS` heavy atoms.
+    """
+    chem = require("rdkit.Chem")
+    with require("rdkit.rdBase").BlockLogs():
+        parent = largest_organic(mol)
+        check_elements([atom.GetAtomicNum() for atom in parent.GetAtoms() if atom.GetSymbol() != "H"])
+        try:
+            chem.SanitizeMol(parent)
+            if any(atom.GetAtomicNum() == 1 for atom in parent.GetAtoms()):
+                parent = chem.RemoveAllHs(parent)
+            parent = _uncharger().uncharge(parent)
+            for atom in parent.GetAtoms():
+                atom.SetAtomMapNum(0)
+            chem.SanitizeMol(parent)
+            chem.AssignStereochemistry(parent, cleanIt=True, force=True)
+        except ValueError as error:
+            raise InputError(f"the molecule is not valid ({error}): correct or remove it") from None
+    return parent
+
+
+def largest_organic(mol: Mol) -> Mol:
+    """The part of a molecule that hangs together, has carbon and has the most heavy atoms (then the most mass)."""
+    parts = require("rdkit.Chem").GetMolFrags(mol, asMols=True, sanitizeFrags=False)
+    return max(parts, key=_organic_size) if len(parts) > 1 else parts[0]
+
+
+def check_elements(numbers: list[int]) -> None:
+    """Accept the atomic numbers of the heavy atoms of an organic molecule of useful size.
+
+    Raises:
+        InputError: as :func:`parent_of` says.
+    """
+    if not FEWEST_ATOMS <= len(numbers) <= MOST_ATOMS:
+        raise InputError(
+            f"the molecule has {len(numbers)} heavy atoms, expected {FEWEST_ATOMS} to {MOST_ATOMS}: leave it out"
+        )
+    if 6 not in numbers:
+        raise InputError("the molecule has no carbon: expected an organic one, leave it out")
+    foreign = sorted(set(numbers) - set(SYMBOLS))
+    if foreign:
+        table = require("rdkit.Chem").GetPeriodicTable()
+        name = table.GetElementSymbol(foreign[0]) if 0 < foreign[0] < 119 else "an atom of no element"
+        raise InputError(
+            f"the molecule has {name}, expected {', '.join(SYMBOLS.values())} and hydrogen only: "
+            "leave out metals, query atoms and attachment points"
+        )
+
+
+def canonical(mol: Mol) -> str:
+    """Canonical isomeric SMILES."""
+    return str(require("rdkit.Chem").MolToSmiles(mol))
+
+
+def record_of(mol: Mol, name: str, smiles: str, conformer: int = -1) -> Molecule:
+    """The heavy atoms of an RDKit molecule in one of its conformers, with its bonds in Kekule form.
+
+    Args:
+        mol: sanitised, with a conformer; explicit hydrogens are left out.
+        name: becomes the id.
+        smiles: of the molecule.
+        conformer: RDKit's number of it.
+    """
+    chem = require("rdkit.Chem")
+    drawn = chem.Mol(mol)
+    chem.Kekulize(drawn, clearAromaticFlags=True)
+    heavy = [atom for atom in drawn.GetAtoms() if atom.GetAtomicNum() > 1]
+    place = {atom.GetIdx(): number for number, atom in enumerate(heavy)}
+    bonds = [
+        (place[bond.GetBeginAtomIdx()], place[bond.GetEndAtomIdx()], _order(bond))
+        for bond in drawn.GetBonds()
+        if bond.GetBeginAtomIdx() in place and bond.GetEndAtomIdx() in place
+    ]
+    charges = [(place[atom.GetIdx()], atom.GetFormalCharge()) for atom in heavy if atom.GetFormalCharge()]
+    return Molecule(
+        id=name,
+        smiles=smiles,
+        elements=np.array([atom.GetAtomicNum() for atom in heavy], dtype=np.uint8),
+        positions=np.array(drawn.GetConformer(conformer).GetPositions(), dtype=np.float64)[list(place)],
+        bonds=np.array(bonds, dtype=np.int32).reshape(-1, 3),
+        charges=np.array(charges, dtype=np.int32).reshape(-1, 2),
+    )
+
+
+def _order(bond: Any) -> int:
+    """1, 2 or 3; 0 for a bond that is none of these."""
+    order = bond.GetBondTypeAsDouble()
+    return int(order) if order in (1.0, 2.0, 3.0) else 0
+
+
+def _organic_size(part: Mol) -> tuple[bool, int, float, str]:
+    numbers = [atom.GetAtomicNum() for atom in part.GetAtoms()]
+    heavy = sum(number > 1 for number in numbers)
+    mass = sum(atom.GetMass() for atom in part.GetAtoms())
+    return 6 in numbers, heavy, mass, canonical(part) if heavy < MOST_ATOMS else ""
+
+
+@functools.cache
+def _uncharger() -> Any:
+    return require("rdkit.Chem.MolStandardize.rdMolStandardize").Uncharger()

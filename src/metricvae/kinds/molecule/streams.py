@@ -1,0 +1,126 @@
+"""Lines of text files of any length, gzipped or not, in constant memory: what is damaged is named and passed over."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from metricvae.core.errors import InputError
+
+LONGEST_LINE = 2**20
+"""Bytes; the rest of a longer line is passed over."""
+
+_GZIP = b"\x1f\x8b"
+
+_PIECE = 2**16
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What stands in the place of a line that cannot be had, and why."""
+
+    reason: str
+
+
+class Unpacked(io.RawIOBase):
+    """The bytes in a gzipped file, up to the damage where there is some: Python's own reader keeps the last back."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.packed, self.member = file, b"", zlib.decompressobj(31)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill some of a buffer; how much, 0 at the end.
+
+        Raises:
+            EOFError: the file ends before its last member does.
+            zlib.error: the bytes are no gzip.
+        """
+        while True:
+            if self.member.eof:
+                self.packed = (self.member.unused_data or self.file.read(_PIECE)).lstrip(b"\0")
+                if not self.packed:
+                    return 0
+                self.member = zlib.decompressobj(31)
+            content = self.member.decompress(self.packed, len(buffer))
+            self.packed = self.member.unconsumed_tail
+            if content:
+                buffer[: len(content)] = content
+                return len(content)
+            if not self.packed and not self.member.eof:
+                self.packed = self.file.read(_PIECE)
+                if not self.packed:
+                    raise EOFError("it ends in the middle of a gzip member")
+
+
+def open_bytes(path: Path | str) -> BinaryIO:
+    """Open a file to read its bytes; what begins as gzip does is unpacked on the way, whatever its name.
+
+    Raises:
+        InputError: the file is missing, is a folder, or may not be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist: give the path of a file")
+    if not path.is_file():
+        raise InputError(f"{path} is not a file: give the path of a file")
+    try:
+        file = open(path, "rb")  # noqa: SIM115 (the caller closes it)
+        packed = file.peek(2)[:2] == _GZIP
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}): check its permissions") from error
+    return cast(BinaryIO, io.BufferedReader(Unpacked(file))) if packed else file
+
+
+def lines(path: Path | str) -> Iterator[str | Fault]:
+    """The lines of a text file without their ends; a `Fault` for one that is too long, and where the file breaks off.
+
+    UTF-8, with a replacement character for what is not; a byte order mark is left out.
+
+    Raises:
+        InputError: as :func:`open_bytes`.
+    """
+    with open_bytes(path) as file:
+        first = True
+        try:
+            while line := file.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                    _pass_over(file)
+                    yield Fault(f"a line is longer than {LONGEST_LINE:,} bytes")
+                else:
+                    yield line.decode("utf-8-sig" if first else "utf-8", "replace").rstrip("\r\n")
+                first = False
+        except (EOFError, OSError, zlib.error) as error:
+            yield Fault(f"the file is damaged or cut short here ({error}): copy it again")
+
+
+def read_bytes(path: Path | str, most: int) -> bytes:
+    """All of a file, unpacked, if it has at most so many bytes.
+
+    Raises:
+        InputError: as :func:`open_bytes`, or the file is larger, damaged or cut short.
+    """
+    with open_bytes(path) as file:
+        try:
+            content = file.read(most + 1)
+        except (EOFError, OSError, zlib.error) as error:
+            raise InputError(f"{path} is damaged or cut short ({error}): copy it again") from error
+    if len(content) > most:
+        raise InputError(f"{path} has more than {most:,} bytes: give a smaller file")
+    return content
+
+
+def _pass_over(file: BinaryIO) -> None:
+    """Read to the end of the line."""
+    while (piece := file.readline(LONGEST_LINE)) and not piece.endswith(b"\n"):
+        pass

@@ -1,0 +1,53 @@
+"""Rigid motions of space on batches of molecules (`metricvae.kinds.molecule.packing`): a point p goes to R p + t."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+FURTHEST_SHIFT = 10.0
+"""Angstroms along each axis, of a random motion."""
+
+
+def present(molecules: Tensor) -> Tensor:
+    """(m, A) whether a row of (m, A, 4 or more) is an atom."""
+    return molecules[..., 3] > 0
+
+
+@dataclass(frozen=True)
+class SolidMotion:
+    """One rigid motion for each of m molecules.
+
+    Attributes:
+        rotation: (m, 3, 3), proper.
+        translation: (m, 3) angstroms.
+    """
+
+    rotation: Tensor
+    translation: Tensor
+
+
+def move(molecules: Tensor, motion: SolidMotion) -> Tensor:
+    """Molecules (m, A, 4 or more) under a motion, differentiable in both; what is no atom stays zero."""
+    moved = molecules[..., :3] @ motion.rotation.to(molecules).mT + motion.translation.to(molecules)[:, None]
+    return torch.cat([moved * present(molecules)[..., None], molecules[..., 3:]], dim=-1)
+
+
+def random_motions(count: int, generator: torch.Generator) -> SolidMotion:
+    """Rotations uniform over all (K. Shoemake, *Uniform random rotations*, 1992), shifts uniform along each axis."""
+    quaternions = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=1)
+    shifts = FURTHEST_SHIFT * (2 * torch.rand(count, 3, generator=generator) - 1)
+    return SolidMotion(rotations(quaternions), shifts)
+
+
+def rotations(quaternions: Tensor) -> Tensor:
+    """(m, 3, 3) rotations of unit quaternions (m, 4), the real part first."""
+    w, x, y, z = quaternions.unbind(-1)
+    rows = [
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    ]
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)

@@ -1,0 +1,1 @@
+"""Silhouettes: binary masks on a canvas."""

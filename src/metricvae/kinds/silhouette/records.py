@@ -1,0 +1,68 @@
+"""The record every planar object is: a binary mask with a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.core.errors import InputError
+
+SIZE = 200
+"""Side of the square canvas in pixels (the paper's 40,000-pixel input)."""
+
+Mask = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """One shape.
+
+    Attributes:
+        id: stable name, unique within a data set; the same source, seed and index always give the same id.
+        source: where it came from: `glyphs`, `procedural`, or the folder of images.
+        family: the kind of shape (`gear`, `star`, ..., a Unicode block, or the folder's name).
+        group: shapes that share a group are variants of one another and never sit on two sides of a split.
+        mask: (200, 200) uint8, 1 inside the shape, 0 outside.
+    """
+
+    id: str
+    source: str
+    family: str
+    group: str
+    mask: Mask
+
+    @property
+    def area(self) -> int:
+        """Number of pixels inside the shape."""
+        return int(self.mask.sum(dtype=np.int64))
+
+
+def as_mask(array: npt.ArrayLike, *, name: str = "the array", size: int | None = SIZE) -> Mask:
+    """Turn an array into a mask, (H, W) uint8 of 0 and 1.
+
+    Booleans are taken as they are; 0/1 integers too; grey levels 0..255 and floats 0..1 are cut at half.
+
+    Raises:
+        InputError: not two-dimensional, wrong size, NaN or infinite pixels, values outside the ranges above,
+            a blank array or one without any background.
+    """
+    values = np.asarray(array)
+    if values.ndim != 2 or values.dtype.kind not in "buif":
+        raise InputError(f"{name} has shape {values.shape} and type {values.dtype}: expected a 2-D array of numbers")
+    if size is not None and values.shape != (size, size):
+        raise InputError(
+            f"{name} is {values.shape[1]}x{values.shape[0]} pixels, expected {size}x{size}: scale it, or use --fit"
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise InputError(f"{name} has NaN or infinite pixels: expected numbers from 0 to 1")
+    if values.size and (values.min() < 0 or values.max() > 255):
+        raise InputError(f"{name} has values from {values.min()} to {values.max()}: expected 0..1 or 0..255")
+    top = values.max(initial=0)
+    mask = (values > 0.5) if top <= 1 else (values >= 128)
+    if not mask.any():
+        raise InputError(f"{name} is blank: expected a white shape on black")
+    if mask.all():
+        raise InputError(f"{name} is white all over: expected a white shape on black")
+    return np.ascontiguousarray(mask, dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""Generated silhouettes: glyphs and procedural shapes."""

@@ -1,0 +1,1 @@
+"""Density maps: values on a grid in space."""

@@ -1,0 +1,1 @@
+"""Metrics: one package a metric."""

@@ -1,0 +1,264 @@
+"""Pairs of halves: which pieces of which shapes meet, and whether they belong together.
+
+Every shape is cut twice or more, and every piece is moved by itself. The two pieces of a cut are a match. Mismatches
+come in three grades: `easy`, pieces of shapes of two families (of any two shapes where there is one family only);
+`family`, of two shapes of one family; `hard`, of one shape, from two cuts, alike in size and style. Half of the pairs
+match, and a third of the others is of each grade.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metricvae.core.dataset import OBJECT_SCHEMA, PAIR_SCHEMA
+from metricvae.core.errors import InputError
+from metricvae.core.sampling import quotas
+from metricvae.core.splits import SPLITS, Split
+from metricvae.kinds.half.cutting import Cut, cut
+from metricvae.kinds.silhouette.io import decode_png
+from metricvae.kinds.silhouette.records import Mask, Silhouette
+from metricvae.kinds.silhouette.sources.generators import SOURCES, draw
+from metricvae.labelling.parts import object_row
+from metricvae.runtime.parquet import write_table
+
+Grade = Literal["match", "easy", "family", "hard"]
+
+GRADES: tuple[Grade, ...] = get_args(Grade)
+
+HALF_SCHEMA = pa.schema(
+    [
+        *OBJECT_SCHEMA,
+        ("shape", pa.string()),
+        ("cut", pa.string()),
+        ("number", pa.int32()),
+        ("angle_deg", pa.float64()),
+        ("dx", pa.float64()),
+        ("dy", pa.float64()),
+    ],
+    metadata=OBJECT_SCHEMA.metadata,
+)
+"""Objects, and beside each the shape it is of, the kind and number of its cut, and the motion it was given."""
+
+HALF_PAIR_SCHEMA = pa.schema([*PAIR_SCHEMA, ("grade", pa.string())])
+
+SHAPES_A_BLOCK = 8
+"""Shapes whose pieces meet one another, so that a network encodes each piece once for several pairs; an even number."""
+
+
+CUTS_A_BLOCK = 4
+"""Cuts of each that do."""
+
+
+def cut_part(shapes: str, seed: int, cuts: tuple[Cut, ...], times: int, middle: bool, span: Any, path: Path) -> None:
+    """The pieces of shapes `span[0]` to `span[0] + span[1]`; shapes that cannot be cut are passed over.
+
+    Args:
+        shapes: a source, or a Parquet file of shapes.
+        seed: of the shapes, the cuts and the motions.
+        cuts: kinds of line, one of them drawn for each cut.
+        times: how often each shape is cut.
+        middle: through the centroid.
+        span: first shape and number of shapes.
+        path: file to write.
+    """
+    start, count = span
+    rows = []
+    for index, shape in enumerate(_shapes(shapes, seed, start, count), start):
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, index, zlib.crc32(b"halves")])))
+        pieces: list[_Piece] = []
+        for number in range(times):
+            kind = cuts[rng.integers(len(cuts))]
+            try:
+                masks = cut(shape.mask, kind, rng, middle=middle)
+            except InputError:
+                continue
+            for side, mask in zip("ab", masks, strict=True):
+                pieces.append(_Piece(f"{shape.id}/{number}{side}", kind, number, mask, int(rng.integers(2**62))))
+        if pieces:
+            rows += _moved(shape, pieces)
+    write_table(path, [pa.Table.from_pylist(rows, HALF_SCHEMA)], HALF_SCHEMA)
+
+
+def _shapes(shapes: str, seed: int, start: int, count: int) -> Iterator[Silhouette]:
+    if shapes in SOURCES:
+        yield from draw(shapes, count, seed, start=start)
+        return
+    for row in pq.read_table(shapes).slice(start, count).to_pylist():
+        mask = decode_png(row["image"]["bytes"])
+        yield Silhouette(row["id"], row["source"], row["family"], row["group"], mask)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A piece where it was cut, and the seed of the motion it is to get."""
+
+    id: str
+    cut: Cut
+    number: int
+    mask: Mask
+    seed: int
+
+
+def _moved(shape: Silhouette, pieces: list[_Piece]) -> list[dict[str, Any]]:
+    """Pieces as rows, each in a pose of its own. The motions are what `transforms` draws for them."""
+    import torch  # here, so that those who only read pairs do without
+
+    from metricvae.kinds.silhouette.transforms import motions_of, move
+
+    x = torch.from_numpy(np.stack([piece.mask for piece in pieces]))[:, None].float()
+    chance = [torch.rand((3, 1), generator=torch.Generator().manual_seed(piece.seed)) for piece in pieces]
+    motion = motions_of(x, torch.cat(chance, dim=1))
+    rows = []
+    for place, (piece, mask) in enumerate(zip(pieces, (move(x, motion)[:, 0] > 0.5).numpy(), strict=True)):
+        moved = Silhouette(piece.id, shape.source, shape.family, shape.group, mask.astype(np.uint8))
+        pose = {name: round(float(getattr(motion, name)[place]), 4) for name in ("angle_deg", "dx", "dy")}
+        rows.append(object_row(moved) | {"shape": shape.id, "cut": piece.cut, "number": piece.number} | pose)
+    return rows
+
+
+def shape_of(half: str) -> str:
+    """Id of the shape that a half is of, from the half's."""
+    return half.rsplit("/", 1)[0]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A shape whose cuts are known.
+
+    Attributes:
+        family: its kind.
+        cuts: rows of the two pieces of each cut.
+    """
+
+    family: str
+    cuts: list[tuple[int, int]]
+
+
+Chosen = tuple[int, int, Grade]
+"""Rows of two pieces, and what they are to one another."""
+
+
+def pair_table(halves: pa.Table, pairs: int, seed: int) -> pa.Table:
+    """`pairs` matches and mismatches of pieces, by split, in blocks of at most `SHAPES_A_BLOCK` shapes.
+
+    Args:
+        halves: rows as `cut_part` writes them.
+        pairs: how many.
+        seed: the same seed gives the same pairs.
+
+    Raises:
+        InputError: a split has too few pieces for its share.
+    """
+    quota, chosen = quotas(pairs), _chosen(halves, pairs, seed)
+    for split in SPLITS:
+        if len(chosen[split]) < quota[split]:
+            raise InputError(
+                f"the {split} shapes give {len(chosen[split])} pairs of halves, and their share of {pairs} is "
+                f"{quota[split]}: give more shapes, or ask for fewer pairs"
+            )
+    columns = {name: halves[name].to_pylist() for name in ("id", "angle_deg", "dx", "dy")}
+    rows = [_row(columns, *one) | {"split": split} for split, members in chosen.items() for one in members]
+    return pa.Table.from_pylist(rows, HALF_PAIR_SCHEMA)
+
+
+def lacking(halves: pa.Table, pairs: int, seed: int) -> bool:
+    """Whether some split has too few pieces for its share of `pairs`."""
+    quota, chosen = quotas(pairs), _chosen(halves, pairs, seed)
+    return any(len(chosen[split]) < quota[split] for split in SPLITS)
+
+
+def _chosen(halves: pa.Table, pairs: int, seed: int) -> dict[Split, list[Chosen]]:
+    quota, by_split = quotas(pairs), _by_split(halves)
+    return {
+        split: list(itertools.islice(_matched(by_split[split], np.random.default_rng([seed, place])), quota[split]))
+        for place, split in enumerate(SPLITS)
+    }
+
+
+def _by_split(halves: pa.Table) -> dict[Split, list[_Shape]]:
+    """Shapes in the order in which they stand. The pieces of a cut stand one after the other."""
+    found: dict[Split, dict[str, _Shape]] = {split: {} for split in SPLITS}
+    names = halves.select(["shape", "family", "split"]).to_pylist()
+    for row in range(0, len(names), 2):
+        name = names[row]
+        shape = found[name["split"]].setdefault(name["shape"], _Shape(name["family"], []))
+        shape.cuts.append((row, row + 1))
+    return {split: list(shapes.values()) for split, shapes in found.items()}
+
+
+def _matched(shapes: list[_Shape], rng: np.random.Generator) -> Iterator[Chosen]:
+    """Matches and mismatches in turn, block by block, up to `CUTS_A_BLOCK` cuts of every shape at a time."""
+    several = len({shape.family for shape in shapes}) > 1
+    grades = itertools.cycle(GRADES[1:] if several else ("easy", "hard"))
+    for start in range(0, max((len(shape.cuts) for shape in shapes), default=0), CUTS_A_BLOCK):
+        here = [_Shape(shape.family, shape.cuts[start : start + CUTS_A_BLOCK]) for shape in shapes]
+        for block in _blocks([shape for shape in here if shape.cuts], rng):
+            for place, shape in enumerate(block):
+                for number, pieces in enumerate(shape.cuts):
+                    yield *_swapped(pieces, rng), "match"
+                    other, grade = _mismatch(block, place, number, next(grades))
+                    yield *_swapped((pieces[0], other), rng), grade
+
+
+def _blocks(shapes: list[_Shape], rng: np.random.Generator) -> Iterator[list[_Shape]]:
+    """Blocks in which shapes of one family stand in couples, as far as there are two."""
+    order = [shapes[i] for i in rng.permutation(len(shapes))]
+    couples: list[list[_Shape]] = []
+    waiting: dict[str, _Shape] = {}
+    for shape in order:
+        mate = waiting.pop(shape.family, None)
+        if mate is None:
+            waiting[shape.family] = shape
+        else:
+            couples.append([mate, shape])
+    left = list(waiting.values())
+    couples += [left[i : i + 2] for i in range(0, len(left), 2)]
+    mixed = [couples[i] for i in rng.permutation(len(couples))]
+    for start in range(0, len(mixed), SHAPES_A_BLOCK // 2):
+        yield list(itertools.chain.from_iterable(mixed[start : start + SHAPES_A_BLOCK // 2]))
+
+
+def _mismatch(block: list[_Shape], place: int, number: int, wanted: Grade) -> tuple[int, Grade]:
+    """A piece that does not belong to the first piece of a cut: of the grade wanted, or of another there is."""
+    shape = block[place]
+    others = [block[(place + step) % len(block)] for step in range(1, len(block))]
+    of_family = [other for other in others if other.family == shape.family]
+    foreign = [other for other in others if other.family != shape.family]
+    others_of_shape = shape.cuts[number + 1 :] + shape.cuts[:number]
+    found: dict[Grade, list[int]] = {
+        "hard": [cuts[1] for cuts in others_of_shape],
+        "family": [other.cuts[number % len(other.cuts)][1] for other in of_family] if foreign else [],
+        "easy": [other.cuts[number % len(other.cuts)][1] for other in foreign or of_family],
+    }
+    for grade in (wanted, "easy", "hard", "family"):
+        if found[grade]:
+            return found[grade][0], grade
+    raise InputError("a single shape with a single cut gives no pieces that do not match: give more shapes")
+
+
+def _swapped(pieces: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+    return pieces if rng.random() < 0.5 else pieces[::-1]
+
+
+def _row(columns: dict[str, list[Any]], first: int, second: int, grade: Grade) -> dict[str, Any]:
+    row = {"a": columns["id"][first], "b": columns["id"][second], "value": float(grade == "match"), "grade": grade}
+    if grade != "match":
+        return row  # there is no pose in which they belong together
+    angle = columns["angle_deg"][first] - columns["angle_deg"][second]
+    turn = math.radians(angle)
+    x, y = columns["dx"][second], columns["dy"][second]
+    return row | {
+        "angle_deg": round((angle + 180) % 360 - 180, 4),
+        "dx": round(columns["dx"][first] - math.cos(turn) * x - math.sin(turn) * y, 4),
+        "dy": round(columns["dy"][first] + math.sin(turn) * x - math.cos(turn) * y, 4),
+    }

@@ -1,0 +1,1 @@
+"""The exact fit of two halves, edge on edge."""

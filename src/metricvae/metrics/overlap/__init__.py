@@ -1,0 +1,1 @@
+"""Maximum overlap of two silhouettes."""

@@ -1,0 +1,157 @@
+"""A network that says how to lay one shape on another: a spatial transformer over codes that keep the angle.
+
+The code of a shape is a stack of rings read about its centroid. Turning the shape turns its code, so one circular
+correlation of two codes tells of every turn at once (the lead of Cohen et al. 2018, *Spherical CNNs*, on a circle): the
+correlation of two channels is a number for each turn, and weighted by the direction in which it looks, an arrow for
+each. What the numbers say of a turn decides how the arrows add up to a shift. So whatever the turn of the first shape,
+the answer turns with it, and of the second, the answer is found that much further along.
+
+For each turn the network gives a few shifts and, for each, the share of the smaller area that it expects to overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from metricvae.kinds.silhouette.encoders.polar import RINGS, SECTORS, halve, ring_weights
+from metricvae.nn.layers import Residual, Ring, start_small
+
+TURNS = 72
+"""Turns it answers for."""
+
+LOOKS = SECTORS // 2
+"""Directions in which a code keeps numbers."""
+
+SHIFTS = 2
+"""Shifts offered at each turn."""
+
+REACHED = 20.0
+"""Pixels that an arrow of length 1 stands for."""
+
+
+@dataclass(frozen=True)
+class AlignerConfig:
+    """What an aligner is built from.
+
+    Attributes:
+        width: channels of the convolutions along the rings.
+        depth: residual blocks of them.
+        numbers: channels that are correlated to numbers.
+        arrows: channels that are correlated to arrows.
+        hidden: neurons that read them at each turn.
+    """
+
+    width: int = 96
+    depth: int = 4
+    numbers: int = 64
+    arrows: int = 24
+    hidden: int = 96
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What n pairs come to at every turn.
+
+    Attributes:
+        share: (n, SHIFTS, TURNS) expected overlap as a share of the smaller area.
+        shift: (n, SHIFTS, TURNS, 2) where the second centroid goes from the first, right and down, in pixels.
+    """
+
+    share: Tensor
+    shift: Tensor
+
+
+class Aligner(nn.Module):
+    """Polar pictures -> codes that keep the angle; pairs of codes -> `Curves`."""
+
+    weight: Tensor
+
+    def __init__(self, config: AlignerConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.numbers + 2 * config.arrows
+        self.register_buffer("weight", ring_weights(), persistent=False)
+        self.first = Ring(RINGS, config.width)
+        self.blocks = nn.ModuleList(Residual(config.width) for _ in range(config.depth))
+        self.whole = nn.ModuleList(nn.Linear(config.width, config.width) for _ in range(config.depth))
+        self.last = nn.Linear(config.width, channels)
+        self.rings = nn.Linear(RINGS, channels, bias=False)
+        with torch.no_grad():
+            same = min(config.numbers, RINGS)
+            self.rings.weight[:same] = torch.eye(RINGS)[:same]
+        read = config.numbers + config.arrows + 1
+        self.reader = nn.Sequential(
+            *(nn.Linear(read, config.hidden), nn.LayerNorm(config.hidden), nn.SiLU()),
+            *(nn.Linear(config.hidden, config.hidden), nn.SiLU()),
+        )
+        self.share = nn.Linear(config.hidden, SHIFTS)
+        self.mixer = nn.Linear(config.hidden, SHIFTS * config.arrows * 2)
+        for layer in (self.mixer, *self.whole):
+            start_small(layer)
+
+    def forward(self, pictures: Tensor, first: Tensor, second: Tensor, size: Tensor) -> Curves:
+        """Pairs `first`, `second` (n,) of m pictures with areas (m,)."""
+        spectra = self.spectra(self.encode(pictures))
+        return self.compare(spectra[first], spectra[second], size[first], size[second])
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """(m, 1, RINGS, SECTORS) pictures -> (m, channels, LOOKS) codes."""
+        rings = 3 * halve((pictures.float() * self.weight).squeeze(1).transpose(1, 2))
+        h = self.first(rings)
+        for block, whole in zip(self.blocks, self.whole, strict=True):
+            h = block(h + whole(functional.silu(h.mean(1, keepdim=True))))
+        code: Tensor = self.last(functional.silu(h)) + self.rings(rings)
+        return code.float().transpose(1, 2)
+
+    def spectra(self, code: Tensor) -> Tensor:
+        """(m, channels, LOOKS) complex: what `compare` wants of codes."""
+        return torch.fft.fft(code, norm="ortho")
+
+    def compare(self, spectrum: Tensor, other: Tensor, size: Tensor, size_other: Tensor) -> Curves:
+        """Spectra (n, channels, LOOKS) and areas in pixels (n,) of the shapes that stay and of those that move."""
+        numbers, arrows = self.config.numbers, self.config.arrows
+        plain = _at_turns(spectrum[:, :numbers] * other[:, :numbers].conj()).real
+        (f, g), (f_other, g_other) = (part[:, numbers:].split(arrows, dim=1) for part in (spectrum, other))
+        arrow = _at_turns(f.roll(1, -1) * g_other.conj() - g.roll(1, -1) * f_other.conj())
+        length = (arrow.real.square() + arrow.imag.square() + 1e-6).sqrt()
+        ratio = (size.log() - size_other.log()).abs()[:, None, None].expand(-1, 1, TURNS)
+        read = torch.cat([plain, length, ratio], dim=1).transpose(1, 2)
+        h = self.reader(read)
+        mix = self.mixer(h).float().unflatten(-1, (SHIFTS, self.config.arrows, 2))
+        shift = REACHED * (torch.view_as_complex(mix) @ arrow.transpose(1, 2)[..., None]).squeeze(-1).conj()
+        shift = torch.view_as_real(shift.resolve_conj())
+        return Curves(self.share(h).float().sigmoid().transpose(1, 2), shift.transpose(1, 2))
+
+
+def best_of(share: Tensor, count: int) -> Tensor:
+    """(n, count) places in the flat curves (n, SHIFTS, TURNS): local maxima first, from high to low."""
+    local = (share >= share.roll(1, -1)) & (share >= share.roll(-1, -1))
+    return torch.where(local, share, share - 1).flatten(1).topk(count, 1).indices
+
+
+def offers(curves: Curves, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The motions that the curves hold for best: turns (n, count) in radians, shifts (n, count, 2), and what they say.
+
+    The turn of each is that of the parabola's top through its neighbours, the shift lies between theirs.
+    """
+    place = best_of(curves.share, count)
+    row, turn = place // TURNS * TURNS, place % TURNS
+    flat = curves.share.flatten(1)
+    before, here, after = (flat.gather(1, row + (turn + step) % TURNS) for step in (-1, 0, 1))
+    off = (0.5 * (before - after) / (before - 2 * here + after).clamp(max=-1e-6)).clamp(-0.5, 0.5)
+    beside = row + (turn + torch.where(off > 0, 1, -1)) % TURNS
+    shift, other = (curves.shift.flatten(1, 2).gather(1, at[..., None].expand(-1, -1, 2)) for at in (place, beside))
+    return (turn + off) * (math.tau / TURNS), shift + (other - shift) * off.abs()[..., None], here
+
+
+def _at_turns(product: Tensor) -> Tensor:
+    """Spectra (n, c, LOOKS) of correlations -> their values at TURNS turns, complex."""
+    half = LOOKS // 2
+    gap = product.new_zeros(*product.shape[:-1], TURNS - LOOKS)
+    wide = torch.cat([product[..., :half], gap, product[..., half:]], dim=-1)
+    return torch.fft.ifft(wide) * (TURNS / math.sqrt(LOOKS))

@@ -1,0 +1,1 @@
+"""The exact maximum overlap of two silhouettes."""

@@ -1,0 +1,1 @@
+"""Maximum overlap volume of two molecules."""

@@ -1,0 +1,1 @@
+"""The exact overlay of molecules and of density maps."""

@@ -1,0 +1,1 @@
+"""Layers, heads, losses, and the autoencoder."""

@@ -1,0 +1,1 @@
+"""Figures: the one package that imports matplotlib."""

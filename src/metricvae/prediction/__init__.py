@@ -1,0 +1,1 @@
+"""Predictions from a trained model: calibrated intervals, probabilities, novelty."""

@@ -1,0 +1,328 @@
+"""A result that people and programs can read: one record in, a folder with JSON, Markdown, PNG and HTML out."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import math
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metricvae.core.errors import InputError
+from metricvae.runtime.files import read_json, require_free_folder, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+MARKER = "report.json"
+"""The file that says a folder is a report."""
+
+PAGE = "index.html"
+"""The page to open."""
+
+Cell = str | int | float | None
+"""One entry of a table: a text, a number, or None where there is nothing to say."""
+
+_REPORTED_PACKAGES = ("metricvae", "torch", "numpy", "scipy", "numba", "pillow", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture.
+
+    Attributes:
+        name: file name without `.png`; letters, digits, `-` and `_`; unique within the report.
+        caption: one or two sentences under it.
+        alt: what it shows, for those who cannot see it.
+        png: its bytes.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns.
+
+    Attributes:
+        caption: one or two sentences above it.
+        columns: names of the columns; the first names the rows.
+        rows: one entry per column each; numbers stay numbers in the JSON.
+        strong_columns: indices of columns to stress (the method the report is about).
+        strong_rows: indices of rows to stress (sums, means).
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    strong_columns: tuple[int, ...] = ()
+    strong_rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with paragraphs (parted by blank lines; `code` in backticks), then tables, then figures."""
+
+    title: str
+    text: str = ""
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that must be known to repeat the result: a seed, a version, a command, a cost."""
+
+    name: str
+    value: Cell
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the folder will say.
+
+    Attributes:
+        title: what was done.
+        summary: the result in a sentence or two.
+        sections: the body.
+        facts: seeds, versions, command, cost.
+        assumptions: where the paper leaves something open, what was assumed.
+        deviations: what was done otherwise than in the paper, and why.
+    """
+
+    title: str
+    summary: str
+    sections: tuple[Section, ...]
+    facts: tuple[Fact, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """All figures in reading order."""
+        return tuple(figure for section in self.sections for figure in section.figures)
+
+
+def environment_facts() -> tuple[Fact, ...]:
+    """Versions of Python and of the packages that can move a number, and the machine."""
+    versions = [Fact(f"{name} version", _version(name)) for name in _REPORTED_PACKAGES]
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} logical processors"
+    return (Fact("Python version", platform.python_version()), *versions, Fact("machine", machine))
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write `report.json`, `report.md`, one PNG per figure and `index.html` (one self-contained page) into `folder`.
+
+    All files are made beside `folder` first, so a fault leaves what was there untouched. An earlier report is
+    replaced, file by file; a folder that holds anything else is refused.
+
+    Args:
+        report: what to write.
+        folder: absent, empty, or an earlier report.
+
+    Returns:
+        path of the page.
+
+    Raises:
+        InputError: `folder` is somebody's own data, the disk refuses, or two figures share a name.
+    """
+    folder = Path(folder)
+    require_free_folder(folder, MARKER, "report")
+    _check(report)
+    stale = _earlier_figures(folder) - {f"{figure.name}.png" for figure in report.figures}
+    with _staging_beside(folder) as staging:
+        for name, content in _contents(report):
+            write_bytes(staging / name, content)
+        write_json(staging / MARKER, as_document(report))
+        _publish(staging, folder, stale)
+    return folder / PAGE
+
+
+def as_document(report: Report) -> dict[str, Any]:
+    """The report as one JSON document: numbers as numbers, NaN and infinities as null, figures as file names."""
+    return {
+        "title": report.title,
+        "summary": report.summary,
+        "sections": [_section_document(section) for section in report.sections],
+        "facts": [{"name": fact.name, "value": _finite(fact.value)} for fact in report.facts],
+        "assumptions": list(report.assumptions),
+        "deviations": list(report.deviations),
+    }
+
+
+def as_markdown(report: Report) -> str:
+    """The report as Markdown; figures are read from beside it."""
+    text = _templates().get_template("report.md.jinja").render(report=report)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def as_html(report: Report) -> str:
+    """The report as one HTML page with style and pictures inside: opening it asks nothing of any network."""
+    return _templates().get_template("report.html.jinja").render(report=report)
+
+
+def format_cell(value: Cell) -> str:
+    """A number as people write it, to about four figures: 6,390,000 as 6.39e6, 0.04897, 1,783; None as a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "\u2013"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return _format_float(value)
+
+
+def _format_float(value: float) -> str:
+    if math.isinf(value):
+        return "\u221e" if value > 0 else "-\u221e"
+    size = abs(value)
+    if value == 0:
+        return "0"
+    if size < 1e-3 or size >= 1e6:
+        mantissa, exponent = f"{value:.3e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
+
+
+def _check(report: Report) -> None:
+    names = [figure.name for figure in report.figures]
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise InputError(f"figure name {name!r} cannot be a file name: use letters, digits, - and _")
+        if names.count(name) > 1:
+            raise InputError(f"two figures are called {name!r}: give each its own name")
+    for table in (table for section in report.sections for table in section.tables):
+        if any(len(row) != len(table.columns) for row in table.rows):
+            raise InputError(f"table {table.caption!r} has rows that do not fit its {len(table.columns)} columns")
+
+
+def _contents(report: Report) -> list[tuple[str, bytes]]:
+    texts = [("report.md", as_markdown(report).encode()), (PAGE, as_html(report).encode())]
+    return texts + [(f"{figure.name}.png", figure.png) for figure in report.figures]
+
+
+def _section_document(section: Section) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "text": section.text,
+        "tables": [
+            {
+                "caption": table.caption,
+                "columns": list(table.columns),
+                "rows": [[_finite(cell) for cell in row] for row in table.rows],
+            }
+            for table in section.tables
+        ],
+        "figures": [
+            {"file": f"{figure.name}.png", "caption": figure.caption, "alt": figure.alt} for figure in section.figures
+        ],
+    }
+
+
+def _finite(value: Cell) -> Cell:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextlib.contextmanager
+def _staging_beside(folder: Path) -> Iterator[Path]:
+    """A temporary folder on the same disk as `folder`, gone at the end."""
+    target = folder.absolute()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        os.chmod(staging, 0o755)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}; choose another place") from error
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _publish(staging: Path, folder: Path, stale: set[str]) -> None:
+    """Put the finished files in place: in one step where nothing is there yet, else file by file, the marker last."""
+    try:
+        if not folder.exists() or not any(folder.iterdir()):
+            if folder.exists():
+                folder.rmdir()
+            os.replace(staging, folder)
+            return
+        for path in sorted(staging.iterdir(), key=lambda path: path.name == MARKER):
+            os.replace(path, folder / path.name)
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}; choose another place") from error
+
+
+def _earlier_figures(folder: Path) -> set[str]:
+    """File names of the figures of the report that is already in `folder`."""
+    if not (folder / MARKER).exists():
+        return set()
+    try:
+        sections = read_json(folder / MARKER)["sections"]
+        names = {str(figure["file"]) for section in sections for figure in section["figures"]}
+    except (KeyError, TypeError):
+        raise InputError(f"{folder / MARKER} was not written by metricvae: choose an empty or new folder") from None
+    return {name for name in names if re.fullmatch(r"[A-Za-z0-9_-]+\.png", name)}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("metricvae.reproduction"),
+        autoescape=lambda name: bool(name and ".html" in name),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        cell=format_cell, paragraphs=_paragraphs, code=_code, data_uri=_data_uri, pipes=_pipes, width=_shown_width
+    )
+    return environment
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _code(text: str) -> Markup:
+    """Escape `text` for HTML and set what stands in backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _shown_width(png: bytes) -> int:
+    """Width at which to show a PNG, in CSS pixels: half its own (bytes 16 to 19), so that it is sharp on any screen."""
+    return max(1, int.from_bytes(png[16:20]) // 2)
+
+
+def _pipes(text: str) -> str:
+    """Keep a table cell from ending early in Markdown."""
+    return " ".join(text.replace("|", r"\|").split())

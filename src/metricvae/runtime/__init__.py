@@ -1,0 +1,1 @@
+"""Files, processes, clusters, progress, numerical precision."""

@@ -1,0 +1,131 @@
+"""Files that are either whole or absent: atomic writes, checksums, JSON, and folders that belong to one thing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from metricvae.core.errors import InputError
+
+_DISK_FAULTS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+}
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success flush it to disk and rename it onto `path`, else delete it.
+
+    Raises:
+        InputError: the disk is full or read-only, or the folder may not be written; nothing is left behind.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        os.close(handle)
+        yield temporary
+        _flush(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _disk_error(error, path) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` as UTF-8 to `path` atomically."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write `document` as indented JSON to `path` atomically. NaN and infinities are refused (ValueError)."""
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: give a folder that metricvae wrote") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not a readable JSON file ({error}): restore it or make the folder again") from None
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raise InputError when the bytes of `path` are not those that were written."""
+    if not Path(path).is_file():
+        raise InputError(f"{path} is missing: restore it or make the folder again")
+    found = sha256_of(path)
+    if found != expected:
+        raise InputError(
+            f"{path} was changed after it was written: SHA-256 {found[:12]}..., expected {expected[:12]}...; "
+            "restore it or make the folder again"
+        )
+
+
+def require_free_folder(folder: Path, marker: str, kind: str) -> None:
+    """Accept a folder that is absent, empty or already holds `marker`; anything else is somebody's own data.
+
+    Raises:
+        InputError: `folder` is a file or holds something else than a `kind`.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; expected a folder for the {kind}: choose another path")
+    if folder.is_dir() and not (folder / marker).exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds something that is not a {kind}: choose an empty or new folder")
+
+
+def sweep(folder: Path, names: Iterable[str]) -> None:
+    """Remove the temporary files that a killed process left of `names` in `folder`."""
+    for name in names:
+        for leftover in Path(folder).glob(f".{name}.*.tmp"):
+            leftover.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _disk_error(error: OSError, path: Path) -> InputError:
+    reason = _DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
+    return InputError(f"cannot write {path}: {reason}; nothing was written, free space or choose another place")

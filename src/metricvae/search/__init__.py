@@ -1,0 +1,1 @@
+"""Indexes of encoded objects, and retrieval from them."""

@@ -1,0 +1,1 @@
+"""Training: configuration, batches, steps, optimisers, checkpoints."""

@@ -1,0 +1,251 @@
+"""A model is a folder: `config.json`, `model.safetensors`, `log.jsonl`, `README.md`. No pickle anywhere.
+
+While a model is being trained its `config.json` says `unfinished` and everything training needs to go on (weights,
+averaged weights, best weights, the optimisers' memory, the step) is in the one file `resume.safetensors`, replaced
+atomically and removed at the end. So at any moment the folder holds one consistent state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from metricvae import __version__
+from metricvae.core.errors import InputError
+from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.runtime.files import (
+    atomic_path,
+    check_sha256,
+    read_json,
+    require_free_folder,
+    sha256_of,
+    sweep,
+    write_json,
+)
+from metricvae.training.logs import LOG
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+RESUME = "resume.safetensors"
+SHIPPED = Path(__file__).resolve().parent.parent / "pretrained"
+
+StoredAs = Literal["float32", "float16", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A finished model.
+
+    Attributes:
+        model: in evaluation mode, float32, on the CPU.
+        config: what it was built from.
+        calibration: what intervals and thresholds need; empty until it was calibrated.
+        facts: how it was trained: pairs, steps, validation R^2, seconds, versions ...
+        sha256: of the weights on disk.
+        folder: where it was read from.
+    """
+
+    model: MagicAutoencoder
+    config: ModelConfig
+    calibration: dict[str, Any]
+    facts: dict[str, Any]
+    sha256: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What training goes on from: named tensors and the numbers beside them."""
+
+    tensors: dict[str, Tensor]
+    numbers: dict[str, Any]
+
+    def under(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors named `prefix/...`, without the prefix."""
+        start = f"{prefix}/"
+        return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
+
+
+def begin_model(
+    folder: Path,
+    model: ModelConfig,
+    training: Mapping[str, Any],
+    data: Mapping[str, Any],
+    start: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Claim `folder` for a model, or find the one that was begun there; returns its `config.json`.
+
+    Args:
+        start: what tells the weights that training starts from; None for random ones.
+
+    Raises:
+        InputError: the folder holds something else, or a model begun with another configuration, other data or another
+            start.
+    """
+    folder = Path(folder)
+    sweep(folder, (CONFIG, WEIGHTS, RESUME, LOG))
+    require_free_folder(folder, CONFIG, "model")
+    begun = {"model": model.to_json(), "training": dict(training), "data": dict(data), "start": dict(start or {})}
+    begun = json.loads(json.dumps(begun))  # a tuple comes back from the file as a list
+    if not (folder / CONFIG).exists():
+        write_json(folder / CONFIG, {"metricvae": __version__, "status": "unfinished", **begun})
+    document = _read_config(folder)
+    for part, wanted in begun.items():
+        if document.get(part, {}) != wanted:  # models begun before there were starts name none
+            difference = _difference(document.get(part, {}), wanted)
+            raise InputError(
+                f"{folder} holds a model begun with other {part} settings ({difference}): "
+                "give the same again or choose another folder"
+            )
+    return document
+
+
+def finish_model(folder: Path, weights: Mapping[str, Tensor], stored_as: StoredAs, facts: Mapping[str, Any]) -> None:
+    """Write the final weights and mark the model finished; the file to resume from goes."""
+    folder = Path(folder)
+    document = _read_config(folder)
+    write_tensors(folder / WEIGHTS, rounded(weights, stored_as), {"model": _digest(document["model"])})
+    parameters = sum(tensor.numel() for tensor in weights.values())
+    document |= {
+        "status": "finished",
+        "weights": {"sha256": sha256_of(folder / WEIGHTS), "stored_as": stored_as, "numbers": parameters},
+        "facts": dict(facts),
+        "calibration": {},
+    }
+    write_json(folder / CONFIG, document)
+    (folder / RESUME).unlink(missing_ok=True)
+
+
+def annotate(
+    folder: Path, *, calibration: Mapping[str, Any] | None = None, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Add to what a finished model's `config.json` says of its calibration and of how it was trained."""
+    document = _finished_config(Path(folder))
+    document["calibration"] |= calibration or {}
+    document["facts"] |= facts or {}
+    write_json(Path(folder) / CONFIG, document)
+
+
+def load_model(folder_or_name: str | Path) -> LoadedModel:
+    """Read a finished model: a folder, or the bare name of one that ships with the package.
+
+    Raises:
+        InputError: no such model, an unfinished one, or weights that are missing, changed or another model's.
+    """
+    folder = _resolve(folder_or_name)
+    document = _finished_config(folder)
+    path = folder / WEIGHTS
+    sha256 = document["weights"]["sha256"]
+    check_sha256(path, sha256)
+    checkpoint = read_tensors(path)
+    if checkpoint.numbers.get("model") != _digest(document["model"]):
+        raise InputError(f"{folder / CONFIG} was changed after {WEIGHTS} was written: restore it or train again")
+    config = ModelConfig.from_json(document["model"])
+    model = build(config)
+    load_weights(model, checkpoint.tensors, path)
+    return LoadedModel(model.eval(), config, document["calibration"], document["facts"], sha256, folder)
+
+
+def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Put named tensors into a model, in the model's own precision.
+
+    Raises:
+        InputError: the names or shapes are those of another model.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if found != expected:
+        raise InputError(
+            f"{path} holds the weights of another model ({_difference(found, expected)}): restore it or train again"
+        )
+    model.load_state_dict(weights)
+
+
+def rounded(weights: Mapping[str, Tensor], stored_as: StoredAs) -> dict[str, Tensor]:
+    """Weights in the precision they are stored in; whole numbers stay what they are."""
+    dtype = getattr(torch, stored_as)
+    return {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Write named tensors and JSON numbers beside them to a safetensors file, atomically."""
+    content = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        try:
+            save_file(content, temporary, {key: json.dumps(value) for key, value in numbers.items()})
+        except SafetensorError as error:
+            raise _as_os_error(error) from error
+
+
+def read_tensors(path: Path) -> Checkpoint:
+    """The inverse of `write_tensors`.
+
+    Raises:
+        InputError: the file is missing, truncated, or not one that `write_tensors` wrote.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            numbers = {key: json.loads(value) for key, value in (file.metadata() or {}).items() if key != "format"}
+            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, numbers)  # noqa: SIM118
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: restore it or train again") from None
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{path} is not a whole safetensors file ({error}): restore it, or delete it and train again"
+        ) from None
+
+
+def _resolve(folder_or_name: str | Path) -> Path:
+    folder = Path(folder_or_name)
+    shipped = sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))
+    if str(folder_or_name) in shipped:
+        return SHIPPED / str(folder_or_name)
+    if not (folder / CONFIG).is_file():
+        names = ", ".join(shipped) or "none in this installation"
+        raise InputError(f"{folder} is not a model: expected a folder with {CONFIG}, or a model that ships ({names})")
+    return folder
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    document = read_json(folder / CONFIG)
+    if not isinstance(document, dict) or document.get("status") not in ("unfinished", "finished"):
+        raise InputError(f"{folder / CONFIG} is not the configuration of a model: restore it or train again")
+    return document
+
+
+def _finished_config(folder: Path) -> dict[str, Any]:
+    document = _read_config(folder)
+    if document["status"] == "unfinished":
+        raise InputError(f"the model in {folder} is unfinished: run `metricvae train` again, it goes on by itself")
+    missing = [key for key in ("model", "weights", "facts", "calibration") if not isinstance(document.get(key), dict)]
+    if missing or not isinstance(document["weights"].get("sha256"), str):
+        raise InputError(f"{folder / CONFIG} lacks {', '.join(missing) or 'sha256'}: restore it or train again")
+    return document
+
+
+def _digest(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _difference(found: Any, expected: Any) -> str:
+    """The first entry in which two mappings differ, in words."""
+    if not isinstance(found, Mapping):
+        return f"found {found!r}"
+    absent = "absent"
+    key = next(key for key in (*expected, *found) if found.get(key, absent) != expected.get(key, absent))
+    return f"{key} is {found.get(key, 'absent')}, expected {expected.get(key, 'absent')}"
+
+
+def _as_os_error(error: SafetensorError) -> OSError:
+    code = re.search(r"os error (\d+)", str(error))
+    return OSError(int(code.group(1)) if code else 0, str(error))

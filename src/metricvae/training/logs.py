@@ -1,0 +1,95 @@
+"""What training reports: the progress record, `log.jsonl`, and TensorBoard where it is installed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from metricvae.core.errors import InputError
+from metricvae.runtime.files import write_text
+
+LOG = "log.jsonl"
+TENSORBOARD = "tensorboard"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands.
+
+    Attributes:
+        step, steps: steps done, steps to do.
+        reconstruction, latent, deformation, metric: the four losses, unweighted, mean since the last logged line.
+        validation_r2: R^2 on validation pairs when last measured, None before that.
+        seconds_left: estimate from the pace so far.
+    """
+
+    step: int
+    steps: int
+    reconstruction: float
+    latent: float
+    deformation: float
+    metric: float
+    validation_r2: float | None
+    seconds_left: float
+
+
+class TrainingLog:
+    """Appends to `log.jsonl`, one line of JSON every few steps, and mirrors it to TensorBoard.
+
+    Lines hold no clock time, so that interrupted and uninterrupted training write the same bytes.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        """Open the log of a model folder, cut back to `step`, the step of the checkpoint training goes on from."""
+        self._path = folder / LOG
+        write_text(self._path, "".join(_lines_up_to(self._path, step)))
+        self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
+        self._board = _summary_writer(folder / TENSORBOARD, step)
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def write(self, progress: Progress, *, evaluated: bool) -> None:
+        """Append a line; the validation R^2 is in it when it was measured in this step."""
+        line = {key: value for key, value in asdict(progress).items() if key not in ("steps", "seconds_left")}
+        if not evaluated:
+            del line["validation_r2"]
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise InputError(f"cannot write {self._path}: {error.strerror}; free space and train again") from error
+        if self._board is not None:
+            for name, value in line.items():
+                self._board.add_scalar(name, value, progress.step)
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a model folder's log."""
+    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+
+
+def _lines_up_to(path: Path, step: int) -> list[str]:
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+
+
+def _summary_writer(folder: Path, step: int) -> Any:
+    """A TensorBoard writer that hides what an interrupted run wrote after `step`; None where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1)
