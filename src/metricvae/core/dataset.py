@@ -1,16 +1,18 @@
-"""A data set is a folder that polars, pandas, DuckDB and `datasets.load_dataset` read as it is.
+"""Pairs of objects with the value of a metric: one record from disk to batch.
 
-`objects.parquet` (id, image as PNG bytes, source, family, area, split), `pairs.parquet` (a, b, value, angle_deg,
-dx, dy, split), `card.json` (task, plan, versions, counts, SHA-256 of each file) and a README.md.
+On disk a data set is a folder that polars, pandas, DuckDB and `datasets.load_dataset` read as it is: `objects.parquet`
+(or `left.parquet` and `right.parquet`, where the two ends of a pair are of two tables), `pairs.parquet`, `card.json`
+(metric, kinds, plan, versions, counts, SHA-256 of each file) and a README.md.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,94 +20,135 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
+from metricvae.core.kind import Object, ObjectKind, Packed, kind_from_json
+from metricvae.core.metric import Metric, metric_from_json
 from metricvae.core.splits import SPLITS, Split
-from metricvae.kinds.molecule.packing import Form, Packable, atoms_of, packed_molecules, padded, unpacked_molecules
-from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.silhouette.io import decode_png
-from metricvae.kinds.silhouette.records import SIZE, Mask
 from metricvae.runtime.files import check_sha256, read_json
-from metricvae.runtime.process_pool import worker_pool
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+FORMAT = 2
+"""Version of `card.json` that is written; cards without one are of version 1, and are still read."""
 
 CARD = "card.json"
-OBJECTS = "objects.parquet"
+OBJECTS, LEFT, RIGHT = "objects.parquet", "left.parquet", "right.parquet"
 PAIRS = "pairs.parquet"
 
-AT_ONCE, WORTH_PROCESSES = 1_000, 20_000
-"""Pictures that a process decodes in one go, and from how many on processes are worth starting."""
+PAIR_COLUMNS = ("a", "b", "value", "split")
+"""Columns of `pairs.parquet` that every data set has."""
 
-OBJECT_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-        ("source", pa.string()),
-        ("family", pa.string()),
-        ("group", pa.string()),
-        ("area", pa.int32()),
-        ("split", pa.string()),
-    ],
-    metadata={"huggingface": '{"info": {"features": {"image": {"_type": "Image"}}}}'},
-)
-PAIR_SCHEMA = pa.schema(
-    [
-        ("a", pa.string()),
-        ("b", pa.string()),
-        ("value", pa.float64()),
-        ("angle_deg", pa.float64()),
-        ("dx", pa.float64()),
-        ("dy", pa.float64()),
-        ("split", pa.string()),
-    ]
-)
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class DataSet:
-    """A labelled data set in memory: m objects, n pairs.
+@dataclass(frozen=True, eq=False)
+class ObjectTable:
+    """m objects of one kind in memory.
 
     Attributes:
-        ids: (m,) names of the objects.
-        families: (m,) kinds of shape.
-        packed: (m, b) uint8, the objects as `metricvae.kinds.molecule.packing` packs them.
-        areas: (m,) float64, what each object has in common with itself, in the unit of the metric: pixels, or cubic
-            angstroms.
-        first, second: (n,) int64 object indices.
-        value: (n,) float64, the metric: overlap in pixels, or 1 for a match and 0 for a mismatch.
-        pose: (n, 3) float64: angle_deg, dx, dy of the second object; NaN where a pair has none.
-        split: (n,) of `train`, `validation`, `calibration`, `test`.
-        grade: (n,) `match`, or how hard a mismatch is to tell, where the data say so; None where not.
-        card: the contents of card.json.
+        kind: of all of them.
+        ids: (m,) names.
+        packed: (m, b) uint8, as the kind packs them.
+        magnitudes: (m,) float64, positive: areas, self-overlaps; ones where the kind has none.
+        families: (m,) finer kinds of shape, in reports; empty strings where there are none.
     """
 
+    kind: ObjectKind
     ids: tuple[str, ...]
-    families: tuple[str, ...]
-    packed: npt.NDArray[np.uint8]
-    areas: npt.NDArray[np.float64]
-    first: npt.NDArray[np.int64]
-    second: npt.NDArray[np.int64]
-    value: npt.NDArray[np.float64]
-    pose: npt.NDArray[np.float64]
+    packed: Packed
+    magnitudes: Floats
+    families: tuple[str, ...] = ()
+
+    @classmethod
+    def from_objects(cls, kind: ObjectKind, objects: Sequence[Object], ids: Sequence[str] | None = None) -> ObjectTable:
+        """Pack objects that are in memory; names are their numbers by default."""
+        packed = kind.pack(objects)
+        names = tuple(map(str, range(len(objects)))) if ids is None else tuple(ids)
+        return cls(kind, names, packed, magnitudes_of(kind, packed))
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def tensor(self, rows: npt.NDArray[Any], device: torch.device | str = "cpu") -> Tensor:
+        """Some objects as encoders take them, (k, ...) float32."""
+        return self.kind.unpack(self.packed[rows], device)
+
+
+def magnitudes_of(kind: ObjectKind, packed: Packed, at_once: int = 1_024) -> Floats:
+    """(m,) magnitudes of packed objects."""
+    parts = [
+        kind.magnitudes(kind.unpack(packed[start : start + at_once])).double().numpy()
+        for start in range(0, len(packed), at_once)
+    ]
+    return np.concatenate([np.empty(0), *parts])
+
+
+@dataclass(frozen=True, eq=False)
+class PairDataset:
+    """n pairs of objects with values of a metric.
+
+    Attributes:
+        metric: what the values are.
+        left, right: objects that stand first, and second, in pairs; the same table where both come from one.
+        first, second: (n,) int64, rows of `left` and of `right`.
+        value: (n,) float64, in the metric's unit; 1 or 0 of a binary metric.
+        split: (n,) of `train`, `validation`, `calibration`, `test`.
+        card: the contents of `card.json`.
+        columns: further columns of the pairs by name, (n,) each: poses, how hard a mismatch is to tell.
+        unlisted: value of every pair that is not listed, where that is known: training then looks at all pairs of the
+            objects of a batch.
+    """
+
+    metric: Metric
+    left: ObjectTable
+    right: ObjectTable
+    first: Rows
+    second: Rows
+    value: Floats
     split: npt.NDArray[np.str_]
-    card: dict[str, Any]
-    grade: npt.NDArray[np.str_] | None = None
-    form: Form = "masks"
+    card: dict[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    unlisted: float | None = None
 
-    def object(self, index: int) -> Packable:
-        """One object as a model takes it: a mask (SIZE, SIZE), or an array (A, 6 + A)."""
-        if self.form == "masks":
-            return self.mask(index)
-        return unpacked_molecules(self.packed[index : index + 1])[0]
+    @classmethod
+    def from_objects(
+        cls,
+        metric: Metric,
+        left: ObjectTable,
+        first: npt.ArrayLike,
+        second: npt.ArrayLike,
+        value: npt.ArrayLike,
+        *,
+        right: ObjectTable | None = None,
+        split: npt.ArrayLike | Split = "train",
+    ) -> PairDataset:
+        """A data set of objects in memory; `right` is `left` by default."""
+        values = np.asarray(value, np.float64)
+        splits = np.broadcast_to(np.asarray(split), values.shape)
+        ends = np.asarray(first, np.int64), np.asarray(second, np.int64)
+        return cls(metric, left, left if right is None else right, *ends, values, splits, unlisted=metric.unlisted)
 
-    def mask(self, index: int) -> Mask:
-        """The (SIZE, SIZE) mask of one object."""
-        return unpacked(self.packed[index])
+    def __len__(self) -> int:
+        return len(self.value)
 
-    def ordinary(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which of some pairs are such as one meets: all but halves of one shape from two of its cuts, which no heap
-        holds, and which are in the data to tell whether the cut was looked at."""
-        found: npt.NDArray[np.bool_] = np.ones(len(rows), bool) if self.grade is None else self.grade[rows] != "hard"
-        return found
+    @property
+    def shared(self) -> bool:
+        """Whether both ends of pairs come from one table."""
+        return self.left is self.right
 
-    def rows(self, split: Split | str) -> npt.NDArray[np.int64]:
+    @property
+    def kinds(self) -> tuple[ObjectKind, ObjectKind]:
+        """Of the left and of the right objects."""
+        return self.left.kind, self.right.kind
+
+    @property
+    def tables(self) -> tuple[ObjectTable, ...]:
+        """The table, or both."""
+        return (self.left,) if self.shared else (self.left, self.right)
+
+    def rows(self, split: Split | str) -> Rows:
         """Indices of the pairs of one split, or of all pairs for `all`.
 
         Raises:
@@ -113,162 +156,223 @@ class DataSet:
         """
         if split not in (*SPLITS, "all"):
             raise InputError(f"split '{split}': expected one of {', '.join(SPLITS)}, all")
-        found = np.arange(len(self.value)) if split == "all" else np.flatnonzero(self.split == split)
+        found = np.arange(len(self)) if split == "all" else np.flatnonzero(self.split == split)
         if not len(found):
             raise InputError(f"the data set has no {split} pairs: label more pairs, or choose another split")
         return found
 
+    def select(self, rows: npt.NDArray[Any]) -> PairDataset:
+        """Some of the pairs, with all objects."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        ends = {name: getattr(self, name)[rows] for name in ("first", "second", "value", "split")}
+        return replace(self, **ends, columns=columns)
 
-def merged(parts: Sequence[DataSet]) -> DataSet:
-    """Several data sets of one task as one: their pairs one after the other, objects of the same name kept apart.
+    def of_split(self, split: Split | str) -> PairDataset:
+        """The pairs of one split; see `rows` for the errors."""
+        return self.select(self.rows(split))
 
-    The card holds the task, what pairs that are not listed are worth, and the plans, as `parts` of one plan.
+    def magnitudes(self, rows: npt.NDArray[Any] | slice = slice(None)) -> tuple[Floats, Floats]:
+        """Magnitudes of the two objects of some pairs, (k,) each."""
+        return self.left.magnitudes[self.first[rows]], self.right.magnitudes[self.second[rows]]
+
+    def representative(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """(k,) which of some pairs are such as a user meets; see `Metric.representative`."""
+        return self.metric.representative({name: column[rows] for name, column in self.columns.items()}, len(rows))
+
+    def check(self, name: str, *, at_least: int) -> None:
+        """Raise InputError unless a model can be trained or evaluated on these pairs."""
+        if len(self) < at_least:
+            raise InputError(f"the {name} data has {len(self)} pairs, expected at least {at_least}: label more pairs")
+        if not all(np.isfinite(numbers).all() for numbers in (self.value, *(t.magnitudes for t in self.tables))):
+            raise InputError(f"the {name} data has NaN or infinite values: label the pairs again")
+        if self.value.min() == self.value.max():
+            raise InputError(
+                f"every pair of the {name} data has the value {self.value[0]:g}, so there is nothing to learn: "
+                "expected values that differ, label other objects"
+            )
+        for ends, table in ((self.first, self.left), (self.second, self.right)):
+            if ends.min() < 0 or ends.max() >= len(table):
+                raise InputError(f"the {name} data names an object outside its {len(table)} objects: make it again")
+
+    def fingerprint(self) -> str:
+        """SHA-256 of objects, pairs and values."""
+        digest = hashlib.sha256()
+        for table in self.tables:
+            for array in (table.packed, table.magnitudes):
+                digest.update(np.ascontiguousarray(array).data)
+        for array in (self.first, self.second, self.value):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def merge(parts: Sequence[PairDataset]) -> PairDataset:
+    """Several data sets of one metric as one: their pairs one after the other, objects of the same name kept apart.
+
+    The card holds the metric and the plans, as `parts` of one plan.
 
     Raises:
-        InputError: of different tasks or forms, or some say what other pairs are worth and others do not.
+        InputError: of different metrics or kinds, or some say what unlisted pairs are worth and others do not.
     """
     if len(parts) == 1:
         return parts[0]
-    kinds = {(part.card["task"], part.form, part.card.get("otherwise")) for part in parts}
-    if len(kinds) > 1:
-        tasks = ", ".join(str(part.card["task"]) for part in parts)
-        raise InputError(f"the data sets are of the tasks {tasks}: expected one task, and pairs labelled alike")
-    task, form, otherwise = kinds.pop()
-    start = np.cumsum([0, *(len(part.ids) for part in parts)])
-    grades = [part.grade for part in parts if part.grade is not None]
-    plans = [plan for part in parts for plan in part.card["plan"].get("parts", [part.card["plan"]])]
-    return DataSet(
-        ids=tuple(itertools.chain.from_iterable(part.ids for part in parts)),
-        families=tuple(itertools.chain.from_iterable(part.families for part in parts)),
-        packed=_together([part.packed for part in parts], form),
-        areas=np.concatenate([part.areas for part in parts]),
-        first=np.concatenate([part.first + before for part, before in zip(parts, start, strict=False)]),
-        second=np.concatenate([part.second + before for part, before in zip(parts, start, strict=False)]),
+    if len({(str(part.metric.to_json()), part.unlisted, part.shared) for part in parts}) > 1:
+        names = ", ".join(part.metric.name for part in parts)
+        raise InputError(f"the data sets are of the metrics {names}: expected one metric, and pairs labelled alike")
+    one = parts[0]
+    left, first = _stacked([(part.left, part.first) for part in parts])
+    right, second = (left, _offset([(part.left, part.second) for part in parts])) if one.shared else _stacked(
+        [(part.right, part.second) for part in parts]
+    )
+    names = set.intersection(*(set(part.columns) for part in parts))
+    plans = [plan for part in parts for plan in plan_parts(part.card)]
+    return PairDataset(
+        metric=one.metric,
+        left=left,
+        right=right,
+        first=first,
+        second=second,
         value=np.concatenate([part.value for part in parts]),
-        pose=np.concatenate([part.pose for part in parts]),
         split=np.concatenate([part.split for part in parts]),
-        card={"task": task, "plan": {"parts": plans}} | ({} if otherwise is None else {"otherwise": otherwise}),
-        grade=np.concatenate(grades) if len(grades) == len(parts) else None,
-        form=form,
+        card=one.card | {"plan": {"parts": plans}},
+        columns={name: np.concatenate([part.columns[name] for part in parts]) for name in sorted(names)},
+        unlisted=one.unlisted,
     )
 
 
-def _together(parts: Sequence[npt.NDArray[np.uint8]], form: Form) -> npt.NDArray[np.uint8]:
-    """Rows of several arrays of packed objects; those of molecules are as wide as the largest needs."""
-    if len({part.shape[1] for part in parts}) == 1:
-        return np.concatenate(parts)
-    if form != "molecules":
-        raise InputError("the data sets are of different canvases: label them alike")
-    return packed_molecules(padded([one for part in parts for one in unpacked_molecules(part)]))
+def plan_parts(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The plans of a card: one, or those of the data sets that were merged."""
+    plan = dict(card.get("plan") or {})
+    return list(plan.get("parts", [plan]))
 
 
-def unpacked(bits: npt.NDArray[np.uint8]) -> Mask:
-    """The (SIZE, SIZE) mask of a row of packed bits."""
-    return np.unpackbits(bits)[: SIZE * SIZE].reshape(SIZE, SIZE)
+def _stacked(parts: Sequence[tuple[ObjectTable, Rows]]) -> tuple[ObjectTable, Rows]:
+    tables = [table for table, _ in parts]
+    if len({str(table.kind.to_json()) for table in tables}) > 1:
+        raise InputError(f"the data sets hold objects of different kinds: {', '.join(t.kind.title for t in tables)}")
+    together = ObjectTable(
+        tables[0].kind,
+        tuple(itertools.chain.from_iterable(table.ids for table in tables)),
+        tables[0].kind.concatenate([table.packed for table in tables]),
+        np.concatenate([table.magnitudes for table in tables]),
+        tuple(itertools.chain.from_iterable(table.families for table in tables)),
+    )
+    return together, _offset(parts)
 
 
-def read_dataset(folder: Path, workers: int | None = 1) -> DataSet:
+def _offset(parts: Sequence[tuple[ObjectTable, Rows]]) -> Rows:
+    starts = np.cumsum([0, *(len(table) for table, _ in parts)])
+    return np.concatenate([rows + start for (_, rows), start in zip(parts, starts, strict=False)])
+
+
+def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
     """Read and check a data-set folder.
 
     Args:
-        folder: that `metricvae.labelling.run.label` wrote.
-        workers: processes that decode the pictures of a large data set; None takes all cores.
+        folder: that `metricvae label` or `metricvae import` wrote.
+        workers: processes that decode the objects of a large data set; None takes all cores.
 
     Raises:
         InputError: the folder is no finished data set, a file is missing or was changed, or an object is unknown.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    for name, digest in card["sha256"].items():
+        check_sha256(folder / name, digest)
+    metric = metric_from_json(card.get("metric", card.get("task")))
+    sides = card.get("objects") or {"left": {"kind": metric.left, "file": OBJECTS}}
+    tables = {
+        side: read_objects(folder / entry["file"], kind_from_json(entry["kind"]), workers)
+        for side, entry in sides.items()
+    }
+    left = tables["left"]
+    right = tables.get("right", left)
+    pairs = pq.read_table(folder / PAIRS)
+    return PairDataset(
+        metric=metric,
+        left=left,
+        right=right,
+        first=_places(folder, pairs["a"], left),
+        second=_places(folder, pairs["b"], right),
+        value=np.asarray(pairs["value"].to_numpy(), dtype=np.float64),
+        split=np.array(pairs["split"].to_pylist()),
+        card=card,
+        columns={name: _column(pairs[name]) for name in pairs.column_names if name not in PAIR_COLUMNS},
+        unlisted=card.get("otherwise", metric.unlisted),
+    )
+
+
+def read_objects(path: Path, kind: ObjectKind, workers: int | None = 1) -> ObjectTable:
+    """One table of objects.
+
+    Raises:
+        InputError: the table lacks a column.
+    """
+    table = pq.read_table(path)
+    missing = [name for name in ("id", *kind.schema.names) if name not in table.column_names]
+    if missing:
+        raise InputError(f"{path} lacks the column {missing[0]} of {kind.title}: make the data set again")
+    packed = kind.pack_table(table, workers)
+    measured = next((name for name in (kind.magnitude_name, "area") if name in table.column_names), None)
+    return ObjectTable(
+        kind,
+        tuple(table["id"].to_pylist()),
+        packed,
+        magnitudes_of(kind, packed) if measured is None else np.asarray(table[measured].to_numpy(), np.float64),
+        tuple(table["family"].to_pylist()) if "family" in table.column_names else ("",) * len(table),
+    )
+
+
+def _places(folder: Path, names: pa.ChunkedArray, table: ObjectTable) -> Rows:
+    place = {name: row for row, name in enumerate(table.ids)}
+    try:
+        return np.array([place[name] for name in names.to_pylist()], dtype=np.int64)
+    except KeyError as error:
+        raise InputError(
+            f"{folder / PAIRS} names an object {error} that its objects lack: make the data set again"
+        ) from None
+
+
+def _column(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    if pa.types.is_fixed_size_list(column.type):
+        flat = column.combine_chunks()
+        return np.asarray(flat.flatten()).reshape(len(flat), -1)
+    return np.array(column.to_pylist()) if pa.types.is_string(column.type) else np.asarray(column.to_numpy())
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a data set, with all in it that is asked for later.
+
+    Raises:
+        InputError: no finished data set, of a later version, or a damaged card.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give a data set that `metricvae label` wrote")
     if not (folder / CARD).is_file():
         raise InputError(f"{folder} has no {CARD}, so it is no finished data set: run `metricvae label` (again) for it")
-    card = _read_card(folder / CARD)
-    for name in (OBJECTS, PAIRS):
-        check_sha256(folder / name, card["sha256"][name])
-    objects, pairs = pq.read_table(folder / OBJECTS), pq.read_table(folder / PAIRS)
-    ids = tuple(objects["id"].to_pylist())
-    place = {name: i for i, name in enumerate(ids)}
-    form: Form = "molecules" if "positions" in objects.column_names else "masks"
-    if form == "molecules":
-        packed = packed_molecules(padded([atoms_of(molecule) for molecule in read_molecules(objects)]))
-    else:
-        packed = _packed(objects["image"].combine_chunks().field("bytes"), workers)
-    try:
-        first, second = (np.array([place[name] for name in pairs[side].to_pylist()], dtype=np.int64) for side in "ab")
-    except KeyError as error:
+    card: dict[str, Any] = read_json(folder / CARD)
+    if not isinstance(card, dict) or not _whole(card):
+        raise InputError(f"{folder / CARD} lacks checksums, metric or plan: make the data set again")
+    if card.get("format", 1) > FORMAT:
         raise InputError(
-            f"{folder / PAIRS} names an object {error} that {OBJECTS} lacks: make the data set again"
-        ) from None
-    return DataSet(
-        ids=ids,
-        families=tuple(objects["family"].to_pylist()),
-        packed=packed,
-        areas=np.asarray(objects["area"].to_numpy(), dtype=np.float64),
-        first=first,
-        second=second,
-        value=np.asarray(pairs["value"].to_numpy(), dtype=np.float64),
-        pose=_poses(pairs),
-        split=np.array(pairs["split"].to_pylist()),
-        card=card,
-        grade=np.array(pairs["grade"].to_pylist()) if "grade" in pairs.column_names else None,
-        form=form,
-    )
-
-
-def _poses(pairs: pa.Table) -> npt.NDArray[np.float64]:
-    if "angle_deg" not in pairs.column_names:
-        return np.full((len(pairs), 3), np.nan)
-    return np.stack([pairs[name].to_numpy() for name in ("angle_deg", "dx", "dy")], axis=1)
-
-
-def read_molecules(objects: pa.Table) -> Iterator[Molecule]:
-    """The rows of an `objects.parquet` of molecules."""
-    names = ("id", "smiles", "elements", "positions", "bonds", "charges")
-    for batch in objects.select(names).to_batches(AT_ONCE):
-        ids, smiles = (batch[name].to_pylist() for name in names[:2])
-        elements, places, bonds, charges = (_lists(batch[name]) for name in names[2:])
-        for row in range(len(ids)):
-            yield Molecule(
-                id=ids[row],
-                smiles=smiles[row] or "",
-                elements=elements[row],
-                positions=places[row].reshape(-1, 3).astype(np.float64),
-                bonds=bonds[row].reshape(-1, 3),
-                charges=charges[row].reshape(-1, 2),
-            )
-
-
-def _lists(column: pa.Array) -> list[npt.NDArray[Any]]:
-    """The rows of a column of lists, which may be a slice of a longer one."""
-    ends = np.asarray(column.offsets)
-    return np.split(np.asarray(column.values)[ends[0] : ends[-1]], ends[1:-1] - ends[0])
-
-
-def _packed(images: pa.BinaryArray, workers: int | None) -> npt.NDArray[np.uint8]:
-    """(m, SIZE * SIZE / 8) bits of pictures."""
-    if len(images) < WORTH_PROCESSES or workers == 1:
-        return _decoded(images.to_pylist())
-    starts = range(0, len(images), AT_ONCE)
-    packed = np.empty((len(images), SIZE * SIZE // 8), np.uint8)
-    with worker_pool(workers) as pool:
-        parts = pool.map(_decoded, (images[start : start + AT_ONCE].to_pylist() for start in starts))
-        for start, part in zip(starts, parts, strict=True):
-            packed[start : start + AT_ONCE] = part
-    return packed
-
-
-def _decoded(images: list[bytes]) -> npt.NDArray[np.uint8]:
-    return np.stack([np.packbits(decode_png(image)) for image in images])
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    """The card, with all in it that is asked for later: a model's own card names the task, the objects and the seed."""
-    card: dict[str, Any] = read_json(path)
-    try:
-        needed = (card["task"], card["plan"]["objects"], *(card["sha256"][name] for name in (OBJECTS, PAIRS)))
-        whole = all(isinstance(text, str) for text in needed) and isinstance(card["plan"]["seed"], int)
-    except (KeyError, TypeError):
-        whole = False
-    if not whole:
-        raise InputError(f"{path} lacks checksums, task or plan: make the data set again with `metricvae label`")
+            f"{folder} was written by a later version (format {card['format']}, this one reads up to {FORMAT}): "
+            "install that version"
+        )
     return card
+
+
+def _whole(card: dict[str, Any]) -> bool:
+    try:
+        digests = dict(card["sha256"])
+        names = {entry["file"] for entry in (card.get("objects") or {"left": {"file": OBJECTS}}).values()}
+        plan = card["plan"]
+        named = isinstance(card.get("task"), str) or isinstance(card["metric"], dict)
+        safe = all(Path(name).name == name for name in (*digests, *names))
+        plain = isinstance(plan["objects"], str) and isinstance(plan["seed"], int)
+        return named and safe and plain and {PAIRS, *names} <= set(digests) and all(map(_is_text, digests.values()))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return False
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)

@@ -1,91 +1,80 @@
-"""The magic autoencoder: an encoder, a decoder and a metric head over the codes between them."""
+"""The magic autoencoder: a tower of encoder and decoder for either object of a pair, and a metric head between codes.
+
+Where both objects are of one kind and the metric is symmetric, one tower serves both sides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.decoders.density import SolidDecoder
-from metricvae.kinds.molecule.encoders.point_set import CloudEncoder
-from metricvae.kinds.molecule.packing import Form
-from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoder
-from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoder
-from metricvae.kinds.silhouette.decoders.dense import FlatDecoder
-from metricvae.kinds.silhouette.encoders.contour import ContourEncoder
-from metricvae.kinds.silhouette.encoders.dense import FlatEncoder
-from metricvae.kinds.silhouette.encoders.polar import PolarEncoder
+from metricvae.core.kind import KINDS, CoderConfig, ObjectKind, kind_from_json
+from metricvae.core.metric import Metric, metric_from_json
+from metricvae.core.registry import config_from_json, config_to_json
+from metricvae.nn.coders import Decoder, Encoder
 from metricvae.nn.codes import Codes
-from metricvae.nn.heads import Head, InnerProduct, Joining, head_from_json, head_to_json
+from metricvae.nn.heads import Head, InnerProduct, head_from_json, head_to_json
+
+FORMAT = 2
+"""Version of the model's configuration that is written; those without one are of version 1, and are still read."""
+
+Sides = Literal["left", "right"]
 
 
-class Encoder(Protocol):
-    """A module that turns objects into the parameters of q(z | x)."""
-
-    def prepare(self, x: Tensor) -> Tensor:
-        """(m, 1, H, W) objects -> (m, ...) features. Holds no weights, so it is done once an object and may be kept."""
-        ...
-
-    def packed(self, features: Tensor) -> Tensor:
-        """Features as a training keeps them in memory, (m, ...): shorter, and hardly less exact."""
-        ...
-
-    def unpacked(self, kept: Tensor) -> Tensor:
-        """The inverse of `packed`, float32."""
-        ...
-
-    def pictures(self, features: Tensor) -> Tensor:
-        """What of the features the decoder draws, (m, 1, ...) in [0, 1]."""
-        ...
-
-    def mirrored(self, features: Tensor) -> Tensor:
-        """Features of the reflected objects."""
-        ...
-
-    def read(self, features: Tensor) -> Tensor:
-        """(m, p) numbers that tell apart what a code no longer does: known objects and strange ones."""
-        ...
-
-    def rescaled(self, features: Tensor, factor: float) -> Tensor:
-        """Features of the same objects `factor` times as large."""
-        ...
-
-    def __call__(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features -> mean and log-variance, (m, d) each."""
-        ...
-
-    def parameters(self) -> Iterator[nn.Parameter]: ...
-
-
-class Decoder(Protocol):
-    """A module that turns codes back into objects.
+@dataclass(frozen=True)
+class TowerConfig:
+    """What one side of a model is built from.
 
     Attributes:
-        weight: pixels that each number of its output stands for; None where each is one pixel.
+        kind: of the objects it takes.
+        encoder, decoder: their hyperparameters; no decoder, no reconstruction.
     """
 
-    @property
-    def weight(self) -> Tensor | None: ...
+    kind: ObjectKind
+    encoder: CoderConfig
+    decoder: CoderConfig | None = None
 
-    def __call__(self, z: Tensor) -> Tensor:
-        """(m, d) codes -> logits of the pixels or cells of an object, (m, 1, ...)."""
-        ...
+    def __post_init__(self) -> None:
+        drawn, read = (getattr(coder, "picture", None) for coder in (self.decoder, self.encoder))
+        if drawn is not None and read is not None and tuple(drawn) != tuple(read):
+            raise InputError(
+                f"the decoder {self.decoder and self.decoder.name} draws pictures of {tuple(drawn)} and the encoder "
+                f"{self.encoder.name} has some of {tuple(read)} to compare them with: choose ones that go together"
+            )
 
-    def reconstruction(self, logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and prepared objects as the reconstruction loss compares them, aligned if the decoder is canonical."""
-        ...
+    @classmethod
+    def of_kind(cls, kind: ObjectKind) -> TowerConfig:
+        """The kind's default networks."""
+        return cls(kind, kind.default_encoder(), kind.default_decoder())
 
-    def painted(self, logits: Tensor) -> Tensor:
-        """Logits -> pictures of the objects, (m, 1, H, W) in [0, 1]."""
-        ...
+    def to_json(self) -> dict[str, Any]:
+        """A document of plain values."""
+        coders = {"encoder": self.encoder, "decoder": self.decoder}
+        written = {name: None if coder is None else config_to_json(coder) for name, coder in coders.items()}
+        return {"kind": self.kind.to_json(), **written}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> TowerConfig:
+        """The inverse of `to_json`.
+
+        Raises:
+            InputError: a kind, encoder or decoder that there is not.
+        """
+        kind = kind_from_json(document["kind"])
+        encoder = config_from_json(document["encoder"], by_name(kind.encoders), f"encoder of {kind.title}")
+        if document.get("decoder") is None:
+            return cls(kind, encoder)
+        return cls(kind, encoder, config_from_json(document["decoder"], by_name(kind.decoders), f"decoder of {kind.title}"))
 
 
-DECODED_BY = {"flat": "flat", "polar": "canonical", "contour": "canonical", "cloud": "solid", "graph": "solid"}
-"""The decoder of each encoder."""
+def by_name(configs: tuple[type[CoderConfig], ...]) -> dict[str, type[CoderConfig]]:
+    """Configurations of encoders or decoders by their names and former names."""
+    return {name: config for config in configs for name in (config.name, *config.aliases)}
 
 
 @dataclass(frozen=True)
@@ -93,83 +82,137 @@ class ModelConfig:
     """What a model is built from; written to `config.json`.
 
     Attributes:
-        encoder: `flat` (the paper's fully connected one), or one that is invariant to motions by construction: `polar`
-            looks at a shape about its centroid, `contour` along its edge, `cloud` at the atoms of a molecule
-            in space, `graph` at its atoms and bonds alone.
-        decoder: `flat` (the object as it lies), or one that draws the object in a pose of its own: `canonical` goes
-            with `polar` and `contour`, `solid` with `cloud` and `graph`.
-        encoder_widths: hidden layers; the paper's three of 500 neurons.
-        decoder_widths: hidden layers; the paper's two of 500 neurons.
+        metric: that it predicts.
+        left: the tower of the first object of a pair.
+        right: that of the second; None where `left` serves both.
         latent: size d of a code; the paper found that 80 "tends to work best".
         head: how two codes answer for the metric.
         mirrored: objects are compared by their codes and those of their mirror images together, twice as long: for
             metrics that are the same for the mirror images of both, and heads that go by angles.
-        height, width: canvas in pixels.
     """
 
-    encoder: Literal["flat", "polar", "contour", "cloud", "graph"] = "flat"
-    decoder: Literal["flat", "canonical", "solid"] = "flat"
-    encoder_widths: tuple[int, ...] = (500, 500, 500)
-    decoder_widths: tuple[int, ...] = (500, 500)
+    metric: Metric
+    left: TowerConfig
+    right: TowerConfig | None = None
     latent: int = 80
     head: Head = field(default_factory=InnerProduct)
     mirrored: bool = False
-    height: int = 200
-    width: int = 200
 
     def __post_init__(self) -> None:
-        known = self.encoder in DECODED_BY and self.decoder in DECODED_BY.values()
-        if known and DECODED_BY[self.encoder] != self.decoder:
-            raise InputError(
-                f"got encoder {self.encoder!r} with decoder {self.decoder!r}, which draw different pictures: "
-                f"expected {DECODED_BY[self.encoder]!r}"
-            )
-        if self.mirrored and not isinstance(self.head, Joining):
+        if self.mirrored and not self.head.joins_mirrored:
             raise InputError(f"got mirrored codes with the head {self.head.name}: expected one that goes by angles")
+        if self.metric.task not in self.head.tasks:
+            raise InputError(
+                f"got the head {self.head.name} for the {self.metric.task} metric {self.metric.name}: expected one for "
+                f"{self.metric.task}"
+            )
+        if self.latent < 1:
+            raise InputError(f"latent is {self.latent}: expected at least 1")
 
     @property
-    def form(self) -> Form:
-        """What the model takes."""
-        return "molecules" if self.encoder in ("cloud", "graph") else "masks"
+    def towers(self) -> dict[str, TowerConfig]:
+        """The towers by side: one, under `left`, where it serves both."""
+        return {"left": self.left} if self.right is None else {"left": self.left, "right": self.right}
 
     @property
-    def shape(self) -> tuple[int, int]:
-        return self.height, self.width
+    def kinds(self) -> tuple[ObjectKind, ObjectKind]:
+        """Of the left and of the right objects."""
+        return self.left.kind, (self.right or self.left).kind
 
     def to_json(self) -> dict[str, Any]:
         """A document of plain lists, numbers and strings."""
-        document = asdict(self) | {"head": head_to_json(self.head)}
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
+        return {
+            "format": FORMAT,
+            "metric": self.metric.to_json(),
+            "left": self.left.to_json(),
+            "right": None if self.right is None else self.right.to_json(),
+            "latent": self.latent,
+            "head": head_to_json(self.head),
+            "mirrored": self.mirrored,
+        }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> ModelConfig:
+    def from_json(cls, document: Mapping[str, Any], metric: str | None = None) -> ModelConfig:
         """The inverse of `to_json`.
 
+        Args:
+            document: as it stands in `config.json`.
+            metric: name of the metric of a configuration of version 1, which does not say it.
+
         Raises:
-            InputError: a field that no model has, or a head that does not exist.
+            InputError: of a later version, a field that no model has, or a part that does not exist.
         """
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
-        }
         try:
-            fields["head"] = head_from_json(document["head"])
-            return cls(**fields)
+            if document.get("format", 1) > FORMAT:
+                raise InputError(
+                    f"the model's configuration is of format {document['format']}, written by a later version (this one "
+                    f"reads up to {FORMAT}): install that version"
+                )
+            if "format" not in document:
+                return _from_version_1(document, metric)
+            right = document["right"]
+            return cls(
+                metric=metric_from_json(document["metric"]),
+                left=TowerConfig.from_json(document["left"]),
+                right=None if right is None else TowerConfig.from_json(right),
+                latent=document["latent"],
+                head=head_from_json(document["head"]),
+                mirrored=document["mirrored"],
+            )
         except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"the model's configuration cannot be read ({error}): restore config.json") from None
 
 
-class MagicAutoencoder(nn.Module):
-    """Encoder, decoder and metric head. `build` makes one from a configuration."""
+def _from_version_1(document: Mapping[str, Any], metric: str | None) -> ModelConfig:
+    """A configuration of version 1: names of encoder and decoder, widths, a canvas; nothing of kinds and metrics."""
+    known = {"encoder", "decoder", "encoder_widths", "decoder_widths", "latent", "head", "mirrored", "height", "width"}
+    if unknown := set(document) - known:
+        raise KeyError(f"unexpected {sorted(unknown)[0]}")
+    answered = metric_from_json(metric or "overlap")
+    canvas = {"height": document["height"], "width": document["width"]}
+    kind, encoder = _reader_of(str(document["encoder"]), answered.left)
+    kind = _with_fields(type(kind), canvas)()
+    coders = by_name(kind.encoders)[encoder.name], by_name(kind.decoders)[str(document["decoder"])]
+    widths = tuple(document["encoder_widths"]), tuple(document["decoder_widths"])
+    made = [_with_fields(coder, canvas | {"widths": width})() for coder, width in zip(coders, widths, strict=True)]
+    return ModelConfig(
+        metric=answered,
+        left=TowerConfig(kind, *made),
+        latent=document["latent"],
+        head=head_from_json(document["head"]),
+        mirrored=document.get("mirrored", False),
+    )
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, head: Head, mirrored: bool = False) -> None:
+
+def _reader_of(encoder: str, preferred: str) -> tuple[ObjectKind, type[CoderConfig]]:
+    """The kind that an encoder of that name reads: the preferred one, or one that takes its objects."""
+    names = (preferred, *(name for name in KINDS.names() if name != preferred))
+    for kind in (KINDS.get(name)() for name in names):
+        found = by_name(kind.encoders).get(encoder)
+        if found is not None and preferred in kind.family:
+            return kind, found
+    raise InputError(f"there is no encoder {encoder!r} of the kind {preferred}: restore config.json")
+
+
+def _with_fields(config: type[Any], values: Mapping[str, Any]) -> Callable[[], Any]:
+    """A dataclass with those of the values that it has fields for."""
+    fields = {name: value for name, value in values.items() if name in config.__dataclass_fields__}
+    return lambda: config(**fields)
+
+
+class Tower(nn.Module):
+    """An encoder and a decoder of one kind of objects, and the head by which their codes are compared."""
+
+    encoder: Encoder
+    decoder: Decoder | None
+
+    def __init__(self, encoder: Encoder, decoder: Decoder | None, head: Head, mirrored: bool = False) -> None:
         super().__init__()
-        self.mirrored = mirrored
-        self.encoder = encoder
-        self.decoder = decoder
-        self.head = head
+        self.encoder, self.decoder = encoder, decoder
+        self.head, self.mirrored = head, mirrored
 
     def encode(self, x: Tensor, generator: torch.Generator | None = None) -> Codes:
-        """q(z | x) of (m, 1, H, W) objects and a draw from it."""
+        """q(z | x) of (m, ...) objects and a draw from it."""
         return self.encode_features(self.encoder.prepare(x), generator)
 
     def encode_features(self, features: Tensor, generator: torch.Generator | None = None) -> Codes:
@@ -185,9 +228,24 @@ class MagicAutoencoder(nn.Module):
         return Codes(mean, log_variance, mean + (0.5 * log_variance).exp() * noise)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Logits of the pixels, (m, 1, H, W), of (m, d) codes."""
-        logits: Tensor = self.decoder(z)
+        """Logits of (m, d) codes, (m, 1, ...).
+
+        Raises:
+            InputError: the model has no decoder.
+        """
+        logits: Tensor = self.drawer(z)
         return logits.float()
+
+    @property
+    def drawer(self) -> Decoder:
+        """The decoder.
+
+        Raises:
+            InputError: the model has none.
+        """
+        if self.decoder is None:
+            raise InputError("the model has no decoder, so it draws nothing: take a model that has one")
+        return self.decoder
 
     @torch.inference_mode()
     def code(self, x: Tensor) -> Tensor:
@@ -204,43 +262,64 @@ class MagicAutoencoder(nn.Module):
         mean = self.encode_features(features).mean
         if not self.mirrored:
             return mean
-        assert isinstance(self.head, Joining)
-        return self.head.joined(mean, self.encode_features(self.encoder.mirrored(features)).mean)
+        return self.head.join_mirrored(mean, self.encode_features(self.encoder.mirror(features)).mean)
 
     @torch.inference_mode()
     def picture(self, z: Tensor) -> Tensor:
-        """What the decoder makes of codes (m, d), as pictures: (m, 1, H, W) in [0, 1], in the decoder's own pose."""
-        return self.decoder.painted(self.decode(z))
+        """What the decoder makes of codes (m, d), as pictures: (m, 1, ...) in [0, 1], in the decoder's own pose."""
+        return self.drawer.render(self.decode(z))
+
+
+class MagicAutoencoder(nn.Module):
+    """One tower or two, and a metric head. `build` makes one from a configuration.
+
+    Attributes:
+        towers: by side, `left` alone where it serves both.
+        head: of the metric.
+    """
+
+    def __init__(self, towers: Mapping[str, Tower], head: Head) -> None:
+        super().__init__()
+        self.towers = nn.ModuleDict(dict(towers))
+        self.head = head
+
+    @property
+    def left(self) -> Tower:
+        """The tower of the first object of a pair."""
+        return self.tower("left")
+
+    @property
+    def right(self) -> Tower:
+        """The tower of the second object of a pair."""
+        return self.tower("right")
+
+    @property
+    def shared(self) -> bool:
+        """Whether one tower serves both sides."""
+        return "right" not in self.towers
+
+    def tower(self, side: str) -> Tower:
+        """The tower of a side."""
+        found = self.towers[side if side in self.towers else "left"]
+        assert isinstance(found, Tower)
+        return found
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """The weights that a loss of the codes depends on."""
+        return [weight for side in self.towers for weight in self.tower(side).encoder.parameters()]
 
 
 def build(config: ModelConfig, seed: int = 0) -> MagicAutoencoder:
     """A model with initial weights drawn from `seed`; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # not `torch.manual_seed`, which reseeds every GPU too
-        return MagicAutoencoder(_encoder(config), _decoder(config), config.head, config.mirrored)
+        towers = {side: _tower(tower, config) for side, tower in config.towers.items()}
+        return MagicAutoencoder(towers, config.head)
 
 
-def _encoder(config: ModelConfig) -> Encoder:
-    match config.encoder:
-        case "flat":
-            return FlatEncoder(config.shape, config.encoder_widths, config.latent)
-        case "polar":
-            return PolarEncoder(config.encoder_widths, config.latent)
-        case "contour":
-            return ContourEncoder(config.encoder_widths, config.latent)
-        case "cloud":
-            return CloudEncoder(config.encoder_widths, config.latent)
-        case "graph":
-            return GraphEncoder(config.encoder_widths, config.latent)
-    raise InputError(f"there is no encoder {config.encoder!r}: expected {', '.join(DECODED_BY)}")
-
-
-def _decoder(config: ModelConfig) -> Decoder:
-    match config.decoder:
-        case "flat":
-            return FlatDecoder(config.shape, config.decoder_widths, config.latent)
-        case "canonical":
-            return CanonicalDecoder(config.decoder_widths, config.latent, max(config.shape))
-        case "solid":
-            return SolidDecoder(config.decoder_widths, config.latent)
-    raise InputError(f"there is no decoder {config.decoder!r}: expected flat, canonical or solid")
+def _tower(tower: TowerConfig, config: ModelConfig) -> Tower:
+    encoder = tower.encoder.build(config.latent)
+    decoder = None if tower.decoder is None else tower.decoder.build(config.latent)
+    assert isinstance(encoder, Encoder)
+    assert decoder is None or isinstance(decoder, Decoder)
+    return Tower(encoder, decoder, config.head, config.mirrored)

@@ -10,10 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from metricvae.kinds.molecule import transforms as clouds
-from metricvae.kinds.silhouette import transforms as motions
-from metricvae.nn.autoencoder import Encoder
-from metricvae.training.batching import Move, PairData, generator_of
+from metricvae.core.dataset import ObjectTable
+from metricvae.nn.coders import Encoder
+from metricvae.training.batching import Move, generator_of
 from metricvae.training.config import TrainingConfig
 
 OnPrepare = Callable[[int, int], None]
@@ -27,7 +26,7 @@ AT_ONCE = {"cpu": 128, "cuda": 1024}
 
 
 class Features(Protocol):
-    """A source of prepared objects; `generator` is on the CPU, so every device sees the same chance."""
+    """A source of prepared objects; `generator` is on the CPU, so every device sees the same random numbers."""
 
     def pairs_of(self, objects: Rows, anchors: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Features of `objects` (m, ...) and of moved copies of `objects[anchors]` (k, ...)."""
@@ -35,51 +34,32 @@ class Features(Protocol):
 
 
 class LiveFeatures:
-    """Every motion is made when it is needed, from the bits."""
+    """Every motion is made when it is needed, from the packed objects."""
 
-    def __init__(self, data: PairData, prepare: Prepare, move: Move, device: torch.device) -> None:
-        self.data, self.prepare, self.move, self.device = data, prepare, move, device
+    def __init__(self, table: ObjectTable, prepare: Prepare, move: Move, device: torch.device) -> None:
+        self.table, self.prepare, self.move, self.device = table, prepare, move, device
 
     def pairs_of(self, objects: Rows, anchors: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        x = self.data.unpack(objects, self.device)
+        x = self.table.tensor(objects, self.device)
         moved = self.move(x[anchors.to(self.device)], generator)
         return self.prepare(x), self.prepare(moved)
 
 
-class KeptFeatures:
-    """Each object and `copies` moved copies of it are prepared once and kept, as the encoder packs them.
+class StoredFeatures:
+    """Each object and `copies` moved copies of it, prepared once and stored as the encoder packs them.
 
     For encoders whose preparation costs more than what follows it. An object is then shown in any of its poses: the
-    metric is the same for all.
+    metric is the same for all. `prepare_features` makes one.
+
+    Args:
+        stored: (n, 1 + copies, ...) packed features, the object as it lies first.
+        place: (m,) row of each object of the table, -1 where it is in no pair.
+        unpack: the inverse of the encoder's packing.
     """
 
-    def __init__(
-        self,
-        data: PairData,
-        encoder: Encoder,
-        move: Move,
-        device: torch.device,
-        *,
-        copies: int,
-        seed: int,
-        on_prepare: OnPrepare | None = None,
-    ) -> None:
-        used = np.unique(np.concatenate([data.first, data.second]))
-        self.place = np.full(len(data.packed), -1, dtype=np.int64)
-        self.place[used] = np.arange(len(used))
-        self.poses, self.device, self.unpacked = 1 + copies, device, encoder.unpacked
-        one = encoder.packed(encoder.prepare(data.unpack(used[:1], device)))[0]
-        self.kept = one.new_empty((len(used), self.poses, *one.shape))
-        at_once = AT_ONCE.get(device.type, AT_ONCE["cpu"])
-        for start in range(0, len(used), at_once):
-            rows = slice(start, start + at_once)
-            x = data.unpack(used[rows], device)
-            generator = generator_of(seed, 0, 1 + start)  # no step has this: theirs are (seed, step)
-            for pose in range(self.poses):
-                shown = move(x, generator) if pose else x
-                self.kept[rows, pose] = encoder.packed(encoder.prepare(shown))
-            if on_prepare is not None:
-                on_prepare(start + len(x), len(used))
+    def __init__(self, stored: Tensor, place: Rows, unpack: Prepare) -> None:
+        self.stored, self.place, self.unpack = stored, place, unpack
+        self.poses = stored.shape[1]
 
     def pairs_of(self, objects: Rows, anchors: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(self.place[objects])
@@ -88,12 +68,48 @@ class KeptFeatures:
         return self._take(rows, pose), self._take(rows[anchors], other[anchors])
 
     def _take(self, rows: Tensor, poses: Tensor) -> Tensor:
-        return self.unpacked(self.kept[rows.to(self.device), poses.to(self.device)])
+        device = self.stored.device
+        return self.unpack(self.stored[rows.to(device), poses.to(device)])
+
+
+def prepare_features(
+    table: ObjectTable,
+    used: Rows,
+    encoder: Encoder,
+    move: Move,
+    device: torch.device,
+    *,
+    copies: int,
+    seed: int,
+    on_prepare: OnPrepare | None = None,
+) -> StoredFeatures:
+    """Prepare the objects `used` (n,) of a table and `copies` moved copies of each.
+
+    Args:
+        seed: of the motions.
+        on_prepare: told how far it is.
+    """
+    place = np.full(len(table), -1, dtype=np.int64)
+    place[used] = np.arange(len(used))
+    one = encoder.pack(encoder.prepare(table.tensor(used[:1], device)))[0]
+    stored = one.new_empty((len(used), 1 + copies, *one.shape))
+    at_once = AT_ONCE.get(device.type, AT_ONCE["cpu"])
+    for start in range(0, len(used), at_once):
+        rows = slice(start, start + at_once)
+        x = table.tensor(used[rows], device)
+        generator = generator_of(seed, 0, 1 + start)  # no step has this: theirs are (seed, step)
+        for pose in range(1 + copies):
+            shown = move(x, generator) if pose else x
+            stored[rows, pose] = encoder.pack(encoder.prepare(shown))
+        if on_prepare is not None:
+            on_prepare(start + len(x), len(used))
+    return StoredFeatures(stored, place, encoder.unpack)
 
 
 def features_for(
     config: TrainingConfig,
-    data: PairData,
+    table: ObjectTable,
+    used: Rows,
     encoder: Encoder,
     move: Move,
     device: torch.device,
@@ -101,17 +117,7 @@ def features_for(
 ) -> Features:
     """Objects and moved copies, prepared ahead of time where `config.copies` asks for it."""
     if config.copies == 0:
-        return LiveFeatures(data, encoder.prepare, move, device)
-    return KeptFeatures(
-        *(data, encoder, move, device),
-        copies=config.copies,
-        seed=config.seed,
-        on_prepare=on_prepare,
+        return LiveFeatures(table, encoder.prepare, move, device)
+    return prepare_features(
+        *(table, used, encoder, move, device), copies=config.copies, seed=config.seed, on_prepare=on_prepare
     )
-
-
-def move_randomly(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each object under a motion of its own; masks stay inside the canvas, cut at half as their picture would be."""
-    if x.ndim == 3:
-        return clouds.move(x, clouds.random_motions(len(x), generator))
-    return (motions.move(x, motions.random_motions(x, generator)) > 0.5).float()

@@ -82,7 +82,7 @@ class Optimisers:
         self.weights = weights
         self.parameters = [list(model.parameters())]
         if kind == "two":
-            self.parameters.append(list(model.encoder.parameters()))
+            self.parameters.append(model.encoder_parameters())
             self.members = [
                 [_Member(_adam(group), rate)]
                 for group, rate in zip(self.parameters, (learning_rate, other_learning_rate), strict=True)

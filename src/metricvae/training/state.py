@@ -21,8 +21,8 @@ class TrainingState:
     Attributes:
         adversary: the discriminator of an adversarial latent loss, None without one.
         model: the weights the optimisers move.
-        kept: the weights that are measured and kept: their running average, or `model` itself without averaging.
-        best: the kept weights of the step with the best validation R^2.
+        averaged: the weights that are measured: their running average (EMA), or `model` itself without averaging.
+        best: the averaged weights of the step with the best validation R^2.
         step: steps done.
         best_step, best_r2: when and what the best was; R^2 is None before the first measurement.
         waited: measurements since then.
@@ -33,7 +33,7 @@ class TrainingState:
         self, model: MagicAutoencoder, optimisers: Optimisers, adversary: Adversary | None = None, *, average: bool
     ) -> None:
         self.model = model
-        self.kept = copy.deepcopy(model) if average else model
+        self.averaged = copy.deepcopy(model) if average else model
         self.best: dict[str, Tensor] = {}
         self.optimisers = optimisers
         self.adversary = adversary
@@ -52,14 +52,14 @@ class TrainingState:
         if self.best_r2 is not None and r2 <= self.best_r2:
             self.waited += 1
             return
-        self.best = {name: tensor.detach().clone() for name, tensor in self.kept.state_dict().items()}
+        self.best = {name: tensor.detach().clone() for name, tensor in self.averaged.state_dict().items()}
         self.best_step, self.best_r2, self.waited = self.step, r2, 0
 
     def save(self, folder: Path) -> None:
         """Write all of it to the one file training goes on from."""
         tensors = named("model", self.model.state_dict()) | named("best", self.best)
-        if self.kept is not self.model:
-            tensors |= named("average", self.kept.state_dict())
+        if self.averaged is not self.model:
+            tensors |= named("average", self.averaged.state_dict())
         tensors |= named("optimiser", dict(self.optimisers.tensors()))
         if self.adversary is not None:
             tensors |= named("adversary", dict(self.adversary.tensors()))
@@ -77,8 +77,8 @@ class TrainingState:
             return
         checkpoint = read_tensors(path)
         load_weights(self.model, checkpoint.under("model"), path)
-        if self.kept is not self.model:
-            load_weights(self.kept, checkpoint.under("average"), path)
+        if self.averaged is not self.model:
+            load_weights(self.averaged, checkpoint.under("average"), path)
         try:
             self.optimisers.load_tensors(checkpoint.under("optimiser"))
             if self.adversary is not None:

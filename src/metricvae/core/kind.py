@@ -1,0 +1,263 @@
+"""The interface of a kind of objects: how they are read, stored, held in memory, moved, measured, and encoded.
+
+A kind is a frozen dataclass; its fields (a canvas, a number of columns) are written to `card.json` and `config.json`
+with its name. Shared code speaks of objects by these methods alone.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from metricvae.core.errors import InputError
+from metricvae.core.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Object = Any
+"""One object as its kind reads it: an array, or a record of the kind's own."""
+
+Packed = npt.NDArray[np.uint8]
+"""(m, b) bytes of m objects in memory, as `ObjectKind.pack` makes them."""
+
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""A function over many arguments, as `map` is, in order."""
+
+
+class CoderConfig(Protocol):
+    """Hyperparameters of an encoder or a decoder: a frozen dataclass that is written to `config.json`.
+
+    Attributes:
+        name: in configurations.
+        aliases: former names, which are still read.
+    """
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]]
+
+    def build(self, latent: int) -> torch.nn.Module:
+        """The module, with weights from the global random state; `latent` is the size of a code."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user asks of reading.
+
+    Attributes:
+        fit: scale and centre images of other sizes than the kind's canvas.
+    """
+
+    fit: bool = False
+
+
+class Library(Protocol):
+    """Objects in parts, each of which any process can read by itself: what an index is made of.
+
+    Attributes:
+        kind: name of what the objects are.
+        count: objects, or records that may hold one.
+        parts: how many.
+        facts: what tells it from another library, as plain values.
+    """
+
+    kind: str
+    count: int
+    parts: int
+    facts: dict[str, Any]
+
+    def load(self, part: int, over: Map = map) -> LibraryPart:
+        """One part; `over` is used where an object costs time."""
+        ...
+
+
+@dataclass(frozen=True)
+class LibraryPart:
+    """Some objects of a library.
+
+    Attributes:
+        objects: as the kind reads them.
+        ids, paths: names, and where each is.
+        skipped: notes on records that gave no object.
+    """
+
+    objects: Sequence[Object]
+    ids: Sequence[str]
+    paths: Sequence[str]
+    skipped: Sequence[str] = ()
+
+
+class ObjectKind(abc.ABC):
+    """A kind of objects. Subclasses are frozen dataclasses.
+
+    Class attributes:
+        name: in files and on the command line.
+        title: many of them, in messages.
+        accepts: names of other kinds whose objects serve as this kind's without conversion.
+        suffixes: endings of files that hold such an object, in small letters.
+        magnitude_name, magnitude_unit: what `magnitudes` is, as `area` in `pixels`.
+        magnitude_exponent: magnitude of an object `factor` times as large: factor ** exponent as much.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str] = "objects"
+    accepts: ClassVar[tuple[str, ...]] = ()
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    magnitude_name: ClassVar[str] = "magnitude"
+    magnitude_unit: ClassVar[str] = ""
+    magnitude_exponent: ClassVar[float] = 0.0
+
+    # Reading
+
+    @abc.abstractmethod
+    def read(self, path: Path, options: ReadOptions = ReadOptions()) -> Object:  # noqa: B008
+        """The object in a file.
+
+        Raises:
+            InputError: no such file, or not one that holds such an object.
+        """
+
+    def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> Object:  # noqa: B008
+        """An object from a path or from what lies in memory already.
+
+        Raises:
+            InputError: not such an object.
+        """
+        return self.read(Path(value), options) if isinstance(value, str | Path) else value
+
+    def open_library(self, path: Path, work: Path, options: ReadOptions = ReadOptions()) -> Library:  # noqa: B008
+        """The objects at `path`, to be indexed or labelled; by default the files of a folder that this kind reads.
+
+        Args:
+            path: a folder, or a file of many objects.
+            work: folder for what is needed on the way.
+            options: of reading.
+
+        Raises:
+            InputError: not a library of this kind, or an empty one.
+        """
+        from metricvae.core.libraries import FolderLibrary
+
+        return FolderLibrary(self, path, options)
+
+    # Storing
+
+    @property
+    @abc.abstractmethod
+    def schema(self) -> pa.Schema:
+        """Columns in which a table keeps the contents of objects."""
+
+    @abc.abstractmethod
+    def to_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
+        """Objects as the columns of `schema`."""
+
+    @abc.abstractmethod
+    def from_table(self, table: pa.Table) -> list[Object]:
+        """The inverse of `to_columns`, from a table that may have further columns."""
+
+    def group(self, value: Object, name: str) -> str:
+        """What objects must share a split with this one for a test to be fair: a family, a scaffold; by default none.
+
+        Args:
+            value: the object.
+            name: its id.
+        """
+        return name
+
+    # In memory
+
+    @abc.abstractmethod
+    def pack(self, objects: Sequence[Object]) -> Packed:
+        """Objects as bytes, (m, b)."""
+
+    @abc.abstractmethod
+    def unpack(self, packed: Packed, device: torch.device | str = "cpu") -> Tensor:
+        """The inverse of `pack`, as encoders take objects: (m, ...) float32."""
+
+    def pack_table(self, table: pa.Table, workers: int | None = 1) -> Packed:
+        """The packed objects of a table, decoded by `workers` processes where that pays; None takes all cores."""
+        return self.pack(self.from_table(table))
+
+    def concatenate(self, parts: Sequence[Packed]) -> Packed:
+        """Several arrays of packed objects as one.
+
+        Raises:
+            InputError: they are of different shapes.
+        """
+        if len({part.shape[1] for part in parts}) > 1:
+            raise InputError(f"the data sets hold {self.title} of different sizes: label or import them alike")
+        return np.concatenate(parts)
+
+    def collate(self, objects: Sequence[Object], device: torch.device | str = "cpu") -> Tensor:
+        """Objects as encoders take them, (m, ...) float32."""
+        return self.unpack(self.pack(objects), device)
+
+    # Invariance and magnitude
+
+    def move(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Each of (m, ...) objects under a random motion to which codes are to be invariant; by default none."""
+        return x
+
+    def magnitudes(self, x: Tensor) -> Tensor:
+        """(m,) positive numbers of (m, ...) objects, in the unit of the metrics they enter: areas, self-overlaps; ones
+        where there is none."""
+        return x.new_ones(len(x))
+
+    # Networks
+
+    @property
+    @abc.abstractmethod
+    def encoders(self) -> tuple[type[CoderConfig], ...]:
+        """Configurations of the encoders that read this kind, the default one first."""
+
+    @property
+    @abc.abstractmethod
+    def decoders(self) -> tuple[type[CoderConfig], ...]:
+        """Configurations of the decoders that draw this kind, the default one first; none where it is not decoded."""
+
+    def default_encoder(self) -> CoderConfig:
+        """The encoder of a model for which none is named."""
+        return self.encoders[0]()
+
+    def default_decoder(self) -> CoderConfig | None:
+        """The decoder of a model for which none is named."""
+        return self.decoders[0]() if self.decoders else None
+
+    # Files
+
+    def to_json(self) -> dict[str, Any]:
+        """The name and the fields, as plain values."""
+        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+
+    @property
+    def family(self) -> tuple[str, ...]:
+        """Names of the kinds whose objects serve as this kind's."""
+        return (self.name, *self.accepts)
+
+
+KINDS: Registry[type[ObjectKind]] = Registry("kind", "metricvae.kinds", "metricvae.kinds")
+"""All kinds: classes by name."""
+
+
+def kind_from_json(document: str | Mapping[str, Any]) -> ObjectKind:
+    """A kind from its name, or from what `ObjectKind.to_json` gave.
+
+    Raises:
+        InputError: no such kind, or not its fields.
+    """
+    fields = {"name": document} if isinstance(document, str) else dict(document)
+    name = fields.pop("name", None)
+    kind = KINDS.get(str(name))
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise InputError(f"the kind '{name}' cannot be read ({error}): restore its configuration") from None

@@ -1,0 +1,162 @@
+"""The interface of a metric between two objects: what it is called, between which kinds, in which range, how a model
+answers for it, and, where there is one, the exact solver."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.core.errors import InputError
+from metricvae.core.registry import Registry
+
+if TYPE_CHECKING:
+    from metricvae.core.kind import Object
+    from metricvae.nn.heads import Head
+
+Task = Literal["regression", "binary", "ranking"]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The exact answer for one pair.
+
+    Attributes:
+        value: the metric, in its unit.
+        score: what an exact search orders by, higher for better: the value itself, or a normalised form of it.
+        pose: motion of the right object that gives it, a record of the metric's own; None where there is none.
+    """
+
+    value: float
+    score: float
+    pose: Any = None
+
+
+class Solver(Protocol):
+    """The exact answer of a metric.
+
+    Attributes:
+        score_name: what `Solution.score` is, as a column: `overlap`, `tanimoto`.
+    """
+
+    score_name: str
+
+    def prepare(self, value: Object) -> Any:
+        """What an object costs once, however many others it meets."""
+        ...
+
+    def solve(self, left: Any, right: Any) -> Solution:
+        """The exact answer for two prepared objects."""
+        ...
+
+
+@dataclass(frozen=True)
+class Words:
+    """What texts say of a metric.
+
+    Attributes:
+        predicts: completes "Predicts ...", in a model card.
+        value: the number itself, as `maximum overlap`.
+        labels: where the values of the training pairs came from.
+        limits: what a model of it does not see, in a model card.
+    """
+
+    predicts: str
+    value: str
+    labels: str
+    limits: str = ""
+
+
+class Metric(abc.ABC):
+    """A metric. Subclasses are frozen dataclasses; their fields are written with the name.
+
+    Class attributes, which a subclass may have as fields or properties too:
+        name: in files and on the command line.
+        unit: of its values; empty for a pure number.
+        left, right: names of the kinds of its two objects.
+        symmetric: whether m(a, b) = m(b, a).
+        task: `regression`: values count; `binary`: 0 or 1; `ranking`: only the order counts.
+        similarity: whether larger values mean more similar objects; of a distance, smaller ones do.
+        value_exponent: values for objects `factor` times as large are factor ** exponent as much; None where that is
+            not known.
+        unlisted: value of every pair that a data set does not list; None where that is not known.
+    """
+
+    name: ClassVar[str]
+    unit: str = ""
+    left: str = ""
+    right: str = ""
+    symmetric: bool = True
+    task: Task = "regression"
+    similarity: bool = True
+    value_exponent: float | None = None
+    unlisted: float | None = None
+
+    @property
+    @abc.abstractmethod
+    def words(self) -> Words:
+        """What texts say of it."""
+
+    @abc.abstractmethod
+    def default_head(self, values: Floats) -> Head:
+        """The head of a model for which none is named, told the training values (n,)."""
+
+    def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+        """The least and the largest value of pairs of objects with such magnitudes, (n,) each; infinite by default."""
+        low, high = (0.0, 1.0) if self.task == "binary" else (-np.inf, np.inf)
+        return np.full(len(left), low), np.full(len(left), high)
+
+    def retrieval_score(self, value: Floats, left: Floats, right: Floats) -> Floats:
+        """(n,) numbers by which a search orders pairs, larger for more similar, of values and magnitudes."""
+        return value if self.similarity else -value
+
+    def answers(self, value: Floats, left: Floats, right: Floats) -> dict[str, Floats]:
+        """Further numbers that follow from values and magnitudes, by name: a normalised similarity; none by default."""
+        return {}
+
+    def representative(self, columns: Mapping[str, npt.NDArray[Any]], count: int) -> Bools:
+        """(n,) which pairs of a data set are such as a user meets, told its columns; all by default."""
+        return np.ones(count, bool)
+
+    @property
+    def solver(self) -> Solver | None:
+        """The exact answer, where there is one."""
+        return None
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """Names of the training presets for it, the default one first."""
+        return ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The name and the fields, as plain values."""
+        document = {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
+
+
+METRICS: Registry[type[Metric]] = Registry("metric", "metricvae.metrics", "metricvae.metrics")
+"""All metrics: classes by name."""
+
+
+def metric_from_json(document: str | Mapping[str, Any]) -> Metric:
+    """A metric from its name, or from what `Metric.to_json` gave.
+
+    Raises:
+        InputError: no such metric, or not its fields.
+    """
+    fields = {"name": document} if isinstance(document, str) else dict(document)
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    name = fields.pop("name", None)
+    metric = METRICS.get(str(name))
+    try:
+        return metric(**fields)
+    except TypeError as error:
+        raise InputError(f"the metric '{name}' cannot be read ({error}): restore its configuration") from None
+
+
