@@ -2,87 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.decoders.density import SolidDecoder
-from metricvae.kinds.molecule.encoders.point_set import CloudEncoder
+from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
+from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.packing import Form
-from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoder
-from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoder
-from metricvae.kinds.silhouette.decoders.dense import FlatDecoder
-from metricvae.kinds.silhouette.encoders.contour import ContourEncoder
-from metricvae.kinds.silhouette.encoders.dense import FlatEncoder
-from metricvae.kinds.silhouette.encoders.polar import PolarEncoder
+from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
+from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
+from metricvae.kinds.silhouette.decoders.dense import DenseDecoderConfig
+from metricvae.kinds.silhouette.encoders.contour import ContourEncoderConfig
+from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
+from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
+from metricvae.nn.coders import Decoder, Encoder
 from metricvae.nn.codes import Codes
 from metricvae.nn.heads import Head, InnerProduct, Joining, head_from_json, head_to_json
-
-
-class Encoder(Protocol):
-    """A module that turns objects into the parameters of q(z | x)."""
-
-    def prepare(self, x: Tensor) -> Tensor:
-        """(m, 1, H, W) objects -> (m, ...) features. Holds no weights, so it is done once an object and may be kept."""
-        ...
-
-    def packed(self, features: Tensor) -> Tensor:
-        """Features as a training keeps them in memory, (m, ...): shorter, and hardly less exact."""
-        ...
-
-    def unpacked(self, kept: Tensor) -> Tensor:
-        """The inverse of `packed`, float32."""
-        ...
-
-    def pictures(self, features: Tensor) -> Tensor:
-        """What of the features the decoder draws, (m, 1, ...) in [0, 1]."""
-        ...
-
-    def mirrored(self, features: Tensor) -> Tensor:
-        """Features of the reflected objects."""
-        ...
-
-    def read(self, features: Tensor) -> Tensor:
-        """(m, p) numbers that tell apart what a code no longer does: known objects and strange ones."""
-        ...
-
-    def rescaled(self, features: Tensor, factor: float) -> Tensor:
-        """Features of the same objects `factor` times as large."""
-        ...
-
-    def __call__(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features -> mean and log-variance, (m, d) each."""
-        ...
-
-    def parameters(self) -> Iterator[nn.Parameter]: ...
-
-
-class Decoder(Protocol):
-    """A module that turns codes back into objects.
-
-    Attributes:
-        weight: pixels that each number of its output stands for; None where each is one pixel.
-    """
-
-    @property
-    def weight(self) -> Tensor | None: ...
-
-    def __call__(self, z: Tensor) -> Tensor:
-        """(m, d) codes -> logits of the pixels or cells of an object, (m, 1, ...)."""
-        ...
-
-    def reconstruction(self, logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and prepared objects as the reconstruction loss compares them, aligned if the decoder is canonical."""
-        ...
-
-    def painted(self, logits: Tensor) -> Tensor:
-        """Logits -> pictures of the objects, (m, 1, H, W) in [0, 1]."""
-        ...
-
 
 DECODED_BY = {"flat": "flat", "polar": "canonical", "contour": "canonical", "cloud": "solid", "graph": "solid"}
 """The decoder of each encoder."""
@@ -186,8 +125,7 @@ class MagicAutoencoder(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Logits of the pixels, (m, 1, H, W), of (m, d) codes."""
-        logits: Tensor = self.decoder(z)
-        return logits.float()
+        return self.decoder(z).float()
 
     @torch.inference_mode()
     def code(self, x: Tensor) -> Tensor:
@@ -205,12 +143,12 @@ class MagicAutoencoder(nn.Module):
         if not self.mirrored:
             return mean
         assert isinstance(self.head, Joining)
-        return self.head.joined(mean, self.encode_features(self.encoder.mirrored(features)).mean)
+        return self.head.joined(mean, self.encode_features(self.encoder.mirror(features)).mean)
 
     @torch.inference_mode()
     def picture(self, z: Tensor) -> Tensor:
         """What the decoder makes of codes (m, d), as pictures: (m, 1, H, W) in [0, 1], in the decoder's own pose."""
-        return self.decoder.painted(self.decode(z))
+        return self.decoder.render(self.decode(z))
 
 
 def build(config: ModelConfig, seed: int = 0) -> MagicAutoencoder:
@@ -221,26 +159,28 @@ def build(config: ModelConfig, seed: int = 0) -> MagicAutoencoder:
 
 
 def _encoder(config: ModelConfig) -> Encoder:
+    widths, latent = config.encoder_widths, config.latent
     match config.encoder:
         case "flat":
-            return FlatEncoder(config.shape, config.encoder_widths, config.latent)
+            return DenseEncoderConfig(widths, config.height, config.width).build(latent)
         case "polar":
-            return PolarEncoder(config.encoder_widths, config.latent)
+            return PolarEncoderConfig(widths).build(latent)
         case "contour":
-            return ContourEncoder(config.encoder_widths, config.latent)
+            return ContourEncoderConfig(widths).build(latent)
         case "cloud":
-            return CloudEncoder(config.encoder_widths, config.latent)
+            return PointSetEncoderConfig(widths).build(latent)
         case "graph":
-            return GraphEncoder(config.encoder_widths, config.latent)
+            return GraphEncoderConfig(widths).build(latent)
     raise InputError(f"there is no encoder {config.encoder!r}: expected {', '.join(DECODED_BY)}")
 
 
 def _decoder(config: ModelConfig) -> Decoder:
+    widths, latent = config.decoder_widths, config.latent
     match config.decoder:
         case "flat":
-            return FlatDecoder(config.shape, config.decoder_widths, config.latent)
+            return DenseDecoderConfig(widths, config.height, config.width).build(latent)
         case "canonical":
-            return CanonicalDecoder(config.decoder_widths, config.latent, max(config.shape))
+            return CanonicalDecoderConfig(widths, side=max(config.shape)).build(latent)
         case "solid":
-            return SolidDecoder(config.decoder_widths, config.latent)
+            return DensityDecoderConfig(widths).build(latent)
     raise InputError(f"there is no decoder {config.decoder!r}: expected flat, canonical or solid")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from metricvae.kinds.molecule import transforms as clouds
 from metricvae.kinds.silhouette import transforms as motions
-from metricvae.nn.autoencoder import Encoder
+from metricvae.nn.coders import Encoder
 from metricvae.training.batching import Move, PairData, generator_of
 from metricvae.training.config import TrainingConfig
 
@@ -67,8 +67,8 @@ class KeptFeatures:
         used = np.unique(np.concatenate([data.first, data.second]))
         self.place = np.full(len(data.packed), -1, dtype=np.int64)
         self.place[used] = np.arange(len(used))
-        self.poses, self.device, self.unpacked = 1 + copies, device, encoder.unpacked
-        one = encoder.packed(encoder.prepare(data.unpack(used[:1], device)))[0]
+        self.poses, self.device, self.unpack = 1 + copies, device, encoder.unpack
+        one = encoder.pack(encoder.prepare(data.unpack(used[:1], device)))[0]
         self.kept = one.new_empty((len(used), self.poses, *one.shape))
         at_once = AT_ONCE.get(device.type, AT_ONCE["cpu"])
         for start in range(0, len(used), at_once):
@@ -77,7 +77,7 @@ class KeptFeatures:
             generator = generator_of(seed, 0, 1 + start)  # no step has this: theirs are (seed, step)
             for pose in range(self.poses):
                 shown = move(x, generator) if pose else x
-                self.kept[rows, pose] = encoder.packed(encoder.prepare(shown))
+                self.kept[rows, pose] = encoder.pack(encoder.prepare(shown))
             if on_prepare is not None:
                 on_prepare(start + len(x), len(used))
 
@@ -88,7 +88,7 @@ class KeptFeatures:
         return self._take(rows, pose), self._take(rows[anchors], other[anchors])
 
     def _take(self, rows: Tensor, poses: Tensor) -> Tensor:
-        return self.unpacked(self.kept[rows.to(self.device), poses.to(self.device)])
+        return self.unpack(self.kept[rows.to(self.device), poses.to(self.device)])
 
 
 def features_for(

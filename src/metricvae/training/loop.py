@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from metricvae.core.errors import InputError
-from metricvae.nn.autoencoder import Encoder, MagicAutoencoder, ModelConfig, build
+from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.nn.coders import Encoder
 from metricvae.nn.losses import deformation_loss, latent_loss, metric_loss, reconstruction_loss
 from metricvae.runtime.precision import autocast, threads_of, trim_heap
 from metricvae.training.adversary import Adversary
@@ -112,7 +113,7 @@ def batch_of_step(
 def varied(batch: Batch, encoder: Encoder, config: TrainingConfig, generator: torch.Generator) -> Batch:
     """The batch reflected and enlarged by chance, where `config` asks for it."""
     if config.mirror and torch.rand((), generator=generator) < 0.5:
-        batch = replace(batch, x=encoder.mirrored(batch.x), x_moved=encoder.mirrored(batch.x_moved))
+        batch = replace(batch, x=encoder.mirror(batch.x), x_moved=encoder.mirror(batch.x_moved))
     if config.scales is not None:
         low, high = config.scales
         batch = enlarged(batch, encoder, low + (high - low) * torch.rand((), generator=generator).item())
@@ -123,8 +124,8 @@ def enlarged(batch: Batch, encoder: Encoder, factor: float) -> Batch:
     """The same batch of objects `factor` times as large: areas, and the metric, grow with the square."""
     return replace(
         batch,
-        x=encoder.rescaled(batch.x, factor),
-        x_moved=encoder.rescaled(batch.x_moved, factor),
+        x=encoder.rescale(batch.x, factor),
+        x_moved=encoder.rescale(batch.x_moved, factor),
         value=batch.value * factor**2,
         size=batch.size * factor**2,
     )
