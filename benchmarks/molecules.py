@@ -170,7 +170,7 @@ def searching(predictor: Predictor, data: DataSet) -> dict[str, float]:
     start = time.perf_counter()
     with torch.inference_mode():
         for _, features in predictor.prepared(lambda i: data.object(i), len(data.ids)):
-            for shown in (features, encoder.mirrored(features)):
+            for shown in (features, encoder.mirror(features)):
                 parts.append(predictor.model.code_features(shown).cpu().numpy())
     real = vectors(head, np.concatenate(parts))
     say(f"{len(real)} codes in {time.perf_counter() - start:.0f} s")

@@ -20,18 +20,21 @@ from metricvae.cli import main
 from metricvae.core.dataset import DataSet
 from metricvae.core.errors import InputError
 from metricvae.fitting.fit import fit, fit_aligner, pair_data
-from metricvae.kinds.silhouette.encoders.polar import polar_pictures
+from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
+from metricvae.kinds.silhouette.encoders.polar_pictures import polar_pictures
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.alignment.network import LOOKS, TURNS, Aligner, AlignerConfig, Curves, best_of, offers
-from metricvae.metrics.overlap.alignment.targets import SCAN, make_lessons
+from metricvae.metrics.overlap.alignment.network import Aligner, AlignerConfig, Curves, best_of, offers
+from metricvae.metrics.overlap.alignment.targets import SCAN_WAVES, make_lessons
 from metricvae.metrics.overlap.alignment.warping import Grids, about_centroids, field, overlaps
 from metricvae.metrics.overlap.solver.kernels import overlap_at
-from metricvae.metrics.overlap.solver.planar import Prepared, inverse, overlap_area, report, solve, turn_curve
+from metricvae.metrics.overlap.solver.planar import Effort, Prepared, inverse, overlap_area, report, solve, turn_curve
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.training.config import TrainingConfig
 
 NETWORK = AlignerConfig(width=16, depth=1, numbers=12, arrows=6, hidden=16)
+ROTATIONS, DIRECTIONS = NETWORK.rotations, NETWORK.directions
+SCAN = Effort(angles=ROTATIONS, waves=SCAN_WAVES)
 QUICK = AligningConfig(
     NETWORK,
     lessons=96,
@@ -76,13 +79,13 @@ def turned(vectors: Tensor, angle: float) -> Tensor:
 
 @pytest.mark.parametrize("looks", [2, 10, 24])
 def test_answers_turn_with_the_first_shape_and_move_along_with_the_second(network: Aligner, x: Tensor, looks: int):
-    pictures, size = polar_pictures(x), x.sum((1, 2, 3))
+    pictures, size = polar_pictures(x, PolarEncoderConfig().grid), x.sum((1, 2, 3))
     plain = curves_of(network, pictures[:4], pictures[4:], size[:4], size[4:])
     first = curves_of(network, pictures[:4].roll(2 * looks, -1), pictures[4:], size[:4], size[4:])
     second = curves_of(network, pictures[:4], pictures[4:].roll(2 * looks, -1), size[:4], size[4:])
-    steps = looks * TURNS // LOOKS  # a look is two sectors
+    steps = looks * ROTATIONS // DIRECTIONS  # a look is two sectors
     torch.testing.assert_close(first.share, plain.share.roll(steps, -1), rtol=1e-3, atol=1e-4)
-    aimed = turned(plain.shift.roll(steps, -2), steps * math.tau / TURNS)
+    aimed = turned(plain.shift.roll(steps, -2), steps * math.tau / ROTATIONS)
     torch.testing.assert_close(first.shift, aimed, rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(second.share, plain.share.roll(-steps, -1), rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(second.shift, plain.shift.roll(-steps, -2), rtol=1e-3, atol=1e-2)
@@ -90,19 +93,19 @@ def test_answers_turn_with_the_first_shape_and_move_along_with_the_second(networ
 
 
 def test_exchanged_shapes_get_the_motion_that_undoes_the_first_answer(network: Aligner, x: Tensor):
-    pictures, size = polar_pictures(x), x.sum((1, 2, 3))
+    pictures, size = polar_pictures(x, PolarEncoderConfig().grid), x.sum((1, 2, 3))
     here = curves_of(network, pictures[:4], pictures[4:], size[:4], size[4:])
     there = curves_of(network, pictures[4:], pictures[:4], size[4:], size[:4])
-    back = -torch.arange(TURNS) % TURNS
+    back = -torch.arange(ROTATIONS) % ROTATIONS
     torch.testing.assert_close(there.share, here.share[..., back], rtol=1e-3, atol=1e-4)
     for turn in (0, 7, 50):
-        frame = torch.cat([torch.tensor([turn * math.tau / TURNS]), here.shift[0, 0, turn]])
+        frame = torch.cat([torch.tensor([turn * math.tau / ROTATIONS]), here.shift[0, 0, turn]])
         undone = inverse(frame.double().numpy()[None])[0]
         np.testing.assert_allclose(there.shift[0, 0, back[turn]].numpy(), undone[1:], atol=1e-2)
 
 
 def test_offers_are_local_maxima_between_the_turns():
-    angle = torch.arange(TURNS) * (math.tau / TURNS)
+    angle = torch.arange(ROTATIONS) * (math.tau / ROTATIONS)
     share = torch.stack([0.5 + 0.3 * torch.cos(angle - 0.71), 0.4 + 0.3 * torch.cos(2 * angle - 0.2)])[None]
     shift = torch.stack([angle, -angle], dim=-1).expand(1, 2, -1, -1)
     turn, moved, said = offers(Curves(share, shift), 3)
@@ -173,7 +176,7 @@ def test_the_curve_of_a_pair_is_its_overlap_at_every_turn(masks: list[np.ndarray
         shapes = Prepared(masks[a]), Prepared(masks[b])
         curve = turn_curve(*shapes, SCAN)
         for turn in (0, 11, 50):
-            frames = np.column_stack([np.full(2, turn * math.tau / TURNS), curve.shift[turn]])
+            frames = np.column_stack([np.full(2, turn * math.tau / ROTATIONS), curve.shift[turn]])
             there = [overlap_at(shapes[0].points, shapes[1].image, frame) for frame in frames]
             np.testing.assert_allclose(curve.area[turn], there, rtol=0.15, atol=60)
         assert curve.area.max() == pytest.approx(solve(*shapes).area, rel=0.1)
@@ -181,12 +184,12 @@ def test_the_curve_of_a_pair_is_its_overlap_at_every_turn(masks: list[np.ndarray
 
 def test_lessons_are_kept_and_reflect(dataset: DataSet, tmp_path: Path):
     data = pair_data(dataset, "train")
-    first = make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 1}, workers=1)
-    again = make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 1}, workers=1)
+    first = make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 1}, rotations=ROTATIONS, workers=1)
+    again = make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 1}, rotations=ROTATIONS, workers=1)
     assert torch.equal(first.area, again.area)
     assert len(first.rows) == 64
     with pytest.raises(InputError, match="other settings or data"):
-        make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 2}, workers=1)
+        make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 2}, rotations=ROTATIONS, workers=1)
     seen = aligning.met(data, first.rows.numpy()[:4], torch.device("cpu"))
     area, shift = first.of(np.arange(4), torch.device("cpu"))
     mirrored, areas, shifts = aligning._reflected(seen, area, shift)
@@ -257,7 +260,7 @@ def test_an_alignment_is_what_its_pose_gives_and_never_more_than_the_maximum(tau
 def test_more_or_fewer_motions_than_there_are_end_in_a_line(taught: Path, masks: list[np.ndarray]):
     aligner = Alignments(Predictor.load(taught))
     a, b = Prepared(masks[0]), Prepared(masks[1])
-    for tries in (0, TURNS + 1):
+    for tries in (0, ROTATIONS + 1):
         with pytest.raises(InputError, match="motions are asked for"):
             aligner.align(a, b, tries)
     with pytest.raises(InputError, match="blank"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +12,18 @@ import torch
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.half.cutting import cut
-from metricvae.kinds.silhouette.encoders.contour import DIRECTIONS, RADII, Across, ContourEncoder, beside
+from metricvae.kinds.silhouette.encoders.contour import (
+    ContourEncoder,
+    ContourEncoderConfig,
+    MessagePassing,
+    gather_neighbours,
+)
 from metricvae.kinds.silhouette.encoders.contour_features import (
-    OFFSETS,
-    POINTS,
-    SPACING,
-    Outlines,
-    Views,
-    outline_points,
-    seen_from_outside,
-    surroundings,
+    Contours,
+    Neighbourhoods,
+    complementary_features,
+    contour_features,
+    contour_points,
 )
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.nn.autoencoder import ModelConfig, build
@@ -29,6 +32,9 @@ from metricvae.runtime.precision import threads_of
 from metricvae.training.features import move_randomly
 
 CONFIG = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))
+DEFAULT = ContourEncoderConfig()
+OFFSETS, SPACING, POINTS = DEFAULT.offsets, DEFAULT.spacing, DEFAULT.points
+RADII, DIRECTIONS = DEFAULT.radii[0], DEFAULT.directions[0]
 
 
 def masks(count: int, seed: int) -> torch.Tensor:
@@ -42,13 +48,17 @@ def encoder() -> ContourEncoder:
     return found
 
 
-def views_of(outlines: Outlines) -> Views:
-    return Views.of(outlines, POINTS, RADII, DIRECTIONS)
+def points_of(x: torch.Tensor) -> torch.Tensor:
+    return contour_points(x, DEFAULT.sampling)
+
+
+def neighbourhoods(contours: Contours) -> Neighbourhoods:
+    return Neighbourhoods.find(contours, POINTS, RADII, DIRECTIONS)
 
 
 def described(points: torch.Tensor) -> torch.Tensor:
-    outlines = Outlines.of(points)
-    return surroundings(outlines, outlines.halved())
+    contours = Contours.from_points(points)
+    return contour_features(contours, contours.subsample(), OFFSETS, SPACING)
 
 
 def run_backwards(points: torch.Tensor) -> torch.Tensor:
@@ -60,9 +70,9 @@ def run_backwards(points: torch.Tensor) -> torch.Tensor:
     return backwards
 
 
-def same_points(outlines: Outlines, others: Outlines) -> torch.Tensor:
+def same_points(contours: Contours, others: Contours) -> torch.Tensor:
     """(n,) row among `others` of each point of `outlines`."""
-    far = [one.place + 1000 * (one.slot // POINTS)[:, None] for one in (outlines, others)]
+    far = [one.place + 1000 * (one.slot // POINTS)[:, None] for one in (contours, others)]
     return torch.cdist(*far).argmin(1)
 
 
@@ -70,12 +80,12 @@ def test_neighbours_go_round_their_own_loop() -> None:
     points = torch.zeros(2, 12, 4)
     points[0, :4, 3], points[0, 4:8, 2], points[0, 4:8, 3] = 4, 4, 4
     points[1, :8, 3] = 8
-    outlines = Outlines.of(points)
-    assert outlines.slot.tolist() == [*range(8), *range(12, 20)]
-    assert outlines.neighbours(1).tolist() == [1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 12, 13, 14, 15, 8]
-    assert outlines.neighbours(-2).tolist()[:10] == [2, 3, 0, 1, 6, 7, 4, 5, 14, 15]
-    assert outlines.neighbours(5).tolist()[:8] == outlines.neighbours(1).tolist()[:8]
-    half = outlines.halved()
+    contours = Contours.from_points(points)
+    assert contours.slot.tolist() == [*range(8), *range(12, 20)]
+    assert contours.neighbours(1).tolist() == [1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 12, 13, 14, 15, 8]
+    assert contours.neighbours(-2).tolist()[:10] == [2, 3, 0, 1, 6, 7, 4, 5, 14, 15]
+    assert contours.neighbours(5).tolist()[:8] == contours.neighbours(1).tolist()[:8]
+    half = contours.subsample()
     assert half.neighbours(1).tolist() == [1, 0, 3, 2, 5, 6, 7, 4]
     assert half.slot.tolist() == [0, 1, 2, 3, 6, 7, 8, 9]
 
@@ -83,16 +93,16 @@ def test_neighbours_go_round_their_own_loop() -> None:
 def test_the_gradient_of_neighbours_goes_back_to_them() -> None:
     points = torch.zeros(1, 8, 4)
     points[0, :, 3] = 8
-    outlines = Outlines.of(points)
+    contours = Contours.from_points(points)
     x = torch.randn(8, 2, dtype=torch.float64, requires_grad=True)
-    ways = outlines.neighbours(1), outlines.neighbours(-1)
-    assert torch.autograd.gradcheck(lambda rows: beside(rows, *ways), x)
+    ways = contours.neighbours(1), contours.neighbours(-1)
+    assert torch.autograd.gradcheck(lambda rows: gather_neighbours(rows, *ways), x)
 
 
-def test_on_a_circle_all_surroundings_are_alike_and_known() -> None:
+def test_on_a_circle_all_contour_features_are_alike_and_known() -> None:
     rows, columns = np.indices((200, 200))
     disc = torch.from_numpy((np.hypot(rows - 99.5, columns - 99.5) < 60).astype(np.float32))[None, None]
-    points = outline_points(disc)
+    points = points_of(disc)
     count = int(points[0, 0, 3])
     found = described(points).unflatten(-1, (len(OFFSETS), 2, 2))
     for place, offset in enumerate(OFFSETS):
@@ -104,11 +114,11 @@ def test_on_a_circle_all_surroundings_are_alike_and_known() -> None:
 
 
 def test_a_shape_context_counts_what_a_loop_over_all_points_counts() -> None:
-    points = outline_points(masks(3, seed=6))
-    outlines = Outlines.of(points)
-    found = views_of(outlines).counted().view(-1, 2, len(RADII), DIRECTIONS)
-    tangent, of_object = outlines.tangent().double().numpy(), (outlines.slot // POINTS).numpy()
-    place = outlines.place.double().numpy()
+    points = points_of(masks(3, seed=6))
+    contours = Contours.from_points(points)
+    found = neighbourhoods(contours).counts().view(-1, 2, len(RADII), DIRECTIONS)
+    tangent, of_object = contours.tangents().double().numpy(), (contours.slot // POINTS).numpy()
+    place = contours.place.double().numpy()
     for row in range(0, len(place), 17):
         expected = np.zeros((2, len(RADII), DIRECTIONS))
         for other in np.flatnonzero(of_object == of_object[row]):
@@ -127,17 +137,18 @@ def test_a_shape_context_sees_across_a_gap_and_not_another_object() -> None:
     rows, columns = np.indices((200, 200))
     left, right = (np.hypot(rows - 100, columns - middle) < 15 for middle in (80, 120))
     shapes = torch.from_numpy(np.stack([left, left | right, right]).astype(np.float32))[:, None]
-    points = outline_points(shapes)
-    contexts = views_of(Outlines.of(points)).counted().sum(1)
+    points = points_of(shapes)
+    contexts = neighbourhoods(Contours.from_points(points)).counts().sum(1)
     alone, both, _ = contexts.split((points[..., 3] > 0).sum(1).tolist())
     assert both.sum() / len(both) > 1.5 * alone.sum() / len(alone)
-    assert torch.equal(alone, views_of(Outlines.of(points[:1])).counted().sum(1))
+    assert torch.equal(alone, neighbourhoods(Contours.from_points(points[:1])).counts().sum(1))
 
 
 def test_motions_hardly_change_the_mean_of_shape_contexts() -> None:
     def mean(x: torch.Tensor) -> torch.Tensor:
-        points = outline_points(x)
-        parts = views_of(Outlines.of(points)).counted().float().sqrt().split((points[..., 3] > 0).sum(1).tolist())
+        points = points_of(x)
+        contexts = neighbourhoods(Contours.from_points(points)).counts().float().sqrt()
+        parts = contexts.split((points[..., 3] > 0).sum(1).tolist())
         return torch.stack([part.mean(0) for part in parts])
 
     x = masks(16, seed=3)
@@ -147,69 +158,69 @@ def test_motions_hardly_change_the_mean_of_shape_contexts() -> None:
 
 
 def test_a_shape_context_from_outside_is_that_of_the_outline_run_backwards() -> None:
-    points = outline_points(masks(4, seed=7))
-    outlines = Outlines.of(points)
-    views = views_of(outlines)
-    context = views.counted()
-    assert context.shape == (len(outlines.slot), views.cells)
-    assert torch.equal(views.turned(views.turned(context)), context)
-    run_back = Outlines.of(run_backwards(points))
-    theirs = views_of(run_back).counted()[same_points(outlines, run_back)]
-    assert (views.turned(context) != theirs).float().mean() < 2e-3  # a point on a border may fall to either side
+    points = points_of(masks(4, seed=7))
+    contours = Contours.from_points(points)
+    near = neighbourhoods(contours)
+    context = near.counts()
+    assert context.shape == (len(contours.slot), near.cells)
+    assert torch.equal(near.complement(near.complement(context)), context)
+    run_back = Contours.from_points(run_backwards(points))
+    theirs = neighbourhoods(run_back).counts()[same_points(contours, run_back)]
+    assert (near.complement(context) != theirs).float().mean() < 2e-3  # a point on a border may fall to either side
 
 
-def test_what_points_say_is_summed_where_they_are_counted() -> None:
-    outlines = Outlines.of(outline_points(masks(2, seed=5)))
-    views = views_of(outlines)
-    ones = torch.ones(len(outlines.slot), 1)
-    assert torch.equal(views.summed(ones)[..., 0], views.counted().float())
-    said = torch.randn(len(outlines.slot), 3, generator=torch.Generator().manual_seed(0))
-    found, row = views.summed(said), 11
-    expected = torch.zeros(views.cells, 3)
-    for other, cell in zip(views.other[views.centre == row], views.cell[views.centre == row], strict=True):
-        expected[cell] += said[other]
+def test_messages_are_summed_where_points_are_counted() -> None:
+    contours = Contours.from_points(points_of(masks(2, seed=5)))
+    near = neighbourhoods(contours)
+    ones = torch.ones(len(contours.slot), 1)
+    assert torch.equal(near.aggregate(ones)[..., 0], near.counts().float())
+    messages = torch.randn(len(contours.slot), 3, generator=torch.Generator().manual_seed(0))
+    found, row = near.aggregate(messages), 11
+    expected = torch.zeros(near.cells, 3)
+    for other, cell in zip(near.neighbour[near.centre == row], near.cell[near.centre == row], strict=True):
+        expected[cell] += messages[other]
     assert torch.allclose(found[row], expected, atol=1e-5)
 
 
-def test_the_gradient_of_what_is_heard_goes_back_to_those_that_said_it() -> None:
-    points = outline_points(masks(1, seed=5))[:, ::8]
+def test_the_gradient_of_aggregated_messages_goes_back_to_their_senders() -> None:
+    points = points_of(masks(1, seed=5))[:, ::8]
     points = points.where(points[..., 3:] == 0, points.new_tensor([1.0, 1.0, 0.0, 0.0]) * points)
     points[..., 3] = (points[..., :2].abs().sum(-1) > 0).sum()
-    outlines = Outlines.of(points[:, : int(points[0, 0, 3])])
-    views = Views.of(outlines, points.shape[1], (40.0, 90.0), 4)
-    x = torch.randn(len(outlines.slot), 2, dtype=torch.float64, requires_grad=True)
-    assert len(views.cell) > 0
-    assert torch.autograd.gradcheck(views.summed, x)
+    contours = Contours.from_points(points[:, : int(points[0, 0, 3])])
+    near = Neighbourhoods.find(contours, points.shape[1], (40.0, 90.0), 4)
+    x = torch.randn(len(contours.slot), 2, dtype=torch.float64, requires_grad=True)
+    assert len(near.cell) > 0
+    assert torch.autograd.gradcheck(near.aggregate, x)
 
 
-def test_a_counterpart_hears_what_the_outline_run_backwards_hears() -> None:
-    points = outline_points(masks(4, seed=7))
-    outlines, run_back = Outlines.of(points), Outlines.of(run_backwards(points))
-    views, theirs = views_of(outlines), views_of(run_back)
+def test_a_complementary_contour_gets_the_messages_of_the_outline_run_backwards() -> None:
+    points = points_of(masks(4, seed=7))
+    contours, run_back = Contours.from_points(points), Contours.from_points(run_backwards(points))
+    near, theirs = neighbourhoods(contours), neighbourhoods(run_back)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        across = Across(6, views.cells)
-    x = torch.randn(len(outlines.slot), 6, generator=torch.Generator().manual_seed(0))
-    order = same_points(outlines, run_back)
+        across = MessagePassing(6, near.cells, DEFAULT.message_dim)
+    x = torch.randn(len(contours.slot), 6, generator=torch.Generator().manual_seed(0))
+    order = same_points(contours, run_back)
     back = torch.empty_like(x).index_copy(0, order, x)
     with torch.no_grad():
-        as_it_is, as_counterpart = across(torch.cat([x, x]), views).chunk(2)
+        as_it_is, as_counterpart = across(torch.cat([x, x]), near).chunk(2)
         expected = across(torch.cat([back, back]), theirs)[: len(x)][order]
     off, apart = ((as_counterpart - other).abs().amax(1) for other in (expected, as_it_is))
-    assert off.quantile(0.7) < 1e-5  # a point on a border may fall to either side of it, and many hear of that
+    assert off.quantile(0.7) < 1e-5  # a point on a border may fall to either side of it, and many get its message
     assert apart.quantile(0.1) > 1e-2
 
 
 def test_threads_share_the_outlines_and_change_nothing() -> None:
     shapes = torch.from_numpy(np.stack([shape.mask for shape in draw("mixed", 40, seed=3)]))[:, None].float()
-    alone = outline_points(shapes)
+    alone = points_of(shapes)
     with threads_of(2):
-        assert torch.equal(outline_points(shapes), alone)
-    assert torch.equal(torch.cat([outline_points(shape[None]) for shape in shapes]), alone)
+        assert torch.equal(points_of(shapes), alone)
+    assert torch.equal(torch.cat([points_of(shape[None]) for shape in shapes]), alone)
 
 
 def test_a_cut_seen_from_outside_is_the_cut_of_the_other_piece() -> None:
-    """Where two pieces touch, away from the ends of the cut, their surroundings are each other's from outside."""
+    """Where two pieces touch, away from the ends of the cut, their contour features are each other's complements."""
     rng, good = np.random.default_rng(0), []
     near_ones = 4 * sum(offset <= 6 for offset in OFFSETS)
     for shape in draw("procedural", 12, seed=8):
@@ -217,11 +228,11 @@ def test_a_cut_seen_from_outside_is_the_cut_of_the_other_piece() -> None:
             pieces = cut(shape.mask, "curved", rng)
         except InputError:
             continue
-        points = outline_points(torch.from_numpy(np.stack(pieces))[:, None].float())
+        points = points_of(torch.from_numpy(np.stack(pieces))[:, None].float())
         nodes = points[:, ::2]
         there = nodes[..., 3] > 0
         found = described(points).split(there.sum(1).tolist())
-        counterpart = [seen_from_outside(part) for part in found]
+        counterpart = [complementary_features(part) for part in found]
         apart = torch.cdist(nodes[0, there[0], :2], nodes[1, there[1], :2])
         near, partner = apart.min(1)
         touching = near < 2.5
@@ -243,7 +254,7 @@ def test_motions_hardly_change_a_code(encoder: ContourEncoder) -> None:
     assert (codes - moved).norm(dim=1).median() < 0.15 * apart[apart > 0].median()
 
 
-def _mean_surroundings(points: torch.Tensor) -> torch.Tensor:
+def _mean_features(points: torch.Tensor) -> torch.Tensor:
     """(m, p, 4) -> (m, d), the mean over the points of each outline."""
     parts = described(points).split((points[:, ::2, 3] > 0).sum(1).tolist())
     return torch.stack([part.mean(0) for part in parts])
@@ -252,11 +263,11 @@ def _mean_surroundings(points: torch.Tensor) -> torch.Tensor:
 def test_reflecting_twice_changes_nothing_and_once_is_reflecting_the_mask(encoder: ContourEncoder) -> None:
     x = masks(40, seed=4)
     features = encoder.prepare(x)
-    assert torch.equal(encoder.mirrored(encoder.mirrored(features)), features)
+    assert torch.equal(encoder.mirror(encoder.mirror(features)), features)
     moved = encoder.prepare(move_randomly(x, torch.Generator().manual_seed(0)))
     ours, masked, plain, noisy = (
-        _mean_surroundings(encoder.points(part))
-        for part in (encoder.mirrored(features), encoder.prepare(x.flip(-1)), features, moved)
+        _mean_features(encoder.points(part))
+        for part in (encoder.mirror(features), encoder.prepare(x.flip(-1)), features, moved)
     )
     off = (ours - masked).norm(dim=1).median()
     assert off < 1.5 * (noisy - plain).norm(dim=1).median()  # no more than where points happen to fall
@@ -271,7 +282,7 @@ def test_a_code_and_its_counterpart_are_its_two_halves(encoder: ContourEncoder) 
         mean, log_variance = encoder(features)
     assert mean.shape == log_variance.shape == (6, 8)
     found = described(points)
-    assert torch.equal(seen_from_outside(seen_from_outside(found)), found)
+    assert torch.equal(complementary_features(complementary_features(found)), found)
     assert not torch.allclose(mean[:, :4], mean[:, 4:], atol=1e-3)
 
 
@@ -279,7 +290,7 @@ def test_mirrored_halves_fit_as_well_as_the_mirror_images_of_both() -> None:
     plain, both = (build(replace(CONFIG, mirrored=mirrored), seed=3).eval() for mirrored in (False, True))
     features = plain.encoder.prepare(masks(9, seed=7))
     (codes, images), (once, mirrored) = (
-        [model.code_features(part) for part in (features, model.encoder.mirrored(features))] for model in (both, plain)
+        [model.code_features(part) for part in (features, model.encoder.mirror(features))] for model in (both, plain)
     )
     assert codes.shape == (9, 2 * once.shape[1])
     scores = [both.head.score(part[:-1], part[1:]) for part in (codes, images)]
@@ -290,11 +301,11 @@ def test_mirrored_halves_fit_as_well_as_the_mirror_images_of_both() -> None:
 
 def test_what_is_kept_in_bytes_is_enough(encoder: ContourEncoder) -> None:
     features = encoder.prepare(masks(6, seed=6))
-    packed = encoder.packed(features)
+    packed = encoder.pack(features)
     assert packed.dtype == torch.uint8
     assert packed.shape[1] < 0.4 * 4 * features.shape[1]
     with torch.no_grad():
-        exact, kept = encoder(features)[0], encoder(encoder.unpacked(packed))[0]
+        exact, kept = encoder(features)[0], encoder(encoder.unpack(packed))[0]
     assert (exact - kept).norm() < 0.02 * exact.norm()
 
 
@@ -305,7 +316,7 @@ def test_features_hold_a_picture_and_points(encoder: ContourEncoder) -> None:
     assert pictures.max() <= 1
     assert points.shape == (3, POINTS, 4)
     assert (points[..., 3] % 8 == 0).all()
-    assert torch.equal(encoder.rescaled(features, 1.0), features)
+    assert torch.equal(encoder.rescale(features, 1.0), features)
 
 
 def test_a_blank_object_has_a_finite_code(encoder: ContourEncoder) -> None:
@@ -313,7 +324,35 @@ def test_a_blank_object_has_a_finite_code(encoder: ContourEncoder) -> None:
         assert encoder(encoder.prepare(torch.zeros(1, 1, 200, 200)))[0].isfinite().all()
 
 
-@pytest.mark.parametrize(("widths", "latent"), [((8, 8), 8), ((8, 8, 8), 7)])
-def test_other_shapes_of_network_are_refused(widths: tuple[int, ...], latent: int) -> None:
-    with pytest.raises(InputError, match="expected 3 and an even number"):
-        ContourEncoder(widths, latent)
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"widths": (8, 8)}, "got widths, radii and directions of 2, 3, 3 stages"),
+        ({"widths": ()}, "the same number of each, one or more"),
+        ({"points": 100}, "expected a multiple of 8 points"),
+        ({"directions": (16, 8, 7)}, "even numbers of directions"),
+        ({"ring_frequencies": 49}, "expected at most 48"),
+        ({"spacing": 0.0}, "expected numbers above 0"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused(change: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        ContourEncoderConfig(**change)
+
+
+def test_odd_codes_are_refused() -> None:
+    with pytest.raises(InputError, match="got 7 latent dimensions of a contour encoder: expected an even number"):
+        ContourEncoderConfig((8, 8, 8)).build(7)
+
+
+def test_an_encoder_of_other_hyperparameters_works() -> None:
+    config = ContourEncoderConfig(
+        (8, 12), 96, 5.0, (1, 2), ((20.0, 40.0), (80.0,)), (4, 6), 1, 3, 16, 12, 24, 0.5, 1, 4
+    )
+    encoder = config.build(6)
+    features = encoder.prepare(masks(3, seed=2))
+    assert encoder.pictures(features).shape == (3, 1, 12, 24)
+    assert encoder.points(features).shape == (3, 96, 4)
+    mean, log_variance = encoder(encoder.unpack(encoder.pack(features)))
+    assert mean.shape == log_variance.shape == (3, 6)
+    assert mean.isfinite().all()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.kinds.silhouette.encoders.polar import SECTORS, polar_pictures
+from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
+from metricvae.kinds.silhouette.encoders.polar_pictures import polar_pictures
 from metricvae.nn.autoencoder import ModelConfig, build
 from metricvae.training import features
 from metricvae.training.batching import PairData, completed, generator_of
@@ -174,5 +175,6 @@ def test_a_random_motion_moves_the_object_and_keeps_it_whole() -> None:
 
 def test_a_polar_picture_read_backwards_is_that_of_the_reflected_object() -> None:
     x = torch.rand(3, 1, SIDE, SIDE, generator=generator_of(0))
-    reflected = polar_pictures(x).flip(-1).roll(1 - SECTORS // 2, -1)
-    assert torch.allclose(polar_pictures(x.flip(-1)), reflected, atol=1e-4)
+    grid = PolarEncoderConfig().grid
+    reflected = polar_pictures(x, grid).flip(-1).roll(1 - grid.sectors // 2, -1)
+    assert torch.allclose(polar_pictures(x.flip(-1), grid), reflected, atol=1e-4)

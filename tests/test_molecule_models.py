@@ -20,9 +20,13 @@ from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, pair_data
 from metricvae.kinds.molecule.conformers import conform, flat
-from metricvae.kinds.molecule.decoders.density import FLIPS, SIDE, SPACING, density_maps, flipped, grid
-from metricvae.kinds.molecule.encoders.attention import HEADS
-from metricvae.kinds.molecule.encoders.point_set import atom_readings, on_axes, pair_readings
+from metricvae.kinds.molecule.decoders.density import AXIS_FLIPS, density_maps, flip_maps, grid_axis
+from metricvae.kinds.molecule.encoders.point_set import (
+    PointSetEncoderConfig,
+    atom_features,
+    pair_features,
+    to_principal_axes,
+)
 from metricvae.kinds.molecule.fragments import draw, stream_smiles
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import (
@@ -57,6 +61,8 @@ from metricvae.training.features import move_randomly
 from metricvae.training.presets import preset
 
 COUNT = 12
+POINT_SET = PointSetEncoderConfig()
+SIDE, SPACING = POINT_SET.grid_side, POINT_SET.grid_spacing
 
 
 @pytest.fixture(scope="module")
@@ -154,11 +160,11 @@ def test_molecules_computed_a_few_at_a_time_get_the_same_codes_and_gradients(
         model.zero_grad()
         found = model.encode(x)
         (found.mean.square().sum() + found.log_variance.sum()).backward()
-        gradient = torch.cat([p.grad.flatten() for p in model.encoder.parameters() if p.grad is not None])  # type: ignore[attr-defined]
+        gradient = torch.cat([p.grad.flatten() for p in model.encoder.parameters() if p.grad is not None])
         return found.mean.detach(), gradient
 
     together, gradient = codes()
-    monkeypatch.setattr("metricvae.kinds.molecule.encoders.point_set.TOGETHER", 5)
+    monkeypatch.setattr("metricvae.kinds.molecule.encoders.point_set.GROUP_SIZE", 5)
     apart, gradient_apart = codes()
     assert torch.allclose(together, apart, atol=1e-5)
     assert torch.allclose(gradient, gradient_apart, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()))
@@ -169,7 +175,7 @@ def test_mirror_images_differ_in_space_alone(x: torch.Tensor) -> None:
     for encoder, same in (("cloud", False), ("graph", True)):
         found = build(config(encoder), seed=1).eval()
         assert torch.allclose(found.code(x), found.code(turned), atol=1e-4) == same
-        mirrored = found.encode_features(found.encoder.mirrored(found.encoder.prepare(x))).mean
+        mirrored = found.encode_features(found.encoder.mirror(found.encoder.prepare(x))).mean
         assert torch.allclose(mirrored, found.code(turned), atol=1e-4)
 
 
@@ -192,13 +198,13 @@ def test_mirrored_codes_need_a_head_that_goes_by_angles() -> None:
 
 
 def test_readings_know_nothing_of_the_directions_of_axes(x: torch.Tensor) -> None:
-    found = on_axes(x[..., :4])
-    for flip in FLIPS:
+    found = to_principal_axes(x[..., :4])
+    for flip in AXIS_FLIPS:
         turned = torch.cat([found[..., :3] * torch.tensor(flip), found[..., 3:]], dim=-1)
-        assert torch.allclose(atom_readings(turned), atom_readings(found), atol=1e-5)
-        assert torch.allclose(pair_readings(turned), pair_readings(found), atol=1e-5)
+        assert torch.allclose(atom_features(turned, POINT_SET), atom_features(found, POINT_SET), atol=1e-5)
+        assert torch.allclose(pair_features(turned, POINT_SET), pair_features(found, POINT_SET), atol=1e-5)
     reflected = torch.cat([found[..., :3] * torch.tensor((-1.0, 1, 1)), found[..., 3:]], dim=-1)
-    assert not torch.allclose(atom_readings(reflected), atom_readings(found), atol=1e-3)
+    assert not torch.allclose(atom_features(reflected, POINT_SET), atom_features(found, POINT_SET), atol=1e-3)
 
 
 def test_gradients_reach_every_weight(model: MagicAutoencoder, x: torch.Tensor) -> None:
@@ -223,10 +229,10 @@ def test_self_overlaps_of_flat_molecules_are_about_those_in_space(molecules: lis
 
 def test_maps_are_densities_on_the_grid() -> None:
     atom = torch.tensor([[[0.45, 0.45, 0.45, 1.7], [0.0, 0.0, 0.0, 0.0]]])
-    found = density_maps(atom)
+    found = density_maps(atom, SIDE, SPACING)
     middle = SIDE // 2
     assert found.shape == (1, 1, SIDE, SIDE, SIDE)
-    assert float(grid()[middle]) == pytest.approx(SPACING / 2)
+    assert float(grid_axis(SIDE, SPACING)[middle]) == pytest.approx(SPACING / 2)
     assert found[0, 0, middle, middle, middle].item() == pytest.approx(1 - math.exp(-2 * math.sqrt(2)), abs=1e-4)
     assert found.amax() == found[0, 0, middle, middle, middle]
     assert found[0, 0, 0, 0, 0].item() < 1e-6
@@ -234,16 +240,16 @@ def test_maps_are_densities_on_the_grid() -> None:
 
 def test_the_decoder_is_compared_with_the_flip_that_fits_best(x: torch.Tensor) -> None:
     decoder = build(config("cloud")).decoder
-    maps = density_maps(on_axes(x[..., :4]))
-    for place in range(len(FLIPS)):
-        logits = torch.logit(flipped(maps)[:, place : place + 1].clamp(1e-4, 1 - 1e-4))
+    maps = density_maps(to_principal_axes(x[..., :4]), SIDE, SPACING)
+    for place in range(len(AXIS_FLIPS)):
+        logits = torch.logit(flip_maps(maps)[:, place : place + 1].clamp(1e-4, 1 - 1e-4))
         _, turned = decoder.reconstruction(logits, maps)
         assert (turned - logits.sigmoid()).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("widths", [(), (12, 12), (16, 24)])
 def test_widths_that_cannot_be_are_refused(widths: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=f"multiple of {HEADS}"):
+    with pytest.raises(InputError, match=f"multiple of {POINT_SET.heads}"):
         build(ModelConfig("cloud", "solid", widths, (8, 8, 4, 4), 12, CosineTanimoto()))
 
 

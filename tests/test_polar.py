@@ -9,26 +9,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoder
-from metricvae.kinds.silhouette.encoders.polar import (
-    REACH,
-    RINGS,
-    SECTORS,
-    PolarEncoder,
+from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoder, CanonicalDecoderConfig
+from metricvae.kinds.silhouette.encoders.polar import PolarEncoder, PolarEncoderConfig
+from metricvae.kinds.silhouette.encoders.polar_pictures import (
+    align_rotation,
     cell_areas,
     centroids,
-    painted,
     polar_pictures,
-    rescaled,
-    turned_to,
+    render_pictures,
+    rescale_pictures,
 )
 from metricvae.kinds.silhouette.sources.families import SIMPLE
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.kinds.silhouette.sources.raster import rasterise
 from metricvae.kinds.silhouette.transforms import Motion, move, random_motions
-from metricvae.nn.autoencoder import Encoder, ModelConfig, build
+from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.nn.coders import Encoder
 
 WIDTHS = (24, 24, 32)
+GRID = PolarEncoderConfig().grid
+RINGS, SECTORS = GRID.rings, GRID.sectors
+RADIUS = GRID.reach * 200
+AREAS = cell_areas(RINGS, SECTORS, RADIUS)
 PERIOD = 2 ** len(WIDTHS)
 """Sectors after which the encoder's circle of the coarsest stage comes round: it is halved in the stem and between
 stages, so a picture rolled by so many sectors gives the very same numbers rolled."""
@@ -58,7 +60,7 @@ def shapes() -> Tensor:
 
 @pytest.fixture(scope="module")
 def pictures(shapes: Tensor) -> Tensor:
-    return polar_pictures(shapes)
+    return polar_pictures(shapes, GRID)
 
 
 # Pictures
@@ -72,7 +74,7 @@ def test_a_picture_is_coverage_of_the_canvas(pictures: Tensor) -> None:
 
 def test_a_quarter_turn_moves_the_picture_a_quarter_round(shapes: Tensor, pictures: Tensor) -> None:
     for quarters in (1, 2, 3):
-        turned = polar_pictures(torch.rot90(shapes, quarters, (2, 3)))
+        turned = polar_pictures(torch.rot90(shapes, quarters, (2, 3)), GRID)
         torch.testing.assert_close(turned, pictures.roll(quarters * SECTORS // 4, -1), atol=2e-4, rtol=0)
 
 
@@ -80,8 +82,8 @@ def test_a_shift_changes_nothing(shapes: Tensor) -> None:
     small = shapes * 0
     small[:, :, 70:130, 70:130] = shapes[:, :, ::3, ::3][:, :, :60, :60]
     small = small[small.sum((1, 2, 3)) > 50]
-    there = polar_pictures(small.roll((17, -23), (2, 3)))
-    torch.testing.assert_close(there, polar_pictures(small), atol=1e-3, rtol=0)
+    there = polar_pictures(small.roll((17, -23), (2, 3)), GRID)
+    torch.testing.assert_close(there, polar_pictures(small, GRID), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("column", "row"), [(170, 99), (150, 30), (99, 20), (20, 60), (60, 170), (160, 160)])
@@ -90,15 +92,15 @@ def test_sector_k_looks_k_parts_of_the_circle_counter_clockwise_from_the_right(c
     x[:, :, 80:120, 80:120] = 1
     x[:, :, row - 2 : row + 3, column - 2 : column + 3] = 1
     right, down = (float(part) for part in centroids(x))
-    ring, sector = divmod(int(polar_pictures(x)[0, 0, 20:].argmax()), SECTORS)
+    ring, sector = divmod(int(polar_pictures(x, GRID)[0, 0, 20:].argmax()), SECTORS)
     along, up = column - 99.5 - right, 99.5 + down - row
     assert abs((sector - math.atan2(up, along) / (2 * math.pi) * SECTORS + 2) % SECTORS - 2) <= 1
-    assert abs(ring + 20.5 - math.hypot(along, up) / (REACH * 200) * RINGS) <= 1.5
+    assert abs(ring + 20.5 - math.hypot(along, up) / RADIUS * RINGS) <= 1.5
 
 
 def test_cells_times_their_areas_are_the_area(shapes: Tensor, pictures: Tensor) -> None:
     """Within one per cent; thin rays at regular angles beat with the sectors and may be two off."""
-    off = ((pictures * cell_areas()).sum((1, 2, 3)) / shapes.sum((1, 2, 3)) - 1).abs()
+    off = ((pictures * AREAS).sum((1, 2, 3)) / shapes.sum((1, 2, 3)) - 1).abs()
     assert float(off.median()) < 0.002
     assert float((off < 0.01).float().mean()) > 0.9
     assert float(off.max()) < 0.025
@@ -108,7 +110,7 @@ def test_what_lies_beyond_reach_is_not_seen() -> None:
     x = torch.zeros(1, 1, 200, 200)
     x[:, :, :, :40] = 1
     x[:, :, :4, 196:] = 1
-    seen = float((polar_pictures(x) * cell_areas()).sum())
+    seen = float((polar_pictures(x, GRID) * AREAS).sum())
     assert seen == pytest.approx(200 * 40, rel=0.01)
 
 
@@ -124,7 +126,7 @@ def test_a_canvas_that_is_no_square() -> None:
     wide = torch.zeros(1, 1, 60, 200)
     wide[:, :, 20:40, 60:140] = 1
     square = torch.nn.functional.pad(wide, (0, 0, 70, 70))
-    torch.testing.assert_close(polar_pictures(wide), polar_pictures(square), atol=1e-4, rtol=0)
+    torch.testing.assert_close(polar_pictures(wide, GRID), polar_pictures(square, GRID), atol=1e-4, rtol=0)
 
 
 def test_painting_gives_the_shape_back_centred() -> None:
@@ -134,7 +136,7 @@ def test_painting_gives_the_shape_back_centred() -> None:
     x = torch.from_numpy(np.stack(masks))[:, None].float()
     right, down = centroids(x)
     centred = move(x, Motion(torch.zeros(len(x)), -right, -down)) >= 0.5
-    back = painted(polar_pictures(x)) >= 0.5
+    back = render_pictures(polar_pictures(x, GRID), GRID.reach, 200) >= 0.5
     overlap = (back & centred).sum((1, 2, 3)) / (back | centred).sum((1, 2, 3))
     assert float(overlap.min()) > 0.9
 
@@ -143,12 +145,12 @@ def test_a_larger_shape_s_picture_is_the_picture_rescaled() -> None:
     make = next(family.draw for family in SIMPLE if family.name == "heart")
     shape = make(np.random.default_rng(1))
     small, large = (torch.from_numpy(rasterise(shape, radius))[None, None].float() for radius in (60, 80))
-    weight = cell_areas()
+    weight = AREAS
     for picture, other, factor in ((small, large, 80 / 60), (large, small, 60 / 80)):
-        expected, found = polar_pictures(other), rescaled(polar_pictures(picture), factor)
+        expected, found = polar_pictures(other, GRID), rescale_pictures(polar_pictures(picture, GRID), factor)
         assert float(((found - expected).abs() * weight).sum() / other.sum()) < 0.06
         assert float((found * weight).sum()) == pytest.approx(float(other.sum()), rel=0.03)
-    torch.testing.assert_close(rescaled(polar_pictures(small), 1.0), polar_pictures(small))
+    torch.testing.assert_close(rescale_pictures(polar_pictures(small, GRID), 1.0), polar_pictures(small, GRID))
 
 
 # Turning
@@ -157,15 +159,15 @@ def test_a_larger_shape_s_picture_is_the_picture_rescaled() -> None:
 def test_a_known_turn_is_found_as_by_trying_all(pictures: Tensor) -> None:
     turns = torch.randint(SECTORS, (len(pictures),), generator=torch.Generator().manual_seed(0))
     rolled = torch.stack([picture.roll(int(turn), -1) for picture, turn in zip(pictures, turns, strict=True)])
-    weight = cell_areas()
-    found = turned_to(pictures, rolled, weight)
+    weight = AREAS
+    found = align_rotation(pictures, rolled, weight)
     torch.testing.assert_close((found * rolled * weight).sum((1, 2, 3)), (rolled**2 * weight).sum((1, 2, 3)))
 
 
 def test_the_best_turn_towards_another_shape_is_the_best_of_all(pictures: Tensor) -> None:
-    others, weight = pictures.flip(0), cell_areas()
+    others, weight = pictures.flip(0), AREAS
     fits = torch.stack([(pictures.roll(turn, -1) * others * weight).sum((1, 2, 3)) for turn in range(SECTORS)])
-    found = turned_to(pictures, others, weight)
+    found = align_rotation(pictures, others, weight)
     torch.testing.assert_close((found * others * weight).sum((1, 2, 3)), fits.amax(0), rtol=1e-4, atol=0)
     torch.testing.assert_close(found.sum((1, 2, 3)), pictures.sum((1, 2, 3)))
 
@@ -221,15 +223,17 @@ def test_the_flat_encoder_fails_the_test_above(shapes: Tensor) -> None:
 
 
 def test_the_decoder_s_weights_are_the_disc_that_is_seen() -> None:
-    decoder = CanonicalDecoder((8, 8), 4)
+    decoder = CanonicalDecoder(CanonicalDecoderConfig((8, 8)), 4)
     whole = float(decoder.weight.expand(RINGS, SECTORS).sum())
-    assert whole == pytest.approx(math.pi * (REACH * 200) ** 2, rel=1e-5)
-    assert float(cell_areas(100).expand(RINGS, SECTORS).sum()) == pytest.approx(whole / 4, rel=1e-5)
+    assert whole == pytest.approx(math.pi * RADIUS**2, rel=1e-5)
+    assert float(cell_areas(RINGS, SECTORS, RADIUS / 2).expand(RINGS, SECTORS).sum()) == pytest.approx(
+        whole / 4, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("widths", [(8,), (8, 8), (16, 8, 8, 4)])
 def test_the_decoder_paints_pictures_and_lines_the_truth_up(widths: tuple[int, ...], pictures: Tensor) -> None:
-    decoder = CanonicalDecoder(widths, 6)
+    decoder = CanonicalDecoder(CanonicalDecoderConfig(widths), 6)
     logits = decoder(torch.randn(20, 6, generator=torch.Generator().manual_seed(0)))
     assert logits.shape == pictures.shape
     same, aligned = decoder.reconstruction(logits, pictures)
@@ -240,7 +244,7 @@ def test_the_decoder_paints_pictures_and_lines_the_truth_up(widths: tuple[int, .
 
 @pytest.mark.parametrize("widths", [(8,), (8, 8), (16, 8, 8)])
 def test_the_encoder_takes_any_number_of_stages(widths: tuple[int, ...], pictures: Tensor) -> None:
-    mean, log_variance = PolarEncoder(widths, 5)(pictures)
+    mean, log_variance = PolarEncoder(PolarEncoderConfig(widths), 5)(pictures)
     assert mean.shape == log_variance.shape == (20, 5)
 
 
@@ -258,14 +262,14 @@ def test_gradients_reach_every_weight(shapes: Tensor) -> None:
 
 def test_gradients_reach_the_pixels() -> None:
     x = torch.rand(2, 1, 40, 40, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    encoder_ = PolarEncoder((8, 8), 4)
+    encoder_ = PolarEncoder(PolarEncoderConfig((8, 8)), 4)
     encoder_(encoder_.prepare(x))[0].square().sum().backward()
     assert x.grad is not None
     assert (x.grad != 0).float().mean() > 0.5
 
 
 def test_a_blank_mask_has_a_code_and_finite_gradients() -> None:
-    of = PolarEncoder((8, 8), 4)
+    of = PolarEncoder(PolarEncoderConfig((8, 8)), 4)
     mean, _ = of(of.prepare(torch.zeros(1, 1, 50, 50)))
     mean.sum().backward()
     assert torch.isfinite(mean).all()
@@ -285,4 +289,4 @@ def test_other_devices_say_the_same(device: str, shapes: Tensor) -> None:
     features = model.encoder.prepare(shapes.to(device))
     logits, truth = model.decoder.reconstruction(model.decode(there.clone()), features)
     assert logits.device == truth.device == there.device
-    assert painted(rescaled(features, 1.1)).device == there.device
+    assert render_pictures(rescale_pictures(features, 1.1), GRID.reach, 200).device == there.device

@@ -21,7 +21,7 @@ from torch import Tensor
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.alignment.network import TURNS, Aligner, AlignerConfig, offers
+from metricvae.metrics.overlap.alignment.network import Aligner, AlignerConfig, offers
 from metricvae.metrics.overlap.solver.kernels import overlap_at
 from metricvae.metrics.overlap.solver.planar import JUDGED, Frames, Prepared, check_pair, climb, report
 from metricvae.metrics.overlap.solver.records import Overlap
@@ -50,7 +50,7 @@ class AngleCodes:
     """Codes of m shapes that keep the angle.
 
     Attributes:
-        spectra: (m, channels, LOOKS) complex.
+        spectra: (m, channels, directions) complex.
         sizes: (m,) areas in pixels.
     """
 
@@ -127,8 +127,8 @@ class Alignments:
         Raises:
             InputError: no motion is asked for, or more than there are turns.
         """
-        if not 1 <= count <= TURNS:
-            raise InputError(f"{count} motions are asked for: expected at least 1 and at most {TURNS}")
+        if not 1 <= count <= (most := self.network.config.rotations):
+            raise InputError(f"{count} motions are asked for: expected at least 1 and at most {most}")
         frames, shares = [], []
         for start in range(0, len(first), COMPARED_AT_ONCE):
             a, b = (torch.from_numpy(rows[start : start + COMPARED_AT_ONCE].copy()) for rows in (first, second))

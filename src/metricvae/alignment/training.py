@@ -27,10 +27,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.overlap.alignment.network import TURNS, Aligner, AlignerConfig, Curves, best_of, offers
+from metricvae.metrics.overlap.alignment.network import Aligner, AlignerConfig, Curves, best_of, offers
 from metricvae.metrics.overlap.alignment.targets import Lessons, make_lessons
 from metricvae.metrics.overlap.alignment.warping import Grids, overlaps
-from metricvae.nn.autoencoder import Encoder
+from metricvae.nn.coders import Encoder
 from metricvae.runtime.precision import Precision, autocast, threads_of
 from metricvae.training.batching import PairData, batch_indices, data_facts, generator_of, graph
 from metricvae.training.checkpoint import load_weights, read_tensors, write_tensors
@@ -139,8 +139,8 @@ def aligning_loss(curves: Curves, grids: Grids, first: Tensor, second: Tensor, a
         curves: of the pairs, with two shifts at each turn.
         grids: of their shapes.
         first, second: (n,) int64, which of them.
-        area: (n, TURNS, 2) the scan's overlaps as shares of the smaller area.
-        shift: (n, TURNS, 2, 2) the scan's shifts in pixels.
+        area: (n, rotations, 2) the scan's overlaps as shares of the smaller area.
+        shift: (n, rotations, 2, 2) the scan's shifts in pixels.
     """
     area, shift = area.transpose(1, 2), shift.transpose(1, 2)
     worth = (area / area.amax((1, 2), keepdim=True).clamp(min=1e-3)) ** SHARPNESS
@@ -153,8 +153,9 @@ def aligning_loss(curves: Curves, grids: Grids, first: Tensor, second: Tensor, a
     with torch.no_grad():
         looked = best_of(curves.share, WATCHED)
     offered = curves.shift.flatten(1, 2).gather(1, looked[..., None].expand(-1, -1, 2))
+    rotations = curves.share.shape[-1]
     least = torch.minimum(grids.size[first], grids.size[second])[:, None]
-    share = overlaps(grids, first, second, (looked % TURNS) * (math.tau / TURNS), offered) / least
+    share = overlaps(grids, first, second, (looked % rotations) * (math.tau / rotations), offered) / least
     applied = _cross_entropy(curves.share.flatten(1).gather(1, looked), share.detach())
     return near + said + applied + (1 - share).mean()
 
@@ -234,6 +235,7 @@ def teach(
     device, resume = torch.device(device), folder / RESUME
     lessons = make_lessons(
         *(data_train, config.lessons, config.run_length, config.seed, folder / LESSONS, begun["data"]),
+        rotations=config.network.rotations,
         on_progress=on_lessons,
     )
     if len(lessons.rows) < config.batch_pairs:
@@ -285,7 +287,8 @@ def _step(
 
 def _reflected(seen: Met, area: Tensor, shift: Tensor) -> tuple[Met, Tensor, Tensor]:
     """The same lessons with left and right exchanged."""
-    back = -torch.arange(TURNS, device=area.device) % TURNS
+    rotations = area.shape[1]
+    back = -torch.arange(rotations, device=area.device) % rotations
     mirrored = shift[:, back] * torch.tensor([-1.0, 1.0], device=shift.device)
     return replace(seen, x=seen.x.flip(-1)), area[:, back], mirrored
 

@@ -182,7 +182,7 @@ def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.
     objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), SHAPES)).astype(np.int64)]
     model = predictor.model
     found = [
-        (model.encoder.read(features), model.encode_features(features).mean)
+        (model.encoder.descriptors(features), model.encode_features(features).mean)
         for _, features in predictor.prepared(lambda i: data.object(int(objects[i])), len(objects))
     ]
     return torch.cat([read for read, _ in found]), torch.cat([codes for _, codes in found])

@@ -1,16 +1,22 @@
-"""Layers that several networks share."""
+"""Layers that several networks share, most of them on a circle.
+
+A linear layer is trained by Muon unless it says otherwise: an attribute `muon = False` of its class leaves its weights
+to Adam where a training uses both (`metricvae.training.optimisers`).
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Ring(nn.Module):
-    """A circular convolution of `width` sectors, as one matrix: (m, sectors, c) -> (m, sectors, c')."""
+class CircularConv1d(nn.Module):
+    """A circular convolution with a kernel of `width` positions, as one matrix: (m, s, c) -> (m, s, c')."""
 
     def __init__(self, channels: int, out: int, width: int = 3) -> None:
         super().__init__()
@@ -23,33 +29,69 @@ class Ring(nn.Module):
         return convolved
 
 
-class Residual(nn.Module):
+class CircularResidual(nn.Module):
     """x + f(x) with two circular convolutions; f starts small, so no norm is needed."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first, self.second = Ring(channels, channels), Ring(channels, channels)
-        start_small(self.second.layer)
+        self.first, self.second = CircularConv1d(channels, channels), CircularConv1d(channels, channels)
+        scale_initial_weights(self.second.layer)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(functional.silu(self.first(x)))
 
 
-def start_small(layer: nn.Linear) -> None:
-    """Weights a tenth of what they were, biases zero: what is added to something else begins as little."""
+class LinearShortcut(nn.Linear):
+    """A linear layer past a network, dominated by its first input at the start of a training.
+
+    All outputs start with the same weight of the first input, so the mean product of two outputs starts as
+    `first_weight`^2 times the product of their first inputs. This initialisation has one strong direction on purpose;
+    Muon, which makes all directions alike, would undo it.
+
+    Args:
+        inputs, outputs: (m, inputs) -> (m, outputs).
+        first_weight: initial weight of the first input in every output.
+        std: standard deviation of all other initial weights.
+    """
+
+    muon: ClassVar[bool] = False
+
+    def __init__(self, inputs: int, outputs: int, first_weight: float = math.sqrt(0.7), std: float = 0.01) -> None:
+        super().__init__(inputs, outputs)
+        with torch.no_grad():
+            self.weight.normal_(std=std)
+            self.weight[:, 0] = first_weight
+            self.bias.zero_()
+
+
+def circular_stages(widths: Sequence[int]) -> list[nn.Sequential]:
+    """One residual block for each width, after a change of channels where the width changes."""
+    before = [widths[0], *widths]
+    return [
+        nn.Sequential(*([] if a == b else [CircularConv1d(a, b, 1)]), CircularResidual(b))
+        for a, b in zip(before, widths, strict=False)
+    ]
+
+
+def scale_initial_weights(layer: nn.Linear, factor: float = 0.1) -> None:
+    """Multiply a layer's weights by `factor` and set its biases to zero, so that a residual branch starts small."""
     with torch.no_grad():
-        layer.weight.mul_(0.1)
+        layer.weight.mul_(factor)
         if layer.bias is not None:
             torch.nn.init.zeros_(layer.bias)
 
 
-class Direct(nn.Linear):
-    """The area's root and the rings' means straight to the code: any two codes begin with the product 0.7 sqrt(area *
-    area). It is a start made by hand, with one strong direction; Muon, which makes all alike, leaves it to Adam."""
+def average_pairs(x: Tensor) -> Tensor:
+    """(m, s, c) -> (m, s / 2, c): means of neighbours on a circle; hardly depends on which two are paired."""
+    return x.unflatten(1, (-1, 2)).mean(2)
 
-    def __init__(self, inputs: int, latent: int) -> None:
-        super().__init__(inputs, latent)
-        with torch.no_grad():
-            self.weight.normal_(std=0.01)
-            self.weight[:, 0] = math.sqrt(0.7)
-            self.bias.zero_()
+
+def circular_pad(x: Tensor, margin: int) -> Tensor:
+    """`x` with `margin` positions of the other end before and behind: the last dimension is a circle."""
+    return torch.cat([x[..., -margin:], x, x[..., :margin]], dim=-1) if margin else x
+
+
+def frequency_amplitudes(x: Tensor, frequencies: int) -> Tensor:
+    """(m, c, s) -> (m, c, frequencies): amplitudes of frequencies 1 and up along a circle, the same for any roll."""
+    spectrum = torch.fft.rfft(x.float(), norm="forward")[..., 1 : frequencies + 1]
+    return (spectrum.real.square() + spectrum.imag.square() + 1e-6).sqrt()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from metricvae.kinds.silhouette.encoders.polar import REACH
+from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
 from metricvae.prediction.calibration.matching import Matching
 from metricvae.training.checkpoint import LoadedModel
 from metricvae.training.config import TrainingConfig
@@ -36,7 +36,8 @@ and `metricvae evaluate` with `--split all`.
 
 
 _CANVAS = (
-    f"One white shape on black, 200x200 pixels. Parts further than {REACH:.0%} of the canvas side from the\n"
+    "One white shape on black, 200x200 pixels. Parts further than "
+    f"{PolarEncoderConfig.reach:.0%} of the canvas side from the\n"
     "centroid are not seen."
 )
 

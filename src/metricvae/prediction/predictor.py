@@ -139,7 +139,7 @@ class Predictor:
     def _novelty(self, features: torch.Tensor) -> torch.Tensor:
         if self.reference is None:
             return torch.zeros(len(features), device=features.device)
-        return self.reference.novelty(self.model.encoder.read(features))
+        return self.reference.novelty(self.model.encoder.descriptors(features))
 
     @torch.inference_mode()
     def compared(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Compared:

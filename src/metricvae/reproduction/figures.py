@@ -110,7 +110,7 @@ def reproduce_figure(
 def network_section(model: MagicAutoencoder) -> Section:
     """Figure 1.2, drawn from what a blank object passes through."""
     seen: list[Layer] = []
-    parts = [*model.encoder.named_children(), *model.decoder.named_children()]  # type: ignore[attr-defined]
+    parts = [*model.encoder.named_children(), *model.decoder.named_children()]
     hooks = [part.register_forward_hook(_recorder(name, part, seen)) for name, part in _opened(parts)]
     device = next(model.parameters()).device
     x = torch.zeros(1, 1, 200, 200, device=device)

@@ -40,18 +40,6 @@ def from_bytes(kept: Tensor) -> Tensor:
     return kept.float() / 255
 
 
-class PackedInBytes:
-    """An encoder whose features lie in [0, 1]."""
-
-    def packed(self, features: Tensor) -> Tensor:
-        """Bytes."""
-        return in_bytes(features)
-
-    def unpacked(self, kept: Tensor) -> Tensor:
-        """The inverse of `packed`."""
-        return from_bytes(kept)
-
-
 def trim_heap() -> None:
     """Give what the heap has free back to the system, where the C library can (glibc's malloc_trim).
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from metricvae.core.errors import InputError
 from metricvae.nn.autoencoder import MagicAutoencoder
-from metricvae.nn.layers import Direct
 from metricvae.runtime.precision import multiplies_bfloat16
 from metricvae.training.batching import LossTerms
 
@@ -178,8 +177,8 @@ def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: 
 
 
 def adam_and_muon(model: nn.Module) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    """Muon for the matrices of a network, Adam for everything else."""
-    layers = [m for m in model.modules() if isinstance(m, nn.Linear) and not isinstance(m, Direct)]
+    """Muon for the matrices of a network, Adam for everything else, and for layers whose `muon` is False."""
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear) and getattr(m, "muon", True)]
     matrices = {id(layer.weight): layer.weight for layer in layers}
     others = [parameter for parameter in model.parameters() if id(parameter) not in matrices]
     return _adam(others), Muon(matrices.values())

@@ -1,37 +1,167 @@
-"""A network that looks at atoms in space: invariant to rigid motions by construction, and blind to none of the shape.
+"""An encoder of molecules as sets of atoms in space, invariant to rigid motions by construction.
 
-Every molecule is put on its own principal axes about its own centre. Nothing but the directions of these axes is then
-left to chance, up to the four proper ways of turning two of them round. Whatever is read stays the same under these:
-distances between atoms, products of two atoms' coordinates along one axis, sizes of coordinates, and the product of an
-atom's three coordinates, which tells a molecule from its mirror image.
+Every molecule is rotated to its principal axes about its centre. That leaves nothing of a motion but the directions of
+the axes, up to the four rotations that map axes to themselves. All features are the same under these: distances between
+atoms, products of two atoms' coordinates along one axis, absolute values of coordinates, and the product of an atom's
+three coordinates, which distinguishes a molecule from its mirror image.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from metricvae.kinds.molecule.decoders.density import density_maps
-from metricvae.kinds.molecule.encoders.attention import MANY, Pooled, trimmed
+from metricvae.kinds.molecule.encoders.attention import AtomTransformer, check_widths, trim_padding
 from metricvae.kinds.molecule.transforms import present
+from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 
-DISTANCES, FURTHEST = 24, 18.0
-"""Bumps that read a distance, and the angstroms at the last of them."""
-
-SCALE = 5.0
-"""Angstroms that count as one."""
-
-TOGETHER = 64
-"""Molecules of like size that are worth a computation of their own."""
-
-OFF_AXIS, OUTERMOST = 16, 12.0
-"""Bumps that read how far an atom lies from the centre, and the angstroms at the last of them."""
+GROUP_SIZE = 64
+"""Molecules of like size that are computed together."""
 
 
-def on_axes(molecules: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class MoleculeEncoderConfig(EncoderConfig):
+    """Hyperparameters that the encoders of molecules share.
+
+    Attributes:
+        widths: of the atoms through each layer, all the same, a multiple of `heads`.
+        heads: of the attention.
+        typical_atoms: of a molecule; sums over atoms are divided by it.
+        grid_side: grid points along each edge of the density maps that the decoder draws.
+        grid_spacing: angstroms between them.
+    """
+
+    widths: tuple[int, ...] = (160, 160, 160, 160, 160)
+    heads: int = 8
+    typical_atoms: float = 30.0
+    grid_side: int = 24
+    grid_spacing: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_widths(self.widths, self.heads)
+
+    @property
+    def picture(self) -> Picture:
+        return "density", self.grid_side, self.grid_spacing
+
+
+@dataclass(frozen=True)
+class PointSetEncoderConfig(MoleculeEncoderConfig):
+    """Hyperparameters of `PointSetEncoder`.
+
+    Attributes:
+        distance_features: Gaussian basis functions of a distance between two atoms.
+        max_distance: angstroms at the centre of the last of them.
+        radial_features: Gaussian basis functions of an atom's distance from the molecule's centre.
+        max_radius: angstroms at the centre of the last of them.
+        length_scale: angstroms; coordinates are divided by it.
+    """
+
+    name: ClassVar[str] = "point-set"
+    aliases: ClassVar[tuple[str, ...]] = ("cloud",)
+
+    distance_features: int = 24
+    max_distance: float = 18.0
+    radial_features: int = 16
+    max_radius: float = 12.0
+    length_scale: float = 5.0
+
+    def build(self, latent: int) -> PointSetEncoder:
+        return PointSetEncoder(self, latent)
+
+
+class MoleculeEncoder(Encoder):
+    """What encoders of molecules share: features are molecules on their principal axes, (m, A, 4 or more).
+
+    Args:
+        config: its hyperparameters.
+    """
+
+    def __init__(self, config: MoleculeEncoderConfig) -> None:
+        super().__init__()
+        self._grid = config.grid_side, config.grid_spacing
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Molecules of like size are computed together, so that little of it is for atoms that are not there."""
+        order = present(features).sum(1).argsort(stable=True)
+        groups = order.tensor_split(-(-len(order) // GROUP_SIZE))
+        mean, log_variance = zip(*(self.encode_group(features[rows]) for rows in groups), strict=True)
+        back = order.argsort()
+        return torch.cat(mean)[back], torch.cat(log_variance)[back]
+
+    @abstractmethod
+    def encode_group(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` of molecules of like size."""
+
+    def pack(self, features: Tensor) -> Tensor:
+        """As they are: half precision is too coarse for coordinates."""
+        return features
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        return packed
+
+    def pictures(self, features: Tensor) -> Tensor:
+        """Density maps on the molecules' principal axes, (m, 1, side, side, side)."""
+        return density_maps(features, *self._grid)
+
+    def mirror(self, features: Tensor) -> Tensor:
+        """The mirror images."""
+        return torch.cat([-features[..., :1], features[..., 1:]], dim=-1)
+
+    def rescale(self, features: Tensor, factor: float) -> Tensor:
+        """Molecules `factor` times as large, radii too."""
+        return torch.cat([features[..., :4] * factor, features[..., 4:]], dim=-1)
+
+
+class PointSetEncoder(MoleculeEncoder):
+    """Molecules in space, (m, A, 4 or more) -> mean and log-variance of q(z | x).
+
+    Args:
+        config: its hyperparameters.
+        latent: size d of the code.
+    """
+
+    def __init__(self, config: PointSetEncoderConfig, latent: int) -> None:
+        super().__init__(config)
+        self.config = config
+        counts = 6 + config.radial_features, config.distance_features + 3
+        self.pooled = AtomTransformer(*counts, config.widths, config.heads, config.typical_atoms, latent)
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """(m, A, 4 or more) -> (m, A, 4): the atoms on the molecules' principal axes."""
+        return to_principal_axes(x[..., :4])
+
+    def descriptors(self, features: Tensor) -> Tensor:
+        """Distributions of the distances between atoms and from the centre, and sizes.
+
+        (m, distance_features + radial_features + 8).
+        """
+        config, there = self.config, present(features)
+        count = there.sum(1, keepdim=True).clamp(min=1).float()
+        pairs = there[:, :, None] & there[:, None]
+        places = features[..., :3]
+        between = gaussian_basis(distances(places), config.distance_features, config.max_distance) * pairs[..., None]
+        outwards = gaussian_basis(places.norm(dim=-1), config.radial_features, config.max_radius) * there[..., None]
+        parts = [between.sum((1, 2)) / count.square(), outwards.sum(1) / count]
+        parts += [places.square().sum(1).div(count).sqrt() / config.length_scale]
+        parts += [places.abs().amax(1) / config.length_scale]
+        parts += [features[..., 3].sum(1, keepdim=True) / count, count / config.typical_atoms]
+        return torch.cat(parts, dim=1)
+
+    def encode_group(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        features = trim_padding(features, 4)[..., :4]
+        atoms, pairs = atom_features(features, self.config), pair_features(features, self.config)
+        mean, log_variance = self.pooled(atoms, pairs, present(features))
+        return mean, log_variance
+
+
+def to_principal_axes(molecules: Tensor) -> Tensor:
     """Molecules (m, A, 4 or more) about their centres and along their principal axes, the longest first, in float32.
 
     Atoms weigh as their radius cubed, as volumes do. The directions of the axes are arbitrary, their handedness not.
@@ -47,100 +177,31 @@ def on_axes(molecules: Tensor) -> Tensor:
     return torch.cat([off @ axes.to(off), molecules[..., 3:].float()], dim=-1)
 
 
-def bumps(x: Tensor, count: int, furthest: float) -> Tensor:
-    """(...) -> (..., count): Gaussian bumps evenly spaced from 0 to `furthest`, as wide as their spacing."""
+def gaussian_basis(x: Tensor, count: int, furthest: float) -> Tensor:
+    """(...) -> (..., count): Gaussians with centres evenly spaced from 0 to `furthest`, as wide as their spacing."""
     centres = torch.linspace(0.0, furthest, count, device=x.device)
     return torch.exp(-0.5 * ((x[..., None] - centres) * ((count - 1) / furthest)).square())
 
 
-def atom_readings(molecules: Tensor) -> Tensor:
-    """What is read of each atom of molecules on their axes, (m, A, 6 + OFF_AXIS); zeros where there is none."""
-    places, radius = molecules[..., :3] / SCALE, molecules[..., 3:4]
-    handed = places.prod(-1, keepdim=True)
-    handed = handed.sign() * handed.abs().pow(1 / 3)
-    away = bumps(places.norm(dim=-1) * SCALE, OFF_AXIS, OUTERMOST)
-    read = torch.cat([radius, radius.square(), places.abs(), handed, away], dim=-1)
-    return read * present(molecules)[..., None]
+def atom_features(molecules: Tensor, config: PointSetEncoderConfig) -> Tensor:
+    """Features of each atom of molecules on their axes, (m, A, 6 + radial_features); zeros where there is none."""
+    scale, radius = config.length_scale, molecules[..., 3:4]
+    places = molecules[..., :3] / scale
+    handedness = places.prod(-1, keepdim=True)
+    handedness = handedness.sign() * handedness.abs().pow(1 / 3)
+    radial = gaussian_basis(places.norm(dim=-1) * scale, config.radial_features, config.max_radius)
+    found = torch.cat([radius, radius.square(), places.abs(), handedness, radial], dim=-1)
+    return found * present(molecules)[..., None]
 
 
-def pair_readings(molecules: Tensor) -> Tensor:
-    """What is read of each two atoms of molecules on their axes, (m, A, A, DISTANCES + 3)."""
+def pair_features(molecules: Tensor, config: PointSetEncoderConfig) -> Tensor:
+    """Features of each pair of atoms of molecules on their axes, (m, A, A, distance_features + 3)."""
     places = molecules[..., :3]
-    along = places[:, :, None] * places[:, None] / SCALE**2
-    return torch.cat([bumps(distances(places), DISTANCES, FURTHEST), along], dim=-1)
+    products = places[:, :, None] * places[:, None] / config.length_scale**2
+    basis = gaussian_basis(distances(places), config.distance_features, config.max_distance)
+    return torch.cat([basis, products], dim=-1)
 
 
 def distances(places: Tensor) -> Tensor:
     """(m, A, 3) -> (m, A, A) angstroms, with finite gradients at 0."""
     return (places[:, :, None] - places[:, None]).square().sum(-1).clamp(min=1e-12).sqrt()
-
-
-class MoleculeEncoder(nn.Module):
-    """What is the same whether a network reads where atoms lie or how they are linked: features are molecules on axes
-    of their own, (m, A, 4 or more)."""
-
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Molecules of like size are computed together, so that little of it is for atoms that are not there."""
-        order = (features[..., 3] > 0).sum(1).argsort(stable=True)
-        parts = order.tensor_split(-(-len(order) // TOGETHER))
-        mean, log_variance = zip(*(self.encoded(features[rows]) for rows in parts), strict=True)
-        back = order.argsort()
-        return torch.cat(mean)[back], torch.cat(log_variance)[back]
-
-    @abstractmethod
-    def encoded(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward` of molecules of like size."""
-
-    def packed(self, features: Tensor) -> Tensor:
-        """As they are."""
-        return features
-
-    def unpacked(self, kept: Tensor) -> Tensor:
-        """As they are."""
-        return kept
-
-    def pictures(self, features: Tensor) -> Tensor:
-        """Density maps on the molecules' own axes, (m, 1, SIDE, SIDE, SIDE)."""
-        return density_maps(features)
-
-    def mirrored(self, features: Tensor) -> Tensor:
-        """The mirror images."""
-        return torch.cat([-features[..., :1], features[..., 1:]], dim=-1)
-
-    def rescaled(self, features: Tensor, factor: float) -> Tensor:
-        """Molecules `factor` times as large, radii too."""
-        return torch.cat([features[..., :4] * factor, features[..., 4:]], dim=-1)
-
-
-class CloudEncoder(MoleculeEncoder):
-    """Molecules in space -> mean and log-variance of q(z | x).
-
-    Args:
-        widths: of the atoms through each layer, all the same, a multiple of 8.
-        latent: size d of the code.
-    """
-
-    def __init__(self, widths: Sequence[int], latent: int) -> None:
-        super().__init__()
-        self.pooled = Pooled(6 + OFF_AXIS, DISTANCES + 3, widths, latent)
-
-    def prepare(self, x: Tensor) -> Tensor:
-        """(m, A, 4 or more) -> (m, A, 4): the atoms on axes of their own."""
-        return on_axes(x[..., :4])
-
-    def read(self, features: Tensor) -> Tensor:
-        """(m, DISTANCES + OFF_AXIS + 8): how distances between atoms and from the centre are spread, and sizes."""
-        there = present(features)
-        count = there.sum(1, keepdim=True).clamp(min=1).float()
-        pairs = there[:, :, None] & there[:, None]
-        places = features[..., :3]
-        between = (bumps(distances(places), DISTANCES, FURTHEST) * pairs[..., None]).sum((1, 2)) / count.square()
-        outwards = (bumps(places.norm(dim=-1), OFF_AXIS, OUTERMOST) * there[..., None]).sum(1) / count
-        spread, most = places.square().sum(1).div(count).sqrt() / SCALE, places.abs().amax(1) / SCALE
-        radius = features[..., 3].sum(1, keepdim=True) / count
-        return torch.cat([between, outwards, spread, most, radius, count / MANY], dim=1)
-
-    def encoded(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        features = trimmed(features, 4)[..., :4]
-        mean, log_variance = self.pooled(atom_readings(features), pair_readings(features), present(features))
-        return mean, log_variance

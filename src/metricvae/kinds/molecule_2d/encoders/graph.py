@@ -1,72 +1,94 @@
-"""A network that looks at atoms and bonds alone, for molecules whose shape in space is not known.
+"""An encoder of molecules as graphs of atoms and bonds, for molecules whose shape in space is not known.
 
-How two atoms are linked stands where the distance stands for a network that sees them in space
-(`metricvae.kinds.molecule.encoders.point_set`): by one bond of some order, or by so many bonds on the shortest way.
+The link of two atoms takes the place of the distance that an encoder of atoms in space has
+(`metricvae.kinds.molecule.encoders.point_set`): one bond of some order, or the number of bonds on the shortest path.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from metricvae.kinds.molecule.encoders.attention import MANY, Pooled, trimmed
-from metricvae.kinds.molecule.encoders.point_set import MoleculeEncoder, on_axes
-from metricvae.kinds.molecule.packing import COLUMNS
+from metricvae.kinds.molecule.encoders.attention import AtomTransformer, trim_padding
+from metricvae.kinds.molecule.encoders.point_set import MoleculeEncoder, MoleculeEncoderConfig, to_principal_axes
+from metricvae.kinds.molecule.packing import COLUMNS, LINKED
 from metricvae.kinds.molecule.transforms import present
 
-KINDS = (6, 7, 8, 9, 15, 16, 17, 35, 53)
-"""Elements that are told apart, by atomic number; all others are one more."""
+CHARGE_SIGNS = (-1.0, 0.0, 1.0)
+"""Formal charges are told apart by their sign."""
 
-CHARGES, LINKS = 3, 31
-"""Negative, none, positive; codes of `metricvae.kinds.molecule.packing.LINKED`."""
+LINKS = LINKED["no way"]
+"""Codes of links, from 1 up."""
+
+
+@dataclass(frozen=True)
+class GraphEncoderConfig(MoleculeEncoderConfig):
+    """Hyperparameters of `GraphEncoder`.
+
+    Attributes:
+        elements: atomic numbers that are told apart; all others are one more class.
+    """
+
+    name: ClassVar[str] = "graph"
+
+    elements: tuple[int, ...] = (6, 7, 8, 9, 15, 16, 17, 35, 53)
+
+    def build(self, latent: int) -> GraphEncoder:
+        return GraphEncoder(self, latent)
 
 
 class GraphEncoder(MoleculeEncoder):
     """Molecules as atoms and bonds, wherever they lie in space -> mean and log-variance of q(z | x).
 
     Args:
-        widths: of the atoms through each layer, all the same, a multiple of 8.
+        config: its hyperparameters.
         latent: size d of the code.
     """
 
-    def __init__(self, widths: Sequence[int], latent: int) -> None:
-        super().__init__()
-        self.pooled = Pooled(len(KINDS) + 1 + CHARGES + LINKS, LINKS, widths, latent)
+    def __init__(self, config: GraphEncoderConfig, latent: int) -> None:
+        super().__init__(config)
+        self.config = config
+        counts = len(config.elements) + 1 + len(CHARGE_SIGNS) + LINKS, LINKS
+        self.pooled = AtomTransformer(*counts, config.widths, config.heads, config.typical_atoms, latent)
 
     def prepare(self, x: Tensor) -> Tensor:
-        """(m, A, 6 + A), the atoms on axes of their own, which nothing but the pictures sees."""
-        return on_axes(x)
+        """(m, A, 6 + A), the atoms on the molecules' principal axes, which only the pictures depend on."""
+        return to_principal_axes(x)
 
-    def read(self, features: Tensor) -> Tensor:
-        """(m, LINKS + kinds + 1): how atoms are linked, of what kinds they are, and how many."""
+    def descriptors(self, features: Tensor) -> Tensor:
+        """(m, links + elements + 2): shares of pairs by link and of atoms by element, and the number of atoms."""
         there = present(features)
         count = there.sum(1, keepdim=True).clamp(min=1).float()
-        linked = link_readings(features).sum((1, 2)) / count.square()
-        return torch.cat([linked, kind_readings(features).sum(1) / count, count / MANY], dim=1)
+        linked = link_features(features).sum((1, 2)) / count.square()
+        elements = element_features(features, self.config.elements).sum(1) / count
+        return torch.cat([linked, elements, count / self.config.typical_atoms], dim=1)
 
-    def encoded(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        features = trimmed(features, COLUMNS)
-        linked = link_readings(features)
-        atoms = torch.cat([kind_readings(features), charge_readings(features), linked.sum(2) / MANY**0.5], dim=-1)
-        mean, log_variance = self.pooled(atoms, linked, present(features))
+    def encode_group(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        features = trim_padding(features, COLUMNS)
+        linked = link_features(features)
+        degrees = linked.sum(2) / self.config.typical_atoms**0.5
+        elements, charges = element_features(features, self.config.elements), charge_features(features)
+        mean, log_variance = self.pooled(torch.cat([elements, charges, degrees], dim=-1), linked, present(features))
         return mean, log_variance
 
 
-def kind_readings(molecules: Tensor) -> Tensor:
-    """(m, A, kinds + 1) of 0 and 1."""
-    known = molecules[..., 4, None] == molecules.new_tensor(KINDS)
+def element_features(molecules: Tensor, elements: Sequence[int]) -> Tensor:
+    """(m, A, elements + 1) of 0 and 1: which of the elements an atom is, or another one."""
+    known = molecules[..., 4, None] == molecules.new_tensor(elements)
     other = ~known.any(-1, keepdim=True) & present(molecules)[..., None]
     return torch.cat([known, other], dim=-1).float()
 
 
-def charge_readings(molecules: Tensor) -> Tensor:
-    """(m, A, CHARGES) of 0 and 1."""
-    sign = molecules[..., 5, None].sign() == molecules.new_tensor([-1.0, 0.0, 1.0])
+def charge_features(molecules: Tensor) -> Tensor:
+    """(m, A, 3) of 0 and 1: whether an atom's formal charge is negative, zero or positive."""
+    sign = molecules[..., 5, None].sign() == molecules.new_tensor(CHARGE_SIGNS)
     return (sign & present(molecules)[..., None]).float()
 
 
-def link_readings(molecules: Tensor) -> Tensor:
-    """(m, A, A, LINKS) of 0 and 1."""
+def link_features(molecules: Tensor) -> Tensor:
+    """(m, A, A, links) of 0 and 1: how two atoms are linked, as `metricvae.kinds.molecule.packing.LINKED` says."""
     return (molecules[..., COLUMNS:, None] == torch.arange(1, LINKS + 1, device=molecules.device)).float()

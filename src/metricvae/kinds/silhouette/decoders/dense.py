@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from metricvae.kinds.silhouette.encoders.dense import perceptron
+from metricvae.nn.coders import Decoder, DecoderConfig, Picture
 
 
-class FlatDecoder(nn.Module):
-    """(m, d) codes -> (m, 1, H, W) logits through hidden layers of `widths`."""
+@dataclass(frozen=True)
+class DenseDecoderConfig(DecoderConfig):
+    """Hyperparameters of `DenseDecoder`.
 
-    def __init__(self, shape: tuple[int, int], widths: Sequence[int], latent: int) -> None:
+    Attributes:
+        widths: hidden layers; the paper's two of 500 neurons.
+        height, width: canvas in pixels.
+    """
+
+    name: ClassVar[str] = "dense"
+    aliases: ClassVar[tuple[str, ...]] = ("flat",)
+
+    widths: tuple[int, ...] = (500, 500)
+    height: int = 200
+    width: int = 200
+
+    @property
+    def picture(self) -> Picture:
+        return "canvas", self.height, self.width
+
+    def build(self, latent: int) -> DenseDecoder:
+        return DenseDecoder(self, latent)
+
+
+class DenseDecoder(Decoder):
+    """(m, d) codes -> (m, 1, H, W) logits of the pixels of the objects as they lie.
+
+    Args:
+        config: its hyperparameters.
+        latent: size d of the code.
+    """
+
+    weight = None
+
+    def __init__(self, config: DenseDecoderConfig, latent: int) -> None:
         super().__init__()
-        self.shape = shape
-        self.layers = perceptron([latent, *widths, math.prod(shape)])
-        self.weight: Tensor | None = None
+        self.config = config
+        self.layers = perceptron([latent, *config.widths, config.height * config.width])
 
     def forward(self, z: Tensor) -> Tensor:
         logits: Tensor = self.layers(z)
-        return logits.unflatten(1, (1, *self.shape))
-
-    def reconstruction(self, logits: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What the reconstruction loss compares: the object as it lies."""
-        return logits, x
-
-    def painted(self, logits: Tensor) -> Tensor:
-        """The objects as they lie, (m, 1, H, W) in [0, 1]."""
-        return logits.sigmoid()
+        return logits.unflatten(1, (1, self.config.height, self.config.width))

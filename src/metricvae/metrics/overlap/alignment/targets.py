@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.overlap.alignment.network import TURNS
 from metricvae.metrics.overlap.solver.planar import Effort, Prepared, turn_curve
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.training.batching import PairData, graph
 from metricvae.training.checkpoint import read_tensors, write_tensors
 
-SCAN = Effort(angles=TURNS, waves=24)
-"""The scan; its cells are 8 pixels wide on a canvas of 200, which many pairs even out."""
+SCAN_WAVES = 24
+"""Of the scan: its cells are 8 pixels wide on a canvas of 200, which many pairs even out."""
 
 PAIRS_A_TASK = 480
 
@@ -34,8 +33,8 @@ class Lessons:
 
     Attributes:
         rows: (k,) int64, which pairs of the data.
-        area: (k, TURNS, 2) float16, overlap as a share of the smaller area at the two best shifts of each turn.
-        shift: (k, TURNS, 2, 2) float16 pixels, where the second centroid goes.
+        area: (k, rotations, 2) float16, overlap as a share of the smaller area at the two best shifts of each turn.
+        shift: (k, rotations, 2, 2) float16 pixels, where the second centroid goes.
     """
 
     rows: Tensor
@@ -56,6 +55,7 @@ def make_lessons(
     path: Path,
     begun: dict[str, Any],
     *,
+    rotations: int,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Lessons:
@@ -67,6 +67,7 @@ def make_lessons(
         seed: which runs are taken.
         path: file that the curves are kept in.
         begun: what the curves depend on, compared with what the file says.
+        rotations: that each curve has, evenly spaced over the circle.
         workers: processes; default all cores.
         on_progress: told how many pairs of how many are scanned.
 
@@ -80,7 +81,7 @@ def make_lessons(
         return Lessons(**checkpoint.tensors)
     rows = chosen_runs(len(data), count, run_length, seed)
     parts = [rows[start : start + PAIRS_A_TASK] for start in range(0, len(rows), PAIRS_A_TASK)]
-    scanned = functools.partial(_scanned, data.height, data.width)
+    scanned = functools.partial(_scanned, data.height, data.width, Effort(angles=rotations, waves=SCAN_WAVES))
     area, shift, done = [], [], 0
     with worker_pool(workers) as pool:
         for areas, shifts in pool.map(scanned, (_task(data, part) for part in parts)):
@@ -111,11 +112,13 @@ def _task(data: PairData, rows: Rows) -> Task:
     return data.packed[objects], first, second
 
 
-def _scanned(height: int, width: int, task: Task) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float16]]:
+def _scanned(
+    height: int, width: int, effort: Effort, task: Task
+) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float16]]:
     packed, first, second = task
     masks = np.unpackbits(packed, axis=1, count=height * width).reshape(-1, height, width)
     shapes = [Prepared(mask) for mask in masks]
-    curves = [turn_curve(shapes[a], shapes[b], SCAN) for a, b in zip(first, second, strict=True)]
+    curves = [turn_curve(shapes[a], shapes[b], effort) for a, b in zip(first, second, strict=True)]
     least = np.array([min(shapes[a].area, shapes[b].area) for a, b in zip(first, second, strict=True)])
     area = np.stack([curve.area for curve in curves]) / least[:, None, None]
     return area.astype(np.float16), np.stack([curve.shift for curve in curves]).astype(np.float16)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from metricvae.kinds.silhouette.encoders.polar import centroids
+from metricvae.kinds.silhouette.encoders.polar_pictures import centroids
 
 POINTS = 44
 """Points along each side of the square in which a shape is looked at."""

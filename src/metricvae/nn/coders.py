@@ -1,0 +1,187 @@
+"""Interfaces of encoders and decoders, and of their configurations; each kind of object brings its own.
+
+Shapes: m objects of one kind, d latent dimensions; `...` is whatever the kind's tensors have, (m, 1, H, W) for images,
+(m, A, c) for sets of atoms. An encoder works in two steps, so that the first can be done once an object and kept:
+`prepare` turns objects into features without weights, `forward` turns features into codes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from torch import Tensor, nn
+
+from metricvae.core.errors import InputError
+from metricvae.runtime.precision import from_bytes, in_bytes
+
+Picture = tuple[str | int | float, ...]
+"""What a decoder draws: the name of the kind of picture, then its sizes. Encoders and decoders of one model agree."""
+
+
+class Encoder(nn.Module, ABC):
+    """A network that turns objects into the parameters of q(z | x)."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, features: Tensor) -> tuple[Tensor, Tensor]:
+            """`forward`, with its types."""
+
+    @abstractmethod
+    def prepare(self, x: Tensor) -> Tensor:
+        """Objects (m, ...) -> features (m, ...). Depends on no weights."""
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (m, ...) -> mean and log-variance of q(z | x), (m, d) each."""
+
+    @abstractmethod
+    def pictures(self, features: Tensor) -> Tensor:
+        """The part of the features that the decoder reconstructs, (m, 1, ...) in [0, 1]."""
+
+    @abstractmethod
+    def descriptors(self, features: Tensor) -> Tensor:
+        """(m, p) numbers from which novelty detection tells objects like those of the training from others."""
+
+    def pack(self, features: Tensor) -> Tensor:
+        """Features as a training keeps them in memory, (m, ...): float16 unless the encoder knows better."""
+        return features.half()
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """The inverse of `pack`, float32, up to rounding."""
+        return packed.float()
+
+    def mirror(self, features: Tensor) -> Tensor:
+        """Features of the reflected objects.
+
+        Raises:
+            InputError: objects of this kind have no mirror image.
+        """
+        raise InputError(f"{type(self).__name__} cannot mirror its objects: train and compare without mirror images")
+
+    def rescale(self, features: Tensor, factor: float) -> Tensor:
+        """Features of the same objects `factor` times as large.
+
+        Raises:
+            InputError: objects of this kind have no scale.
+        """
+        raise InputError(f"{type(self).__name__} cannot rescale its objects: train without `scales`")
+
+
+class UnitRangeEncoder(Encoder):
+    """An encoder whose features lie in [0, 1] and are kept as bytes, each to a 510th."""
+
+    def pack(self, features: Tensor) -> Tensor:
+        return in_bytes(features)
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        return from_bytes(packed)
+
+
+class Decoder(nn.Module, ABC):
+    """A network that turns codes back into pictures of objects.
+
+    Attributes:
+        weight: pixels that each number of its output stands for, broadcast over it; None where each is one.
+    """
+
+    weight: Tensor | None
+
+    if TYPE_CHECKING:
+
+        def __call__(self, z: Tensor) -> Tensor:
+            """`forward`, with its types."""
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """Codes (m, d) -> logits of the pixels or cells of a picture, (m, 1, ...)."""
+
+    def reconstruction(self, logits: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and the encoder's pictures as the reconstruction loss compares them.
+
+        A decoder that draws in a pose of its own brings the pictures into that pose here.
+        """
+        return logits, pictures
+
+    def render(self, logits: Tensor) -> Tensor:
+        """Logits (m, 1, ...) -> pictures as people look at them, (m, 1, ...) in [0, 1]."""
+        return logits.sigmoid()
+
+
+@dataclass(frozen=True)
+class CoderConfig(ABC):
+    """Hyperparameters of an encoder or decoder, written to `config.json`: positive numbers and tuples of them.
+
+    Attributes:
+        name: in a configuration.
+        aliases: names that earlier versions wrote.
+    """
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if any(number <= 0 for number in _numbers(value)):
+                raise InputError(f"got {field.name} {value} for {self.name!r}: expected numbers above 0")
+
+    @property
+    @abstractmethod
+    def picture(self) -> Picture:
+        """The pictures it makes or draws; an encoder and a decoder fit where these are equal."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The name and the fields as plain lists, numbers and strings."""
+        return {"name": self.name} | {key: _to_list(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`; fields that are missing have their default.
+
+        Raises:
+            InputError: a field that this configuration has not, or a value that it cannot have.
+        """
+        try:
+            return cls(**{key: _to_tuple(value) for key, value in document.items() if key != "name"})
+        except TypeError as error:
+            raise InputError(
+                f"the configuration of {cls.name!r} cannot be read ({error}): expected the fields "
+                f"{', '.join(field.name for field in fields(cls))}; restore config.json"
+            ) from None
+
+
+@dataclass(frozen=True)
+class EncoderConfig(CoderConfig):
+    """Hyperparameters of an encoder."""
+
+    @abstractmethod
+    def build(self, latent: int) -> Encoder:
+        """The encoder with initial weights from PyTorch's global generator, for codes of `latent` dimensions."""
+
+
+@dataclass(frozen=True)
+class DecoderConfig(CoderConfig):
+    """Hyperparameters of a decoder."""
+
+    @abstractmethod
+    def build(self, latent: int) -> Decoder:
+        """The decoder with initial weights from PyTorch's global generator, for codes of `latent` dimensions."""
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, tuple):
+        for part in value:
+            yield from _numbers(part)
+    elif not isinstance(value, str):
+        yield value
+
+
+def _to_list(value: Any) -> Any:
+    return [_to_list(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _to_tuple(value: Any) -> Any:
+    return tuple(_to_tuple(part) for part in value) if isinstance(value, list | tuple) else value
