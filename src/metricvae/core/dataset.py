@@ -220,8 +220,10 @@ def merge(parts: Sequence[PairDataset]) -> PairDataset:
         raise InputError(f"the data sets are of the metrics {names}: expected one metric, and pairs labelled alike")
     one = parts[0]
     left, first = _stacked([(part.left, part.first) for part in parts])
-    right, second = (left, _offset([(part.left, part.second) for part in parts])) if one.shared else _stacked(
-        [(part.right, part.second) for part in parts]
+    right, second = (
+        (left, _offset([(part.left, part.second) for part in parts]))
+        if one.shared
+        else _stacked([(part.right, part.second) for part in parts])
     )
     names = set.intersection(*(set(part.columns) for part in parts))
     plans = [plan for part in parts for plan in plan_parts(part.card)]

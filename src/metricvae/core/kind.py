@@ -7,16 +7,18 @@ with its name. Shared code speaks of objects by these methods alone.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
+from metricvae.core.libraries import FolderLibrary, Library, ReadOptions
 from metricvae.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -29,72 +31,6 @@ Object = Any
 Packed = npt.NDArray[np.uint8]
 """(m, b) bytes of m objects in memory, as `ObjectKind.pack` makes them."""
 
-Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""A function over many arguments, as `map` is, in order."""
-
-
-class CoderConfig(Protocol):
-    """Hyperparameters of an encoder or a decoder: a frozen dataclass that is written to `config.json`.
-
-    Attributes:
-        name: in configurations.
-        aliases: former names, which are still read.
-    """
-
-    name: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]]
-
-    def build(self, latent: int) -> torch.nn.Module:
-        """The module, with weights from the global random state; `latent` is the size of a code."""
-        ...
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What a user asks of reading.
-
-    Attributes:
-        fit: scale and centre images of other sizes than the kind's canvas.
-    """
-
-    fit: bool = False
-
-
-class Library(Protocol):
-    """Objects in parts, each of which any process can read by itself: what an index is made of.
-
-    Attributes:
-        kind: name of what the objects are.
-        count: objects, or records that may hold one.
-        parts: how many.
-        facts: what tells it from another library, as plain values.
-    """
-
-    kind: str
-    count: int
-    parts: int
-    facts: dict[str, Any]
-
-    def load(self, part: int, over: Map = map) -> LibraryPart:
-        """One part; `over` is used where an object costs time."""
-        ...
-
-
-@dataclass(frozen=True)
-class LibraryPart:
-    """Some objects of a library.
-
-    Attributes:
-        objects: as the kind reads them.
-        ids, paths: names, and where each is.
-        skipped: notes on records that gave no object.
-    """
-
-    objects: Sequence[Object]
-    ids: Sequence[str]
-    paths: Sequence[str]
-    skipped: Sequence[str] = ()
-
 
 class ObjectKind(abc.ABC):
     """A kind of objects. Subclasses are frozen dataclasses.
@@ -105,6 +41,7 @@ class ObjectKind(abc.ABC):
         accepts: names of other kinds whose objects serve as this kind's without conversion.
         suffixes: endings of files that hold such an object, in small letters.
         magnitude_name, magnitude_unit: what `magnitudes` is, as `area` in `pixels`.
+        caveats: what a model of it does not see, in sentences for a model card.
         magnitude_exponent: magnitude of an object `factor` times as large: factor ** exponent as much.
     """
 
@@ -115,6 +52,7 @@ class ObjectKind(abc.ABC):
     magnitude_name: ClassVar[str] = "magnitude"
     magnitude_unit: ClassVar[str] = ""
     magnitude_exponent: ClassVar[float] = 0.0
+    caveats: ClassVar[str] = ""
 
     # Reading
 
@@ -145,8 +83,6 @@ class ObjectKind(abc.ABC):
         Raises:
             InputError: not a library of this kind, or an empty one.
         """
-        from metricvae.core.libraries import FolderLibrary
-
         return FolderLibrary(self, path, options)
 
     # Storing

@@ -1,55 +1,141 @@
-"""Folders as libraries of objects."""
+"""Libraries: objects in parts, each of which any process can read by itself. An index is made of one."""
 
 from __future__ import annotations
 
+import abc
 import functools
 import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from metricvae.core.errors import InputError
-from metricvae.core.kind import LibraryPart, Map, ObjectKind, ReadOptions
+
+if TYPE_CHECKING:
+    from metricvae.core.kind import Object, ObjectKind
 
 ITEMS_A_PART = 2_048
 """Objects that are read and encoded together."""
 
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""A function over many arguments, as `map` is, in order."""
 
-class FolderLibrary:
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user asks of reading.
+
+    Attributes:
+        fit: scale and centre images of other sizes than the kind's canvas.
+    """
+
+    fit: bool = False
+
+
+@dataclass(frozen=True)
+class LibraryPart:
+    """Some objects of a library.
+
+    Attributes:
+        objects: as the kind reads them.
+        ids, paths: names, and where each is.
+        skipped: notes on records that gave no object.
+    """
+
+    objects: Sequence[Object]
+    ids: Sequence[str]
+    paths: Sequence[str]
+    skipped: Sequence[str] = ()
+
+
+Loader = Callable[[Any, Map], LibraryPart]
+"""Reads a part from what `Library.item` says of it; a function of a module, so that it can be sent to a process."""
+
+
+class Library(abc.ABC):
+    """Objects in parts.
+
+    Attributes:
+        kind: name of what the objects are.
+        count: objects, or records that may hold one.
+        parts: how many.
+        facts: what tells it from another library, as plain values.
+        portable: whether `item` holds all that `loader` needs, so that another machine can read a part.
+    """
+
+    portable: ClassVar[bool] = False
+    kind: str
+    count: int
+    parts: int
+    facts: dict[str, Any]
+
+    @property
+    @abc.abstractmethod
+    def loader(self) -> Loader:
+        """Reads the parts."""
+
+    @abc.abstractmethod
+    def item(self, part: int) -> Any:
+        """What `loader` is told of a part."""
+
+    def load(self, part: int, over: Map = map) -> LibraryPart:
+        """One part; `over` is used where an object costs time."""
+        return self.loader(self.item(part), over)
+
+
+class FolderLibrary(Library):
     """The files in a folder and the folders below it that a kind reads, in the order of their names.
+
+    Args:
+        kind: of the objects.
+        folder: where they are.
+        options: of reading.
+        names: paths relative to the folder; by default all files with one of the kind's endings.
 
     Raises:
         InputError: no folder, or none of its files is one that the kind reads.
     """
 
-    def __init__(self, kind: ObjectKind, folder: Path, options: ReadOptions) -> None:
+    def __init__(
+        self, kind: ObjectKind, folder: Path, options: ReadOptions, names: Sequence[str] | None = None
+    ) -> None:
         self.reader, self.folder, self.options, self.kind = kind, Path(folder), options, kind.name
-        self.names = file_names(self.folder, kind)
+        self.names = list(file_names(self.folder, kind) if names is None else names)
         self.count, self.parts = len(self.names), -(-len(self.names) // ITEMS_A_PART)
-        self.facts: dict[str, Any] = {
-            "names_sha256": hashlib.sha256("\n".join(self.names).encode()).hexdigest(),
-            "fit": options.fit,
-        }
+        self.facts = {"names_sha256": digest_of(self.names), "fit": options.fit}
 
-    def load(self, part: int, over: Map = map) -> LibraryPart:
-        names = self.names[part * ITEMS_A_PART : (part + 1) * ITEMS_A_PART]
-        paths = [self.folder / name for name in names]
-        objects = list(over(functools.partial(self.reader.read, options=self.options), paths))
-        return LibraryPart(objects, names, [str(path) for path in paths])
+    @property
+    def loader(self) -> Loader:
+        return functools.partial(read_files, self.reader, self.folder, self.options)
+
+    def item(self, part: int) -> list[str]:
+        return self.names[part * ITEMS_A_PART : (part + 1) * ITEMS_A_PART]
+
+
+def read_files(kind: ObjectKind, folder: Path, options: ReadOptions, names: Sequence[str], over: Map) -> LibraryPart:
+    """The objects in some files of a folder."""
+    paths = [folder / name for name in names]
+    objects = list(over(functools.partial(kind.read, options=options), paths))
+    return LibraryPart(objects, names, [str(path) for path in paths])
+
+
+def digest_of(names: Sequence[str]) -> str:
+    """SHA-256 of names, in order."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def file_names(folder: Path, kind: ObjectKind) -> list[str]:
-    """Names, relative to `folder`, of the files below it that a kind reads.
+    """Names, relative to `folder`, of the files below it that a kind reads, sorted; hidden ones are skipped.
 
     Raises:
         InputError: no folder, or none such in it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: expected one with {kind.title}")
-    found = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.suffix.lower() in kind.suffixes and path.is_file()
-    )
+    relative = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    shown = (path for path in relative if not any(part.startswith(".") for part in path.parts))
+    found = sorted(path.as_posix() for path in shown if path.suffix.lower() in kind.suffixes)
     if not found:
         raise InputError(f"{folder} holds no {kind.title}: expected files that end in {', '.join(kind.suffixes)}")
     return found

@@ -4,7 +4,7 @@ answers for it, and, where there is one, the exact solver."""
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -39,13 +39,12 @@ class Solution:
 
 
 class Solver(Protocol):
-    """The exact answer of a metric.
+    """The exact answer of a metric."""
 
-    Attributes:
-        score_name: what `Solution.score` is, as a column: `overlap`, `tanimoto`.
-    """
-
-    score_name: str
+    @property
+    def score_name(self) -> str:
+        """What `Solution.score` is, as a column: `overlap`, `tanimoto`."""
+        ...
 
     def prepare(self, value: Object) -> Any:
         """What an object costs once, however many others it meets."""
@@ -57,20 +56,33 @@ class Solver(Protocol):
 
 
 @dataclass(frozen=True)
-class Words:
+class Description:
     """What texts say of a metric.
 
     Attributes:
         predicts: completes "Predicts ...", in a model card.
         value: the number itself, as `maximum overlap`.
         labels: where the values of the training pairs came from.
-        limits: what a model of it does not see, in a model card.
+        exact: what gives the exact answer, in messages; empty where nothing does.
     """
 
     predicts: str
     value: str
     labels: str
-    limits: str = ""
+    exact: str = ""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A ready-made model, and how it is trained.
+
+    Attributes:
+        model: its configuration.
+        training: settings of the training that differ from the defaults, by name.
+    """
+
+    model: Any
+    training: Mapping[str, Any]
 
 
 class Metric(abc.ABC):
@@ -100,7 +112,7 @@ class Metric(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def words(self) -> Words:
+    def description(self) -> Description:
         """What texts say of it."""
 
     @abc.abstractmethod
@@ -130,9 +142,9 @@ class Metric(abc.ABC):
         return None
 
     @property
-    def presets(self) -> tuple[str, ...]:
-        """Names of the training presets for it, the default one first."""
-        return ()
+    def presets(self) -> Mapping[str, Callable[[], Preset]]:
+        """Ready-made models and trainings for it by name, the default one first."""
+        return {}
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""
@@ -158,5 +170,3 @@ def metric_from_json(document: str | Mapping[str, Any]) -> Metric:
         return metric(**fields)
     except TypeError as error:
         raise InputError(f"the metric '{name}' cannot be read ({error}): restore its configuration") from None
-
-

@@ -56,7 +56,9 @@ class Registry(Generic[T]):
         if name in plugins:
             return self._load_plugin(plugins[name])
         known = ", ".join(dict.fromkeys((*self.names(), *self._loaded)))
-        raise InputError(f"there is no {self.noun} '{name}': expected one of {known}, or install the package that has it")
+        raise InputError(
+            f"there is no {self.noun} '{name}': expected one of {known}, or install the package that has it"
+        )
 
     def _load_plugin(self, entry: metadata.EntryPoint) -> T:
         try:

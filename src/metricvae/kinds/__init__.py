@@ -1,1 +1,9 @@
-"""Kinds of objects: one package a kind."""
+"""Kinds of objects: one package a kind. Other packages bring theirs as entry points of the group `metricvae.kinds`."""
+
+BUILTIN = {
+    "silhouette": "metricvae.kinds.silhouette.kind:SilhouetteKind",
+    "half": "metricvae.kinds.half.kind:HalfKind",
+    "molecule": "metricvae.kinds.molecule.kind:MoleculeKind",
+    "molecule-2d": "metricvae.kinds.molecule_2d.kind:Molecule2dKind",
+    "volume": "metricvae.kinds.volume.kind:VolumeKind",
+}

@@ -23,6 +23,7 @@ from metricvae.core.dataset import CARD, OBJECT_SCHEMA, OBJECTS, PAIR_SCHEMA, PA
 from metricvae.core.errors import InputError
 from metricvae.core.sampling import check_enough, lacking_splits, objects_needed
 from metricvae.core.splits import Split
+from metricvae.kinds.molecule.library import list_records
 from metricvae.kinds.silhouette.io import read_folder
 from metricvae.kinds.silhouette.sources.generators import SOURCES
 from metricvae.labelling.card import dataset_readme, distributions
@@ -54,7 +55,6 @@ from metricvae.metrics.shape.labels import (
     conform_part,
     count_skipped,
     joined,
-    list_records,
     overlay_part,
     thorough_part,
 )

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.kind import KINDS, CoderConfig, ObjectKind, kind_from_json
+from metricvae.core.kind import KINDS, ObjectKind, kind_from_json
 from metricvae.core.metric import Metric, metric_from_json
-from metricvae.core.registry import config_from_json, config_to_json
 from metricvae.nn.coders import Decoder, Encoder
 from metricvae.nn.codes import Codes
 from metricvae.nn.heads import Head, InnerProduct, head_from_json, head_to_json
@@ -40,11 +40,11 @@ class TowerConfig:
     decoder: CoderConfig | None = None
 
     def __post_init__(self) -> None:
-        drawn, read = (getattr(coder, "picture", None) for coder in (self.decoder, self.encoder))
-        if drawn is not None and read is not None and tuple(drawn) != tuple(read):
+        if self.decoder is not None and self.decoder.picture != self.encoder.picture:
+            drawn, read = (" ".join(map(str, coder.picture)) for coder in (self.decoder, self.encoder))
             raise InputError(
-                f"the decoder {self.decoder and self.decoder.name} draws pictures of {tuple(drawn)} and the encoder "
-                f"{self.encoder.name} has some of {tuple(read)} to compare them with: choose ones that go together"
+                f"got encoder {self.encoder.name!r} with decoder {self.decoder.name!r}, which draw different pictures "
+                f"({read}, and {drawn}): choose ones that go together"
             )
 
     @classmethod
@@ -54,9 +54,8 @@ class TowerConfig:
 
     def to_json(self) -> dict[str, Any]:
         """A document of plain values."""
-        coders = {"encoder": self.encoder, "decoder": self.decoder}
-        written = {name: None if coder is None else config_to_json(coder) for name, coder in coders.items()}
-        return {"kind": self.kind.to_json(), **written}
+        decoder = None if self.decoder is None else self.decoder.to_json()
+        return {"kind": self.kind.to_json(), "encoder": self.encoder.to_json(), "decoder": decoder}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> TowerConfig:
@@ -66,15 +65,28 @@ class TowerConfig:
             InputError: a kind, encoder or decoder that there is not.
         """
         kind = kind_from_json(document["kind"])
-        encoder = config_from_json(document["encoder"], by_name(kind.encoders), f"encoder of {kind.title}")
-        if document.get("decoder") is None:
+        encoder = coder_from_json(document["encoder"], kind.encoders, f"encoder of {kind.title}")
+        if document["decoder"] is None:
             return cls(kind, encoder)
-        return cls(kind, encoder, config_from_json(document["decoder"], by_name(kind.decoders), f"decoder of {kind.title}"))
+        return cls(kind, encoder, coder_from_json(document["decoder"], kind.decoders, f"decoder of {kind.title}"))
 
 
 def by_name(configs: tuple[type[CoderConfig], ...]) -> dict[str, type[CoderConfig]]:
     """Configurations of encoders or decoders by their names and former names."""
     return {name: config for config in configs for name in (config.name, *config.aliases)}
+
+
+def coder_from_json(document: Mapping[str, Any], known: tuple[type[CoderConfig], ...], noun: str) -> CoderConfig:
+    """One of some configurations from what its `to_json` gave.
+
+    Raises:
+        InputError: none of that name, or not its fields.
+    """
+    found = by_name(known).get(str(document.get("name")))
+    if found is None:
+        names = ", ".join(config.name for config in known) or "none"
+        raise InputError(f"there is no {noun} {document.get('name')!r}: expected one of {names}")
+    return found.from_json(document)
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,7 @@ def _from_version_1(document: Mapping[str, Any], metric: str | None) -> ModelCon
         raise KeyError(f"unexpected {sorted(unknown)[0]}")
     answered = metric_from_json(metric or "overlap")
     canvas = {"height": document["height"], "width": document["width"]}
+    canvas |= {"side": max(canvas.values())}
     kind, encoder = _reader_of(str(document["encoder"]), answered.left)
     kind = _with_fields(type(kind), canvas)()
     coders = by_name(kind.encoders)[encoder.name], by_name(kind.decoders)[str(document["decoder"])]

@@ -1,4 +1,4 @@
-"""Interfaces of encoders and decoders, and of their configurations; each kind of object brings its own.
+"""Interfaces of encoders and decoders; each kind of object brings its own.
 
 Shapes: m objects of one kind, d latent dimensions; `...` is whatever the kind's tensors have, (m, 1, H, W) for images,
 (m, A, c) for sets of atoms. An encoder works in two steps, so that the first can be done once an object and kept:
@@ -8,17 +8,14 @@ Shapes: m objects of one kind, d latent dimensions; `...` is whatever the kind's
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from metricvae.core.coder_config import CoderConfig, Picture
 from metricvae.core.errors import InputError
 from metricvae.runtime.precision import from_bytes, in_bytes
-
-Picture = tuple[str | int | float, ...]
-"""What a decoder draws: the name of the kind of picture, then its sizes. Encoders and decoders of one model agree."""
 
 
 class Encoder(nn.Module, ABC):
@@ -111,49 +108,6 @@ class Decoder(nn.Module, ABC):
 
 
 @dataclass(frozen=True)
-class CoderConfig(ABC):
-    """Hyperparameters of an encoder or decoder, written to `config.json`: positive numbers and tuples of them.
-
-    Attributes:
-        name: in a configuration.
-        aliases: names that earlier versions wrote.
-    """
-
-    name: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if any(number <= 0 for number in _numbers(value)):
-                raise InputError(f"got {field.name} {value} for {self.name!r}: expected numbers above 0")
-
-    @property
-    @abstractmethod
-    def picture(self) -> Picture:
-        """The pictures it makes or draws; an encoder and a decoder fit where these are equal."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The name and the fields as plain lists, numbers and strings."""
-        return {"name": self.name} | {key: _to_list(value) for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`; fields that are missing have their default.
-
-        Raises:
-            InputError: a field that this configuration has not, or a value that it cannot have.
-        """
-        try:
-            return cls(**{key: _to_tuple(value) for key, value in document.items() if key != "name"})
-        except TypeError as error:
-            raise InputError(
-                f"the configuration of {cls.name!r} cannot be read ({error}): expected the fields "
-                f"{', '.join(field.name for field in fields(cls))}; restore config.json"
-            ) from None
-
-
-@dataclass(frozen=True)
 class EncoderConfig(CoderConfig):
     """Hyperparameters of an encoder."""
 
@@ -171,17 +125,4 @@ class DecoderConfig(CoderConfig):
         """The decoder with initial weights from PyTorch's global generator, for codes of `latent` dimensions."""
 
 
-def _numbers(value: Any) -> Iterator[float]:
-    if isinstance(value, tuple):
-        for part in value:
-            yield from _numbers(part)
-    elif not isinstance(value, str):
-        yield value
-
-
-def _to_list(value: Any) -> Any:
-    return [_to_list(part) for part in value] if isinstance(value, tuple) else value
-
-
-def _to_tuple(value: Any) -> Any:
-    return tuple(_to_tuple(part) for part in value) if isinstance(value, list | tuple) else value
+__all__ = ["CoderConfig", "Decoder", "DecoderConfig", "Encoder", "EncoderConfig", "Picture", "UnitRangeEncoder"]

@@ -23,6 +23,7 @@ from torch.nn import functional
 from metricvae.core.dataset import CARD, read_dataset, read_molecules
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.library import conformer_seed
 from metricvae.kinds.molecule.packing import Atoms, Packable, atoms_of
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.silhouette.io import read_image
@@ -31,7 +32,6 @@ from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
 from metricvae.metrics.overlap.solver.planar import Prepared, solve
 from metricvae.metrics.overlap.solver.records import Pose
-from metricvae.metrics.shape.labels import conformer_seed
 from metricvae.metrics.shape.solver.bodies import Prepared as Body
 from metricvae.metrics.shape.solver.bodies import prepare
 from metricvae.metrics.shape.solver.overlays import overlay

@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 from metricvae.core.dataset import CARD, read_dataset, read_molecules
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.conformers import flat
+from metricvae.kinds.molecule.library import conformer_seed, list_records
 from metricvae.kinds.molecule.listing import READERS, Record, suffix_of
 from metricvae.kinds.molecule.packing import Form, Packable, atoms_of
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.molecule.table import molecule_columns
 from metricvae.kinds.silhouette.io import image_names, read_image
-from metricvae.metrics.shape.labels import conformer_seed, list_records, molecule_columns
 from metricvae.runtime.files import sha256_of
 
 Over = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]

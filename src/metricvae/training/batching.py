@@ -158,10 +158,11 @@ class PairGraph:
         return self.left is self.right
 
 
-def graph_of(data: PairDataset, rows: npt.NDArray[Any] | slice = slice(None)) -> PairGraph:
-    """Some pairs of a data set as a graph."""
+def graph_of(data: PairDataset, rows: npt.NDArray[Any] | slice = slice(None), *, one_tower: bool) -> PairGraph:
+    """Some pairs of a data set as a graph: of one set of objects where both ends come from one table and one tower
+    encodes both, else of two."""
     first, second = data.first[rows], data.second[rows]
-    if data.shared:
+    if data.shared and one_tower:
         objects, places = np.unique(np.stack([first, second]), return_inverse=True)
         ends = places.reshape(2, -1)
         return PairGraph(objects, objects, ends[0], ends[1])

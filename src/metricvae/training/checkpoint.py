@@ -150,10 +150,16 @@ def load_model(folder_or_name: str | Path) -> LoadedModel:
     checkpoint = read_tensors(path)
     if checkpoint.numbers.get("model") != _digest(document["model"]):
         raise InputError(f"{folder / CONFIG} was changed after {WEIGHTS} was written: restore it or train again")
-    config = ModelConfig.from_json(document["model"])
+    config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
     model = build(config)
-    load_weights(model, checkpoint.tensors, path)
+    load_weights(model, _renamed(checkpoint.tensors, document["model"]), path)
     return LoadedModel(model.eval(), config, document["calibration"], document["facts"], sha256, folder)
+
+
+def _renamed(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Weights by the names they have now; models of version 1 have one tower, and do not name it."""
+    prefix = "" if "format" in config else "towers.left."
+    return {f"{prefix}{name}": tensor for name, tensor in weights.items()}
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -128,9 +128,10 @@ def _features(
     on_prepare: OnPrepare | None,
 ) -> dict[str, Features]:
     """What each tower is fed."""
-    used = {"left": (data.left, np.unique(np.concatenate([data.first, data.second] if data.shared else [data.first])))}
-    if not data.shared:
-        used["right"] = (data.right, np.unique(data.second))
+    if data.shared and model.shared:
+        used = {"left": (data.left, np.unique(np.concatenate([data.first, data.second])))}
+    else:
+        used = {"left": (data.left, np.unique(data.first)), "right": (data.right, np.unique(data.second))}
     return {
         side: features_for(config, table, rows, model.tower(side).encoder, move or table.kind.move, device, on_prepare)
         for side, (table, rows) in used.items()

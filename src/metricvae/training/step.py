@@ -20,6 +20,7 @@ from metricvae.training.batching import (
     Batch,
     LossTerms,
     PairSampler,
+    Rows,
     Side,
     choose_anchors,
     complete_pairs,
@@ -78,7 +79,9 @@ def training_losses(
         for name, side in batch.sides.items()
     ]
     return LossTerms(
-        reconstruction=_mean([_reconstruction(model, name, side, codes[name][0]) for name, side in batch.sides.items()]),
+        reconstruction=_mean(
+            [_reconstruction(model, name, side, codes[name][0]) for name, side in batch.sides.items()]
+        ),
         latent=_latent([objects for objects, _ in codes.values()], generator, adversary),
         deformation=_mean(deformation),
         metric=metric_loss(score, target, config.metric_loss, batch.ends, batch.listed),
@@ -113,7 +116,7 @@ def _mean(terms: list[Tensor]) -> Tensor:
 def batch_of_step(data: TrainingData, step: int, config: TrainingConfig, generator: torch.Generator) -> Batch:
     """The batch of one step, each object once. `generator` chooses the anchors and the poses."""
     pairs = data.sampler.rows(step)
-    graph = graph_of(data.pairs, pairs)
+    graph = graph_of(data.pairs, pairs, one_tower="right" not in data.features)
     first, second = torch.from_numpy(graph.first), torch.from_numpy(graph.second)
     objects = {"left": (data.pairs.left, graph.left, first)}
     if not graph.shared:
@@ -126,29 +129,30 @@ def batch_of_step(data: TrainingData, step: int, config: TrainingConfig, generat
         sides[name] = Side(x, x_moved, anchors.to(x.device), magnitude.to(x.device))
     left = sides["left"]
     value = torch.from_numpy(data.pairs.value[pairs].astype(np.float32))
-    ends = (part.to(left.x.device) for part in (first, second, value))
-    batch = Batch(left, sides.get("right", left), *ends)
+    moved = (part.to(left.x.device) for part in (first, second, value))
+    batch = Batch(left, sides.get("right", left), *moved)
     return batch if data.pairs.unlisted is None else complete_pairs(batch, data.pairs.unlisted)
 
 
-def augmented(batch: Batch, state: TrainingState, data: PairDataset, config: TrainingConfig, generator: torch.Generator) -> Batch:
+def augmented(
+    batch: Batch, state: TrainingState, data: PairDataset, config: TrainingConfig, generator: torch.Generator
+) -> Batch:
     """The batch mirrored and rescaled at random, where `config` asks for it."""
-    model = state.model
     if config.mirror and torch.rand((), generator=generator) < 0.5:
-        batch = batch.map_sides(lambda name, side: mirrored(side, model, name))
+        batch = batch.map_sides(lambda name, side: mirror(side, model, name))
     if config.scales is not None:
         low, high = config.scales
-        batch = rescaled(batch, model, data, low + (high - low) * torch.rand((), generator=generator).item())
+        batch = rescale(batch, model, data, low + (high - low) * torch.rand((), generator=generator).item())
     return batch
 
 
-def mirrored(side: Side, model: MagicAutoencoder, name: str) -> Side:
+def mirror(side: Side, model: MagicAutoencoder, name: str) -> Side:
     """The mirror images of the objects of a side."""
-    mirror = model.tower(name).encoder.mirror
-    return replace(side, x=mirror(side.x), x_moved=mirror(side.x_moved))
+    encoder = model.tower(name).encoder
+    return replace(side, x=encoder.mirror(side.x), x_moved=encoder.mirror(side.x_moved))
 
 
-def rescaled(batch: Batch, model: MagicAutoencoder, data: PairDataset, factor: float) -> Batch:
+def rescale(batch: Batch, model: MagicAutoencoder, data: PairDataset, factor: float) -> Batch:
     """The same batch of objects `factor` times as large, with magnitudes and metric as these then are.
 
     Raises:
@@ -159,9 +163,9 @@ def rescaled(batch: Batch, model: MagicAutoencoder, data: PairDataset, factor: f
     kinds = dict(zip(("left", "right"), data.kinds, strict=True))
 
     def change(name: str, side: Side) -> Side:
-        rescale = model.tower(name).encoder.rescale
+        encoder = model.tower(name).encoder
         magnitude = side.magnitude * factor ** kinds[name].magnitude_exponent
-        return replace(side, x=rescale(side.x, factor), x_moved=rescale(side.x_moved, factor), magnitude=magnitude)
+        return replace(side, x=encoder.rescale(side.x, factor), x_moved=encoder.rescale(side.x_moved, factor), magnitude=magnitude)
 
     return replace(batch.map_sides(change), value=batch.value * factor**data.metric.value_exponent)
 
@@ -174,7 +178,7 @@ def training_step(state: TrainingState, data: TrainingData, config: TrainingConf
     """
     generator = generator_of(config.seed, state.step)
     batch = batch_of_step(data, state.step, config, generator)
-    batch = augmented(batch, state, data.pairs, config, generator)
+    batch = augment(batch, state.model, data.pairs, config, generator)
     with autocast(config.precision, state.device):
         terms = training_losses(state.model, batch, generator, config, state.adversary)
     values = require_finite(terms, state.step + 1)
@@ -193,7 +197,7 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     """
     device = next(model.parameters()).device
     pairs = np.linspace(0, len(data) - 1, min(len(data), config.evaluate_pairs)).astype(np.int64)
-    graph = graph_of(data, pairs)
+    graph = graph_of(data, pairs, one_tower=model.shared)
     was_training = model.training
     model.eval()
     with autocast(config.precision, device):
@@ -211,7 +215,7 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     return float(1.0 - np.square(predicted - value).sum() / np.square(value - value.mean()).sum())
 
 
-def _means(model: MagicAutoencoder, side: str, data: PairDataset, rows: np.ndarray, device: torch.device) -> Tensor:
+def _means(model: MagicAutoencoder, side: str, data: PairDataset, rows: Rows, device: torch.device) -> Tensor:
     table = data.left if side == "left" else data.right
     parts = np.array_split(rows, -(-len(rows) // ENCODED_AT_ONCE))
     return torch.cat([model.tower(side).encode(table.tensor(part, device)).mean for part in parts])

@@ -1,4 +1,4 @@
-"""How objects are held in memory by the million: masks at a bit a pixel, molecules as arrays of atoms.
+"""Molecules in memory by the million: arrays of atoms.
 
 A molecule of n atoms among others of at most A is (A, 6 + A) float32, zero from row n and column 6 + n on: x, y, z and
 radius of each atom in angstroms; its atomic number and formal charge; and what links it to each atom, as `LINKED` says.
@@ -8,21 +8,14 @@ Coordinates are zero where none are known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csgraph, csr_array
 
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.silhouette.packing import Mask
-
-Form = Literal["masks", "molecules"]
 
 Atoms = npt.NDArray[np.float32]
-Packable = Mask | Atoms
-"""A mask (H, W) of 0 and 1, or the array of a molecule."""
-
 Packed = npt.NDArray[np.uint8]
 
 COLUMNS = 6
@@ -70,7 +63,7 @@ def links(count: int, bonds: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
     return codes.astype(np.float32)
 
 
-def padded(molecules: Sequence[Packable]) -> Atoms:
+def padded(molecules: Sequence[Atoms]) -> Atoms:
     """Arrays of molecules of any numbers of atoms as one, (m, A, 6 + A), A being the largest number."""
     most = max(map(len, molecules), default=0)
     found = np.zeros((len(molecules), most, COLUMNS + most), np.float32)

@@ -1,4 +1,4 @@
-"""How large objects are, in the unit of the metric: what an object has in common with itself."""
+"""The overlap of molecules with themselves, in PyTorch: their magnitude."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ from metricvae.kinds.molecule.transforms import present
 TYPICAL = (0.0, 1.451, 1.359, 1.169, 1.45, 2.421, 3.147, 3.823, 4.247, 4.712, 5.06, 5.266, 5.539)
 """Angstroms between two carbon atoms that overlap as much as those linked so (`packing.LINKED`, from 1
 on) do on average, in conformers of 3,000 molecules of ZINC250k; what is linked by more bonds counts as the last."""
-
-
-def sizes_of(x: Tensor) -> Tensor:
-    """(m,) pixels of masks (m, 1, H, W), or self-overlaps of molecules (m, A, 4 or more)."""
-    return x.sum((1, 2, 3)) if x.ndim == 4 else self_overlaps(x)
 
 
 def self_overlaps(molecules: Tensor) -> Tensor:

@@ -132,3 +132,9 @@ def _cosine_and_sine(angle_deg: Tensor) -> tuple[Tensor, Tensor]:
 def _centred(count: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Pixel centres along one side, measured from the canvas centre."""
     return torch.arange(count, device=device, dtype=dtype) - (count - 1) / 2
+
+
+def unpack_bits(packed: Tensor, height: int, width: int) -> Tensor:
+    """`packing.unpacked_masks` where the bytes are: (m, b) uint8 -> (m, height, width) uint8 of 0 and 1."""
+    bits = packed[..., None] >> torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device) & 1
+    return bits.flatten(1)[:, : height * width].unflatten(1, (height, width))

@@ -10,7 +10,7 @@ import csv
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from metricvae.core.errors import InputError
 from metricvae.core.sampling import Block
 from metricvae.core.splits import split_of
 from metricvae.kinds.molecule.conformers import LARGEST_SEED, conform
 from metricvae.kinds.molecule.fragments import stream
-from metricvae.kinds.molecule.listing import Record, records
+from metricvae.kinds.molecule.library import conformer_seed
+from metricvae.kinds.molecule.listing import Record
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule, radii_of
 from metricvae.kinds.molecule.scaffolds import scaffold
+from metricvae.kinds.molecule.table import _contents
 from metricvae.metrics.shape.solver.bodies import Prepared, prepare
 from metricvae.metrics.shape.solver.overlays import THOROUGH, Effort, overlay_many
 from metricvae.metrics.shape.solver.records import Overlays
@@ -81,16 +82,6 @@ OVERLAY_SCHEMA = pa.schema(
 Of molecules with several conformers, the two that are likest; the value is then what molecules of the first conformers'
 self-overlaps have in common at that Tanimoto coefficient."""
 
-RECORD_SCHEMA = pa.schema(
-    [
-        ("number", pa.int64()),
-        ("kind", pa.string()),
-        ("name", pa.string()),
-        ("text", pa.string()),
-        ("fault", pa.string()),
-    ]
-)
-
 
 @dataclass(frozen=True)
 class MoleculesPlan:
@@ -120,36 +111,6 @@ class MoleculesPlan:
     task: str = "molecules"
 
 
-def list_records(source: Path, most: int | None, at_once: int, path: Path) -> int:
-    """Write the records of a file, at most so many, evenly spaced, in groups of `at_once`; returns how many.
-
-    Raises:
-        InputError: no file of molecules, or one without a record.
-    """
-    total = sum(1 for _ in records(source))
-    if not total:
-        raise InputError(f"{source} holds no molecule: expected at least two")
-    wanted = total if most is None else min(most, total)
-    chosen = iter(np.unique(np.linspace(0, total - 1, wanted).astype(np.int64)).tolist())
-    count = 0
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, RECORD_SCHEMA, compression="zstd") as writer:
-        rows = _at(records(source), chosen)
-        while batch := [asdict(record) for record in itertools.islice(rows, at_once)]:
-            writer.write_table(pa.Table.from_pylist(batch, RECORD_SCHEMA))
-            count += len(batch)
-    return count
-
-
-def _at(rows: Iterator[Record], places: Iterator[int]) -> Iterator[Record]:
-    place = next(places, None)
-    for number, row in enumerate(rows):
-        if place is None:
-            return
-        if number == place:
-            yield row
-            place = next(places, None)
-
-
 def conform_part(source: str, seed: int, conformers: int, at_once: int, span: tuple[int, int], path: Path) -> None:
     """Molecules `span[0]` to `span[0] + span[1]` of `fragments`, or of the listed records in the file `source`."""
     start, count = span
@@ -177,28 +138,6 @@ def _others(molecule: Molecule, seed: int, conformers: int) -> list[Molecule]:
         return []
     found = conform(molecule.smiles, (seed + 1) & LARGEST_SEED, conformers - 1)
     return [one for one in found if np.array_equal(one.elements, molecule.elements)]
-
-
-def conformer_seed(seed: int, number: int) -> int:
-    """The seed of the conformer of a line or record, from that of the whole."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) & LARGEST_SEED
-
-
-def molecule_columns(molecules: Sequence[Molecule]) -> dict[str, pa.Array]:
-    """The columns of `MOLECULE_SCHEMA` that hold molecules, but for their ids."""
-    names = ("smiles", "elements", "positions", "bonds", "charges")
-    rows = [_contents(one) for one in molecules]
-    return {name: pa.array([row[name] for row in rows], MOLECULE_SCHEMA.field(name).type) for name in names}
-
-
-def _contents(molecule: Molecule) -> dict[str, Any]:
-    return {
-        "smiles": molecule.smiles,
-        "elements": molecule.elements.tolist(),
-        "positions": molecule.positions.astype(np.float32).reshape(-1).tolist(),
-        "bonds": molecule.bonds.reshape(-1).tolist(),
-        "charges": molecule.charges.reshape(-1).tolist(),
-    }
 
 
 def _row(number: int, molecule: Molecule, others: Sequence[Molecule]) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+"""The kind `half`: pieces of silhouettes that were cut in two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from metricvae.core.coder_config import CoderConfig
+from metricvae.kinds.silhouette.kind import SilhouetteKind
+
+
+@dataclass(frozen=True)
+class HalfKind(SilhouetteKind):
+    """Masks of pieces, read and stored as silhouettes are; encoded along their contour by default."""
+
+    name: ClassVar[str] = "half"
+    title: ClassVar[str] = "halves"
+    accepts: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def encoders(self) -> tuple[type[CoderConfig], ...]:
+        polar, contour, dense = super().encoders
+        return contour, polar, dense

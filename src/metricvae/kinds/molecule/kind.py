@@ -1,0 +1,160 @@
+"""The kind `molecule`: heavy atoms in space, invariant to rotations and translations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from metricvae.core.coder_config import CoderConfig
+from metricvae.core.errors import InputError
+from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
+from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.library import MoleculeFile, conformer_seed
+from metricvae.kinds.molecule.listing import READERS, suffix_of
+from metricvae.kinds.molecule.packing import atoms_of, packed_molecules, padded, unpacked_molecules
+from metricvae.kinds.molecule.readers import ENDINGS, read_one
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.molecule.scaffolds import scaffold
+from metricvae.kinds.molecule.table import COLUMNS_SCHEMA, molecule_columns, read_molecules
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class MoleculeKind(ObjectKind):
+    """`Molecule` records in one conformer each."""
+
+    name: ClassVar[str] = "molecule"
+    title: ClassVar[str] = "molecules"
+    suffixes: ClassVar[tuple[str, ...]] = ENDINGS
+    magnitude_name: ClassVar[str] = "self_overlap"
+    magnitude_unit: ClassVar[str] = "cubic angstroms"
+    magnitude_exponent: ClassVar[float] = 3.0
+    caveats: ClassVar[str] = (
+        "Molecules of 4 to 100 heavy atoms, in the conformers that are given: shape alone, nothing of charges or\n"
+        "hydrogen bonds, and no other conformers."
+    )
+    needs_conformers: ClassVar[bool] = True
+
+    def read(self, path: Path, options: ReadOptions = ReadOptions()) -> Molecule:  # noqa: B008
+        """The first molecule of a file; a SMILES gets a conformer.
+
+        Raises:
+            InputError: no file of molecules, or none in it.
+        """
+        if options.fit:
+            raise InputError("--fit is for images, got a model of molecules: leave it out")
+        if suffix_of(path) not in self.suffixes:
+            raise InputError(f"{path} is no molecule: expected a file that ends in {', '.join(self.suffixes)}")
+        return read_one(path)
+
+    def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> Molecule:  # noqa: B008
+        """A molecule from a path, a SMILES, an RDKit molecule, or a `Molecule`.
+
+        A SMILES, and an RDKit molecule without coordinates, get a conformer.
+        """
+        if isinstance(value, Molecule):
+            return value
+        if isinstance(value, Path) or (isinstance(value, str) and suffix_of(value) in self.suffixes):
+            return self.read(Path(value), options)
+        if isinstance(value, str):
+            return self._of_smiles(value)
+        return _of_rdkit(value)
+
+    def _of_smiles(self, smiles: str) -> Molecule:
+        return conform(smiles, conformer_seed(0, 0))[0]
+
+    def open_library(self, path: Path, work: Path, options: ReadOptions = ReadOptions()) -> MoleculeFile:  # noqa: B008
+        """The molecules of a file: SMILES, a table, mol blocks or mol2.
+
+        Raises:
+            InputError: no such file, or one of another format.
+        """
+        path = Path(path)
+        if options.fit:
+            raise InputError("--fit is for images, got a model of molecules: leave it out")
+        if not path.is_file():
+            raise InputError(f"there is no file {path}: give a file of {self.title}")
+        if suffix_of(path) not in READERS:
+            raise InputError(f"{path} is no library: expected a file that ends in {', '.join(READERS)}")
+        return MoleculeFile(self.name, path, work, conformers=self.needs_conformers)
+
+    @property
+    def schema(self) -> pa.Schema:
+        return COLUMNS_SCHEMA
+
+    def to_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
+        return molecule_columns(objects)
+
+    def from_table(self, table: pa.Table) -> list[Object]:
+        return list(read_molecules(table))
+
+    def group(self, value: Object, name: str) -> str:
+        """The Bemis-Murcko scaffold; of a molecule without rings, the molecule itself."""
+        return (scaffold(value.smiles) if value.smiles else "") or value.smiles or name
+
+    def pack(self, objects: Sequence[Object]) -> Packed:
+        """Arrays of atoms, as large as the largest molecule needs; see `metricvae.kinds.molecule.packing`."""
+        return packed_molecules(padded([atoms_of(molecule) for molecule in objects]))
+
+    def unpack(self, packed: Packed, device: torch.device | str = "cpu") -> Tensor:
+        """(m, A, 6 + A) float32."""
+        import torch
+
+        return torch.from_numpy(unpacked_molecules(packed)).to(device)
+
+    def concatenate(self, parts: Sequence[Packed]) -> Packed:
+        if len({part.shape[1] for part in parts}) == 1:
+            return np.concatenate(parts)
+        return packed_molecules(padded([one for part in parts for one in unpacked_molecules(part)]))
+
+    def move(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Each molecule under a rigid motion of its own."""
+        from metricvae.kinds.molecule import transforms
+
+        return transforms.move(x, transforms.random_motions(len(x), generator))
+
+    def magnitudes(self, x: Tensor) -> Tensor:
+        """(m,) Gaussian overlaps of molecules with themselves, cubic angstroms."""
+        from metricvae.kinds.molecule.self_overlap import self_overlaps
+
+        return self_overlaps(x)
+
+    @property
+    def encoders(self) -> tuple[type[CoderConfig], ...]:
+        from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
+
+        return (PointSetEncoderConfig,)
+
+    @property
+    def decoders(self) -> tuple[type[CoderConfig], ...]:
+        from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
+
+        return (DensityDecoderConfig,)
+
+
+def with_coordinates(molecule: Molecule) -> Molecule:
+    """The molecule, with a conformer where it has no coordinates."""
+    if molecule.positions.any() or len(molecule.elements) < 2:
+        return molecule
+    return conform(molecule.smiles, conformer_seed(0, 0), name=molecule.id)[0]
+
+
+def _of_rdkit(value: Any) -> Molecule:
+    from metricvae.kinds.molecule.standardise import canonical, parent_of, record_of
+
+    if not hasattr(value, "GetNumConformers"):
+        raise InputError(f"got {type(value).__name__}: expected a path, a SMILES, an RDKit molecule or a Molecule")
+    if not value.GetNumConformers():
+        from metricvae.kinds.molecule.extra import require
+
+        return conform(require("rdkit.Chem").MolToSmiles(value), conformer_seed(0, 0))[0]
+    parent = parent_of(value)
+    return record_of(parent, canonical(parent), canonical(parent))

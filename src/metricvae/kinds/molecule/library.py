@@ -1,0 +1,125 @@
+"""Files of molecules as libraries: records listed once, and read part by part."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metricvae.core.errors import InputError
+from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map
+from metricvae.kinds.molecule.conformers import LARGEST_SEED, flat
+from metricvae.kinds.molecule.listing import Record, records
+from metricvae.kinds.molecule.readers import Skipped, molecule_of
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.runtime.files import atomic_path, sha256_of
+
+RECORD_SCHEMA = pa.schema(
+    [
+        ("number", pa.int64()),
+        ("kind", pa.string()),
+        ("name", pa.string()),
+        ("text", pa.string()),
+        ("fault", pa.string()),
+    ]
+)
+
+
+def list_records(source: Path, most: int | None, at_once: int, path: Path) -> int:
+    """Write the records of a file, at most so many, evenly spaced, in groups of `at_once`; returns how many.
+
+    Raises:
+        InputError: no file of molecules, or one without a record.
+    """
+    total = sum(1 for _ in records(source))
+    if not total:
+        raise InputError(f"{source} holds no molecule: expected at least two")
+    wanted = total if most is None else min(most, total)
+    chosen = iter(np.unique(np.linspace(0, total - 1, wanted).astype(np.int64)).tolist())
+    count = 0
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, RECORD_SCHEMA, compression="zstd") as writer:
+        rows = _at(records(source), chosen)
+        while batch := [asdict(record) for record in itertools.islice(rows, at_once)]:
+            writer.write_table(pa.Table.from_pylist(batch, RECORD_SCHEMA))
+            count += len(batch)
+    return count
+
+
+def _at(rows: Iterator[Record], places: Iterator[int]) -> Iterator[Record]:
+    place = next(places, None)
+    for number, row in enumerate(rows):
+        if place is None:
+            return
+        if number == place:
+            yield row
+            place = next(places, None)
+
+
+def conformer_seed(seed: int, number: int) -> int:
+    """The seed of the conformer of a line or record, from that of the whole."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) & LARGEST_SEED
+
+
+RECORDS = "records.parquet"
+
+
+class MoleculeFile(Library):
+    """The molecules of a file, with conformers or without.
+
+    Args:
+        kind: name of the kind that reads it.
+        file: SMILES, a table, mol blocks or mol2.
+        work: folder that keeps the records while they are needed.
+        conformers: whether molecules need coordinates.
+
+    Raises:
+        InputError: the file holds no molecule.
+    """
+
+    portable: ClassVar[bool] = True
+
+    def __init__(self, kind: str, file: Path, work: Path, *, conformers: bool) -> None:
+        self.kind, self.file, self.records, self.conformers = kind, Path(file), Path(work) / RECORDS, conformers
+        self.facts = {"sha256": sha256_of(self.file), "in_space": conformers}
+        if not self.records.exists():
+            list_records(self.file, None, ITEMS_A_PART, self.records)
+        metadata = pq.read_metadata(self.records)
+        self.count, self.parts = metadata.num_rows, metadata.num_row_groups
+
+    @property
+    def loader(self) -> Loader:
+        return functools.partial(read_records, str(self.file), self.conformers)
+
+    def item(self, part: int) -> list[dict[str, Any]]:
+        """The records of one part."""
+        found: list[dict[str, Any]] = pq.ParquetFile(self.records).read_row_group(part).to_pylist()
+        return found
+
+
+def read_records(file: str, conformers: bool, rows: Sequence[dict[str, Any]], over: Map = map) -> LibraryPart:
+    """The molecules of some records of a file, and notes on those that gave none."""
+    found = list(over(functools.partial(_molecule, Path(file).name, conformers), rows))
+    good = [(row["number"], one) for row, one in zip(rows, found, strict=True) if isinstance(one, Molecule)]
+    return LibraryPart(
+        objects=[one for _, one in good],
+        ids=[one.id for _, one in good],
+        paths=[f"{file}#{number}" for number, _ in good],
+        skipped=[str(one) for one in found if isinstance(one, Skipped)],
+    )
+
+
+def _molecule(stem: str, conformers: bool, row: dict[str, Any]) -> Molecule | Skipped:
+    record = Record(**row)
+    if not conformers and record.kind == "smiles" and not record.fault:
+        try:
+            return flat(record.text, name=record.name or f"{stem}:{record.number}")
+        except InputError as error:
+            return Skipped(record.number, record.unit, record.name, str(error))
+    return molecule_of(record, stem, embed=True, seed=conformer_seed(0, record.number))

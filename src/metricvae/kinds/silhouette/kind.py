@@ -1,0 +1,146 @@
+"""The kind `silhouette`: filled shapes on a canvas, invariant to rotations and translations of the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from metricvae.core.coder_config import CoderConfig
+from metricvae.core.errors import InputError
+from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.libraries import FolderLibrary
+from metricvae.kinds.silhouette.io import decode_png, encode_png, image_names, read_image
+from metricvae.kinds.silhouette.packing import packed_masks, unpacked_masks
+from metricvae.kinds.silhouette.records import SIZE, as_mask
+from metricvae.runtime.process_pool import worker_pool
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+AT_ONCE, WORTH_PROCESSES = 1_000, 20_000
+"""Images that a process decodes in one go, and from how many on processes are worth starting."""
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@dataclass(frozen=True)
+class SilhouetteKind(ObjectKind):
+    """Masks (height, width) uint8 of 0 and 1.
+
+    Attributes:
+        height, width: canvas in pixels.
+    """
+
+    name: ClassVar[str] = "silhouette"
+    title: ClassVar[str] = "silhouettes"
+    accepts: ClassVar[tuple[str, ...]] = ("half",)
+    suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm")
+    magnitude_name: ClassVar[str] = "area"
+    magnitude_unit: ClassVar[str] = "pixels"
+    magnitude_exponent: ClassVar[float] = 2.0
+    caveats: ClassVar[str] = (
+        "One white shape on black. Parts further than 60% of the canvas side from the centroid are not seen."
+    )
+    height: int = SIZE
+    width: int = SIZE
+
+    def read(self, path: Path, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
+        """The mask in an image file; see `metricvae.kinds.silhouette.io.read_image` for what is read, and the errors."""
+        return read_image(path, fit=options.fit)
+
+    def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
+        """A mask from a path, a PIL image, or an array (height, width) of 0 and 1, of 0 to 255, or of bool."""
+        if isinstance(value, str | Path):
+            return self.read(Path(value), options)
+        array = np.asarray(value.convert("L") if hasattr(value, "convert") else value)
+        mask = as_mask(array, name="the array", size=None)
+        if mask.shape != (self.height, self.width):
+            raise InputError(f"got an array of {mask.shape}: expected a silhouette of {(self.height, self.width)}")
+        return mask
+
+    def open_library(self, path: Path, work: Path, options: ReadOptions = ReadOptions()) -> FolderLibrary:  # noqa: B008
+        """The images in a folder and the folders below it."""
+        return FolderLibrary(self, Path(path), options, image_names(Path(path)))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """`image`: a PNG, white on black, as `datasets.load_dataset` reads images."""
+        return pa.schema([("image", _IMAGE)])
+
+    def to_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
+        return {"image": pa.array([{"bytes": encode_png(mask), "path": None} for mask in objects], _IMAGE)}
+
+    def from_table(self, table: pa.Table) -> list[Object]:
+        return [decode_png(content) for content in _contents(table)]
+
+    def pack(self, objects: Sequence[Object]) -> Packed:
+        """A bit a pixel."""
+        if not len(objects):
+            return np.empty((0, -(-self.height * self.width // 8)), np.uint8)
+        return packed_masks(np.stack([np.asarray(mask, np.uint8) for mask in objects]))
+
+    def unpack(self, packed: Packed, device: torch.device | str = "cpu") -> Tensor:
+        """(m, 1, height, width) float32 of 0 and 1; bits travel to a device, not pixels."""
+        import torch
+
+        if torch.device(device).type == "cpu":
+            return torch.from_numpy(unpacked_masks(packed, self.height, self.width)).float()[:, None]
+        from metricvae.kinds.silhouette.transforms import unpack_bits
+
+        return unpack_bits(torch.from_numpy(packed).to(device), self.height, self.width).float()[:, None]
+
+    def pack_table(self, table: pa.Table, workers: int | None = 1) -> Packed:
+        contents = _contents(table)
+        if len(contents) < WORTH_PROCESSES or workers == 1:
+            return self.pack([decode_png(content) for content in contents])
+        starts = range(0, len(contents), AT_ONCE)
+        with worker_pool(workers) as pool:
+            parts = pool.map(_packed_pngs, (contents[start : start + AT_ONCE] for start in starts))
+            return np.concatenate(list(parts))
+
+    def move(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Each mask under a motion that keeps it inside the canvas, cut at half as its picture would be."""
+        from metricvae.kinds.silhouette import transforms
+
+        return (transforms.move(x, transforms.random_motions(x, generator)) > 0.5).float()
+
+    def magnitudes(self, x: Tensor) -> Tensor:
+        """(m,) areas in pixels."""
+        return x.sum((1, 2, 3))
+
+    @property
+    def encoders(self) -> tuple[type[CoderConfig], ...]:
+        from metricvae.kinds.silhouette.encoders.contour import ContourEncoderConfig
+        from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
+        from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
+
+        return PolarEncoderConfig, ContourEncoderConfig, DenseEncoderConfig
+
+    @property
+    def decoders(self) -> tuple[type[CoderConfig], ...]:
+        from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
+        from metricvae.kinds.silhouette.decoders.dense import DenseDecoderConfig
+
+        return CanonicalDecoderConfig, DenseDecoderConfig
+
+
+def mask_of(x: Tensor) -> npt.NDArray[np.uint8]:
+    """The mask (height, width) of one object (1, height, width)."""
+    found: npt.NDArray[np.uint8] = (x[0] > 0.5).byte().cpu().numpy()
+    return found
+
+
+def _contents(table: pa.Table) -> list[bytes]:
+    found: list[bytes] = table["image"].combine_chunks().field("bytes").to_pylist()
+    return found
+
+
+def _packed_pngs(contents: list[bytes]) -> Packed:
+    return np.stack([np.packbits(decode_png(content)) for content in contents])

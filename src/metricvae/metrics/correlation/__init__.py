@@ -1,0 +1,1 @@
+"""Best correlation of two density maps."""

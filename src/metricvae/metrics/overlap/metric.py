@@ -1,0 +1,76 @@
+"""The metric `overlap`: the largest area that two silhouettes share over all rotations and translations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from metricvae.core.metric import Description, Floats, Metric, Preset, Solution
+from metricvae.kinds.silhouette.records import Mask
+from metricvae.metrics.overlap.solver.planar import Effort, Prepared, solve
+
+if TYPE_CHECKING:
+    from metricvae.nn.heads import Head
+
+
+@dataclass(frozen=True)
+class OverlapSolver:
+    """The exact overlap of two silhouettes; see `metricvae.metrics.overlap.solver.planar.solve`.
+
+    Attributes:
+        effort: how hard it searches.
+    """
+
+    score_name = "overlap"
+    effort: Effort | None = None
+
+    def prepare(self, value: Mask) -> Prepared:
+        """What a mask costs once."""
+        return Prepared(value)
+
+    def solve(self, left: Prepared, right: Prepared) -> Solution:
+        """The overlap in pixels, and the `Pose` of the right mask that gives it."""
+        found = solve(left, right, self.effort)
+        return Solution(found.area, found.area, found.pose)
+
+
+@dataclass(frozen=True)
+class OverlapMetric(Metric):
+    """Maximum overlap of two silhouettes, in pixels."""
+
+    name: ClassVar[str] = "overlap"
+    unit = "pixels"
+    left = "silhouette"
+    right = "silhouette"
+    value_exponent = 2.0
+
+    @property
+    def description(self) -> Description:
+        return Description(
+            predicts="the maximum overlap area of two silhouettes, over all rotations and translations, in pixels",
+            value="maximum overlap",
+            labels="labels by metricvae's exact solver",
+            exact="metricvae solve",
+        )
+
+    def default_head(self, values: Floats) -> Head:
+        from metricvae.nn.heads import InnerProduct
+
+        return InnerProduct()
+
+    def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+        """Between nothing and the smaller area."""
+        return np.zeros_like(left), np.minimum(left, right)
+
+    @property
+    def solver(self) -> OverlapSolver:
+        return OverlapSolver()
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], Preset]]:
+        from metricvae.metrics.overlap import presets
+
+        return presets.PRESETS

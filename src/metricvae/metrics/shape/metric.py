@@ -1,0 +1,96 @@
+"""The metric `shape`: the largest Gaussian overlap volume of two molecules over all rotations and translations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from metricvae.core.metric import Description, Floats, Metric, Preset, Solution
+from metricvae.kinds.molecule.kind import with_coordinates
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.metrics.shape.solver.bodies import Prepared, prepare
+from metricvae.metrics.shape.solver.overlays import Effort, overlay
+
+if TYPE_CHECKING:
+    from metricvae.nn.heads import Head
+
+
+@dataclass(frozen=True)
+class ShapeSolver:
+    """The exact overlay of two molecules; see `metricvae.metrics.shape.solver.overlays.overlay`.
+
+    Attributes:
+        effort: how hard it searches.
+    """
+
+    score_name = "tanimoto"
+    effort: Effort | None = None
+
+    def prepare(self, value: Molecule) -> Prepared:
+        """What a molecule costs once; one without coordinates gets a conformer."""
+        molecule = with_coordinates(value)
+        return prepare(molecule.positions, molecule.radii)
+
+    def solve(self, left: Prepared, right: Prepared) -> Solution:
+        """The overlap volume, the shape Tanimoto as its score, and the `Overlay` that gives it."""
+        found = overlay(left, right, self.effort)
+        return Solution(found.overlap, found.tanimoto, found)
+
+
+@dataclass(frozen=True)
+class ShapeMetric(Metric):
+    """Maximum overlap volume of two molecules, in cubic angstroms."""
+
+    name: ClassVar[str] = "shape"
+    unit = "cubic angstroms"
+    left = "molecule"
+    right = "molecule"
+    value_exponent = 3.0
+
+    @property
+    def description(self) -> Description:
+        return Description(
+            predicts=(
+                "the maximum overlap volume of two molecules, over all rotations and translations, in cubic angstroms, "
+                "and with\nit their shape Tanimoto, which is the cosine of their codes"
+            ),
+            value="maximum overlap",
+            labels="labels by metricvae's exact overlay",
+            exact="metricvae solve",
+        )
+
+    def default_head(self, values: Floats) -> Head:
+        from metricvae.nn.heads import CosineTanimoto
+
+        return CosineTanimoto()
+
+    def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+        """Between nothing and the geometric mean of the self-overlaps (Cauchy and Schwarz)."""
+        return np.zeros_like(left), np.sqrt(left * right)
+
+    def retrieval_score(self, value: Floats, left: Floats, right: Floats) -> Floats:
+        """The shape Tanimoto."""
+        return tanimoto(value, left, right)
+
+    def answers(self, value: Floats, left: Floats, right: Floats) -> dict[str, Floats]:
+        """`tanimoto`: the shape Tanimoto, from 0 to 1."""
+        return {"tanimoto": tanimoto(value, left, right)}
+
+    @property
+    def solver(self) -> ShapeSolver:
+        return ShapeSolver()
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], Preset]]:
+        from metricvae.metrics.shape import presets
+
+        return presets.PRESETS
+
+
+def tanimoto(overlap: Floats, left: Floats, right: Floats) -> Floats:
+    """(n,) Tanimoto coefficients, overlap / (left + right - overlap), of overlaps and self-overlaps (n,)."""
+    found: Floats = overlap / (left + right - overlap)
+    return found
