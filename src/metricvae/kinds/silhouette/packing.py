@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.kinds.molecule.packing import Packed
-
 Mask = npt.NDArray[np.uint8]
+Packed = npt.NDArray[np.uint8]
 
 
 def packed_masks(masks: Mask) -> Packed:
