@@ -20,8 +20,9 @@ from metricvae.evaluation.binary import MatchEvaluation, measure_matches
 from metricvae.nn.heads import InnerProduct
 from metricvae.prediction.calibration.conformal import Floats, fit_conformal
 from metricvae.prediction.calibration.matching import fit_matching, matches_of
+from metricvae.prediction.latent_prior import fit_latent_prior
 from metricvae.prediction.near_duplicates import fit_twins
-from metricvae.prediction.novelty import SHAPES, Reference, fit_reference
+from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
 from metricvae.prediction.predictor import Encoded, Predictions, Predictor
 from metricvae.training.batching import graph
 from metricvae.training.checkpoint import annotate, load_model
@@ -145,8 +146,7 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
     rows = data.rows("calibration")
     encoded, first, second = _encoded(predictor, data, rows, on_progress)
     document: dict[str, Any] = {}
-    reference = _measured_reference(predictor, data)
-    document["reference"] = reference.write(predictor.loaded.folder)
+    document |= _written_distributions(predictor, data)
     if isinstance(predictor.model.head, InnerProduct):
         value = torch.from_numpy(data.value[rows]).float()
         ends = [(encoded.codes[end], encoded.sizes[end]) for end in (first, second)]
@@ -168,18 +168,22 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
     annotate(predictor.loaded.folder, calibration=document)
 
 
-def _measured_reference(predictor: Predictor, data: DataSet) -> Reference:
-    """Of training shapes and, for its limit, of shapes of the calibration split."""
-    (read, codes), (unseen, _) = (_readings(predictor, data, split) for split in ("train", "calibration"))
-    return fit_reference(read, codes, unseen)
+def _written_distributions(predictor: Predictor, data: DataSet) -> dict[str, Any]:
+    """The novelty detector and the latent prior of training objects, put into the model's folder; the detector's limit
+    is set by objects of the calibration split.
+    """
+    (readings, codes), (unseen, _) = (_readings(predictor, data, split) for split in ("train", "calibration"))
+    detector, prior = fit_novelty_detector(readings, unseen), fit_latent_prior(codes)
+    folder = predictor.loaded.folder
+    return {"novelty": detector.write(folder), "latent_prior": prior.write(folder)}
 
 
 @torch.inference_mode()
 def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the encoder reads of the shapes of a split, at most `SHAPES` evenly spaced ones, and their codes."""
+    """What the encoder reads of the shapes of a split, at most `FITTED_ON` evenly spaced ones, and their codes."""
     rows = data.rows(split)
     objects = np.unique([data.first[rows], data.second[rows]])
-    objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), SHAPES)).astype(np.int64)]
+    objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), FITTED_ON)).astype(np.int64)]
     model = predictor.model
     found = [
         (model.encoder.read(features), model.encode_features(features).mean)

@@ -116,7 +116,7 @@ def whole_promise(search: Search, half: Mask) -> Linear:
     predictor = search.predictor
     row = overlap_rows(predictor, predictor.encode(lambda _: half, 1).codes)
     weights, offset = search.area_weights
-    return linear(search.origins.reference, torch.cat([row, weights[None]]), torch.stack([torch.zeros(()), offset]))
+    return linear(search.origins.prior, torch.cat([row, weights[None]]), torch.stack([torch.zeros(()), offset]))
 
 
 def whole_wishes(half: Mask, rng: np.random.Generator) -> Callable[[int], Floats]:

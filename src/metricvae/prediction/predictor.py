@@ -16,8 +16,9 @@ from metricvae.kinds.molecule.self_overlap import sizes_of
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.prediction.calibration.conformal import Conformal, Floats
 from metricvae.prediction.calibration.matching import Compared, Matching
+from metricvae.prediction.latent_prior import LatentPrior
 from metricvae.prediction.near_duplicates import Twins
-from metricvae.prediction.novelty import Reference
+from metricvae.prediction.novelty import NoveltyDetector
 from metricvae.training.checkpoint import LoadedModel, load_model
 
 ENCODED_AT_ONCE = {"cpu": 32, "cuda": 256}
@@ -85,9 +86,12 @@ class Predictor:
         self.loaded = model
         self.device = torch.device(device)
         self.model = model.model.to(self.device)
-        twins, reference = model.calibration.get("twins"), model.calibration.get("reference")
+        twins = model.calibration.get("twins")
         self.twins = None if twins is None else Twins.from_json(twins)
-        self.reference = None if reference is None else Reference.read(model.folder, reference).to(self.device)
+        detector = NoveltyDetector.read(model.folder, model.calibration)
+        prior = LatentPrior.read(model.folder, model.calibration)
+        self.detector = None if detector is None else detector.to(self.device)
+        self.latent_prior = None if prior is None else prior.to(self.device)
 
     @classmethod
     def load(cls, folder_or_name: str | Path, device: str | torch.device = "cpu") -> Predictor:
@@ -137,9 +141,9 @@ class Predictor:
                 on_progress(end, count)
 
     def _novelty(self, features: torch.Tensor) -> torch.Tensor:
-        if self.reference is None:
+        if self.detector is None:
             return torch.zeros(len(features), device=features.device)
-        return self.reference.novelty(self.model.encoder.read(features))
+        return self.detector.novelty(self.model.encoder.read(features))
 
     @torch.inference_mode()
     def compared(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Compared:
