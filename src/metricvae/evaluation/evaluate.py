@@ -16,12 +16,12 @@ from metricvae.core.dataset import DataSet
 from metricvae.core.errors import InputError
 from metricvae.core.splits import Split
 from metricvae.evaluation.baselines import LabelledAreas, fit_areas
-from metricvae.evaluation.binary import MatchEvaluation, measure_matches
+from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.nn.heads import InnerProduct
+from metricvae.prediction.calibration.binary import binary_labels, fit_binary_calibration
 from metricvae.prediction.calibration.conformal import Floats, fit_conformal
-from metricvae.prediction.calibration.matching import fit_matching, matches_of
 from metricvae.prediction.latent_prior import fit_latent_prior
-from metricvae.prediction.near_duplicates import fit_twins
+from metricvae.prediction.near_duplicates import fit_near_duplicates
 from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
 from metricvae.prediction.predictor import Encoded, Predictions, Predictor
 from metricvae.training.batching import graph
@@ -86,7 +86,7 @@ def answer(predictor: Predictor, data: DataSet, split: str = "test", on_progress
 
 def evaluate(
     predictor: Predictor, data: DataSet, split: str = "test", on_progress: Progress | None = None
-) -> Evaluation | MatchEvaluation:
+) -> Evaluation | BinaryEvaluation:
     """Measure a model on one split of a data set.
 
     Raises:
@@ -95,9 +95,9 @@ def evaluate(
     said = answer(predictor, data, split, on_progress)
     if said.predictions.match is None:
         return measure(data, said, split)
-    return measure_matches(
+    return measure_binary(
         said.predictions,
-        matches_of(split, said.value),
+        binary_labels(split, said.value),
         None if data.grade is None else data.grade[said.rows],
     )
 
@@ -135,9 +135,9 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
 
 
 def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress: Progress | None = None) -> None:
-    """Measure what is added for near copies (inner products alone need it), the widths of the intervals or the border
-    of a match, and what is unlike the training shapes, and store all with the model. Only the last looks at the train
-    split, and only the border at the validation split.
+    """Fit the near-duplicate correction (of inner products), the intervals or the binary calibration, the novelty
+    detector and the latent prior, and store all with the model. Only the last two look at the train split, and only the
+    threshold of a binary metric at the validation split.
 
     Raises:
         InputError: the split has too few pairs.
@@ -151,20 +151,20 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
         value = torch.from_numpy(data.value[rows]).float()
         ends = [(encoded.codes[end], encoded.sizes[end]) for end in (first, second)]
         (z, size), (z_other, size_other) = ends
-        predictor.twins = fit_twins(predictor.model.head, z, z_other, size, size_other, value)
-        document["twins"] = predictor.twins.to_json()
+        predictor.near_duplicates = fit_near_duplicates(predictor.model.head, z, z_other, size, size_other, value)
+        document["near_duplicates"] = predictor.near_duplicates.to_json()
     if predictor.model.head.absolute:
         document |= fit_conformal(predictor.values(encoded, first, second), data.value[rows], level).to_json()
     else:
         chosen = data.rows("validation")
-        matching = fit_matching(
-            *(predictor.compared(encoded, first, second), matches_of("calibration", data.value[rows])),
-            predictor.compared(*_encoded(predictor, data, chosen, None)),
-            matches_of("validation", data.value[chosen]),
+        binary = fit_binary_calibration(
+            *(predictor.scored_pairs(encoded, first, second), binary_labels("calibration", data.value[rows])),
+            predictor.scored_pairs(*_encoded(predictor, data, chosen, None)),
+            binary_labels("validation", data.value[chosen]),
             level,
             ordinary=data.ordinary(rows),
         )
-        document["matching"] = matching.to_json()
+        document["binary"] = binary.to_json()
     annotate(predictor.loaded.folder, calibration=document)
 
 

@@ -85,9 +85,8 @@ class NoveltyDetector:
         found = read_part(folder, calibration, "novelty", NOVELTY_FILE, _TENSORS)
         if found is None:
             return None
-        tensors, numbers = found
-        floor, limit = numbers["scalars"]
-        return cls(*tensors, floor, limit)
+        (mean, directions, variances), numbers = found
+        return cls(mean, directions, variances, *numbers["scalars"])
 
 
 def fit_novelty_detector(readings: Tensor, unseen: Tensor) -> NoveltyDetector:
