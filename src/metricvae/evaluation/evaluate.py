@@ -15,7 +15,7 @@ import torch
 from metricvae.core.dataset import DataSet
 from metricvae.core.errors import InputError
 from metricvae.core.splits import Split
-from metricvae.evaluation.baselines import LabelledAreas, fit_areas
+from metricvae.evaluation.baselines import LabelledMagnitudes, fit_magnitudes
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.nn.heads import InnerProduct
 from metricvae.prediction.calibration.binary import binary_labels, fit_binary_calibration
@@ -109,13 +109,15 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
         InputError: all pairs have one value, of which R^2 says nothing.
     """
     learned = np.flatnonzero(data.split == "train")
-    base = labelled_areas(data, learned if split != "all" and len(learned) else answers.rows)
-    test = labelled_areas(data, answers.rows)
+    base = labelled_magnitudes(data, learned if split != "all" and len(learned) else answers.rows)
+    test = labelled_magnitudes(data, answers.rows)
     said, value = answers.predictions, answers.value
     if value.min() == value.max():
         raise InputError(
             f"all {len(value)} pairs of split '{split}' have the value {value[0]:g}: label more, or take another split"
         )
+    sizes = test.left_magnitude, test.right_magnitude
+    by_magnitudes = fit_magnitudes(base).predict(*sizes, limits=(0.0, np.minimum(*sizes)))
     error = said.value - value
     mse = float(np.mean(error**2))
     some = value > 0
@@ -127,7 +129,7 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
         r2=1 - mse / float(value.var()),
         mape=float((np.abs(error[some]) / value[some]).mean()),
         naive_mse=float(np.mean((base.value.mean() - value) ** 2)),
-        areas_mse=float(np.mean((fit_areas(base).predict(test.first, test.second) - value) ** 2)),
+        areas_mse=float(np.mean((by_magnitudes - value) ** 2)),
         interval_coverage=float(np.mean((said.low <= value) & (value <= said.high))),
         interval_width=float(np.mean(said.high - said.low)),
         novel=float(np.mean(said.novel)),
@@ -192,9 +194,9 @@ def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.
     return torch.cat([read for read, _ in found]), torch.cat([codes for _, codes in found])
 
 
-def labelled_areas(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledAreas:
-    """True values and areas of some pairs."""
-    return LabelledAreas(data.value[rows], data.areas[data.first[rows]], data.areas[data.second[rows]])
+def labelled_magnitudes(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledMagnitudes:
+    """True values and magnitudes (areas) of some pairs."""
+    return LabelledMagnitudes(data.value[rows], data.areas[data.first[rows]], data.areas[data.second[rows]])
 
 
 def _encoded(
