@@ -23,7 +23,7 @@ from scipy import ndimage
 
 from metricvae.core.binary_scores import auc, best_threshold
 from metricvae.core.dataset import DataSet, read_dataset
-from metricvae.evaluation.binary import MatchEvaluation, measure_matches
+from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.evaluate import Answers, answer, evaluate
 from metricvae.evaluation.invariance import complete
 from metricvae.evaluation.retrieval import fit_scores, rank_partners, refit
@@ -83,8 +83,8 @@ def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]
     }
 
 
-def figures(data: DataSet, answers: Answers) -> MatchEvaluation:
-    return measure_matches(answers.predictions, answers.value == 1, np.asarray(data.grade)[answers.rows])
+def figures(data: DataSet, answers: Answers) -> BinaryEvaluation:
+    return measure_binary(answers.predictions, answers.value == 1, np.asarray(data.grade)[answers.rows])
 
 
 def by_outlines(data: DataSet, answers: Answers) -> dict[str, dict[str, float]]:

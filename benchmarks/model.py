@@ -119,10 +119,10 @@ def reconstruction(predictor: Predictor, source: str, count: int = 200, plot: Pa
 def samples(predictor: Predictor, count: int = 500, plots: Path | None = None) -> dict[str, Any]:
     """Shapes decoded from codes drawn from two distributions: the normal one fitted to the training shapes' codes, and
     the prior N(0, I) of the latent loss."""
-    if predictor.reference is None:
+    if predictor.latent_prior is None:
         return {}
     generator = torch.Generator().manual_seed(SEED)
-    fitted = predictor.reference.draw(count, generator)
+    fitted = predictor.latent_prior.draw(count, generator)
     codes = {"fitted normal": fitted, "prior": torch.randn(fitted.shape, generator=generator)}
     report = {}
     for name, drawn in codes.items():

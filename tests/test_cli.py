@@ -256,7 +256,15 @@ def test_label_takes_a_folder_of_pictures_of_any_size_with_fit(command, tmp_path
 
 def test_train_writes_a_model(trained):
     assert {path.name for path in trained.iterdir()} - {"tensorboard"} == {
-        *("config.json", "model.safetensors", "reference.safetensors", "shapes.parquet", "log.jsonl", "README.md")
+        *(
+            "config.json",
+            "model.safetensors",
+            "novelty.safetensors",
+            "latent_prior.safetensors",
+            "shapes.parquet",
+            "log.jsonl",
+            "README.md",
+        )
     }
     assert load_model(trained).facts["steps"] == 3
 

@@ -180,16 +180,16 @@ def test_models_of_halves_cannot_generate() -> None:
 
 
 def test_codes_are_moved_by_the_least_change(predictor: Predictor) -> None:
-    """They promise what is asked for, and any other code that does lies further away in the reference's measure."""
-    assert predictor.reference is not None
+    """They promise what is asked for, and any other code that does lies further away in the prior's measure."""
+    assert predictor.latent_prior is not None
     rows, chance = torch.randn(2, 128, generator=torch.Generator().manual_seed(0)), torch.Generator().manual_seed(1)
-    promise = linear(predictor.reference, rows, torch.tensor([3.0, -1.0]))
-    codes, missing = predictor.reference.draw(4, chance), torch.randn(4, 2, generator=chance)
+    promise = linear(predictor.latent_prior, rows, torch.tensor([3.0, -1.0]))
+    codes, missing = predictor.latent_prior.draw(4, chance), torch.randn(4, 2, generator=chance)
     moved = promise.moved(codes, missing)
     torch.testing.assert_close(promise.promised(moved) - promise.promised(codes), missing, rtol=1e-2, atol=1e-2)
     aside = torch.randn(4, 128, generator=chance).double()
     aside -= aside @ torch.linalg.pinv(rows.double()) @ rows.double()  # changes nothing of what is promised
-    root = torch.linalg.inv(predictor.reference.code_root.double())
+    root = torch.linalg.inv(predictor.latent_prior.code_root.double())
     change = (moved - codes).double()
     assert torch.all((root @ change.T).norm(dim=0) <= (root @ (change + 0.1 * aside).T).norm(dim=0) * (1 + 1e-3))
     torch.testing.assert_close((root @ change.T).norm(dim=0).float(), promise.cost(missing), rtol=2e-2, atol=1e-2)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from metricvae.core.dataset import DataSet
 from metricvae.core.errors import InputError
-from metricvae.evaluation.evaluate import Evaluation, answer, calibrate, evaluate, labelled_areas
+from metricvae.evaluation.evaluate import Evaluation, answer, calibrate, evaluate, labelled_magnitudes
 from metricvae.evaluation.invariance import decoded
 from metricvae.fitting.fit import fit, pair_data
 from metricvae.kinds.silhouette.sources.generators import draw
@@ -378,8 +378,8 @@ def test_a_real_model_s_figures(predictor: Predictor, dataset: DataSet) -> None:
     assert found.mae <= found.rmse
     assert 0 <= found.interval_coverage <= 1
     assert found.areas_mse < found.naive_mse
-    areas = labelled_areas(dataset, rows)
-    assert areas.first.tolist() == [pair[0].sum() for pair in pairs]
+    areas = labelled_magnitudes(dataset, rows)
+    assert areas.left_magnitude.tolist() == [pair[0].sum() for pair in pairs]
 
 
 def test_samples_are_judged_by_what_is_decoded(predictor: Predictor) -> None:

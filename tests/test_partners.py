@@ -38,7 +38,7 @@ def test_ranks_are_those_of_all_odds_side_by_side(predictor: Predictor, library:
     ranking = rank_partners(predictor, library, partner, 5)
     codes = predictor.encode(library.__getitem__, 24)
     first, second = np.indices((24, 24)).reshape(2, -1)
-    odds = predictor.matching.log_odds(predictor.compared(codes, first, second)).reshape(24, 24)
+    odds = predictor.binary_calibration.log_odds(predictor.scored_pairs(codes, first, second)).reshape(24, 24)
     np.fill_diagonal(odds, -np.inf)
     for place in range(24):
         assert ranking.rank[place] == np.sum(odds[place] > odds[place, partner[place]])

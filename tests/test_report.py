@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from metricvae.core.errors import InputError
-from metricvae.evaluation.baselines import LabelledAreas
+from metricvae.evaluation.baselines import LabelledMagnitudes
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.plotting import charts, pairs
 from metricvae.plotting.drawing import blend
@@ -66,7 +66,7 @@ def small(png: bytes) -> Report:
 def full() -> Report:
     generator = np.random.default_rng(0)
     first, second = generator.uniform(500, 9000, size=(2, 400))
-    labels = LabelledAreas(np.minimum(first, second) * generator.uniform(0.6, 1, size=400), first, second)
+    labels = LabelledMagnitudes(np.minimum(first, second) * generator.uniform(0.6, 1, size=400), first, second)
     batches, large = table_1.draw_batches(400, seed=0)
     predicted = labels.value + generator.normal(scale=40, size=400)
     data = table_1.Table1Data(labels, labels, batches, large, seed=0)

@@ -201,7 +201,7 @@ def _words(options: Namespace, document: Fields, answers: Sequence[Generated]) -
     if len(answers) < options.n:
         lines.append(f"{len(answers)} of {options.n} were found: give more --seconds or loosen a requirement")
     if not document["bank"]:
-        lines.append("the model carries no bank of shapes: codes were drawn from its reference alone")
+        lines.append("the model carries no bank of shapes: codes were drawn from its latent prior alone")
     return "\n".join([*lines, f"verified by the exact search, drawn in {Path(options.out) / SHEET}"])
 
 

@@ -1,4 +1,4 @@
-"""How well a number tells matches from mismatches: what baselines and models of binary metrics are judged by."""
+"""How well a score tells positive pairs from negative ones: what models of binary metrics are judged by."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-def auc(score: Floats, match: Bools) -> float:
-    """Share of (match, mismatch) couples in which the match scores higher, ties counting half.
+def auc(score: Floats, positive: Bools) -> float:
+    """Area under the ROC curve: share of (positive, negative) couples in which the positive scores higher, ties half.
 
     Args:
-        score: (n,) higher for likelier matches.
-        match: (n,) which pairs match; at least one does and one does not.
+        score: (n,) higher for pairs that are likelier positive.
+        positive: (n,) which pairs are; at least one is and one is not.
     """
     from sklearn.metrics import roc_auc_score  # here, since it takes a second to load
 
-    return float(roc_auc_score(match, score))
+    return float(roc_auc_score(positive, score))
 
 
-def average_precision(score: Floats, match: Bools) -> float:
-    """Mean over the matches of the share of matches among all that score at least as high.
+def average_precision(score: Floats, positive: Bools) -> float:
+    """Mean over the positives of the share of positives among all that score at least as high.
 
     Args:
-        score, match: as for `auc`.
+        score, positive: as for `auc`.
     """
     from sklearn.metrics import average_precision_score
 
-    return float(average_precision_score(match, score))
+    return float(average_precision_score(positive, score))
 
 
-def best_threshold(score: Floats, match: Bools) -> float:
-    """The threshold at or above which calling pairs matches is right most often.
+def best_threshold(score: Floats, positive: Bools) -> float:
+    """The threshold at or above which calling pairs positive is right most often.
 
     Args:
-        score, match: as for `auc`.
+        score, positive: as for `auc`.
     """
     order = np.argsort(-score, kind="stable")
-    score, match = score[order], match[order]
+    score, positive = score[order], positive[order]
     last = np.flatnonzero(np.diff(score, append=-np.inf))
-    right = np.concatenate([[(~match).sum()], np.cumsum(np.where(match, 1, -1))[last] + (~match).sum()])
+    right = np.concatenate([[(~positive).sum()], np.cumsum(np.where(positive, 1, -1))[last] + (~positive).sum()])
     best = int(right.argmax())
     if best == 0:
         return float(np.nextafter(score[0], np.inf))
@@ -50,6 +50,6 @@ def best_threshold(score: Floats, match: Bools) -> float:
     return float((here + below) / 2)
 
 
-def accuracy(score: Floats, match: Bools, threshold: float) -> float:
+def accuracy(score: Floats, positive: Bools, threshold: float) -> float:
     """Share of pairs that are called rightly."""
-    return float(np.mean((score >= threshold) == match))
+    return float(np.mean((score >= threshold) == positive))

@@ -1,4 +1,4 @@
-"""What a model must beat: guesses that never look at a shape, learned from the training pairs only."""
+"""What a model must beat: predictions that never look at an object, only at labels and magnitudes of training pairs."""
 
 from __future__ import annotations
 
@@ -11,55 +11,63 @@ from metricvae.core.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
+Limits = tuple[npt.ArrayLike, npt.ArrayLike]
+"""Least and greatest possible value of each of n pairs, (n,) or one number for all."""
+
 
 @dataclass(frozen=True)
-class LabelledAreas:
+class LabelledMagnitudes:
     """All that the baselines may know of n labelled pairs.
 
     Attributes:
-        value: (n,) exact maximum overlap in pixels.
-        first, second: (n,) areas of the two objects in pixels, positive.
+        value: (n,) the metric, in its unit.
+        left_magnitude, right_magnitude: (n,) of the two objects, positive; ones where objects have no magnitude.
     """
 
     value: Floats
-    first: Floats
-    second: Floats
+    left_magnitude: Floats
+    right_magnitude: Floats
 
     def __post_init__(self) -> None:
-        columns = (self.value, self.first, self.second)
+        columns = (self.value, self.left_magnitude, self.right_magnitude)
         if any(column.ndim != 1 or column.shape != self.value.shape for column in columns) or not self.value.size:
             raise InputError(f"got columns of shapes {[c.shape for c in columns]}: expected three rows of one length")
-        if not all(np.isfinite(column).all() for column in columns) or min(self.first.min(), self.second.min()) <= 0:
-            raise InputError("got values or areas that are not finite, or areas that are not positive: label again")
+        least = min(self.left_magnitude.min(), self.right_magnitude.min())
+        if not all(np.isfinite(column).all() for column in columns) or least <= 0:
+            raise InputError(
+                "got values or magnitudes that are not finite, or magnitudes that are not positive: label again"
+            )
 
     def __len__(self) -> int:
         return int(self.value.size)
 
 
 @dataclass(frozen=True)
-class AreasRegression:
-    """Least squares of the overlap on symmetric functions of the two areas.
+class MagnitudeRegression:
+    """Least squares of the metric on functions of the two magnitudes; where all are equal, the mean label.
 
     Attributes:
-        weights: (features,) one per column of :func:`area_features`.
-        scale: area in pixels by which the features are divided.
+        weights: (features,) one per column of :func:`magnitude_features`, in the unit of the metric.
+        scale: magnitude by which magnitudes are divided before features are taken.
+        symmetric: whether the two objects may change places.
     """
 
     weights: Floats
     scale: float
+    symmetric: bool
 
-    def predict(self, first: Floats, second: Floats) -> Floats:
-        """(n,), (n,) areas -> (n,) overlaps in pixels, kept between 0 and the smaller area, as every overlap is."""
-        raw = area_features(first / self.scale, second / self.scale) @ self.weights * self.scale
-        return np.clip(raw, 0.0, np.minimum(first, second))
+    def predict(self, left: Floats, right: Floats, limits: Limits | None = None) -> Floats:
+        """(n,), (n,) magnitudes -> (n,) values, clipped to their limits if there are any."""
+        raw: Floats = magnitude_features(left / self.scale, right / self.scale, self.symmetric) @ self.weights
+        return raw if limits is None else np.clip(raw, *limits)
 
 
-def train_mean_guess(train: LabelledAreas, count: int) -> Floats:
+def train_mean_guess(train: LabelledMagnitudes, count: int) -> Floats:
     """The mean training label, `count` times: the best constant there is."""
     return np.full(count, train.value.mean())
 
 
-def random_guess(train: LabelledAreas, count: int, *, seed: int) -> Floats:
+def random_guess(train: LabelledMagnitudes, count: int, *, seed: int) -> Floats:
     """(count,) labels drawn with replacement from the training labels: guessing that knows the distribution.
 
     Its expected MSE is the variance twice over (that of the guess and that of the truth).
@@ -67,28 +75,37 @@ def random_guess(train: LabelledAreas, count: int, *, seed: int) -> Floats:
     return np.random.default_rng(seed).choice(train.value, size=count)
 
 
-def fit_areas(train: LabelledAreas) -> AreasRegression:
-    """Fit :class:`AreasRegression` to the training pairs by ordinary least squares (smallest weights where tied)."""
-    scale = float(np.mean(train.first + train.second) / 2)
-    features = area_features(train.first / scale, train.second / scale)
-    weights, *_ = np.linalg.lstsq(features, train.value / scale, rcond=1e-9)
-    return AreasRegression(weights=weights.astype(np.float64), scale=scale)
+def fit_magnitudes(train: LabelledMagnitudes, *, symmetric: bool = True) -> MagnitudeRegression:
+    """Fit :class:`MagnitudeRegression` to the training pairs by ordinary least squares (smallest weights where tied).
+
+    Args:
+        train: the training pairs.
+        symmetric: whether the metric is, so that features must be.
+    """
+    left, right = train.left_magnitude, train.right_magnitude
+    scale = float(np.mean(left + right) / 2)
+    features = magnitude_features(left / scale, right / scale, symmetric)
+    weights, *_ = np.linalg.lstsq(features, train.value, rcond=1e-9)
+    return MagnitudeRegression(weights.astype(np.float64), scale, symmetric)
 
 
-def area_features(first: Floats, second: Floats) -> Floats:
-    r"""Symmetric features of two areas: with s the smaller, l the larger and r = s / l,
+def magnitude_features(left: Floats, right: Floats, symmetric: bool = True) -> Floats:
+    r"""Features of two magnitudes: with s the smaller, l the larger and r = s / l,
 
-    .. math:: 1,\; s r^k \text{ for } k \in \{-1, -\tfrac12, 0, \tfrac12, 1, 2, 3\},\;
+    .. math:: 1,\; r,\; r^2,\; s r^k \text{ for } k \in \{-1, -\tfrac12, 0, \tfrac12, 1, 2, 3\},\;
               s^2,\; s l,\; l^2,\; s^2 r,\; s^3,\; s^2 l
 
-    The first family (it holds l and the geometric mean) scales with area as overlap does when both shapes grow;
-    the powers let the fit bend with absolute size.
+    The first three do not change when both objects grow, as a similarity does not; the next family (it holds l and the
+    geometric mean) grows as the magnitudes do; the powers let the fit bend with absolute size. A function of two
+    numbers that is not symmetric is one that is, plus left - right times another: without symmetry all features stand
+    there a second time, times left - right.
 
     Returns:
-        (n, 14).
+        (n, 16), or (n, 32) without symmetry.
     """
-    small, large = np.minimum(first, second), np.maximum(first, second)
+    small, large = np.minimum(left, right), np.maximum(left, right)
     ratio = small / large
-    scaling = [small * ratio**power for power in (-1, -0.5, 0, 0.5, 1, 2, 3)]
+    growing = [small * ratio**power for power in (-1, -0.5, 0, 0.5, 1, 2, 3)]
     bending = [small**2, small * large, large**2, small**2 * ratio, small**3, small**2 * large]
-    return np.stack([np.ones_like(small), *scaling, *bending], axis=1)
+    features = np.stack([np.ones_like(small), ratio, ratio**2, *growing, *bending], axis=1)
+    return features if symmetric else np.concatenate([features, (left - right)[:, None] * features], axis=1)

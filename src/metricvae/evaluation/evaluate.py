@@ -15,13 +15,14 @@ import torch
 from metricvae.core.dataset import DataSet
 from metricvae.core.errors import InputError
 from metricvae.core.splits import Split
-from metricvae.evaluation.baselines import LabelledAreas, fit_areas
-from metricvae.evaluation.binary import MatchEvaluation, measure_matches
+from metricvae.evaluation.baselines import LabelledMagnitudes, fit_magnitudes
+from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.nn.heads import InnerProduct
+from metricvae.prediction.calibration.binary import binary_labels, fit_binary_calibration
 from metricvae.prediction.calibration.conformal import Floats, fit_conformal
-from metricvae.prediction.calibration.matching import fit_matching, matches_of
-from metricvae.prediction.near_duplicates import fit_twins
-from metricvae.prediction.novelty import SHAPES, Reference, fit_reference
+from metricvae.prediction.latent_prior import fit_latent_prior
+from metricvae.prediction.near_duplicates import fit_near_duplicates
+from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
 from metricvae.prediction.predictor import Encoded, Predictions, Predictor
 from metricvae.training.batching import graph
 from metricvae.training.checkpoint import annotate, load_model
@@ -85,7 +86,7 @@ def answer(predictor: Predictor, data: DataSet, split: str = "test", on_progress
 
 def evaluate(
     predictor: Predictor, data: DataSet, split: str = "test", on_progress: Progress | None = None
-) -> Evaluation | MatchEvaluation:
+) -> Evaluation | BinaryEvaluation:
     """Measure a model on one split of a data set.
 
     Raises:
@@ -94,9 +95,9 @@ def evaluate(
     said = answer(predictor, data, split, on_progress)
     if said.predictions.match is None:
         return measure(data, said, split)
-    return measure_matches(
+    return measure_binary(
         said.predictions,
-        matches_of(split, said.value),
+        binary_labels(split, said.value),
         None if data.grade is None else data.grade[said.rows],
     )
 
@@ -108,13 +109,15 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
         InputError: all pairs have one value, of which R^2 says nothing.
     """
     learned = np.flatnonzero(data.split == "train")
-    base = labelled_areas(data, learned if split != "all" and len(learned) else answers.rows)
-    test = labelled_areas(data, answers.rows)
+    base = labelled_magnitudes(data, learned if split != "all" and len(learned) else answers.rows)
+    test = labelled_magnitudes(data, answers.rows)
     said, value = answers.predictions, answers.value
     if value.min() == value.max():
         raise InputError(
             f"all {len(value)} pairs of split '{split}' have the value {value[0]:g}: label more, or take another split"
         )
+    sizes = test.left_magnitude, test.right_magnitude
+    by_magnitudes = fit_magnitudes(base).predict(*sizes, limits=(0.0, np.minimum(*sizes)))
     error = said.value - value
     mse = float(np.mean(error**2))
     some = value > 0
@@ -126,7 +129,7 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
         r2=1 - mse / float(value.var()),
         mape=float((np.abs(error[some]) / value[some]).mean()),
         naive_mse=float(np.mean((base.value.mean() - value) ** 2)),
-        areas_mse=float(np.mean((fit_areas(base).predict(test.first, test.second) - value) ** 2)),
+        areas_mse=float(np.mean((by_magnitudes - value) ** 2)),
         interval_coverage=float(np.mean((said.low <= value) & (value <= said.high))),
         interval_width=float(np.mean(said.high - said.low)),
         novel=float(np.mean(said.novel)),
@@ -134,9 +137,9 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
 
 
 def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress: Progress | None = None) -> None:
-    """Measure what is added for near copies (inner products alone need it), the widths of the intervals or the border
-    of a match, and what is unlike the training shapes, and store all with the model. Only the last looks at the train
-    split, and only the border at the validation split.
+    """Fit the near-duplicate correction (of inner products), the intervals or the binary calibration, the novelty
+    detector and the latent prior, and store all with the model. Only the last two look at the train split, and only the
+    threshold of a binary metric at the validation split.
 
     Raises:
         InputError: the split has too few pairs.
@@ -145,41 +148,44 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
     rows = data.rows("calibration")
     encoded, first, second = _encoded(predictor, data, rows, on_progress)
     document: dict[str, Any] = {}
-    reference = _measured_reference(predictor, data)
-    document["reference"] = reference.write(predictor.loaded.folder)
+    document |= _written_distributions(predictor, data)
     if isinstance(predictor.model.head, InnerProduct):
         value = torch.from_numpy(data.value[rows]).float()
         ends = [(encoded.codes[end], encoded.sizes[end]) for end in (first, second)]
         (z, size), (z_other, size_other) = ends
-        predictor.twins = fit_twins(predictor.model.head, z, z_other, size, size_other, value)
-        document["twins"] = predictor.twins.to_json()
+        predictor.near_duplicates = fit_near_duplicates(predictor.model.head, z, z_other, size, size_other, value)
+        document["near_duplicates"] = predictor.near_duplicates.to_json()
     if predictor.model.head.absolute:
         document |= fit_conformal(predictor.values(encoded, first, second), data.value[rows], level).to_json()
     else:
         chosen = data.rows("validation")
-        matching = fit_matching(
-            *(predictor.compared(encoded, first, second), matches_of("calibration", data.value[rows])),
-            predictor.compared(*_encoded(predictor, data, chosen, None)),
-            matches_of("validation", data.value[chosen]),
+        binary = fit_binary_calibration(
+            *(predictor.scored_pairs(encoded, first, second), binary_labels("calibration", data.value[rows])),
+            predictor.scored_pairs(*_encoded(predictor, data, chosen, None)),
+            binary_labels("validation", data.value[chosen]),
             level,
             ordinary=data.ordinary(rows),
         )
-        document["matching"] = matching.to_json()
+        document["binary"] = binary.to_json()
     annotate(predictor.loaded.folder, calibration=document)
 
 
-def _measured_reference(predictor: Predictor, data: DataSet) -> Reference:
-    """Of training shapes and, for its limit, of shapes of the calibration split."""
-    (read, codes), (unseen, _) = (_readings(predictor, data, split) for split in ("train", "calibration"))
-    return fit_reference(read, codes, unseen)
+def _written_distributions(predictor: Predictor, data: DataSet) -> dict[str, Any]:
+    """The novelty detector and the latent prior of training objects, put into the model's folder; the detector's limit
+    is set by objects of the calibration split.
+    """
+    (readings, codes), (unseen, _) = (_readings(predictor, data, split) for split in ("train", "calibration"))
+    detector, prior = fit_novelty_detector(readings, unseen), fit_latent_prior(codes)
+    folder = predictor.loaded.folder
+    return {"novelty": detector.write(folder), "latent_prior": prior.write(folder)}
 
 
 @torch.inference_mode()
 def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the encoder reads of the shapes of a split, at most `SHAPES` evenly spaced ones, and their codes."""
+    """What the encoder reads of the shapes of a split, at most `FITTED_ON` evenly spaced ones, and their codes."""
     rows = data.rows(split)
     objects = np.unique([data.first[rows], data.second[rows]])
-    objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), SHAPES)).astype(np.int64)]
+    objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), FITTED_ON)).astype(np.int64)]
     model = predictor.model
     found = [
         (model.encoder.descriptors(features), model.encode_features(features).mean)
@@ -188,9 +194,9 @@ def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.
     return torch.cat([read for read, _ in found]), torch.cat([codes for _, codes in found])
 
 
-def labelled_areas(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledAreas:
-    """True values and areas of some pairs."""
-    return LabelledAreas(data.value[rows], data.areas[data.first[rows]], data.areas[data.second[rows]])
+def labelled_magnitudes(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledMagnitudes:
+    """True values and magnitudes (areas) of some pairs."""
+    return LabelledMagnitudes(data.value[rows], data.areas[data.first[rows]], data.areas[data.second[rows]])
 
 
 def _encoded(

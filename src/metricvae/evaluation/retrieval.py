@@ -70,7 +70,9 @@ def rank_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices
     rank, first = np.empty(count, np.int64), np.empty((count, min(listed, count - 1)), np.int64)
     odds = np.empty(first.shape)
     for place in range(count):
-        likely = predictor.matching.log_odds(predictor.compared(encoded, np.full(count, place), np.arange(count)))
+        likely = predictor.binary_calibration.log_odds(
+            predictor.scored_pairs(encoded, np.full(count, place), np.arange(count))
+        )
         likely[place] = -np.inf
         rank[place] = (likely > likely[partner[place]]).sum()
         first[place] = np.argsort(-likely, kind="stable")[: first.shape[1]]

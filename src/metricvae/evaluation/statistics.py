@@ -19,7 +19,8 @@ from metricvae.core.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
-_CHUNK = 250  # resamples drawn at a time: bounds the memory at 250 * n indices
+RESAMPLES_AT_ONCE = 250
+"""Bounds the memory of a bootstrap at 250 * n indices."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def paired_bootstrap(
     resamples: int = 10_000,
     confidence: float = 0.95,
 ) -> BootstrapComparison:
-    """Compare two methods on the same pairs by drawing the pairs again with replacement (percentile intervals).
+    """Compare two methods on the same pairs by a paired bootstrap with percentile intervals (`scipy.stats.bootstrap`).
 
     Each resample draws n pairs and takes both methods' errors on them, so what makes a pair hard for both cancels out.
     The two-sided p is twice the smaller share of resampled differences on either side of zero, counting the data
@@ -135,19 +136,27 @@ def paired_bootstrap(
         raise InputError(f"got {a.size} errors of one method and {b.size} of the other: expected the same pairs")
     if resamples < 1 or not 0 < confidence < 1:
         raise InputError(f"got {resamples} resamples at confidence {confidence}: expected at least 1, within (0, 1)")
-    means_a, means_b = _resampled_means(np.stack([a, b]), resamples, np.random.default_rng(seed))
-    differences = means_a - means_b
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(differences, tails)
-    ratio_low, ratio_high = _ratio_quantiles(means_a, means_b, tails)
+    result = stats.bootstrap(
+        (a, b),
+        _difference_and_share,
+        n_resamples=resamples,
+        batch=RESAMPLES_AT_ONCE,
+        vectorized=True,
+        paired=True,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    (low, share_low), (high, share_high) = result.confidence_interval
+    differences = result.bootstrap_distribution[0]
     beyond = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return BootstrapComparison(
         difference=float(a.mean() - b.mean()),
         difference_low=float(low),
         difference_high=float(high),
         ratio=_ratio(float(a.mean()), float(b.mean())),
-        ratio_low=ratio_low,
-        ratio_high=ratio_high,
+        ratio_low=_ratio(float(share_low), float(1 - share_low)),
+        ratio_high=_ratio(float(share_high), float(1 - share_high)),
         p_value=min(1.0, 2 * (beyond + 1) / (resamples + 1)),
         confidence=confidence,
         pairs=a.size,
@@ -170,17 +179,8 @@ def _ratio(numerator: float, denominator: float) -> float:
     return math.copysign(math.inf, numerator) if numerator else 0.0
 
 
-def _resampled_means(values: Floats, resamples: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
-    """(2, n) values -> two (resamples,) rows of means over the same draws of n columns."""
-    count = values.shape[1]
-    means = np.empty((2, resamples))
-    for start in range(0, resamples, _CHUNK):
-        draws = generator.integers(count, size=(min(_CHUNK, resamples - start), count))
-        means[:, start : start + len(draws)] = values[:, draws].mean(axis=-1)
-    return means[0], means[1]
-
-
-def _ratio_quantiles(numerators: Floats, denominators: Floats, levels: list[float]) -> tuple[float, float]:
-    ratios = np.array([_ratio(float(a), float(b)) for a, b in zip(numerators, denominators, strict=True)])
-    low, high = np.quantile(ratios, levels, method="nearest")
-    return float(low), float(high)
+def _difference_and_share(a: Floats, b: Floats, axis: int = -1) -> tuple[Floats, Floats]:
+    """MSE_a - MSE_b, and MSE_a / (MSE_a + MSE_b), which orders resamples as their ratio does but is always finite."""
+    mean_a, mean_b = a.mean(axis), b.mean(axis)
+    total = mean_a + mean_b
+    return mean_a - mean_b, np.divide(mean_a, total, out=np.zeros_like(total), where=total > 0)

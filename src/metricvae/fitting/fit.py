@@ -18,8 +18,8 @@ from metricvae.evaluation.evaluate import calibrate
 from metricvae.generation.exemplars import add_bank
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.nn.heads import InnerProduct
+from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.calibration.conformal import check_enough
-from metricvae.prediction.calibration.matching import matches_of
 from metricvae.prediction.model_card import model_card
 from metricvae.runtime.files import write_text
 from metricvae.training.batching import PairData
@@ -56,7 +56,7 @@ def fit(
     check_enough(len(data.rows("calibration")))
     if not model.head.absolute:
         for split in ("train", "validation", "calibration"):
-            matches_of(split, data.value[data.rows(split)])
+            binary_labels(split, data.value[data.rows(split)])
     parts = pair_data(data, "train"), pair_data(data, "validation")
     train(training, model, *parts, folder, device=device, start=start, on_prepare=on_prepare, on_progress=on_progress)
     learned = {"task": data.card["task"], "data": data.card["plan"], "pairs": len(parts[0])}

@@ -90,7 +90,7 @@ class Search:
     @functools.cached_property
     def area_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
         """With which a code foretells the area."""
-        return area_weights(self.predictor, self.bank, self.origins.reference, self.generator)
+        return area_weights(self.predictor, self.bank, self.origins.prior, self.generator)
 
     def pictures(self, codes: torch.Tensor) -> Floats:
         """What is decoded from codes (m, d): (m, H, W) in [0, 1]."""

@@ -90,12 +90,10 @@ def missing_halves(
         raise InputError(f"nothing was found for {half}{search.closest()}")
     masks = [half.mask, *(one.mask for one in rests)]
     encoded = partner.encode(masks.__getitem__, len(masks))
-    matching, pairs = (
-        partner.matching,
-        partner.compared(encoded, np.zeros(len(rests), np.int64), np.arange(1, len(masks))),
-    )
-    odds, likely = matching.log_odds(pairs), matching.probability(pairs)
-    order = [place for place in np.argsort(-odds, kind="stable").tolist() if likely[place] >= matching.threshold]
+    pairs = partner.scored_pairs(encoded, np.zeros(len(rests), np.int64), np.arange(1, len(masks)))
+    calibration = partner.binary_calibration
+    odds, likely = calibration.log_odds(pairs), calibration.probability(pairs)
+    order = [place for place in np.argsort(-odds, kind="stable").tolist() if likely[place] >= calibration.threshold]
     if not order:
         raise InputError(
             f"nothing was found for {half}: the likeliest of {len(rests)} candidates matches with a probability of "
@@ -116,7 +114,7 @@ def whole_promise(search: Search, half: Mask) -> Linear:
     predictor = search.predictor
     row = overlap_rows(predictor, predictor.encode(lambda _: half, 1).codes)
     weights, offset = search.area_weights
-    return linear(search.origins.reference, torch.cat([row, weights[None]]), torch.stack([torch.zeros(()), offset]))
+    return linear(search.origins.prior, torch.cat([row, weights[None]]), torch.stack([torch.zeros(()), offset]))
 
 
 def whole_wishes(half: Mask, rng: np.random.Generator) -> Callable[[int], Floats]:

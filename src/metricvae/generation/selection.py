@@ -188,8 +188,8 @@ def nearest(predictor: Predictor, made: Encoded, masks: Sequence[Mask], known: B
     for place, mask in enumerate(masks):
         code, size = made.codes[place].expand_as(known.codes), made.sizes[place].expand_as(known.areas)
         overlap = head.value(head.score(code, known.codes), size, known.areas)
-        if predictor.twins is not None:
-            overlap = overlap + predictor.twins.extra(head, code, known.codes, size, known.areas)
+        if predictor.near_duplicates is not None:
+            overlap = overlap + predictor.near_duplicates.correction(head, code, known.codes, size, known.areas)
         iou = overlap / (size + known.areas - overlap).clamp(min=1.0)
         shape, best = Prepared(mask), Neighbour("", 0.0)
         for row in iou.topk(min(looked_at, len(iou))).indices.tolist():

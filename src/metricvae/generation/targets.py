@@ -20,16 +20,16 @@ from metricvae.generation.bounds import LEAST_AREA, Bounds
 from metricvae.generation.constraints import Span
 from metricvae.generation.exemplars import Bank
 from metricvae.nn.heads import InnerProduct
-from metricvae.prediction.novelty import Reference
+from metricvae.prediction.latent_prior import LatentPrior
 from metricvae.prediction.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
 
 WIDTH = 0.25
-"""Of the kernel about a bank's codes, in standard deviations of the reference."""
+"""Of the kernel about a bank's codes, in standard deviations of the prior."""
 
 MIXED, FREE = 0.25, 0.1
-"""Shares of candidates that begin between two codes of the bank, and anywhere in the reference."""
+"""Shares of candidates that begin between two codes of the bank, and anywhere in the prior."""
 
 TRIED, MOST_TRIED = 8, 512
 """Codes that are drawn for each candidate, of which that is kept which needs the least change; and as many at most."""
@@ -70,15 +70,15 @@ class Linear:
         return ((missing @ self.precision) * missing).sum(1).clamp(min=0).sqrt()
 
 
-def linear(reference: Reference, rows: Tensor, offsets: Tensor) -> Linear:
+def linear(prior: LatentPrior, rows: Tensor, offsets: Tensor) -> Linear:
     """The promises of k rows (k, d)."""
-    spread = rows @ reference.code_root
+    spread = rows @ prior.code_root
     covariance = spread @ spread.T
     precision = torch.linalg.inv(covariance + 1e-4 * torch.diag(covariance.diagonal() + 1e-12))
-    return Linear(rows, offsets, reference.code_root @ spread.T @ precision, precision)
+    return Linear(rows, offsets, prior.code_root @ spread.T @ precision, precision)
 
 
-def require_generator(predictor: Predictor) -> Reference:
+def require_generator(predictor: Predictor) -> LatentPrior:
     """The distribution of a model's codes.
 
     Raises:
@@ -89,24 +89,24 @@ def require_generator(predictor: Predictor) -> Reference:
         raise InputError(f"a model with the head {head.name} cannot generate: give one of overlap, with inner_product")
     if predictor.device.type != "cpu":
         raise InputError(f"the model is on {predictor.device}: shapes are generated on the CPU, load it there")
-    if predictor.reference is None:
-        raise InputError("the model has no reference of its training shapes, so it draws no codes: train it again")
-    return predictor.reference
+    if predictor.latent_prior is None:
+        raise InputError("the model has no latent prior, so it draws no codes: train it again")
+    return predictor.latent_prior
 
 
 def promises(predictor: Predictor, bank: Bank | None, bounds: Bounds, generator: torch.Generator) -> Linear:
     """What codes promise of the required shapes in their order, and of the area if it was asked for."""
-    reference = require_generator(predictor)
-    rows, offsets = torch.empty(0, len(reference.code_mean)), torch.empty(0)
+    prior = require_generator(predictor)
+    rows, offsets = torch.empty(0, len(prior.code_mean)), torch.empty(0)
     if bounds.targets:
         shapes = [target.shape.mask for target in bounds.targets]
         codes = predictor.encode(shapes.__getitem__, len(shapes)).codes
         rows = overlap_rows(predictor, codes)
         offsets = torch.zeros(len(rows))
     if bounds.asked:
-        weights, offset = area_weights(predictor, bank, reference, generator)
+        weights, offset = area_weights(predictor, bank, prior, generator)
         rows, offsets = torch.cat([rows, weights[None]]), torch.cat([offsets, offset[None]])
-    return linear(reference, rows, offsets)
+    return linear(prior, rows, offsets)
 
 
 def overlap_rows(predictor: Predictor, codes: Tensor) -> Tensor:
@@ -115,13 +115,13 @@ def overlap_rows(predictor: Predictor, codes: Tensor) -> Tensor:
 
 
 def area_weights(
-    predictor: Predictor, bank: Bank | None, reference: Reference, generator: torch.Generator
+    predictor: Predictor, bank: Bank | None, prior: LatentPrior, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Weights (d,) and an offset with which a code foretells the area, by ridge regression."""
     if bank is not None:
         codes, areas = bank.codes, bank.areas
     else:
-        codes = reference.draw(DRAWN_FOR_AREA, generator)
+        codes = prior.draw(DRAWN_FOR_AREA, generator)
         areas = (predictor.model.picture(codes) >= 0.5).sum((1, 2, 3)).float()
     off, mean = codes - codes.mean(0), areas.mean()
     square = off.T @ off
@@ -136,23 +136,23 @@ class Origins:
     """Where codes are drawn.
 
     Attributes:
-        reference: normal distribution of the training codes.
+        prior: normal distribution of the training codes.
         known: (m, d) codes of real shapes, about which and between which most are drawn; none at all, and all are drawn
-            from the reference.
+            from the prior.
     """
 
-    reference: Reference
+    prior: LatentPrior
     known: Tensor
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """`count` codes, (count, d)."""
-        free = self.reference.draw(count, generator)
+        free = self.prior.draw(count, generator)
         if not len(self.known):
             return free
         kind = torch.rand(count, 1, generator=generator)
         one, other = (
             self.known[torch.randint(len(self.known), (count,), generator=generator)]
-            + WIDTH * (free - self.reference.code_mean)
+            + WIDTH * (free - self.prior.code_mean)
             for _ in range(2)
         )
         share = torch.rand(count, 1, generator=generator)
@@ -162,14 +162,14 @@ class Origins:
 
 def origins(predictor: Predictor, bank: Bank | None, bounds: Bounds) -> Origins:
     """Codes of a bank; where a shape is to be like others, theirs, and those near them on the way to a bank's."""
-    reference = require_generator(predictor)
-    known = torch.empty(0, len(reference.code_mean)) if bank is None else bank.codes
+    prior = require_generator(predictor)
+    known = torch.empty(0, len(prior.code_mean)) if bank is None else bank.codes
     models = [one.shape.mask for one in bounds.targets if one.closeness is not None and one.closeness.low >= ALIKE]
     if not models:
-        return Origins(reference, known)
+        return Origins(prior, known)
     codes = predictor.encode(models.__getitem__, len(models)).codes
     near = [(known + 3 * code) / 4 for code in codes]
-    return Origins(reference, torch.cat([codes.repeat(max(1, len(known)), 1), *near]))
+    return Origins(prior, torch.cat([codes.repeat(max(1, len(known)), 1), *near]))
 
 
 def starts(origin: Origins, promise: Linear, wishes: Floats, tried: int, generator: torch.Generator) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
-from metricvae.prediction.calibration.matching import Matching
+from metricvae.kinds.silhouette.encoders.polar import REACH
+from metricvae.prediction.calibration.binary import BinaryCalibration
 from metricvae.training.checkpoint import LoadedModel
 from metricvae.training.config import TrainingConfig
 
@@ -36,8 +36,7 @@ and `metricvae evaluate` with `--split all`.
 
 
 _CANVAS = (
-    "One white shape on black, 200x200 pixels. Parts further than "
-    f"{PolarEncoderConfig.reach:.0%} of the canvas side from the\n"
+    f"One white shape on black, 200x200 pixels. Parts further than {REACH:.0%} of the canvas side from the\n"
     "centroid are not seen."
 )
 
@@ -46,7 +45,7 @@ _IMAGES = {"command": "metricvae predict MODEL A.png B.png", "limits": _CANVAS, 
 _OVERLAP = _IMAGES | {
     "does": (
         "Predicts the maximum overlap area of two 200x200 silhouettes, over all rotations and translations, in pixels, "
-        "from their\ncodes: one product, and for near copies what a product leaves out."
+        "from their\ncodes: one product, and for near duplicates what a product leaves out."
     ),
     "labels": "labels by metricvae's exact solver",
 }
@@ -115,10 +114,10 @@ def _intervals(calibration: Mapping[str, Any], unit: str) -> str:
 
 
 def _verdicts(calibration: Mapping[str, Any]) -> str:
-    matching = Matching.from_json(calibration["matching"])
-    border = f"probability at least {matching.threshold:.3f}, chosen on validation pairs"
-    ruled_out = f"an answer less likely than {1 - matching.doubt:.2f} is ruled out"
-    return f"| a match | {border} |\n| answers | {matching.level:.0%}, split conformal: {ruled_out} |"
+    binary = BinaryCalibration.read(calibration)
+    border = f"probability at least {binary.threshold:.3f}, chosen on validation pairs"
+    ruled_out = f"an answer less likely than {1 - binary.nonconformity_quantile:.2f} is ruled out"
+    return f"| a match | {border} |\n| answers | {binary.level:.0%}, split conformal: {ruled_out} |"
 
 
 def _objects(plan: Mapping[str, Any]) -> str:

@@ -1,16 +1,18 @@
-"""Shapes that are nearly the same: what a product of codes cannot say, and what is added for it.
+"""The near-duplicate correction: what is added to a product of codes for objects that are nearly the same.
 
-A product of d numbers answers for pairs of shapes that have little to do with one another. Of the overlap of a shape
+A product of d numbers answers for pairs of objects that have little to do with one another. Of the overlap of a shape
 with itself, which is its whole area, it finds about two thirds: the rest is what the shape shares with no other, and
-there is no room for that in d dimensions. It is known all the same, since the area is, and fades as codes move apart:
+there is no room for that in d dimensions. It is known all the same, since the magnitude (the area) is, and fades as
+codes move apart:
 
-    value = product + sqrt(rest rest') exp(-distance^2 / (2 width^2)),  rest = area - product with itself
+    value = product + sqrt(rest rest') exp(-distance^2 / (2 width^2)),  rest = magnitude - product with itself
 
 with the distance |z - z'| in units of sqrt(|z| |z'|). Random pairs are too far from one another for it to count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,17 +31,17 @@ HARM = 1e-3
 
 
 @dataclass(frozen=True)
-class Twins:
+class NearDuplicateCorrection:
     """The added term.
 
     Attributes:
-        width: distance between codes at which it has fallen to 0.6 of what a shape has for itself.
+        width: distance between codes at which it has fallen to 0.6 of what an object has for itself.
     """
 
     width: float
 
-    def extra(self, head: Head, z: Tensor, z_other: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
-        """What is added to the values of n pairs, (n,); codes (n, d), sizes (n,)."""
+    def correction(self, head: Head, z: Tensor, z_other: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        """What is added to the values of n pairs, (n,); codes (n, d), magnitudes (n,)."""
         rest, distance = _rest_and_distance(head, z, z_other, size, size_other)
         return rest * (-0.5 * (distance / self.width).square()).exp()
 
@@ -48,7 +50,17 @@ class Twins:
         return {"width": self.width}
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Twins:
+    def read(cls, calibration: Mapping[str, Any]) -> NearDuplicateCorrection | None:
+        """That of a model whose `config.json` says `calibration`, where 0.1 called it `twins`; None where it has none.
+
+        Raises:
+            InputError: the document is damaged.
+        """
+        document = calibration.get("near_duplicates", calibration.get("twins"))
+        return None if document is None else cls.from_json(document)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> NearDuplicateCorrection:
         """The inverse of `to_json`.
 
         Raises:
@@ -63,26 +75,28 @@ class Twins:
         return cls(width)
 
 
-def fit_twins(head: Head, z: Tensor, z_other: Tensor, size: Tensor, size_other: Tensor, value: Tensor) -> Twins:
+def fit_near_duplicates(
+    head: Head, z: Tensor, z_other: Tensor, size: Tensor, size_other: Tensor, value: Tensor
+) -> NearDuplicateCorrection:
     """The largest of `WIDTHS` that leaves the squared error on n ordinary pairs as it is, but for `HARM`.
 
-    The wider the term, the more near copies it answers for; too wide, it is added to pairs that are merely alike.
+    The wider the term, the more near duplicates it answers for; too wide, it is added to pairs that are merely alike.
 
     Args:
         head: of the model.
         z, z_other: (n, d) codes of pairs that the model did not learn from.
-        size, size_other: (n,) areas.
+        size, size_other: (n,) magnitudes (areas).
         value: (n,) true values.
     """
-    missing = (value - head.value(head.score(z, z_other), size, size_other)).double()
-    least = missing.square().sum() * (1 + HARM)
+    error = (value - head.value(head.score(z, z_other), size, size_other)).double()
+    most = error.square().sum() * (1 + HARM)
     chosen = float(WIDTHS[0])
     for width in WIDTHS.tolist():
-        left = missing - Twins(width).extra(head, z, z_other, size, size_other).double()
-        if left.square().sum() > least:
+        left = error - NearDuplicateCorrection(width).correction(head, z, z_other, size, size_other).double()
+        if left.square().sum() > most:
             break
         chosen = width
-    return Twins(chosen)
+    return NearDuplicateCorrection(chosen)
 
 
 def _rest_and_distance(

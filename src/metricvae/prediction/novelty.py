@@ -1,18 +1,15 @@
-"""The training shapes as the encoder sees them: what is unlike all of them, and where their codes lie.
+"""Novelty: how unlike the training objects an object is, to the encoder.
 
-Codes alone do not tell strange shapes from known ones: speckle, grids and parts far apart get codes in the midst of
+Codes alone do not tell strange objects from known ones: speckle, grids and parts far apart get codes in the midst of
 all others, and answers that are wrong. What the encoder reads before it makes a code does tell them apart. A normal
-distribution of that over the training shapes, shrunk towards a round one, gives every shape a squared Mahalanobis
-distance (Lee et al. 2018, *A Simple Unified Framework for Detecting Out-of-Distribution Samples*); divided by what
-all but few unseen shapes of the same kind stay below, it is the shape's novelty: above 1, the model never saw its like.
-
-A second normal distribution, of the codes themselves, is what one draws from to decode shapes that are like the
-training shapes (Ghosh et al. 2020, *From Variational to Deterministic Autoencoders*): the losses of the metric decide
-where codes lie, so the prior N(0, I) is far from them.
+distribution of that over the training objects gives every object a squared Mahalanobis distance (Lee et al. 2018, *A
+Simple Unified Framework for Detecting Out-of-Distribution Samples*); divided by what all but few unseen objects of the
+same kind stay below, it is the object's novelty: above 1, the model never saw its like.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,33 +19,34 @@ from torch import Tensor
 
 from metricvae.core.errors import InputError
 from metricvae.prediction.calibration.conformal import Floats, conformal_quantile
+from metricvae.prediction.shrinkage import TINY, fit_shrunk_normal
 from metricvae.runtime.files import check_sha256, sha256_of
 from metricvae.training.checkpoint import read_tensors, write_tensors
 
-FILE = "reference.safetensors"
+NOVELTY_FILE = "novelty.safetensors"
 
-SHAPES = 6_000
-"""Training shapes it is measured on, at most."""
+KEY_0_1, FILE_0_1 = "reference", "reference.safetensors"
+"""Where models of 0.1 have the detector and the latent prior together."""
 
-ORDINARY = 0.995
-"""Share of unseen shapes of the same kind whose novelty is at most 1."""
+FITTED_ON = 6_000
+"""Training objects that the detector and the latent prior are fitted to, at most."""
 
-SHRUNK = 0.01
-"""Variance added in every direction, as a share of the mean variance."""
+KNOWN_SHARE = 0.995
+"""Share of unseen objects of the same kind whose novelty is at most 1."""
+
+_TENSORS = ("mean", "directions", "variances")
 
 
 @dataclass(frozen=True)
-class Reference:
-    """Two normal distributions, and the distance at which novelty begins.
+class NoveltyDetector:
+    """The normal distribution of what the encoder reads of training objects, and the distance at which novelty begins.
 
     Attributes:
-        mean: (p,) of what the encoder reads of a shape.
-        directions: (k, p) orthonormal, in which it varies by more than a tenth of `floor`.
+        mean: (p,) of the readings.
+        directions: (k, p) orthonormal, in which readings vary by more than shrinkage alone gives.
         variances: (k,) along them, `floor` included; in all others it counts as `floor`.
         floor: least variance.
         limit: squared distance, divided by p, at which novelty is 1.
-        code_mean: (d,) of the codes.
-        code_root: (d, d), times standard normal draws: deviations from it.
     """
 
     mean: Tensor
@@ -56,80 +54,88 @@ class Reference:
     variances: Tensor
     floor: float
     limit: float
-    code_mean: Tensor
-    code_root: Tensor
 
-    def novelty(self, read: Tensor) -> Tensor:
-        """(m, p) readings of shapes -> (m,), above 1 for shapes unlike those of the training."""
-        return self._distance(read) / self.limit
+    def novelty(self, readings: Tensor) -> Tensor:
+        """(m, p) readings of objects -> (m,), above 1 for objects unlike those of the training."""
+        return self.distance(readings) / self.limit
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """`count` codes like those of the training shapes, (count, d); the generator is on the CPU."""
-        drawn = torch.randn(count, len(self.code_mean), generator=generator)
-        return self.code_mean + drawn.to(self.code_root.device) @ self.code_root.T
-
-    def _distance(self, read: Tensor) -> Tensor:
-        off = read.float() - self.mean
+    def distance(self, readings: Tensor) -> Tensor:
+        """(m, p) readings -> (m,) squared Mahalanobis distances from the mean, divided by p."""
+        off = readings.float() - self.mean
         along = off @ self.directions.T
         rest = (off.square().sum(1) - along.square().sum(1)).clamp(min=0.0)
-        return ((along.square() / self.variances).sum(1) + rest / self.floor) / read.shape[1]
+        return ((along.square() / self.variances).sum(1) + rest / self.floor) / readings.shape[1]
 
-    def to(self, device: torch.device) -> Reference:
+    def to(self, device: torch.device) -> NoveltyDetector:
         """The same on another device."""
         return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS})
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
         tensors = {name: getattr(self, name) for name in _TENSORS}
-        write_tensors(folder / FILE, tensors, {"scalars": [self.floor, self.limit]})
-        return {"sha256": sha256_of(folder / FILE)}
+        return write_part(folder / NOVELTY_FILE, tensors, {"scalars": [self.floor, self.limit]})
 
     @classmethod
-    def read(cls, folder: Path, document: dict[str, Any]) -> Reference:
-        """The inverse of `write`.
+    def read(cls, folder: Path, calibration: Mapping[str, Any]) -> NoveltyDetector | None:
+        """That of a model, whose `config.json` says `calibration`; None where it has none.
 
         Raises:
             InputError: the file is missing, or not the one that was written.
         """
-        check_sha256(folder / FILE, str(document.get("sha256")))
-        checkpoint = read_tensors(folder / FILE)
-        try:
-            tensors = {name: checkpoint.tensors[name] for name in _TENSORS}
-            floor, limit = checkpoint.numbers["scalars"]
-            return cls(**tensors, floor=floor, limit=limit)
-        except KeyError as error:
-            raise InputError(f"{folder / FILE} lacks {error}: restore it or train the model again") from None
+        found = read_part(folder, calibration, "novelty", NOVELTY_FILE, _TENSORS)
+        if found is None:
+            return None
+        (mean, directions, variances), numbers = found
+        return cls(mean, directions, variances, *numbers["scalars"])
 
 
-_TENSORS = ("mean", "directions", "variances", "code_mean", "code_root")
-
-
-def fit_reference(read: Tensor, codes: Tensor, unseen: Tensor) -> Reference:
-    """Measure both distributions.
+def fit_novelty_detector(readings: Tensor, unseen: Tensor) -> NoveltyDetector:
+    """Fit to training objects, and set the limit by others.
 
     Args:
-        read: (m, p) what the encoder reads of m training shapes.
-        codes: (m, d) their codes.
-        unseen: (n, p) what it reads of shapes of the same kind that it did not learn from.
+        readings: (m, p) what the encoder reads of m training objects.
+        unseen: (n, p) what it reads of objects of the same kind that it did not learn from.
     """
-    mean, variances, directions = _normal(read)
-    floor = SHRUNK * float(variances.clamp(min=0.0).mean()) + 1e-12
-    kept = variances > 0.1 * floor
-    code_mean, code_variances, code_directions = _normal(codes)
-    reference = Reference(
-        *(mean.float(), directions[:, kept].T.contiguous().float(), (variances[kept] + floor).float(), floor, 1.0),
-        code_mean.float(),
-        (code_directions * code_variances.clamp(min=0.0).sqrt()).float().contiguous(),
+    normal = fit_shrunk_normal(readings)
+    varies = normal.variances > 1.1 * normal.floor
+    detector = NoveltyDetector(
+        normal.mean.float(),
+        normal.axes[:, varies].T.contiguous().float(),
+        normal.variances[varies].float(),
+        normal.floor,
+        1.0,
     )
-    distance: Floats = reference._distance(unseen.cpu()).double().numpy()
-    limit = max(conformal_quantile(distance, ORDINARY), 1e-12)
-    return replace(reference, limit=limit)
+    distance: Floats = detector.distance(unseen.cpu()).double().numpy()
+    return replace(detector, limit=max(conformal_quantile(distance, KNOWN_SHARE), TINY))
 
 
-def _normal(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean (p,), variances (p,) and directions (p, p) in columns of (m, p) numbers, in float64 on the CPU."""
-    x = x.double().cpu()
-    mean = x.mean(0)
-    off = x - mean
-    variances, directions = torch.linalg.eigh(off.T @ off / max(1, len(x) - 1))
-    return mean, variances, directions
+def write_part(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Write tensors and numbers beside a model; returns what its `config.json` is to say of the file."""
+    write_tensors(path, dict(tensors), dict(numbers))
+    return {"sha256": sha256_of(path)}
+
+
+def read_part(
+    folder: Path, calibration: Mapping[str, Any], key: str, file: str, names: tuple[str, ...]
+) -> tuple[tuple[Tensor, ...], Mapping[str, Any]] | None:
+    """The tensors of those names, and the numbers, of what `write_part` wrote; None where the model has no such part.
+
+    Args:
+        folder: of the model.
+        calibration: what its `config.json` says of its parts.
+        key, file: under which this one stands there, and where it lies; models of 0.1 have all parts in `FILE_0_1`.
+        names: of the tensors.
+
+    Raises:
+        InputError: the file is missing, is not the one that was written, or lacks a tensor.
+    """
+    if key not in calibration:
+        key, file = KEY_0_1, FILE_0_1
+    if key not in calibration:
+        return None
+    check_sha256(folder / file, str(calibration[key].get("sha256")))
+    checkpoint = read_tensors(folder / file)
+    try:
+        return tuple(checkpoint.tensors[name] for name in names), checkpoint.numbers
+    except KeyError as error:
+        raise InputError(f"{folder / file} lacks {error}: restore it or train the model again") from None

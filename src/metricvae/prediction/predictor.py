@@ -14,10 +14,11 @@ import torch
 from metricvae.kinds.molecule.packing import Packable, padded
 from metricvae.kinds.molecule.self_overlap import sizes_of
 from metricvae.kinds.silhouette.records import Mask
+from metricvae.prediction.calibration.binary import BinaryCalibration, ScoredPairs
 from metricvae.prediction.calibration.conformal import Conformal, Floats
-from metricvae.prediction.calibration.matching import Compared, Matching
-from metricvae.prediction.near_duplicates import Twins
-from metricvae.prediction.novelty import Reference
+from metricvae.prediction.latent_prior import LatentPrior
+from metricvae.prediction.near_duplicates import NearDuplicateCorrection
+from metricvae.prediction.novelty import NoveltyDetector
 from metricvae.training.checkpoint import LoadedModel, load_model
 
 ENCODED_AT_ONCE = {"cpu": 32, "cuda": 256}
@@ -85,9 +86,11 @@ class Predictor:
         self.loaded = model
         self.device = torch.device(device)
         self.model = model.model.to(self.device)
-        twins, reference = model.calibration.get("twins"), model.calibration.get("reference")
-        self.twins = None if twins is None else Twins.from_json(twins)
-        self.reference = None if reference is None else Reference.read(model.folder, reference).to(self.device)
+        self.near_duplicates = NearDuplicateCorrection.read(model.calibration)
+        detector = NoveltyDetector.read(model.folder, model.calibration)
+        prior = LatentPrior.read(model.folder, model.calibration)
+        self.detector = None if detector is None else detector.to(self.device)
+        self.latent_prior = None if prior is None else prior.to(self.device)
 
     @classmethod
     def load(cls, folder_or_name: str | Path, device: str | torch.device = "cpu") -> Predictor:
@@ -137,30 +140,32 @@ class Predictor:
                 on_progress(end, count)
 
     def _novelty(self, features: torch.Tensor) -> torch.Tensor:
-        if self.reference is None:
+        if self.detector is None:
             return torch.zeros(len(features), device=features.device)
-        return self.reference.novelty(self.model.encoder.descriptors(features))
+        return self.detector.novelty(self.model.encoder.read(features))
 
     @torch.inference_mode()
-    def compared(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Compared:
-        """What a binary metric goes by in pairs of encoded objects."""
+    def scored_pairs(
+        self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+    ) -> ScoredPairs:
+        """What a binary metric sees of pairs of encoded objects."""
         z, z_other = encoded.codes[self._places(first)], encoded.codes[self._places(second)]
         length = (z.norm(dim=1) * z_other.norm(dim=1)).clamp(min=1e-12).log()
-        return Compared(*(part.cpu().double().numpy() for part in (self.model.head.score(z, z_other), length)))
+        return ScoredPairs(*(part.cpu().double().numpy() for part in (self.model.head.score(z, z_other), length)))
 
     @torch.inference_mode()
     def values(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
         """Predicted metric of pairs of encoded objects, (n,), kept within its limits: an overlap between 0 and the
         smaller area.
 
-        The product of the codes, and for near copies what `metricvae.prediction.near_duplicates` adds.
+        The product of the codes, and for near duplicates what `metricvae.prediction.near_duplicates` adds.
         """
         a, b = self._places(first), self._places(second)
         size_a, size_b = encoded.sizes[a], encoded.sizes[b]
         head = self.model.head
         raw = head.value(head.score(encoded.codes[a], encoded.codes[b]), size_a, size_b)
-        if self.twins is not None:
-            raw = raw + self.twins.extra(head, encoded.codes[a], encoded.codes[b], size_a, size_b)
+        if self.near_duplicates is not None:
+            raw = raw + self.near_duplicates.correction(head, encoded.codes[a], encoded.codes[b], size_a, size_b)
         return raw.clamp(*head.limits(size_a, size_b)).cpu().double().numpy()
 
     def require_calibration(self) -> None:
@@ -168,16 +173,16 @@ class Predictor:
         if self.model.head.absolute:
             Conformal.from_json(self.loaded.calibration)
         else:
-            _ = self.matching
+            _ = self.binary_calibration
 
     @property
-    def matching(self) -> Matching:
+    def binary_calibration(self) -> BinaryCalibration:
         """From codes to the answers of a binary metric.
 
         Raises:
             InputError: the model was never calibrated, or its metric is not binary.
         """
-        return Matching.from_json(self.loaded.calibration.get("matching"))
+        return BinaryCalibration.read(self.loaded.calibration)
 
     def predict(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Predictions:
         """Values with intervals, or probabilities with verdicts, for pairs of encoded objects.
@@ -188,11 +193,12 @@ class Predictor:
         novelty = encoded.novelty.cpu().double().numpy()
         stranger = np.maximum(novelty[first], novelty[second])
         if not self.model.head.absolute:
-            matching = self.matching
-            pairs = self.compared(encoded, first, second)
-            probability = matching.probability(pairs)
-            said = (probability, *matching.answers(probability))
-            return Predictions(*said, matching.level, stranger, probability >= matching.threshold, pairs.distance)
+            calibration = self.binary_calibration
+            pairs = self.scored_pairs(encoded, first, second)
+            probability = calibration.probability(pairs)
+            answers = (probability, *calibration.answers(probability))
+            positive = probability >= calibration.threshold
+            return Predictions(*answers, calibration.level, stranger, positive, pairs.distance)
         conformal = Conformal.from_json(self.loaded.calibration)
         value = self.values(encoded, first, second)
         low, high = conformal.interval(value, np.maximum(stranger, 1.0))

@@ -24,7 +24,7 @@ from metricvae.plotting.charts import draw_curve
 from metricvae.plotting.codes import draw_plane
 from metricvae.plotting.network import Layer, draw_network
 from metricvae.plotting.pairs import draw_pair
-from metricvae.prediction.calibration.matching import matches_of
+from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction import FIGURES
 from metricvae.reproduction.digits import digits_section
@@ -189,7 +189,7 @@ def plane_section(data: DataSet, folder: Path, steps: int, seed: int, step: OnSt
 
 def curve_section(data: DataSet, folder: Path, steps: int, seed: int, step: OnStep) -> Section:
     """Figure 1.5: how the metric loss falls while the matching of halves is learned."""
-    matches_of("training", data.value)
+    binary_labels("training", data.value)
     chosen = preset("halves")
     training = dataclasses.replace(chosen.training, steps=steps, seed=seed, evaluate_every=max(1, steps // 4))
     training = dataclasses.replace(training, log_every=max(1, min(training.log_every, steps // 100)))

@@ -18,7 +18,7 @@ import numpy as np
 
 from metricvae.core.dataset import DataSet, read_dataset
 from metricvae.core.errors import InputError
-from metricvae.evaluation.evaluate import Answers, answer, labelled_areas
+from metricvae.evaluation.evaluate import Answers, answer, labelled_magnitudes
 from metricvae.fitting.fit import fit
 from metricvae.labelling.plans import HalvesPlan, LabelPlan
 from metricvae.labelling.run import label
@@ -207,7 +207,7 @@ def compare(
     said = answer(overlap, data, "test", lambda done, total: on_step("encoding shapes", done, total))
     theirs = answer(paper, data, "test").predictions.value
     batches, large = draw_batches(len(said.value), seed=seed)
-    train, test = labelled_areas(data, data.rows("train")), labelled_areas(data, said.rows)
+    train, test = labelled_magnitudes(data, data.rows("train")), labelled_magnitudes(data, said.rows)
     numbers = table_1(Table1Data(train, test, batches, large, seed), overlap=said.predictions.value, paper=theirs)
     minutes = (time.monotonic() - start) / 60
     facts = [

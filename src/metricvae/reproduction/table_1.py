@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.evaluation.baselines import LabelledAreas, fit_areas, random_guess, train_mean_guess
+from metricvae.evaluation.baselines import LabelledMagnitudes, fit_magnitudes, random_guess, train_mean_guess
 from metricvae.evaluation.statistics import (
     BootstrapComparison,
     SignificanceTest,
@@ -51,8 +51,8 @@ class Table1Data:
         seed: of the random guess and the bootstrap.
     """
 
-    train: LabelledAreas
-    test: LabelledAreas
+    train: LabelledMagnitudes
+    test: LabelledMagnitudes
     batches: tuple[Indices, ...]
     large: Indices
     seed: int
@@ -196,11 +196,11 @@ def _all_errors(data: Table1Data, overlap: Floats | None, paper: Floats | None) 
     """Predicted minus true, (n,) pixels, of every method on all test pairs."""
     if overlap is None:
         raise InputError("got no predictions of the overlap preset: expected one per test pair")
-    count = len(data.test)
+    count, sizes = len(data.test), (data.test.left_magnitude, data.test.right_magnitude)
     predicted: PerMethod[Floats] = PerMethod(
         train_mean=train_mean_guess(data.train, count),
         random_guess=random_guess(data.train, count, seed=data.seed),
-        areas=fit_areas(data.train).predict(data.test.first, data.test.second),
+        areas=fit_magnitudes(data.train).predict(*sizes, limits=(0.0, np.minimum(*sizes))),
         paper=paper,
         overlap=overlap,
     )

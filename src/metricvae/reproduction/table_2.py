@@ -27,7 +27,7 @@ from metricvae.evaluation.statistics import SignificanceTest, welch_test, z_test
 from metricvae.metrics.match.card import area_and_boundary, size_likeness
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
-from metricvae.prediction.calibration.matching import PAPER_THRESHOLD, matches_of
+from metricvae.prediction.calibration.binary import PAPER_THRESHOLD, binary_labels
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.reassembly import reassembly_sections
 from metricvae.reproduction.report import Fact, Figure, Report, Section, Table, environment_facts, write_report
@@ -165,7 +165,7 @@ def reproduce_table_2(
     data = read_dataset(halved(dataset, work, seed, step))
     said = answer(predictor, data, "test", lambda done, total: step("encoding halves", done, total))
     told = _all_told(data, predictor, said, seed, step)
-    match = matches_of("test", said.value)
+    match = binary_labels("test", said.value)
     grade = None if data.grade is None else data.grade[said.rows]
     others = _of_other_shapes(match, data.ordinary(said.rows), seed)
     batches, large = draw_batches(len(others), seed=seed)
@@ -200,7 +200,7 @@ def _all_told(data: DataSet, predictor: Predictor, said: Answers, seed: int, ste
     rng = np.random.default_rng(seed)
     codes = rng.standard_normal((2, len(said.rows), GUESSED))
     guess = (codes[0] * codes[1]).sum(1) / np.linalg.norm(codes, axis=2).prod(0)
-    own, of_setting = predictor.matching.threshold, _threshold(data, predictor, step)
+    own, of_setting = predictor.binary_calibration.threshold, _threshold(data, predictor, step)
     return (
         _Told(guess, 0.0),
         *_by_size(data, said.rows),
@@ -217,7 +217,7 @@ def _threshold(data: DataSet, predictor: Predictor, step: OnStep) -> float:
         said = answer(predictor, data, split, lambda done, total: step("encoding halves", done, total))
         here = data.ordinary(said.rows)
         told.append(said.predictions.value[here])
-        matches.append(matches_of(split, said.value[here]))
+        matches.append(binary_labels(split, said.value[here]))
     return best_threshold(np.concatenate(told), np.concatenate(matches))
 
 
@@ -232,7 +232,7 @@ def _by_size(data: DataSet, test: Indices) -> list[_Told]:
     sizes = [area_and_boundary(data.mask(index)) for index in range(len(data.ids))]
     score = size_likeness(sizes, data.first, data.second)
     train = _training_pairs(data)
-    match = matches_of("train", data.value[train])
+    match = binary_labels("train", data.value[train])
     return [_Told(score[test, column], best_threshold(score[train, column], match)) for column in range(2)]
 
 
@@ -242,7 +242,7 @@ def _by_fit(data: DataSet, test: Indices, step: OnStep) -> _Told:
     rows = np.concatenate([train, test])
     fitted = partial(step, "fitting edges")
     score = fit_scores(data.mask, data.first[rows], data.second[rows], fitted)
-    match = matches_of("train", data.value[train])
+    match = binary_labels("train", data.value[train])
     return _Told(score[len(train) :], best_threshold(score[: len(train)], match))
 
 

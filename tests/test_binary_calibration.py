@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,48 +12,56 @@ from scipy import special
 
 from metricvae.core.dataset import read_dataset
 from metricvae.core.errors import InputError
-from metricvae.evaluation.binary import MatchEvaluation, measure_matches
+from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.evaluate import evaluate
-from metricvae.prediction.calibration.matching import Compared, Matching, check_classes, fit_matching, matches_of
+from metricvae.prediction.calibration.binary import (
+    BinaryCalibration,
+    ScoredPairs,
+    binary_labels,
+    check_classes,
+    fit_binary_calibration,
+)
 from metricvae.prediction.predictor import Predictions, Predictor
 
 Floats = np.ndarray
 
-SLOPE, STRETCH, INTERCEPT = 5.0, 2.0, -9.5
+DISTANCE, LENGTH, INTERCEPT = 5.0, 2.0, -9.5
 
 
-def drawn(count: int, seed: int) -> tuple[Compared, Floats]:
+def drawn(count: int, seed: int) -> tuple[ScoredPairs, Floats]:
     """Pairs, and matches drawn with the probability that a known curve gives them."""
     rng = np.random.default_rng(seed)
     distance, length = rng.uniform(0, 2, count), rng.uniform(1.5, 3.5, count)
-    chance = special.expit(-(SLOPE * distance + STRETCH * length + INTERCEPT))
-    return Compared(distance, length), rng.random(count) < chance
+    probability = special.expit(-(DISTANCE * distance + LENGTH * length + INTERCEPT))
+    return ScoredPairs(distance, length), rng.random(count) < probability
 
 
 @pytest.fixture(scope="module")
-def matching() -> Matching:
-    return fit_matching(*drawn(4000, 1), *drawn(4000, 2))
+def calibration() -> BinaryCalibration:
+    return fit_binary_calibration(*drawn(4000, 1), *drawn(4000, 2))
 
 
-def test_the_curve_is_found(matching: Matching) -> None:
-    assert matching.slope == pytest.approx(SLOPE, rel=0.15)
-    assert matching.stretch == pytest.approx(STRETCH, rel=0.15)
-    assert matching.intercept == pytest.approx(INTERCEPT, rel=0.15)
-    assert matching.threshold == pytest.approx(0.5, abs=0.1)
+def test_the_curve_is_found(calibration: BinaryCalibration) -> None:
+    assert calibration.distance_coefficient == pytest.approx(DISTANCE, rel=0.15)
+    assert calibration.length_coefficient == pytest.approx(LENGTH, rel=0.15)
+    assert calibration.intercept == pytest.approx(INTERCEPT, rel=0.15)
+    assert calibration.threshold == pytest.approx(0.5, abs=0.1)
 
 
 def test_lengths_that_say_nothing_are_not_looked_at() -> None:
     pairs, match = drawn(8000, 7)
-    blind = Compared(pairs.distance, np.random.default_rng(8).permutation(pairs.length))
-    found = fit_matching(blind, match, blind, match)
-    assert abs(found.stretch) < 0.15
-    level = Compared(pairs.distance, np.full(len(match), 2.5))
-    assert fit_matching(level, match, level, match).slope == pytest.approx(found.slope, rel=0.02)
+    blind = ScoredPairs(pairs.distance, np.random.default_rng(8).permutation(pairs.length))
+    found = fit_binary_calibration(blind, match, blind, match)
+    assert abs(found.length_coefficient) < 0.15
+    level = ScoredPairs(pairs.distance, np.full(len(match), 2.5))
+    assert fit_binary_calibration(level, match, level, match).distance_coefficient == pytest.approx(
+        found.distance_coefficient, rel=0.02
+    )
 
 
-def test_probabilities_mean_what_they_say(matching: Matching) -> None:
+def test_probabilities_mean_what_they_say(calibration: BinaryCalibration) -> None:
     pairs, match = drawn(40_000, 3)
-    probability = matching.probability(pairs)
+    probability = calibration.probability(pairs)
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
         here = (low <= probability) & (probability < low + 0.2)
         assert match[here].mean() == pytest.approx(probability[here].mean(), abs=0.04)
@@ -60,7 +69,7 @@ def test_probabilities_mean_what_they_say(matching: Matching) -> None:
 
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
 def test_sets_of_answers_hold_the_truth(level: float) -> None:
-    found = fit_matching(*drawn(4000, 4), *drawn(4000, 5), level)
+    found = fit_binary_calibration(*drawn(4000, 4), *drawn(4000, 5), level)
     pairs, match = drawn(40_000, 6)
     low, high = found.answers(found.probability(pairs))
     assert (low <= high).all()
@@ -71,21 +80,43 @@ def test_sets_of_answers_hold_the_truth(level: float) -> None:
         assert 0.02 < (low < high).mean() < 0.9
 
 
-def test_survives_json(matching: Matching) -> None:
-    assert Matching.from_json(json.loads(json.dumps(matching.to_json()))) == matching
+def test_survives_json(calibration: BinaryCalibration) -> None:
+    assert BinaryCalibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
+
+
+def test_the_names_of_0_1_are_read() -> None:
+    document = {"threshold": 0.6, "slope": 17.0, "stretch": 3.5, "intercept": -27.0, "level": 0.9, "doubt": 0.2}
+    expected = BinaryCalibration(0.6, 17.0, 3.5, -27.0, 0.9, 0.2)
+    assert BinaryCalibration.read({"matching": document}) == expected
+    assert BinaryCalibration.read({"binary": expected.to_json()}) == expected
+
+
+def test_the_fit_is_the_most_likely_one() -> None:
+    """No step away from the coefficients makes Platt's targets likelier."""
+    pairs, match = drawn(500, 9)
+    fitted = fit_binary_calibration(pairs, match, pairs, match)
+    target = np.where(match, (match.sum() + 1) / (match.sum() + 2), 1 / ((~match).sum() + 2))
+
+    def loss(calibration: BinaryCalibration) -> float:
+        log_odds = calibration.log_odds(pairs)
+        return float(np.mean(np.logaddexp(0.0, log_odds) - target * log_odds))
+
+    for name in ("distance_coefficient", "length_coefficient", "intercept"):
+        for step in (-0.01, 0.01):
+            assert loss(replace(fitted, **{name: getattr(fitted, name) + step})) > loss(fitted)
 
 
 @pytest.mark.parametrize("document", [None, {}, {"threshold": 1.0}, {"threshold": "near"}, 3])
 def test_models_without_calibration_call_nothing_a_match(document: object) -> None:
     with pytest.raises(InputError, match="no calibration, so it calls nothing a match: train it again"):
-        Matching.from_json(document)
+        BinaryCalibration.from_json(document)
 
 
 def test_labels_of_other_kinds_are_named() -> None:
     with pytest.raises(InputError, match=r"the train pairs have the label 0\.5: expected 0"):
-        matches_of("train", np.array([0.0, 1.0, 0.5]))
+        binary_labels("train", np.array([0.0, 1.0, 0.5]))
     with pytest.raises(InputError, match="all 2 test pairs are matches"):
-        matches_of("test", np.ones(2))
+        binary_labels("test", np.ones(2))
     with pytest.raises(InputError, match="all 3 test pairs are mismatches: expected some of both"):
         check_classes("test", np.zeros(3, bool))
 
@@ -101,7 +132,7 @@ def test_the_figures_by_hand() -> None:
         distance=np.array([0.4, 1.0, 0.9, 1.5]),
     )
     truth, grade = np.array([True, True, False, False]), np.array(["match", "match", "hard", "easy"])
-    found = measure_matches(said, truth, grade)
+    found = measure_binary(said, truth, grade)
     assert (found.n, found.accuracy, found.auc) == (4, 0.5, 0.75)
     assert found.accuracy_paper == 0.75
     assert found.error == 0.5
@@ -119,7 +150,7 @@ def test_the_figures_by_hand() -> None:
 def test_a_model_of_halves_answers_with_probabilities_and_verdicts(halves: tuple[Path, Path]) -> None:
     data, predictor = read_dataset(halves[0]), Predictor.load(halves[1])
     found = evaluate(predictor, data)
-    assert isinstance(found, MatchEvaluation)
+    assert isinstance(found, BinaryEvaluation)
     assert found.n == 150
     assert set(found.grades) == {"easy", "family", "hard"}
     assert 0.3 < found.auc <= 1

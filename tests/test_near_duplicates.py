@@ -9,7 +9,7 @@ import torch
 
 from metricvae.core.errors import InputError
 from metricvae.nn.heads import InnerProduct
-from metricvae.prediction.near_duplicates import WIDTHS, Twins, fit_twins
+from metricvae.prediction.near_duplicates import WIDTHS, NearDuplicateCorrection, fit_near_duplicates
 
 HEAD = InnerProduct(100.0)
 
@@ -27,7 +27,7 @@ def test_a_shape_and_itself_have_its_area() -> None:
     z = codes(5, 0)
     size = areas(z)
     product = HEAD.value(HEAD.score(z, z), size, size)
-    torch.testing.assert_close(product + Twins(0.05).extra(HEAD, z, z, size, size), size)
+    torch.testing.assert_close(product + NearDuplicateCorrection(0.05).correction(HEAD, z, z, size, size), size)
 
 
 def test_it_fades_with_the_distance_and_is_symmetric() -> None:
@@ -35,17 +35,19 @@ def test_it_fades_with_the_distance_and_is_symmetric() -> None:
     steps = torch.tensor([0.0, 0.02, 0.05, 0.1, 0.4])
     others = z + steps[:, None] * z.norm() * torch.nn.functional.normalize(codes(1, 2), dim=1)
     size, other = areas(z).expand(5), areas(others)
-    extra = Twins(0.05).extra(HEAD, z.expand(5, -1), others, size, other)
+    extra = NearDuplicateCorrection(0.05).correction(HEAD, z.expand(5, -1), others, size, other)
     assert (extra.diff() < 0).all()
     assert extra[2] / extra[0] == pytest.approx(math.exp(-0.5), rel=0.1)
     assert extra[-1] < 1e-9
-    torch.testing.assert_close(extra, Twins(0.05).extra(HEAD, others, z.expand(5, -1), other, size))
+    torch.testing.assert_close(
+        extra, NearDuplicateCorrection(0.05).correction(HEAD, others, z.expand(5, -1), other, size)
+    )
 
 
 def test_nothing_is_added_where_the_product_is_the_area_already_or_more() -> None:
     z = codes(4, 3)
     size = 0.6 * areas(z)
-    assert Twins(0.05).extra(HEAD, z, z, size, size).tolist() == [0.0] * 4
+    assert NearDuplicateCorrection(0.05).correction(HEAD, z, z, size, size).tolist() == [0.0] * 4
 
 
 def test_the_width_is_the_largest_that_harms_no_ordinary_pair() -> None:
@@ -55,7 +57,7 @@ def test_the_width_is_the_largest_that_harms_no_ordinary_pair() -> None:
         size, other = areas(z), areas(others)
         product = HEAD.value(HEAD.score(z, others), size, other)
         value = product + 10 * torch.randn(400, generator=torch.Generator().manual_seed(7))
-        width = fit_twins(HEAD, z, others, size, other, value).width
+        width = fit_near_duplicates(HEAD, z, others, size, other, value).width
         assert low <= width <= high
         assert width in WIDTHS
 
@@ -63,5 +65,5 @@ def test_the_width_is_the_largest_that_harms_no_ordinary_pair() -> None:
 @pytest.mark.parametrize("document", [{}, {"width": "wide"}, {"width": 0}, {"width": -1}, {"width": float("nan")}])
 def test_a_damaged_width_is_one_line(document: dict[str, object]) -> None:
     with pytest.raises(InputError, match="calibration is damaged"):
-        Twins.from_json(document)
-    assert Twins.from_json(Twins(0.1).to_json()) == Twins(0.1)
+        NearDuplicateCorrection.from_json(document)
+    assert NearDuplicateCorrection.from_json(NearDuplicateCorrection(0.1).to_json()) == NearDuplicateCorrection(0.1)
