@@ -32,7 +32,7 @@ from metricvae.training.batching import (
 from metricvae.training.checkpoint import LoadedModel, begin_model, finish_model, rounded
 from metricvae.training.config import StopReason, TrainingConfig, rate_factor, seconds_left, stop_reason
 from metricvae.training.features import Features, OnPrepare, features_for, move_randomly
-from metricvae.training.logs import Progress, TrainingLog
+from metricvae.training.logs import Progress, TrainingLog, summary_writer
 from metricvae.training.optimisers import LOSSES, Optimisers, TrainingDiverged, require_finite
 from metricvae.training.state import TrainingState, update_average
 
@@ -187,6 +187,7 @@ def train(
     on_prepare: OnPrepare | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     move: Move = move_randomly,
+    tensorboard: bool = False,
 ) -> TrainResult:
     """Train a model into `folder`, going on from where an interrupted training of the same model stopped.
 
@@ -198,14 +199,18 @@ def train(
         on_prepare: told how many objects of how many are prepared, where `config.copies` has that done beforehand.
         on_progress: told where training stands after every step.
         move: how the moved copies are made; by default a random motion that keeps the object inside the canvas.
+        tensorboard: whether the log is also written for TensorBoard, into `folder/tensorboard`.
 
     Raises:
-        InputError: data without anything to learn, a start of another build, or a folder that holds something else.
+        InputError: data without anything to learn, a start of another build, a folder that holds something else, or
+            TensorBoard asked for and not installed.
         TrainingDiverged: a loss or gradient is not finite. The weights of the last measurement stay in the folder.
     """
     data_train.check("training", at_least=config.batch_pairs)
     data_validation.check("validation", at_least=2)
     folder = Path(folder)
+    if tensorboard:
+        summary_writer()
     if start is not None and start.config != model_config:
         raise InputError(
             f"the model in {start.folder} is built otherwise than the one to train: start from one of the same build"
@@ -232,7 +237,7 @@ def train(
             adversary = Adversary(model_config.latent, config.seed, device)
         state = TrainingState(model, optimisers, adversary, average=config.average_decay is not None)
         state.load(folder)
-        with TrainingLog(folder, state.step) as log:
+        with TrainingLog(folder, state.step, tensorboard=tensorboard) as log:
             features = features_for(config, data_train, model.encoder, move, state.device, on_prepare)
             _loop(state, config, data_train, data_validation, features, folder, log, on_progress)
         return _finish(state, config, data_validation, folder)
