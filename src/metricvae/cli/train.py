@@ -50,7 +50,7 @@ def _named(arguments: Sequence[str], option: str) -> str | None:
 
 def _train(options: Namespace) -> Fields:
     from metricvae.fitting.fit import fit
-    from metricvae.training.checkpoint import load_model
+    from metricvae.training.checkpoint import load_model, refuse_shipped
     from metricvae.training.presets import preset
 
     if (options.out is None) == (options.aligner is None):
@@ -58,6 +58,7 @@ def _train(options: Namespace) -> Fields:
     if options.aligner is not None:
         if options.tensorboard:
             raise InputError("--tensorboard is for a new model, got --aligner: leave it out")
+        refuse_shipped(options.aligner)
         return _train_aligner(options)
     chosen, device = preset(options.preset), device_named(options.device)
     start = None if options.start is None else load_model(options.start)

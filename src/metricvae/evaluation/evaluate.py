@@ -24,7 +24,7 @@ from metricvae.prediction.near_duplicates import fit_twins
 from metricvae.prediction.novelty import SHAPES, Reference, fit_reference
 from metricvae.prediction.predictor import Encoded, Predictions, Predictor
 from metricvae.training.batching import graph
-from metricvae.training.checkpoint import annotate, load_model
+from metricvae.training.checkpoint import annotate, load_model, refuse_shipped
 
 Progress = Callable[[int, int], None]
 
@@ -139,8 +139,9 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
     split, and only the border at the validation split.
 
     Raises:
-        InputError: the split has too few pairs.
+        InputError: the split has too few pairs, or the model ships with the package.
     """
+    refuse_shipped(folder)
     predictor = Predictor(dataclasses.replace(load_model(folder), calibration={}))
     rows = data.rows("calibration")
     encoded, first, second = _encoded(predictor, data, rows, on_progress)

@@ -23,7 +23,7 @@ from metricvae.prediction.calibration.matching import matches_of
 from metricvae.prediction.model_card import model_card
 from metricvae.runtime.files import write_text
 from metricvae.training.batching import PairData
-from metricvae.training.checkpoint import LoadedModel, annotate, load_model
+from metricvae.training.checkpoint import LoadedModel, annotate, load_model, refuse_shipped
 from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
 from metricvae.training.logs import Progress
@@ -98,8 +98,10 @@ def fit_aligner(
         the facts of the training: steps, share of the true overlap reached on validation pairs, seconds, ...
 
     Raises:
-        InputError: no finished model of the overlap whose encoder looks about a centroid, or too few pairs.
+        InputError: no finished model of the overlap whose encoder looks about a centroid, one that ships with the
+            package, or too few pairs.
     """
+    refuse_shipped(folder)
     loaded = load_model(folder)
     if not loaded.model.head.absolute or loaded.config.encoder == "flat":
         raise InputError(
