@@ -57,8 +57,8 @@ def test_annotations_are_added(folder: Path) -> None:
 
 
 def test_a_bare_name_is_a_model_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
     finished(tmp_path / "small")
+    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
     assert load_model("small").folder == tmp_path / "small"
     with pytest.raises(InputError, match=r"large is not a model: .* that ships \(small\)"):
         load_model("large")

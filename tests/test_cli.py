@@ -255,7 +255,7 @@ def test_label_takes_a_folder_of_pictures_of_any_size_with_fit(command, tmp_path
 
 
 def test_train_writes_a_model(trained):
-    assert {path.name for path in trained.iterdir()} - {"tensorboard"} == {
+    assert {path.name for path in trained.iterdir()} == {
         *(
             "config.json",
             "model.safetensors",
@@ -267,6 +267,29 @@ def test_train_writes_a_model(trained):
         )
     }
     assert load_model(trained).facts["steps"] == 3
+
+
+def test_train_writes_for_tensorboard_where_asked_to(command, dataset_folder, trained, tmp_path):
+    said = command("train", dataset_folder, "--out", tmp_path / "model", *TRAINING, "--tensorboard")
+    assert (said.status, said.err) == (0, "")
+    events = [path for path in (tmp_path / "model" / "tensorboard").iterdir() if "tfevents" in path.name]
+    assert sum(path.stat().st_size for path in events) > 500
+    for name in ("log.jsonl", "model.safetensors"):
+        assert (tmp_path / "model" / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_tensorboard_asked_for_and_not_installed_is_said_before_anything_is_written(
+    command, dataset_folder, tmp_path, hide_package
+):
+    hide_package("torch.utils.tensorboard")
+    said = command("train", dataset_folder, "--out", tmp_path / "model", *TRAINING, "--tensorboard")
+    assert_refused(said, "TensorBoard", "not installed", "pip install 'metricvae[track]'")
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_aligner_has_no_log_for_tensorboard(command, dataset_folder, model_copy):
+    said = command("train", dataset_folder, "--aligner", model_copy, "--tensorboard")
+    assert_refused(said, "--tensorboard", "leave it out")
 
 
 def test_an_interrupted_training_goes_on_when_the_command_is_run_again(

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from metricvae.alignment.predictor import Alignments
+from metricvae.alignment.training import AligningConfig
+from metricvae.core.dataset import DataSet
+from metricvae.core.errors import InputError
+from metricvae.evaluation.evaluate import calibrate
+from metricvae.fitting.fit import fit_aligner
+from metricvae.generation.exemplars import add_bank
 from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.molecule.fragments import draw as draw_molecules
 from metricvae.kinds.molecule.packing import atoms_of
@@ -16,7 +24,7 @@ from metricvae.metrics.overlap.solver.planar import Prepared, solve
 from metricvae.metrics.shape.solver.bodies import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.predictor import Predictor, tanimoto
-from metricvae.training.checkpoint import SHIPPED, load_model
+from metricvae.training.checkpoint import SHIPPED, annotate, begin_model, finish_model, load_model
 
 NAMES = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
 MOST_BYTES = 8_000_000
@@ -73,3 +81,36 @@ def test_the_aligner_lays_unseen_shapes_nearly_as_well_as_the_search() -> None:
     reached = np.array([aligner.align(a, b).overlap.area / solve(a, b).area for a, b in pairs])
     assert reached.mean() > 0.98
     assert reached.max() < 1.0005
+
+
+WRITERS: dict[str, Callable[[Path | str, DataSet], object]] = {
+    "begin": lambda folder, data: begin_model(Path(folder), load_model("overlap").config, {}, {}),
+    "finish": lambda folder, data: finish_model(Path(folder), {}, "float16", {}),
+    "annotate": lambda folder, data: annotate(Path(folder), facts={"changed": True}),
+    "calibrate": calibrate,
+    "add exemplars": add_bank,
+    "fit an aligner": lambda folder, data: fit_aligner(data, Path(folder), AligningConfig()),
+}
+"""Everything that writes into the folder of a model."""
+
+
+def snapshot() -> dict[Path, tuple[int, int]]:
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(SHIPPED.rglob("*"))}
+
+
+@pytest.mark.parametrize("where", ["overlap", SHIPPED / "overlap", SHIPPED / "new"], ids=["name", "path", "new path"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_model_that_ships_is_never_written_to(writer: str, where: Path | str, dataset: DataSet) -> None:
+    before = snapshot()
+    with pytest.raises(InputError, match=r"ships with metricvae and is never changed: copy it first \(cp -r "):
+        WRITERS[writer](where, dataset)
+    assert snapshot() == before
+
+
+def test_the_command_line_does_not_train_into_a_model_that_ships(command, dataset_folder: Path) -> None:
+    before = snapshot()
+    for target in (("--aligner", "overlap"), ("--out", "overlap"), ("--out", SHIPPED / "mine")):
+        said = command("train", dataset_folder, *target)
+        assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+        assert f"cp -r {SHIPPED}" in said.err
+    assert snapshot() == before

@@ -30,6 +30,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("--out", help="folder of the model")
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
     parser.add_argument("--aligner", metavar="MODEL", help="teach this finished model where shapes go on one another")
+    parser.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard, too")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     default = preset(_named(arguments, "--preset") or "overlap").training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
@@ -49,12 +50,15 @@ def _named(arguments: Sequence[str], option: str) -> str | None:
 
 def _train(options: Namespace) -> Fields:
     from metricvae.fitting.fit import fit
-    from metricvae.training.checkpoint import load_model
+    from metricvae.training.checkpoint import load_model, refuse_shipped
     from metricvae.training.presets import preset
 
     if (options.out is None) == (options.aligner is None):
         raise InputError("expected --out for a new model, or --aligner for one that is there, and not both")
     if options.aligner is not None:
+        if options.tensorboard:
+            raise InputError("--tensorboard is for a new model, got --aligner: leave it out")
+        refuse_shipped(options.aligner)
         return _train_aligner(options)
     chosen, device = preset(options.preset), device_named(options.device)
     start = None if options.start is None else load_model(options.start)
@@ -67,6 +71,7 @@ def _train(options: Namespace) -> Fields:
             Path(options.out),
             device=device,
             start=start,
+            tensorboard=options.tensorboard,
             on_prepare=lambda done, total: step("preparing shapes", done, total),
             on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
         )
@@ -148,7 +153,7 @@ def _lines(document: Fields, prefix: str = "") -> Iterator[str]:
 TRAIN = Verb(
     "train a model on a data set; resumes by itself",
     (
-        "DATASET... --out MODEL [--preset NAME] [--start MODEL] [--training.FIELD VALUE ...]",
+        "DATASET... --out MODEL [--preset NAME] [--start MODEL] [--tensorboard] [--training.FIELD VALUE ...]",
         "DATASET... --aligner MODEL [--aligning.FIELD VALUE ...]",
     ),
     _train_options,

@@ -25,7 +25,7 @@ from metricvae.prediction.near_duplicates import fit_near_duplicates
 from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
 from metricvae.prediction.predictor import Encoded, Predictions, Predictor
 from metricvae.training.batching import graph
-from metricvae.training.checkpoint import annotate, load_model
+from metricvae.training.checkpoint import annotate, load_model, refuse_shipped
 
 Progress = Callable[[int, int], None]
 
@@ -142,8 +142,9 @@ def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress
     threshold of a binary metric at the validation split.
 
     Raises:
-        InputError: the split has too few pairs.
+        InputError: the split has too few pairs, or the model ships with the package.
     """
+    refuse_shipped(folder)
     predictor = Predictor(dataclasses.replace(load_model(folder), calibration={}))
     rows = data.rows("calibration")
     encoded, first, second = _encoded(predictor, data, rows, on_progress)

@@ -23,7 +23,7 @@ from metricvae.prediction.calibration.conformal import check_enough
 from metricvae.prediction.model_card import model_card
 from metricvae.runtime.files import write_text
 from metricvae.training.batching import PairData
-from metricvae.training.checkpoint import LoadedModel, annotate, load_model
+from metricvae.training.checkpoint import LoadedModel, annotate, load_model, refuse_shipped
 from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
 from metricvae.training.logs import Progress
@@ -40,25 +40,34 @@ def fit(
     start: LoadedModel | None = None,
     on_prepare: OnPrepare | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:
     """Train on the train split, stop by the validation split, take interval widths from the calibration split.
 
     An interrupted fit goes on where it stopped. The test split is not touched. With a `start`, training begins at the
-    weights of that model: to learn more, or from data of one's own.
+    weights of that model: to learn more, or from data of one's own. With `tensorboard`, the log is written for
+    TensorBoard as well, into `folder/tensorboard`.
 
     Returns:
         the facts of the training: steps, validation R^2, seconds, ...
 
     Raises:
         InputError: splits too small, labels without variety, labels other than 0 and 1 for a binary metric, a start of
-            another build, a folder that holds something else, a full disk.
+            another build, a folder that holds something else, TensorBoard asked for and not installed, a full disk.
     """
     check_enough(len(data.rows("calibration")))
     if not model.head.absolute:
         for split in ("train", "validation", "calibration"):
             binary_labels(split, data.value[data.rows(split)])
     parts = pair_data(data, "train"), pair_data(data, "validation")
-    train(training, model, *parts, folder, device=device, start=start, on_prepare=on_prepare, on_progress=on_progress)
+    train(
+        *(training, model, *parts, folder),
+        device=device,
+        start=start,
+        on_prepare=on_prepare,
+        on_progress=on_progress,
+        tensorboard=tensorboard,
+    )
     learned = {"task": data.card["task"], "data": data.card["plan"], "pairs": len(parts[0])}
     if start is not None:
         learned["start"] = {"model": start.folder.name, "sha256": start.sha256, "facts": start.facts}
@@ -89,8 +98,10 @@ def fit_aligner(
         the facts of the training: steps, share of the true overlap reached on validation pairs, seconds, ...
 
     Raises:
-        InputError: no finished model of the overlap whose encoder looks about a centroid, or too few pairs.
+        InputError: no finished model of the overlap whose encoder looks about a centroid, one that ships with the
+            package, or too few pairs.
     """
+    refuse_shipped(folder)
     loaded = load_model(folder)
     if not loaded.model.head.absolute or loaded.config.encoder == "flat":
         raise InputError(

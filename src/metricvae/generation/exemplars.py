@@ -23,7 +23,7 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import atomic_path, check_sha256, sha256_of
-from metricvae.training.checkpoint import annotate
+from metricvae.training.checkpoint import annotate, refuse_shipped
 
 FILE = "shapes.parquet"
 
@@ -123,7 +123,12 @@ def make_bank(
 
 
 def add_bank(folder: Path, data: DataSet) -> None:
-    """Give the finished model in a folder a bank of the data it was trained on."""
+    """Give the finished model in a folder a bank of the data it was trained on.
+
+    Raises:
+        InputError: no finished model, or one that ships with the package.
+    """
+    refuse_shipped(folder)
     bank = make_bank(Predictor.load(folder), data)
     annotate(folder, calibration={"bank": bank.write(Path(folder))})
 

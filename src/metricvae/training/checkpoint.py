@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 RESUME = "resume.safetensors"
 SHIPPED = Path(__file__).resolve().parent.parent / "pretrained"
+"""The models that ship with the package: read, never written."""
 
 StoredAs = Literal["float32", "float16", "bfloat16"]
 
@@ -89,10 +91,11 @@ def begin_model(
         start: what tells the weights that training starts from; None for random ones.
 
     Raises:
-        InputError: the folder holds something else, or a model begun with another configuration, other data or another
-            start.
+        InputError: the folder is a shipped model's, holds something else, or a model begun with another configuration,
+            other data or another start.
     """
     folder = Path(folder)
+    refuse_shipped(folder)
     sweep(folder, (CONFIG, WEIGHTS, RESUME, LOG))
     require_free_folder(folder, CONFIG, "model")
     begun = {"model": model.to_json(), "training": dict(training), "data": dict(data), "start": dict(start or {})}
@@ -113,6 +116,7 @@ def begin_model(
 def finish_model(folder: Path, weights: Mapping[str, Tensor], stored_as: StoredAs, facts: Mapping[str, Any]) -> None:
     """Write the final weights and mark the model finished; the file to resume from goes."""
     folder = Path(folder)
+    refuse_shipped(folder)
     document = _read_config(folder)
     write_tensors(folder / WEIGHTS, rounded(weights, stored_as), {"model": _digest(document["model"])})
     parameters = sum(tensor.numel() for tensor in weights.values())
@@ -129,11 +133,32 @@ def finish_model(folder: Path, weights: Mapping[str, Tensor], stored_as: StoredA
 def annotate(
     folder: Path, *, calibration: Mapping[str, Any] | None = None, facts: Mapping[str, Any] | None = None
 ) -> None:
-    """Add to what a finished model's `config.json` says of its calibration and of how it was trained."""
+    """Add to what a finished model's `config.json` says of its calibration and of how it was trained.
+
+    Raises:
+        InputError: no finished model, or one that ships with the package.
+    """
+    refuse_shipped(folder)
     document = _finished_config(Path(folder))
     document["calibration"] |= calibration or {}
     document["facts"] |= facts or {}
     write_json(Path(folder) / CONFIG, document)
+
+
+def refuse_shipped(folder_or_name: str | Path) -> None:
+    """Refuse to write into a model that ships with the package.
+
+    Raises:
+        InputError: the folder lies in the package, or its name is a shipped model's, which is what is loaded by it.
+    """
+    folder = Path(folder_or_name)
+    if str(folder_or_name) in _shipped():
+        folder = SHIPPED / str(folder_or_name)
+    if folder.resolve().is_relative_to(SHIPPED.resolve()):
+        raise InputError(
+            f"{folder_or_name} is a model that ships with metricvae and is never changed: "
+            f"copy it first (cp -r {shlex.quote(str(folder))} MODEL) and give the copy, or choose another folder"
+        )
 
 
 def load_model(folder_or_name: str | Path) -> LoadedModel:
@@ -213,13 +238,18 @@ def read_tensors(path: Path) -> Checkpoint:
 
 def _resolve(folder_or_name: str | Path) -> Path:
     folder = Path(folder_or_name)
-    shipped = sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))
+    shipped = _shipped()
     if str(folder_or_name) in shipped:
         return SHIPPED / str(folder_or_name)
     if not (folder / CONFIG).is_file():
         names = ", ".join(shipped) or "none in this installation"
         raise InputError(f"{folder} is not a model: expected a folder with {CONFIG}, or a model that ships ({names})")
     return folder
+
+
+def _shipped() -> list[str]:
+    """Names of the models that ship."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What training reports: the progress record, `log.jsonl`, and TensorBoard where it is installed."""
+"""What training reports: the progress record, `log.jsonl`, and TensorBoard where it is asked for."""
 
 from __future__ import annotations
 
@@ -37,17 +37,19 @@ class Progress:
 
 
 class TrainingLog:
-    """Appends to `log.jsonl`, one line of JSON every few steps, and mirrors it to TensorBoard.
+    """Appends to `log.jsonl`, one line of JSON every few steps, and mirrors it to TensorBoard where asked to.
 
     Lines hold no clock time, so that interrupted and uninterrupted training write the same bytes.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, *, tensorboard: bool = False) -> None:
         """Open the log of a model folder, cut back to `step`, the step of the checkpoint training goes on from."""
         self._path = folder / LOG
         write_text(self._path, "".join(_lines_up_to(self._path, step)))
         self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
-        self._board = _summary_writer(folder / TENSORBOARD, step)
+        self._board = None
+        if tensorboard:  # what an interrupted run wrote after `step` is hidden
+            self._board = summary_writer()(str(folder / TENSORBOARD), purge_step=step + 1)
 
     def __enter__(self) -> TrainingLog:
         return self
@@ -86,10 +88,14 @@ def _lines_up_to(path: Path, step: int) -> list[str]:
     return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
 
 
-def _summary_writer(folder: Path, step: int) -> Any:
-    """A TensorBoard writer that hides what an interrupted run wrote after `step`; None where it is not installed."""
+def summary_writer() -> Any:
+    """TensorBoard's class of writers.
+
+    Raises:
+        InputError: TensorBoard is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        return None
-    return SummaryWriter(str(folder), purge_step=step + 1)
+        raise InputError("TensorBoard is asked for and not installed: pip install 'metricvae[track]'") from None
+    return SummaryWriter

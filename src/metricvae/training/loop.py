@@ -22,7 +22,7 @@ from metricvae.training.batching import Move, training_facts
 from metricvae.training.checkpoint import LoadedModel, begin_model, finish_model, rounded
 from metricvae.training.config import StopReason, TrainingConfig, seconds_left, stop_reason
 from metricvae.training.features import Features, OnPrepare, features_for
-from metricvae.training.logs import Progress, TrainingLog
+from metricvae.training.logs import Progress, TrainingLog, summary_writer
 from metricvae.training.optimisers import LOSSES, Optimisers, TrainingDiverged
 from metricvae.training.state import TrainingState
 from metricvae.training.step import TrainingData, training_step, validation_r2
@@ -65,6 +65,7 @@ def train(
     on_prepare: OnPrepare | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     move: Move | None = None,
+    tensorboard: bool = False,
 ) -> TrainResult:
     """Train a model into `folder`, going on from where an interrupted training of the same model stopped.
 
@@ -76,9 +77,11 @@ def train(
         on_prepare: told how many objects of how many are prepared, where `config.copies` has that done beforehand.
         on_progress: told where training stands after every step.
         move: how the moved copies are made; by default as the kind of the objects moves them.
+        tensorboard: whether the log is also written for TensorBoard, into `folder/tensorboard`.
 
     Raises:
-        InputError: data without anything to learn, a start of another build, or a folder that holds something else.
+        InputError: data without anything to learn, a start of another build, a folder that holds something else, or
+            TensorBoard asked for and not installed.
         TrainingDiverged: a loss or gradient is not finite. The weights of the last measurement stay in the folder.
     """
     check_compatible(model_config, data_train, "the training data")
@@ -86,6 +89,8 @@ def train(
     data_train.check("training", at_least=config.batch_pairs)
     data_validation.check("validation", at_least=2)
     folder = Path(folder)
+    if tensorboard:
+        summary_writer()
     if start is not None and start.config != model_config:
         raise InputError(
             f"the model in {start.folder} is built otherwise than the one to train: start from one of the same build"
@@ -112,7 +117,7 @@ def train(
             adversary = Adversary(model_config.latent, config.seed, device)
         state = TrainingState(model, optimisers, adversary, average=config.average_decay is not None)
         state.load(folder)
-        with TrainingLog(folder, state.step) as log:
+        with TrainingLog(folder, state.step, tensorboard=tensorboard) as log:
             features = _features(model, config, data_train, state.device, move, on_prepare)
             data = TrainingData.of(data_train, features, config)
             _loop(state, config, data, data_validation, folder, log, on_progress)
