@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
-from PIL import Image
+from PIL import Image, ImageFile
 from shapely import affinity
 
 from metricvae.core.errors import InputError
@@ -350,6 +350,49 @@ def test_fit_does_not_excuse_bad_input(case: str, tmp_path: Path) -> None:
     path, words = bad_files(tmp_path)[case]
     with pytest.raises(InputError, match=words):
         read_image(path, fit=True)
+
+
+def read_or_refuse(path: Path, content: bytes) -> np.ndarray | None:
+    """The mask in these bytes, none where they are refused by a line that names the file."""
+    path.write_bytes(content)
+    try:
+        return read_image(path)
+    except InputError as error:
+        assert str(path) in str(error)
+        return None
+
+
+def test_a_changed_byte_of_a_png_never_gives_another_mask(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    whole = draw("mixed", 1, 3)[0].mask
+    content = encode_png(whole)
+    for place, change in zip(random.integers(len(content), size=300), random.integers(1, 256, size=300), strict=True):
+        damaged = content[:place] + bytes([content[place] ^ change]) + content[place + 1 :]
+        found = read_or_refuse(tmp_path / "damaged.png", damaged)
+        assert found is None or np.array_equal(found, whole), place
+
+
+def test_the_chunks_of_a_png_are_checked_to_the_end(tmp_path: Path) -> None:
+    content = encode_png(square())
+    assert content.endswith(b"IEND\xae\x42\x60\x82")
+    for damaged in (content[:-12], content[:-8] + b"IEMD" + content[-4:]):
+        assert read_or_refuse(tmp_path / "open.png", damaged) is None
+    broken = content[:-13] + bytes([content[-13] ^ 1]) + content[-12:]  # in the checksum of the pixels itself
+    assert read_or_refuse(tmp_path / "broken.png", broken) is None
+
+
+@pytest.mark.parametrize("lenient", [False, True], ids=["", "other-code-lets-pillow-load-truncated-images"])
+@pytest.mark.parametrize("extension", ["png", "bmp", "gif", "webp", "tif", "pgm", "jpg", "tga", "jp2"])
+def test_a_picture_that_is_cut_short_never_gives_another_mask(
+    extension: str, lenient: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)
+    path = save(tmp_path / f"whole.{extension}", square() * np.uint8(255))
+    whole, content = read_image(path), path.read_bytes()
+    for share in (0.005, 0.01, 0.1, 0.5):
+        found = read_or_refuse(tmp_path / f"cut.{extension}", content[: -max(1, int(share * len(content)))])
+        assert found is None or np.array_equal(found, whole)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is lenient
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:

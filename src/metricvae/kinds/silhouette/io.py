@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import shapely
-from PIL import Image
+from PIL import Image, ImageFile, PngImagePlugin
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.records import SIZE, Mask, Silhouette, as_mask
@@ -22,6 +24,9 @@ LARGEST_FILE = 64 * 2**20
 
 FITTED_RADIUS = 80.0
 """Pixels: radius of the smallest enclosing circle after fitting."""
+
+_PNG_SIGNATURE = 8
+"""Bytes before the first chunk of a PNG."""
 
 _MARGIN = 2
 """Pixels round a fitted shape that the resampling filter may blur into."""
@@ -143,22 +148,47 @@ def _read_grey(path: Path) -> Mask:
 
 def _grey_of(file: BinaryIO, name: str, *, formats: tuple[str, ...] | None = None) -> Mask:
     """Grey levels (H, W) of a picture; its size is checked from the header, before any pixel is decoded."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(file, formats=formats)
-    except Image.DecompressionBombError:
-        raise InputError(f"{name} {_too_large()}") from None
-    except Exception as error:  # Pillow's plug-ins raise many kinds on a foreign or damaged header
-        raise InputError(f"{name} is not a picture that can be read: expected PNG or another image format") from error
-    with picture:
+    with _open_picture(file, name, formats) as picture:
         if max(picture.size) > LONGEST_SIDE:
             raise InputError(f"{name} is {picture.width}x{picture.height} pixels and {_too_large()}")
         try:
-            picture.load()
+            with _whole_files_only():
+                if picture.format == "PNG":
+                    _check_chunks(file)
+                picture.load()
             return _shape_of(picture)
-        except Exception as error:  # likewise for damaged pixels
+        except Exception as error:  # Pillow's plug-ins raise many kinds on damaged pixels
             raise InputError(f"{name} is damaged or cut short ({error}): save or copy it again") from error
+
+
+def _open_picture(file: BinaryIO, name: str, formats: tuple[str, ...] | None) -> Image.Image:
+    """A picture of which the header alone is read."""
+    try:
+        with warnings.catch_warnings(), _whole_files_only():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(file, formats=formats)
+    except Image.DecompressionBombError:
+        raise InputError(f"{name} {_too_large()}") from None
+    except Exception as error:  # likewise on a foreign or damaged header
+        raise InputError(f"{name} is not a picture that can be read: expected PNG or another image format") from error
+
+
+def _check_chunks(file: BinaryIO) -> None:
+    """Compare the CRC-32 of every chunk of a PNG up to the last, IEND; loading skips those of the pixels."""
+    place = file.tell()
+    file.seek(_PNG_SIGNATURE)
+    PngImagePlugin.ChunkStream(file).verify()
+    file.seek(place)
+
+
+@contextlib.contextmanager
+def _whole_files_only() -> Iterator[None]:
+    """Have Pillow refuse files that are cut short, whatever another library set for the process."""
+    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _too_large() -> str:
