@@ -163,9 +163,14 @@ class PairDataset:
 
     def select(self, rows: npt.NDArray[Any]) -> PairDataset:
         """Some of the pairs, with all objects."""
-        columns = {name: column[rows] for name, column in self.columns.items()}
-        ends = {name: getattr(self, name)[rows] for name in ("first", "second", "value", "split")}
-        return replace(self, **ends, columns=columns)
+        return replace(
+            self,
+            first=self.first[rows],
+            second=self.second[rows],
+            value=self.value[rows],
+            split=self.split[rows],
+            columns={name: column[rows] for name, column in self.columns.items()},
+        )
 
     def of_split(self, split: Split | str) -> PairDataset:
         """The pairs of one split; see `rows` for the errors."""
@@ -197,10 +202,10 @@ class PairDataset:
     def fingerprint(self) -> str:
         """SHA-256 of objects, pairs and values."""
         digest = hashlib.sha256()
+        arrays: list[npt.NDArray[Any]] = [self.first, self.second, self.value]
         for table in self.tables:
-            for array in (table.packed, table.magnitudes):
-                digest.update(np.ascontiguousarray(array).data)
-        for array in (self.first, self.second, self.value):
+            arrays += [table.packed, table.magnitudes]
+        for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
@@ -225,7 +230,7 @@ def merge(parts: Sequence[PairDataset]) -> PairDataset:
         if one.shared
         else _stacked([(part.right, part.second) for part in parts])
     )
-    names = set.intersection(*(set(part.columns) for part in parts))
+    columns = set.intersection(*(set(part.columns) for part in parts))
     plans = [plan for part in parts for plan in plan_parts(part.card)]
     return PairDataset(
         metric=one.metric,
@@ -236,7 +241,7 @@ def merge(parts: Sequence[PairDataset]) -> PairDataset:
         value=np.concatenate([part.value for part in parts]),
         split=np.concatenate([part.split for part in parts]),
         card=one.card | {"plan": {"parts": plans}},
-        columns={name: np.concatenate([part.columns[name] for part in parts]) for name in sorted(names)},
+        columns={name: np.concatenate([part.columns[name] for part in parts]) for name in sorted(columns)},
         unlisted=one.unlisted,
     )
 
@@ -280,8 +285,8 @@ def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
     card = read_card(folder)
     for name, digest in card["sha256"].items():
         check_sha256(folder / name, digest)
-    metric = metric_from_json(card.get("metric", card.get("task")))
-    sides = card.get("objects") or {"left": {"kind": metric.left, "file": OBJECTS}}
+    metric = metric_of_card(card)
+    sides = sides_of_card(card)
     tables = {
         side: read_objects(folder / entry["file"], kind_from_json(entry["kind"]), workers)
         for side, entry in sides.items()
@@ -301,6 +306,16 @@ def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
         columns={name: _column(pairs[name]) for name in pairs.column_names if name not in PAIR_COLUMNS},
         unlisted=card.get("otherwise", metric.unlisted),
     )
+
+
+def metric_of_card(card: Mapping[str, Any]) -> Metric:
+    """The metric of a data set; cards of version 1 name a task."""
+    return metric_from_json(card.get("metric") or str(card["task"]))
+
+
+def sides_of_card(card: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Kind and file of the objects of each side, `left` alone where both ends of pairs come from one table."""
+    return card.get("objects") or {"left": {"kind": metric_of_card(card).left, "file": OBJECTS}}
 
 
 def read_objects(path: Path, kind: ObjectKind, workers: int | None = 1) -> ObjectTable:

@@ -8,10 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metricvae.core.dataset import OBJECTS, read_card
+from metricvae.core.dataset import read_card, sides_of_card
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map, digest_of
-from metricvae.core.metric import metric_from_json
 
 
 class DatasetLibrary(Library):
@@ -28,8 +27,7 @@ class DatasetLibrary(Library):
     def __init__(self, folder: Path, side: str = "left") -> None:
         self.folder = Path(folder)
         card = read_card(self.folder)
-        metric = metric_from_json(card.get("metric", card.get("task")))
-        sides = card.get("objects") or {"left": {"kind": metric.left, "file": OBJECTS}}
+        sides = sides_of_card(card)
         entry = sides.get(side, sides["left"])
         self.reader, self.file = kind_from_json(entry["kind"]), self.folder / entry["file"]
         self.kind = self.reader.name
@@ -55,7 +53,8 @@ def read_rows(kind: ObjectKind, file: Path, span: tuple[int, int], _: Map) -> Li
 def rows_of(file: Path, start: int, end: int, columns: list[str] | None = None) -> pa.Table:
     """Rows `start` to `end` of a Parquet file; only the row groups that hold them are read."""
     parquet = pq.ParquetFile(file)
-    groups, before, first = [], 0, 0
+    groups: list[int] = []
+    before, first = 0, 0
     for group in range(parquet.num_row_groups):
         rows = parquet.metadata.row_group(group).num_rows
         if before < end and before + rows > start:

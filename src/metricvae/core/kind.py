@@ -21,6 +21,8 @@ from metricvae.core.errors import InputError
 from metricvae.core.libraries import FolderLibrary, Library, ReadOptions
 from metricvae.core.registry import Registry
 
+__all__ = ["KINDS", "Library", "Object", "ObjectKind", "Packed", "ReadOptions", "kind_from_json"]
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor

@@ -98,6 +98,8 @@ class Metric(abc.ABC):
         value_exponent: values for objects `factor` times as large are factor ** exponent as much; None where that is
             not known.
         unlisted: value of every pair that a data set does not list; None where that is not known.
+        self_is_magnitude: whether m(a, a) is the magnitude of a, as of an overlap.
+        exemplars: training objects that a model keeps for generation, at most; 0 where none are generated.
     """
 
     name: ClassVar[str]
@@ -109,6 +111,8 @@ class Metric(abc.ABC):
     similarity: bool = True
     value_exponent: float | None = None
     unlisted: float | None = None
+    self_is_magnitude: bool = False
+    exemplars: int = 0
 
     @property
     @abc.abstractmethod

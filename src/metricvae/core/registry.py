@@ -102,8 +102,10 @@ def config_from_json(document: Mapping[str, Any], classes: Mapping[str, type[T]]
     if not isinstance(document, Mapping) or document.get("name") not in classes:
         name = document.get("name") if isinstance(document, Mapping) else document
         raise InputError(f"there is no {noun} {name!r}: expected one of {', '.join(sorted(classes))}")
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
-    name = fields.pop("name")
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+    }
+    name = str(fields.pop("name"))
     try:
         return classes[name](**fields)
     except (TypeError, ValueError) as error:

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from metricvae.core.dataset import DataSet
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
-from metricvae.core.splits import Split
 from metricvae.evaluation.baselines import LabelledMagnitudes, fit_magnitudes
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
-from metricvae.nn.heads import InnerProduct
-from metricvae.prediction.calibration.binary import binary_labels, fit_binary_calibration
-from metricvae.prediction.calibration.conformal import Floats, fit_conformal
-from metricvae.prediction.latent_prior import fit_latent_prior
-from metricvae.prediction.near_duplicates import fit_near_duplicates
-from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
-from metricvae.prediction.predictor import Encoded, Predictions, Predictor
-from metricvae.training.batching import graph
-from metricvae.training.checkpoint import annotate, load_model, refuse_shipped
-
-Progress = Callable[[int, int], None]
+from metricvae.prediction.calibration.binary import binary_labels
+from metricvae.prediction.calibration.conformal import Floats
+from metricvae.prediction.predictor import OnProgress, Predictions, Predictor
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures over n pairs; errors in pixels of overlap.
+    """Figures over n pairs; errors in the unit of the metric.
 
     Attributes:
         n: pairs.
         mse, rmse, mae: mean squared, root mean squared, mean absolute error.
         r2: 1 - mse / variance of the true values.
-        mape: mean of |error| / true value (pairs with overlap 0 left out).
+        mape: mean of |error| / true value (pairs with the value 0 left out).
         naive_mse: of guessing the mean true value of the training split (of these pairs where there is none).
-        areas_mse: of the regression on the two areas, fitted likewise.
+        areas_mse: of the regression on the two magnitudes (areas of silhouettes), fitted likewise.
         interval_coverage: share of true values inside their intervals.
         interval_width: mean width of the intervals.
-        novel: share of pairs with a shape unlike those of the training.
+        novel: share of pairs with an object unlike those of the training.
     """
 
     n: int
@@ -74,18 +60,20 @@ class Answers:
     predictions: Predictions
 
 
-def answer(predictor: Predictor, data: DataSet, split: str = "test", on_progress: Progress | None = None) -> Answers:
+def answer(
+    predictor: Predictor, data: PairDataset, split: str = "test", on_progress: OnProgress | None = None
+) -> Answers:
     """Predict all pairs of one split (`all` for every pair).
 
     Raises:
-        InputError: no such split, or it is empty.
+        InputError: no such split, it is empty, or data of another kind or metric.
     """
     rows = data.rows(split)
-    return Answers(rows, data.value[rows], predictor.predict(*_encoded(predictor, data, rows, on_progress)))
+    return Answers(rows, data.value[rows], predictor.predict_rows(data, rows, on_progress))
 
 
 def evaluate(
-    predictor: Predictor, data: DataSet, split: str = "test", on_progress: Progress | None = None
+    predictor: Predictor, data: PairDataset, split: str = "test", on_progress: OnProgress | None = None
 ) -> Evaluation | BinaryEvaluation:
     """Measure a model on one split of a data set.
 
@@ -98,11 +86,11 @@ def evaluate(
     return measure_binary(
         said.predictions,
         binary_labels(split, said.value),
-        None if data.grade is None else data.grade[said.rows],
+        data.columns["grade"][said.rows] if "grade" in data.columns else None,
     )
 
 
-def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
+def measure(data: PairDataset, answers: Answers, split: str) -> Evaluation:
     """The figures of answers that are there already.
 
     Raises:
@@ -117,17 +105,18 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
             f"all {len(value)} pairs of split '{split}' have the value {value[0]:g}: label more, or take another split"
         )
     sizes = test.left_magnitude, test.right_magnitude
-    by_magnitudes = fit_magnitudes(base).predict(*sizes, limits=(0.0, np.minimum(*sizes)))
+    fitted = fit_magnitudes(base, symmetric=data.metric.symmetric)
+    by_magnitudes = fitted.predict(*sizes, limits=data.metric.limits(*sizes))
     error = said.value - value
     mse = float(np.mean(error**2))
-    some = value > 0
+    some = value != 0
     return Evaluation(
         n=len(value),
         mse=mse,
         rmse=mse**0.5,
         mae=float(np.abs(error).mean()),
         r2=1 - mse / float(value.var()),
-        mape=float((np.abs(error[some]) / value[some]).mean()),
+        mape=float((np.abs(error[some] / value[some])).mean()),
         naive_mse=float(np.mean((base.value.mean() - value) ** 2)),
         areas_mse=float(np.mean((by_magnitudes - value) ** 2)),
         interval_coverage=float(np.mean((said.low <= value) & (value <= said.high))),
@@ -136,74 +125,6 @@ def measure(data: DataSet, answers: Answers, split: str) -> Evaluation:
     )
 
 
-def calibrate(folder: str | Path, data: DataSet, level: float = 0.9, on_progress: Progress | None = None) -> None:
-    """Fit the near-duplicate correction (of inner products), the intervals or the binary calibration, the novelty
-    detector and the latent prior, and store all with the model. Only the last two look at the train split, and only the
-    threshold of a binary metric at the validation split.
-
-    Raises:
-        InputError: the split has too few pairs, or the model ships with the package.
-    """
-    refuse_shipped(folder)
-    predictor = Predictor(dataclasses.replace(load_model(folder), calibration={}))
-    rows = data.rows("calibration")
-    encoded, first, second = _encoded(predictor, data, rows, on_progress)
-    document: dict[str, Any] = {}
-    document |= _written_distributions(predictor, data)
-    if isinstance(predictor.model.head, InnerProduct):
-        value = torch.from_numpy(data.value[rows]).float()
-        ends = [(encoded.codes[end], encoded.sizes[end]) for end in (first, second)]
-        (z, size), (z_other, size_other) = ends
-        predictor.near_duplicates = fit_near_duplicates(predictor.model.head, z, z_other, size, size_other, value)
-        document["near_duplicates"] = predictor.near_duplicates.to_json()
-    if predictor.model.head.absolute:
-        document |= fit_conformal(predictor.values(encoded, first, second), data.value[rows], level).to_json()
-    else:
-        chosen = data.rows("validation")
-        binary = fit_binary_calibration(
-            *(predictor.scored_pairs(encoded, first, second), binary_labels("calibration", data.value[rows])),
-            predictor.scored_pairs(*_encoded(predictor, data, chosen, None)),
-            binary_labels("validation", data.value[chosen]),
-            level,
-            ordinary=data.ordinary(rows),
-        )
-        document["binary"] = binary.to_json()
-    annotate(predictor.loaded.folder, calibration=document)
-
-
-def _written_distributions(predictor: Predictor, data: DataSet) -> dict[str, Any]:
-    """The novelty detector and the latent prior of training objects, put into the model's folder; the detector's limit
-    is set by objects of the calibration split.
-    """
-    (readings, codes), (unseen, _) = (_readings(predictor, data, split) for split in ("train", "calibration"))
-    detector, prior = fit_novelty_detector(readings, unseen), fit_latent_prior(codes)
-    folder = predictor.loaded.folder
-    return {"novelty": detector.write(folder), "latent_prior": prior.write(folder)}
-
-
-@torch.inference_mode()
-def _readings(predictor: Predictor, data: DataSet, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the encoder reads of the shapes of a split, at most `FITTED_ON` evenly spaced ones, and their codes."""
-    rows = data.rows(split)
-    objects = np.unique([data.first[rows], data.second[rows]])
-    objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), FITTED_ON)).astype(np.int64)]
-    model = predictor.model
-    found = [
-        (model.encoder.descriptors(features), model.encode_features(features).mean)
-        for _, features in predictor.prepared(lambda i: data.object(int(objects[i])), len(objects))
-    ]
-    return torch.cat([read for read, _ in found]), torch.cat([codes for _, codes in found])
-
-
-def labelled_magnitudes(data: DataSet, rows: npt.NDArray[np.int64]) -> LabelledMagnitudes:
-    """True values and magnitudes (areas) of some pairs."""
-    return LabelledMagnitudes(data.value[rows], data.areas[data.first[rows]], data.areas[data.second[rows]])
-
-
-def _encoded(
-    predictor: Predictor, data: DataSet, rows: npt.NDArray[np.int64], on_progress: Progress | None
-) -> tuple[Encoded, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The objects that stand in some pairs, encoded, and the ends of each pair among them."""
-    objects, first, second = graph(data.first[rows], data.second[rows])
-    encoded = predictor.encode(lambda i: data.object(int(objects[i])), len(objects), on_progress=on_progress)
-    return encoded, first, second
+def labelled_magnitudes(data: PairDataset, rows: npt.NDArray[np.int64]) -> LabelledMagnitudes:
+    """True values and magnitudes of some pairs."""
+    return LabelledMagnitudes(data.value[rows], *data.magnitudes(rows))

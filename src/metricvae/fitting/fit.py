@@ -11,18 +11,16 @@ import torch
 
 from metricvae.alignment.predictor import write_aligner
 from metricvae.alignment.training import AligningConfig, AligningProgress, sweep_aligning, teach
-from metricvae.core.dataset import DataSet
+from metricvae.core.compatibility import check_compatible
+from metricvae.core.dataset import PairDataset, plan_parts
 from metricvae.core.errors import InputError
-from metricvae.core.splits import Split
-from metricvae.evaluation.evaluate import calibrate
-from metricvae.generation.exemplars import add_bank
+from metricvae.fitting.model_card import model_card
+from metricvae.generation.exemplars import add_exemplars
 from metricvae.nn.autoencoder import ModelConfig
-from metricvae.nn.heads import InnerProduct
+from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.calibration.conformal import check_enough
-from metricvae.prediction.model_card import model_card
 from metricvae.runtime.files import write_text
-from metricvae.training.batching import PairData
 from metricvae.training.checkpoint import LoadedModel, annotate, load_model, refuse_shipped
 from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
@@ -31,7 +29,7 @@ from metricvae.training.loop import train
 
 
 def fit(
-    data: DataSet,
+    data: PairDataset,
     model: ModelConfig,
     training: TrainingConfig,
     folder: Path,
@@ -55,11 +53,12 @@ def fit(
         InputError: splits too small, labels without variety, labels other than 0 and 1 for a binary metric, a start of
             another build, a folder that holds something else, TensorBoard asked for and not installed, a full disk.
     """
+    check_compatible(model, data, "the data set")
     check_enough(len(data.rows("calibration")))
-    if not model.head.absolute:
+    if data.metric.task == "binary":
         for split in ("train", "validation", "calibration"):
             binary_labels(split, data.value[data.rows(split)])
-    parts = pair_data(data, "train"), pair_data(data, "validation")
+    parts = data.of_split("train"), data.of_split("validation")
     train(
         *(training, model, *parts, folder),
         device=device,
@@ -68,20 +67,20 @@ def fit(
         on_progress=on_progress,
         tensorboard=tensorboard,
     )
-    learned = {"task": data.card["task"], "data": data.card["plan"], "pairs": len(parts[0])}
+    learned: dict[str, Any] = {"data": {"parts": plan_parts(data.card)}, "pairs": len(parts[0])}
     if start is not None:
         learned["start"] = {"model": start.folder.name, "sha256": start.sha256, "facts": start.facts}
     annotate(folder, facts=learned)
     calibrate(folder, data)
-    if isinstance(model.head, InnerProduct):
-        add_bank(folder, data)
+    if data.metric.exemplars:
+        add_exemplars(folder, data, data.metric.exemplars)
     loaded = load_model(folder)
     write_text(Path(folder) / "README.md", model_card(loaded, training))
     return loaded.facts
 
 
 def fit_aligner(
-    data: DataSet,
+    data: PairDataset,
     folder: Path,
     config: AligningConfig,
     *,
@@ -125,17 +124,3 @@ def fit_aligner(
     )
     sweep_aligning(loaded.folder)
     return facts
-
-
-def pair_data(data: DataSet, split: Split) -> PairData:
-    """One split as training takes it."""
-    rows = data.rows(split)
-    return PairData(
-        packed=data.packed,
-        first=data.first[rows],
-        second=data.second[rows],
-        values=data.value[rows].astype("float32"),
-        sizes=data.areas.astype("float32"),
-        otherwise=data.card.get("otherwise"),
-        form=data.form,
-    )

@@ -1,4 +1,4 @@
-"""Training shapes that a model's folder carries: where to begin when shapes are generated, and what counts as a copy.
+"""Exemplars: training objects that a model's folder carries, where generation begins, and what counts as a copy.
 
 A picture of a shape drawn near the code of a real one is clearer than one drawn anywhere. A few thousand shapes are
 enough to begin at, and small: their pixels as bits, their codes as bytes, `step` times which is the code. That is as
@@ -18,17 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from metricvae.core.dataset import DataSet, unpacked
+from metricvae.core.dataset import PairDataset, magnitudes_of
 from metricvae.core.errors import InputError
-from metricvae.kinds.silhouette.records import Mask
+from metricvae.core.kind import ObjectKind
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import atomic_path, check_sha256, sha256_of
 from metricvae.training.checkpoint import annotate, refuse_shipped
 
 FILE = "shapes.parquet"
-
-SHAPES = 2_048
-"""That a bank holds, at most."""
 
 LEVEL = 19
 """Of the compression: half a kilobyte a shape."""
@@ -37,24 +34,29 @@ Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Bank:
-    """m shapes with their codes.
+class Exemplars:
+    """m objects with their codes.
 
     Attributes:
+        kind: of the objects.
         ids: (m,) names in the data set.
-        packed: (m, SIZE * SIZE / 8) uint8, the masks as packed bits.
+        packed: (m, b) uint8, the objects as the kind packs them.
         codes: (m, d) float32.
-        areas: (m,) float32 pixels.
+        magnitudes: (m,) float32.
     """
 
+    kind: ObjectKind
     ids: tuple[str, ...]
     packed: Bytes
     codes: torch.Tensor
-    areas: torch.Tensor
+    magnitudes: torch.Tensor
 
-    def mask(self, index: int) -> Mask:
-        """The (SIZE, SIZE) mask of one shape."""
-        return unpacked(self.packed[index])
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def tensor(self, rows: Any) -> torch.Tensor:
+        """Some of the objects as encoders take them."""
+        return self.kind.unpack(self.packed[rows])
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
@@ -71,7 +73,7 @@ class Bank:
         return {"sha256": sha256_of(Path(folder) / FILE), "shapes": len(self.ids), "step": step}
 
     @classmethod
-    def read(cls, folder: Path, document: dict[str, Any]) -> Bank:
+    def read(cls, folder: Path, document: dict[str, Any], kind: ObjectKind) -> Exemplars:
         """The inverse of `write`, but for what rounding the codes loses.
 
         Raises:
@@ -85,58 +87,54 @@ class Bank:
             codes = torch.from_numpy(_rows(table["code"], np.int8)).float() * step
         except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise InputError(f"{path} cannot be read ({error}): restore it or train the model again") from None
-        return cls(tuple(table["id"].to_pylist()), packed, codes, _areas(packed))
+        magnitudes = torch.from_numpy(magnitudes_of(kind, packed)).float()
+        return cls(kind, tuple(table["id"].to_pylist()), packed, codes, magnitudes)
 
 
-def bank_of(predictor: Predictor) -> Bank | None:
-    """The bank of a model; None where its folder carries none.
+def exemplars_of(predictor: Predictor) -> Exemplars | None:
+    """The exemplars of a model; None where its folder carries none.
 
     Raises:
-        InputError: the bank's file is missing or was changed.
+        InputError: their file is missing or was changed.
     """
-    document = predictor.loaded.calibration.get("bank")
-    return None if document is None else Bank.read(predictor.loaded.folder, document)
+    calibration = predictor.loaded.calibration
+    document = calibration.get("exemplars", calibration.get("bank"))  # 0.1 called them a bank
+    return None if document is None else Exemplars.read(predictor.loaded.folder, document, predictor.kind("left"))
 
 
-def make_bank(
+def make_exemplars(
     predictor: Predictor,
-    data: DataSet,
-    count: int | None = SHAPES,
+    data: PairDataset,
+    count: int | None,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
-) -> Bank:
-    """Shapes of the training split of a data set, drawn at random and encoded.
+) -> Exemplars:
+    """Left objects of the training split of a data set, drawn at random and encoded.
 
     Args:
-        predictor: of the model whose bank it is.
+        predictor: of the model whose exemplars they are.
         data: that it was trained on.
         count: how many, at most; None for all there are.
         seed: of the draw.
         on_progress: told how many of how many are encoded.
     """
     rows = data.rows("train")
-    there = np.unique(np.concatenate([data.first[rows], data.second[rows]]))
+    there = np.unique(np.concatenate([data.first[rows], data.second[rows]] if data.shared else [data.first[rows]]))
     chosen = np.sort(np.random.default_rng(seed).permutation(there)[:count])
-    encoded = predictor.encode(lambda i: data.mask(int(chosen[i])), len(chosen), on_progress=on_progress)
-    ids = tuple(data.ids[i] for i in chosen.tolist())
-    return Bank(ids, data.packed[chosen], encoded.codes.cpu(), encoded.sizes.cpu())
+    encoded = predictor.encode_rows(data.left, chosen, on_progress=on_progress)
+    ids = tuple(data.left.ids[i] for i in chosen.tolist())
+    return Exemplars(data.left.kind, ids, data.left.packed[chosen], encoded.codes.cpu(), encoded.magnitudes.cpu())
 
 
-def add_bank(folder: Path, data: DataSet) -> None:
-    """Give the finished model in a folder a bank of the data it was trained on.
+def add_exemplars(folder: Path, data: PairDataset, count: int) -> None:
+    """Give the finished model in a folder exemplars of the data it was trained on.
 
     Raises:
         InputError: no finished model, or one that ships with the package.
     """
     refuse_shipped(folder)
-    bank = make_bank(Predictor.load(folder), data)
-    annotate(folder, calibration={"bank": bank.write(Path(folder))})
-
-
-def _areas(packed: Bytes) -> torch.Tensor:
-    """(m,) pixels set; the bits are counted a byte at a time."""
-    ones = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1, dtype=np.uint8)
-    return torch.from_numpy(ones[packed].sum(1, dtype=np.int32)).float()
+    exemplars = make_exemplars(Predictor.load(folder), data, count)
+    annotate(folder, calibration={"exemplars": exemplars.write(Path(folder))})
 
 
 def _rows(column: pa.ChunkedArray, kind: Any) -> Any:

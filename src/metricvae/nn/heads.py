@@ -32,12 +32,15 @@ class Head(abc.ABC):
         name: in a configuration.
         tasks: of the metrics it can answer for.
         joins_mirrored: whether it can compare codes of objects and of their mirror images together.
+        misses_near_duplicates: whether the score of a code with itself has no room for m(a, a); predictions of metrics
+            with `self_is_magnitude` then get the correction of `metricvae.prediction.near_duplicates`.
     """
 
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     tasks: ClassVar[tuple[Task, ...]] = ("regression", "ranking")
     joins_mirrored: ClassVar[bool] = False
+    misses_near_duplicates: ClassVar[bool] = False
 
     @abc.abstractmethod
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
@@ -179,6 +182,7 @@ class InnerProduct(Head):
     """
 
     name: ClassVar[str] = "inner_product"
+    misses_near_duplicates: ClassVar[bool] = True
     scale: float = 5000.0
     offset: float = 0.0
 

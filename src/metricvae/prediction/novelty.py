@@ -70,23 +70,29 @@ class NoveltyDetector:
         """The same on another device."""
         return replace(self, **{name: getattr(self, name).to(device) for name in _TENSORS})
 
-    def write(self, folder: Path) -> dict[str, Any]:
-        """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
+    def write(self, folder: Path, side: str = "left") -> dict[str, Any]:
+        """Put it into a model's folder; returns what the model's `config.json` is to say of it, under its key."""
         tensors = {name: getattr(self, name) for name in _TENSORS}
-        return write_part(folder / NOVELTY_FILE, tensors, {"scalars": [self.floor, self.limit]})
+        key, file = part_of(side)
+        return {key: write_part(folder / file, tensors, {"scalars": [self.floor, self.limit]})}
 
     @classmethod
-    def read(cls, folder: Path, calibration: Mapping[str, Any]) -> NoveltyDetector | None:
-        """That of a model, whose `config.json` says `calibration`; None where it has none.
+    def read(cls, folder: Path, calibration: Mapping[str, Any], side: str = "left") -> NoveltyDetector | None:
+        """That of one side of a model, whose `config.json` says `calibration`; None where it has none.
 
         Raises:
             InputError: the file is missing, or not the one that was written.
         """
-        found = read_part(folder, calibration, "novelty", NOVELTY_FILE, _TENSORS)
+        found = read_part(folder, calibration, *part_of(side), _TENSORS)
         if found is None:
             return None
         (mean, directions, variances), numbers = found
         return cls(mean, directions, variances, *numbers["scalars"])
+
+
+def part_of(side: str) -> tuple[str, str]:
+    """Key in `config.json`, and file, of the detector of a side; of models with one tower, of `left`."""
+    return ("novelty", NOVELTY_FILE) if side == "left" else (f"novelty_{side}", f"novelty_{side}.safetensors")
 
 
 def fit_novelty_detector(readings: Tensor, unseen: Tensor) -> NoveltyDetector:

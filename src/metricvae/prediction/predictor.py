@@ -10,19 +10,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from metricvae.kinds.molecule.packing import Packable, padded
-from metricvae.kinds.molecule.self_overlap import sizes_of
-from metricvae.kinds.silhouette.records import Mask
+from metricvae.core.compatibility import check_compatible
+from metricvae.core.dataset import ObjectTable, PairDataset
+from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.metric import Metric
+from metricvae.nn.autoencoder import Tower
 from metricvae.prediction.calibration.binary import BinaryCalibration, ScoredPairs
 from metricvae.prediction.calibration.conformal import Conformal, Floats
 from metricvae.prediction.latent_prior import LatentPrior
 from metricvae.prediction.near_duplicates import NearDuplicateCorrection
 from metricvae.prediction.novelty import NoveltyDetector
+from metricvae.training.batching import PairGraph, graph_of
 from metricvae.training.checkpoint import LoadedModel, load_model
 
 ENCODED_AT_ONCE = {"cpu": 32, "cuda": 256}
 """Objects that are encoded together: as many as stay in a processor's cache, or keep a GPU busy."""
+
+Rows = npt.NDArray[np.int64]
+OnProgress = Callable[[int, int], None]
+"""Told how many of how many are done."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,13 @@ class Predictions:
     """Answers for n pairs.
 
     Attributes:
-        value: (n,) predicted metric: pixels of maximum overlap, between 0 and the smaller area, or the probability of a
-            match.
+        value: (n,) predicted metric in its unit, within its limits; of a binary metric, the probability of a 1.
         low, high: (n,) ends of the interval; of a binary metric the least and the greatest answer that is possible.
-        level: share of true values such intervals hold, for shapes like those of the training.
-        novelty: (n,) that of the stranger of the two shapes (see `metricvae.prediction.novelty`). Above 1 the interval
-            was made so many times as wide, and is a guess all the same.
-        match: (n,) whether a pair is called a match; None where the metric is not binary.
-        distance: (n,) between the two codes, of a binary metric, for which the paper calls 1 or less a match.
+        level: share of true values such intervals hold, for objects like those of the training.
+        novelty: (n,) that of the more novel of the two objects (see `metricvae.prediction.novelty`). Above 1 the
+            interval was made so many times as wide, and is a guess all the same.
+        match: (n,) whether the answer of a binary metric is 1; None of another metric.
+        distance: (n,) score of the two codes of a binary metric: a cosine distance of 1 or less is a match in the paper.
     """
 
     value: Floats
@@ -53,25 +60,34 @@ class Predictions:
         answers = (self.value[rows], self.low[rows], self.high[rows])
         return Predictions(*answers, self.level, self.novelty[rows], match, distance)
 
+    def __len__(self) -> int:
+        return len(self.value)
+
     @property
     def novel(self) -> npt.NDArray[np.bool_]:
-        """(n,) whether one of the two shapes is unlike the training shapes."""
+        """(n,) whether one of the two objects is unlike those of the training."""
         return self.novelty > 1.0
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """m objects as the model sees them.
+    """m objects as one side of a model sees them.
 
     Attributes:
         codes: (m, d) float32, (m, 2 d) of a model that compares mirror images too.
-        sizes: (m,) float32, areas in pixels.
-        novelty: (m,) float32, above 1 for shapes unlike those of the training; 0 where the model cannot tell.
+        magnitudes: (m,) float32: areas, self-overlaps; ones where the kind has none.
+        novelty: (m,) float32, above 1 for objects unlike those of the training; 0 where the model cannot tell.
     """
 
-    codes: torch.Tensor
-    sizes: torch.Tensor
-    novelty: torch.Tensor
+    codes: Tensor
+    magnitudes: Tensor
+    novelty: Tensor
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> Encoded:
+        return Encoded(self.codes[rows], self.magnitudes[rows], self.novelty[rows])
 
 
 class Predictor:
@@ -80,6 +96,11 @@ class Predictor:
     Args:
         model: as `load_model` gives it.
         device: where to compute.
+
+    Attributes:
+        near_duplicates: what is added for near duplicates; None of heads and metrics that do not need it.
+        detectors: novelty detectors by side, `left` alone where one tower serves both; empty before calibration.
+        latent_prior: a normal distribution of the codes of training objects (of the left side).
     """
 
     def __init__(self, model: LoadedModel, device: str | torch.device = "cpu") -> None:
@@ -87,9 +108,9 @@ class Predictor:
         self.device = torch.device(device)
         self.model = model.model.to(self.device)
         self.near_duplicates = NearDuplicateCorrection.read(model.calibration)
-        detector = NoveltyDetector.read(model.folder, model.calibration)
+        found = {side: NoveltyDetector.read(model.folder, model.calibration, side) for side in model.config.towers}
+        self.detectors = {side: one.to(self.device) for side, one in found.items() if one is not None}
         prior = LatentPrior.read(model.folder, model.calibration)
-        self.detector = None if detector is None else detector.to(self.device)
         self.latent_prior = None if prior is None else prior.to(self.device)
 
     @classmethod
@@ -97,83 +118,154 @@ class Predictor:
         """Read a model folder, or a model that ships by its name (see `load_model` for the errors)."""
         return cls(load_model(folder_or_name), device)
 
-    @torch.inference_mode()
+    @property
+    def metric(self) -> Metric:
+        """That the model predicts."""
+        return self.loaded.config.metric
+
+    @property
+    def kinds(self) -> tuple[ObjectKind, ObjectKind]:
+        """Of the left and of the right objects."""
+        return self.loaded.config.kinds
+
+    def kind(self, side: str = "left") -> ObjectKind:
+        """Of the objects of one side."""
+        return self.kinds[0 if side == "left" else 1]
+
+    def tower(self, side: str = "left") -> Tower:
+        """The networks of one side."""
+        return self.model.tower(side)
+
+    def check(self, data: PairDataset, name: str = "the data set") -> None:
+        """Raise InputError unless the model takes these data; see `check_compatible`."""
+        check_compatible(self.loaded.config, data, name)
+
     def encode(
-        self,
-        object_of: Callable[[int], Packable],
-        count: int,
-        *,
-        on_progress: Callable[[int, int], None] | None = None,
+        self, objects: Sequence[Object], side: str = "left", *, on_progress: OnProgress | None = None
     ) -> Encoded:
-        """Codes of `count` objects; `object_of(i)` gives the i-th, a (200, 200) mask or the (A, 6 + A) array of a
-        molecule: few are in memory at once.
-        """
-        codes, sizes, novelty = [], [], []
-        for x, features in self.prepared(object_of, count, on_progress):
-            codes.append(self.model.code_features(features))
-            sizes.append(sizes_of(x))
-            novelty.append(self._novelty(features))
-        return Encoded(torch.cat(codes), torch.cat(sizes), torch.cat(novelty))
+        """Codes of objects as the kind of that side reads them; a lazy sequence is read a few at a time."""
+
+        def collate(start: int, end: int) -> Tensor:
+            return self.kind(side).collate([objects[place] for place in range(start, end)], self.device)
+
+        return self._encode(collate, len(objects), side, on_progress)
+
+    def encode_rows(
+        self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left", *, on_progress: OnProgress | None = None
+    ) -> Encoded:
+        """Codes of some objects of a table."""
+        return self._encode(lambda start, end: table.tensor(rows[start:end], self.device), len(rows), side, on_progress)
 
     @torch.inference_mode()
-    def means(self, object_of: Callable[[int], Packable], count: int) -> torch.Tensor:
-        """Means of q(z | x) of `count` objects, (count, d), which the decoder takes, whatever they are compared by."""
-        return torch.cat([self.model.encode_features(seen).mean for _, seen in self.prepared(object_of, count)])
+    def _encode(
+        self, collate: Callable[[int, int], Tensor], count: int, side: str, on_progress: OnProgress | None
+    ) -> Encoded:
+        tower, kind = self.tower(side), self.kind(side)
+        parts = []
+        for x in self._batches(collate, count, on_progress):
+            features = tower.encoder.prepare(x)
+            parts.append((tower.code_features(features), kind.magnitudes(x), self._novelty(features, side)))
+        if not parts:
+            width = self.code_width
+            return Encoded(torch.empty(0, width), torch.empty(0), torch.empty(0))
+        return Encoded(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
-    def prepared(
-        self, object_of: Callable[[int], Packable], count: int, on_progress: Callable[[int, int], None] | None = None
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Objects, (m, 1, 200, 200) or (m, A, 6 + A), and their features as the encoder takes them, some at a time.
+    @property
+    def code_width(self) -> int:
+        """Numbers of a code, as objects are compared by it."""
+        return self.loaded.config.latent * (2 if self.loaded.config.mirrored else 1)
 
-        `on_progress` is told how many of how many the caller is done with.
-        """
+    @torch.inference_mode()
+    def means(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> Tensor:
+        """Means of q(z | x) of some objects of a table, (k, d), which the decoder takes, whatever they are compared by."""
+        tower = self.tower(side)
+        batches = self._batches(lambda start, end: table.tensor(rows[start:end], self.device), len(rows))
+        return torch.cat([tower.encode(x).mean for x in batches])
+
+    @torch.inference_mode()
+    def descriptors(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> tuple[Tensor, Tensor]:
+        """What the novelty detector reads of some objects of a table, (k, p), and the means of their codes, (k, d)."""
+        tower = self.tower(side)
+        found = []
+        for x in self._batches(lambda start, end: table.tensor(rows[start:end], self.device), len(rows)):
+            features = tower.encoder.prepare(x)
+            found.append((tower.encoder.descriptors(features), tower.encode_features(features).mean))
+        readings, means = zip(*found, strict=True)
+        return torch.cat(readings), torch.cat(means)
+
+    def _batches(
+        self, collate: Callable[[int, int], Tensor], count: int, on_progress: OnProgress | None = None
+    ) -> Iterator[Tensor]:
         at_once = ENCODED_AT_ONCE.get(self.device.type, ENCODED_AT_ONCE["cpu"])
         for start in range(0, count, at_once):
             end = min(start + at_once, count)
-            objects = [object_of(i) for i in range(start, end)]
-            if self.loaded.config.form == "molecules":
-                x = torch.from_numpy(padded(objects)).to(self.device)
-            else:
-                x = torch.from_numpy(np.stack(objects)).to(self.device).float()[:, None]
-            yield x, self.model.encoder.prepare(x)
+            yield collate(start, end)
             if on_progress is not None:
                 on_progress(end, count)
 
-    def _novelty(self, features: torch.Tensor) -> torch.Tensor:
-        if self.detector is None:
+    def _novelty(self, features: Tensor, side: str) -> Tensor:
+        detector = self.detectors.get(side, self.detectors.get("left") if self.model.shared else None)
+        if detector is None:
             return torch.zeros(len(features), device=features.device)
-        return self.detector.novelty(self.model.encoder.read(features))
+        return detector.novelty(self.tower(side).encoder.descriptors(features))
+
+    def encode_pairs(
+        self, data: PairDataset, rows: npt.NDArray[Any], on_progress: OnProgress | None = None
+    ) -> EncodedPairs:
+        """The objects that stand in some pairs of a data set, each encoded once, and the ends of each pair.
+
+        Raises:
+            InputError: data of another kind or metric.
+        """
+        self.check(data)
+        graph = graph_of(data, rows, one_tower=self.model.shared)
+        left = self.encode_rows(data.left, graph.left, "left", on_progress=on_progress)
+        right = left if graph.shared else self.encode_rows(data.right, graph.right, "right", on_progress=on_progress)
+        return EncodedPairs(left, right, graph)
+
+    def predict_rows(
+        self, data: PairDataset, rows: npt.NDArray[Any], on_progress: OnProgress | None = None
+    ) -> Predictions:
+        """Answers for some pairs of a data set; see `predict` and `encode_pairs` for the errors."""
+        return self.predict(*self.encode_pairs(data, rows, on_progress).arguments)
 
     @torch.inference_mode()
-    def scored_pairs(
-        self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
-    ) -> ScoredPairs:
+    def scored_pairs(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> ScoredPairs:
         """What a binary metric sees of pairs of encoded objects."""
-        z, z_other = encoded.codes[self._places(first)], encoded.codes[self._places(second)]
+        z, z_other = left.codes[self._places(first)], right.codes[self._places(second)]
         length = (z.norm(dim=1) * z_other.norm(dim=1)).clamp(min=1e-12).log()
         return ScoredPairs(*(part.cpu().double().numpy() for part in (self.model.head.score(z, z_other), length)))
 
     @torch.inference_mode()
-    def values(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
-        """Predicted metric of pairs of encoded objects, (n,), kept within its limits: an overlap between 0 and the
-        smaller area.
+    def values(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Floats:
+        """Predicted metric of pairs of encoded objects, (n,), within its limits.
 
-        The product of the codes, and for near duplicates what `metricvae.prediction.near_duplicates` adds.
+        The link function of the score of the codes, and for near duplicates what
+        `metricvae.prediction.near_duplicates` adds.
         """
         a, b = self._places(first), self._places(second)
-        size_a, size_b = encoded.sizes[a], encoded.sizes[b]
+        z, z_other, size, size_other = left.codes[a], right.codes[b], left.magnitudes[a], right.magnitudes[b]
         head = self.model.head
-        raw = head.value(head.score(encoded.codes[a], encoded.codes[b]), size_a, size_b)
+        raw = head.value(head.score(z, z_other), size, size_other)
         if self.near_duplicates is not None:
-            raw = raw + self.near_duplicates.correction(head, encoded.codes[a], encoded.codes[b], size_a, size_b)
-        return raw.clamp(*head.limits(size_a, size_b)).cpu().double().numpy()
+            raw = raw + self.near_duplicates.correction(head, z, z_other, size, size_other)
+        found: Floats = np.clip(raw.cpu().double().numpy(), *self._limits(left, right, first, second))
+        return found
+
+    def magnitudes(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> tuple[Floats, Floats]:
+        """Magnitudes of the two objects of each pair, (n,) each."""
+        sizes = left.magnitudes.cpu().double().numpy(), right.magnitudes.cpu().double().numpy()
+        return sizes[0][first], sizes[1][second]
+
+    def _limits(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> tuple[Floats, Floats]:
+        return self.metric.limits(*self.magnitudes(left, right, first, second))
 
     def require_calibration(self) -> None:
         """Raise InputError unless the model can say what `predict` says."""
-        if self.model.head.absolute:
-            Conformal.from_json(self.loaded.calibration)
-        else:
+        if self.metric.task == "binary":
             _ = self.binary_calibration
+        else:
+            Conformal.from_json(self.loaded.calibration)
 
     @property
     def binary_calibration(self) -> BinaryCalibration:
@@ -184,40 +276,59 @@ class Predictor:
         """
         return BinaryCalibration.read(self.loaded.calibration)
 
-    def predict(self, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Predictions:
+    def predict(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Predictions:
         """Values with intervals, or probabilities with verdicts, for pairs of encoded objects.
+
+        Args:
+            left, right: objects of either side, the same record where both are of one set.
+            first, second: (n,) rows of them.
 
         Raises:
             InputError: the model was never calibrated.
         """
-        novelty = encoded.novelty.cpu().double().numpy()
-        stranger = np.maximum(novelty[first], novelty[second])
-        if not self.model.head.absolute:
+        novelty = np.maximum(left.novelty.cpu().double().numpy()[first], right.novelty.cpu().double().numpy()[second])
+        if self.metric.task == "binary":
             calibration = self.binary_calibration
-            pairs = self.scored_pairs(encoded, first, second)
+            pairs = self.scored_pairs(left, right, first, second)
             probability = calibration.probability(pairs)
             answers = (probability, *calibration.answers(probability))
             positive = probability >= calibration.threshold
-            return Predictions(*answers, calibration.level, stranger, positive, pairs.distance)
+            return Predictions(*answers, calibration.level, novelty, positive, pairs.distance)
         conformal = Conformal.from_json(self.loaded.calibration)
-        value = self.values(encoded, first, second)
-        low, high = conformal.interval(value, np.maximum(stranger, 1.0))
-        limits = self.model.head.limits(encoded.sizes[self._places(first)], encoded.sizes[self._places(second)])
-        least, most = (limit.cpu().double().numpy() for limit in limits)
-        return Predictions(value, np.clip(low, least, most), np.clip(high, least, most), conformal.level, stranger)
+        value = self.values(left, right, first, second)
+        low, high = conformal.interval(value, np.maximum(novelty, 1.0))
+        least, most = self._limits(left, right, first, second)
+        return Predictions(value, np.clip(low, least, most), np.clip(high, least, most), conformal.level, novelty)
 
-    def _places(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
+    def predict_objects(self, pairs: Sequence[tuple[Object, Object]]) -> Predictions:
+        """Answers for pairs of objects in memory.
+
+        Raises:
+            InputError: not objects of the model's kinds, or the model was never calibrated.
+        """
+        order = np.arange(len(pairs), dtype=np.int64)
+        left = self.encode([self.kind("left").convert(a) for a, _ in pairs], "left")
+        right = self.encode([self.kind("right").convert(b) for _, b in pairs], "right")
+        return self.predict(left, right, order, order)
+
+    def _places(self, rows: Rows) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
 
-    def predict_masks(self, pairs: Sequence[tuple[Mask, Mask]]) -> Predictions:
-        """Values with intervals for pairs of masks."""
-        masks = [mask for pair in pairs for mask in pair]
-        order = np.arange(len(masks), dtype=np.int64)
-        return self.predict(self.encode(masks.__getitem__, len(masks)), order[::2], order[1::2])
 
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Pairs of a data set, encoded.
 
-def tanimoto(overlap: Floats, encoded: Encoded, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Floats:
-    """(n,) Tanimoto coefficients, overlap / (size + size_other - overlap), of overlaps (n,) of encoded objects."""
-    sizes = encoded.sizes.cpu().double().numpy()
-    found: Floats = overlap / (sizes[first] + sizes[second] - overlap)
-    return found
+    Attributes:
+        left, right: the objects, each once; the same record where one tower encodes both.
+        graph: rows of the tables they come from, and the ends of each pair among them.
+    """
+
+    left: Encoded
+    right: Encoded
+    graph: PairGraph
+
+    @property
+    def arguments(self) -> tuple[Encoded, Encoded, Rows, Rows]:
+        """As `Predictor.predict` takes them."""
+        return self.left, self.right, self.graph.first, self.graph.second

@@ -165,7 +165,9 @@ def rescale(batch: Batch, model: MagicAutoencoder, data: PairDataset, factor: fl
     def change(name: str, side: Side) -> Side:
         encoder = model.tower(name).encoder
         magnitude = side.magnitude * factor ** kinds[name].magnitude_exponent
-        return replace(side, x=encoder.rescale(side.x, factor), x_moved=encoder.rescale(side.x_moved, factor), magnitude=magnitude)
+        return replace(
+            side, x=encoder.rescale(side.x, factor), x_moved=encoder.rescale(side.x_moved, factor), magnitude=magnitude
+        )
 
     return replace(batch.map_sides(change), value=batch.value * factor**data.metric.value_exponent)
 

@@ -46,6 +46,8 @@ class OverlapMetric(Metric):
     left = "silhouette"
     right = "silhouette"
     value_exponent = 2.0
+    self_is_magnitude = True
+    exemplars = 2_048
 
     @property
     def description(self) -> Description:

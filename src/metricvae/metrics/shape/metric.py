@@ -49,6 +49,7 @@ class ShapeMetric(Metric):
     left = "molecule"
     right = "molecule"
     value_exponent = 3.0
+    self_is_magnitude = True
 
     @property
     def description(self) -> Description:

@@ -1,0 +1,97 @@
+"""The README.md of a model folder: what it is, what it learned from, what it cost, where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from metricvae.core.kind import ObjectKind
+from metricvae.core.metric import Metric
+from metricvae.nn.autoencoder import TowerConfig
+from metricvae.prediction.calibration.binary import BinaryCalibration
+from metricvae.training.checkpoint import LoadedModel
+from metricvae.training.config import TrainingConfig
+
+_TEXT = """---
+library_name: metricvae
+license: apache-2.0
+tags: [metric-learning, variational-autoencoder]
+---
+# {title} model
+
+Predicts {predicts}. `{command}`.
+
+| | |
+| --- | --- |
+| data | {pairs} training pairs of {objects}; {labels} |
+| network | {networks}, {latent} latent dimensions, head {head}, {numbers} weights |
+| training | {training} |
+| validation R^2 | {r2:.4f} (used for early stopping; see the project's benchmarks for unseen shapes) |
+{answers}
+
+**Limits.** {caveats}
+
+Intervals hold for objects like those of the data named above. Objects unlike them are called novel and get wider ones,
+which may be too narrow all the same; on other objects measure first: label or import some pairs of your own and
+`metricvae evaluate` with `--split all`.
+"""
+
+
+def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
+    """The text for a finished, calibrated model."""
+    facts, config, metric = loaded.facts, loaded.config, loaded.config.metric
+    towers = list(config.towers.values())
+    return _TEXT.format(
+        title=metric.description.value,
+        predicts=metric.description.predicts,
+        labels=metric.description.labels,
+        command=_command(config.kinds),
+        caveats=" ".join(dict.fromkeys(tower.kind.caveats for tower in towers)).strip() or "None are known.",
+        answers=_verdicts(loaded.calibration) if metric.task == "binary" else _intervals(loaded.calibration, metric),
+        pairs=facts["pairs"],
+        objects=_objects(facts["data"], " and ".join(dict.fromkeys(tower.kind.title for tower in towers))),
+        networks="; ".join(map(_networks, towers)),
+        latent=config.latent,
+        head=config.head.name,
+        numbers=sum(p.numel() for p in loaded.model.parameters()),
+        training=f"{_history(facts)}, seed {training.seed}",
+        r2=facts["validation_r2"],
+    )
+
+
+def _command(kinds: Sequence[ObjectKind]) -> str:
+    """What to write for a prediction, with files as the kinds read them."""
+    files = [f"{name}{(kind.suffixes or ('',))[0]}" for name, kind in zip("AB", kinds, strict=True)]
+    return f"metricvae predict MODEL {' '.join(files)}"
+
+
+def _networks(tower: TowerConfig) -> str:
+    decoder = "no decoder" if tower.decoder is None else f"{tower.decoder.name} decoder"
+    return f"{tower.encoder.name} encoder, {decoder}"
+
+
+def _intervals(calibration: Mapping[str, Any], metric: Metric) -> str:
+    widths, level = calibration["half_widths"], calibration["level"]
+    size = f"half-widths {min(widths):.3g} to {max(widths):.3g} {metric.unit}".rstrip() + " by size of the prediction"
+    return f"| intervals | {level:.0%}, split conformal, {size} |"
+
+
+def _verdicts(calibration: Mapping[str, Any]) -> str:
+    binary = BinaryCalibration.read(calibration)
+    border = f"probability at least {binary.threshold:.3f}, chosen on validation pairs"
+    ruled_out = f"an answer less likely than {1 - binary.nonconformity_quantile:.2f} is ruled out"
+    return f"| a match | {border} |\n| answers | {binary.level:.0%}, split conformal: {ruled_out} |"
+
+
+def _objects(plan: Mapping[str, Any], title: str) -> str:
+    """What objects a data set, or several as one, has."""
+    plans = plan.get("parts", [plan])
+    return " and of ".join(f"{title} from `{one['objects']}`, seed {one['seed']}" for one in plans if one) or title
+
+
+def _history(facts: Mapping[str, Any]) -> str:
+    """Steps and time of a training, and before it of the one it started from."""
+    start = facts.get("start")
+    before = f"{_history(start['facts'])}; from there " if start else ""
+    minutes = facts["seconds"] / 60
+    return f"{before}{facts['steps']} steps, best at {facts['best_step']}, {minutes:.0f} minutes on {facts['device']}"

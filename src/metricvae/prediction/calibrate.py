@@ -1,0 +1,97 @@
+"""Calibration of a trained model on pairs that it did not learn from."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from metricvae.core.dataset import PairDataset
+from metricvae.core.splits import Split
+from metricvae.prediction.calibration.binary import binary_labels, fit_binary_calibration
+from metricvae.prediction.calibration.conformal import fit_conformal
+from metricvae.prediction.latent_prior import fit_latent_prior
+from metricvae.prediction.near_duplicates import fit_near_duplicates
+from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
+from metricvae.prediction.predictor import EncodedPairs, OnProgress, Predictor
+from metricvae.training.checkpoint import annotate, load_model, refuse_shipped
+
+
+def calibrate(folder: str | Path, data: PairDataset, level: float = 0.9, on_progress: OnProgress | None = None) -> None:
+    """Fit the near-duplicate correction where the head needs it, the intervals or the binary calibration, the novelty
+    detectors and the latent prior, and store all with the model. Only the last two look at the train split, and only
+    the threshold of a binary metric at the validation split.
+
+    Args:
+        folder: of a finished model.
+        data: the data set that it was trained on.
+        level: share of true values that intervals are to hold.
+        on_progress: told how many objects are encoded.
+
+    Raises:
+        InputError: the split has too few pairs, data of another kind or metric, or the model ships with the package.
+    """
+    refuse_shipped(folder)
+    predictor = Predictor(dataclasses.replace(load_model(folder), calibration={}))
+    rows = data.rows("calibration")
+    encoded = predictor.encode_pairs(data, rows, on_progress)
+    document = _write_distributions(predictor, data)
+    if predictor.model.head.misses_near_duplicates and predictor.metric.self_is_magnitude:
+        document |= _near_duplicates(predictor, encoded, data, rows)
+    if predictor.metric.task == "binary":
+        document |= _binary(predictor, encoded, data, rows, level)
+    else:
+        document |= fit_conformal(predictor.values(*encoded.arguments), data.value[rows], level).to_json()
+    annotate(predictor.loaded.folder, calibration=document)
+
+
+def _near_duplicates(predictor: Predictor, encoded: EncodedPairs, data: PairDataset, rows: Any) -> dict[str, Any]:
+    """Fitted on the calibration pairs; the predictor has it from then on."""
+    left, right, first, second = encoded.arguments
+    ends = left.codes[first], right.codes[second], left.magnitudes[first], right.magnitudes[second]
+    value = torch.from_numpy(data.value[rows]).float().to(predictor.device)
+    predictor.near_duplicates = fit_near_duplicates(predictor.model.head, *ends, value)
+    return {"near_duplicates": predictor.near_duplicates.to_json()}
+
+
+def _binary(predictor: Predictor, encoded: EncodedPairs, data: PairDataset, rows: Any, level: float) -> dict[str, Any]:
+    chosen = data.rows("validation")
+    fitted = fit_binary_calibration(
+        *(predictor.scored_pairs(*encoded.arguments), binary_labels("calibration", data.value[rows])),
+        predictor.scored_pairs(*predictor.encode_pairs(data, chosen).arguments),
+        binary_labels("validation", data.value[chosen]),
+        level,
+        ordinary=data.representative(rows),
+    )
+    return {"binary": fitted.to_json()}
+
+
+def _write_distributions(predictor: Predictor, data: PairDataset) -> dict[str, Any]:
+    """The novelty detectors and the latent prior of training objects, put into the model's folder; a detector's limit
+    is set by objects of the calibration split.
+    """
+    document: dict[str, Any] = {}
+    folder = predictor.loaded.folder
+    for side in predictor.loaded.config.towers:
+        (readings, codes), (unseen, _) = (
+            _descriptors(predictor, data, split, side) for split in ("train", "calibration")
+        )
+        document |= fit_novelty_detector(readings, unseen).write(folder, side)
+        if side == "left":
+            document["latent_prior"] = fit_latent_prior(codes).write(folder)
+    return document
+
+
+def _descriptors(
+    predictor: Predictor, data: PairDataset, split: Split | str, side: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the encoder reads of the objects of a split, at most `FITTED_ON` evenly spaced ones, and their codes."""
+    rows = data.rows(split)
+    both = data.shared and predictor.model.shared
+    ends = [data.first[rows], data.second[rows]] if both else [(data.first if side == "left" else data.second)[rows]]
+    objects = np.unique(np.concatenate(ends))
+    objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), FITTED_ON)).astype(np.int64)]
+    return predictor.descriptors(data.left if side == "left" else data.right, objects, side)
