@@ -134,8 +134,8 @@ def batch_of_step(data: TrainingData, step: int, config: TrainingConfig, generat
     return batch if data.pairs.unlisted is None else complete_pairs(batch, data.pairs.unlisted)
 
 
-def augmented(
-    batch: Batch, state: TrainingState, data: PairDataset, config: TrainingConfig, generator: torch.Generator
+def augment(
+    batch: Batch, model: MagicAutoencoder, data: PairDataset, config: TrainingConfig, generator: torch.Generator
 ) -> Batch:
     """The batch mirrored and rescaled at random, where `config` asks for it."""
     if config.mirror and torch.rand((), generator=generator) < 0.5:

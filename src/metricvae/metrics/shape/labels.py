@@ -29,7 +29,7 @@ from metricvae.kinds.molecule.listing import Record
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule, radii_of
 from metricvae.kinds.molecule.scaffolds import scaffold
-from metricvae.kinds.molecule.table import _contents
+from metricvae.kinds.molecule.table import row_contents
 from metricvae.metrics.shape.solver.bodies import Prepared, prepare
 from metricvae.metrics.shape.solver.overlays import THOROUGH, Effort, overlay_many
 from metricvae.metrics.shape.solver.records import Overlays
@@ -145,7 +145,7 @@ def _row(number: int, molecule: Molecule, others: Sequence[Molecule]) -> dict[st
     group = scaffold(molecule.smiles) if molecule.smiles else ""
     return {
         "id": molecule.id,
-        **_contents(molecule),
+        **row_contents(molecule),
         "others": np.concatenate([np.empty(0), *(one.positions.ravel() for one in others)]).astype(np.float32).tolist(),
         "source": "molecules",
         "family": "",
