@@ -20,28 +20,33 @@ import numpy as np
 import pytest
 import torch
 
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.kind import SilhouetteKind
+from metricvae.kinds.silhouette.transforms import unpack_bits
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.nn.heads import InverseCosine
 from metricvae.nn.losses import deformation_loss
 from metricvae.runtime.precision import autocast, multiplies_bfloat16, threads_of, trim_heap
-from metricvae.training import loop as training
-from metricvae.training.batching import Batch, PairData, batch_indices, bits_of, generator_of
+from metricvae.training import loop, step
+from metricvae.training.batching import Batch, PairSampler, Side, generator_of
 from metricvae.training.checkpoint import CONFIG, RESUME, WEIGHTS, load_model, read_tensors
 from metricvae.training.config import TrainingConfig, rate_factor, seconds_left
-from metricvae.training.features import move_randomly
 from metricvae.training.logs import LOG, Progress, read_log
-from metricvae.training.loop import batch_of_step, enlarged, train, training_step, validation_r2, varied
+from metricvae.training.loop import train
 from metricvae.training.optimisers import LOSSES, LossWeights, Muon, TrainingDiverged
+from metricvae.training.step import augment, batch_of_step, rescale, validation_r2
 from model_problem import (
     POLAR_SIDE,
     live,
     model_config,
     nudge,
+    pairs_of_masks,
     polar_config,
     polar_training,
     rectangles,
     state_of,
+    step_once,
     train_polar,
     train_small,
     training_config,
@@ -61,85 +66,84 @@ def result_files(folder: Path) -> dict[str, bytes | dict[str, object]]:
 
 def test_unpacked_masks_are_the_packed_ones() -> None:
     masks = (np.random.default_rng(0).random((4, 5, 7)) > 0.5).astype(np.uint8)
-    data = PairData.from_masks(masks, [0], [1], [2.0])
-    assert torch.equal(data.unpack(np.array([2, 0])), torch.from_numpy(masks[[2, 0], None]).float())
-    assert torch.equal(bits_of(torch.from_numpy(data.packed), 5, 7), torch.from_numpy(masks))
-    assert data.sizes.tolist() == masks.sum((1, 2)).tolist()
+    table = pairs_of_masks(masks, [0], [1], [2.0]).left
+    assert torch.equal(table.tensor(np.array([2, 0])), torch.from_numpy(masks[[2, 0], None]).float())
+    assert torch.equal(unpack_bits(torch.from_numpy(table.packed), 5, 7), torch.from_numpy(masks))
+    assert table.magnitudes.tolist() == masks.sum((1, 2)).tolist()
 
 
 @pytest.mark.parametrize("run_length", [1, 4, 7])
 def test_an_epoch_holds_pairs_once_and_keeps_runs_together(run_length: int) -> None:
-    batches = batch_indices(103, 8, run_length, seed=0, epoch=0)
-    flat = batches.reshape(-1)
-    assert batches.shape == (12, 8)
+    sampler = PairSampler(103, 8, run_length, seed=0)
+    first, second = (np.stack([sampler.rows(12 * epoch + step) for step in range(12)]) for epoch in range(2))
+    flat = first.reshape(-1)
+    assert first.shape == (12, 8)
     assert len(set(flat.tolist())) == 96
     breaks = np.flatnonzero(np.diff(flat) != 1) + 1
     assert (flat[breaks] % run_length == 0).all()
-    assert not np.array_equal(batches, batch_indices(103, 8, run_length, seed=0, epoch=1))
-    assert np.array_equal(batches, batch_indices.__wrapped__(103, 8, run_length, 0, 0))
+    assert not np.array_equal(first, second)
+    assert np.array_equal(PairSampler(103, 8, run_length, seed=0).rows(17), second[5])
+    assert np.array_equal(sampler.rows(3), first[3])
 
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_batch_is_a_graph_with_each_object_once(mirror: bool) -> None:
     data, config = rectangles(10, 200, seed=0), training_config(anchor_share=0.5, mirror=mirror)
     model = build(model_config())
-    for step in (3, 40):
-        generator = generator_of(step)
-        batch = batch_of_step(data, live(data), step, config, generator)
-        batch = varied(batch, model.encoder, config, generator)
-        assert len(batch.x) <= 10
-        assert set(batch.anchors.tolist()) <= set(batch.first.tolist())
-        assert len(batch.x_moved) == len(batch.anchors) == round(0.5 * len(batch.first.unique()))
-        assert torch.equal(batch.size, batch.x.sum((1, 2, 3)))
-        shared = (batch.x[batch.first] * batch.x[batch.second]).sum((1, 2, 3))
+    for number in (3, 40):
+        generator = generator_of(number)
+        batch = batch_of_step(live(data, config), number, config, generator)
+        batch = augment(batch, model, data, config, generator)
+        side = batch.left
+        assert batch.right is side
+        assert len(side.x) <= 10
+        assert set(side.anchors.tolist()) <= set(batch.first.tolist())
+        assert len(side.x_moved) == len(side.anchors) == round(0.5 * len(batch.first.unique()))
+        assert torch.equal(side.magnitude, side.x.sum((1, 2, 3)))
+        shared = (side.x[batch.first] * side.x[batch.second]).sum((1, 2, 3))
         assert torch.equal(shared, batch.value)
 
 
 def test_every_other_batch_is_reflected_its_copies_with_it() -> None:
-    data, config, encoder = rectangles(10, 200, seed=0), training_config(mirror=True), build(model_config()).encoder
-    plain = batch_of_step(data, live(data), 0, config, generator_of(0))
-    plain = replace(plain, x=plain.x.cumsum(-1), x_moved=plain.x_moved.cumsum(-1))
+    data, config, model = rectangles(10, 200, seed=0), training_config(mirror=True), build(model_config())
+    plain = batch_of_step(live(data, config), 0, config, generator_of(0))
+    plain = plain.map_sides(lambda _, side: replace(side, x=side.x.cumsum(-1), x_moved=side.x_moved.cumsum(-1)))
     reflected = 0
     for seed in range(40):
-        batch = varied(plain, encoder, config, generator_of(seed))
-        if torch.equal(batch.x, plain.x):
-            assert torch.equal(batch.x_moved, plain.x_moved)
+        batch = augment(plain, model, data, config, generator_of(seed))
+        if torch.equal(batch.left.x, plain.left.x):
+            assert torch.equal(batch.left.x_moved, plain.left.x_moved)
         else:
             reflected += 1
-            assert torch.equal(batch.x, plain.x.flip(-1))
-            assert torch.equal(batch.x_moved, plain.x_moved.flip(-1))
+            assert torch.equal(batch.left.x, plain.left.x.flip(-1))
+            assert torch.equal(batch.left.x_moved, plain.left.x_moved.flip(-1))
         assert batch.value is plain.value
     assert 10 <= reflected <= 30
 
 
 @pytest.mark.parametrize("side", [16, 24, 30])
-@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
+@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.left.encoder.name)
 def test_an_enlarged_batch_is_one_of_larger_objects(config: ModelConfig, side: int) -> None:
     def square(side: int) -> torch.Tensor:
         x, margin = torch.zeros(1, 1, POLAR_SIDE, POLAR_SIDE), (POLAR_SIDE - side) // 2
         x[..., margin : margin + side, margin : margin + side] = 1
         return x
 
-    encoder, rows = build(config).encoder, torch.tensor([0])
-    x, expected = encoder.prepare(square(20)), encoder.prepare(square(side))
-    plain = Batch(x, x, rows, rows, rows, value=torch.tensor([300.0]), size=torch.tensor([400.0]))
-    batch = enlarged(plain, encoder, side / 20)
-    assert (batch.x - expected).abs().mean() < 0.02
-    assert torch.equal(batch.x_moved, batch.x)
-    assert batch.size.item() == pytest.approx(side**2)
+    model, rows, data = build(config), torch.tensor([0]), rectangles(2, 2, seed=0)
+    x, expected = (model.left.encoder.prepare(square(length)) for length in (20, side))
+    shown = Side(x, x, rows, torch.tensor([400.0]))
+    batch = rescale(Batch(shown, shown, rows, rows, value=torch.tensor([300.0])), model, data, side / 20)
+    assert (batch.left.x - expected).abs().mean() < 0.02
+    assert torch.equal(batch.left.x_moved, batch.left.x)
+    assert batch.left.magnitude.item() == pytest.approx(side**2)
     assert batch.value.item() == pytest.approx(0.75 * side**2)
 
 
 def test_the_size_is_drawn_between_the_two_scales() -> None:
-    data, config, encoder = (
-        rectangles(10, 200, seed=0),
-        training_config(scales=(0.5, 2.0)),
-        build(model_config()).encoder,
-    )
-    plain = batch_of_step(data, live(data), 0, config, generator_of(0))
-    factors = torch.tensor(
-        [(varied(plain, encoder, config, generator_of(seed)).size / plain.size)[0].sqrt() for seed in range(50)]
-    )
+    data, config, model = rectangles(10, 200, seed=0), training_config(scales=(0.5, 2.0)), build(model_config())
+    plain = batch_of_step(live(data, config), 0, config, generator_of(0))
+    drawn = [augment(plain, model, data, config, generator_of(seed)).left.magnitude for seed in range(50)]
+    factors = torch.stack([(size / plain.left.magnitude)[0].sqrt() for size in drawn])
     assert 0.5 <= factors.min() < 0.7
     assert 1.8 < factors.max() <= 2.0
 
@@ -172,10 +176,10 @@ def test_it_learns_the_overlap_and_keeps_the_best_weights(tmp_path: Path, rates:
     assert loaded.facts["best_step"] == result.best_step
 
 
-Problem = tuple[TrainingConfig, ModelConfig, PairData, PairData]
+Problem = tuple[TrainingConfig, ModelConfig, PairDataset, PairDataset]
 
 
-def flat_problem() -> Problem:
+def dense_problem() -> Problem:
     config = training_config(steps=300, evaluate_every=50, learning_rate=3e-3)
     return config, model_config(), rectangles(300, 3000, seed=1), rectangles(60, 300, seed=2)
 
@@ -185,20 +189,20 @@ def polar_problem() -> Problem:
     return config, polar_config(), turned_rectangles(60, 50, seed=1), turned_rectangles(60, 20, seed=2)
 
 
-def shuffled(data: PairData) -> PairData:
-    return replace(data, values=np.random.default_rng(0).permutation(data.values))
+def shuffled(data: PairDataset) -> PairDataset:
+    return replace(data, value=np.random.default_rng(0).permutation(data.value))
 
 
 def beyond_the_guess(problem: Problem, folder: Path) -> float:
     """How much more of the validation values a trained model explains than the mean of the training values does."""
     config, model, learned, held_out = problem
-    move = nudge if model.encoder == "flat" else move_randomly
+    move = nudge if model.left.encoder.name == "dense" else None
     r2 = train(config, model, learned, held_out, folder, move=move).validation_r2
-    value = held_out.values.astype(np.float64)
-    return r2 - (1.0 - np.square(value - learned.values.mean(dtype=np.float64)).mean() / value.var())
+    value = held_out.value
+    return r2 - (1.0 - np.square(value - learned.value.mean()).mean() / value.var())
 
 
-@pytest.mark.parametrize("problem", [flat_problem, polar_problem])
+@pytest.mark.parametrize("problem", [dense_problem, polar_problem])
 def test_shuffled_labels_teach_nothing(tmp_path: Path, problem: Callable[[], Problem]) -> None:
     """Labels are shuffled on both sides: z . z' alone, untrained, goes with the overlap of like shapes."""
     config, model, learned, held_out = problem()
@@ -208,24 +212,27 @@ def test_shuffled_labels_teach_nothing(tmp_path: Path, problem: Callable[[], Pro
 
 def test_shuffled_labels_would_betray_a_leak(tmp_path: Path) -> None:
     leaked = shuffled(rectangles(100, 60, seed=1))
-    assert beyond_the_guess((*flat_problem()[:2], leaked, leaked), tmp_path / "m") > 0.3
+    assert beyond_the_guess((*dense_problem()[:2], leaked, leaked), tmp_path / "m") > 0.3
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_untrained_polar_model_is_all_but_still_under_motions(seed: int) -> None:
-    x = turned_rectangles(30, 1, seed=5).unpack(np.arange(30))
-    moved = move_randomly(x, generator_of(0))
+    x = turned_rectangles(30, 1, seed=5).left.tensor(np.arange(30))
+    moved = SilhouetteKind(POLAR_SIDE, POLAR_SIDE).move(x, generator_of(0))
+    wide = {"height": POLAR_SIDE, "width": POLAR_SIDE}
+    coders = replace(model_config().left.encoder, **wide), replace(model_config().left.decoder, **wide)  # type: ignore[type-var]
+    dense_config = replace(model_config(), left=replace(polar_config().left, encoder=coders[0], decoder=coders[1]))
 
     def deformation(config: ModelConfig) -> tuple[float, float]:
         """The loss, and the loss as a share of what it is between different objects."""
-        model = build(replace(config, height=POLAR_SIDE, width=POLAR_SIDE), seed)
+        model = build(config, seed).left
         z = model.code(x)
         loss = deformation_loss(z, model.code(moved)).item()
         return loss, loss / deformation_loss(z, z.roll(1, 0)).item()
 
-    (polar, polar_share), (flat, flat_share) = deformation(polar_config()), deformation(model_config())
-    assert polar < 0.01 * flat
-    assert polar_share < 0.02 < 0.3 < flat_share
+    (polar, polar_share), (dense, dense_share) = deformation(polar_config()), deformation(dense_config)
+    assert polar < 0.01 * dense
+    assert polar_share < 0.02 < 0.3 < dense_share
 
 
 def test_the_paper_s_head_trains_in_its_gauge(tmp_path: Path) -> None:
@@ -240,23 +247,21 @@ def after_steps(kind: Literal["one", "two"], rates: tuple[float, float], weights
     model, data = build(model_config()), rectangles(30, 100, seed=0)
     state = state_of(model, kind, *rates, weights=weights)
     for _ in range(3):
-        training_step(state, data, live(data), training_config(average_decay=None))
+        step_once(state, data, training_config(average_decay=None))
     return model
 
 
 def moved_parts(model: MagicAutoencoder) -> set[str]:
     before = build(model_config()).state_dict()
-    return {
-        name.partition(".")[0] for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])
-    }
+    return {name.split(".")[2] for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
 
 
 def test_two_optimisers_move_the_decoder_by_equation_1_alone() -> None:
     model, data = build(model_config()), rectangles(30, 100, seed=0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    training_step(state_of(model, "two", 0.0, 1e-2), data, live(data), training_config(average_decay=None))
+    step_once(state_of(model, "two", 0.0, 1e-2), data, training_config(average_decay=None))
     moved = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
-    assert moved == {name for name in before if name.startswith("encoder.")}
+    assert moved == {name for name in before if name.startswith("towers.left.encoder.")}
     assert moved_parts(after_steps("two", (1e-2, 0.0), LossWeights())) == {"encoder", "decoder"}
     assert moved_parts(after_steps("one", (1e-2, 0.0), LossWeights())) == {"encoder", "decoder"}
 
@@ -304,16 +309,24 @@ def test_muon_moves_matrices_alike_in_all_directions_and_leaves_the_rest_to_adam
 
     def moves(kind: str) -> dict[str, torch.Tensor]:
         model = build(polar_config())
-        training_step(state_of(model, kind), data, live(data, model), config)
+        step_once(state_of(model, kind), data, config, model)
         before = build(polar_config()).state_dict()
         return {name: tensor - before[name] for name, tensor in model.state_dict().items()}
 
     muon, adam = moves("muon"), moves("one")
-    for name in ("encoder.head.3.weight", "encoder.stages.1.0.second.layer.weight", "decoder.start.weight"):
+    for name in (
+        "towers.left.encoder.head.3.weight",
+        "towers.left.encoder.stages.1.0.second.layer.weight",
+        "towers.left.decoder.start.weight",
+    ):
         spread = [torch.linalg.svdvals(moved[name]) for moved in (muon, adam)]
         rank_of_muon, rank_of_adam = (float(values.square().sum() / values.max() ** 2) for values in spread)
         assert rank_of_muon > 2 * rank_of_adam
-    for name in ("encoder.direct.weight", "encoder.first.layer.bias", "encoder.head.1.weight"):
+    for name in (
+        "towers.left.encoder.direct.weight",
+        "towers.left.encoder.first.layer.bias",
+        "towers.left.encoder.head.1.weight",
+    ):
         assert muon[name].abs().max() > 0
         torch.testing.assert_close(muon[name], adam[name])
 
@@ -328,7 +341,7 @@ def gradients_given(clip_norm: float | None, monkeypatch: pytest.MonkeyPatch) ->
         "step",
         lambda: given.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])),
     )
-    training_step(state, data, live(data), training_config(average_decay=None))
+    step_once(state, data, training_config(average_decay=None))
     return given[0]
 
 
@@ -363,7 +376,7 @@ def test_training_leaves_the_global_random_states_and_threads_alone(tmp_path: Pa
         return [torch.get_rng_state().tolist(), str(legacy), random.getstate()]
 
     before, threads = states(), torch.get_num_threads()
-    train_small(tmp_path / "flat", threads=threads + 1, steps=2)
+    train_small(tmp_path / "dense", threads=threads + 1, steps=2)
     train_polar(tmp_path / "polar", steps=2)
     assert states() == before
     assert torch.get_num_threads() == threads
@@ -423,13 +436,13 @@ def test_weights_too_large_for_their_storage_are_not_written(tmp_path: Path, mon
     def lopsided(config: ModelConfig, seed: int) -> MagicAutoencoder:
         """The same function, with numbers in one layer that float16 does not reach."""
         model = build(config, seed)
-        weights = model.encoder.state_dict()  # type: ignore[attr-defined]
+        weights = model.left.encoder.state_dict()
         for name in ("layers.0.weight", "layers.0.bias"):
             weights[name].mul_(2.0**24)
         weights["layers.2.weight"].mul_(2.0**-24)
         return model
 
-    monkeypatch.setattr(training, "build", lopsided)
+    monkeypatch.setattr(loop, "build", lopsided)
     with pytest.raises(TrainingDiverged, match=r"validation R\^2 of the weights stored as float16 is not finite"):
         train_small(tmp_path / "half", learning_rate=0.0, stored_as="float16")
     assert not (tmp_path / "half" / WEIGHTS).exists()
@@ -472,7 +485,7 @@ def test_patience_counts_from_the_best_and_survives_an_interruption(
         if progress.step == 28:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "validation_r2", scripted)
+    monkeypatch.setattr(loop, "validation_r2", scripted)
     with pytest.raises(KeyboardInterrupt):
         train_small(tmp_path / "m", evaluate_every=5, patience=3, on_progress=interrupt)
     result = train_small(tmp_path / "m", evaluate_every=5, patience=3)
@@ -516,9 +529,9 @@ def test_any_loss_that_is_not_a_number_is_named_and_nothing_is_written(
     with pytest.raises(KeyboardInterrupt):
         train_small(tmp_path / "sound", on_progress=stop_after_7, **changes)
 
-    steps, loss = iter(range(1, 100)), getattr(training, f"{term}_loss")
+    steps, loss = iter(range(1, 100)), getattr(step, f"{term}_loss")
     monkeypatch.setattr(
-        training, f"{term}_loss", lambda *arguments: loss(*arguments) * (wrong if next(steps) == 7 else 1.0)
+        step, f"{term}_loss", lambda *arguments: loss(*arguments) * (wrong if next(steps) == 7 else 1.0)
     )
     with pytest.raises(TrainingDiverged, match=f"the {term} loss is not finite in step 7") as caught:
         train_small(tmp_path / "spoilt", **changes)
@@ -534,16 +547,16 @@ def test_any_loss_that_is_not_a_number_is_named_and_nothing_is_written(
 @pytest.mark.parametrize("term", LOSSES)
 def test_no_weight_moves_in_the_step_of_a_loss_that_is_not_a_number(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
     model, data = build(model_config()), rectangles(30, 100, seed=0)
-    loss = getattr(training, f"{term}_loss")
-    monkeypatch.setattr(training, f"{term}_loss", lambda *arguments: loss(*arguments) * math.nan)
+    loss = getattr(step, f"{term}_loss")
+    monkeypatch.setattr(step, f"{term}_loss", lambda *arguments: loss(*arguments) * math.nan)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     with pytest.raises(TrainingDiverged, match=f"{term} loss"):
-        training_step(state_of(model, "two"), data, live(data), training_config(average_decay=None))
+        step_once(state_of(model, "two"), data, training_config(average_decay=None))
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
 
 
 def test_a_validation_r2_that_is_not_a_number_stops_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "validation_r2", lambda *arguments: math.nan)
+    monkeypatch.setattr(loop, "validation_r2", lambda *arguments: math.nan)
     with pytest.raises(TrainingDiverged, match=r"validation R\^2 is not finite in step 20"):
         train_small(tmp_path / "m")
     assert sorted(path.name for path in (tmp_path / "m").iterdir() if path.is_file()) == [CONFIG, LOG]
@@ -564,7 +577,7 @@ def test_a_gradient_that_is_not_a_number_stops_the_step_too(optimisers: str, nam
     model, data = build(model_config(_FlatAtTheEnd())), rectangles(30, 100, seed=0)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     with pytest.raises(TrainingDiverged, match=f"gradient of {name} is not finite in step 1"):
-        training_step(state_of(model, optimisers), data, live(data), training_config(average_decay=None))
+        step_once(state_of(model, optimisers), data, training_config(average_decay=None))
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
 
 
@@ -574,9 +587,9 @@ def test_a_gradient_that_is_not_a_number_stops_the_step_too(optimisers: str, nam
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda data: replace(data, values=data.values[:3]), "3 pairs, expected at least 16"),
-        (lambda data: replace(data, values=np.full_like(data.values, 7)), "every pair .* value 7"),
-        (lambda data: replace(data, values=np.where(data.values > 50, np.nan, data.values)), "NaN"),
+        (lambda data: data.select(np.arange(3)), "3 pairs, expected at least 16"),
+        (lambda data: replace(data, value=np.full_like(data.value, 7)), "every pair .* value 7"),
+        (lambda data: replace(data, value=np.where(data.value > 50, np.nan, data.value)), "NaN"),
         (lambda data: replace(data, first=data.first + 1000), "names an object outside"),
     ],
 )
@@ -633,10 +646,10 @@ def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
 def test_interrupted_training_ends_bit_equal(tmp_path: Path, changes: dict[str, str], interruptions: list[int]) -> None:
     train_small(tmp_path / "whole", **changes)
     data = rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2)
-    for step in interruptions:
+    for last in interruptions:
 
-        def interrupt(progress: Progress, step: int = step) -> None:
-            if progress.step == step:
+        def interrupt(progress: Progress, last: int = last) -> None:
+            if progress.step == last:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -678,20 +691,20 @@ def kill_until_finished(problem: str, folder: Path, steps: int, kills: int, chan
 
 def check_kills(problem: str, folder: Path, *, steps: int, kills: int) -> None:
     """Killed and resumed, a training ends in the bytes of one that was left in peace."""
-    undisturbed = {"flat": train_small, "polar": train_polar}[problem]
+    undisturbed = {"dense": train_small, "polar": train_polar}[problem]
     undisturbed(folder / "whole", steps=steps, evaluate_every=5, optimisers="two")
     kill_until_finished(problem, folder / "killed", steps=steps, kills=kills, chance=np.random.default_rng(kills))
     assert result_files(folder / "killed") == result_files(folder / "whole")
     assert not [path for path in (folder / "killed").iterdir() if path.suffix == ".tmp"]
 
 
-@pytest.mark.parametrize(("problem", "steps"), [("flat", 200), ("polar", 40)])
+@pytest.mark.parametrize(("problem", "steps"), [("dense", 200), ("polar", 40)])
 def test_training_killed_at_random_moments_ends_bit_equal(tmp_path: Path, problem: str, steps: int) -> None:
     check_kills(problem, tmp_path, steps=steps, kills=1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("problem", "steps"), [("flat", 1000), ("polar", 100)])
+@pytest.mark.parametrize(("problem", "steps"), [("dense", 1000), ("polar", 100)])
 def test_training_killed_many_times_ends_bit_equal(tmp_path: Path, problem: str, steps: int) -> None:
     check_kills(problem, tmp_path, steps=steps, kills=8)
 
