@@ -332,7 +332,10 @@ def test_a_blank_object_has_a_finite_code(encoder: ContourEncoder) -> None:
         ({"points": 100}, "expected a multiple of 8 points"),
         ({"directions": (16, 8, 7)}, "even numbers of directions"),
         ({"ring_frequencies": 49}, "expected at most 48"),
-        ({"spacing": 0.0}, "expected numbers above 0"),
+        ({"offsets": ()}, "expected one offset or more"),
+        ({"radii": ((8.0, 4.0), (8.0,), (8.0,))}, "the smallest first"),
+        ({"radii": ((8.0, 4.0), (), (8.0,))}, "one radius or more"),
+        ({"spacing": 0.0}, "got spacing 0.0 for 'contour': expected something like 2.5"),
     ],
 )
 def test_networks_that_cannot_be_are_refused(change: dict[str, Any], expected: str) -> None:
