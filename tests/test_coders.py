@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from metricvae.core.coder_config import CoderConfig
@@ -209,3 +212,26 @@ def test_the_shortcut_starts_as_a_product_of_the_first_inputs() -> None:
 def test_networks_that_cannot_be_built_are_refused(make: Any, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         make()
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "decoder"),
+    [
+        ("overlap", PolarEncoderConfig(), CanonicalDecoderConfig()),
+        ("halves", ContourEncoderConfig(), CanonicalDecoderConfig()),
+        ("molecules", PointSetEncoderConfig(), DensityDecoderConfig()),
+        ("molecules-2d", GraphEncoderConfig(), DensityDecoderConfig()),
+    ],
+)
+def test_defaults_are_the_networks_of_the_models_that_ship(
+    name: str, encoder: EncoderConfig, decoder: DecoderConfig
+) -> None:
+    folder = Path(str(resources.files("metricvae") / "pretrained" / name))
+    document = json.loads((folder / "config.json").read_text())["model"]
+    assert document["encoder"] in (encoder.name, *encoder.aliases)
+    assert document["decoder"] in (decoder.name, *decoder.aliases)
+    stored = load_file(folder / "model.safetensors")
+    for prefix, config in (("encoder.", encoder), ("decoder.", decoder)):
+        weights = {key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)}
+        assert weights
+        config.build(document["latent"]).load_state_dict(weights, strict=True)
