@@ -20,9 +20,6 @@ from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, pair_data
 from metricvae.kinds.molecule.conformers import conform, flat
-from metricvae.kinds.molecule.encoders.point_set import (
-    PointSetEncoderConfig,
-)
 from metricvae.kinds.molecule.fragments import draw, stream_smiles
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import (
@@ -56,8 +53,6 @@ from metricvae.search.sources import MoleculeFile
 from metricvae.training.presets import preset
 
 COUNT = 12
-POINT_SET = PointSetEncoderConfig()
-SIDE, SPACING = POINT_SET.grid_side, POINT_SET.grid_spacing
 
 
 @pytest.fixture(scope="module")
