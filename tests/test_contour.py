@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.half.cutting import cut
+from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
 from metricvae.kinds.silhouette.encoders.contour import (
     ContourEncoder,
     ContourEncoderConfig,
@@ -26,12 +26,12 @@ from metricvae.kinds.silhouette.encoders.contour_features import (
     contour_points,
 )
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.kinds.silhouette.transforms import move, random_motions
 from metricvae.nn.heads import CosineDistance
 from metricvae.runtime.precision import threads_of
-from metricvae.training.features import move_randomly
+from tower_problem import seeded_encoder, seeded_tower
 
-CONFIG = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True))
+CONFIG = ContourEncoderConfig((16, 16, 16))
 DEFAULT = ContourEncoderConfig()
 OFFSETS, SPACING, POINTS = DEFAULT.offsets, DEFAULT.spacing, DEFAULT.points
 RADII, DIRECTIONS = DEFAULT.radii[0], DEFAULT.directions[0]
@@ -41,9 +41,13 @@ def masks(count: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(np.stack([shape.mask for shape in draw("mixed", count, seed)]))[:, None].float()
 
 
+def move_randomly(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return (move(x, random_motions(x, generator)) > 0.5).float()
+
+
 @pytest.fixture(scope="module")
 def encoder() -> ContourEncoder:
-    found = build(CONFIG, seed=1).encoder
+    found = seeded_encoder(CONFIG, latent=8, seed=1)
     assert isinstance(found, ContourEncoder)
     return found
 
@@ -287,7 +291,11 @@ def test_a_code_and_its_counterpart_are_its_two_halves(encoder: ContourEncoder) 
 
 
 def test_mirrored_halves_fit_as_well_as_the_mirror_images_of_both() -> None:
-    plain, both = (build(replace(CONFIG, mirrored=mirrored), seed=3).eval() for mirrored in (False, True))
+    networks = CONFIG, CanonicalDecoderConfig((16, 16))
+    plain, both = (
+        seeded_tower(*networks, latent=8, seed=3, head=CosineDistance(swapped=True), mirrored=mirrored).eval()
+        for mirrored in (False, True)
+    )
     features = plain.encoder.prepare(masks(9, seed=7))
     (codes, images), (once, mirrored) = (
         [model.code_features(part) for part in (features, model.encoder.mirror(features))] for model in (both, plain)
@@ -332,7 +340,10 @@ def test_a_blank_object_has_a_finite_code(encoder: ContourEncoder) -> None:
         ({"points": 100}, "expected a multiple of 8 points"),
         ({"directions": (16, 8, 7)}, "even numbers of directions"),
         ({"ring_frequencies": 49}, "expected at most 48"),
-        ({"spacing": 0.0}, "expected numbers above 0"),
+        ({"offsets": ()}, "expected one offset or more"),
+        ({"radii": ((8.0, 4.0), (8.0,), (8.0,))}, "the smallest first"),
+        ({"radii": ((8.0, 4.0), (), (8.0,))}, "one radius or more"),
+        ({"spacing": 0.0}, "got spacing 0.0 for 'contour': expected something like 2.5"),
     ],
 )
 def test_networks_that_cannot_be_are_refused(change: dict[str, Any], expected: str) -> None:

@@ -20,13 +20,6 @@ from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, pair_data
 from metricvae.kinds.molecule.conformers import conform, flat
-from metricvae.kinds.molecule.decoders.density import AXIS_FLIPS, density_maps, flip_maps, grid_axis
-from metricvae.kinds.molecule.encoders.point_set import (
-    PointSetEncoderConfig,
-    atom_features,
-    pair_features,
-    to_principal_axes,
-)
 from metricvae.kinds.molecule.fragments import draw, stream_smiles
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import (
@@ -49,7 +42,7 @@ from metricvae.metrics.shape.labels import MoleculesPlan
 from metricvae.metrics.shape.solver.bodies import exponents, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
-from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.nn.autoencoder import ModelConfig, build
 from metricvae.nn.heads import CosineDistance, CosineTanimoto, InnerProduct
 from metricvae.plotting.molecules import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.prediction.predictor import Predictor, tanimoto
@@ -57,12 +50,9 @@ from metricvae.search.ann import Nearest, item_vectors, query_vectors
 from metricvae.search.build import build_index, encode_records, packed_model
 from metricvae.search.index import exact_search, item_reader, read_index, rerank, search
 from metricvae.search.sources import MoleculeFile
-from metricvae.training.features import move_randomly
 from metricvae.training.presets import preset
 
 COUNT = 12
-POINT_SET = PointSetEncoderConfig()
-SIDE, SPACING = POINT_SET.grid_side, POINT_SET.grid_spacing
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +74,6 @@ def config(encoder: str) -> ModelConfig:
         latent=12,
         head=CosineTanimoto(),
     )
-
-
-@pytest.fixture(scope="module", params=["cloud", "graph"])
-def model(request: pytest.FixtureRequest) -> MagicAutoencoder:
-    return build(config(request.param), seed=1).eval()
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -131,88 +116,9 @@ def test_a_quarter_turn_is_where_it_belongs() -> None:
     )
 
 
-def test_no_motion_changes_a_code(model: MagicAutoencoder, x: torch.Tensor) -> None:
-    codes = model.code(x)
-    for seed in range(3):
-        assert torch.allclose(model.code(move_randomly(x, chance(seed))), codes, atol=1e-4)
-
-
-def test_the_order_of_atoms_and_the_company_change_no_code(model: MagicAutoencoder, molecules: list[Molecule]) -> None:
-    rng = np.random.default_rng(0)
-    for one in molecules[:4]:
-        order = rng.permutation(len(one.elements))
-        place = np.argsort(order)
-        bonds = one.bonds.copy()
-        bonds[:, :2] = place[bonds[:, :2]]
-        charges = one.charges.copy()
-        charges[:, 0] = place[charges[:, 0]]
-        mixed = Molecule(one.id, one.smiles, one.elements[order], one.positions[order], bonds, charges)
-        alone, shuffled = (model.code(torch.from_numpy(atoms_of(each))[None]) for each in (one, mixed))
-        beside = model.code(torch.from_numpy(padded([atoms_of(one), atoms_of(molecules[5])])))[:1]
-        assert torch.allclose(alone, shuffled, atol=1e-4)
-        assert torch.allclose(alone, beside, atol=1e-4)
-
-
-def test_molecules_computed_a_few_at_a_time_get_the_same_codes_and_gradients(
-    model: MagicAutoencoder, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def codes() -> tuple[torch.Tensor, torch.Tensor]:
-        model.zero_grad()
-        found = model.encode(x)
-        (found.mean.square().sum() + found.log_variance.sum()).backward()
-        gradient = torch.cat([p.grad.flatten() for p in model.encoder.parameters() if p.grad is not None])
-        return found.mean.detach(), gradient
-
-    together, gradient = codes()
-    monkeypatch.setattr("metricvae.kinds.molecule.encoders.point_set.GROUP_SIZE", 5)
-    apart, gradient_apart = codes()
-    assert torch.allclose(together, apart, atol=1e-5)
-    assert torch.allclose(gradient, gradient_apart, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()))
-
-
-def test_mirror_images_differ_in_space_alone(x: torch.Tensor) -> None:
-    turned = torch.cat([-x[..., :1], x[..., 1:]], dim=-1)
-    for encoder, same in (("cloud", False), ("graph", True)):
-        found = build(config(encoder), seed=1).eval()
-        assert torch.allclose(found.code(x), found.code(turned), atol=1e-4) == same
-        mirrored = found.encode_features(found.encoder.mirror(found.encoder.prepare(x))).mean
-        assert torch.allclose(mirrored, found.code(turned), atol=1e-4)
-
-
-def test_mirrored_codes_are_as_alike_as_those_of_both_mirror_images(x: torch.Tensor) -> None:
-    plain, both = (build(replace(config("cloud"), mirrored=mirrored)).eval() for mirrored in (False, True))
-    image = torch.cat([-x[..., :1], x[..., 1:]], dim=-1)
-    codes, images = both.code(x), both.code(image)
-    assert codes.shape == (COUNT, 2 * plain.code(x).shape[1])
-    a, b = torch.arange(COUNT - 1), torch.arange(1, COUNT)
-    score = both.head.score(codes[a], codes[b])
-    assert torch.allclose(score, both.head.score(images[a], images[b]), atol=1e-5)
-    parts = [plain.head.score(plain.code(one)[a], plain.code(one)[b]) for one in (x, image)]
-    assert torch.allclose(score, (parts[0] + parts[1]) / 2, atol=1e-5)
-    assert not torch.allclose(parts[0], parts[1], atol=1e-5)
-
-
 def test_mirrored_codes_need_a_head_that_goes_by_angles() -> None:
     with pytest.raises(InputError, match="got mirrored codes with the head inner_product: expected one that goes"):
         replace(config("cloud"), head=InnerProduct(), mirrored=True)
-
-
-def test_readings_know_nothing_of_the_directions_of_axes(x: torch.Tensor) -> None:
-    found = to_principal_axes(x[..., :4])
-    for flip in AXIS_FLIPS:
-        turned = torch.cat([found[..., :3] * torch.tensor(flip), found[..., 3:]], dim=-1)
-        assert torch.allclose(atom_features(turned, POINT_SET), atom_features(found, POINT_SET), atol=1e-5)
-        assert torch.allclose(pair_features(turned, POINT_SET), pair_features(found, POINT_SET), atol=1e-5)
-    reflected = torch.cat([found[..., :3] * torch.tensor((-1.0, 1, 1)), found[..., 3:]], dim=-1)
-    assert not torch.allclose(atom_features(reflected, POINT_SET), atom_features(found, POINT_SET), atol=1e-3)
-
-
-def test_gradients_reach_every_weight(model: MagicAutoencoder, x: torch.Tensor) -> None:
-    model.zero_grad()
-    codes = model.encode(x, chance())
-    (codes.sample.square().sum() + model.decode(codes.sample).square().sum()).backward()
-    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
-    assert sum(float(weight.grad.abs().sum() > 0) for weight in model.parameters() if weight.grad is not None) > 20
 
 
 def test_self_overlaps_are_those_of_the_exact_search(molecules: list[Molecule], x: torch.Tensor) -> None:
@@ -225,32 +131,6 @@ def test_self_overlaps_of_flat_molecules_are_about_those_in_space(molecules: lis
     guessed = self_overlaps(torch.from_numpy(padded([atoms_of(flat(one.smiles)) for one in molecules])))
     assert (guessed / there - 1).abs().max() < 0.1
     assert (guessed / there - 1).abs().mean() < 0.04
-
-
-def test_maps_are_densities_on_the_grid() -> None:
-    atom = torch.tensor([[[0.45, 0.45, 0.45, 1.7], [0.0, 0.0, 0.0, 0.0]]])
-    found = density_maps(atom, SIDE, SPACING)
-    middle = SIDE // 2
-    assert found.shape == (1, 1, SIDE, SIDE, SIDE)
-    assert float(grid_axis(SIDE, SPACING)[middle]) == pytest.approx(SPACING / 2)
-    assert found[0, 0, middle, middle, middle].item() == pytest.approx(1 - math.exp(-2 * math.sqrt(2)), abs=1e-4)
-    assert found.amax() == found[0, 0, middle, middle, middle]
-    assert found[0, 0, 0, 0, 0].item() < 1e-6
-
-
-def test_the_decoder_is_compared_with_the_flip_that_fits_best(x: torch.Tensor) -> None:
-    decoder = build(config("cloud")).decoder
-    maps = density_maps(to_principal_axes(x[..., :4]), SIDE, SPACING)
-    for place in range(len(AXIS_FLIPS)):
-        logits = torch.logit(flip_maps(maps)[:, place : place + 1].clamp(1e-4, 1 - 1e-4))
-        _, turned = decoder.reconstruction(logits, maps)
-        assert (turned - logits.sigmoid()).abs().max() < 1e-3
-
-
-@pytest.mark.parametrize("widths", [(), (12, 12), (16, 24)])
-def test_widths_that_cannot_be_are_refused(widths: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=f"multiple of {POINT_SET.heads}"):
-        build(ModelConfig("cloud", "solid", widths, (8, 8, 4, 4), 12, CosineTanimoto()))
 
 
 def test_the_overlap_follows_from_the_cosine() -> None:

@@ -127,7 +127,8 @@ class Alignments:
         Raises:
             InputError: no motion is asked for, or more than there are turns.
         """
-        if not 1 <= count <= (most := self.network.config.rotations):
+        most = self.network.config.rotations
+        if not 1 <= count <= most:
             raise InputError(f"{count} motions are asked for: expected at least 1 and at most {most}")
         frames, shares = [], []
         for start in range(0, len(first), COMPARED_AT_ONCE):

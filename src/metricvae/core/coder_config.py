@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -15,11 +16,17 @@ Picture = tuple[str | int | float, ...]
 
 @dataclass(frozen=True)
 class CoderConfig(ABC):
-    """Hyperparameters of an encoder or decoder, written to `config.json`: positive numbers and tuples of them.
+    """Hyperparameters of an encoder or decoder, written to `config.json`.
+
+    Every field has a default, which also says what it may be: a bool, a string, a finite number above 0 (or from 0 on,
+    where the default is 0), or a tuple of such, also nested.
 
     Attributes:
         name: in a configuration.
         aliases: names that earlier versions wrote.
+
+    Raises:
+        InputError: a field that is not as its default.
     """
 
     name: ClassVar[str]
@@ -27,9 +34,9 @@ class CoderConfig(ABC):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if any(number <= 0 for number in _numbers(value)):
-                raise InputError(f"got {field.name} {value} for {self.name!r}: expected numbers above 0")
+            value, default = getattr(self, field.name), field.default
+            if not _is_like(value, default):
+                raise InputError(f"got {field.name} {value!r} for {self.name!r}: expected something like {default!r}")
 
     @abstractmethod
     def build(self, latent: int) -> Any:
@@ -51,21 +58,23 @@ class CoderConfig(ABC):
         Raises:
             InputError: a field that this configuration has not, or a value that it cannot have.
         """
-        try:
-            return cls(**{key: _to_tuple(value) for key, value in document.items() if key != "name"})
-        except TypeError as error:
+        known = [field.name for field in fields(cls)]
+        foreign = [key for key in document if key not in ("name", *known)]
+        if foreign:
             raise InputError(
-                f"the configuration of {cls.name!r} cannot be read ({error}): expected the fields "
-                f"{', '.join(field.name for field in fields(cls))}; restore config.json"
-            ) from None
+                f"the configuration of {cls.name!r} cannot be read: got {', '.join(map(repr, foreign))}, expected the "
+                f"fields {', '.join(known)}; restore config.json"
+            )
+        return cls(**{key: _to_tuple(value) for key, value in document.items() if key != "name"})
 
 
-def _numbers(value: Any) -> Iterator[float]:
-    if isinstance(value, tuple):
-        for part in value:
-            yield from _numbers(part)
-    elif not isinstance(value, str):
-        yield value
+def _is_like(value: Any, default: Any) -> bool:
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(_is_like(part, default[0]) for part in value)
+    if isinstance(default, bool | str):
+        return isinstance(value, type(default))
+    number = isinstance(value, int if isinstance(default, int) else int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and (value >= 0 if default == 0 else value > 0)
 
 
 def _to_list(value: Any) -> Any:

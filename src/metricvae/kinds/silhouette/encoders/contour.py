@@ -95,6 +95,11 @@ class ContourEncoderConfig(EncoderConfig):
                 f"got widths, radii and directions of {', '.join(map(str, stages))} stages of a contour encoder: "
                 "expected the same number of each, one or more"
             )
+        if not self.offsets or not all(self.radii) or any(list(r) != sorted(r) for r in self.radii):
+            raise InputError(
+                f"got offsets {self.offsets} and radii {self.radii} of a contour encoder: expected one offset or more, "
+                "and in each stage one radius or more, the smallest first"
+            )
         if self.points % self.sampling.multiple or any(number % 2 for number in self.directions):
             raise InputError(
                 f"got {self.points} points and {self.directions} directions of a contour encoder: expected a multiple "

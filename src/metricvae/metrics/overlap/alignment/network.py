@@ -1,12 +1,12 @@
-"""A network that says how to lay one shape on another: a spatial transformer over codes that keep the angle.
+"""A network that proposes how to lay one shape on another: a spatial transformer over rotation-equivariant codes.
 
-The code of a shape is a stack of rings read about its centroid. Turning the shape turns its code, so one circular
-correlation of two codes tells of every turn at once (the lead of Cohen et al. 2018, *Spherical CNNs*, on a circle): the
-correlation of two channels is a number for each turn, and weighted by the direction in which it looks, an arrow for
-each. What the numbers say of a turn decides how the arrows add up to a shift. So whatever the turn of the first shape,
-the answer turns with it, and of the second, the answer is found that much further along.
+The code of a shape is a stack of circular channels about its centroid; rotating the shape rolls its code. One circular
+correlation of two codes therefore covers all rotations at once (the idea of Cohen et al. 2018, *Spherical CNNs*, on a
+circle). Correlations of two channels give numbers for each rotation and, weighted by the direction of each entry,
+arrows. A small network reads the numbers of a rotation and decides how its arrows add up to a shift. So the proposed
+shifts rotate with the first shape, and rotating the second moves the proposals along the circle.
 
-For each turn the network gives a few shifts and, for each, the share of the smaller area that it expects to overlap.
+For each rotation the network gives a few shifts, and for each the share of the smaller area it expects to overlap.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class AlignerConfig:
 
 @dataclass(frozen=True)
 class Curves:
-    """What n pairs come to at every turn.
+    """Expected overlaps of n pairs at every rotation.
 
     Attributes:
         share: (n, SHIFTS, rotations) expected overlap as a share of the smaller area.
@@ -78,7 +78,7 @@ class Curves:
 
 
 class Aligner(nn.Module):
-    """Polar pictures -> codes that keep the angle; pairs of codes -> `Curves`."""
+    """Polar pictures -> rotation-equivariant codes; pairs of codes -> `Curves`."""
 
     weight: Tensor
 
@@ -95,9 +95,9 @@ class Aligner(nn.Module):
         with torch.no_grad():
             same = min(config.numbers, config.rings)
             self.rings.weight[:same] = torch.eye(config.rings)[:same]
-        read = config.numbers + config.arrows + 1
+        inputs = config.numbers + config.arrows + 1
         self.reader = nn.Sequential(
-            *(nn.Linear(read, config.hidden), nn.LayerNorm(config.hidden), nn.SiLU()),
+            *(nn.Linear(inputs, config.hidden), nn.LayerNorm(config.hidden), nn.SiLU()),
             *(nn.Linear(config.hidden, config.hidden), nn.SiLU()),
         )
         self.share = nn.Linear(config.hidden, SHIFTS)
@@ -127,7 +127,7 @@ class Aligner(nn.Module):
         return code.float().transpose(1, 2)
 
     def spectra(self, code: Tensor) -> Tensor:
-        """(m, channels, directions) complex: what `compare` wants of codes."""
+        """(m, channels, directions) complex: the spectra of codes that `compare` takes."""
         return torch.fft.fft(code, norm="ortho")
 
     def compare(self, spectrum: Tensor, other: Tensor, size: Tensor, size_other: Tensor) -> Curves:
@@ -138,13 +138,10 @@ class Aligner(nn.Module):
         arrow = self._correlations(f.roll(1, -1) * g_other.conj() - g.roll(1, -1) * f_other.conj())
         length = (arrow.real.square() + arrow.imag.square() + 1e-6).sqrt()
         ratio = (size.log() - size_other.log()).abs()[:, None, None].expand(-1, 1, self.config.rotations)
-        read = torch.cat([plain, length, ratio], dim=1).transpose(1, 2)
-        h = self.reader(read)
+        h = self.reader(torch.cat([plain, length, ratio], dim=1).transpose(1, 2))
         mix = self.mixer(h).float().unflatten(-1, (SHIFTS, self.config.arrows, 2))
-        shift = (
-            self.config.shift_scale * (torch.view_as_complex(mix) @ arrow.transpose(1, 2)[..., None]).squeeze(-1).conj()
-        )
-        shift = torch.view_as_real(shift.resolve_conj())
+        mixed = (torch.view_as_complex(mix) @ arrow.transpose(1, 2)[..., None]).squeeze(-1).conj()
+        shift = torch.view_as_real((self.config.shift_scale * mixed).resolve_conj())
         return Curves(self.share(h).float().sigmoid().transpose(1, 2), shift.transpose(1, 2))
 
     def _correlations(self, product: Tensor) -> Tensor:
@@ -163,16 +160,16 @@ def best_of(share: Tensor, count: int) -> Tensor:
 
 
 def offers(curves: Curves, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The motions that the curves hold for best: turns (n, count) in radians, shifts (n, count, 2), and what they say.
+    """The motions of highest expected overlap: angles (n, count) in radians, shifts (n, count, 2), and that overlap.
 
-    The turn of each is that of the parabola's top through its neighbours, the shift lies between theirs.
+    Angles lie at the vertex of a parabola through three neighbours, shifts are interpolated linearly.
     """
     place = best_of(curves.share, count)
     rotations = curves.share.shape[-1]
-    row, turn = place // rotations * rotations, place % rotations
+    row, rotation = place // rotations * rotations, place % rotations
     flat = curves.share.flatten(1)
-    before, here, after = (flat.gather(1, row + (turn + step) % rotations) for step in (-1, 0, 1))
+    before, here, after = (flat.gather(1, row + (rotation + step) % rotations) for step in (-1, 0, 1))
     off = (0.5 * (before - after) / (before - 2 * here + after).clamp(max=-1e-6)).clamp(-0.5, 0.5)
-    beside = row + (turn + torch.where(off > 0, 1, -1)) % rotations
+    beside = row + (rotation + torch.where(off > 0, 1, -1)) % rotations
     shift, other = (curves.shift.flatten(1, 2).gather(1, at[..., None].expand(-1, -1, 2)) for at in (place, beside))
-    return (turn + off) * (math.tau / rotations), shift + (other - shift) * off.abs()[..., None], here
+    return (rotation + off) * (math.tau / rotations), shift + (other - shift) * off.abs()[..., None], here
