@@ -26,7 +26,7 @@ from metricvae.core.dataset import DataSet, read_dataset
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.evaluate import Answers, answer, evaluate
 from metricvae.evaluation.invariance import complete
-from metricvae.evaluation.retrieval import fit_scores, rank_partners, refit
+from metricvae.evaluation.retrieval import fit_scores, rerank_by_fit, retrieve_partners
 from metricvae.kinds.half.cutting import Cut
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.labelling.plans import HalvesPlan
@@ -56,7 +56,7 @@ def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]
     matches = matches[np.sort(np.unique(shapes, return_index=True)[1])][: LIBRARY // 2]
     halves = [data.mask(int(place)) for place in np.concatenate([data.first[matches], data.second[matches]])]
     partner = np.roll(np.arange(len(halves)), -len(matches))
-    ranking = rank_partners(predictor, halves, partner, LISTED)
+    ranking = retrieve_partners(predictor, halves, partner, LISTED)
     report = {
         "halves": len(halves),
         "first_percent": 100 * float(np.mean(ranking.rank == 0)),
@@ -66,7 +66,7 @@ def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]
     chosen = np.random.default_rng(SEED).permutation(len(halves))[:queries]
     if len(chosen):
         start = time.perf_counter()
-        lists = refit(halves, ranking, chosen)
+        lists = rerank_by_fit(halves, ranking, chosen)
         by_fit = [max(hits, key=lambda hit: hit.fit).place for hits in lists]
         by_both = [hits[0].place for hits in lists]
         report |= {

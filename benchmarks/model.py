@@ -24,7 +24,7 @@ import torch
 from metricvae.core.dataset import DataSet, read_dataset
 from metricvae.core.splits import split_of
 from metricvae.evaluation.evaluate import answer, measure
-from metricvae.evaluation.invariance import decoded, motion_change, reconstruct
+from metricvae.evaluation.invariance import decode_samples, motion_change, reconstruct
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
@@ -126,7 +126,7 @@ def samples(predictor: Predictor, count: int = 500, plots: Path | None = None) -
     codes = {"fitted normal": fitted, "prior": torch.randn(fitted.shape, generator=generator)}
     report = {}
     for name, drawn in codes.items():
-        found = decoded(predictor, drawn)
+        found = decode_samples(predictor, drawn)
         if plots is not None:
             plots.mkdir(parents=True, exist_ok=True)
             write_bytes(plots / f"samples-{name.replace(' ', '-')}.png", draw_samples(found.pictures[:80, ::2, ::2]))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -62,15 +61,10 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture
 def hide_package(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes the import of a package fail, as where it is not installed."""
-    there = builtins.__import__
 
     def hide(package: str) -> None:
-        def missing(name: str, *rest: Any) -> Any:
-            if name == package:
-                raise ImportError(name)
-            return there(name, *rest)
-
-        monkeypatch.setattr(builtins, "__import__", missing)
+        for name in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
+            monkeypatch.setitem(sys.modules, name, None)
 
     return hide
 

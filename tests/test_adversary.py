@@ -1,4 +1,4 @@
-"""The adversarial latent loss: it tells codes from draws, pulls them towards the prior, and survives a kill."""
+"""The adversarial latent loss: it tells codes from samples of the prior, pulls them to it, and survives a kill."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_it_costs_twice_log_two_not_to_know() -> None:
+def test_the_loss_at_chance_is_twice_log_two() -> None:
     blank = torch.zeros(10, 1)
     assert discriminator_loss(blank, blank).item() == pytest.approx(2 * math.log(2))
     assert discriminator_loss(torch.full((10, 1), 9.0), torch.full((10, 1), -9.0)).item() < 1e-3
 
 
-def test_codes_unlike_the_prior_are_found_out_and_draws_of_it_are_not() -> None:
+def test_codes_unlike_the_prior_are_told_apart_and_samples_of_it_are_not() -> None:
     losses = {}
     for name, shift in (("far", 2.0), ("prior", 0.0)):
-        adversary, chance = Adversary(8, seed=0), generator(1)
+        adversary, random = Adversary(8, seed=0), generator(1)
         for _ in range(150):
-            loss = adversary.latent_loss(shift + torch.randn(64, 8, generator=chance), chance)
+            loss = adversary.latent_loss(shift + torch.randn(64, 8, generator=random), random)
         losses[name] = loss.item()
     assert losses["far"] > 3
     assert losses["prior"] == pytest.approx(math.log(2), abs=0.3)
 
 
 def test_its_gradient_pulls_codes_to_the_prior_and_leaves_the_discriminator_alone() -> None:
-    codes, chance = (4 + 0.3 * torch.randn(256, 4, generator=generator(2))).requires_grad_(), generator(3)
+    codes, random = (4 + 0.3 * torch.randn(256, 4, generator=generator(2))).requires_grad_(), generator(3)
     adversary, optimiser = Adversary(4, seed=0), torch.optim.Adam([codes], lr=0.02)
     for _ in range(800):
-        loss = adversary.latent_loss(codes, chance)
+        loss = adversary.latent_loss(codes, random)
         optimiser.zero_grad()
         loss.backward()
         assert all(p.grad is None or p.requires_grad for p in adversary.discriminator.parameters())

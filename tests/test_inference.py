@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from metricvae.core.dataset import DataSet
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import Evaluation, answer, calibrate, evaluate, labelled_magnitudes
-from metricvae.evaluation.invariance import decoded
+from metricvae.evaluation.invariance import decode_samples
 from metricvae.fitting.fit import fit, pair_data
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.nn.autoencoder import ModelConfig, build
@@ -385,7 +385,7 @@ def test_a_real_model_s_figures(predictor: Predictor, dataset: DataSet) -> None:
 def test_samples_are_judged_by_what_is_decoded(predictor: Predictor) -> None:
     shapes = draw("mixed", 4, seed=5)
     codes = predictor.encode(lambda i: shapes[i].mask, len(shapes)).codes
-    found = decoded(predictor, codes)
+    found = decode_samples(predictor, codes)
     assert found.pictures.shape == (4, 200, 200)
     for judged in (found.sharp, found.whole):
         assert ((judged >= 0) & (judged <= 1)).all()

@@ -236,7 +236,7 @@ def test_glyph_families() -> None:
 
 def test_missing_fonts_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(glyphs.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install matplotlib"):
+    with pytest.raises(InputError, match=r'pip install "metricvae\[glyphs\]"'):
         glyphs.font_folder()
 
 

@@ -72,5 +72,5 @@ def test_blank_shapes_are_refused(search: Search) -> None:
 
 def test_a_missing_package_is_named(hide_package: Callable[[str], None]) -> None:
     hide_package("cma")
-    with pytest.raises(InputError, match="needs the package cma"):
+    with pytest.raises(InputError, match=r'CMA-ES needs cma: pip install "metricvae\[solvers\]"'):
         searches.adapt(*PAIRS[0], 10)

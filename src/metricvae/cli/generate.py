@@ -48,6 +48,7 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _generate(options: Namespace) -> Fields:
+    from metricvae.plotting.drawing import require_drawing
     from metricvae.prediction.predictor import Predictor
     from metricvae.runtime.files import require_free_folder
 
@@ -55,6 +56,7 @@ def _generate(options: Namespace) -> Fields:
     if sum(asked) != 1:
         raise InputError(f"got {sum(asked)} of --require, --between and --around: give one of the three")
     require_free_folder(Path(options.out), ANSWERS, "set of answers")
+    require_drawing()
     predictor = Predictor.load(options.model)
     if predictor.loaded.config.form != "masks":
         raise InputError(f"{options.model} compares molecules, and generate draws silhouettes: give overlap")

@@ -20,7 +20,9 @@ def _quickstart_options(parser: Parser, _: Sequence[str]) -> None:
 
 def _quickstart(options: Namespace) -> Fields:
     from metricvae.reproduction.quickstart import quickstart
+    from metricvae.reproduction.report import require_reporting
 
+    require_reporting()
     with progress() as step:
         summary = quickstart(Path(options.out), seed=options.seed, on_step=step)
     return say(options, summary.to_json(), summary.text())
@@ -50,9 +52,11 @@ def _reproduce(options: Namespace) -> Fields:
     from metricvae.reproduction.ablations import reproduce_ablations
     from metricvae.reproduction.everything import reproduce_all
     from metricvae.reproduction.figures import reproduce_figure
+    from metricvae.reproduction.report import require_reporting
     from metricvae.reproduction.reproduce import reproduce_table_1
     from metricvae.reproduction.table_2 import reproduce_table_2
 
+    require_reporting()
     out, steps, seeds = Path(options.out), options.steps, options.seeds
     dataset = None if options.dataset is None else Path(options.dataset)
     with progress() as step:

@@ -1,4 +1,4 @@
-"""What a model makes of shapes beside their metric: how much a motion changes, and what comes back from a code."""
+"""What a model makes of shapes beside their metric: invariance to motions, reconstructions and decoded samples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOVED_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class MotionChange:
-    """What a random motion of every shape changes.
+    """How invariant a model is: relative changes under a random motion of every shape.
 
     Attributes:
         codes: (m,) |z - z_moved| / |z| of each shape.
@@ -36,7 +36,7 @@ class MotionChange:
 
 
 def motion_change(predictor: Predictor, masks: Sequence[Mask], pairs: int, seed: int) -> MotionChange:
-    """Move every shape at random inside its canvas, cut it at half, and encode it again.
+    """Move every shape at random inside its canvas, threshold it at 0.5, and encode it again.
 
     Args:
         predictor: the model.
@@ -59,11 +59,11 @@ def motion_change(predictor: Predictor, masks: Sequence[Mask], pairs: int, seed:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A shape as it comes back from its code.
+    """A shape decoded from its code.
 
     Attributes:
-        picture: (H, W) coverage in [0, 1], laid where it shares most with the shape.
-        iou: intersection over union there; 0 where nothing came back.
+        picture: (H, W) coverage in [0, 1], at the pose of maximum overlap with the shape.
+        iou: intersection over union there; 0 where the picture is blank.
     """
 
     picture: Floats
@@ -71,19 +71,19 @@ class Reconstruction:
 
 
 def reconstruct(predictor: Predictor, masks: Sequence[Mask]) -> list[Reconstruction]:
-    """Encode shapes, decode their codes, cut the pictures at half, and lay each on its shape by the exact search."""
-    pictures = _cut(predictor, predictor.means(masks.__getitem__, len(masks)))
-    return [_laid(mask, picture) for mask, picture in zip(masks, pictures, strict=True)]
+    """Encode shapes, decode their codes, threshold at 0.5, and align each with its shape by the exact search."""
+    pictures = _binary(predictor, predictor.means(masks.__getitem__, len(masks)))
+    return [_aligned(mask, picture) for mask, picture in zip(masks, pictures, strict=True)]
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A partner made for a half that has none.
+    """A partner decoded for a half.
 
     Attributes:
         mask: (H, W), in the pose in which the decoder shows it.
-        probability: of a match with the half, as the model has it; 0 where nothing was made.
-        iou: intersection over union with the true partner, laid where they share most.
+        probability: of a match with the half, by the model; 0 where the picture is blank.
+        iou: intersection over union with the true partner, at the pose of maximum overlap.
     """
 
     mask: Mask
@@ -105,13 +105,14 @@ def complete(predictor: Predictor, halves: Sequence[Mask], partners: Sequence[Ma
     head = predictor.model.head
     if not isinstance(head, CosineDistance):
         raise InputError(f"a model with the head {head.name} has no partners: give one of a binary metric")
-    made = _cut(predictor, head.partner(predictor.means(halves.__getitem__, len(halves))))
+    made = _binary(predictor, head.partner(predictor.means(halves.__getitem__, len(halves))))
     there = np.flatnonzero(made.any(axis=(1, 2)))
     probability = np.zeros(len(halves))
     if len(there):
         probability[there] = predictor.predict_masks([(halves[i], made[i]) for i in there.tolist()]).value
     return [
-        Completion(mask, float(probability[place]), _laid(partners[place], mask).iou) for place, mask in enumerate(made)
+        Completion(mask, float(probability[place]), _aligned(partners[place], mask).iou)
+        for place, mask in enumerate(made)
     ]
 
 
@@ -122,8 +123,8 @@ class Samples:
     Attributes:
         pictures: (m, H, W) coverage in [0, 1].
         sharp: (m,) share of what is not white that is nearly black (at least 0.9); 0 for a blank picture.
-        whole: (m,) share of the area, cut at half, that lies in the largest piece; 0 for a blank picture.
-        novelty: (m,) of the cut pictures, as `metricvae.prediction.novelty` has it.
+        whole: (m,) share of the area, thresholded at 0.5, in the largest connected piece; 0 for a blank picture.
+        novelty: (m,) of the thresholded pictures, as `metricvae.prediction.novelty` has it.
     """
 
     pictures: Floats
@@ -132,7 +133,7 @@ class Samples:
     novelty: Floats
 
 
-def decoded(predictor: Predictor, codes: torch.Tensor) -> Samples:
+def decode_samples(predictor: Predictor, codes: torch.Tensor) -> Samples:
     """Decode codes (m, d)."""
     pictures = predictor.model.picture(codes.to(predictor.device))[:, 0].cpu().double().numpy()
     cut = (pictures >= 0.5).astype(np.uint8)
@@ -141,13 +142,13 @@ def decoded(predictor: Predictor, codes: torch.Tensor) -> Samples:
     return Samples(pictures, black / inked, np.array(list(map(largest_share, cut))), encoded.novelty.cpu().numpy())
 
 
-def _cut(predictor: Predictor, codes: torch.Tensor) -> npt.NDArray[np.uint8]:
-    """Decoded codes (m, d), cut at half, (m, H, W)."""
+def _binary(predictor: Predictor, codes: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Decoded codes (m, d), thresholded at 0.5, (m, H, W)."""
     found: npt.NDArray[np.uint8] = (predictor.model.picture(codes)[:, 0] >= 0.5).cpu().numpy().astype(np.uint8)
     return found
 
 
-def _laid(mask: Mask, picture: Mask) -> Reconstruction:
+def _aligned(mask: Mask, picture: Mask) -> Reconstruction:
     if not picture.any():
         return Reconstruction(picture.astype(np.float64), 0.0)
     found = solve(Prepared(mask), Prepared(picture))

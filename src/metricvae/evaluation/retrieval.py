@@ -1,4 +1,4 @@
-"""The partner of a half among many: by the model at once, and by the exact fit of the model's best."""
+"""Retrieval of the partner of each half of a library: ranked by the model, reranked by the exact fit."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def fit_scores(
 
 @dataclass(frozen=True)
 class Ranking:
-    """Where the partner of each half of a library stands in the model's list of all others.
+    """The rank of each half's partner among all others of a library, by the model.
 
     Attributes:
-        rank: (n,) how many stand before it.
-        listed: (n, k) the first k of each list.
+        rank: (n,) how many score higher than it.
+        listed: (n, k) places of the k that score highest, best first.
         log_odds: (n, k) of a match with each of them, as the model has it.
     """
 
@@ -57,8 +57,8 @@ class Ranking:
     log_odds: npt.NDArray[np.float64]
 
 
-def rank_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices, listed: int) -> Ranking:
-    """Look for the partner of each half by the model's odds of a match.
+def retrieve_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices, listed: int) -> Ranking:
+    """Rank all other halves as the partner of each by the model's log-odds of a match.
 
     Args:
         predictor: of a binary metric.
@@ -82,12 +82,12 @@ def rank_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices
 
 @dataclass(frozen=True)
 class Hit:
-    """A half of a library as the partner of another.
+    """A candidate for the partner of a half.
 
     Attributes:
         place: of the half in the library.
-        fit: evidence of the exact fit.
-        evidence: that and the model's, the logarithm of its odds.
+        fit: evidence of the exact fit, a log-odds.
+        evidence: the sum of that and the model's log-odds.
         pose: motion that joins it to the other.
     """
 
@@ -97,13 +97,13 @@ class Hit:
     pose: Pose
 
 
-def refit(
+def rerank_by_fit(
     halves: Sequence[Mask],
     ranking: Ranking,
     queries: Indices,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Hit]]:
-    """The lists of some halves in the order of the evidence: the exact fit's and the model's together, best first.
+    """Rerank the lists of some halves by the sum of the exact fit's evidence and the model's log-odds, best first.
 
     Args:
         halves: the library.

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
+from metricvae.runtime.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,8 +55,14 @@ def rows_and_columns(count: int, columns: int) -> tuple[int, int]:
     return math.ceil(count / columns), columns
 
 
+def require_drawing() -> None:
+    """Raise InputError unless matplotlib is there; worth asking before long work that ends in a picture."""
+    require("matplotlib", "plot", "drawing")
+
+
 def figure_of(width: float, height: float) -> Figure:
     """A figure of its own in inches, drawn by Agg: no pyplot, no global state, no display."""
+    require_drawing()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

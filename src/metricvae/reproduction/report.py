@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metricvae.core.errors import InputError
+from metricvae.runtime.extras import require
 from metricvae.runtime.files import read_json, require_free_folder, write_bytes, write_json
 
 if TYPE_CHECKING:
@@ -286,7 +287,14 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+def require_reporting() -> None:
+    """Raise InputError unless what reports need is there; worth asking before the work they are about."""
+    for package in ("matplotlib", "jinja2"):
+        require(package, "reproduce", "a report")
+
+
 def _templates() -> Environment:
+    require_reporting()
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -20,6 +20,7 @@ from typing import Any
 
 from metricvae import __version__
 from metricvae.core.errors import InputError
+from metricvae.runtime.extras import require
 from metricvae.runtime.files import sha256_of, write_bytes
 from metricvae.runtime.parts import Work
 from metricvae.runtime.process_pool import one_thread
@@ -42,11 +43,8 @@ def ray_pool(address: str, workers: int | None = None) -> Iterator[Executor]:
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}: expected at least 1")
-    try:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
-    except ImportError:
-        raise InputError("work on a cluster needs Ray: pip install 'metricvae[ray]'") from None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = require("ray", "ray", "work on a cluster")
     _knock(address)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.nn.heads import CosineDistance, Head, InnerProduct, SignedInverseCosine
+from metricvae.runtime.extras import require
 from metricvae.runtime.files import atomic_path, sha256_of
 
 FILE = "codes.faiss"
@@ -124,10 +125,7 @@ class Nearest:
 
 
 def _faiss(threads: int | None) -> Any:
-    try:
-        import faiss
-    except ImportError:
-        raise InputError("an index of so many items needs FAISS: pip install 'metricvae[search]'") from None
+    faiss = require("faiss", "search", "an index of so many items")
     if threads is not None:
         faiss.omp_set_num_threads(threads)
     return faiss

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from metricvae.core.errors import InputError
+from metricvae.runtime.extras import require
 from metricvae.runtime.files import write_text
 
 LOG = "log.jsonl"
@@ -94,8 +95,7 @@ def summary_writer() -> Any:
     Raises:
         InputError: TensorBoard is not installed.
     """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise InputError("TensorBoard is asked for and not installed: pip install 'metricvae[track]'") from None
+    require("tensorboard", "track", "a TensorBoard log")
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter

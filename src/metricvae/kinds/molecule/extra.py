@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from metricvae.core.errors import InputError
+from metricvae.runtime import extras
 
 
 def require(module: str) -> Any:
@@ -14,10 +13,4 @@ def require(module: str) -> Any:
     Raises:
         InputError: the library is not installed.
     """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        library = module.partition(".")[0]
-        raise InputError(
-            f'molecules need {library}, which cannot be imported ({error}): pip install "metricvae[chem]"'
-        ) from error
+    return extras.require(module, "chem", "work with molecules")

@@ -15,17 +15,19 @@ import json
 import unicodedata
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
-from fontTools.pens.recordingPen import DecomposingRecordingPen  # type: ignore[import-untyped]
-from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 from shapely.geometry.base import BaseGeometry
 
 from metricvae.core.errors import InputError
+from metricvae.runtime.extras import missing, require
 
 FONTS: tuple[str, ...] = ("DejaVuSans.ttf", "DejaVuSerif.ttf", "DejaVuSans-Bold.ttf")
 """Font files; the first has the most code points, the others add variants."""
+
+_EXTRA = ("glyphs", "the source of glyphs")
 
 _CATEGORIES = {
     "M": "mark",
@@ -46,17 +48,17 @@ def font_folder() -> Path:
     """
     found = importlib.util.find_spec("matplotlib")
     if found is None or not found.submodule_search_locations:
-        raise InputError("the glyphs come from matplotlib's fonts, which are not there: run pip install matplotlib")
+        raise missing("matplotlib, which brings the fonts", *_EXTRA)
     return Path(found.submodule_search_locations[0]) / "mpl-data" / "fonts" / "ttf"
 
 
 @functools.cache
-def open_font(font: str) -> TTFont:
+def open_font(font: str) -> Any:
     """The font file of that name, held in memory (no open file that forked workers would share)."""
     path = font_folder() / font
     if not path.is_file():
         raise InputError(f"{path} is missing: reinstall matplotlib, which brings the font")
-    return TTFont(io.BytesIO(path.read_bytes()), lazy=True)
+    return require("fontTools.ttLib", *_EXTRA).TTFont(io.BytesIO(path.read_bytes()), lazy=True)
 
 
 @functools.cache
@@ -72,7 +74,7 @@ def outline(code_point: int, font: str = FONTS[0]) -> BaseGeometry:
     Contours are added or cut in order of falling area, by their direction, so that islands in holes survive.
     """
     glyphs = open_font(font).getGlyphSet()
-    pen = DecomposingRecordingPen(glyphs)
+    pen = require("fontTools.pens.recordingPen", *_EXTRA).DecomposingRecordingPen(glyphs)
     glyphs[code_points(font)[code_point]].draw(pen)
     contours = [shapely.Polygon(points) for points in _contours(pen.value) if len(points) > 2]
     shape: BaseGeometry = shapely.Polygon()

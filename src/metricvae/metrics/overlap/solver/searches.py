@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.core.errors import InputError
 from metricvae.metrics.overlap.solver.kernels import overlap_at
 from metricvae.metrics.overlap.solver.planar import Prepared, check_pair, report
 from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.runtime.extras import require
 
 Frame = npt.NDArray[np.float64]
 Objective = Callable[[Frame], float]
@@ -89,10 +89,7 @@ def adapt(a: Prepared, b: Prepared, evaluations: int, seed: int = 0) -> Overlap:
     Raises:
         InputError: `cma` is not installed.
     """
-    try:
-        import cma
-    except ImportError:
-        raise InputError("this search needs the package cma: pip install cma") from None
+    cma = require("cma", "solvers", "CMA-ES")
     best, random = _Best(a, b), np.random.default_rng(seed)
     low, high = np.array(best.bounds).T
     population = 8

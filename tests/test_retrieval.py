@@ -11,7 +11,7 @@ import torch
 from metricvae.core.dataset import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.invariance import complete
-from metricvae.evaluation.retrieval import Ranking, rank_partners, refit
+from metricvae.evaluation.retrieval import Ranking, rerank_by_fit, retrieve_partners
 from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
@@ -35,7 +35,7 @@ def predictor(halves: tuple[Path, Path]) -> Predictor:
 
 def test_ranks_are_those_of_all_odds_side_by_side(predictor: Predictor, library: list[Mask]) -> None:
     partner = np.roll(np.arange(24), 12)
-    ranking = rank_partners(predictor, library, partner, 5)
+    ranking = retrieve_partners(predictor, library, partner, 5)
     codes = predictor.encode(library.__getitem__, 24)
     first, second = np.indices((24, 24)).reshape(2, -1)
     odds = predictor.binary_calibration.log_odds(predictor.scored_pairs(codes, first, second)).reshape(24, 24)
@@ -52,7 +52,7 @@ def test_lists_stand_in_the_order_of_the_fit_and_partners_come_first() -> None:
     pieces = [cut(s.mask, "zigzag", np.random.default_rng(n)) for n, s in enumerate(draw("procedural", 5, seed=30))]
     halves = [a for a, _ in pieces] + [b for _, b in pieces]
     listed = np.array([[other for other in range(10) if other != place] for place in range(10)])
-    lists = refit(halves, Ranking(np.zeros(10, np.int64), listed, np.zeros(listed.shape)), np.arange(3))
+    lists = rerank_by_fit(halves, Ranking(np.zeros(10, np.int64), listed, np.zeros(listed.shape)), np.arange(3))
     assert all(sorted(hits, key=lambda hit: -hit.evidence) == hits and len(hits) == 9 for hits in lists)
     assert [hits[0].place for hits in lists] == [5, 6, 7]
 
