@@ -12,11 +12,11 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.listing import suffix_of
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.molecule.standardise import check_elements
+from metricvae.kinds.molecule.standardise import MAX_COORDINATE, check_elements
 from metricvae.kinds.molecule.streams import read_bytes
 
-LARGEST_STRUCTURE = 256 * 2**20
-"""Bytes of a structure file, unpacked."""
+LARGEST_STRUCTURE = 64 * 2**20
+"""Bytes of a structure file, decompressed: some 600,000 atoms. Read, one of short mmCIF values takes a gigabyte."""
 
 ADDITIVES = frozenset(
     [
@@ -30,6 +30,8 @@ ADDITIVES = frozenset(
 BOND_SLACK = 0.4
 """Angstroms by which two bonded atoms may lie further apart than their covalent radii say."""
 
+_ASCII = bytes(range(128)) + b"?" * 128
+
 PDB_ENDINGS = (".pdb", ".ent")
 CIF_ENDINGS = (".cif", ".mmcif")
 
@@ -38,9 +40,9 @@ def read_ligands(path: Path | str) -> Iterator[tuple[str, Molecule | str]]:
     """The ligands of the first model of a structure, each with its name, or with the reason why it is refused.
 
     A ligand is a residue that is no part of a polymer, no amino acid or nucleotide, no water, no ion (of fewer than
-    four heavy atoms) and none of :data:`ADDITIVES`. Of alternative places of an atom the likeliest is taken. The files
-    say neither bond orders nor charges, so a bond is there where two atoms are near enough, its order is 0, and the
-    SMILES is empty. A ligand that spans several residues comes in as many parts.
+    four heavy atoms) and none of :data:`ADDITIVES`. Of alternative places of an atom that of the highest
+    occupancy is taken. The files say neither bond orders nor charges, so two atoms within bonding distance get a bond,
+    of order 0, and the SMILES is empty. A ligand that spans several residues comes in as many parts.
 
     Raises:
         InputError: the file cannot be opened, is larger than :data:`LARGEST_STRUCTURE`, or is no structure.
@@ -58,7 +60,8 @@ def read_ligands(path: Path | str) -> Iterator[tuple[str, Molecule | str]]:
 def _structure(path: Path | str) -> Any:
     """A structure with at least one model, its entities told apart."""
     gemmi = require("gemmi")
-    text = read_bytes(path, LARGEST_STRUCTURE).decode("utf-8", "replace")
+    # Other characters than ASCII stand in comments and titles only; one byte for each keeps the columns of PDB.
+    text = read_bytes(path, LARGEST_STRUCTURE).translate(_ASCII).decode("ascii")
     try:
         if suffix_of(path) in PDB_ENDINGS:
             structure = gemmi.read_pdb_string(text)
@@ -81,7 +84,7 @@ def _is_ligand(residue: Any) -> bool:
 
 
 def _atoms(residue: Any) -> list[Any]:
-    """Heavy atoms, each in its likeliest place."""
+    """Heavy atoms, each at its location of the highest occupancy."""
     best: dict[str, Any] = {}
     for atom in residue:
         if not atom.is_hydrogen() and (atom.name not in best or atom.occ > best[atom.name].occ):
@@ -93,8 +96,8 @@ def _ligand(name: str, residue: Any) -> Molecule:
     atoms = _atoms(residue)
     check_elements([atom.element.atomic_number for atom in atoms])
     positions = np.array([atom.pos.tolist() for atom in atoms], dtype=np.float64)
-    if not np.isfinite(positions).all():
-        raise InputError("an atom has no position that is a number")
+    if not (np.abs(positions) <= MAX_COORDINATE).all():
+        raise InputError(f"the ligand has coordinates that are no numbers within {MAX_COORDINATE:,.0f} angstroms")
     reach = np.array([atom.element.covalent_r for atom in atoms])
     distances = np.linalg.norm(positions[:, None] - positions, axis=-1)
     near = np.argwhere(np.triu(distances < reach[:, None] + reach + BOND_SLACK, k=1))

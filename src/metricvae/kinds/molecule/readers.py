@@ -1,7 +1,8 @@
-"""Reading molecules from files: every good one, and a note by number and reason in the place of every bad one."""
+"""Reads molecules from files as a stream; a record that gives none is reported by its number and the reason."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,22 @@ from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.ligands import CIF_ENDINGS, PDB_ENDINGS, read_ligands
 from metricvae.kinds.molecule.listing import READERS, Record, records, suffix_of
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.molecule.standardise import Mol, canonical, parent_of, record_of
+from metricvae.kinds.molecule.standardise import MAX_COORDINATE, Mol, canonical, parent_of, rdkit_checks, record_of
 
 ENDINGS = (*READERS, *PDB_ENDINGS, *CIF_ENDINGS)
 """Endings of the files that :func:`read` reads; each may have `.gz` after it."""
 
-NEAREST = 0.6
-"""Angstroms; two heavy atoms nearer than that have no real coordinates (the shortest bonds measure 1.1)."""
+MIN_DISTANCE = 0.6
+"""Angstroms between two heavy atoms, at least: the shortest bonds measure 1.1."""
 
-FURTHEST = 9999.0
-"""Angstroms from zero, at most."""
+MAX_COUNT = 10_000
+"""Atoms, and bonds, that a record may declare: RDKit allocates memory for them before it reads any."""
 
-_FLAT = 1e-3
+_PLANAR = 1e-3
+
+_MOL2_COUNTS = re.compile(r"^@<TRIPOS>MOLECULE.*\n.*\n[ \t]*(\S+)(?:[ \t]+(\S+))?", re.MULTILINE)
+_V3000_COUNTS = re.compile(r"^M  V30 +COUNTS[ \t]+(\S+)(?:[ \t]+(\S+))?", re.MULTILINE | re.IGNORECASE)
+_V3000_CONTINUATION = re.compile(r"-[ \t]*\nM  V30 ")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Skipped:
 
 
 def read(path: Path | str, *, embed: bool = False, seed: int = 0) -> Iterator[Molecule | Skipped]:
-    """The molecules of a file, one at a time, in its order; `Skipped` in the place of each that cannot be had.
+    """The molecules of a file, one at a time, in its order; a `Skipped` for each record that gave none.
 
     The formats are those of :func:`~metricvae.kinds.molecule.listing.records`, and PDB and mmCIF, from which the
     ligands come (:func:`~metricvae.kinds.molecule.ligands.read_ligands`). Where there are coordinates, the atoms
@@ -79,7 +84,7 @@ def read_one(path: Path | str, *, embed: bool = False, seed: int = 0) -> Molecul
     """The first molecule of a file.
 
     Raises:
-        InputError: as :func:`read`; or the file holds no molecule, or its first one cannot be had.
+        InputError: as :func:`read`; or the file holds no molecule, or its first record gave none.
     """
     first = next(iter(read(path, embed=embed, seed=seed)), None)
     if first is None:
@@ -102,34 +107,34 @@ def molecule_of(record: Record, stem: str = "", *, embed: bool = False, seed: in
     try:
         if record.fault:
             raise InputError(record.fault)
-        if record.kind == "smiles":
-            return conform(record.text, seed, name=name)[0]
-        return _from_block(record, name, embed, seed)
+        with rdkit_checks():
+            if record.kind == "smiles":
+                return conform(record.text, seed, name=name)[0]
+            return _from_block(record, name, embed, seed)
     except InputError as error:
         return Skipped(record.number, record.unit, record.name, str(error))
 
 
 def _from_block(record: Record, name: str, embed: bool, seed: int) -> Molecule:
     chem = require("rdkit.Chem")
-    with require("rdkit.rdBase").BlockLogs():
-        mol = _parsed(record)
-        lack = _lack_of_space(mol, record)
-        if not lack:
-            chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
-        parent = parent_of(mol)
-        known = "" if any(bond.HasQuery() for bond in parent.GetBonds()) else canonical(parent)
-        if not lack:
-            lack = _lack_of_room(parent)
-        if not lack:
-            return record_of(parent, name, known)
-    if embed and known:
-        return conform(known, seed, name=name)[0]
-    raise InputError(f"{lack}: give 3-D coordinates, or ask for conformers to be made (embed)")
+    mol = _parsed(record)
+    fault = _coordinate_fault(mol, record)
+    if not fault:
+        chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
+    parent = parent_of(mol)
+    smiles = "" if any(bond.HasQuery() for bond in parent.GetBonds()) else canonical(parent)
+    fault = fault or _clash_fault(parent)
+    if not fault:
+        return record_of(parent, name, smiles)
+    if embed and smiles:
+        return conform(smiles, seed, name=name)[0]
+    raise InputError(f"{fault}: give 3-D coordinates, or ask for conformers to be made (embed)")
 
 
 def _parsed(record: Record) -> Mol:
     """A sanitised RDKit molecule with all that its block has."""
     chem = require("rdkit.Chem")
+    _check_counts(record)
     parse = chem.MolFromMolBlock if record.kind == "sdf" else chem.MolFromMol2Block
     mol = parse(record.text, sanitize=True, removeHs=False)
     if mol is None:
@@ -144,8 +149,22 @@ def _parsed(record: Record) -> Mol:
     return mol if record.kind == "sdf" else _with_implied_hydrogens(mol)
 
 
+def _check_counts(record: Record) -> None:
+    """Refuse a record that declares more atoms or bonds than :data:`MAX_COUNT`, or negative ones.
+
+    A V2000 block cannot: its counts have three digits.
+    """
+    if record.kind == "sdf":
+        declared = _V3000_COUNTS.findall(_V3000_CONTINUATION.sub("", record.text))
+    else:
+        declared = _MOL2_COUNTS.findall(record.text)
+    for count in (count for counts in declared for count in counts if count):
+        if not re.fullmatch(r"\+?0*\d{1,9}", count) or int(count) > MAX_COUNT:
+            raise InputError(f"the record declares {count[:20]} atoms or bonds, expected 0 to {MAX_COUNT:,}: remove it")
+
+
 def _with_implied_hydrogens(mol: Mol) -> Mol:
-    """A molecule of a mol2 block; where it left all hydrogens out, RDKit took their places for radicals."""
+    """A molecule of a mol2 block; where it left all hydrogens out, the radicals that RDKit assumed become hydrogens."""
     atoms = list(mol.GetAtoms())
     if not any(atom.GetAtomicNum() == 1 for atom in atoms):
         for atom in atoms:
@@ -155,35 +174,35 @@ def _with_implied_hydrogens(mol: Mol) -> Mol:
     return mol
 
 
-def _lack_of_space(mol: Mol, record: Record) -> str:
-    """What is wrong with the coordinates of all atoms; empty where nothing is.
+def _coordinate_fault(mol: Mol, record: Record) -> str:
+    """Why the coordinates of all atoms cannot be used; empty where they can.
 
-    Flat molecules are real only where the block says that it has three dimensions and no atom contradicts it.
+    A planar molecule is accepted only where the block declares three dimensions and has no tetrahedral carbon.
     """
     if not mol.GetNumConformers():
         return "the record has no coordinates"
     positions = np.asarray(mol.GetConformer().GetPositions())
-    if not np.isfinite(positions).all() or np.abs(positions).max() > FURTHEST:
-        return f"the record has coordinates that are no numbers within {FURTHEST:,.0f} angstroms"
+    if not np.isfinite(positions).all() or np.abs(positions).max() > MAX_COORDINATE:
+        return f"the record has coordinates that are no numbers within {MAX_COORDINATE:,.0f} angstroms"
     if not positions.any():
         return "all coordinates in the record are zero"
-    if np.ptp(positions[:, 2]) > _FLAT:
+    if np.ptp(positions[:, 2]) > _PLANAR:
         return ""
     heading = record.text.split("\n", 2)[1] if record.kind == "sdf" else ""
-    if heading[20:22].upper() == "3D" and not any(_needs_room(atom) for atom in mol.GetAtoms()):
+    if heading[20:22].upper() == "3D" and not any(_is_tetrahedral(atom) for atom in mol.GetAtoms()):
         return ""
     return "the record has 2-D coordinates"
 
 
-def _lack_of_room(parent: Mol) -> str:
-    """What is wrong with the coordinates of the heavy atoms; empty where nothing is."""
+def _clash_fault(parent: Mol) -> str:
+    """Which heavy atoms are closer together than any bond; empty where none are."""
     positions = np.asarray(parent.GetConformer().GetPositions())
     distances = np.linalg.norm(positions[:, None] - positions, axis=-1) + np.diag(np.full(len(positions), np.inf))
-    return f"two atoms lie within {NEAREST} angstroms of each other" if distances.min() < NEAREST else ""
+    return f"two atoms lie within {MIN_DISTANCE} angstroms of each other" if distances.min() < MIN_DISTANCE else ""
 
 
-def _needs_room(atom: Any) -> bool:
-    """Whether its neighbours cannot lie in one plane with it."""
+def _is_tetrahedral(atom: Any) -> bool:
+    """Whether an atom is an sp3 carbon whose neighbours cannot all lie in one plane with it."""
     hybrid = require("rdkit.Chem").HybridizationType
     return bool(atom.GetAtomicNum() == 6 and atom.GetHybridization() == hybrid.SP3 and atom.GetDegree() >= 3)
 

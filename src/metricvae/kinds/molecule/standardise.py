@@ -1,11 +1,13 @@
-"""Standard molecules: one organic parent, without salts and solvents, neutral where it can be, checked by RDKit.
+"""Standardises molecules: the organic parent without salts and solvents, neutralised, and sanitised by RDKit.
 
 The functions here take and give RDKit molecules; :func:`record_of` turns one with coordinates into a `Molecule`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,16 @@ from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.records import SYMBOLS, Molecule
 
 FEWEST_ATOMS = 4
-"""Heavy atoms of the parent, at least: below that there is no shape to compare."""
+"""Heavy atoms of the parent, at least: fewer have no shape to compare."""
 
 MOST_ATOMS = 100
 """Heavy atoms of the parent, at most: drugs have 15 to 50, and larger things are peptides and polymers."""
 
 LONGEST_SMILES = 4000
 """Characters; a parent of 100 heavy atoms needs some 300, and salts and labels add to it."""
+
+MAX_COORDINATE = 9999.0
+"""Angstroms from zero along an axis, at most."""
 
 Mol = Any
 
@@ -30,7 +35,7 @@ def standard(smiles: str) -> Mol:
     """The parent in a SMILES: its largest organic fragment, neutralised and sanitised, hydrogens implicit.
 
     Raises:
-        InputError: the SMILES does not parse, breaks the rules of valence or aromaticity, or leaves a parent that
+        InputError: the SMILES does not parse, breaks the rules of valence or aromaticity, or has a parent that
             :func:`parent_of` refuses.
     """
     chem = require("rdkit.Chem")
@@ -39,7 +44,7 @@ def standard(smiles: str) -> Mol:
         raise InputError(f"{shown!r} has {len(smiles):,} characters, expected a SMILES of at most {LONGEST_SMILES:,}")
     if not smiles.isascii() or not smiles.isprintable() or " " in smiles:
         raise InputError(f"{shown!r} is not a SMILES: expected letters, digits and signs without spaces")
-    with require("rdkit.rdBase").BlockLogs():
+    with rdkit_checks():
         mol = chem.MolFromSmiles(smiles, sanitize=False)
         if mol is None or mol.GetNumAtoms() == 0:
             raise InputError(f"{shown!r} does not parse as a SMILES: correct or remove it")
@@ -55,27 +60,41 @@ def parent_of(mol: Mol) -> Mol:
             :data:`FEWEST_ATOMS` or more than :data:`MOST_ATOMS` heavy atoms.
     """
     chem = require("rdkit.Chem")
-    with require("rdkit.rdBase").BlockLogs():
+    with rdkit_checks():
         parent = largest_organic(mol)
         check_elements([atom.GetAtomicNum() for atom in parent.GetAtoms() if atom.GetSymbol() != "H"])
-        try:
-            chem.SanitizeMol(parent)
-            if any(atom.GetAtomicNum() == 1 for atom in parent.GetAtoms()):
-                parent = chem.RemoveAllHs(parent)
-            parent = _uncharger().uncharge(parent)
-            for atom in parent.GetAtoms():
-                atom.SetAtomMapNum(0)
-            chem.SanitizeMol(parent)
-            chem.AssignStereochemistry(parent, cleanIt=True, force=True)
-        except ValueError as error:
-            raise InputError(f"the molecule is not valid ({error}): correct or remove it") from None
+        chem.SanitizeMol(parent)
+        if any(atom.GetAtomicNum() == 1 for atom in parent.GetAtoms()):
+            parent = chem.RemoveAllHs(parent)
+        parent = _uncharger().uncharge(parent)
+        for atom in parent.GetAtoms():
+            atom.SetAtomMapNum(0)
+        chem.SanitizeMol(parent)
+        chem.AssignStereochemistry(parent, cleanIt=True, force=True)
     return parent
 
 
+@contextlib.contextmanager
+def rdkit_checks() -> Iterator[None]:
+    """Silence RDKit's log, and report what it raises on a molecule as bad input.
+
+    Raises:
+        InputError: RDKit raised ValueError (a rule of chemistry) or RuntimeError (one of its internal conditions).
+    """
+    try:
+        with require("rdkit.rdBase").BlockLogs():
+            yield
+    except InputError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"the molecule is not valid ({reason}): correct or remove it") from None
+
+
 def largest_organic(mol: Mol) -> Mol:
-    """The part of a molecule that hangs together, has carbon and has the most heavy atoms (then the most mass)."""
-    parts = require("rdkit.Chem").GetMolFrags(mol, asMols=True, sanitizeFrags=False)
-    return max(parts, key=_organic_size) if len(parts) > 1 else parts[0]
+    """The connected component of a molecule with the most heavy atoms (then the most mass), with carbon if any has."""
+    fragments = require("rdkit.Chem").GetMolFrags(mol, asMols=True, sanitizeFrags=False)
+    return max(fragments, key=_organic_size) if len(fragments) > 1 else fragments[0]
 
 
 def check_elements(numbers: list[int]) -> None:
@@ -115,21 +134,21 @@ def record_of(mol: Mol, name: str, smiles: str, conformer: int = -1) -> Molecule
         conformer: RDKit's number of it.
     """
     chem = require("rdkit.Chem")
-    drawn = chem.Mol(mol)
-    chem.Kekulize(drawn, clearAromaticFlags=True)
-    heavy = [atom for atom in drawn.GetAtoms() if atom.GetAtomicNum() > 1]
-    place = {atom.GetIdx(): number for number, atom in enumerate(heavy)}
+    kekulised = chem.Mol(mol)
+    chem.Kekulize(kekulised, clearAromaticFlags=True)
+    heavy = [atom for atom in kekulised.GetAtoms() if atom.GetAtomicNum() > 1]
+    row = {atom.GetIdx(): number for number, atom in enumerate(heavy)}
     bonds = [
-        (place[bond.GetBeginAtomIdx()], place[bond.GetEndAtomIdx()], _order(bond))
-        for bond in drawn.GetBonds()
-        if bond.GetBeginAtomIdx() in place and bond.GetEndAtomIdx() in place
+        (row[bond.GetBeginAtomIdx()], row[bond.GetEndAtomIdx()], _order(bond))
+        for bond in kekulised.GetBonds()
+        if bond.GetBeginAtomIdx() in row and bond.GetEndAtomIdx() in row
     ]
-    charges = [(place[atom.GetIdx()], atom.GetFormalCharge()) for atom in heavy if atom.GetFormalCharge()]
+    charges = [(row[atom.GetIdx()], atom.GetFormalCharge()) for atom in heavy if atom.GetFormalCharge()]
     return Molecule(
         id=name,
         smiles=smiles,
         elements=np.array([atom.GetAtomicNum() for atom in heavy], dtype=np.uint8),
-        positions=np.array(drawn.GetConformer(conformer).GetPositions(), dtype=np.float64)[list(place)],
+        positions=np.array(kekulised.GetConformer(conformer).GetPositions(), dtype=np.float64)[list(row)],
         bonds=np.array(bonds, dtype=np.int32).reshape(-1, 3),
         charges=np.array(charges, dtype=np.int32).reshape(-1, 2),
     )
@@ -141,11 +160,11 @@ def _order(bond: Any) -> int:
     return int(order) if order in (1.0, 2.0, 3.0) else 0
 
 
-def _organic_size(part: Mol) -> tuple[bool, int, float, str]:
-    numbers = [atom.GetAtomicNum() for atom in part.GetAtoms()]
+def _organic_size(fragment: Mol) -> tuple[bool, int, float, str]:
+    numbers = [atom.GetAtomicNum() for atom in fragment.GetAtoms()]
     heavy = sum(number > 1 for number in numbers)
-    mass = sum(atom.GetMass() for atom in part.GetAtoms())
-    return 6 in numbers, heavy, mass, canonical(part) if heavy < MOST_ATOMS else ""
+    mass = sum(atom.GetMass() for atom in fragment.GetAtoms())
+    return 6 in numbers, heavy, mass, canonical(fragment) if heavy < MOST_ATOMS else ""
 
 
 @functools.cache

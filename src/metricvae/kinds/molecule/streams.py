@@ -1,4 +1,4 @@
-"""Lines of text files of any length, gzipped or not, in constant memory: what is damaged is named and passed over."""
+"""Reads the lines of text files of any length, gzipped or not, in constant memory, and reports what is damaged."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any, BinaryIO, cast
 from metricvae.core.errors import InputError
 
 LONGEST_LINE = 2**20
-"""Bytes; the rest of a longer line is passed over."""
+"""Bytes; the rest of a longer line is skipped."""
 
 _GZIP = b"\x1f\x8b"
 
-_PIECE = 2**16
+_BLOCK = 2**16
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What stands in the place of a line that cannot be had, and why."""
+    """A line that could not be read, and why."""
 
     reason: str
 
 
-class Unpacked(io.RawIOBase):
-    """The bytes in a gzipped file, up to the damage where there is some: Python's own reader keeps the last back."""
+class GzipStream(io.RawIOBase):
+    """The decompressed bytes of a gzipped file, up to the first damaged one: `gzip.GzipFile` loses the last block."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.file, self.packed, self.member = file, b"", zlib.decompressobj(31)
+        self.file, self.compressed, self.member = file, b"", zlib.decompressobj(31)
 
     def readable(self) -> bool:
         return True
@@ -48,23 +48,23 @@ class Unpacked(io.RawIOBase):
         """
         while True:
             if self.member.eof:
-                self.packed = (self.member.unused_data or self.file.read(_PIECE)).lstrip(b"\0")
-                if not self.packed:
+                self.compressed = (self.member.unused_data or self.file.read(_BLOCK)).lstrip(b"\0")
+                if not self.compressed:
                     return 0
                 self.member = zlib.decompressobj(31)
-            content = self.member.decompress(self.packed, len(buffer))
-            self.packed = self.member.unconsumed_tail
+            content = self.member.decompress(self.compressed, len(buffer))
+            self.compressed = self.member.unconsumed_tail
             if content:
                 buffer[: len(content)] = content
                 return len(content)
-            if not self.packed and not self.member.eof:
-                self.packed = self.file.read(_PIECE)
-                if not self.packed:
+            if not self.compressed and not self.member.eof:
+                self.compressed = self.file.read(_BLOCK)
+                if not self.compressed:
                     raise EOFError("it ends in the middle of a gzip member")
 
 
 def open_bytes(path: Path | str) -> BinaryIO:
-    """Open a file to read its bytes; what begins as gzip does is unpacked on the way, whatever its name.
+    """Open a file to read its bytes; gzip, told by its first bytes and not by the name, is decompressed.
 
     Raises:
         InputError: the file is missing, is a folder, or may not be read.
@@ -76,14 +76,14 @@ def open_bytes(path: Path | str) -> BinaryIO:
         raise InputError(f"{path} is not a file: give the path of a file")
     try:
         file = open(path, "rb")  # noqa: SIM115 (the caller closes it)
-        packed = file.peek(2)[:2] == _GZIP
+        compressed = file.peek(2)[:2] == _GZIP
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}): check its permissions") from error
-    return cast(BinaryIO, io.BufferedReader(Unpacked(file))) if packed else file
+    return cast(BinaryIO, io.BufferedReader(GzipStream(file))) if compressed else file
 
 
 def lines(path: Path | str) -> Iterator[str | Fault]:
-    """The lines of a text file without their ends; a `Fault` for one that is too long, and where the file breaks off.
+    """The lines of a text file without their ends; a `Fault` for one that is too long, or at which the file ends early.
 
     UTF-8, with a replacement character for what is not; a byte order mark is left out.
 
@@ -95,7 +95,7 @@ def lines(path: Path | str) -> Iterator[str | Fault]:
         try:
             while line := file.readline(LONGEST_LINE):
                 if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-                    _pass_over(file)
+                    _skip_line(file)
                     yield Fault(f"a line is longer than {LONGEST_LINE:,} bytes")
                 else:
                     yield line.decode("utf-8-sig" if first else "utf-8", "replace").rstrip("\r\n")
@@ -105,7 +105,7 @@ def lines(path: Path | str) -> Iterator[str | Fault]:
 
 
 def read_bytes(path: Path | str, most: int) -> bytes:
-    """All of a file, unpacked, if it has at most so many bytes.
+    """All bytes of a file, decompressed, of which there may be at most `most`.
 
     Raises:
         InputError: as :func:`open_bytes`, or the file is larger, damaged or cut short.
@@ -120,7 +120,7 @@ def read_bytes(path: Path | str, most: int) -> bytes:
     return content
 
 
-def _pass_over(file: BinaryIO) -> None:
-    """Read to the end of the line."""
-    while (piece := file.readline(LONGEST_LINE)) and not piece.endswith(b"\n"):
+def _skip_line(file: BinaryIO) -> None:
+    """Read on to the end of the line."""
+    while (block := file.readline(LONGEST_LINE)) and not block.endswith(b"\n"):
         pass
