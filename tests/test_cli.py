@@ -173,8 +173,8 @@ def test_solve_says_how_far_a_proof_got(command, pictures):
 
 def test_proofs_that_cannot_be_given_are_refused(command, pictures):
     pair = (pictures / "l.png", pictures / "large.png")
-    assert_refused(command("solve", *pair, "--certify", "0"), "the gap to certify is 0", "above 0")
-    assert_refused(command("solve", *pair, "--certify", "0.1", "--cells", "0"), "0 cells prove nothing")
+    assert_refused(command("solve", *pair, "--certify", "0"), "--certify is 0", "above 0")
+    assert_refused(command("solve", *pair, "--certify", "0.1", "--cells", "0"), "--cells is 0: expected at least 1")
 
 
 def test_solve_in_a_process_of_its_own(pictures):

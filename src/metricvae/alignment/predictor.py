@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from metricvae.alignment import STEPS, TRIES
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import Mask
@@ -30,12 +31,6 @@ from metricvae.runtime.files import check_sha256, sha256_of
 from metricvae.training.checkpoint import load_weights, read_tensors, rounded, write_tensors
 
 FILE = "aligner.safetensors"
-
-TRIES = 24
-"""Offers that are applied."""
-
-STEPS = 8
-"""Steps uphill of each."""
 
 COMPARED_AT_ONCE = 256
 

@@ -87,6 +87,12 @@ def _overview() -> str:
 
 
 def _parse(name: str, arguments: list[str]) -> Namespace:
+    parser = parser_of(name, arguments)
+    return parser.instantiate(parser.parse_args(arguments))
+
+
+def parser_of(name: str, arguments: Sequence[str] = ()) -> Parser:
+    """The parser of a verb; `arguments` are those it will be given, as some defaults depend on them."""
     verb = VERBS[name]
     prog = f"metricvae {name}"
     usage = "\n       ".join(f"{prog} {line}" for line in verb.usage)
@@ -94,7 +100,7 @@ def _parse(name: str, arguments: list[str]) -> Namespace:
     parser = Parser(prog=prog, usage=usage, description=does, formatter_class=Help, allow_abbrev=False)
     verb.add_options(parser, arguments)
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
-    return parser.instantiate(parser.parse_args(arguments))
+    return parser
 
 
 def _drop_output() -> None:

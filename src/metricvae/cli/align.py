@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
+from metricvae.alignment import STEPS, TRIES
 from metricvae.cli.common import columns, device_named, draw_laid, pair_options, say, wants_list
-from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 def _align_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     pair_options(parser)
-    parser.add_argument("--tries", type=int, default=24, help="motions that are applied, the best of which is told")
-    parser.add_argument("--steps", type=int, default=8, help="steps uphill of each; 0 takes the network's word")
+    parser.add_argument(
+        "--tries", type=at_least(1), default=TRIES, help="motions that are applied, the best of which is told"
+    )
+    parser.add_argument(
+        "--steps", type=at_least(0), default=STEPS, help="steps uphill of each; 0 takes the network's word"
+    )
     parser.add_argument("--picture", metavar="FILE.png", help="with A B: draw B on A")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 

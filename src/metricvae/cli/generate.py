@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import Namespace
 
 from metricvae.cli.common import about, say
-from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive, seed_number
 from metricvae.core.errors import InputError
+from metricvae.generation import ANSWERS_ASKED, SECONDS
 from metricvae.runtime.progress import Step, progress
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
     )
     parser.add_argument("--between", nargs=2, metavar=("A", "B"), help="shapes on the way from A to B instead")
     parser.add_argument("--around", metavar="A", help="shapes in a plane of codes about A instead")
-    parser.add_argument("-n", "--n", type=int, default=16, help="how many")
+    parser.add_argument("-n", "--n", type=at_least(1), default=ANSWERS_ASKED, help="how many")
     parser.add_argument("--out", required=True, help="folder for answers, answers.json, sheet.png")
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other answers")
-    parser.add_argument("--seconds", type=float, default=30.0, help="give up after so long")
+    parser.add_argument("--seed", type=seed_number, default=0, help="another seed gives other answers")
+    parser.add_argument("--seconds", type=positive, default=SECONDS, help="give up after so long")
     parser.add_argument("--against", metavar="DATASET", help="drop copies of its training shapes, too")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
 
@@ -81,7 +82,7 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
         start = time.perf_counter()
         answers = generate(
             *(predictor, requirements, options.n),
-            generator=torch.Generator().manual_seed(_seed(options)),
+            generator=torch.Generator().manual_seed(options.seed),
             seconds=options.seconds,
             against=against,
             on_progress=lambda done, total: step("shapes that hold", done, total),
@@ -105,13 +106,6 @@ def _read(options: Namespace, path: str) -> Mask:
     from metricvae.kinds.silhouette.io import read_image
 
     return read_image(Path(path), fit=options.fit)
-
-
-def _seed(options: Namespace) -> int:
-    seed = int(options.seed)
-    if not 0 <= seed < 2**63:
-        raise InputError(f"the seed is {seed}: expected 0 or more, below 2^63")
-    return seed
 
 
 def _against(options: Namespace, predictor: Predictor, step: Step) -> Bank | None:

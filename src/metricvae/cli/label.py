@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 
 def _label_options(parser: Parser, _: Sequence[str]) -> None:
+    from metricvae.kinds.half.cutting import CUTS
+    from metricvae.labelling.plans import HalvesPlan, LabelPlan
+    from metricvae.metrics.shape.labels import MoleculesPlan
+
+    shapes, molecules, times = LabelPlan.partners, MoleculesPlan.partners, HalvesPlan.times
     parser.add_argument("task", choices=["overlap", "halves", "molecules"], help="what to label")
     parser.add_argument(
         "--objects",
@@ -29,11 +34,15 @@ def _label_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same plan with the same seed gives the same bytes")
     parser.add_argument("--out", required=True, help="folder of the data set")
     parser.add_argument(
-        "--partners", type=int, help="how many others each object meets; default: 7 shapes, 15 molecules"
+        "--partners",
+        type=int,
+        help=f"how many others each object meets; default: {shapes} shapes, {molecules} molecules",
     )
     parser.add_argument("--check", type=int, help="pairs to check against a better search, for the card")
-    parser.add_argument("--cuts", help="halves: straight,zigzag,curved or some of them; default: zigzag,curved")
-    parser.add_argument("--times", type=int, help="halves: how often each shape is cut, at least; default: 2")
+    parser.add_argument(
+        "--cuts", help=f"halves: {','.join(CUTS)} or some of them; default: {','.join(HalvesPlan.cuts)}"
+    )
+    parser.add_argument("--times", type=int, help=f"halves: how often each shape is cut, at least; default: {times}")
     parser.add_argument("--middle", action="store_true", help="halves: cut through the centroid, not anywhere")
     parser.add_argument("--molecules", type=int, help="molecules: take at most so many of the file")
     parser.add_argument("--conformers", type=int, help="molecules: of each; a pair is as alike as the likest two")
@@ -75,7 +84,7 @@ def _label_plan(options: Namespace, *, batched: bool) -> Plan:
     from metricvae.metrics.shape.labels import MoleculesPlan
 
     given: dict[str, Any] = {name: getattr(options, name) for name in sorted(set().union(*OWN.values()))}
-    given = {name: value for name, value in given.items() if value not in (None, False)}
+    given = {name: value for name, value in given.items() if value is not None and value is not False}
     for name in given:
         if name not in OWN[options.task]:
             tasks = " and ".join(task for task, own in OWN.items() if name in own)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,6 +40,37 @@ class Parser(ArgumentParser):
         raise InputError(f"{_plain(message)} (see {self.prog} --help)")
 
 
+def at_least(least: int, below: float = math.inf) -> Callable[[str | int], int]:
+    """The type of an option that takes a whole number, at least `least` and less than `below`."""
+    border = "" if below == math.inf else f", below {below:g}"
+
+    def read(given: str | int) -> int:
+        try:
+            number = int(given)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"is {given}: expected a whole number, at least {least}{border}") from None
+        if not least <= number < below:
+            raise argparse.ArgumentTypeError(f"is {given}: expected at least {least}{border}")
+        return number
+
+    return read
+
+
+def positive(given: str | float) -> float:
+    """The type of an option that takes a finite number above 0."""
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"is {given}: expected a number above 0")
+    return number
+
+
+seed_number = at_least(0, below=2**63)
+"""The type of an option that takes a seed."""
+
+
 class Help(DefaultHelpFormatter):
     """Help that shows defaults where there are some, and types where the words beside an option do not say them."""
 
@@ -51,6 +84,7 @@ class Help(DefaultHelpFormatter):
 
 def _plain(message: str) -> str:
     """A complaint of jsonargparse in the words of the command line."""
+    message = re.sub(r"argument (?:-\w/)?(--[\w-]+): is ", r"\1 is ", message)
     message = re.sub(r'(?:Parser key|argument) "?([\w.]+)"?:', r"\1:", message)
     message = re.sub(r"<class '(?:builtins\.)?([\w.]+)'>", r"\1", " ".join(message.split()))
     message = re.sub(r"typing\.Literal\[(.+?)\]", r"one of \1", message)

@@ -9,13 +9,14 @@ from typing import Any
 from jsonargparse import Namespace
 
 from metricvae.cli.common import say
-from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.parser import Fields, Parser, Verb, at_least, seed_number
+from metricvae.reproduction import FIGURES, HALVES_MODEL, OVERLAP_MODEL, PAPER_STEPS, SEEDS, STEPS
 from metricvae.runtime.progress import progress
 
 
 def _quickstart_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--out", default="metricvae-quickstart", help="folder for data, models and report")
-    parser.add_argument("--seed", type=int, default=0, help="of the shapes, the pairs and the training")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the shapes, the pairs and the training")
 
 
 def _quickstart(options: Namespace) -> Fields:
@@ -29,8 +30,6 @@ def _quickstart(options: Namespace) -> Fields:
 
 
 def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
-    from metricvae.reproduction import FIGURES
-
     parser.add_argument(
         "what", choices=["table-1", "table-2", *FIGURES, "ablations", "all"], help="which table or figure"
     )
@@ -38,14 +37,21 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
     parser.add_argument("--model", help="the model beside the paper's; default: the one that ships")
     parser.add_argument("--halves", metavar="DATASET", help="all: pairs of halves; default: new ones are cut")
-    parser.add_argument("--halves-model", default="halves", metavar="MODEL", help="all: the model of Table 2")
+    parser.add_argument("--halves-model", default=HALVES_MODEL, metavar="MODEL", help="all: the model of Table 2")
     parser.add_argument(
         "--mnist", metavar="FILE", help="MNIST for figure 1.1 (idx3-ubyte or npz); default: scikit-learn's"
     )
-    parser.add_argument("--paper-steps", type=int, default=500, help="training steps of the paper's network in Table 1")
-    parser.add_argument("--steps", type=int, default=400, help="training steps of each variant, and of the figures")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
-    parser.add_argument("--seed", type=int, default=0, help="of the pairs, the batches and the paper's network")
+    parser.add_argument(
+        *("--paper-steps",),
+        type=at_least(1),
+        default=PAPER_STEPS,
+        help="training steps of the paper's network in Table 1",
+    )
+    parser.add_argument(
+        "--steps", type=at_least(1), default=STEPS, help="training steps of each variant, and of the figures"
+    )
+    parser.add_argument("--seeds", type=at_least(1), default=SEEDS, help="trainings of each variant")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of the pairs, the batches and the paper's network")
 
 
 def _reproduce(options: Namespace) -> Fields:
@@ -61,7 +67,9 @@ def _reproduce(options: Namespace) -> Fields:
     dataset = None if options.dataset is None else Path(options.dataset)
     with progress() as step:
         common: dict[str, Any] = {"dataset": dataset, "seed": options.seed, "on_step": step}
-        model = options.model or ("halves" if options.what == "table-2" else "overlap")
+        model = options.model
+        if model is None:
+            model = HALVES_MODEL if options.what == "table-2" else OVERLAP_MODEL
         mnist = None if options.mnist is None else Path(options.mnist)
         paper = {"model": model, "paper_steps": options.paper_steps}
         summary: Any

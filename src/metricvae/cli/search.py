@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from jsonargparse import Namespace
 
 from metricvae.cli.common import about, device_named, draw_laid, refuse_ray_beside, say
-from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
@@ -27,7 +27,7 @@ def _index_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("library", help="folder of images, data set, or file of molecules (SMILES, CSV, SDF, mol2)")
     parser.add_argument("--out", required=True, help="folder of the index")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
-    parser.add_argument("--workers", type=int, help="processes that make conformers; default all cores")
+    parser.add_argument("--workers", type=at_least(1), help="processes that make conformers; default all cores")
     parser.add_argument("--ray", metavar="ADDRESS", help="molecules: work on a Ray cluster, or local to start one")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
@@ -56,9 +56,9 @@ def _index(options: Namespace) -> Fields:
 def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("index", help="folder that `metricvae index` wrote")
     parser.add_argument("query", help="what to look for: an image, or a file whose first molecule it is")
-    parser.add_argument("-k", "--k", type=int, default=10, help="how many hits")
+    parser.add_argument("-k", "--k", type=at_least(1), default=10, help="how many hits")
     parser.add_argument(
-        "--exact", type=int, metavar="N", help="order the best N by the exact search, and show k of them"
+        "--exact", type=at_least(1), metavar="N", help="order the best N by the exact search, and show k of them"
     )
     parser.add_argument("--picture", metavar="FILE.png", help="with --exact: draw the query with its hits")
     parser.add_argument(
@@ -80,7 +80,7 @@ def _search(options: Namespace) -> Fields:
     if options.sdf is not None and form != "molecules":
         raise InputError("--sdf writes molecules, got an index of images: ask for --picture")
     query = read_object(Path(options.query), form, fit=options.fit)
-    hits = search(index, predictor, query, options.exact or options.k)
+    hits = search(index, predictor, query, options.k if options.exact is None else options.exact)
     task = str(predictor.loaded.facts.get("task"))
     if options.exact is not None:
         hits = _checked(options, index, hits, query, task)

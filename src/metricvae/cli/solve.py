@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 
 from metricvae.cli.common import columns, pair_options, say, wants_list
-from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive
 from metricvae.cli.spatial import ending_of, is_spatial, solve_list, solve_spatial
 from metricvae.core.errors import InputError
+from metricvae.metrics.overlap.solver.records import MOST_CELLS
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 def _solve_options(parser: Parser, _: Sequence[str]) -> None:
     pair_options(parser)
     parser.add_argument(
-        "--certify", type=float, metavar="EPS", help="prove that nothing beats the answer by more: 0.01"
+        "--certify", type=positive, metavar="EPS", help="prove that nothing beats the answer by more: 0.01"
     )
-    parser.add_argument("--cells", type=int, default=2_000_000, help="give a proof up after so many boxes of motions")
+    parser.add_argument(
+        "--cells", type=at_least(1), default=MOST_CELLS, help="give a proof up after so many boxes of motions"
+    )
     parser.add_argument("--join", action="store_true", help="two halves: where their edges fit best, not their overlap")
     parser.add_argument("--aligned", metavar="FILE.sdf", help="two molecules: write A, and B laid on it")
-    parser.add_argument("--workers", type=int, help="processes; default all cores")
+    parser.add_argument("--workers", type=at_least(1), help="processes; default all cores")
 
 
 def _solve(options: Namespace) -> Fields:

@@ -15,8 +15,6 @@ from metricvae.runtime.progress import progress
 if TYPE_CHECKING:
     from metricvae.core.pair_list import PairList
 
-MAP_ENDINGS = (".mrc", ".map", ".ccp4")
-
 
 def ending_of(path: Path | str) -> str:
     """The ending of a file's name, in small letters, without `.gz`."""
@@ -29,7 +27,14 @@ def is_spatial(ending: str) -> bool:
     """Whether files that end so are molecules or density maps."""
     from metricvae.kinds.molecule.readers import ENDINGS
 
-    return ending in ENDINGS or ending in MAP_ENDINGS
+    return ending in ENDINGS or is_map(ending)
+
+
+def is_map(ending: str) -> bool:
+    """Whether files that end so are density maps."""
+    from metricvae.kinds.volume.io import ENDINGS
+
+    return ending in ENDINGS
 
 
 def solve_spatial(options: Namespace, ending: str) -> Fields:
@@ -37,7 +42,7 @@ def solve_spatial(options: Namespace, ending: str) -> Fields:
     _check(options, ending)
     if wants_list(options):
         raise InputError("got two files and --pairs: give one or the other")
-    return _solve_maps(options) if ending in MAP_ENDINGS else _solve_pair(options)
+    return _solve_maps(options) if is_map(ending) else _solve_pair(options)
 
 
 def _check(options: Namespace, ending: str) -> None:
@@ -85,7 +90,7 @@ def solve_list(options: Namespace, listed: PairList) -> Fields:
     _check(options, ending)
     if options.aligned is not None:
         raise InputError("--aligned writes one pair, got --pairs: give A and B")
-    if ending in MAP_ENDINGS:
+    if is_map(ending):
         raise InputError("density maps are taken two at a time, got --pairs: give A and B")
     molecules, rows = [], []
     pairs = np.stack([listed.first, listed.second], axis=1)

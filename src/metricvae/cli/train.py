@@ -20,26 +20,30 @@ if TYPE_CHECKING:
     from metricvae.core.dataset import DataSet
 
 
+PRESET = "overlap"
+"""The preset where none is named."""
+
+
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.alignment.training import AligningConfig
     from metricvae.training.config import TrainingConfig
     from metricvae.training.presets import PRESETS, preset
 
     parser.add_argument("dataset", nargs="+", help="folder that `metricvae label` wrote, or several of one task")
-    parser.add_argument("--preset", default="overlap", help=f"one of {', '.join(PRESETS)}")
+    parser.add_argument("--preset", default=PRESET, help=f"one of {', '.join(PRESETS)}")
     parser.add_argument("--out", help="folder of the model")
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
     parser.add_argument("--aligner", metavar="MODEL", help="teach this finished model where shapes go on one another")
     parser.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard, too")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    default = preset(_named(arguments, "--preset") or "overlap").training
+    default = preset(_named(arguments, "--preset", PRESET)).training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
     parser.add_argument("--aligning", type=AligningConfig, default=AligningConfig(), help="how an aligner is trained")
 
 
-def _named(arguments: Sequence[str], option: str) -> str | None:
+def _named(arguments: Sequence[str], option: str, default: str) -> str:
     """The value of an option before anything is parsed; the last one counts."""
-    found = None
+    found = default
     for place, argument in enumerate(arguments):
         if argument == option:
             found = "".join(arguments[place + 1 : place + 2])

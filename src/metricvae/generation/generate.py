@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from metricvae.core.errors import InputError
+from metricvae.generation import ANSWERS_ASKED, SECONDS
 from metricvae.generation.bounds import bounds_of
 from metricvae.generation.candidates import Search
 from metricvae.generation.complement import missing_halves
@@ -20,9 +21,6 @@ from metricvae.generation.constraints import Match, Requirement
 from metricvae.generation.exemplars import Bank
 from metricvae.generation.selection import Generated, Judge
 from metricvae.prediction.predictor import Predictor
-
-SECONDS = 30.0
-"""That a search takes, at most."""
 
 AT_ONCE = 12
 """Candidates that are decoded together, at least."""
@@ -34,7 +32,7 @@ SPARE = 1.5
 def generate(
     predictor: Predictor,
     requirements: Sequence[Requirement],
-    n: int = 16,
+    n: int = ANSWERS_ASKED,
     *,
     generator: torch.Generator,
     seconds: float = SECONDS,

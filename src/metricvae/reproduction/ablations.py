@@ -22,6 +22,7 @@ from metricvae.fitting.fit import fit
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.nn.heads import InnerProduct, InverseCosine
 from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction import SEEDS, STEPS
 from metricvae.reproduction.report import Cell, Fact, Report, Section, Table, environment_facts, write_report
 from metricvae.reproduction.reproduce import OnStep, claim, labelled
 from metricvae.training.config import TrainingConfig
@@ -143,8 +144,8 @@ def reproduce_ablations(
     folder: Path,
     *,
     dataset: Path | None = None,
-    steps: int = 400,
-    seeds: int = 3,
+    steps: int = STEPS,
+    seeds: int = SEEDS,
     seed: int = 0,
     chosen: Callable[[Variant], bool] = lambda variant: True,
     on_step: OnStep | None = None,

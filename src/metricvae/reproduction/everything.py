@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metricvae.reproduction import FIGURES
+from metricvae.reproduction import FIGURES, HALVES_MODEL, OVERLAP_MODEL, PAPER_STEPS, SEEDS, STEPS
 from metricvae.reproduction.ablations import PAIRS, AblationRun, reproduce_ablations
 from metricvae.reproduction.figures import FigureRun, reproduce_figure
 from metricvae.reproduction.report import Fact, Report, Section, environment_facts, write_report
@@ -46,12 +46,12 @@ def reproduce_all(
     *,
     dataset: Path | None = None,
     halves: Path | None = None,
-    model: str = "overlap",
-    halves_model: str = "halves",
-    steps: int = 400,
+    model: str = OVERLAP_MODEL,
+    halves_model: str = HALVES_MODEL,
+    steps: int = STEPS,
     mnist: Path | None = None,
-    paper_steps: int = 500,
-    seeds: int = 3,
+    paper_steps: int = PAPER_STEPS,
+    seeds: int = SEEDS,
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> Everything:

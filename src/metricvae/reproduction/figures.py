@@ -26,7 +26,7 @@ from metricvae.plotting.network import Layer, draw_network
 from metricvae.plotting.pairs import draw_pair
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction import FIGURES
+from metricvae.reproduction import FIGURES, OVERLAP_MODEL, STEPS
 from metricvae.reproduction.digits import digits_section
 from metricvae.reproduction.report import Fact, Figure, Report, Section, environment_facts, write_report
 from metricvae.reproduction.reproduce import PAIRS, OnStep, claim, examples, halved, labelled
@@ -62,9 +62,9 @@ def reproduce_figure(
     folder: Path,
     *,
     dataset: Path | None = None,
-    model: str = "overlap",
+    model: str = OVERLAP_MODEL,
     mnist: Path | None = None,
-    steps: int = 1_000,
+    steps: int = STEPS,
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> FigureRun:

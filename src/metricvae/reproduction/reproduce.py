@@ -27,6 +27,7 @@ from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.plotting.pairs import ExamplePair
 from metricvae.prediction.calibration import conformal
 from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction import OVERLAP_MODEL, PAPER_STEPS
 from metricvae.reproduction.report import MARKER, Fact, Report, environment_facts, write_report
 from metricvae.reproduction.table_1 import LARGE_SIZE, METHODS, Indices, Table1, Table1Data, draw_batches, table_1
 from metricvae.reproduction.table_1_report import Agreement
@@ -100,8 +101,8 @@ def reproduce_table_1(
     folder: Path,
     *,
     dataset: Path | None = None,
-    model: str = "overlap",
-    paper_steps: int = 500,
+    model: str = OVERLAP_MODEL,
+    paper_steps: int = PAPER_STEPS,
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> Table1Run:

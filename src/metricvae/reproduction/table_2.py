@@ -29,6 +29,7 @@ from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
 from metricvae.prediction.calibration.binary import PAPER_THRESHOLD, binary_labels
 from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction import HALVES_MODEL
 from metricvae.reproduction.reassembly import reassembly_sections
 from metricvae.reproduction.report import Fact, Figure, Report, Section, Table, environment_facts, write_report
 from metricvae.reproduction.reproduce import OnStep, claim, halved
@@ -139,7 +140,7 @@ def reproduce_table_2(
     folder: Path,
     *,
     dataset: Path | None = None,
-    model: str = "halves",
+    model: str = HALVES_MODEL,
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> Table2Run:

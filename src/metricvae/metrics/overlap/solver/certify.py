@@ -31,7 +31,7 @@ import scipy.ndimage
 
 from metricvae.core.errors import InputError
 from metricvae.metrics.overlap.solver.planar import Effort, Prepared, check_pair, solve
-from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.metrics.overlap.solver.records import MOST_CELLS, Overlap
 from metricvae.runtime.jit import jit_strict
 
 Cells = npt.NDArray[np.float64]
@@ -91,7 +91,7 @@ def certify(
     eps: float = 0.01,
     *,
     effort: Effort | None = None,
-    most_cells: int = 2_000_000,
+    most_cells: int = MOST_CELLS,
     on_progress: Callable[[int], None] | None = None,
 ) -> Certificate:
     """Maximum overlap of two shapes with a proof that nothing beats it by more than `eps`.

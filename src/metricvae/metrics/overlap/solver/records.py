@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_CELLS = 2_000_000
+"""Boxes of motions after which a proof of an overlap is given up."""
+
 
 @dataclass(frozen=True)
 class Pose:

@@ -1,0 +1,184 @@
+"""Options of the command line: numbers outside their range are refused, defaults are those of the library."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from metricvae import cli
+from metricvae.alignment.predictor import Alignments, align_files
+from metricvae.evaluation.evaluate import evaluate
+from metricvae.fitting.fit import fit, fit_aligner
+from metricvae.generation.generate import generate
+from metricvae.labelling.plans import HalvesPlan, LabelPlan
+from metricvae.labelling.run import label
+from metricvae.metrics.overlap.solver.certify import certify
+from metricvae.metrics.overlap.solver.many import solve_files
+from metricvae.metrics.shape.labels import MoleculesPlan
+from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction.ablations import reproduce_ablations
+from metricvae.reproduction.everything import reproduce_all
+from metricvae.reproduction.figures import reproduce_figure
+from metricvae.reproduction.quickstart import quickstart
+from metricvae.reproduction.reproduce import reproduce_table_1
+from metricvae.reproduction.table_2 import reproduce_table_2
+from metricvae.search.build import build_index
+from metricvae.search.index import search
+from metricvae.training.presets import preset
+
+OUT_OF_RANGE = {
+    "quickstart": {"--seed": -1},
+    "solve a.png b.png": {"--cells": 0, "--workers": 0, "--certify": 0},
+    "solve a.sdf b.sdf": {"--workers": 0, "--certify": 0},
+    "index overlap library --out index": {"--workers": 0},
+    "search index a.png": {"-k": 0, "--k": -2, "--exact": 0},
+    "align overlap a.png b.png": {"--tries": 0, "--steps": -1},
+    "generate overlap -r plausible --out answers": {"-n": 0, "--n": -1, "--seconds": 0, "--seed": -1},
+    "generate overlap --around a.png --out answers": {"-n": 0, "--seconds": "nan", "--seed": 2**63},
+    "reproduce table-1 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
+    "reproduce figure-1.4 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
+    "label overlap --objects mixed --pairs 8 --out data": {
+        "--partners": 0,
+        "--workers": 0,
+        "--check": -1,
+        "--seed": -1,
+    },
+    "label halves --objects mixed --pairs 8 --out data": {"--times": 0, "--workers": 0},
+    "label molecules --objects fragments --pairs 8 --out data": {"--partners": 0, "--conformers": 0, "--molecules": 0},
+}
+"""Commands, and numbers of their options that are outside the range."""
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "value"),
+    [(words, option, value) for words, cases in OUT_OF_RANGE.items() for option, value in cases.items()],
+)
+def test_a_number_outside_its_range_is_refused_not_dropped(command, tmp_path, monkeypatch, words, option, value):
+    monkeypatch.chdir(tmp_path)
+    said = command(*words.split(), option, value)
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert f"{option.lstrip('-')} is {value}: expected" in said.err
+    assert ("at least" in said.err) or ("above 0" in said.err)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("search index a.png -k ten", "--k is ten: expected a whole number, at least 1"),
+        ("align overlap a.png b.png --steps 1.5", "--steps is 1.5: expected a whole number, at least 0"),
+        ("generate overlap -r plausible --out o --seconds soon", "--seconds is soon: expected a number above 0"),
+    ],
+)
+def test_what_is_no_number_is_refused_with_the_range(command, words, expected):
+    said = command(*words.split())
+    assert said.status == 2
+    assert said.err.startswith(f"metricvae: {expected} (see metricvae")
+
+
+def test_a_number_of_zero_that_is_in_range_is_taken(command, tmp_path):
+    said = command("label", "halves", "--objects", "mixed", "--pairs", "8", "--out", tmp_path / "data", "--check", "0")
+    assert "--check is for overlap and molecules, got halves: leave it out" in said.err
+
+
+SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
+    "quickstart": {"seed": [(quickstart, "seed")]},
+    "solve": {"cells": [(certify, "most_cells")], "workers": [(solve_files, "workers")], "fit": [(solve_files, "fit")]},
+    "label": {
+        "seed": [(LabelPlan, "seed"), (HalvesPlan, "seed"), (MoleculesPlan, "seed")],
+        "fit": [(LabelPlan, "fit"), (HalvesPlan, "fit")],
+        "middle": [(HalvesPlan, "middle")],
+        "workers": [(label, "workers")],
+        "ray": [(label, "ray")],
+    },
+    "train": {"tensorboard": [(fit, "tensorboard")], "start": [(fit, "start")], "aligning": [(fit_aligner, "config")]},
+    "evaluate": {"split": [(evaluate, "split")]},
+    "predict": {},
+    "align": {
+        "tries": [(Alignments.align, "tries"), (align_files, "tries")],
+        "steps": [(Alignments.align, "steps"), (align_files, "steps")],
+        "fit": [(align_files, "fit")],
+    },
+    "index": {"fit": [(build_index, "fit")], "workers": [(build_index, "workers")], "ray": [(build_index, "ray")]},
+    "search": {"k": [(search, "count")]},
+    "generate": {"n": [(generate, "n")], "seconds": [(generate, "seconds")]},
+    "reproduce": {
+        "steps": [(reproduce_ablations, "steps"), (reproduce_all, "steps"), (reproduce_figure, "steps")],
+        "seeds": [(reproduce_ablations, "seeds"), (reproduce_all, "seeds")],
+        "paper_steps": [(reproduce_table_1, "paper_steps"), (reproduce_all, "paper_steps")],
+        "halves_model": [(reproduce_all, "halves_model"), (reproduce_table_2, "model")],
+        "seed": [
+            *((reproduce_ablations, "seed"), (reproduce_all, "seed"), (reproduce_figure, "seed")),
+            *((reproduce_table_1, "seed"), (reproduce_table_2, "seed")),
+        ],
+        "dataset": [(reproduce_all, "dataset"), (reproduce_table_1, "dataset"), (reproduce_table_2, "dataset")],
+        "mnist": [(reproduce_all, "mnist"), (reproduce_figure, "mnist")],
+    },
+}
+"""Options of every verb that are arguments of the library."""
+
+OF_THE_COMMAND_LINE = {
+    "device": "auto takes a GPU where there is one; the library is told its device",
+    "out": "the library is told where to write",
+    "preset": "the library is told its configuration",
+    "training": "of the preset",
+    "generate seed": "the library takes a generator",
+    "json": "printing",
+}
+"""Options whose default is the command line's alone, and why."""
+
+
+def defaults_of(verb: str) -> dict[str, Any]:
+    parser = cli.parser_of(verb)
+    return {action.dest: action.default for action in parser._actions if action.dest not in ("help", "print_shtab")}
+
+
+def library_default(where: Callable[..., Any], parameter: str) -> Any:
+    return inspect.signature(where).parameters[parameter].default
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_defaults_of_the_command_line_are_those_of_the_library(verb):
+    shown = defaults_of(verb)
+    for option, places in SHARED[verb].items():
+        for where, parameter in places:
+            default = library_default(where, parameter)
+            if default is not inspect.Parameter.empty:  # else the library has none, and cannot disagree
+                assert shown[option] == default, (option, where)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_no_default_escapes_the_comparison(verb):
+    told = {option for option, value in defaults_of(verb).items() if value not in (None, False, "==SUPPRESS==")}
+    told = {option for option in told if "." not in option and f"{verb} {option}" not in OF_THE_COMMAND_LINE}
+    assert told <= SHARED[verb].keys() | OF_THE_COMMAND_LINE.keys()
+
+
+def test_the_default_preset_is_what_training_options_are_taken_from():
+    assert cli.parser_of("train").get_defaults().preset == "overlap"
+    shown = cli.parser_of("train").get_defaults().training
+    assert shown["steps"] == preset("overlap").training.steps
+
+
+def test_models_of_the_reports_are_those_of_the_library():
+    for report in (reproduce_all, reproduce_table_1, reproduce_figure):
+        assert library_default(report, "model") == "overlap"
+    assert Predictor.load(library_default(reproduce_table_2, "model")).loaded.folder.name == "halves"
+
+
+def test_help_of_label_names_the_defaults_of_its_plans():
+    text = " ".join(cli.parser_of("label").format_help().split())
+    assert f"default: {LabelPlan.partners} shapes, {MoleculesPlan.partners} molecules" in text
+    assert f"some of them; default: {','.join(HalvesPlan.cuts)}" in text
+    assert f"at least; default: {HalvesPlan.times}" in text
+
+
+@pytest.mark.parametrize("verb", ["solve", "label", "align", "generate", "reproduce", "search"])
+def test_help_comes_without_pytorch(verb):
+    code = f"import sys\nfrom metricvae.cli import main\nmain(['{verb}', '--help'])\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
