@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from metricvae.kinds.silhouette.outlines import spaced_outlines
+from metricvae.kinds.silhouette.outlines import resample_outlines
 
 POINTS, SPACING = 384, 2.5
 """Points along the outline, at most, and pixels between them. The network works on every second of them, the nodes."""
@@ -46,7 +46,7 @@ def outline_points(x: Tensor) -> Tensor:
 
 
 def _spaced(masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    return spaced_outlines(masks, SPACING, 1 << STAGES, POINTS)
+    return resample_outlines(masks, SPACING, 1 << STAGES, POINTS)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.ndimage
 from scipy.special import ndtri
 
-from metricvae.kinds.silhouette.outlines import spaced, trace
+from metricvae.kinds.silhouette.outlines import resample_outline, trace
 from metricvae.metrics.match.solver.contacts import Side
 
 SPACING, MOST = 2.5, 480
@@ -48,7 +48,7 @@ class Edge:
     @functools.cached_property
     def points(self) -> Floats:
         """(n, 4): x, y, the row at which the point's loop starts, the points of the loop; (0, 4) of a blank piece."""
-        found = spaced(*trace(self.mask, *self._middle), SPACING, 1, MOST).astype(np.float64)
+        found = resample_outline(*trace(self.mask, *self._middle), SPACING, 1, MOST).astype(np.float64)
         return found[found[:, 3] > 0]
 
     @functools.cached_property

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from metricvae.core.errors import InputError
 from metricvae.metrics.match.solver.contacts import FEATURES, closer, cornered, laid, rate
 from metricvae.metrics.match.solver.edges import SPACING, Edge, Floats
-from metricvae.metrics.overlap.solver.planar import move_mask
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import move_mask
 
 STRETCHES = ((4, 0.8), (8, 1.1))
 """Points to both sides of a stretch's middle, and pixels by which two stretches may differ as a root mean square."""

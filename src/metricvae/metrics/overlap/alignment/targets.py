@@ -15,12 +15,12 @@ from torch import Tensor
 
 from metricvae.core.errors import InputError
 from metricvae.metrics.overlap.alignment.network import TURNS
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, turn_curve
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, rotation_curve
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.training.batching import PairData, graph
 from metricvae.training.checkpoint import read_tensors, write_tensors
 
-SCAN = Effort(angles=TURNS, waves=24)
+SCAN = SearchConfig(angles=TURNS, frequencies=24)
 """The scan; its cells are 8 pixels wide on a canvas of 200, which many pairs even out."""
 
 PAIRS_A_TASK = 480
@@ -114,8 +114,8 @@ def _task(data: PairData, rows: Rows) -> Task:
 def _scanned(height: int, width: int, task: Task) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float16]]:
     packed, first, second = task
     masks = np.unpackbits(packed, axis=1, count=height * width).reshape(-1, height, width)
-    shapes = [Prepared(mask) for mask in masks]
-    curves = [turn_curve(shapes[a], shapes[b], SCAN) for a, b in zip(first, second, strict=True)]
+    shapes = [PreparedMask(mask) for mask in masks]
+    curves = [rotation_curve(shapes[a], shapes[b], SCAN) for a, b in zip(first, second, strict=True)]
     least = np.array([min(shapes[a].area, shapes[b].area) for a, b in zip(first, second, strict=True)])
     area = np.stack([curve.area for curve in curves]) / least[:, None, None]
     return area.astype(np.float16), np.stack([curve.shift for curve in curves]).astype(np.float16)
