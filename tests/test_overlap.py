@@ -21,7 +21,7 @@ from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.metrics.overlap.solver import kernels, line_integrals, search
 from metricvae.metrics.overlap.solver.dense import solve_dense
 from metricvae.metrics.overlap.solver.files import PAIRS_A_TASK, solve_files
-from metricvae.metrics.overlap.solver.poses import inverse_poses
+from metricvae.metrics.overlap.solver.poses import canvas_pose, inverse_poses, origin_pose
 from metricvae.metrics.overlap.solver.records import Overlap, Pose
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, move_mask, overlap_area, solve
 from metricvae.runtime.process_pool import worker_pool
@@ -342,6 +342,21 @@ def test_a_motion_after_its_inverse_is_none() -> None:
         return np.array([[cos, sin], [-sin, cos]]) @ point + pose[1:]
 
     assert carry(inverse_poses(frame)[0], carry(frame[0], p)) == pytest.approx(p)
+
+
+@few
+@given(st.floats(-3, 3), st.floats(-9, 9), st.floats(-9, 9), st.floats(-9, 9), st.floats(-9, 9))
+def test_a_pose_about_origins_is_the_same_motion_about_the_canvas_centre(
+    angle: float, x: float, y: float, right: float, down: float
+) -> None:
+    """o_a + R (p - o_b) + t and R p + d are one point, with p measured from the canvas centre."""
+    pose, origin_a, origin_b, p = np.array([angle, x, y]), (right, -y), (down, x), np.array([2.0, 11.0])
+    found = canvas_pose(pose, origin_a, origin_b)
+    cos, sin = math.cos(angle), math.sin(angle)
+    rotation = np.array([[cos, sin], [-sin, cos]])
+    expected = np.array(origin_a) + rotation @ (p - origin_b) + (x, y)
+    assert rotation @ p + (found.dx, found.dy) == pytest.approx(expected)
+    assert origin_pose(found, origin_a, origin_b) == pytest.approx(pose)
 
 
 # Many
