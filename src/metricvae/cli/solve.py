@@ -32,7 +32,7 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
 
 def _solve(options: Namespace) -> Fields:
     from metricvae.core.pair_list import read_pair_list, write_rows
-    from metricvae.metrics.overlap.solver.many import solve_files
+    from metricvae.metrics.overlap.solver.files import solve_files
 
     if is_spatial(ending := ending_of(options.a or "")):
         return solve_spatial(options, ending)
@@ -76,17 +76,17 @@ def _overlap_document(found: Overlap) -> Fields:
 def _certify(options: Namespace) -> Fields:
     from metricvae.kinds.silhouette.io import read_image
     from metricvae.metrics.overlap.solver.certify import certify
-    from metricvae.metrics.overlap.solver.planar import Prepared
+    from metricvae.metrics.overlap.solver.search import PreparedMask
 
     if wants_list(options):
         raise InputError("--certify takes its time for one pair A B, got --pairs: give two images")
-    a, b = (Prepared(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b))
+    a, b = (PreparedMask(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b))
     with progress() as step:
         found = certify(
             a,
             b,
             options.certify,
-            most_cells=options.cells,
+            max_cells=options.cells,
             on_progress=lambda cells: step("proving", cells, options.cells),
         )
     document = _overlap_document(found.overlap)

@@ -107,7 +107,7 @@ def label(
         _draw_objects(plan, parts, pool, report)
         splits = pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist()
         shards = shards_of(plan, splits)
-        work = Work(label_part, (plan.effort, device if plan.batched else None), parts / OBJECTS)
+        work = Work(label_part, (plan.search, device if plan.batched else None), parts / OBJECTS)
         with ThreadPoolExecutor(1) if plan.batched else contextlib.nullcontext(pool) as solving:
             labelled = label_shards(work, shards, parts, solving, report)
         checks = checks_of(Work(check_part, (), parts / OBJECTS), plan, shards, parts, pool, report)

@@ -30,8 +30,8 @@ from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.metrics.shape.solver.bodies import Prepared as Body
 from metricvae.metrics.shape.solver.bodies import prepare
 from metricvae.metrics.shape.solver.overlays import overlay
@@ -225,7 +225,7 @@ def exact_search(task: str, query: Packable) -> Exact:
     """
     match task:
         case "overlap":
-            return functools.partial(_overlap, Prepared(cast(Mask, query)))
+            return functools.partial(_overlap, PreparedMask(cast(Mask, query)))
         case "halves":
             return functools.partial(_fit, Edge(cast(Mask, query)))
         case "molecules":
@@ -233,8 +233,8 @@ def exact_search(task: str, query: Packable) -> Exact:
     raise InputError(f"there is no exact search for models of {task}: leave it out")
 
 
-def _overlap(query: Prepared, item: Packable) -> tuple[float, Pose]:
-    found = solve(query, Prepared(cast(Mask, item)))
+def _overlap(query: PreparedMask, item: Packable) -> tuple[float, Pose]:
+    found = solve(query, PreparedMask(cast(Mask, item)))
     return found.area, found.pose
 
 
