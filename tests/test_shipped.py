@@ -21,7 +21,7 @@ from metricvae.kinds.molecule.fragments import draw as draw_molecules
 from metricvae.kinds.molecule.packing import atoms_of
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
-from metricvae.metrics.shape.solver.bodies import prepare
+from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.predictor import Predictor, tanimoto
 from metricvae.training.checkpoint import SHIPPED, annotate, begin_model, finish_model, load_model

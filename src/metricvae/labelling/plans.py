@@ -11,7 +11,7 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.half.cutting import CUTS, Cut
 from metricvae.kinds.silhouette.sources.generators import SOURCES
 from metricvae.metrics.overlap.solver.search import SOLVER_VERSION, SearchConfig
-from metricvae.metrics.shape.labels import FRAGMENTS, MoleculesPlan
+from metricvae.metrics.shape.labels import FRAGMENTS, MoleculesPlan, stored_plan
 from metricvae.runtime.files import sha256_of
 
 
@@ -79,7 +79,7 @@ def facts_of(plan: Plan) -> dict[str, Any]:
     for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0), ("times", 2), ("conformers", 1)):
         if getattr(plan, name, least) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
-    facts = dataclasses.asdict(plan)
+    facts = stored_plan(plan) if isinstance(plan, MoleculesPlan) else dataclasses.asdict(plan)
     if isinstance(plan, MoleculesPlan):
         if plan.molecules is not None and plan.molecules < 2:
             raise InputError(f"molecules is {plan.molecules}: expected at least 2")

@@ -32,8 +32,7 @@ from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
-from metricvae.metrics.shape.solver.bodies import Prepared as Body
-from metricvae.metrics.shape.solver.bodies import prepare
+from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.records import Overlay
 from metricvae.prediction.predictor import Encoded, Predictions, Predictor, tanimoto
@@ -243,12 +242,12 @@ def _fit(query: Edge, item: Packable) -> tuple[float, Pose]:
     return found.score, found.pose
 
 
-def _overlay(query: Body, item: Packable) -> tuple[float, Overlay]:
+def _overlay(query: PreparedMolecule, item: Packable) -> tuple[float, Overlay]:
     found = overlay(query, _body(cast(Atoms, item)))
     return found.tanimoto, found
 
 
-def _body(molecule: Atoms) -> Body:
+def _body(molecule: Atoms) -> PreparedMolecule:
     return prepare(molecule[:, :3], molecule[:, 3])
 
 
