@@ -5,7 +5,7 @@
 Unseen `mixed` shapes: the test split of pairs labelled with a seed that no training used; icons and leaves: pairs of
 the folders' images. Shares are of the exact search's maximum. One process, one thread; times from codes, and with the
 shapes prepared, as a library has them. Compared in the same run: centroids aligned and the best of 72 turns, and the
-exact search at efforts that take about as long.
+exact search at search configurations that take about as long.
 """
 
 from __future__ import annotations
@@ -27,27 +27,32 @@ from model import FOREIGN_PAIRS, MIXED_PAIRS, SEED, labelled
 from metricvae.alignment.predictor import Alignments, Offers, best_offer, judged
 from metricvae.core.dataset import DataSet
 from metricvae.labelling.plans import LabelPlan
-from metricvae.metrics.overlap.solver.planar import Effort, Frames, Prepared, solve
+from metricvae.metrics.overlap.solver.poses import PoseArray
 from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 from metricvae.prediction.predictor import Predictor
 
 TRIES, STEPS = (1, 4, 8, 16, 24), (0, 8)
-EFFORTS = {
-    "angles 36, waves 18, climbs 4, finishes 1": Effort(angles=36, waves=18, climbs=4, finishes=1),
-    "angles 48, waves 18, climbs 12, finishes 2": Effort(angles=48, waves=18, climbs=12, finishes=2),
-    "default": Effort(),
+CONFIGS = {
+    "angles 36, frequencies 18, local optimisations 4, refinements 1": SearchConfig(
+        angles=36, frequencies=18, local_optimisations=4, refinements=1
+    ),
+    "angles 48, frequencies 18, local optimisations 12, refinements 2": SearchConfig(
+        angles=48, frequencies=18, local_optimisations=12, refinements=2
+    ),
+    "default": SearchConfig(),
 }
 PROPOSED = {
-    "8 proposals": (8, Effort(climbs=8, finishes=3)),
-    "16 proposals": (16, Effort(climbs=16, finishes=4)),
-    "24 proposals": (24, Effort(climbs=24, finishes=6)),
-    "48 proposals": (48, Effort(climbs=48, finishes=6)),
+    "8 proposals": (8, SearchConfig(local_optimisations=8, refinements=3)),
+    "16 proposals": (16, SearchConfig(local_optimisations=16, refinements=4)),
+    "24 proposals": (24, SearchConfig(local_optimisations=24, refinements=6)),
+    "48 proposals": (48, SearchConfig(local_optimisations=48, refinements=6)),
 }
 
 Floats = npt.NDArray[np.float64]
 
 
-def turned_about_centroids(turns: int = 72) -> Frames:
+def turned_about_centroids(turns: int = 72) -> PoseArray:
     return np.column_stack([np.arange(turns) * (math.tau / turns), np.zeros((turns, 2))])
 
 
@@ -59,7 +64,7 @@ class Pairs:
         self.objects, ends = np.unique(np.stack([data.first[rows], data.second[rows]]), return_inverse=True)
         self.first, self.second = ends.reshape(2, -1)
         self.true = data.value[rows]
-        self.shapes = [Prepared(data.mask(int(i))) for i in self.objects]
+        self.shapes = [PreparedMask(data.mask(int(i))) for i in self.objects]
         masks = [shape.mask for shape in self.shapes]
         self.codes = aligner.encode(masks.__getitem__, len(masks))
         self.encoded = predictor.encode(masks.__getitem__, len(masks))
@@ -68,7 +73,7 @@ class Pairs:
         for shape in self.shapes:  # what a search keeps of a shape
             _ = shape.points, shape.image
 
-    def over(self, laid: Callable[[Prepared, Prepared, int], Overlap]) -> dict[str, float]:
+    def over(self, laid: Callable[[PreparedMask, PreparedMask, int], Overlap]) -> dict[str, float]:
         """Shares reached by a way to lay the shapes of a pair, and its time."""
         start = time.perf_counter()
         found = [
@@ -119,18 +124,18 @@ def aligned(pairs: Pairs, times: int = 3) -> dict[str, Any]:
     }
 
 
-def _solved(effort: Effort, made: Offers | None, a: Prepared, b: Prepared, pair: int) -> Overlap:
-    return solve(a, b, effort, None if made is None else made.frames[pair])
+def _solved(config: SearchConfig, made: Offers | None, a: PreparedMask, b: PreparedMask, pair: int) -> Overlap:
+    return solve(a, b, config, None if made is None else made.frames[pair])
 
 
 def searched(pairs: Pairs) -> dict[str, Any]:
     """The exact search by scans, and from proposals."""
     report = {}
-    for name, effort in EFFORTS.items():
-        report[name] = pairs.over(functools.partial(_solved, effort, None))
-    for name, (count, effort) in PROPOSED.items():
+    for name, config in CONFIGS.items():
+        report[name] = pairs.over(functools.partial(_solved, config, None))
+    for name, (count, config) in PROPOSED.items():
         made = pairs.offers(count)
-        report[name] = pairs.over(functools.partial(_solved, effort, made))
+        report[name] = pairs.over(functools.partial(_solved, config, made))
     return report
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.metrics.overlap.solver.certify import certify
-from metricvae.metrics.overlap.solver.planar import Prepared
+from metricvae.metrics.overlap.solver.search import PreparedMask
 
 SEED = 2018
 
@@ -27,7 +27,7 @@ SEED = 2018
 def proven(pair: tuple[Mask, Mask], eps: float, cells: int) -> tuple[float, bool, int, float]:
     """Gap, whether it is below eps, boxes, CPU seconds."""
     start = time.process_time()
-    found = certify(Prepared(pair[0]), Prepared(pair[1]), eps, most_cells=cells)
+    found = certify(PreparedMask(pair[0]), PreparedMask(pair[1]), eps, max_cells=cells)
     return found.gap, found.proven, found.cells, time.process_time() - start
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     report = {
         "pairs": len(pairs),
         "eps": options.eps,
-        "most_cells": options.cells,
+        "max_cells": options.cells,
         "share_proven": float(done.mean()),
         "share_with_gap_at_most": {f"{at:g}": float((gap <= at + 1e-9).mean()) for at in (0.01, 0.02, 0.05, 0.1, 0.2)},
         "median_gap": float(np.median(gap)),

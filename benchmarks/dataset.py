@@ -22,8 +22,8 @@ from metricvae.core.dataset import DataSet, read_dataset
 from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import LabelProgress
-from metricvae.metrics.overlap.solver.planar import move_mask
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.plotting.pairs import ExamplePair, draw_pairs
 from metricvae.runtime.files import write_bytes
 

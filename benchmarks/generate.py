@@ -45,7 +45,7 @@ from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.io import encode_png, read_image
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import read_json, write_bytes, write_json
 from metricvae.training.checkpoint import read_tensors, write_tensors
@@ -68,7 +68,7 @@ def unseen(count: int) -> list[Mask]:
 
 
 def overlap(a: Mask, b: Mask) -> float:
-    return solve(Prepared(a), Prepared(b)).area
+    return solve(PreparedMask(a), PreparedMask(b)).area
 
 
 def asked(kind: str, shapes: Sequence[Mask], rng: np.random.Generator) -> Query:

@@ -1,17 +1,16 @@
-"""How well the exact fit of two pieces finds their true pose, and each its partner. JSON on stdout.
+"""How often the exact solver of `match` finds the true pose of two pieces, and the true piece. JSON on stdout.
 
     python benchmarks/joins.py --work FOLDER [--pieces 200] [--fit]
 
 Pieces are of `mixed` shapes, cut along zigzag and curved lines. With `--fit`, pieces of training shapes give the
-weights of the evidence (`joins.EVIDENCE`): those with which the true pose is likeliest among all that
-were found for the pair and for other pieces (a conditional logit, McFadden 1974). Without, test shapes are measured.
+weights of the score (`joins.SCORE_WEIGHTS`): those that maximise the likelihood of the true pose among all candidates
+of the pair and of other pieces (a conditional logit, McFadden 1974). Without, pieces of test shapes are measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,15 @@ from metricvae.labelling.run import label
 from metricvae.metrics.match.pairs import shape_of
 from metricvae.metrics.match.solver import joins
 from metricvae.metrics.match.solver.contacts import FEATURES
-from metricvae.metrics.match.solver.edges import Edge, kept_edges
+from metricvae.metrics.match.solver.edges import Edge, cached_edges
+from metricvae.metrics.overlap.solver.poses import origin_pose
+from metricvae.metrics.overlap.solver.records import Pose
 
 SEED, PAIRS = 271_828, 8_000
 OTHERS = 49
-"""Pieces of other shapes among which the partner is looked for."""
+"""Pieces of other shapes that the true piece is ranked against."""
 
-TURN, SHIFT = 0.1, 4.0
+ANGLE_TOLERANCE, SHIFT_TOLERANCE = 0.1, 4.0
 """Radians and pixels within which a pose is the true one."""
 
 Floats = npt.NDArray[np.float64]
@@ -44,7 +45,7 @@ class Pieces:
     def __init__(self, data: DataSet, split: Any, count: int, seed: int) -> None:
         rows = data.rows(split)
         matches = rows[data.value[rows] == 1]
-        self.data, self.edge = data, kept_edges(data.mask)
+        self.data, self.edge = data, cached_edges(data.mask)
         self.rows = np.random.default_rng(seed).permutation(matches)[:count]
 
     def pair(self, row: int) -> tuple[Edge, Edge]:
@@ -52,40 +53,40 @@ class Pieces:
         return self.edge(int(self.data.first[row])), self.edge(int(self.data.second[row]))
 
     def pose(self, row: int) -> Floats:
-        """(3,) angle as the compiled loops take it, x, y."""
-        angle, dx, dy = map(float, self.data.pose[row])
-        return np.array([-math.radians(angle), dx, dy])
+        """(3,) true pose, as the compiled loops read it."""
+        return origin_pose(Pose(*map(float, self.data.pose[row])))
 
 
 def near(found: Floats, pose: Floats) -> npt.NDArray[np.bool_]:
     """Which poses (k, 4 + features) are the true one."""
-    turn = np.abs((found[:, 1] - pose[0] + np.pi) % (2 * np.pi) - np.pi)
-    near_enough: npt.NDArray[np.bool_] = (turn < TURN) & (np.hypot(*(found[:, 2:4] - pose[1:]).T) < SHIFT)
-    return near_enough
+    angle = np.abs((found[:, 1] - pose[0] + np.pi) % (2 * np.pi) - np.pi)
+    shift = np.hypot(*(found[:, 2:4] - pose[1:]).T)
+    hit: npt.NDArray[np.bool_] = (angle < ANGLE_TOLERANCE) & (shift < SHIFT_TOLERANCE)
+    return hit
 
 
-def measured(pieces: Pieces) -> dict[str, float]:
-    """Poses of true pairs, and ranks of partners."""
+def measure(pieces: Pieces) -> dict[str, float]:
+    """Shares of true poses that are found, and of true pieces that rank first."""
     joins.join(*pieces.pair(int(pieces.rows[0])))  # compiles
-    rng, right, seen, first, times = np.random.default_rng(1), [], [], [], []
+    rng, right, present, first, times = np.random.default_rng(1), [], [], [], []
     for row in pieces.rows.tolist():
         a, b = pieces.pair(row)
         start = time.perf_counter()
-        found = joins.candidates(a, b)
+        found = joins.candidate_poses(a, b)
         times.append(time.perf_counter() - start)
         hit = near(found, pieces.pose(row))
         right.append(len(found) > 0 and hit[int(np.argmax(found[:, 0]))])
-        seen.append(hit.any())
+        present.append(hit.any())
         shape = _shape(pieces.data, row)
         others = [other for other in rng.permutation(pieces.rows).tolist() if _shape(pieces.data, other) != shape]
-        best = found[:, 0].max(initial=joins.NEVER)
+        best = found[:, 0].max(initial=joins.NO_MATCH_SCORE)
         scores = [joins.join(a, pieces.pair(other)[1]).score for other in others[:OTHERS]]
         first.append(best > max(scores))
     return {
         "pairs": len(pieces.rows),
         "true_pose_percent": 100 * float(np.mean(right)),
-        "true_pose_seen_percent": 100 * float(np.mean(seen)),
-        "partner_first_of_50_percent": 100 * float(np.mean(first)),
+        "true_pose_among_candidates_percent": 100 * float(np.mean(present)),
+        "true_piece_first_of_50_percent": 100 * float(np.mean(first)),
         "milliseconds": 1e3 * float(np.median(times)),
     }
 
@@ -94,20 +95,20 @@ def _shape(data: DataSet, row: int) -> str:
     return shape_of(data.ids[int(data.first[row])])
 
 
-def fitted(pieces: Pieces) -> dict[str, Any]:
-    """Weights with which the true poses are likeliest."""
-    weights, rng, sets = np.asarray(joins.EVIDENCE), np.random.default_rng(2), []
+def fit_weights(pieces: Pieces) -> dict[str, Any]:
+    """Weights of the features that maximise the likelihood of the true poses."""
+    weights, rng, sets = np.asarray(joins.SCORE_WEIGHTS), np.random.default_rng(2), []
     for row in pieces.rows.tolist():
         a, b = pieces.pair(row)
         pose = pieces.pose(row)
-        true = joins.drawn_closer(a, b, np.array([[0.0, *pose]]), weights)
+        true = joins.refine(a, b, np.array([[0.0, *pose]]), weights)
         if not near(true, pose)[0]:
             continue  # the contact is too short to hold the pieces
-        false = [joins.candidates(a, b)]
+        false = [joins.candidate_poses(a, b)]
         false[0] = false[0][~near(false[0], pose)]
         for other in rng.choice(pieces.rows, 4).tolist():
             if other != row:
-                found = joins.candidates(a, pieces.pair(other)[1])
+                found = joins.candidate_poses(a, pieces.pair(other)[1])
                 false.append(found[np.argsort(-found[:, 0])[:15]])
         sets.append(np.concatenate([true, *false])[:, 4:])
 
@@ -123,7 +124,7 @@ def fitted(pieces: Pieces) -> dict[str, Any]:
         "pairs": len(sets),
         "cost": {"before": cost(weights), "after": cost(found)},
         "true_first_percent": {"before": best(weights), "after": best(found)},
-        "evidence": dict(zip(FEATURES, np.round(found, 3).tolist(), strict=True)),
+        "weights": dict(zip(FEATURES, np.round(found, 3).tolist(), strict=True)),
     }
 
 
@@ -136,7 +137,7 @@ def main() -> None:
     label(HalvesPlan("mixed", PAIRS, SEED, cuts=("zigzag", "curved")), options.work / "joins")
     data = read_dataset(options.work / "joins")
     pieces = Pieces(data, "train" if options.fit else "test", options.pieces, SEED)
-    print(json.dumps(fitted(pieces) if options.fit else measured(pieces), indent=2))
+    print(json.dumps(fit_weights(pieces) if options.fit else measure(pieces), indent=2))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from metricvae.evaluation.invariance import decode_samples, motion_change, recon
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.plotting.codes import draw_samples
 from metricvae.plotting.pairs import draw_pairs, draw_reconstructions
 from metricvae.prediction.predictor import Predictor
@@ -95,7 +95,7 @@ def near_copies(predictor: Predictor, data: DataSet, count: int = 100) -> dict[s
             if grown.any():
                 copy = move_randomly(torch.from_numpy(grown.astype(np.float32))[None, None], generator)[0, 0]
                 pairs.append((mask, copy.numpy().astype(np.uint8)))
-        value = np.array([solve(Prepared(a), Prepared(b)).area for a, b in pairs])
+        value = np.array([solve(PreparedMask(a), PreparedMask(b)).area for a, b in pairs])
         error = predictor.predict_masks(pairs).value / value - 1
         found[f"{growth:+d} pixels"] = round(100 * float(error.mean()), 2)
     return found

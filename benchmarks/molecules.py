@@ -33,7 +33,7 @@ from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.labelling.run import label
 from metricvae.metrics.shape.labels import MoleculesPlan
-from metricvae.metrics.shape.solver.bodies import prepare
+from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.predictor import Encoded, Predictor
 from metricvae.search.ann import LEARNED_FROM, Nearest, query_vectors, vectors

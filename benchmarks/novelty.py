@@ -20,7 +20,7 @@ from metricvae.core.splits import split_of
 from metricvae.kinds.silhouette.io import read_folder
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 
 SEED = 271_828
@@ -64,7 +64,7 @@ def unseen(count: int) -> list[Mask]:
 
 def judged(predictor: Predictor, mask: Mask, others: list[Mask]) -> dict[str, Any]:
     said = predictor.predict_masks([(mask, other) for other in others])
-    value = np.array([solve(Prepared(mask), Prepared(other)).area for other in others])
+    value = np.array([solve(PreparedMask(mask), PreparedMask(other)).area for other in others])
     return {
         "area": int(mask.sum()),
         "mean_absolute_error": round(float(np.abs(said.value - value).mean()), 1),

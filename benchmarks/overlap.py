@@ -1,4 +1,4 @@
-"""Ours and the searches one would use instead, on the same pairs in one run. JSON on stdout, a picture on demand.
+"""The overlap search against general optimisers, on the same pairs in one run. JSON on stdout, a figure on demand.
 
     python benchmarks/overlap.py [--pairs 60] [--set mixed] [--plot docs/pictures/searches.png]
 
@@ -17,53 +17,54 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import general_searches
 import numpy as np
 
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver import searches
 from metricvae.metrics.overlap.solver.dense import solve_dense
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, solve
+from metricvae.metrics.overlap.solver.objective import direct_search
 from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 from metricvae.plotting.charts import TradeOff, draw_trade_off
 from metricvae.runtime.files import write_bytes
 
 SEED = 42
 OURS = {
-    "low": Effort(angles=48, waves=20, climbs=24, finishes=3),
-    "default": Effort(),
-    "high": Effort(angles=120, waves=40, climbs=160, finishes=16),
+    "low": SearchConfig(angles=48, frequencies=20, local_optimisations=24, refinements=3),
+    "default": SearchConfig(),
+    "high": SearchConfig(angles=120, frequencies=40, local_optimisations=160, refinements=16),
 }
 GENERAL: dict[str, Callable[..., Overlap]] = {
-    "random poses": searches.search_randomly,
-    "differential evolution": searches.evolve,
-    "dual annealing": searches.anneal,
-    "DIRECT": searches.divide,
-    "CMA-ES, restarts": searches.adapt,
+    "random poses": general_searches.random_search,
+    "differential evolution": general_searches.differential_evolution,
+    "dual annealing": general_searches.dual_annealing,
+    "DIRECT": direct_search,
+    "CMA-ES, restarts": general_searches.cma_es,
 }
 BUDGETS = (1_000, 2_000, 4_000, 5_000, 8_000, 16_000)
 
 
-def contenders() -> dict[str, dict[str, Callable[[Prepared, Prepared], Overlap]]]:
+def contenders() -> dict[str, dict[str, Callable[[PreparedMask, PreparedMask], Overlap]]]:
     """Name of a search -> setting -> the search."""
-    found: dict[str, dict[str, Callable[[Prepared, Prepared], Overlap]]] = {
-        "metricvae": {name: partial(solve, effort=effort) for name, effort in OURS.items()},
-        "centroids, turns": {f"{n}": _settled(searches.align_centroids, n) for n in (72, 360)},
-        "principal axes": {"2": searches.align_axes},
+    found: dict[str, dict[str, Callable[[PreparedMask, PreparedMask], Overlap]]] = {
+        "metricvae": {name: partial(solve, config=config) for name, config in OURS.items()},
+        "centroids, rotations": {f"{n}": _with_settings(general_searches.align_centroids, n) for n in (72, 360)},
+        "principal axes": {"2": general_searches.align_axes},
     }
     for name, search in GENERAL.items():
-        found[name] = {f"{n}": _settled(search, n, SEED) for n in BUDGETS}
+        found[name] = {f"{n}": _with_settings(search, n, SEED) for n in BUDGETS}
     return found
 
 
-def _settled(search: Callable[..., Overlap], *settings: int) -> Callable[[Prepared, Prepared], Overlap]:
-    """A search that takes two shapes, with settings after them."""
+def _with_settings(search: Callable[..., Overlap], *settings: int) -> Callable[[PreparedMask, PreparedMask], Overlap]:
+    """A search of two shapes with its further arguments given."""
     return lambda a, b: search(a, b, *settings)
 
 
-def timed(search: Callable[[Prepared, Prepared], Overlap], masks: list[Any]) -> tuple[np.ndarray, float, float]:
+def timed(search: Callable[[PreparedMask, PreparedMask], Overlap], masks: list[Any]) -> tuple[np.ndarray, float, float]:
     """Areas found, and wall and CPU seconds a pair."""
     wall, cpu = time.perf_counter(), time.process_time()
-    areas = [search(Prepared(a), Prepared(b)).area for a, b in zip(masks[::2], masks[1::2], strict=True)]
+    areas = [search(PreparedMask(a), PreparedMask(b)).area for a, b in zip(masks[::2], masks[1::2], strict=True)]
     count = len(areas)
     return np.array(areas), (time.perf_counter() - wall) / count, (time.process_time() - cpu) / count
 
@@ -75,9 +76,9 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     masks = [shape.mask for shape in draw(options.set, 2 * options.pairs, SEED)]
-    solve(Prepared(masks[0]), Prepared(masks[1]))  # compiled code is loaded before any clock starts
+    solve(PreparedMask(masks[0]), PreparedMask(masks[1]))  # compiled code is loaded before any clock starts
     dense, wall, cpu = timed(solve_dense, masks)
-    rows: list[dict[str, Any]] = [{"search": "dense oracle", "setting": "0.5 degrees", "wall": wall, "cpu": cpu}]
+    rows: list[dict[str, Any]] = [{"search": "dense reference", "setting": "0.5 degrees", "wall": wall, "cpu": cpu}]
     areas = [dense]
     for name, settings in contenders().items():
         for setting, search in settings.items():

@@ -7,11 +7,11 @@ Needs RDKit. shepherd-score takes part where it can be imported; of what it asks
     pip install --no-deps --target PEERS shepherd-score && PYTHONPATH=PEERS python benchmarks/overlay.py ...
 
 The sets are the last lines of the SMILES file, each with one ETKDG conformer relaxed by MMFF94, and the records of the
-SD file; hydrogens are left out. Every method is given both molecules turned and shifted at random, and is judged by our
-first-order Gaussian overlap with Bondi radii at the pose it returns. Since others maximise overlaps that differ a
-little from ours (one radius for all, cut off at a distance), `after_climb` judges the top of our overlap nearest to
-their pose. Speeds are the medians over blocks of pairs, between which the methods take turns: per second of processor
-time, and by the clock for ours on two threads.
+SD file; hydrogens are left out. Every method is given both molecules rotated and translated at random, and is judged by
+our first-order Gaussian overlap with Bondi radii at the pose it returns. Since others maximise overlaps that differ a
+little from ours (one radius for all, cut off at a distance), `after_refinement` judges the maximum of our overlap
+nearest to their pose. Speeds are the medians over blocks of pairs, between which the methods take turns: per second of
+processor time, and by the clock for ours on two threads.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from rdkit.Geometry import Point3D
 from scipy.spatial.transform import Rotation
 
 from metricvae.kinds.molecule.records import radii_of
-from metricvae.metrics.shape.solver.bodies import Prepared, exponents, prepare
+from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, exponents, prepare
 from metricvae.metrics.shape.solver.overlays import THOROUGH, overlay, overlay_many
-from metricvae.metrics.shape.solver.volumes import overlap_volume, polish
+from metricvae.metrics.shape.solver.volumes import overlap_volume, refine
 
 try:
     from rdkit.Chem import rdGaussianShape
@@ -64,11 +64,11 @@ class Mover:
     mol: Any
     places: Floats
     alpha: Floats
-    prepared: Prepared
+    prepared: PreparedMolecule
 
 
 def posed(mol: Any, rng: np.random.Generator) -> Mover:
-    """A copy of a molecule, turned and shifted at random."""
+    """A copy of a molecule, rotated and translated at random."""
     copy = Chem.Mol(mol)
     turn = Rotation.random(random_state=int(rng.integers(2**31))).as_matrix()
     places = mol.GetConformer().GetPositions() @ turn.T + rng.normal(0, 10, 3)
@@ -147,8 +147,8 @@ def judged(a: Mover, b: Mover, places: Floats) -> tuple[float, float]:
     """Shape Tanimoto at a pose of b, and at the top of the overlap nearest to it."""
     middle = places.mean(axis=0)
     here = overlap_volume(a.places, a.alpha, places, b.alpha)
-    climbed = polish(a.places - middle, a.alpha, places - middle, b.alpha, np.eye(3), np.zeros(3))[0]
-    return tanimoto(a, b, here), tanimoto(a, b, climbed)
+    refined = refine(a.places - middle, a.alpha, places - middle, b.alpha, np.eye(3), np.zeros(3))[0]
+    return tanimoto(a, b, here), tanimoto(a, b, refined)
 
 
 @dataclass
@@ -156,7 +156,7 @@ class Tally:
     """What one method did."""
 
     at_pose: list[float] = field(default_factory=list)
-    after_climb: list[float] = field(default_factory=list)
+    after_refinement: list[float] = field(default_factory=list)
     stretched: float = 0.0
     rates: list[float] = field(default_factory=list)
 
@@ -166,9 +166,9 @@ def run_block(align: Align, pairs: list[tuple[Mover, Mover]], tally: Tally) -> N
     poses = [align(a, b)[0] for a, b in pairs]
     tally.rates.append(len(pairs) / (time.process_time() - start))
     for (a, b), places in zip(pairs, poses, strict=True):
-        here, climbed = judged(a, b, places)
+        here, refined = judged(a, b, places)
         tally.at_pose.append(here)
-        tally.after_climb.append(climbed)
+        tally.after_refinement.append(refined)
         lengths = [np.linalg.norm(one - one.mean(axis=0), axis=1) for one in (places, b.places)]
         tally.stretched = max(tally.stretched, float(np.abs(lengths[0] - lengths[1]).max()))
 
@@ -201,14 +201,14 @@ def compared(pairs: list[tuple[Mover, Mover]], found: dict[str, Align]) -> dict[
 
 
 def figures(tally: Tally, best: Floats) -> dict[str, float]:
-    short, climbed = best - np.array(tally.at_pose), best - np.array(tally.after_climb)
+    short, refined = best - np.array(tally.at_pose), best - np.array(tally.after_refinement)
     return {
         "mean": round(float(np.mean(tally.at_pose)), 5),
         "mean_shortfall": round(float(short.mean()), 6),
         "worst_shortfall": round(float(short.max()), 4),
         "share_more_than_0.005_short": round(float((short > 0.005).mean()), 4),
-        "mean_shortfall_after_climb": round(float(climbed.mean()), 6),
-        "largest_gain": round(float(-climbed.min()), 6),
+        "mean_shortfall_after_refinement": round(float(refined.mean()), 6),
+        "largest_gain": round(float(-refined.min()), 6),
         "largest_change_of_shape_angstroms": round(tally.stretched, 4),
         "a_processor_second": round(float(np.median(tally.rates)), 1),
     }

@@ -26,8 +26,8 @@ from metricvae.kinds.silhouette.sources.raster import rasterise
 from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
 from metricvae.metrics.overlap.solver.dense import solve_dense
-from metricvae.metrics.overlap.solver.planar import Prepared, overlap_area, solve
 from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.metrics.overlap.solver.search import PreparedMask, overlap_area, solve
 
 THIN = ("comb", "rays", "spiral", "ring")
 SEED = 2017
@@ -59,9 +59,9 @@ def sets(pairs: int, icons: Path | None) -> dict[str, list[Mask]]:
 def both(pair: tuple[Mask, Mask]) -> tuple[Overlap, Overlap, float]:
     """Fast and dense answer, and the CPU seconds of the fast one (shapes prepared anew)."""
     start = time.process_time()
-    fast = solve(Prepared(pair[0]), Prepared(pair[1]))
+    fast = solve(PreparedMask(pair[0]), PreparedMask(pair[1]))
     seconds = time.process_time() - start
-    return fast, solve_dense(Prepared(pair[0]), Prepared(pair[1])), seconds
+    return fast, solve_dense(PreparedMask(pair[0]), PreparedMask(pair[1])), seconds
 
 
 def figures(masks: list[Mask], pool: ProcessPoolExecutor) -> dict[str, float]:
@@ -118,11 +118,11 @@ def growth(pairs: int = 24) -> list[dict[str, float]]:
             rasterise(family.draw(np.random.default_rng(seed)), 0.4 * size, size=size)
             for family, seed in zip(makers, seeds, strict=True)
         ]
-        solve(Prepared(masks[0]), Prepared(masks[1]))
+        solve(PreparedMask(masks[0]), PreparedMask(masks[1]))
         times = []
         for a, b in zip(masks[::2], masks[1::2], strict=True):
             start = time.process_time()
-            solve(Prepared(a), Prepared(b))
+            solve(PreparedMask(a), PreparedMask(b))
             times.append(time.process_time() - start)
         rows.append({"side": size, "cpu_ms_a_pair": round(1000 * float(np.median(times)), 2)})
     return rows

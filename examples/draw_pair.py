@@ -14,7 +14,7 @@ from metricvae.core.splits import split_of
 from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import stream
-from metricvae.metrics.overlap.solver.planar import Prepared, move_mask, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
 from metricvae.plotting import ExamplePair, draw_pair
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_bytes
@@ -35,7 +35,7 @@ def main() -> None:
         (a_name, a), (b_name, b) = ((path.name, read_image(path, fit=True)) for path in options.images)
     else:
         (a_name, a), (b_name, b) = unseen("person"), unseen("star")
-    exact, said = solve(Prepared(a), Prepared(b)), Predictor.load("overlap").predict_masks([(a, b)])
+    exact, said = solve(PreparedMask(a), PreparedMask(b)), Predictor.load("overlap").predict_masks([(a, b)])
     value, low, high = (float(part[0]) for part in (said.value, said.low, said.high))
     moved = move_mask(b, exact.pose).clip(0, 1)
     pair = ExamplePair(a_name, b_name, a, b, moved, exact.pose, exact.area, value, low, high)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from metricvae.kinds.silhouette.io import read_folder, read_image
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     said = predictor.predict(encoded, np.zeros_like(others), others)
     print(f"{'shape':32} {'predicted':>9} {'interval':>15} {'exact':>8}")
     for place in np.argsort(-said.value)[: options.k]:
-        exact = solve(Prepared(query), Prepared(library[place].mask))
+        exact = solve(PreparedMask(query), PreparedMask(library[place].mask))
         interval = f"{said.low[place]:.0f} to {said.high[place]:.0f}"
         print(f"{library[place].id:32} {said.value[place]:9.0f} {interval:>15} {exact.area:8.0f}")
 

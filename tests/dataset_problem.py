@@ -9,10 +9,10 @@ from pathlib import Path
 
 from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
-from metricvae.metrics.overlap.solver.planar import Effort
+from metricvae.metrics.overlap.solver.search import SearchConfig
 
-QUICK = Effort(angles=36, climbs=6, finishes=1)
-PLAN = LabelPlan("mixed", pairs=600, seed=3, effort=QUICK)
+QUICK = SearchConfig(angles=36, local_optimisations=6, refinements=1)
+PLAN = LabelPlan("mixed", pairs=600, seed=3, search=QUICK)
 """480 training pairs, 30 each for validation and calibration, 60 for testing."""
 
 

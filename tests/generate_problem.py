@@ -10,7 +10,7 @@ from scipy import ndimage
 from metricvae.generation.constraints import Area, Like, OverlapWith, Plausible, Requirement
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 
 QUERIES = [shape.mask for shape in draw("mixed", 40, seed=4242) if shape.area >= 2_000][:6]
 
@@ -24,7 +24,7 @@ def faults_of(mask: Mask, requirements: Sequence[Requirement], least: int = 300)
         if isinstance(one, Area):
             held = one.span.holds(area)
         elif isinstance(one, OverlapWith | Like):
-            value = solve(Prepared(one.mask), Prepared(mask)).area
+            value = solve(PreparedMask(one.mask), PreparedMask(mask)).area
             union = float(one.mask.sum()) + area - value
             held = one.span.holds(value if isinstance(one, OverlapWith) else value / union)
         else:

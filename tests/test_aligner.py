@@ -27,7 +27,14 @@ from metricvae.metrics.overlap.alignment.network import Aligner, AlignerConfig, 
 from metricvae.metrics.overlap.alignment.targets import SCAN_WAVES, make_lessons
 from metricvae.metrics.overlap.alignment.warping import Grids, about_centroids, field, overlaps
 from metricvae.metrics.overlap.solver.kernels import overlap_at
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, inverse, overlap_area, report, solve, turn_curve
+from metricvae.metrics.overlap.solver.search import (
+    PreparedMask,
+    inverse_poses,
+    overlap_area,
+    overlap_record,
+    rotation_curve,
+    solve,
+)
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.training.config import TrainingConfig
@@ -100,7 +107,7 @@ def test_exchanged_shapes_get_the_motion_that_undoes_the_first_answer(network: A
     torch.testing.assert_close(there.share, here.share[..., back], rtol=1e-3, atol=1e-4)
     for turn in (0, 7, 50):
         frame = torch.cat([torch.tensor([turn * math.tau / ROTATIONS]), here.shift[0, 0, turn]])
-        undone = inverse(frame.double().numpy()[None])[0]
+        undone = inverse_poses(frame.double().numpy()[None])[0]
         np.testing.assert_allclose(there.shift[0, 0, back[turn]].numpy(), undone[1:], atol=1e-2)
 
 
@@ -118,7 +125,7 @@ def test_offers_are_local_maxima_between_the_turns():
 
 def test_a_field_applied_gives_the_overlap_of_the_pose(masks: list[np.ndarray], x: Tensor):
     random, grids = np.random.default_rng(0), Grids.of(x)
-    shapes = [Prepared(mask) for mask in masks]
+    shapes = [PreparedMask(mask) for mask in masks]
     turn = torch.from_numpy(random.uniform(-3, 3, (4, 3))).float()
     shift = torch.from_numpy(random.uniform(-15, 15, (4, 3, 2))).float()
     first, second = torch.arange(4), torch.arange(4, 8)
@@ -126,17 +133,17 @@ def test_a_field_applied_gives_the_overlap_of_the_pose(masks: list[np.ndarray], 
     for pair in range(4):
         for k in range(3):
             frame = np.array([turn[pair, k].item(), *shift[pair, k].tolist()])
-            posed = report(shapes[pair], shapes[pair + 4], 0.0, frame).pose
+            posed = overlap_record(shapes[pair], shapes[pair + 4], 0.0, frame).pose
             exact = overlap_area(masks[pair], masks[pair + 4], posed)
             assert found[pair, k].item() == pytest.approx(exact, abs=0.02 * min(shapes[pair].area, 4000) + 30)
 
 
 def test_motions_about_centroids_are_those_about_the_canvas_centre(masks: list[np.ndarray], x: Tensor):
     grids, random = Grids.of(x), np.random.default_rng(1)
-    shapes = [Prepared(mask) for mask in masks]
+    shapes = [PreparedMask(mask) for mask in masks]
     for a, b in ((0, 1), (2, 3)):
         frame = np.array([random.uniform(-3, 3), *random.uniform(-20, 20, 2)])
-        pose = report(shapes[a], shapes[b], 0.0, frame).pose
+        pose = overlap_record(shapes[a], shapes[b], 0.0, frame).pose
         turn, shift = about_centroids(torch.tensor([dataclasses.astuple(pose)]), grids.centre[[a]], grids.centre[[b]])
         np.testing.assert_allclose([turn.item(), *shift[0].tolist()], frame, atol=1e-3)
 
@@ -154,14 +161,14 @@ def test_the_overlap_rises_along_its_gradient(x: Tensor):
     assert field(turn, shift, grids.centre).shape[-1] == 2
 
 
-def lesson_of(a: Prepared, b: Prepared) -> tuple[Tensor, Tensor]:
-    curve = turn_curve(a, b, SCAN)
+def lesson_of(a: PreparedMask, b: PreparedMask) -> tuple[Tensor, Tensor]:
+    curve = rotation_curve(a, b, SCAN)
     return torch.from_numpy(curve.area)[None] / min(a.area, b.area), torch.from_numpy(curve.shift)[None]
 
 
 def test_the_loss_is_least_for_curves_that_know_the_answer_in_either_order(masks: list[np.ndarray], x: Tensor):
     grids, ends = Grids.of(x), (torch.tensor([0]), torch.tensor([1]))
-    area, shift = lesson_of(Prepared(masks[0]), Prepared(masks[1]))
+    area, shift = lesson_of(PreparedMask(masks[0]), PreparedMask(masks[1]))
     right = Curves(area.transpose(1, 2), shift.transpose(1, 2))
     order = Curves(right.share.flip(1), right.shift.flip(1))
     far, blind = Curves(right.share, right.shift + 25.0), Curves(torch.full_like(right.share, 0.5), right.shift)
@@ -173,8 +180,8 @@ def test_the_loss_is_least_for_curves_that_know_the_answer_in_either_order(masks
 
 def test_the_curve_of_a_pair_is_its_overlap_at_every_turn(masks: list[np.ndarray]):
     for a, b in ((0, 1), (4, 2)):
-        shapes = Prepared(masks[a]), Prepared(masks[b])
-        curve = turn_curve(*shapes, SCAN)
+        shapes = PreparedMask(masks[a]), PreparedMask(masks[b])
+        curve = rotation_curve(*shapes, SCAN)
         for turn in (0, 11, 50):
             frames = np.column_stack([np.full(2, turn * math.tau / ROTATIONS), curve.shift[turn]])
             there = [overlap_at(shapes[0].points, shapes[1].image, frame) for frame in frames]
@@ -193,8 +200,8 @@ def test_lessons_are_kept_and_reflect(dataset: DataSet, tmp_path: Path):
     seen = aligning.met(data, first.rows.numpy()[:4], torch.device("cpu"))
     area, shift = first.of(np.arange(4), torch.device("cpu"))
     mirrored, areas, shifts = aligning._reflected(seen, area, shift)
-    shapes = [Prepared(mask[0].numpy().astype(np.uint8)) for mask in mirrored.x]
-    curve = turn_curve(shapes[int(seen.first[0])], shapes[int(seen.second[0])], SCAN)
+    shapes = [PreparedMask(mask[0].numpy().astype(np.uint8)) for mask in mirrored.x]
+    curve = rotation_curve(shapes[int(seen.first[0])], shapes[int(seen.second[0])], SCAN)
     least = min(shapes[int(seen.first[0])].area, shapes[int(seen.second[0])].area)
     np.testing.assert_allclose(areas[0, :, 0].numpy() * least, curve.area[:, 0], rtol=0.05, atol=20)
     assert shifts.shape == shift.shape
@@ -249,7 +256,7 @@ def test_training_lays_shapes_better_than_it_began(dataset: DataSet, tmp_path: P
 
 def test_an_alignment_is_what_its_pose_gives_and_never_more_than_the_maximum(taught: Path, masks: list[np.ndarray]):
     aligner = Alignments(Predictor.load(taught))
-    shapes = [Prepared(mask) for mask in masks]
+    shapes = [PreparedMask(mask) for mask in masks]
     for a, b in ((0, 1), (3, 2), (5, 7)):
         found = aligner.align(shapes[a], shapes[b])
         assert found.overlap.area == pytest.approx(overlap_area(masks[a], masks[b], found.overlap.pose), rel=1e-3)
@@ -259,23 +266,23 @@ def test_an_alignment_is_what_its_pose_gives_and_never_more_than_the_maximum(tau
 
 def test_more_or_fewer_motions_than_there_are_end_in_a_line(taught: Path, masks: list[np.ndarray]):
     aligner = Alignments(Predictor.load(taught))
-    a, b = Prepared(masks[0]), Prepared(masks[1])
+    a, b = PreparedMask(masks[0]), PreparedMask(masks[1])
     for tries in (0, ROTATIONS + 1):
         with pytest.raises(InputError, match="motions are asked for"):
             aligner.align(a, b, tries)
     with pytest.raises(InputError, match="blank"):
-        aligner.align(a, Prepared(np.zeros_like(masks[0])))
+        aligner.align(a, PreparedMask(np.zeros_like(masks[0])))
 
 
 def test_the_best_offer_is_told(masks: list[np.ndarray]):
-    a, b = Prepared(masks[0]), Prepared(masks[1])
+    a, b = PreparedMask(masks[0]), PreparedMask(masks[1])
     frames = np.array([[0.0, 60.0, 0.0], [0.3, 0.0, 0.0], [1.0, 0.0, 90.0]])
     assert best_offer(a, b, frames) == best_offer(a, b, frames[1:2])
 
 
 def test_a_search_from_its_own_answer_stays_there(masks: list[np.ndarray]):
     for a, b in ((0, 1), (1, 0)):
-        shapes = Prepared(masks[a]), Prepared(masks[b])
+        shapes = PreparedMask(masks[a]), PreparedMask(masks[b])
         best = solve(*shapes)
         centres = [torch.tensor([[s.centroid[0] - 99.5, s.centroid[1] - 99.5]]) for s in shapes]
         turn, shift = about_centroids(torch.tensor([dataclasses.astuple(best.pose)]), *centres)

@@ -1,4 +1,4 @@
-"""The batched search against the compiled one, pair by pair, on the CPU and on a card where there is one."""
+"""The batched search against the compiled one, pair by pair, on the CPU and on a GPU where there is one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver.batched import PLACES, solve_batch
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, overlap_area, solve
+from metricvae.metrics.overlap.solver.batched import LOOKUPS_AT_ONCE, solve_batch
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, overlap_area, solve
 from overlap_problem import family
 
 SIDE = 72
-EFFORT = Effort(angles=36, waves=18, climbs=16, finishes=4)
+CONFIG = SearchConfig(angles=36, frequencies=18, local_optimisations=16, refinements=4)
 NAMES = ("comb", "rays", "spiral", "ring", "gear", "scissors")
 
 
@@ -36,19 +36,19 @@ def device(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def shapes() -> list[Prepared]:
-    return [Prepared(family(name, 7, 0.38 * SIDE, 25 * place, size=SIDE)) for place, name in enumerate(NAMES)]
+def shapes() -> list[PreparedMask]:
+    return [PreparedMask(family(name, 7, 0.38 * SIDE, 25 * place, size=SIDE)) for place, name in enumerate(NAMES)]
 
 
 def all_pairs(count: int) -> np.ndarray:
     return np.array([(a, b) for a in range(count) for b in range(count)])
 
 
-def test_it_finds_what_the_compiled_search_finds(shapes: list[Prepared], device: str) -> None:
-    """In both orders, and each shape with itself. A walk may end on another of two nearly equal poses."""
+def test_it_finds_what_the_compiled_search_finds(shapes: list[PreparedMask], device: str) -> None:
+    """In both orders, and each shape with itself. The optimisation may end on another of two nearly equal poses."""
     pairs = all_pairs(len(shapes))
-    found = solve_batch(shapes, pairs, EFFORT, device=device)
-    expected = [solve(shapes[a], shapes[b], EFFORT) for a, b in pairs]
+    found = solve_batch(shapes, pairs, CONFIG, device=device)
+    expected = [solve(shapes[a], shapes[b], CONFIG) for a, b in pairs]
     ratio = np.array([one.area / other.area for one, other in zip(found, expected, strict=True)])
     assert np.abs(ratio - 1).max() <= 0.01
     assert (np.abs(ratio - 1) <= 1e-3).mean() >= 0.8
@@ -59,35 +59,35 @@ def test_it_finds_what_the_compiled_search_finds(shapes: list[Prepared], device:
             assert overlap.area == pytest.approx(shapes[a].area, rel=1e-6)
 
 
-def test_at_full_size_and_default_effort(device: str) -> None:
-    shapes = [Prepared(shape.mask) for shape in draw("mixed", 4, 21)]
+def test_at_full_size_and_default_configuration(device: str) -> None:
+    shapes = [PreparedMask(shape.mask) for shape in draw("mixed", 4, 21)]
     pairs = np.array([(0, 1), (2, 3)])
     found = [overlap.area for overlap in solve_batch(shapes, pairs, device=device)]
     assert found == pytest.approx([solve(shapes[a], shapes[b]).area for a, b in pairs], rel=1e-3)
 
 
 def test_answers_do_not_depend_on_how_many_go_at_once(
-    shapes: list[Prepared], device: str, monkeypatch: pytest.MonkeyPatch
+    shapes: list[PreparedMask], device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = all_pairs(3)
-    whole = solve_batch(shapes, pairs, EFFORT, device=device)
-    monkeypatch.setattr("metricvae.metrics.overlap.solver.batched.PLACES", 1)
-    single = solve_batch(shapes, pairs, EFFORT, device=device)
+    whole = solve_batch(shapes, pairs, CONFIG, device=device)
+    monkeypatch.setattr("metricvae.metrics.overlap.solver.batched.LOOKUPS_AT_ONCE", 1)
+    single = solve_batch(shapes, pairs, CONFIG, device=device)
     assert [overlap.area for overlap in single] == pytest.approx([overlap.area for overlap in whole], rel=1e-3)
-    assert PLACES > 1
+    assert LOOKUPS_AT_ONCE > 1
 
 
-@pytest.mark.parametrize("effort", [{"angles": 2}, {"angles": 6}, {"climbs": 1, "finishes": 1}])
-def test_any_effort(shapes: list[Prepared], effort: dict[str, int], device: str) -> None:
-    """Turns without quarters among the drawn ones, too."""
-    small = dataclasses.replace(EFFORT, **effort)
+@pytest.mark.parametrize("config", [{"angles": 2}, {"angles": 6}, {"local_optimisations": 1, "refinements": 1}])
+def test_any_configuration(shapes: list[PreparedMask], config: dict[str, int], device: str) -> None:
+    """Also numbers of angles that are not divisible by four."""
+    small = dataclasses.replace(CONFIG, **config)
     pairs = np.array([(0, 1), (4, 2)])
     found = [overlap.area for overlap in solve_batch(shapes, pairs, small, device=device)]
     assert found == pytest.approx([solve(shapes[a], shapes[b], small).area for a, b in pairs], rel=0.02)
 
 
-def test_unusable_shapes_are_one_line(shapes: list[Prepared]) -> None:
-    blank, small = Prepared(np.zeros((SIDE, SIDE), np.uint8)), Prepared(np.ones((8, 8), np.uint8))
+def test_unusable_shapes_are_one_line(shapes: list[PreparedMask]) -> None:
+    blank, small = PreparedMask(np.zeros((SIDE, SIDE), np.uint8)), PreparedMask(np.ones((8, 8), np.uint8))
     with pytest.raises(InputError, match="blank"):
         solve_batch([shapes[0], blank], np.array([(0, 1)]), device="cpu")
     with pytest.raises(InputError, match="need the same size"):

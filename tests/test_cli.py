@@ -35,8 +35,8 @@ from metricvae.kinds.silhouette.io import encode_png, read_image
 from metricvae.kinds.silhouette.records import as_mask
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.plans import LabelPlan
-from metricvae.metrics.overlap.solver.planar import move_mask
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.runtime import files
 from metricvae.training.checkpoint import load_model
 from metricvae.training.optimisers import LOSSES
@@ -90,7 +90,7 @@ def small_experiments(monkeypatch):
     """Experiments with tiny networks, on the plan of the shared data set, in batches of four."""
     for room in ("quickstart", "reproduce"):
         monkeypatch.setattr(f"metricvae.reproduction.{room}.preset", lambda name: SMALL)
-        monkeypatch.setattr(f"metricvae.reproduction.{room}.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
+        monkeypatch.setattr(f"metricvae.reproduction.{room}.LabelPlan", functools.partial(LabelPlan, search=QUICK))
         monkeypatch.setattr(f"metricvae.reproduction.{room}.PAIRS", PLAN.pairs)
     small = {"halves": SMALL_HALVES}
     for room in ("ablations", "figures"):
@@ -608,7 +608,7 @@ def test_a_split_that_is_not_there_is_named(command, dataset_folder, trained):
 @pytest.fixture
 def few(command, tmp_path, monkeypatch) -> Path:
     """A data set of 60 pairs: three to calibrate with."""
-    monkeypatch.setattr("metricvae.labelling.plans.LabelPlan", functools.partial(LabelPlan, effort=QUICK))
+    monkeypatch.setattr("metricvae.labelling.plans.LabelPlan", functools.partial(LabelPlan, search=QUICK))
     plan = ("--objects", "procedural", "--pairs", "60", "--workers", "1")
     assert command("label", "overlap", *plan, "--out", tmp_path / "few").status == 0
     return tmp_path / "few"

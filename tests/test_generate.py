@@ -37,7 +37,7 @@ from metricvae.generation.verification import laid, measure
 from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.io import encode_png, read_image
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import read_json
 from metricvae.training.checkpoint import SHIPPED, load_model
@@ -49,7 +49,7 @@ def predictor() -> Predictor:
 
 
 def overlap(a: Mask, b: Mask) -> float:
-    return solve(Prepared(a), Prepared(b)).area
+    return solve(PreparedMask(a), PreparedMask(b)).area
 
 
 A, B, ANSWER = QUERIES[:3]

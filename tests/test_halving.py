@@ -20,8 +20,8 @@ from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.plans import HalvesPlan
 from metricvae.labelling.run import label
 from metricvae.metrics.match.pairs import HALF_SCHEMA, lacking, pair_table
-from metricvae.metrics.overlap.solver.planar import move_mask
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import move_mask
 
 PLAN = HalvesPlan("mixed", 240, seed=3, cuts=("straight", "zigzag", "curved"))
 

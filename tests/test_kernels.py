@@ -15,7 +15,7 @@ from metricvae.kinds.silhouette import outlines
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.metrics.overlap.solver import kernels, line_integrals, scan
-from metricvae.metrics.overlap.solver.planar import Prepared
+from metricvae.metrics.overlap.solver.search import PreparedMask
 from overlap_problem import bilinear, family
 
 few = settings(max_examples=6, deadline=None, derandomize=True)
@@ -29,13 +29,13 @@ def place(seed: int) -> tuple[Mask, npt.NDArray[np.uint8], tuple[float, float], 
     """A mask of one canvas, grey levels of another, an origin in each."""
     random = np.random.default_rng(seed)
     mask = (random.random((11, 14)) < 0.4).astype(np.uint8)
-    levels = random.integers(0, kernels.LEVELS + 1, (13, 9)).astype(np.uint8)
+    levels = random.integers(0, kernels.MAX_LEVEL + 1, (13, 9)).astype(np.uint8)
     return mask, levels, (6.3, 4.8), (4.1, 6.6)
 
 
-def kernel_arguments(seed: int) -> tuple[kernels.Points, kernels.Grey]:
+def kernel_arguments(seed: int) -> tuple[kernels.Points, kernels.LookupImage]:
     mask, levels, (ax, ay), (bx, by) = place(seed)
-    return kernels.foreground(mask, mask.sum(), ax, ay), kernels.grey(levels, bx, by)
+    return kernels.foreground_points(mask, mask.sum(), ax, ay), kernels.lookup_image(levels, bx, by)
 
 
 def kernel_overlap(seed: int, angle: float, x: float, y: float) -> float:
@@ -49,7 +49,7 @@ def test_the_overlap_kernel_is_its_formula(seed: int, angle: float, x: float, y:
     rows, columns = np.nonzero(mask)
     px, py = columns - ax - x, rows - ay - y
     cos, sin = math.cos(angle), math.sin(angle)
-    expected = bilinear(levels / kernels.LEVELS, cos * px - sin * py + bx, sin * px + cos * py + by).sum()
+    expected = bilinear(levels / kernels.MAX_LEVEL, cos * px - sin * py + bx, sin * px + cos * py + by).sum()
     assert kernel_overlap(seed, angle, x, y) == pytest.approx(expected, abs=2e-4)
 
 
@@ -82,7 +82,7 @@ def test_the_sampling_kernel_is_its_formula(pitch: float, reach: int) -> None:
     _, levels, _, (x, y) = place(2)
     angles = np.array([0.0, 0.9, 2.5, -1.0])
     out = np.full((2 * reach + 1, 4, 2 * reach + 1), 7, np.float32)
-    kernels.sample_turned(kernels.grey(levels, x, y), angles, pitch, reach, out)
+    kernels.sample_rotated(kernels.lookup_image(levels, x, y), angles, pitch, reach, out)
     right, down = np.meshgrid(*[np.arange(-reach, reach + 1) * pitch] * 2)
     for k, angle in enumerate(angles):
         cos, sin = math.cos(angle), math.sin(angle)
@@ -94,28 +94,28 @@ def test_the_sampling_kernel_is_its_formula(pitch: float, reach: int) -> None:
 def test_a_mask_is_measured(seed: int) -> None:
     mask = np.zeros((20, 30), np.uint8)
     mask[4:15, 7:21] = place(seed)[0]
-    count, x, y, farthest, top, bottom, left, right = kernels.measure(mask)
+    count, x, y, farthest, top, bottom, left, right = kernels.measure_mask(mask)
     rows, columns = np.nonzero(mask)
     assert count == len(rows)
     assert (x, y) == pytest.approx((columns.mean(), rows.mean()))
     assert farthest == pytest.approx(np.hypot(columns - x, rows - y).max())
     assert (top, bottom, left, right) == (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1)
-    assert kernels.measure(np.zeros((5, 6), np.uint8)) == (0, 0, 0, 0, 0, 0, 0, 0)
+    assert kernels.measure_mask(np.zeros((5, 6), np.uint8)) == (0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 5])
 def test_shrinking_averages(factor: int) -> None:
     mask = place(0)[0]
-    small = kernels.shrink(mask, factor)
+    small = kernels.downsample(mask, factor)
     whole = np.pad(mask, [(0, -side % factor) for side in mask.shape])
     blocks = whole.reshape(small.shape[0], factor, small.shape[1], factor).mean((1, 3))
-    np.testing.assert_allclose(small / kernels.LEVELS, blocks, atol=0.5001 / kernels.LEVELS)
+    np.testing.assert_allclose(small / kernels.MAX_LEVEL, blocks, atol=0.5001 / kernels.MAX_LEVEL)
 
 
 def test_sums_are_integrals_of_the_interpolated_rows() -> None:
     _, levels, _, _ = place(1)
-    image = kernels.grey(levels, 0.0, 0.0)
-    bordered = np.pad(levels / kernels.LEVELS, kernels.BORDER)
+    image = kernels.lookup_image(levels, 0.0, 0.0)
+    bordered = np.pad(levels / kernels.MAX_LEVEL, kernels.BORDER)
     expected = np.cumsum(np.hstack([np.zeros((len(bordered), 1)), (bordered[:, :-1] + bordered[:, 1:]) / 2]), axis=1)
     np.testing.assert_allclose(image.sums.reshape(bordered.shape), expected, atol=1e-5)
 
@@ -124,7 +124,7 @@ def test_sums_are_integrals_of_the_interpolated_rows() -> None:
 @given(st.integers(0, 5), *poses)
 def test_polishing_ends_where_it_says_and_never_lower(seed: int, angle: float, x: float, y: float) -> None:
     pose, steps = np.array([angle, x, y]), np.array([0.1, 0.5, 0.5])
-    top = kernels.polish(*kernel_arguments(seed), pose, steps, 60)
+    top = kernels.nelder_mead(*kernel_arguments(seed), pose, steps, 60)
     assert top >= kernel_overlap(seed, angle, x, y)
     assert top == pytest.approx(kernel_overlap(seed, *pose), rel=1e-6)
 
@@ -132,11 +132,11 @@ def test_polishing_ends_where_it_says_and_never_lower(seed: int, angle: float, x
 def test_polishing_goes_up_a_ridge_that_the_axes_do_not_follow() -> None:
     """A square on a longer bar that lies askew: all edges coincide along the bar, and any step along an axis loses."""
     square = np.ones((12, 12), np.uint8)
-    points = kernels.foreground(square, 144, 5.5, 5.5)
-    image = kernels.grey(square * np.uint8(kernels.LEVELS), 5.5, 5.5)
+    points = kernels.foreground_points(square, 144, 5.5, 5.5)
+    image = kernels.lookup_image(square * np.uint8(kernels.MAX_LEVEL), 5.5, 5.5)
     pose = np.array([0.02, 0.3, -0.4])
     before = kernels.overlap_at(points, image, pose)
-    assert kernels.polish(points, image, pose, np.array([0.02, 0.3, 0.3]), 200) == pytest.approx(144, abs=0.05)
+    assert kernels.nelder_mead(points, image, pose, np.array([0.02, 0.3, 0.3]), 200) == pytest.approx(144, abs=0.05)
     assert before < 140
 
 
@@ -162,7 +162,7 @@ def test_an_outline_encloses_the_area(mask: Mask) -> None:
     nodes, starts = outlines.trace(mask, 3.0, 4.0)
     edges = sum(int((np.diff(np.pad(mask, 1).astype(int), axis=axis) != 0).sum()) for axis in (0, 1))
     assert nodes.shape[1] == starts[-1] == edges
-    outline = outlines.chords(nodes, starts, 1).astype(np.float64)
+    outline = outlines.segments(nodes, starts, 1).astype(np.float64)
     enclosed = [(outline[:2, a:b] * outline[2:, a:b]).sum() / 2 for a, b in itertools.pairwise(starts)]
     around = sum(np.sign(enclosed))
     assert sum(enclosed) == pytest.approx(mask.sum() - 0.5 * around, abs=1e-2)
@@ -173,16 +173,16 @@ def test_an_outline_encloses_the_area(mask: Mask) -> None:
 @pytest.mark.parametrize("mask", [*SHAPES, checkers()])
 def test_chords_close_and_are_as_long_as_asked(mask: Mask, length: int) -> None:
     nodes, starts = outlines.trace(mask, 0.0, 0.0)
-    outline = outlines.chords(nodes, starts, length)
+    outline = outlines.segments(nodes, starts, length)
     edges = np.diff(starts)
     assert outline.shape[1] == np.maximum(4, np.rint(edges / length)).sum()
     assert outline[2:].sum(1) == pytest.approx([0, 0], abs=1e-3)
     assert np.hypot(*outline[2:]).max() <= length + 1
 
 
-def shape_arguments(which: int) -> tuple[Prepared, Prepared]:
+def shape_arguments(which: int) -> tuple[PreparedMask, PreparedMask]:
     masks = SHAPES[:2]
-    return Prepared(masks[which]), Prepared(masks[1 - which])
+    return PreparedMask(masks[which]), PreparedMask(masks[1 - which])
 
 
 turns = st.integers(0, 1), st.floats(-3, 3), st.floats(-30, 30), st.floats(-30, 30)
@@ -203,8 +203,8 @@ def test_the_overlap_along_an_outline_is_that_of_the_pixels(which: int, angle: f
 def test_slopes_are_those_of_the_overlap(which: int, angle: float, x: float, y: float) -> None:
     """Against central differences over two pixels, which even out what pixels do."""
     a, b = shape_arguments(which)
-    pose, slopes = np.array([angle, x, y]), np.zeros(3)
-    line_integrals.slopes_along(a.outline(1), b.image, pose, slopes)
+    pose, gradient = np.array([angle, x, y]), np.zeros(3)
+    line_integrals.gradient_along(a.outline(1), b.image, pose, gradient)
     perimeter, lever = a.outline(1).shape[1], max(a.radius, 1.0)
     for axis, step in enumerate((1 / lever, 1.0, 1.0)):
         ahead, behind = pose.copy(), pose.copy()
@@ -213,7 +213,7 @@ def test_slopes_are_those_of_the_overlap(which: int, angle: float, x: float, y: 
         difference = (kernels.overlap_at(a.points, b.image, ahead) - kernels.overlap_at(a.points, b.image, behind)) / (
             2 * step
         )
-        assert slopes[axis] * step == pytest.approx(difference * step, abs=0.03 * perimeter)
+        assert gradient[axis] * step == pytest.approx(difference * step, abs=0.03 * perimeter)
 
 
 @few
@@ -222,7 +222,7 @@ def test_ascending_ends_where_it_says_and_higher(which: int, angle: float, x: fl
     a, b = shape_arguments(which)
     poses, steps = np.array([[angle, x, y], [angle + 1, y, x]]), np.array([0.05, 1.0, 1.0])
     start = [line_integrals.overlap_along(a.outline(1), b.image, pose) for pose in poses]
-    tops = line_integrals.ascend(a.outline(2), a.outline(1), b.image, poses, steps, 12)
+    tops = line_integrals.rprop_ascent(a.outline(2), a.outline(1), b.image, poses, steps, 12)
     assert tops == pytest.approx(
         [line_integrals.overlap_along(a.outline(1), b.image, pose) for pose in poses], rel=1e-5
     )
@@ -232,23 +232,26 @@ def test_ascending_ends_where_it_says_and_higher(which: int, angle: float, x: fl
 
 # Scans
 
-WAVES = 6
+CUTOFF = 6
 
 
-def pictures(mask: Mask, angles: npt.NDArray[np.float64], pitch: float) -> npt.NDArray[np.float64]:
+def rotated_images(mask: Mask, angles: npt.NDArray[np.float64], pitch: float) -> npt.NDArray[np.float64]:
     """The shape turned by each angle on a wide grid about its centroid, (turns, rows, columns), grey levels."""
-    shape = Prepared(mask)
+    shape = PreparedMask(mask)
     reach = math.ceil(shape.radius / pitch)
     out = np.empty((2 * reach + 1, len(angles), 2 * reach + 1), np.float32)
-    kernels.sample_turned(shape.image, angles, pitch, reach, out)
+    kernels.sample_rotated(shape.image, angles, pitch, reach, out)
     return out.transpose(1, 0, 2).astype(np.float64)
 
 
-def waves_of(picture: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
-    """(2 WAVES + 1, 2 WAVES + 1): the discrete Fourier transform, term by term, rows first."""
+def spectrum_of(picture: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
+    """(2 CUTOFF + 1, 2 CUTOFF + 1): the discrete Fourier transform, term by term, rows first."""
     reach = len(picture) // 2
     phase = np.exp(
-        -2j * np.pi / round(scan.SAMPLES * WAVES) * np.outer(np.arange(-WAVES, WAVES + 1), np.arange(-reach, reach + 1))
+        -2j
+        * np.pi
+        / round(scan.SAMPLES_PER_PERIOD * CUTOFF)
+        * np.outer(np.arange(-CUTOFF, CUTOFF + 1), np.arange(-reach, reach + 1))
     )
     return phase @ picture @ phase.T
 
@@ -257,43 +260,43 @@ def waves_of(picture: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
 def test_spectra_are_those_of_the_turned_shape(angles: int) -> None:
     """Quarter turns too, which are not drawn where the turns allow it."""
     mask, pitch = SHAPES[0], 5.0
-    shape = Prepared(mask)
-    found = scan.spectra(shape.image, pitch, shape.radius, angles, WAVES)
-    turned = pictures(mask, np.arange(angles // 2) * 2 * np.pi / angles, pitch)
-    assert found.shape == (2, 2 * WAVES + 1, angles // 2, WAVES + 1)
+    shape = PreparedMask(mask)
+    found = scan.spectra(shape.image, pitch, shape.radius, angles, CUTOFF)
+    turned = rotated_images(mask, np.arange(angles // 2) * 2 * np.pi / angles, pitch)
+    assert found.shape == (2, 2 * CUTOFF + 1, angles // 2, CUTOFF + 1)
     for k, picture in enumerate(turned):
-        expected = waves_of(picture)[:, WAVES:]
+        expected = spectrum_of(picture)[:, CUTOFF:]
         np.testing.assert_allclose(found[0, :, k] + 1j * found[1, :, k], expected, atol=2e-3 * abs(expected).max())
 
 
 def test_correlations_are_sums_over_all_waves() -> None:
-    """Of the turns, and of each turned half a circle more; shifts add a phase to each wave."""
-    a, b = Prepared(SHAPES[0]), Prepared(SHAPES[1])
+    """Of the turns, and of each turned half a circle more; shifts add a phase to each frequency."""
+    a, b = PreparedMask(SHAPES[0]), PreparedMask(SHAPES[1])
     reach, angles, pitch = 4, 8, 5.0
-    still = scan.spectra(a.image, pitch, a.radius, 2, WAVES)
-    turning = scan.spectra(b.image, pitch, b.radius, angles, WAVES)
+    still = scan.spectra(a.image, pitch, a.radius, 2, CUTOFF)
+    turning = scan.spectra(b.image, pitch, b.radius, angles, CUTOFF)
     found = scan.correlate(still, turning, reach)
-    wave, shift = np.arange(-WAVES, WAVES + 1), np.arange(-reach, reach + 1)
-    phase = np.exp(2j * np.pi / (scan.SHIFTS * WAVES) * np.outer(shift, wave))
-    resting = waves_of(pictures(SHAPES[0], np.zeros(1), pitch)[0])
-    for k, picture in enumerate(pictures(SHAPES[1], np.arange(angles) * 2 * np.pi / angles, pitch)):
-        expected = (phase @ (resting * waves_of(picture).conj()) @ phase.T).real
+    frequency, shift = np.arange(-CUTOFF, CUTOFF + 1), np.arange(-reach, reach + 1)
+    phase = np.exp(2j * np.pi / (scan.SHIFTS_PER_PERIOD * CUTOFF) * np.outer(shift, frequency))
+    resting = spectrum_of(rotated_images(SHAPES[0], np.zeros(1), pitch)[0])
+    for k, picture in enumerate(rotated_images(SHAPES[1], np.arange(angles) * 2 * np.pi / angles, pitch)):
+        expected = (phase @ (resting * spectrum_of(picture).conj()) @ phase.T).real
         np.testing.assert_allclose(found[:, k], expected, atol=5e-3 * abs(expected).max())
 
 
 @pytest.mark.parametrize("angle", [0, 90, 130, 275])
 def test_a_turned_and_shifted_copy_is_proposed_first(angle: int) -> None:
     shift, sampled, waves = (18.0, -12.0), 5.0, 12
-    shape = Prepared(family("arrow", 5, 50, 0, size=160))
+    shape = PreparedMask(family("arrow", 5, 50, 0, size=160))
     image = shape.image
-    (picture,) = pictures(shape.mask, np.array([math.radians(angle)]), 1.0)
+    (picture,) = rotated_images(shape.mask, np.array([math.radians(angle)]), 1.0)
     middle = len(picture) // 2
-    copy = kernels.grey(picture.round().astype(np.uint8), middle - shift[0], middle - shift[1])
+    copy = kernels.lookup_image(picture.round().astype(np.uint8), middle - shift[0], middle - shift[1])
     still = scan.spectra(copy, sampled, shape.radius + 30, 2, waves)
     turn, shifts = scan.scan(still, scan.spectra(image, sampled, shape.radius, 72, waves), 8)
     assert len(turn) == len(shifts) == 144
     assert abs(turn[0] * 5 - angle) <= 5
-    cell = sampled * scan.SAMPLES / scan.SHIFTS
+    cell = sampled * scan.SAMPLES_PER_PERIOD / scan.SHIFTS_PER_PERIOD
     assert shifts[0] * cell == pytest.approx(shift, abs=cell)
 
 
@@ -313,14 +316,14 @@ def test_peaks_are_the_highest_and_the_highest_elsewhere(rows: int, columns: int
 
 def test_where_nothing_is_far_enough_there_is_no_second_peak() -> None:
     height, _ = scan.peaks(np.random.default_rng(0).random((3, 2, 3)).astype(np.float32), 2)
-    assert (height[:, 1] == scan.NOWHERE).all()
+    assert (height[:, 1] == scan.NO_PEAK).all()
 
 
 def test_local_maxima_are_promising_first() -> None:
     random = np.random.default_rng(3)
     height = random.random((10, 2)).astype(np.float32)
     shift = random.integers(-4, 5, (10, 2, 2)).astype(np.int32)
-    turn, which = scan.promising(height, shift, 2)
+    turn, which = scan.rank_candidates(height, shift, 2)
 
     def local(k: int, w: int) -> bool:
         return not any(
@@ -344,7 +347,7 @@ def ring(outer: float, inner: float) -> Mask:
 
 
 def points_of(mask: Mask, spacing: float = 4.0, multiple: int = 8, most: int = 256) -> npt.NDArray[np.float32]:
-    return outlines.spaced(*outlines.trace(mask, 99.5, 99.5), spacing, multiple, most)
+    return outlines.resample_outline(*outlines.trace(mask, 99.5, 99.5), spacing, multiple, most)
 
 
 def test_points_of_a_ring_lie_on_its_two_circles_at_equal_distances() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from metricvae.core.dataset import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import sha256_of
 from metricvae.search import build as indexing_module
@@ -75,7 +75,7 @@ def test_reranked_hits_stand_in_the_order_of_their_exact_overlaps(
     hits = rerank(found, exact_search("overlap", query), read)
     assert hits.exact is not None
     assert list(hits.exact) == sorted(hits.exact, reverse=True)
-    assert hits.exact[0] == solve(Prepared(query), Prepared(read(int(hits.rows[0])))).area
+    assert hits.exact[0] == solve(PreparedMask(query), PreparedMask(read(int(hits.rows[0])))).area
 
 
 def test_an_interrupted_index_goes_on_and_ends_the_same(

@@ -34,12 +34,12 @@ from metricvae.kinds.molecule.packing import (
 from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.self_overlap import self_overlaps, sizes_of
-from metricvae.kinds.molecule.transforms import SolidMotion, move, present, random_motions, rotations
+from metricvae.kinds.molecule.transforms import RigidMotion, move, present, random_motions, rotation_matrices
 from metricvae.kinds.volume.io import write_map
 from metricvae.kinds.volume.simulation import density
 from metricvae.labelling.run import label
 from metricvae.metrics.shape.labels import MoleculesPlan
-from metricvae.metrics.shape.solver.bodies import exponents, prepare
+from metricvae.metrics.shape.solver.gaussian_molecule import exponents, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
 from metricvae.nn.autoencoder import ModelConfig, build
@@ -109,10 +109,10 @@ def test_rotations_are_proper_and_motions_keep_distances(x: torch.Tensor) -> Non
 
 
 def test_a_quarter_turn_is_where_it_belongs() -> None:
-    quarter = rotations(torch.tensor([[math.cos(math.pi / 4), 0.0, 0.0, math.sin(math.pi / 4)]]))
+    quarter = rotation_matrices(torch.tensor([[math.cos(math.pi / 4), 0.0, 0.0, math.sin(math.pi / 4)]]))
     atom = torch.tensor([[[1.0, 0.0, 0.0, 1.7]]])
     assert torch.allclose(
-        move(atom, SolidMotion(quarter, torch.zeros(1, 3)))[0, 0, :3], torch.tensor([0.0, 1, 0]), atol=1e-6
+        move(atom, RigidMotion(quarter, torch.zeros(1, 3)))[0, 0, :3], torch.tensor([0.0, 1, 0]), atol=1e-6
     )
 
 
@@ -357,7 +357,7 @@ def test_solve_takes_lists_of_molecules(command, files: Path, tmp_path: Path) ->
 
 def test_solve_takes_density_maps(command, files: Path, tmp_path: Path) -> None:
     one = next(iter(read(files / "caffeine.sdf")))
-    turn = rotations(torch.nn.functional.normalize(torch.tensor([[0.9, 0.2, -0.1, 0.3]]), dim=1))[0].numpy()
+    turn = rotation_matrices(torch.nn.functional.normalize(torch.tensor([[0.9, 0.2, -0.1, 0.3]]), dim=1))[0].numpy()
     for name, shown in (("a", one), ("b", one.moved(turn, (3.0, -2.0, 1.0)))):
         write_map(tmp_path / f"{name}.mrc", density(shown, resolution=3.0, spacing=0.8))
     found = json.loads(command("solve", tmp_path / "a.mrc", tmp_path / "b.mrc", "--json").out)

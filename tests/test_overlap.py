@@ -18,15 +18,16 @@ import overlap_problem
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.io import encode_png
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver import kernels, line_integrals, planar
+from metricvae.metrics.overlap.solver import kernels, line_integrals, search
 from metricvae.metrics.overlap.solver.dense import solve_dense
-from metricvae.metrics.overlap.solver.many import PAIRS_A_TASK, solve_files
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, move_mask, overlap_area, solve
+from metricvae.metrics.overlap.solver.files import PAIRS_A_TASK, solve_files
+from metricvae.metrics.overlap.solver.poses import canvas_pose, inverse_poses, origin_pose
 from metricvae.metrics.overlap.solver.records import Overlap, Pose
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, move_mask, overlap_area, solve
 from metricvae.runtime.process_pool import worker_pool
 
 Mask = npt.NDArray[np.uint8]
-Solver = Callable[[Prepared, Prepared], Overlap]
+Solver = Callable[[PreparedMask, PreparedMask], Overlap]
 
 SIDE = 72
 dense = functools.partial(solve_dense, step_deg=2.0, refined=10, evaluations=500)
@@ -68,7 +69,7 @@ def moved_by(mask: Mask, pose: Pose) -> Mask:
 
 
 def answer(solver: Solver, a: Mask, b: Mask) -> Overlap:
-    return solver(Prepared(a), Prepared(b))
+    return solver(PreparedMask(a), PreparedMask(b))
 
 
 poses = st.builds(Pose, st.floats(-180, 180), st.floats(-8, 8), st.floats(-8, 8))
@@ -265,16 +266,18 @@ def test_unusable_shapes_are_one_line(solver: Solver, a: Mask, b: Mask, message:
         answer(solver, a.astype(np.uint8), b.astype(np.uint8))
 
 
-@pytest.mark.parametrize("change", [{"angles": 71}, {"angles": 0}, {"waves": 0}, {"climbs": 0}, {"finishes": -1}])
-def test_efforts_that_find_nothing_are_refused(change: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"angles": 71}, {"angles": 0}, {"frequencies": 0}, {"local_optimisations": 0}, {"refinements": -1}]
+)
+def test_configurations_that_find_nothing_are_refused(change: dict[str, int]) -> None:
     with pytest.raises(InputError, match="even number of angles"):
-        Effort(**change)
+        SearchConfig(**change)
 
 
 @pytest.mark.parametrize("step", [0.7, 360.0, 1.6])
 def test_steps_that_miss_the_half_turn_are_refused(step: float) -> None:
-    with pytest.raises(InputError, match="does not divide a half turn"):
-        solve_dense(Prepared(disc(3)), Prepared(disc(4)), step_deg=step)
+    with pytest.raises(InputError, match="does not divide half a circle"):
+        solve_dense(PreparedMask(disc(3)), PreparedMask(disc(4)), step_deg=step)
 
 
 # Fast against dense
@@ -284,7 +287,7 @@ def test_steps_that_miss_the_half_turn_are_refused(step: float) -> None:
 class Exam:
     """Pairs of full-size shapes with what the dense search finds for them."""
 
-    pairs: list[tuple[Prepared, Prepared]]
+    pairs: list[tuple[PreparedMask, PreparedMask]]
     best: list[float]
 
     def shortfalls(self, solver: Solver) -> npt.NDArray[np.float64]:
@@ -296,7 +299,7 @@ def exam() -> Exam:
     names = ("comb", "rays", "spiral", "ring", "gear", "scissors")
     masks = [family(name, 7, 80, 25 * place, 200) for place, name in enumerate(names)]
     masks += [shape.mask for shape in draw("mixed", 4, 21)]
-    shapes = [Prepared(mask) for mask in masks]
+    shapes = [PreparedMask(mask) for mask in masks]
     pairs = list(zip(shapes, [*shapes[1:], shapes[0]], strict=True))
     return Exam(pairs, [solve_dense(a, b, step_deg=1.0, refined=12).area for a, b in pairs])
 
@@ -308,12 +311,14 @@ def test_the_fast_search_loses_next_to_nothing(exam: Exam) -> None:
 
 
 def test_the_exam_fails_a_solver_that_only_scans_four_turns(exam: Exam, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stay(outline, judged, image, poses, *steps):  # type: ignore[no-untyped-def]
-        return np.array([line_integrals.overlap_along(judged, image, pose) for pose in poses])
+    def stay(outline, fine, image, poses, *steps):  # type: ignore[no-untyped-def]
+        return np.array([line_integrals.overlap_along(fine, image, pose) for pose in poses])
 
-    monkeypatch.setattr(planar, "ascend", stay)
-    monkeypatch.setattr(planar, "polish", lambda points, image, pose, *steps: kernels.overlap_at(points, image, pose))
-    lazy = functools.partial(solve, effort=Effort(angles=4, climbs=1, finishes=1))
+    monkeypatch.setattr(search, "rprop_ascent", stay)
+    monkeypatch.setattr(
+        search, "nelder_mead", lambda points, image, pose, *steps: kernels.overlap_at(points, image, pose)
+    )
+    lazy = functools.partial(solve, config=SearchConfig(angles=4, local_optimisations=1, refinements=1))
     assert exam.shortfalls(lazy).max() > 0.05
 
 
@@ -321,7 +326,7 @@ def test_the_exam_fails_a_solver_that_only_scans_four_turns(exam: Exam, monkeypa
 def test_the_fast_search_against_every_half_degree() -> None:
     names = ("comb", "rays", "spiral", "ring", "tendrils", "branching")
     thin = [family(name, seed, 80, 40 * seed, 200) for name in names for seed in (1, 2)]
-    shapes = [Prepared(mask) for mask in thin + [shape.mask for shape in draw("mixed", 12, 5)]]
+    shapes = [PreparedMask(mask) for mask in thin + [shape.mask for shape in draw("mixed", 12, 5)]]
     pairs = list(zip(shapes, shapes[5:] + shapes[:5], strict=True))
     shortfalls = Exam(pairs, [solve_dense(a, b).area for a, b in pairs]).shortfalls(solve)
     assert shortfalls.max() <= 0.01
@@ -336,7 +341,22 @@ def test_a_motion_after_its_inverse_is_none() -> None:
         cos, sin = math.cos(pose[0]), math.sin(pose[0])
         return np.array([[cos, sin], [-sin, cos]]) @ point + pose[1:]
 
-    assert carry(planar.inverse(frame)[0], carry(frame[0], p)) == pytest.approx(p)
+    assert carry(inverse_poses(frame)[0], carry(frame[0], p)) == pytest.approx(p)
+
+
+@few
+@given(st.floats(-3, 3), st.floats(-9, 9), st.floats(-9, 9), st.floats(-9, 9), st.floats(-9, 9))
+def test_a_pose_about_origins_is_the_same_motion_about_the_canvas_centre(
+    angle: float, x: float, y: float, right: float, down: float
+) -> None:
+    """o_a + R (p - o_b) + t and R p + d are one point, with p measured from the canvas centre."""
+    pose, origin_a, origin_b, p = np.array([angle, x, y]), (right, -y), (down, x), np.array([2.0, 11.0])
+    found = canvas_pose(pose, origin_a, origin_b)
+    cos, sin = math.cos(angle), math.sin(angle)
+    rotation = np.array([[cos, sin], [-sin, cos]])
+    expected = np.array(origin_a) + rotation @ (p - origin_b) + (x, y)
+    assert rotation @ p + (found.dx, found.dy) == pytest.approx(expected)
+    assert origin_pose(found, origin_a, origin_b) == pytest.approx(pose)
 
 
 # Many
@@ -347,10 +367,10 @@ def test_files_are_solved_in_order_on_any_number_of_processes(tmp_path: Path) ->
     for number, shape in enumerate(shapes):
         (tmp_path / f"{number}.png").write_bytes(encode_png(shape.mask))
     pairs = [(tmp_path / f"{i % 4}.png", tmp_path / f"{i * 7 % 3}.png") for i in range(PAIRS_A_TASK + 4)]
-    quick = Effort(angles=12, climbs=2, finishes=1)
+    quick = SearchConfig(angles=12, local_optimisations=2, refinements=1)
     found = list(solve_files(pairs, quick, workers=2))
     assert found[:5] == list(solve_files(pairs[:5], quick))
-    assert found[-1] == answer(functools.partial(solve, effort=quick), shapes[3].mask, shapes[1].mask)
+    assert found[-1] == answer(functools.partial(solve, config=quick), shapes[3].mask, shapes[1].mask)
 
 
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
@@ -358,7 +378,7 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_text("hello")
     pairs = [(tmp_path / "a.png", tmp_path / "a.png")] * PAIRS_A_TASK + [(tmp_path / "a.png", tmp_path / "b.png")]
     with pytest.raises(InputError, match=r"b\.png is not a picture"):
-        list(solve_files(pairs, Effort(angles=2, climbs=1, finishes=1), workers=1))
+        list(solve_files(pairs, SearchConfig(angles=2, local_optimisations=1, refinements=1), workers=1))
     with pytest.raises(InputError, match="workers is 0"):
         list(solve_files(pairs, workers=0))
 

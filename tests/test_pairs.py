@@ -37,8 +37,8 @@ from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import PARTS, LabelProgress
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, overlap_area, solve
 from metricvae.metrics.overlap.solver.records import Overlap, Pose
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, overlap_area, solve
 from metricvae.runtime import files
 
 FILES = {CARD, OBJECTS, PAIRS, "README.md"}
@@ -142,7 +142,7 @@ def test_counts_add_up(dataset: DataSet) -> None:
 def test_values_are_the_solver_s_and_poses_give_them(dataset: DataSet) -> None:
     for row in np.random.default_rng(0).choice(PLAN.pairs, 20, replace=False):
         a, b = (dataset.mask(int(side[row])) for side in (dataset.first, dataset.second))
-        found: Overlap = solve(Prepared(a), Prepared(b), QUICK)
+        found: Overlap = solve(PreparedMask(a), PreparedMask(b), QUICK)
         assert dataset.value[row] == pytest.approx(found.area, abs=6e-4)
         pose = Pose(*dataset.pose[row])
         assert overlap_area(a, b, pose) == pytest.approx(dataset.value[row], rel=2e-3)
@@ -179,7 +179,7 @@ def test_the_smallest_data_sets_have_objects_enough(tmp_path: Path) -> None:
         for seed in itertools.count()
         if lacking_splits([split_of(shape.group) for shape in draw("procedural", first, seed)], 50)
     )
-    card = label(LabelPlan("procedural", 50, seed, effort=QUICK), tmp_path, workers=1)
+    card = label(LabelPlan("procedural", 50, seed, search=QUICK), tmp_path, workers=1)
     assert sum(card["counts"]["pairs"].values()) == 50
     assert sum(card["counts"]["objects"].values()) > first
     data = read_dataset(tmp_path)
@@ -229,12 +229,12 @@ def test_copies_of_a_picture_are_counted(tmp_path: Path) -> None:
         (tmp_path / "pictures" / f"{number}.png").write_bytes(encode_png(shape.mask))
     for number in (3, 17):
         shutil.copy(tmp_path / "pictures" / f"{number}.png", tmp_path / "pictures" / f"copy-{number}.png")
-    card = label(LabelPlan(str(tmp_path / "pictures"), 30, effort=QUICK), tmp_path / "data", workers=1)
+    card = label(LabelPlan(str(tmp_path / "pictures"), 30, search=QUICK), tmp_path / "data", workers=1)
     assert card["distributions"]["duplicate_objects"] == 2
 
 
 def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
-    plan = LabelPlan("procedural", 30, 5, effort=QUICK, check=6)
+    plan = LabelPlan("procedural", 30, 5, search=QUICK, check=6)
     card = label(plan, tmp_path / "one", workers=1)
     assert card["label_error"]["pairs"] == 6
     assert -0.1 < card["label_error"]["mean_shortfall_percent"] <= card["label_error"]["worst_shortfall_percent"]
@@ -244,13 +244,13 @@ def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
 
 
 def test_bad_labels_show_in_the_check(tmp_path: Path) -> None:
-    blind = Effort(angles=2, waves=6, climbs=1, finishes=1)
-    card = label(LabelPlan("procedural", 30, 5, effort=blind, check=6), tmp_path, workers=1)
+    blind = SearchConfig(angles=2, frequencies=6, local_optimisations=1, refinements=1)
+    card = label(LabelPlan("procedural", 30, 5, search=blind, check=6), tmp_path, workers=1)
     assert card["label_error"]["worst_shortfall_percent"] > 2
 
 
 def test_a_batched_plan_gives_the_same_pairs_and_nearly_the_same_labels(tmp_path: Path) -> None:
-    plan = LabelPlan("procedural", 30, 5, effort=QUICK)
+    plan = LabelPlan("procedural", 30, 5, search=QUICK)
     card = label(replace(plan, batched=True), tmp_path / "batched", workers=1, device="cpu")
     label(plan, tmp_path / "plain", workers=1)
     batched, plain = (pq.read_table(tmp_path / name / "pairs.parquet") for name in ("batched", "plain"))
@@ -430,7 +430,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_a_folder_of_images(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = LabelPlan(str(pictures), 20, effort=QUICK)
+    plan = LabelPlan(str(pictures), 20, search=QUICK)
     card = label(plan, tmp_path / "out", workers=1)
     data = read_dataset(tmp_path / "out")
     assert (

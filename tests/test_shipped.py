@@ -20,8 +20,8 @@ from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.molecule.fragments import draw as draw_molecules
 from metricvae.kinds.molecule.packing import atoms_of
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
-from metricvae.metrics.shape.solver.bodies import prepare
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
+from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.predictor import Predictor, tanimoto
 from metricvae.training.checkpoint import SHIPPED, annotate, begin_model, finish_model, load_model
@@ -75,7 +75,7 @@ def test_models_of_molecules_order_pairs_as_the_overlay_does(name: str, least: f
 
 
 def test_the_aligner_lays_unseen_shapes_nearly_as_well_as_the_search() -> None:
-    shapes = [Prepared(shape.mask) for shape in draw("mixed", 60, seed=99)]
+    shapes = [PreparedMask(shape.mask) for shape in draw("mixed", 60, seed=99)]
     aligner = Alignments(Predictor.load("overlap"))
     pairs = list(zip(shapes[::2], shapes[1::2], strict=True))
     reached = np.array([aligner.align(a, b).overlap.area / solve(a, b).area for a, b in pairs])

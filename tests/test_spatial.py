@@ -1,4 +1,4 @@
-"""The overlay of molecules: known answers, laws, and the derivatives it climbs by."""
+"""The overlay of molecules: known answers, laws, and the derivatives it is optimised with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from scipy.spatial.transform import Rotation
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.gaussians import AMPLITUDE, KAPPA
-from metricvae.metrics.shape.solver.bodies import Prepared, exponents, prepare
 from metricvae.metrics.shape.solver.dense import overlay_dense
-from metricvae.metrics.shape.solver.overlays import THOROUGH, Effort, overlay, overlay_many
-from metricvae.metrics.shape.solver.starts import images, product, spiral, starts
+from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, exponents, prepare
+from metricvae.metrics.shape.solver.initial_rotations import (
+    half_turn_images,
+    initial_rotations,
+    quaternion_product,
+    super_fibonacci,
+)
+from metricvae.metrics.shape.solver.overlays import THOROUGH, OverlayConfig, overlay, overlay_many
 from metricvae.metrics.shape.solver.volumes import derivatives, overlap_volume
 
 RADII = np.array([1.7, 1.55, 1.52, 1.8])
@@ -20,25 +25,27 @@ RADII = np.array([1.7, 1.55, 1.52, 1.8])
 def chain(atoms: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions (n, 3) and radii (n,) of a random walk of bonds that does not fold back on itself."""
     rng = np.random.default_rng(seed)
-    places = [np.zeros(3)]
-    while len(places) < atoms:
+    positions = [np.zeros(3)]
+    while len(positions) < atoms:
         bond = rng.normal(size=3)
-        place = places[rng.integers(max(0, len(places) - 3), len(places))] + 1.5 * bond / np.linalg.norm(bond)
-        if np.linalg.norm(np.array(places) - place, axis=1).min() > 1.3:
-            places.append(place)
-    return np.array(places), rng.choice(RADII, atoms)
+        position = positions[rng.integers(max(0, len(positions) - 3), len(positions))] + 1.5 * bond / np.linalg.norm(
+            bond
+        )
+        if np.linalg.norm(np.array(positions) - position, axis=1).min() > 1.3:
+            positions.append(position)
+    return np.array(positions), rng.choice(RADII, atoms)
 
 
-def moved(places: np.ndarray, seed: int) -> np.ndarray:
+def moved(positions: np.ndarray, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return places @ Rotation.random(random_state=seed).as_matrix().T + 20 * rng.normal(size=3)
+    return positions @ Rotation.random(random_state=seed).as_matrix().T + 20 * rng.normal(size=3)
 
 
-def volume_at(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray], turn, shift) -> float:
-    return overlap_volume(a[0], exponents(a[1]), b[0] @ turn.T + shift, exponents(b[1]))
+def volume_at(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray], rotation, translation) -> float:
+    return overlap_volume(a[0], exponents(a[1]), b[0] @ rotation.T + translation, exponents(b[1]))
 
 
-def ready(count: int, atoms: int = 18) -> list[Prepared]:
+def ready(count: int, atoms: int = 18) -> list[PreparedMolecule]:
     return [prepare(*chain(atoms + seed % 5, seed)) for seed in range(count)]
 
 
@@ -77,10 +84,12 @@ def test_threads_do_not_change_the_answer():
 
 def test_a_moved_copy_lies_on_itself():
     for seed in range(8):
-        places, radii = chain(12 + seed, seed)
-        found = overlay(prepare(places, radii), prepare(moved(places, seed), radii))
+        positions, radii = chain(12 + seed, seed)
+        found = overlay(prepare(positions, radii), prepare(moved(positions, seed), radii))
         assert found.tanimoto == pytest.approx(1.0, abs=1e-9)
-        assert found.rotation @ moved(places, seed).T + found.translation[:, None] == pytest.approx(places.T, abs=1e-5)
+        assert found.rotation @ moved(positions, seed).T + found.translation[:, None] == pytest.approx(
+            positions.T, abs=1e-5
+        )
 
 
 def ring(atoms: int, radius: float) -> np.ndarray:
@@ -103,8 +112,8 @@ SYMMETRIC = {
 
 @pytest.mark.parametrize("name", SYMMETRIC)
 def test_the_symmetric_lie_on_themselves_however_they_lie(name):
-    places = SYMMETRIC[name]
-    bodies = [prepare(moved(places, seed), np.full(len(places), 1.7)) for seed in range(40)]
+    positions = SYMMETRIC[name]
+    bodies = [prepare(moved(positions, seed), np.full(len(positions), 1.7)) for seed in range(40)]
     found = overlay_many(bodies, [(seed, seed + 20) for seed in range(20)])
     assert found.tanimoto == pytest.approx(np.ones(20), abs=1e-6)
     assert (found.overlap <= found.self_a * (1 + 1e-12)).all()
@@ -115,10 +124,10 @@ def test_the_score_does_not_depend_on_how_the_two_lie():
         chain(19, 3),
         chain(14, 4),
         chain(23, 5),
-        *((places, np.full(len(places), 1.7)) for places in SYMMETRIC.values()),
+        *((positions, np.full(len(positions), 1.7)) for positions in SYMMETRIC.values()),
     ]
     poses = 25
-    bodies = [prepare(moved(places, 10 * seed), radii) for places, radii in cases for seed in range(poses)]
+    bodies = [prepare(moved(positions, 10 * seed), radii) for positions, radii in cases for seed in range(poses)]
     for a in range(len(cases)):
         for b in range(a):
             rows = [(a * poses + pose, b * poses + poses - 1 - pose) for pose in range(poses)]
@@ -135,10 +144,10 @@ def test_no_score_is_above_one_and_no_overlap_above_the_mean_of_the_volumes():
 
 
 def test_a_mirror_image_is_another_molecule():
-    places, radii = chain(14, 7)
-    found = overlay(prepare(places, radii), prepare(places * [1, 1, -1], radii), THOROUGH)
+    positions, radii = chain(14, 7)
+    found = overlay(prepare(positions, radii), prepare(positions * [1, 1, -1], radii), THOROUGH)
     assert found.tanimoto < 0.95
-    assert overlay(prepare(places, radii), prepare(places * [-1, -1, 1], radii)).tanimoto == pytest.approx(
+    assert overlay(prepare(positions, radii), prepare(positions * [-1, -1, 1], radii)).tanimoto == pytest.approx(
         1.0, abs=1e-9
     )
 
@@ -172,43 +181,51 @@ def test_a_thousand_starts_find_no_more():
 
 
 def test_starts_are_the_same_whichever_way_the_axes_point():
-    quaternions = starts(6).transpose(0, 2, 1).reshape(-1, 4).astype(np.float64)
+    quaternions = initial_rotations(6).transpose(0, 2, 1).reshape(-1, 4).astype(np.float64)
     for unit in np.eye(4):
-        for turned in ([product(unit, q) for q in quaternions], [product(q, unit) for q in quaternions]):
-            assert np.abs(np.array(turned) @ quaternions.T).max(axis=1) == pytest.approx(np.ones(96), abs=1e-6)
+        for rotated in (
+            [quaternion_product(unit, q) for q in quaternions],
+            [quaternion_product(q, unit) for q in quaternions],
+        ):
+            assert np.abs(np.array(rotated) @ quaternions.T).max(axis=1) == pytest.approx(np.ones(96), abs=1e-6)
 
 
 def test_starts_are_spread_evenly():
-    quaternions = starts(12).transpose(0, 2, 1).reshape(-1, 4)
+    quaternions = initial_rotations(12).transpose(0, 2, 1).reshape(-1, 4)
     anywhere = Rotation.random(500, random_state=0).as_quat()
     nearest = 2 * np.degrees(np.arccos(np.abs(anywhere @ quaternions.T).max(axis=1).clip(max=1)))
     assert nearest.max() < 50
-    assert spiral(100) @ np.eye(4) == pytest.approx(spiral(100))
-    assert np.linalg.norm(spiral(100), axis=1) == pytest.approx(np.ones(100))
-    assert images(np.array([1.0, 0, 0, 0])).shape == (16, 4)
+    assert super_fibonacci(100) @ np.eye(4) == pytest.approx(super_fibonacci(100))
+    assert np.linalg.norm(super_fibonacci(100), axis=1) == pytest.approx(np.ones(100))
+    assert half_turn_images(np.array([1.0, 0, 0, 0])).shape == (16, 4)
 
 
 def test_the_derivatives_are_those_of_finite_differences():
     (a, radii_a), (b, radii_b) = chain(9, 1), chain(7, 2)
-    alpha, beta, turn, shift = exponents(radii_a), exponents(radii_b), Rotation.random(random_state=3), np.full(3, 0.4)
-    slope, curve = np.empty(6), np.empty((6, 6))
+    alpha, beta, rotation, translation = (
+        exponents(radii_a),
+        exponents(radii_b),
+        Rotation.random(random_state=3),
+        np.full(3, 0.4),
+    )
+    gradient, hessian = np.empty(6), np.empty((6, 6))
 
     def at(move: np.ndarray) -> float:
         return overlap_volume(
-            a, alpha, b @ (Rotation.from_rotvec(move[:3]) * turn).as_matrix().T + shift + move[3:], beta
+            a, alpha, b @ (Rotation.from_rotvec(move[:3]) * rotation).as_matrix().T + translation + move[3:], beta
         )
 
-    value = derivatives(a, alpha, b, beta, turn.as_matrix(), shift, slope, curve)
+    value = derivatives(a, alpha, b, beta, rotation.as_matrix(), translation, gradient, hessian)
     assert value == pytest.approx(at(np.zeros(6)), rel=1e-12)
     steps = 1e-4 * np.eye(6)
     first = [(at(s) - at(-s)) / 2e-4 for s in steps]
     second = [[(at(s + t) - at(s - t) - at(t - s) + at(-s - t)) / 4e-8 for t in steps] for s in steps]
-    assert slope == pytest.approx(np.array(first), abs=1e-4)
-    assert curve == pytest.approx(np.array(second), abs=1e-2)
+    assert gradient == pytest.approx(np.array(first), abs=1e-4)
+    assert hessian == pytest.approx(np.array(second), abs=1e-2)
 
 
 @pytest.mark.parametrize(
-    ("places", "radii"),
+    ("positions", "radii"),
     [
         (np.zeros((0, 3)), np.zeros(0)),
         (np.zeros((2, 2)), np.ones(2)),
@@ -220,9 +237,9 @@ def test_the_derivatives_are_those_of_finite_differences():
         (np.array([[0.0, 0, 0], [9e9, 0, 0]]), np.ones(2)),
     ],
 )
-def test_what_is_no_molecule_is_refused(places, radii):
+def test_what_is_no_molecule_is_refused(positions, radii):
     with pytest.raises(InputError):
-        prepare(places, radii)
+        prepare(positions, radii)
 
 
 @pytest.mark.parametrize("pairs", [[(0, 3)], [(-1, 0)], [(0.0, 1.0)], [(0, 1, 2)]])
@@ -235,8 +252,8 @@ def test_no_pairs_have_no_overlays():
     assert len(overlay_many(ready(2), np.empty((0, 2), int))) == 0
 
 
-def test_efforts_that_make_no_sense_are_refused():
+def test_configurations_that_make_no_sense_are_refused():
     with pytest.raises(InputError):
-        Effort(starts=100)
+        OverlayConfig(starts=100)
     with pytest.raises(InputError):
-        Effort(climbs=8)
+        OverlayConfig(optimised=8)

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numba import njit
 from scipy.spatial.transform import Rotation
 
-from metricvae.metrics.shape.solver.bodies import prepare
-from metricvae.metrics.shape.solver.gradients import slopes
-from metricvae.metrics.shape.solver.groups import (
-    CURVE,
+from metricvae.kinds.molecule.transforms import rotation_matrices
+from metricvae.metrics.shape.solver.gaussian_molecule import prepare
+from metricvae.metrics.shape.solver.gradients import pose_derivatives
+from metricvae.metrics.shape.solver.lanes import (
+    WIDTH,
+    absolute,
+    exp2,
+    exp2_fast,
+    load,
+    maximum,
+    minimum,
+    select,
+    square_root,
+    store,
+)
+from metricvae.metrics.shape.solver.plain import score_plain
+from metricvae.metrics.shape.solver.pose_batch import (
     FIELDS,
+    GRADIENT,
+    HESSIAN,
     SCALE,
-    SLOPE,
     VALUE,
     keep_better,
     pair_tables,
     score,
-    score_seats,
+    score_initial_translations,
 )
-from metricvae.metrics.shape.solver.lanes import WIDTH, higher, load, lower, pick, power, root, rough_power, size, store
-from metricvae.metrics.shape.solver.searching import best_of, distinct, spread_out
+from metricvae.metrics.shape.solver.quaternions import rotation_rows
+from metricvae.metrics.shape.solver.search import atom_exponents, best_poses, distinct_poses
 from metricvae.metrics.shape.solver.volumes import derivatives
 
 RNG = np.random.default_rng(5)
@@ -32,20 +47,20 @@ def worked(a, b, out):
     x, y = load(a, 0), load(b, 0)
     store(out[0], 0, x + y * np.float32(2.0))
     store(out[1], 0, np.float32(1.0) / x - y)
-    store(out[2], 0, lower(x, y))
-    store(out[3], 0, higher(x, y))
-    store(out[4], 0, root(size(y)))
-    store(out[5], 0, pick(x, y, x, y))
+    store(out[2], 0, minimum(x, y))
+    store(out[3], 0, maximum(x, y))
+    store(out[4], 0, square_root(absolute(y)))
+    store(out[5], 0, select(x, y, x, y))
 
 
 @njit
 def powers(exponents, fine, rough):
     for start in range(0, len(exponents), WIDTH):
-        store(fine, start, power(load(exponents, start)))
-        store(rough, start, rough_power(load(exponents, start)))
+        store(fine, start, exp2(load(exponents, start)))
+        store(rough, start, exp2_fast(load(exponents, start)))
 
 
-def test_lanes_reckon_as_numbers_do():
+def test_lanes_calculate_as_numbers_do():
     a, b, out = (RNG.normal(size=shape).astype(np.float32) for shape in (WIDTH, WIDTH, (6, WIDTH)))
     worked(a, b, out)
     expected = [a + 2 * b, 1 / a - b, np.minimum(a, b), np.maximum(a, b), np.sqrt(abs(b)), np.maximum(a, b)]
@@ -65,64 +80,101 @@ def test_powers_of_two_are_as_close_as_they_say():
     assert (low < 1e-37).all()
 
 
-def body(atoms: int):
+def gaussian_molecule(atoms: int):
     return prepare(RNG.normal(size=(atoms, 3)) * [3, 2, 1], RNG.choice([1.7, 1.55, 1.52], atoms))
 
 
 def poses() -> tuple[np.ndarray, Rotation]:
-    """A group (FIELDS * WIDTH,) of random poses, and their rotations."""
-    turns = Rotation.random(WIDTH, random_state=2)
-    group = np.zeros((FIELDS, WIDTH), np.float32)
-    group[:4], group[4:7] = turns.as_quat(scalar_first=True).T, RNG.normal(size=(3, WIDTH))
-    return group, turns
+    """A batch (FIELDS * WIDTH,) of random poses, and their rotations."""
+    rotations = Rotation.random(WIDTH, random_state=2)
+    batch = np.zeros((FIELDS, WIDTH), np.float32)
+    batch[:4], batch[4:7] = rotations.as_quat(scalar_first=True).T, RNG.normal(size=(3, WIDTH))
+    return batch, rotations
 
 
 def test_values_and_derivatives_are_those_of_float64():
-    a, b = body(17).atoms, body(13).atoms
+    a, b = gaussian_molecule(17).atoms, gaussian_molecule(13).atoms
     k, c = pair_tables(a.alpha, b.alpha)
-    group, turns = poses()
-    score(a, b, k, c, group.ravel())
-    rough = group[VALUE].copy()
-    slopes(a, b, k, c, group.ravel())
+    batch, rotations = poses()
+    score(a, b, k, c, batch.ravel())
+    rough = batch[VALUE].copy()
+    pose_derivatives(a, b, k, c, batch.ravel())
     for lane in range(WIDTH):
-        slope, curve = np.empty(6), np.empty((6, 6))
-        shift = group[4:7, lane].astype(np.float64)
-        turn = turns[lane].as_matrix()
-        value = derivatives(a.places, spread_out(a), b.places, spread_out(b), turn, shift, slope, curve)
+        gradient, hessian = np.empty(6), np.empty((6, 6))
+        translation = batch[4:7, lane].astype(np.float64)
+        rotation = rotations[lane].as_matrix()
+        value = derivatives(
+            a.positions, atom_exponents(a), b.positions, atom_exponents(b), rotation, translation, gradient, hessian
+        )
         assert rough[lane] == pytest.approx(value, rel=1e-4)
-        assert group[VALUE, lane] == pytest.approx(value, rel=2e-6)
-        assert group[SLOPE : SLOPE + 6, lane] == pytest.approx(slope, abs=2e-5 * abs(curve).max())
-        assert group[CURVE : CURVE + 21, lane] == pytest.approx(curve[np.tril_indices(6)], abs=2e-5 * abs(curve).max())
-    assert (group[SCALE:] > 0).all()
+        assert batch[VALUE, lane] == pytest.approx(value, rel=2e-6)
+        assert batch[GRADIENT : GRADIENT + 6, lane] == pytest.approx(gradient, abs=2e-5 * abs(hessian).max())
+        assert batch[HESSIAN : HESSIAN + 21, lane] == pytest.approx(
+            hessian[np.tril_indices(6)], abs=2e-5 * abs(hessian).max()
+        )
+    assert (batch[SCALE:] > 0).all()
 
 
-def test_seats_are_the_best_of_three():
-    a, b = body(20).atoms, body(6).atoms
+def test_the_overlaps_are_those_of_plain_loops():
+    a, b = gaussian_molecule(17).atoms, gaussian_molecule(13).atoms
     k, c = pair_tables(a.alpha, b.alpha)
-    group, _ = poses()
-    seated, trial = group.copy(), np.empty(FIELDS * WIDTH, np.float32)
-    score_seats(a, b, k, c, seated.ravel(), trial)
-    group[4:7] = 0
-    score(a, b, k, c, group.ravel())
-    assert (seated[VALUE] >= group[VALUE]).all()
-    assert (seated[VALUE] > group[VALUE]).any()
-    again = seated.copy()
+    batch, _ = poses()
+    plain = batch.copy()
+    score(a, b, k, c, batch.ravel())
+    score_plain(a, b, k, c, plain.ravel())
+    assert batch[VALUE] == pytest.approx(plain[VALUE], rel=1e-4)
+    assert (plain[:VALUE] == batch[:VALUE]).all()
+
+
+@njit
+def rotations_of_lanes(quaternions, matrices):
+    rows = rotation_rows(
+        load(quaternions, 0), load(quaternions, WIDTH), load(quaternions, 2 * WIDTH), load(quaternions, 3 * WIDTH)
+    )
+    for row in range(3):
+        for column in range(3):
+            store(matrices, (3 * row + column) * WIDTH, rows[row][column])
+
+
+def test_rotations_of_quaternions_are_those_of_scipy():
+    rotations = Rotation.random(WIDTH, random_state=4)
+    quaternions = rotations.as_quat(scalar_first=True)
+    for quaternion, rotation in zip(quaternions, rotations, strict=True):
+        assert np.array(rotation_rows(*quaternion)) == pytest.approx(rotation.as_matrix(), abs=1e-14)
+    matrices = np.empty((9, WIDTH), np.float32)
+    rotations_of_lanes(np.ascontiguousarray(quaternions.T, np.float32).ravel(), matrices.ravel())
+    assert matrices.T.reshape(WIDTH, 3, 3) == pytest.approx(rotations.as_matrix(), abs=1e-6)
+    tensor = rotation_matrices(torch.from_numpy(quaternions))
+    assert tensor.numpy() == pytest.approx(rotations.as_matrix(), abs=1e-14)
+
+
+def test_initial_translations_are_the_best_of_three():
+    a, b = gaussian_molecule(20).atoms, gaussian_molecule(6).atoms
+    k, c = pair_tables(a.alpha, b.alpha)
+    batch, _ = poses()
+    placed, trial = batch.copy(), np.empty(FIELDS * WIDTH, np.float32)
+    score_initial_translations(a, b, k, c, placed.ravel(), trial)
+    batch[4:7] = 0
+    score(a, b, k, c, batch.ravel())
+    assert (placed[VALUE] >= batch[VALUE]).all()
+    assert (placed[VALUE] > batch[VALUE]).any()
+    again = placed.copy()
     score(a, b, k, c, again.ravel())
-    assert again[VALUE] == pytest.approx(seated[VALUE])
+    assert again[VALUE] == pytest.approx(placed[VALUE])
 
 
 def test_the_better_are_kept_lane_by_lane():
-    group, trial = (np.tile(RNG.normal(size=WIDTH).astype(np.float32), (FIELDS, 1)) for _ in range(2))
-    expected = np.maximum(group, trial)
-    keep_better(group.ravel(), trial.ravel(), FIELDS)
-    assert group == pytest.approx(expected)
+    batch, trial = (np.tile(RNG.normal(size=WIDTH).astype(np.float32), (FIELDS, 1)) for _ in range(2))
+    expected = np.maximum(batch, trial)
+    keep_better(batch.ravel(), trial.ravel(), FIELDS)
+    assert batch == pytest.approx(expected)
 
 
-def test_the_best_come_first_and_one_of_each_hill():
-    groups = np.zeros((3, FIELDS, WIDTH), np.float32)
-    groups[:, 0], groups[:, VALUE] = 1, RNG.permutation(48).reshape(3, WIDTH)
-    flat = groups.reshape(3, -1)
-    assert groups[:, VALUE].ravel()[best_of(flat, 5)].tolist() == [47, 46, 45, 44, 43]
-    assert distinct(flat, 5).tolist() == best_of(flat, 1).tolist()
-    groups[:, 4] = groups[:, VALUE]
-    assert distinct(flat, 5).tolist() == best_of(flat, 5).tolist()
+def test_the_best_come_first_and_one_of_each_maximum():
+    batches = np.zeros((3, FIELDS, WIDTH), np.float32)
+    batches[:, 0], batches[:, VALUE] = 1, RNG.permutation(48).reshape(3, WIDTH)
+    flat = batches.reshape(3, -1)
+    assert batches[:, VALUE].ravel()[best_poses(flat, 5)].tolist() == [47, 46, 45, 44, 43]
+    assert distinct_poses(flat, 5).tolist() == best_poses(flat, 1).tolist()
+    batches[:, 4] = batches[:, VALUE]
+    assert distinct_poses(flat, 5).tolist() == best_poses(flat, 5).tolist()

@@ -10,9 +10,16 @@ from scipy.optimize import check_grad
 from scipy.spatial.transform import Rotation
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.shape.solver.maps import MapEffort, MapOverlay, _Pair, centred, overlay_maps, turn_jacobian
+from metricvae.metrics.shape.solver.maps import (
+    MapOverlay,
+    MapSearchConfig,
+    _CorrelationObjective,
+    centre_map,
+    overlay_maps,
+    rotation_jacobian,
+)
 
-QUICK = MapEffort(rotations=576, cells=8, climbs=8, finishes=2)
+QUICK = MapSearchConfig(rotations=576, cells=8, optimised=8, refined=2)
 
 
 @dataclass(frozen=True)
@@ -22,12 +29,12 @@ class Map:
     origin: np.ndarray
 
 
-def blurred(places: np.ndarray, spacing: tuple[float, float, float], width: float = 1.5) -> Map:
-    """Map of Gaussians of standard deviation `width` angstroms at (n, 3) places."""
-    step, low = np.array(spacing), places.min(axis=0) - 4 * width
-    counts = np.ceil((places.max(axis=0) + 4 * width - low) / step).astype(int) + 1
+def blurred(positions: np.ndarray, spacing: tuple[float, float, float], width: float = 1.5) -> Map:
+    """Map of Gaussians of standard deviation `width` angstroms at (n, 3) positions."""
+    step, low = np.array(spacing), positions.min(axis=0) - 4 * width
+    counts = np.ceil((positions.max(axis=0) + 4 * width - low) / step).astype(int) + 1
     axes = [low[i] + step[i] * np.arange(counts[i]) for i in range(3)]
-    along = [np.exp(-((places[:, i, None] - axes[i]) ** 2) / (2 * width**2)) for i in range(3)]
+    along = [np.exp(-((positions[:, i, None] - axes[i]) ** 2) / (2 * width**2)) for i in range(3)]
     return Map(np.einsum("nx,ny,nz->xyz", *along).astype(np.float32), step, low)
 
 
@@ -37,13 +44,15 @@ def cloud(seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.8, 1.1, 1.3)])
 def test_a_moved_copy_on_another_grid_lies_on_itself(spacing):
-    turn, shift = Rotation.random(random_state=3).as_matrix(), np.array([20.0, -7, 3])
-    found = overlay_maps(blurred(cloud(1), (1.0, 1.0, 1.0)), blurred(cloud(1) @ turn.T + shift, spacing), QUICK)
+    rotation, translation = Rotation.random(random_state=3).as_matrix(), np.array([20.0, -7, 3])
+    found = overlay_maps(
+        blurred(cloud(1), (1.0, 1.0, 1.0)), blurred(cloud(1) @ rotation.T + translation, spacing), QUICK
+    )
     assert found.correlation > 0.995
     assert found.correlation <= 1 + 1e-3
-    assert np.degrees(Rotation.from_matrix(found.rotation @ turn).magnitude()) < 1.5
-    places = cloud(1) @ turn.T + shift
-    assert places @ found.rotation.T + found.translation == pytest.approx(cloud(1), abs=0.15)
+    assert np.degrees(Rotation.from_matrix(found.rotation @ rotation).magnitude()) < 1.5
+    positions = cloud(1) @ rotation.T + translation
+    assert positions @ found.rotation.T + found.translation == pytest.approx(cloud(1), abs=0.15)
 
 
 def test_different_maps_are_less_alike():
@@ -63,23 +72,23 @@ def test_the_correlation_is_the_integral_at_the_pose():
 
 
 def test_the_derivatives_are_those_of_finite_differences():
-    pair = _Pair(centred(blurred(cloud(1), (1, 1, 1))), centred(blurred(cloud(2), (1.2, 1, 0.9))))
+    pair = _CorrelationObjective(centre_map(blurred(cloud(1), (1, 1, 1))), centre_map(blurred(cloud(2), (1.2, 1, 0.9))))
     pose = MapOverlay(0.0, Rotation.random(random_state=1).as_matrix(), np.array([0.3, -0.2, 0.4]))
     move, scale = np.array([0.3, -0.2, 0.5, 0.1, 0.2, -0.3]), np.ones(6)
     error = check_grad(lambda m: pair._loss(pose, m, scale)[0], lambda m: pair._loss(pose, m, scale)[1], move)
     assert error < 1e-5
 
 
-def test_the_jacobian_of_a_turn():
+def test_the_jacobian_of_a_rotation_vector():
     vector, little = np.array([0.4, -0.9, 0.3]), 1e-6 * np.array([1.0, 2.0, -1.5])
     led = Rotation.from_rotvec(vector + little) * Rotation.from_rotvec(vector).inv()
-    assert led.as_rotvec() == pytest.approx(turn_jacobian(vector) @ little, abs=1e-11)
-    assert turn_jacobian(np.zeros(3)) == pytest.approx(np.eye(3))
+    assert led.as_rotvec() == pytest.approx(rotation_jacobian(vector) @ little, abs=1e-11)
+    assert rotation_jacobian(np.zeros(3)) == pytest.approx(np.eye(3))
 
 
 def test_thinned_maps_keep_their_place():
-    fine = centred(blurred(cloud(3), (0.5, 0.5, 0.5)))
-    thin = fine.thinned(2000)
+    fine = centre_map(blurred(cloud(3), (0.5, 0.5, 0.5)))
+    thin = fine.downsample(2000)
     assert thin.values.size < 4000
     index = np.stack(np.meshgrid(*(np.arange(size) for size in thin.values.shape), indexing="ij"), -1)
     centre = np.tensordot(thin.values**2, index * thin.spacing + thin.start, 3) / np.square(thin.values).sum()
@@ -102,6 +111,6 @@ def test_what_is_no_map_is_refused(broken):
         overlay_maps(broken, broken)
 
 
-def test_efforts_that_make_no_sense_are_refused():
+def test_configurations_that_make_no_sense_are_refused():
     with pytest.raises(InputError):
-        MapEffort(climbs=0)
+        MapSearchConfig(optimised=0)

@@ -24,8 +24,15 @@ from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.alignment.network import Aligner, AlignerConfig, offers
 from metricvae.metrics.overlap.solver.kernels import overlap_at
-from metricvae.metrics.overlap.solver.planar import JUDGED, Frames, Prepared, check_pair, climb, report
+from metricvae.metrics.overlap.solver.poses import PoseArray
 from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.metrics.overlap.solver.search import (
+    COMPARED_POSES,
+    PreparedMask,
+    check_pair,
+    optimise_poses,
+    overlap_record,
+)
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import check_sha256, sha256_of
 from metricvae.training.checkpoint import load_weights, read_tensors, rounded, write_tensors
@@ -135,7 +142,7 @@ class Alignments:
             shares.append(share.cpu().double().numpy())
         return Offers(np.concatenate(frames), np.concatenate(shares))
 
-    def align(self, a: Prepared, b: Prepared, tries: int = TRIES, steps: int = STEPS) -> Alignment:
+    def align(self, a: PreparedMask, b: PreparedMask, tries: int = TRIES, steps: int = STEPS) -> Alignment:
         """Lay one shape on another.
 
         Args:
@@ -152,7 +159,9 @@ class Alignments:
         return judged(a, b, made.frames[0], made.share[0], steps)
 
 
-def judged(a: Prepared, b: Prepared, frames: Frames, share: npt.NDArray[np.float64], steps: int = STEPS) -> Alignment:
+def judged(
+    a: PreparedMask, b: PreparedMask, frames: PoseArray, share: npt.NDArray[np.float64], steps: int = STEPS
+) -> Alignment:
     """The best of the offers of a pair, (k, 3) and (k,), by the overlap it gives after some steps uphill.
 
     Raises:
@@ -162,7 +171,7 @@ def judged(a: Prepared, b: Prepared, frames: Frames, share: npt.NDArray[np.float
     if steps < 0:
         raise InputError(f"steps is {steps}: expected at least 0")
     if steps:
-        frames = climb(a, b, frames, steps)[:JUDGED]
+        frames = optimise_poses(a, b, frames, steps)[:COMPARED_POSES]
     return Alignment(best_offer(a, b, frames), float(share[0]) * min(a.area, b.area))
 
 
@@ -183,7 +192,7 @@ def align_files(
         InputError: an image that cannot be used, or no offer is asked for.
     """
     codes = aligner.encode(lambda i: read_image(files[i], fit=fit), len(files), on_progress=on_encoded)
-    shape = functools.lru_cache(maxsize=KEPT)(lambda i: Prepared(read_image(files[i], fit=fit)))
+    shape = functools.lru_cache(maxsize=KEPT)(lambda i: PreparedMask(read_image(files[i], fit=fit)))
     for start in range(0, len(first), COMPARED_AT_ONCE):
         ends = first[start : start + COMPARED_AT_ONCE], second[start : start + COMPARED_AT_ONCE]
         made = aligner.offers(codes, *ends, tries)
@@ -191,11 +200,11 @@ def align_files(
             yield judged(shape(a), shape(b), frames, share, steps)
 
 
-def best_offer(a: Prepared, b: Prepared, frames: Frames) -> Overlap:
+def best_offer(a: PreparedMask, b: PreparedMask, frames: PoseArray) -> Overlap:
     """The motion of `b` among `frames` (k, 3) that overlaps `a` most, and by how much."""
     areas = [overlap_at(a.points, b.image, frame) for frame in frames]
     best = int(np.argmax(areas))
-    return report(a, b, areas[best], frames[best])
+    return overlap_record(a, b, areas[best], frames[best])
 
 
 def write_aligner(network: Aligner, folder: Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def _align_options(parser: Parser, _: Sequence[str]) -> None:
 
 def _align(options: Namespace) -> Fields:
     from metricvae.kinds.silhouette.io import read_image
-    from metricvae.metrics.overlap.solver.planar import Prepared
+    from metricvae.metrics.overlap.solver.search import PreparedMask
 
     listing = wants_list(options)
     if listing and options.picture is not None:
@@ -43,7 +43,7 @@ def _align(options: Namespace) -> Fields:
     if listing:
         return _align_list(options, aligner)
     a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
-    found = aligner.align(Prepared(a), Prepared(b), options.tries, options.steps)
+    found = aligner.align(PreparedMask(a), PreparedMask(b), options.tries, options.steps)
     if options.picture is not None:
         words = f"overlap {found.overlap.area:.0f} pixels, expected {found.expected:.0f}"
         draw_laid(Path(options.picture), a, b, found.overlap.pose, words)

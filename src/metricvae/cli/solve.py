@@ -13,7 +13,7 @@ from metricvae.cli.common import columns, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive
 from metricvae.cli.spatial import ending_of, is_spatial, solve_list, solve_spatial
 from metricvae.core.errors import InputError
-from metricvae.metrics.overlap.solver.records import MOST_CELLS
+from metricvae.metrics.overlap.solver.records import MAX_CELLS
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
         "--certify", type=positive, metavar="EPS", help="prove that nothing beats the answer by more: 0.01"
     )
     parser.add_argument(
-        "--cells", type=at_least(1), default=MOST_CELLS, help="give a proof up after so many boxes of motions"
+        "--cells", type=at_least(1), default=MAX_CELLS, help="give a proof up after so many boxes of motions"
     )
     parser.add_argument("--join", action="store_true", help="two halves: where their edges fit best, not their overlap")
     parser.add_argument("--aligned", metavar="FILE.sdf", help="two molecules: write A, and B laid on it")
@@ -35,7 +35,7 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
 
 def _solve(options: Namespace) -> Fields:
     from metricvae.core.pair_list import read_pair_list, write_rows
-    from metricvae.metrics.overlap.solver.many import solve_files
+    from metricvae.metrics.overlap.solver.files import solve_files
 
     if is_spatial(ending := ending_of(options.a or "")):
         return solve_spatial(options, ending)
@@ -79,17 +79,17 @@ def _overlap_document(found: Overlap) -> Fields:
 def _certify(options: Namespace) -> Fields:
     from metricvae.kinds.silhouette.io import read_image
     from metricvae.metrics.overlap.solver.certify import certify
-    from metricvae.metrics.overlap.solver.planar import Prepared
+    from metricvae.metrics.overlap.solver.search import PreparedMask
 
     if wants_list(options):
         raise InputError("--certify takes its time for one pair A B, got --pairs: give two images")
-    a, b = (Prepared(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b))
+    a, b = (PreparedMask(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b))
     with progress() as step:
         found = certify(
             a,
             b,
             options.certify,
-            most_cells=options.cells,
+            max_cells=options.cells,
             on_progress=lambda cells: step("proving", cells, options.cells),
         )
     document = _overlap_document(found.overlap)

@@ -54,7 +54,7 @@ def _check(options: Namespace, ending: str) -> None:
 def _solve_pair(options: Namespace) -> Fields:
     from metricvae.kinds.molecule.mol_blocks import write_sdf
     from metricvae.kinds.molecule.readers import read_one
-    from metricvae.metrics.shape.solver.bodies import prepare
+    from metricvae.metrics.shape.solver.gaussian_molecule import prepare
     from metricvae.metrics.shape.solver.overlays import overlay
 
     a, b = (read_one(Path(path)) for path in (options.a, options.b))
@@ -83,7 +83,7 @@ def solve_list(options: Namespace, listed: PairList) -> Fields:
 
     from metricvae.core.pair_list import write_rows
     from metricvae.kinds.molecule.readers import read_one
-    from metricvae.metrics.shape.solver.bodies import prepare
+    from metricvae.metrics.shape.solver.gaussian_molecule import prepare
     from metricvae.metrics.shape.solver.overlays import overlay_many
 
     ending = ending_of(listed.files[0])

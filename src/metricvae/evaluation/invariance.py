@@ -12,7 +12,7 @@ import torch
 from metricvae.core.errors import InputError
 from metricvae.kinds.half.cutting import largest_share
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.planar import Prepared, move_mask, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
 from metricvae.nn.heads import CosineDistance
 from metricvae.prediction.predictor import Predictor
 from metricvae.training.features import move_randomly
@@ -151,6 +151,6 @@ def _binary(predictor: Predictor, codes: torch.Tensor) -> npt.NDArray[np.uint8]:
 def _aligned(mask: Mask, picture: Mask) -> Reconstruction:
     if not picture.any():
         return Reconstruction(picture.astype(np.float64), 0.0)
-    found = solve(Prepared(mask), Prepared(picture))
+    found = solve(PreparedMask(mask), PreparedMask(picture))
     union = found.area_a + found.area_b - found.area
     return Reconstruction(np.clip(move_mask(picture, found.pose), 0, 1), found.area / union)

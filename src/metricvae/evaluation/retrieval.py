@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.match.solver.edges import kept_edges
+from metricvae.metrics.match.solver.edges import cached_edges
 from metricvae.metrics.match.solver.joins import join
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.prediction.predictor import Predictor
@@ -34,7 +34,7 @@ def fit_scores(
         first, second: (n,) numbers of the two halves of each pair.
         on_progress: told how many pairs of how many are done.
     """
-    edge, scores = kept_edges(mask_of, EDGES_KEPT), np.empty(len(first))
+    edge, scores = cached_edges(mask_of, EDGES_KEPT), np.empty(len(first))
     for place, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
         scores[place] = join(edge(a), edge(b)).score
         if on_progress is not None:
@@ -111,7 +111,7 @@ def rerank_by_fit(
         queries: (m,) places of the halves whose lists are wanted.
         on_progress: told how many lists of how many are done.
     """
-    edge, found = kept_edges(halves.__getitem__), []
+    edge, found = cached_edges(halves.__getitem__), []
     for query in queries.tolist():
         hits = []
         for place, odds in zip(ranking.listed[query].tolist(), ranking.log_odds[query].tolist(), strict=True):

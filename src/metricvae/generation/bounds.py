@@ -20,7 +20,7 @@ import numpy as np
 from metricvae.core.errors import InputError
 from metricvae.generation.constraints import Area, Like, Match, OverlapWith, Requirement, Span
 from metricvae.kinds.silhouette.records import SIZE, Mask
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 
 LEAST_AREA = 300
 """Pixels of whatever is made, at least."""
@@ -47,7 +47,7 @@ class Target:
     """
 
     name: str
-    shape: Prepared
+    shape: PreparedMask
     overlap: Span
     closeness: Span | None = None
 
@@ -139,7 +139,7 @@ def _targets_of(requirements: Sequence[Requirement], area: Span) -> Iterator[Tar
                     f"{one}: {one.name} has {size:,} pixels, and no overlap is above that; ask for at most {size}"
                 )
             key = one.mask.tobytes()
-            target = joined.get(key) or Target(one.name, Prepared(one.mask), Span(0.0, min(size, area.high)))
+            target = joined.get(key) or Target(one.name, PreparedMask(one.mask), Span(0.0, min(size, area.high)))
             joined[key] = _with(target, one, size, area)
     yield from joined.values()
 

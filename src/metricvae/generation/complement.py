@@ -26,7 +26,7 @@ from metricvae.generation.verification import closeness
 from metricvae.kinds.silhouette.records import SIZE, Mask
 from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
-from metricvae.metrics.overlap.solver.planar import Prepared, move_mask, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
 from metricvae.prediction.predictor import Predictor
 
 TRIED = 48
@@ -125,7 +125,7 @@ def whole_wishes(half: Mask, rng: np.random.Generator) -> Callable[[int], Floats
 
 def _rests(search: Search, half: Mask, codes: torch.Tensor, deadline: float) -> list[Found]:
     """What sticks out of the half of each whole shape, in the middle of a canvas, mended to keep the bounds."""
-    still, found = Prepared(half), []
+    still, found = PreparedMask(half), []
     wide = np.pad(half, ROOM)
     for picture in search.pictures(codes):
         whole = cut_out(logits_of(picture))
@@ -133,7 +133,7 @@ def _rests(search: Search, half: Mask, codes: torch.Tensor, deadline: float) -> 
             break
         if whole.sum(dtype=np.int64) < LEAST_HALF:
             continue
-        pose = solve(still, Prepared(whole)).pose
+        pose = solve(still, PreparedMask(whole)).pose
         rest = _middle(np.where(wide > 0, 0.0, move_mask(np.pad(picture, ROOM), pose)), wide)
         if rest is not None:
             made = search.mended(logits_of(rest), search.wishes(1)[0])
@@ -176,9 +176,9 @@ def _evidence(value: Value) -> float:
 
 def _different(answers: list[Generated], n: int) -> list[Generated]:
     """The first `n` of them that are not the same as one before."""
-    kept: list[tuple[Generated, Prepared]] = []
+    kept: list[tuple[Generated, PreparedMask]] = []
     for one in answers:
-        shape = Prepared(one.mask)
+        shape = PreparedMask(one.mask)
         if all(closeness(solve(shape, other)) < SAME for _, other in kept):
             kept.append((one, shape))
         if len(kept) == n:

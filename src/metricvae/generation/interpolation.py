@@ -16,8 +16,8 @@ from metricvae.generation.pixel_refinement import cut_out, logits_of
 from metricvae.generation.targets import Floats, require_generator
 from metricvae.generation.verification import closeness
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
 from metricvae.metrics.overlap.solver.records import Overlap, Pose
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 
 REACH = 2.0
@@ -58,7 +58,7 @@ def between(predictor: Predictor, first: Mask, second: Mask, n: int) -> list[Bet
     line = codes[0] + shares[:, None] * (codes[1] - codes[0])
     head, one = predictor.model.head, torch.ones(1, device=codes.device)
     promised = torch.stack([head.value(head.score(line, code.expand_as(line)), one, one) for code in codes], dim=1)
-    pictures, shapes = _pictures(predictor, line), [Prepared(mask) for mask in ends]
+    pictures, shapes = _pictures(predictor, line), [PreparedMask(mask) for mask in ends]
     steps = []
     for share, picture, said in zip(shares.tolist(), pictures, promised.clamp(min=0).tolist(), strict=True):
         mask = cut_out(logits_of(picture))
@@ -102,7 +102,7 @@ def around(predictor: Predictor, mask: Mask, k: int = 7) -> Around:
     across, down = offsets[None, :, None] * root[:, strongest[0]], offsets[:, None, None] * root[:, strongest[1]]
     code = predictor.encode(lambda _: mask, 1).codes[0]
     pictures = _pictures(predictor, (code + across + down).flatten(0, 1))
-    shape = Prepared(mask)
+    shape = PreparedMask(mask)
     close = [closeness(_solved(cut_out(logits_of(picture)), shape)) for picture in pictures]
     grid = pictures.reshape(k, k, *pictures.shape[1:])
     return Around(grid, offsets.cpu().double().numpy(), np.array(close).reshape(k, k))
@@ -113,8 +113,8 @@ def _pictures(predictor: Predictor, codes: torch.Tensor) -> Floats:
     return pictures
 
 
-def _solved(mask: Mask, shape: Prepared) -> Overlap:
+def _solved(mask: Mask, shape: PreparedMask) -> Overlap:
     """The exact answer, which is none of a blank mask."""
     if not mask.any():
         return Overlap(0.0, Pose(0.0, 0.0, 0.0), 0, shape.area)
-    return solve(Prepared(mask), shape)
+    return solve(PreparedMask(mask), shape)

@@ -16,8 +16,8 @@ from metricvae.generation.exemplars import Bank
 from metricvae.generation.targets import Floats
 from metricvae.generation.verification import Measured, closeness
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Encoded, Predictor
 
 COPY = 0.95
@@ -191,9 +191,9 @@ def nearest(predictor: Predictor, made: Encoded, masks: Sequence[Mask], known: B
         if predictor.near_duplicates is not None:
             overlap = overlap + predictor.near_duplicates.correction(head, code, known.codes, size, known.areas)
         iou = overlap / (size + known.areas - overlap).clamp(min=1.0)
-        shape, best = Prepared(mask), Neighbour("", 0.0)
+        shape, best = PreparedMask(mask), Neighbour("", 0.0)
         for row in iou.topk(min(looked_at, len(iou))).indices.tolist():
-            close = closeness(solve(shape, Prepared(known.mask(row))))
+            close = closeness(solve(shape, PreparedMask(known.mask(row))))
             best = max(best, Neighbour(known.ids[row], close), key=lambda one: one.iou)
         found.append(best)
     return found
@@ -211,6 +211,6 @@ def spread_out(codes: torch.Tensor, count: int) -> list[int]:
 
 def mean_closeness(masks: Sequence[Mask]) -> float | None:
     """Mean closeness of all pairs of shapes; None of fewer than two."""
-    shapes = [Prepared(mask) for mask in masks]
+    shapes = [PreparedMask(mask) for mask in masks]
     pairs = [closeness(solve(a, b)) for place, a in enumerate(shapes) for b in shapes[place + 1 :]]
     return float(np.mean(pairs)) if pairs else None

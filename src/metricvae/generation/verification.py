@@ -10,8 +10,8 @@ import numpy.typing as npt
 from metricvae.generation.bounds import Bounds
 from metricvae.generation.constraints import Span, near
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.planar import Prepared, move_mask, solve
 from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Measured:
 
 def measure(mask: Mask, bounds: Bounds) -> Measured:
     """Solve a shape with every target."""
-    shape = Prepared(mask)
+    shape = PreparedMask(mask)
     return Measured(shape.area, tuple(solve(shape, target.shape) for target in bounds.targets))
 
 

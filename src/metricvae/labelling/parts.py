@@ -23,8 +23,8 @@ from metricvae.kinds.silhouette.io import decode_png, encode_png
 from metricvae.kinds.silhouette.records import Silhouette
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.metrics.overlap.solver.dense import solve_dense
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, solve
 from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 from metricvae.runtime.parquet import write_table
 
 CHECK_SCHEMA = pa.schema([("dense", pa.float64())])
@@ -54,28 +54,30 @@ def object_row(shape: Silhouette) -> dict[str, Any]:
     }
 
 
-def label_part(effort: Effort, device: str | None, objects: Path, shard: tuple[str, list[Block]], path: Path) -> None:
+def label_part(
+    config: SearchConfig, device: str | None, objects: Path, shard: tuple[str, list[Block]], path: Path
+) -> None:
     """The labelled pairs of some blocks of one split: by the compiled search, or by the batched one on a device."""
     split, blocks = shard
     table = _objects(objects)
     rows: list[dict[str, Any]] = []
     for block in blocks if device is None else [np.concatenate(blocks)]:
-        for (a, b), found in zip(block.tolist(), _solved(table, block, effort, device), strict=True):
+        for (a, b), found in zip(block.tolist(), _solved(table, block, config, device), strict=True):
             pose = {name: round(value, 4) for name, value in dataclasses.asdict(found.pose).items()}
             names = {"a": table["id"][a].as_py(), "b": table["id"][b].as_py()}
             rows.append(names | {"value": round(found.area, 3), "split": split} | pose)
     write_table(path, [pa.Table.from_pylist(rows, PAIR_SCHEMA)], PAIR_SCHEMA)
 
 
-def _solved(table: pa.Table, pairs: Block, effort: Effort, device: str | None) -> list[Overlap]:
+def _solved(table: pa.Table, pairs: Block, config: SearchConfig, device: str | None) -> list[Overlap]:
     used, rows = np.unique(pairs, return_inverse=True)
-    shapes = [Prepared(decode_png(table["image"][i]["bytes"].as_py())) for i in used.tolist()]
+    shapes = [PreparedMask(decode_png(table["image"][i]["bytes"].as_py())) for i in used.tolist()]
     ends = rows.reshape(-1, 2)
     if device is None:
-        return [solve(shapes[a], shapes[b], effort) for a, b in ends.tolist()]
+        return [solve(shapes[a], shapes[b], config) for a, b in ends.tolist()]
     from metricvae.metrics.overlap.solver.batched import solve_batch  # here, so that workers do without torch
 
-    return solve_batch(shapes, ends, effort, device=device)
+    return solve_batch(shapes, ends, config, device=device)
 
 
 def check_part(objects: Path, pairs: Block, path: Path) -> None:
@@ -83,7 +85,7 @@ def check_part(objects: Path, pairs: Block, path: Path) -> None:
     table = _objects(objects)
     rows = []
     for a, b in pairs.tolist():
-        first, second = (Prepared(decode_png(table["image"][i]["bytes"].as_py())) for i in (a, b))
+        first, second = (PreparedMask(decode_png(table["image"][i]["bytes"].as_py())) for i in (a, b))
         rows.append({"dense": solve_dense(first, second).area})
     write_table(path, [pa.Table.from_pylist(rows, CHECK_SCHEMA)], CHECK_SCHEMA)
 

@@ -10,8 +10,8 @@ from typing import Any
 from metricvae.core.errors import InputError
 from metricvae.kinds.half.cutting import CUTS, Cut
 from metricvae.kinds.silhouette.sources.generators import SOURCES
-from metricvae.metrics.overlap.solver.planar import SOLVER, Effort
-from metricvae.metrics.shape.labels import FRAGMENTS, MoleculesPlan
+from metricvae.metrics.overlap.solver.search import SOLVER_VERSION, SearchConfig
+from metricvae.metrics.shape.labels import FRAGMENTS, MoleculesPlan, stored_plan
 from metricvae.runtime.files import sha256_of
 
 
@@ -25,7 +25,7 @@ class LabelPlan:
         seed: the same plan with the same seed gives the same bytes.
         partners: how many others each object meets (pairs come in blocks of partners + 1 objects).
         fit: scale and centre images that are not 200x200.
-        effort: how hard the solver searches.
+        search: search configuration of the solver.
         batched: whether pairs go through the search for graphics cards, whose answers agree to rounding, not to bits.
         check: how many of the pairs are also given to the dense search, for the label error in the card.
         task: what is labelled.
@@ -36,7 +36,7 @@ class LabelPlan:
     seed: int = 0
     partners: int = 7
     fit: bool = False
-    effort: Effort = dataclasses.field(default_factory=Effort)
+    search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
     batched: bool = False
     check: int = 0
     task: str = "overlap"
@@ -79,7 +79,7 @@ def facts_of(plan: Plan) -> dict[str, Any]:
     for name, least in (("pairs", 1), ("partners", 1), ("seed", 0), ("check", 0), ("times", 2), ("conformers", 1)):
         if getattr(plan, name, least) < least:
             raise InputError(f"{name} is {getattr(plan, name)}: expected at least {least}")
-    facts = dataclasses.asdict(plan)
+    facts = stored_plan(plan) if isinstance(plan, MoleculesPlan) else dataclasses.asdict(plan)
     if isinstance(plan, MoleculesPlan):
         if plan.molecules is not None and plan.molecules < 2:
             raise InputError(f"molecules is {plan.molecules}: expected at least 2")
@@ -88,7 +88,7 @@ def facts_of(plan: Plan) -> dict[str, Any]:
         if not plan.cuts or set(plan.cuts) - set(CUTS):
             raise InputError(f"cuts is {', '.join(plan.cuts) or 'empty'}: expected some of {', '.join(CUTS)}")
     else:
-        facts["solver"] = SOLVER
+        facts["solver"] = SOLVER_VERSION
     if plan.objects not in _sources(plan):
         facts["objects"] = Path(plan.objects).resolve().name
         if isinstance(plan, MoleculesPlan) and Path(plan.objects).is_file():

@@ -54,7 +54,7 @@ from metricvae.metrics.shape.labels import (
     MoleculesPlan,
     conform_part,
     count_skipped,
-    joined,
+    join_parts,
     overlay_part,
     thorough_part,
 )
@@ -65,7 +65,7 @@ from metricvae.runtime.process_pool import worker_pool
 from metricvae.runtime.ray_pool import ray_pool
 
 PLAN = "plan.json"
-SHAPES, RECORDS = "shapes.parquet", "records.parquet"
+SHAPES, RECORDS, GEOMETRY = "shapes.parquet", "records.parquet", "geometry.arrow"
 
 
 def label(
@@ -107,7 +107,7 @@ def label(
         _draw_objects(plan, parts, pool, report)
         splits = pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist()
         shards = shards_of(plan, splits)
-        work = Work(label_part, (plan.effort, device if plan.batched else None), parts / OBJECTS)
+        work = Work(label_part, (plan.search, device if plan.batched else None), parts / OBJECTS)
         with ThreadPoolExecutor(1) if plan.batched else contextlib.nullcontext(pool) as solving:
             labelled = label_shards(work, shards, parts, solving, report)
         checks = checks_of(Work(check_part, (), parts / OBJECTS), plan, shards, parts, pool, report)
@@ -229,10 +229,10 @@ def _overlay_molecules(plan: MoleculesPlan, parts: Path, pool: Executor, report:
         work = Work(conform_part, (source, plan.seed, plan.conformers, OBJECTS_A_PART))
         paths = spans(parts, work, total, lack, pool, step("making conformers", report))
         check_enough(splits, plan.pairs)
-        joined(paths, parts / OBJECTS, parts / SKIPPED)
+        join_parts(paths, parts / OBJECTS, parts / SKIPPED, parts / GEOMETRY)
     shards = shards_of(plan, pq.read_table(parts / OBJECTS, columns=["split"])["split"].to_pylist())
-    labelled = label_shards(Work(overlay_part, (plan.effort,), parts / OBJECTS), shards, parts, pool, report)
-    return labelled, checks_of(Work(thorough_part, (), parts / OBJECTS), plan, shards, parts, pool, report)
+    labelled = label_shards(Work(overlay_part, (plan.search,), parts / GEOMETRY), shards, parts, pool, report)
+    return labelled, checks_of(Work(thorough_part, (), parts / GEOMETRY), plan, shards, parts, pool, report)
 
 
 def _finish_molecules(facts: dict[str, Any], folder: Path, labelled: Sequence[Path], checks: Checks) -> dict[str, Any]:

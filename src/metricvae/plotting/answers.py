@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.planar import move_mask
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.plotting.drawing import FAINT, INK, Floats, figure_of, png_of, rgb, rows_and_columns
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.planar import move_mask
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.plotting.drawing import INK, Floats, blend, figure_of, png_of, rows_and_columns, show
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from metricvae.evaluation.evaluate import Answers, answer, labelled_magnitudes
 from metricvae.fitting.fit import fit
 from metricvae.labelling.plans import HalvesPlan, LabelPlan
 from metricvae.labelling.run import label
-from metricvae.metrics.overlap.solver.planar import move_mask
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.plotting.pairs import ExamplePair
 from metricvae.prediction.calibration import conformal
 from metricvae.prediction.predictor import Predictor

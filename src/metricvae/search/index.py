@@ -30,10 +30,9 @@ from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
-from metricvae.metrics.overlap.solver.planar import Prepared, solve
 from metricvae.metrics.overlap.solver.records import Pose
-from metricvae.metrics.shape.solver.bodies import Prepared as Body
-from metricvae.metrics.shape.solver.bodies import prepare
+from metricvae.metrics.overlap.solver.search import PreparedMask, solve
+from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.records import Overlay
 from metricvae.prediction.predictor import Encoded, Predictions, Predictor, tanimoto
@@ -225,7 +224,7 @@ def exact_search(task: str, query: Packable) -> Exact:
     """
     match task:
         case "overlap":
-            return functools.partial(_overlap, Prepared(cast(Mask, query)))
+            return functools.partial(_overlap, PreparedMask(cast(Mask, query)))
         case "halves":
             return functools.partial(_fit, Edge(cast(Mask, query)))
         case "molecules":
@@ -233,8 +232,8 @@ def exact_search(task: str, query: Packable) -> Exact:
     raise InputError(f"there is no exact search for models of {task}: leave it out")
 
 
-def _overlap(query: Prepared, item: Packable) -> tuple[float, Pose]:
-    found = solve(query, Prepared(cast(Mask, item)))
+def _overlap(query: PreparedMask, item: Packable) -> tuple[float, Pose]:
+    found = solve(query, PreparedMask(cast(Mask, item)))
     return found.area, found.pose
 
 
@@ -243,12 +242,12 @@ def _fit(query: Edge, item: Packable) -> tuple[float, Pose]:
     return found.score, found.pose
 
 
-def _overlay(query: Body, item: Packable) -> tuple[float, Overlay]:
+def _overlay(query: PreparedMolecule, item: Packable) -> tuple[float, Overlay]:
     found = overlay(query, _body(cast(Atoms, item)))
     return found.tanimoto, found
 
 
-def _body(molecule: Atoms) -> Body:
+def _body(molecule: Atoms) -> PreparedMolecule:
     return prepare(molecule[:, :3], molecule[:, 3])
 
 

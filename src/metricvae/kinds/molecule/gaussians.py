@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-AMPLITUDE = 2.0 * math.sqrt(2.0)
+AMPLITUDE_SQUARED = 8.0
+"""p^2, so that the overlap of two atoms is p^2 times an integral of two Gaussians."""
+
+AMPLITUDE = math.sqrt(AMPLITUDE_SQUARED)
 """p, the height of an atom's density at its nucleus (Grant, Gallardo and Pickup, J. Comput. Chem. 17, 1653, 1996)."""
 
 

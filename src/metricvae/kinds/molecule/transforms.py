@@ -17,7 +17,7 @@ def present(molecules: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class SolidMotion:
+class RigidMotion:
     """One rigid motion for each of m molecules.
 
     Attributes:
@@ -29,20 +29,20 @@ class SolidMotion:
     translation: Tensor
 
 
-def move(molecules: Tensor, motion: SolidMotion) -> Tensor:
+def move(molecules: Tensor, motion: RigidMotion) -> Tensor:
     """Molecules (m, A, 4 or more) under a motion, differentiable in both; what is no atom stays zero."""
     moved = molecules[..., :3] @ motion.rotation.to(molecules).mT + motion.translation.to(molecules)[:, None]
     return torch.cat([moved * present(molecules)[..., None], molecules[..., 3:]], dim=-1)
 
 
-def random_motions(count: int, generator: torch.Generator) -> SolidMotion:
+def random_motions(count: int, generator: torch.Generator) -> RigidMotion:
     """Rotations uniform over all (K. Shoemake, *Uniform random rotations*, 1992), shifts uniform along each axis."""
     quaternions = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=1)
     shifts = FURTHEST_SHIFT * (2 * torch.rand(count, 3, generator=generator) - 1)
-    return SolidMotion(rotations(quaternions), shifts)
+    return RigidMotion(rotation_matrices(quaternions), shifts)
 
 
-def rotations(quaternions: Tensor) -> Tensor:
+def rotation_matrices(quaternions: Tensor) -> Tensor:
     """(m, 3, 3) rotations of unit quaternions (m, 4), the real part first."""
     w, x, y, z = quaternions.unbind(-1)
     rows = [

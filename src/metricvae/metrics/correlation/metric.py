@@ -9,7 +9,7 @@ import numpy as np
 
 from metricvae.core.metric import Description, Floats, Metric, Solution
 from metricvae.kinds.volume.io import DensityMap
-from metricvae.metrics.shape.solver.maps import MapEffort, overlay_maps
+from metricvae.metrics.shape.solver.maps import MapSearchConfig, overlay_maps
 
 if TYPE_CHECKING:
     from metricvae.nn.heads import Head
@@ -20,11 +20,11 @@ class CorrelationSolver:
     """The exact overlay of two density maps; see `metricvae.metrics.shape.solver.maps.overlay_maps`.
 
     Attributes:
-        effort: how hard it searches.
+        search: how hard it searches.
     """
 
     score_name = "correlation"
-    effort: MapEffort | None = None
+    search: MapSearchConfig | None = None
 
     def prepare(self, value: DensityMap) -> DensityMap:
         """A map as it is."""
@@ -32,7 +32,7 @@ class CorrelationSolver:
 
     def solve(self, left: DensityMap, right: DensityMap) -> Solution:
         """The correlation, and the `MapOverlay` that gives it."""
-        found = overlay_maps(left, right, self.effort)
+        found = overlay_maps(left, right, self.search)
         return Solution(found.correlation, found.correlation, found)
 
 

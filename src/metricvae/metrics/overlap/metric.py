@@ -10,7 +10,7 @@ import numpy as np
 
 from metricvae.core.metric import Description, Floats, Metric, Preset, Solution
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, solve
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 
 if TYPE_CHECKING:
     from metricvae.nn.heads import Head
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OverlapSolver:
-    """The exact overlap of two silhouettes; see `metricvae.metrics.overlap.solver.planar.solve`.
+    """The exact overlap of two silhouettes; see `metricvae.metrics.overlap.solver.search.solve`.
 
     Attributes:
-        effort: how hard it searches.
+        search: how hard it searches.
     """
 
     score_name = "overlap"
-    effort: Effort | None = None
+    search: SearchConfig | None = None
 
-    def prepare(self, value: Mask) -> Prepared:
+    def prepare(self, value: Mask) -> PreparedMask:
         """What a mask costs once."""
-        return Prepared(value)
+        return PreparedMask(value)
 
-    def solve(self, left: Prepared, right: Prepared) -> Solution:
+    def solve(self, left: PreparedMask, right: PreparedMask) -> Solution:
         """The overlap in pixels, and the `Pose` of the right mask that gives it."""
-        found = solve(left, right, self.effort)
+        found = solve(left, right, self.search)
         return Solution(found.area, found.area, found.pose)
 
 

@@ -7,10 +7,9 @@ ring system of a test pair was trained on.
 from __future__ import annotations
 
 import csv
-import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule, radii_of
 from metricvae.kinds.molecule.scaffolds import scaffold
 from metricvae.kinds.molecule.table import row_contents
-from metricvae.metrics.shape.solver.bodies import Prepared, prepare
-from metricvae.metrics.shape.solver.overlays import THOROUGH, Effort, overlay_many
+from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, prepare
+from metricvae.metrics.shape.solver.overlays import THOROUGH, OverlayConfig, overlay_many
 from metricvae.metrics.shape.solver.records import Overlays
 from metricvae.runtime.files import atomic_path
 from metricvae.runtime.parquet import write_table
@@ -79,8 +78,11 @@ OVERLAY_SCHEMA = pa.schema(
 )
 """Value: the largest overlap volume, cubic angstroms; point p of the second goes to rotation p + translation.
 
-Of molecules with several conformers, the two that are likest; the value is then what molecules of the first conformers'
-self-overlaps have in common at that Tanimoto coefficient."""
+Of molecules with several conformers, the most similar two; the value is then the overlap of molecules with the first
+conformers' self-overlaps at that Tanimoto coefficient."""
+
+GEOMETRY_SCHEMA = pa.schema([MOLECULE_SCHEMA.field(name) for name in ("id", "elements", "positions", "others")])
+"""What labelling reads of each molecule, in the file of `write_geometry`."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ class MoleculesPlan:
         partners: how many others each molecule meets at a time (pairs come in blocks of partners + 1 molecules).
         molecules: at most so many are taken, evenly spaced in the file; None takes all of a file, and as many fragments
             as the pairs need.
-        conformers: how many each molecule of a SMILES gets; a pair is as alike as the likest two.
-        effort: how hard the overlay searches.
+        conformers: how many each molecule of a SMILES gets; a pair is as alike as the most similar two.
+        search: the configuration of the overlay.
         check: how many of the pairs are also given to the thorough search, for the label error in the card.
         task: what is labelled.
     """
@@ -106,9 +108,24 @@ class MoleculesPlan:
     partners: int = 15
     molecules: int | None = None
     conformers: int = 1
-    effort: Effort = field(default_factory=Effort)
+    search: OverlayConfig = field(default_factory=OverlayConfig)
     check: int = 0
     task: str = "molecules"
+
+
+STORED_NAMES = {"optimised": "climbs", "refined": "kept", "final": "last"}
+"""Names of `OverlayConfig` in the plans of data sets, the same since version 0.1."""
+
+
+def stored_plan(plan: MoleculesPlan) -> dict[str, Any]:
+    """A plan as it stands in the card of its data set: `effort` is the configuration of the overlay.
+
+    >>> stored_plan(MoleculesPlan("fragments", 100))["effort"]
+    {'starts': 192, 'climbs': 96, 'kept': 32, 'last': 16}
+    """
+    facts = asdict(plan)
+    search = {STORED_NAMES.get(name, name): value for name, value in facts["search"].items()}
+    return {("effort" if name == "search" else name): (search if name == "search" else facts[name]) for name in facts}
 
 
 def conform_part(source: str, seed: int, conformers: int, at_once: int, span: tuple[int, int], path: Path) -> None:
@@ -164,23 +181,42 @@ def _skipped_row(skipped: Skipped) -> dict[str, Any]:
     }
 
 
-def joined(paths: Sequence[Path], objects: Path, notes: Path) -> None:
-    """Put the molecules of all parts into one file, ids made unique, and the notes on those skipped into another."""
-    tables = [pq.read_table(path) for path in paths]
-    whole = pa.concat_tables(tables)
+def join_parts(paths: Sequence[Path], objects: Path, notes: Path, geometry: Path) -> None:
+    """Join the molecules of all parts.
+
+    Args:
+        paths: the parts.
+        objects: written: the molecules, their ids made unique.
+        notes: written: a CSV of what was skipped, and why.
+        geometry: written before `objects`: what labelling reads, as by `write_geometry`.
+    """
+    whole = pa.concat_tables([pq.read_table(path) for path in paths])
     good = whole.filter(pc.is_null(whole["skipped"]))
-    ids = _unique(good["id"].to_pylist())
-    good = good.set_column(0, "id", pa.array(ids)).drop_columns(["skipped"])
+    good = good.set_column(0, "id", pa.array(_unique(good["id"].to_pylist()), pa.string())).drop_columns(["skipped"])
     bad = whole.filter(pc.is_valid(whole["skipped"])).select(["number", "id", "skipped"])
-    write_table(objects, [good], good.schema)
+    write_geometry(good, geometry)
     with atomic_path(notes) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["number", "name", "reason"])
         writer.writerows(zip(*(column.to_pylist() for column in bad.columns), strict=True))
+    write_table(objects, [good], good.schema)
+
+
+def write_geometry(molecules: pa.Table, path: Path) -> None:
+    """Write the columns of `GEOMETRY_SCHEMA` as an uncompressed Arrow file, of which any rows are read at once."""
+    table = molecules.select(GEOMETRY_SCHEMA.names).combine_chunks()
+    with atomic_path(path) as temporary, pa.ipc.new_file(temporary, GEOMETRY_SCHEMA) as writer:
+        writer.write_table(table.cast(GEOMETRY_SCHEMA))
+
+
+def read_geometry(path: Path, rows: npt.NDArray[np.int64]) -> pa.Table:
+    """Some rows of a file of `write_geometry`, read through a memory map."""
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all().take(pa.array(rows)).combine_chunks()
 
 
 def count_skipped(notes: Path) -> int:
-    """How many notes `joined` wrote."""
+    """How many notes `join_parts` wrote."""
     with open(notes, newline="", encoding="utf-8") as file:
         return sum(1 for _ in csv.reader(file)) - 1
 
@@ -195,20 +231,25 @@ def _unique(ids: Sequence[str]) -> list[str]:
     return found
 
 
-def overlay_part(effort: Effort, objects: Path, shard: tuple[str, list[Block]], path: Path) -> None:
-    """The overlays of some blocks of one split."""
+def overlay_part(config: OverlayConfig, geometry: Path, shard: tuple[str, list[Block]], path: Path) -> None:
+    """Write the overlays of some blocks of pairs of one split.
+
+    Args:
+        config: of the search.
+        geometry: the file of `write_geometry`.
+        shard: the split, and blocks (k, 2) of rows of that file.
+        path: a table of `OVERLAY_SCHEMA` is written.
+    """
     split, blocks = shard
-    ids, pairs = _ids(objects), np.concatenate(blocks)
-    found = _overlays(objects, pairs, effort)
+    found = _overlay_rows(geometry, np.concatenate(blocks), config)
     columns = [
-        pa.array([ids[row] for row in pairs[:, 0]]),
-        pa.array([ids[row] for row in pairs[:, 1]]),
+        *(found.ids.take(pa.array(column)) for column in found.pairs.T),
         pa.array(np.round(found.value, 4)),
         pa.array(np.round(found.best.tanimoto, 6)),
         _lists(found.best.rotation, 9),
         _lists(found.best.translation, 3),
         *(pa.array(column, pa.int16()) for column in found.conformers.T),
-        pa.array([split] * len(pairs)),
+        pa.array([split] * len(found.pairs)),
     ]
     write_table(path, [pa.Table.from_arrays(columns, schema=OVERLAY_SCHEMA)], OVERLAY_SCHEMA)
 
@@ -217,64 +258,58 @@ def _lists(rows: npt.NDArray[np.float64], width: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1).astype(np.float32)), width)
 
 
-def thorough_part(objects: Path, pairs: Block, path: Path) -> None:
-    """What the thorough search says of some pairs."""
-    found = _overlays(objects, pairs, THOROUGH)
+def thorough_part(geometry: Path, pairs: Block, path: Path) -> None:
+    """Write the values that the thorough search finds for some pairs (k, 2) of rows of the file of `write_geometry`."""
+    found = _overlay_rows(geometry, pairs, THOROUGH)
     schema = pa.schema([("dense", pa.float64())])
     write_table(path, [pa.table({"dense": found.value}, schema)], schema)
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The likest conformers of k pairs.
+class _Labels:
+    """The overlays of k pairs of molecules, each of its most similar two conformers.
 
     Attributes:
-        best: their overlays.
-        conformers: (k, 2) their numbers.
+        ids: of the molecules in the pairs.
+        pairs: (k, 2) rows of `ids`.
+        best: the overlays of the chosen conformers.
+        conformers: (k, 2) which of each molecule's conformers these are.
         value: (k,) as `OVERLAY_SCHEMA` has it.
     """
 
+    ids: pa.ChunkedArray
+    pairs: Block
     best: Overlays
     conformers: npt.NDArray[np.int64]
     value: npt.NDArray[np.float64]
 
 
-def _overlays(objects: Path, pairs: Block, effort: Effort) -> _Found:
-    used, rows = np.unique(pairs, return_inverse=True)
-    bodies = [_prepared(objects, row) for row in used.tolist()]
-    starts = np.cumsum([0, *map(len, bodies)])
-    flat = [body for one in bodies for body in one]
+def _overlay_rows(geometry: Path, pairs: Block, config: OverlayConfig) -> _Labels:
+    used, places = np.unique(pairs, return_inverse=True)
+    table, pairs = read_geometry(geometry, used), places.reshape(-1, 2)
+    molecules = _prepare_conformers(table)
+    starts = np.cumsum([0, *map(len, molecules)])
+    flat = [conformer for conformers in molecules for conformer in conformers]
     trials: list[tuple[int, int]] = []
     owners: list[int] = []
-    for pair, (a, b) in enumerate(rows.reshape(-1, 2).tolist()):
+    for pair, (a, b) in enumerate(pairs.tolist()):
         trials += itertools.product(range(starts[a], starts[a + 1]), range(starts[b], starts[b + 1]))
-        owners += [pair] * (len(bodies[a]) * len(bodies[b]))
-    found, tried, owner = overlay_many(flat, np.array(trials), effort, threads=1), np.array(trials), np.array(owners)
+        owners += [pair] * (len(molecules[a]) * len(molecules[b]))
+    found, tried, owner = overlay_many(flat, np.array(trials), config, threads=1), np.array(trials), np.array(owners)
     order = np.lexsort((-found.tanimoto, owner))
-    best = order[np.unique(owner[order], return_index=True)[1]]
-    chosen = Overlays(
-        *(part[best] for part in (found.overlap, found.self_a, found.self_b, found.rotation, found.translation))
+    chosen = order[np.unique(owner[order], return_index=True)[1]]
+    best = Overlays(
+        *(part[chosen] for part in (found.overlap, found.self_a, found.self_b, found.rotation, found.translation))
     )
-    numbers = tried[best] - starts[rows.reshape(-1, 2)]
-    sizes = np.array([body[0].volume for body in bodies])[rows.reshape(-1, 2)].sum(axis=1)
-    return _Found(chosen, numbers, chosen.tanimoto * sizes / (1 + chosen.tanimoto))
+    sizes = np.array([conformers[0].volume for conformers in molecules])[pairs].sum(axis=1)
+    return _Labels(table["id"], pairs, best, tried[chosen] - starts[pairs], best.tanimoto * sizes / (1 + best.tanimoto))
 
 
-@functools.lru_cache(maxsize=2048)
-def _prepared(objects: Path, row: int) -> list[Prepared]:
-    """The conformers of a molecule, the first one first."""
-    table = _table(objects)
-    radii = radii_of(table["elements"][row].values.to_numpy())
-    flat = np.concatenate([table[name][row].values.to_numpy() for name in ("positions", "others")])
-    return [prepare(places, radii) for places in flat.reshape(-1, len(radii), 3)]
-
-
-@functools.lru_cache(maxsize=1)
-def _table(path: Path) -> pa.Table:
-    return pq.read_table(path, columns=["id", "elements", "positions", "others"]).combine_chunks()
-
-
-@functools.lru_cache(maxsize=1)
-def _ids(path: Path) -> list[str]:
-    names: list[str] = _table(path)["id"].to_pylist()
-    return names
+def _prepare_conformers(table: pa.Table) -> list[list[PreparedMolecule]]:
+    """The conformers of each molecule of a table of `GEOMETRY_SCHEMA`, the first one first."""
+    found = []
+    for elements, *positions in zip(*(table[name] for name in ("elements", "positions", "others")), strict=True):
+        radii = radii_of(elements.values.to_numpy())
+        flat = np.concatenate([each.values.to_numpy() for each in positions])
+        found.append([prepare(places, radii) for places in flat.reshape(-1, len(radii), 3)])
+    return found

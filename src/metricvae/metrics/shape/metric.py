@@ -11,8 +11,8 @@ import numpy as np
 from metricvae.core.metric import Description, Floats, Metric, Preset, Solution
 from metricvae.kinds.molecule.kind import with_coordinates
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.metrics.shape.solver.bodies import Prepared, prepare
-from metricvae.metrics.shape.solver.overlays import Effort, overlay
+from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, prepare
+from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay
 
 if TYPE_CHECKING:
     from metricvae.nn.heads import Head
@@ -23,20 +23,20 @@ class ShapeSolver:
     """The exact overlay of two molecules; see `metricvae.metrics.shape.solver.overlays.overlay`.
 
     Attributes:
-        effort: how hard it searches.
+        search: how hard it searches.
     """
 
     score_name = "tanimoto"
-    effort: Effort | None = None
+    search: OverlayConfig | None = None
 
-    def prepare(self, value: Molecule) -> Prepared:
+    def prepare(self, value: Molecule) -> PreparedMolecule:
         """What a molecule costs once; one without coordinates gets a conformer."""
         molecule = with_coordinates(value)
         return prepare(molecule.positions, molecule.radii)
 
-    def solve(self, left: Prepared, right: Prepared) -> Solution:
+    def solve(self, left: PreparedMolecule, right: PreparedMolecule) -> Solution:
         """The overlap volume, the shape Tanimoto as its score, and the `Overlay` that gives it."""
-        found = overlay(left, right, self.effort)
+        found = overlay(left, right, self.search)
         return Solution(found.overlap, found.tanimoto, found)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from metricvae.kinds.silhouette.outlines import spaced_outlines
+from metricvae.kinds.silhouette.outlines import resample_outlines
 
 OUTLINES_PER_THREAD = 16
 """Outlines that are worth a thread."""
@@ -54,7 +54,7 @@ def contour_points(x: Tensor, sampling: ContourSampling) -> Tensor:
 
 
 def _trace(sampling: ContourSampling, masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    return spaced_outlines(masks, sampling.spacing, sampling.multiple, sampling.points)
+    return resample_outlines(masks, sampling.spacing, sampling.multiple, sampling.points)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Compiled inner loops on edges: poses that lay one edge on another, draw them closer, and what speaks for each.
+"""Compiled inner loops over contours of pieces: candidate poses, their refinement, and the features that score a pose.
 
-A pose (angle, x, y) maps a point p of the second piece to R p + (x, y), R = [[cos, -sin], [sin, cos]], both measured
-from the canvas centres with y down. Features are in the order of `FEATURES`.
+Poses (angle, x, y) follow the convention of :mod:`metricvae.metrics.overlap.solver.poses`, with the canvas centre as
+the origin in both pieces: a point p of the second piece goes to R p + (x, y), R = [[c, s], [-s, c]] with the cosine c
+and the sine s of the angle. Features are in the order of `FEATURES`.
 """
 
 from __future__ import annotations
@@ -20,30 +21,30 @@ Indices = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-class Side(NamedTuple):
-    """A piece as the loops read it; see `metricvae.metrics.match.solver.edges.Edge` for its parts."""
+class EdgeArrays(NamedTuple):
+    """A piece as the compiled loops read it; see `metricvae.metrics.match.solver.edges.Edge` for its parts."""
 
-    field: Field
+    distance: Field
     centre: Floats
     points: Floats
     normals: Floats
-    bent: Floats
+    deviation: Floats
     corners: Indices
-    turns: Floats
+    turning: Floats
 
 
 FEATURES = (
     "close",
-    "close and bent",
+    "close and curved",
     "depth",
     "gap",
     "smooth ends",
     "ends",
     "longest",
     "touching",
-    "touching and bent",
+    "touching and curved",
 )
-"""What a pose is judged by."""
+"""The features of a pose, summed over the points of an edge."""
 
 COUNT = len(FEATURES)
 
@@ -51,91 +52,116 @@ CLOSE, TOUCHING = 1.2, 0.6
 """Pixels at which a point of an edge counts 1/e as close to the other, and as touching it."""
 
 FACING = 0.5
-"""Cosine between a normal and the other edge's, turned round, from which on they face one another."""
+"""Cosine between a normal and the reversed normal of the other edge from which on they face one another."""
 
-DEEPEST = 12.0
-"""Pixels of depth that count, at most."""
+MAX_DEPTH = 12.0
+"""Pixels of penetration that count, at most."""
 
-WIDEST = 7.0
-"""Pixels between edges that face one another, from which on they have nothing to do with one another."""
+MAX_GAP = 7.0
+"""Pixels between edges that face one another, from which on the gap is no feature."""
 
-SAME_TURN, SAME_PLACE = 0.12, 7.0
+SAME_ANGLE, SAME_PLACE = 0.12, 7.0
 """Radians and pixels within which two poses are one."""
 
-REACHES = (5.0, 4.0, 3.0, 2.5, 2.0, 2.0)
-"""Pixels within which points are drawn to the other edge, round by round."""
+ICP_DISTANCES = (5.0, 4.0, 3.0, 2.5, 2.0, 2.0)
+"""Pixels within which points correspond, in each round of iterated closest points."""
 
-STEP, LAST_STEP, TURN = 1.0, 0.12, 0.02
-"""Pixels of the first and the last small steps, and radians of turn for each pixel of them."""
+FIRST_STEP, LAST_STEP, RADIANS_PER_PIXEL = 1.0, 0.12, 0.02
+"""Pixels of the first and the last step of the coordinate search, and radians of rotation per pixel of step."""
 
 
 @jit_fast
-def _look(field: Field, x: float, y: float) -> tuple[float, float, float]:
-    """Distance at a place between pixels, and its slopes."""
-    height, width = field.shape
+def _rotate(c: float, s: float, x: float, y: float) -> tuple[float, float]:
+    """R (x, y), with c and s the cosine and the sine of the angle."""
+    return c * x + s * y, c * y - s * x
+
+
+@jit_fast
+def _distance_and_gradient(distance: Field, x: float, y: float) -> tuple[float, float, float]:
+    """Signed distance at column x and row y of a distance field, bilinear, and its derivatives along x and y."""
+    height, width = distance.shape
     x, y = min(max(x, 0.0), width - 2.001), min(max(y, 0.0), height - 2.001)
     i, j = int(y), int(x)
     fy, fx = y - i, x - j
-    a, b, c, d = field[i, j], field[i, j + 1], field[i + 1, j], field[i + 1, j + 1]
+    a, b, c, d = distance[i, j], distance[i, j + 1], distance[i + 1, j], distance[i + 1, j + 1]
     value = (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + d * fx) * fy
     return value, (b - a) * (1 - fy) + (d - c) * fy, (c - a) * (1 - fx) + (d - b) * fx
 
 
 @jit_fast
-def laid(a: Side, b: Side, alike: Bools, angle: Floats, most: int) -> Floats:
-    """The best poses that lay a point j of one edge on a point i of the other where `alike[i, j]`, (k, 4).
+def poses_from_arcs(a: EdgeArrays, b: EdgeArrays, similar: Bools, angle: Floats, most: int) -> Floats:
+    """The best poses that put a point j of one edge on a point i of the other where `similar[i, j]`.
 
-    Columns: a quick score, angle, x, y. Angles are `angle[i, j]`; of poses that are nearly the same the best is kept.
+    Of poses that are nearly the same (`SAME_ANGLE`, `SAME_PLACE`) the best is kept.
+
+    Args:
+        a, b: the piece that stays and the one that moves.
+        similar: (n_a, n_b) whether the arcs around two points match.
+        angle: (n_a, n_b) radians by which the second arc is rotated onto the first.
+        most: number of poses.
+
+    Returns:
+        (k, 4): a quick score, angle, x, y.
     """
     best, count, least = np.zeros((most, 4)), 0, -1e18
-    field, centre, points, moved = a.field, a.centre, a.points, b.points
-    height, width = field.shape
-    for i in range(len(points)):
-        for j in range(len(moved)):
-            if not alike[i, j]:
+    for i in range(len(a.points)):
+        for j in range(len(b.points)):
+            if not similar[i, j]:
                 continue
-            turn = angle[i, j]
-            c, s = math.cos(turn), math.sin(turn)
-            x = points[i, 0] - (c * moved[j, 0] - s * moved[j, 1])
-            y = points[i, 1] - (s * moved[j, 0] + c * moved[j, 1])
-            score = 0.0
-            for k in range(0, len(moved), 2):
-                u = c * moved[k, 0] - s * moved[k, 1] + x + centre[0]
-                v = s * moved[k, 0] + c * moved[k, 1] + y + centre[1]
-                column, row = int(min(max(u, 1.0), width - 2.0) + 0.5), int(min(max(v, 1.0), height - 2.0) + 0.5)
-                column, row = min(column, width - 2), min(row, height - 2)
-                off = field[row, column]
-                if off < -2.5:
-                    score -= 2.0 * min(-off - 2.5, DEEPEST)
-                elif off < 2.0:
-                    slope_x = field[row, column + 1] - field[row, column - 1]
-                    slope_y = field[row + 1, column] - field[row - 1, column]
-                    normal_x = c * b.normals[k, 0] - s * b.normals[k, 1]
-                    normal_y = s * b.normals[k, 0] + c * b.normals[k, 1]
-                    if -(normal_x * slope_x + normal_y * slope_y) > 2 * FACING:
-                        score += 0.2 + b.bent[k]
+            c, s = math.cos(angle[i, j]), math.sin(angle[i, j])
+            u, v = _rotate(c, s, b.points[j, 0], b.points[j, 1])
+            x, y = a.points[i, 0] - u, a.points[i, 1] - v
+            score = _quick_score(a, b, c, s, x, y)
             if score <= least and count == most:
                 continue
-            place = -1
-            for q in range(count):
-                apart = abs(best[q, 1] - turn)
-                if (
-                    min(apart, 2 * math.pi - apart) < SAME_TURN
-                    and abs(best[q, 2] - x) + abs(best[q, 3] - y) < SAME_PLACE
-                ):
-                    place = q
-                    break
-            if place >= 0:
-                if score <= best[place, 0]:
-                    continue
-            elif count < most:
-                place, count = count, count + 1
-            else:
-                place = int(np.argmin(best[:, 0]))
-            best[place, 0], best[place, 1], best[place, 2], best[place, 3] = score, turn, x, y
+            count = _insert_pose(best, count, score, angle[i, j], x, y)
             if count == most:
                 least = best[:, 0].min()
     return best[:count]
+
+
+@jit_fast
+def _quick_score(a: EdgeArrays, b: EdgeArrays, c: float, s: float, x: float, y: float) -> float:
+    """Score of a pose from every other point of the moved edge, with the distance field at the nearest pixel.
+
+    A point deeper than 2.5 pixels inside the other piece costs twice its further depth; one within 2 pixels of the
+    other edge, and facing it, counts 0.2 and the deviation of its arc from a line.
+    """
+    distance, centre, points = a.distance, a.centre, b.points
+    height, width = distance.shape
+    score = 0.0
+    for k in range(0, len(points), 2):
+        u, v = _rotate(c, s, points[k, 0], points[k, 1])
+        u, v = u + x + centre[0], v + y + centre[1]
+        column, row = int(min(max(u, 1.0), width - 2.0) + 0.5), int(min(max(v, 1.0), height - 2.0) + 0.5)
+        column, row = min(column, width - 2), min(row, height - 2)
+        off = distance[row, column]
+        if off < -2.5:
+            score -= 2.0 * min(-off - 2.5, MAX_DEPTH)
+        elif off < 2.0:
+            slope_x = distance[row, column + 1] - distance[row, column - 1]
+            slope_y = distance[row + 1, column] - distance[row - 1, column]
+            normal_x, normal_y = _rotate(c, s, b.normals[k, 0], b.normals[k, 1])
+            if -(normal_x * slope_x + normal_y * slope_y) > 2 * FACING:
+                score += 0.2 + b.deviation[k]
+    return score
+
+
+@jit_fast
+def _insert_pose(best: Floats, count: int, score: float, angle: float, x: float, y: float) -> int:
+    """Put a pose into `best` (most, 4), `count` rows of which are taken; returns how many are taken then.
+
+    It takes the place of a pose that is nearly the same if it scores more, else a free row, else that of the lowest.
+    """
+    for row in range(count):
+        apart = abs(best[row, 1] - angle)
+        if min(apart, 2 * math.pi - apart) < SAME_ANGLE and abs(best[row, 2] - x) + abs(best[row, 3] - y) < SAME_PLACE:
+            if score > best[row, 0]:
+                best[row, 0], best[row, 1], best[row, 2], best[row, 3] = score, angle, x, y
+            return count
+    row = count if count < len(best) else int(np.argmin(best[:, 0]))
+    best[row, 0], best[row, 1], best[row, 2], best[row, 3] = score, angle, x, y
+    return min(count + 1, len(best))
 
 
 @jit_fast
@@ -146,48 +172,62 @@ def _along(points: Floats, row: int, step: int) -> int:
 
 
 @jit_fast
-def cornered(a: Side, b: Side, slack: float) -> Floats:
-    """Poses that lay corner on corner where both make a straight line, (k, 4): 0, angle, x, y.
+def poses_from_corners(a: EdgeArrays, b: EdgeArrays, slack: float) -> Floats:
+    """Poses that put corner on corner where the two make a straight line together.
 
-    Of the two sides of each corner one is the cut, which is laid on the other's cut, and one the outline of the whole,
-    which goes on in the other's; either may be either.
+    Of the two sides of each corner one is the cut, which coincides with the other piece's cut, and one the outline of
+    the whole, which continues in the other piece's; either may be either. The angle is the one that maximises the sum
+    of the scalar products of both pairs of directions: tan(angle) = sum of cross products / sum of dot products.
+
+    Args:
+        a, b: the piece that stays and the one that moves.
+        slack: radians by which the sum of both turning angles may differ from pi.
+
+    Returns:
+        (k, 4): 0, angle, x, y.
     """
     points, moved = a.points, b.points
     poses, count = np.zeros((2 * len(a.corners) * len(b.corners), 4)), 0
     for i in a.corners:
         for j in b.corners:
-            if abs(a.turns[i] + b.turns[j] - math.pi) > slack:
+            if abs(a.turning[i] + b.turning[j] - math.pi) > slack:
                 continue
             for side in (1, -1):
                 sine, cosine = 0.0, 0.0
-                for way, sign in ((side, -1.0), (-side, 1.0)):
-                    near, far = _along(moved, j, way), _along(moved, j, 6 * way)
-                    onto_near, onto_far = _along(points, i, -way), _along(points, i, -6 * way)
+                for direction, sign in ((side, -1.0), (-side, 1.0)):
+                    near, far = _along(moved, j, direction), _along(moved, j, 6 * direction)
+                    onto_near, onto_far = _along(points, i, -direction), _along(points, i, -6 * direction)
                     u, v = moved[far, 0] - moved[near, 0], moved[far, 1] - moved[near, 1]
                     p = sign * (points[onto_far, 0] - points[onto_near, 0])
                     q = sign * (points[onto_far, 1] - points[onto_near, 1])
-                    sine += u * q - v * p
+                    sine += v * p - u * q
                     cosine += u * p + v * q
-                turn = math.atan2(sine, cosine)
-                c, s = math.cos(turn), math.sin(turn)
-                poses[count, 1] = turn
-                poses[count, 2] = points[i, 0] - (c * moved[j, 0] - s * moved[j, 1])
-                poses[count, 3] = points[i, 1] - (s * moved[j, 0] + c * moved[j, 1])
+                angle = math.atan2(sine, cosine)
+                x, y = _rotate(math.cos(angle), math.sin(angle), moved[j, 0], moved[j, 1])
+                poses[count, 1], poses[count, 2], poses[count, 3] = angle, points[i, 0] - x, points[i, 1] - y
                 count += 1
     return poses[:count]
 
 
 @jit_fast
-def _closer_points(a: Side, b: Side, angle: float, x: float, y: float, reach: float) -> tuple[float, float, float]:
-    """One round of iterated closest points: the motion that brings the points within reach onto the edge."""
+def _icp_step(
+    a: EdgeArrays, b: EdgeArrays, angle: float, x: float, y: float, reach: float
+) -> tuple[float, float, float]:
+    """One round of iterated closest points (Besl and McKay 1992): the least-squares pose of the correspondences.
+
+    A point of the moved edge that lies within `reach` of the other edge, and faces it, corresponds to its foot on that
+    edge, p - d grad d / |grad d|^2 with d the signed distance. With both sets centred on their means, the angle of the
+    least-squares rotation (Horn 1987) is atan2(sum of cross products, sum of dot products).
+    """
     c, s, count, moved, normals = math.cos(angle), math.sin(angle), 0, b.points, b.normals
     pairs = np.empty((len(moved), 4))
     for k in range(len(moved)):
-        u, v = c * moved[k, 0] - s * moved[k, 1] + x, s * moved[k, 0] + c * moved[k, 1] + y
-        off, slope_x, slope_y = _look(a.field, u + a.centre[0], v + a.centre[1])
+        u, v = _rotate(c, s, moved[k, 0], moved[k, 1])
+        u, v = u + x, v + y
+        off, slope_x, slope_y = _distance_and_gradient(a.distance, u + a.centre[0], v + a.centre[1])
         if abs(off) >= reach:
             continue
-        normal_x, normal_y = c * normals[k, 0] - s * normals[k, 1], s * normals[k, 0] + c * normals[k, 1]
+        normal_x, normal_y = _rotate(c, s, normals[k, 0], normals[k, 1])
         steep = slope_x * slope_x + slope_y * slope_y + 1e-6
         if -(normal_x * slope_x + normal_y * slope_y) > 0.4 * math.sqrt(steep):
             pairs[count, 0], pairs[count, 1] = u - off * slope_x / steep, v - off * slope_y / steep
@@ -202,40 +242,43 @@ def _closer_points(a: Side, b: Side, angle: float, x: float, y: float, reach: fl
     for k in range(count):
         u, v, p, q = pairs[k] - mean
         cosine += u * p + v * q
-        sine += v * p - u * q
+        sine += u * q - v * p
     angle = math.atan2(sine, cosine)
-    c, s = math.cos(angle), math.sin(angle)
-    return angle, mean[0] - (c * mean[2] - s * mean[3]), mean[1] - (s * mean[2] + c * mean[3])
+    u, v = _rotate(math.cos(angle), math.sin(angle), mean[2], mean[3])
+    return angle, mean[0] - u, mean[1] - v
 
 
 @jit_fast
-def _judge(a: Side, b: Side, angle: float, x: float, y: float, found: Floats, touches: Indices) -> None:
-    """Adds to `found` what the points of the moved piece say, but for the ends; `touches`: which of them touch."""
-    c, s, moved, normals, bent = math.cos(angle), math.sin(angle), b.points, b.normals, b.bent
+def _add_point_features(
+    a: EdgeArrays, b: EdgeArrays, angle: float, x: float, y: float, features: Floats, touches: Indices
+) -> None:
+    """Add to `features` those of the points of the moved edge, without its ends; mark in `touches` those that touch."""
+    c, s, moved, normals, deviation = math.cos(angle), math.sin(angle), b.points, b.normals, b.deviation
     for k in range(len(moved)):
-        u, v = c * moved[k, 0] - s * moved[k, 1] + x, s * moved[k, 0] + c * moved[k, 1] + y
-        off, slope_x, slope_y = _look(a.field, u + a.centre[0], v + a.centre[1])
+        u, v = _rotate(c, s, moved[k, 0], moved[k, 1])
+        u, v = u + x, v + y
+        off, slope_x, slope_y = _distance_and_gradient(a.distance, u + a.centre[0], v + a.centre[1])
         touches[k] = 0
         if off < -1.0:
-            found[2] += min(-off - 1.0, DEEPEST)
-        normal_x, normal_y = c * normals[k, 0] - s * normals[k, 1], s * normals[k, 0] + c * normals[k, 1]
+            features[2] += min(-off - 1.0, MAX_DEPTH)
+        normal_x, normal_y = _rotate(c, s, normals[k, 0], normals[k, 1])
         facing = -(normal_x * slope_x + normal_y * slope_y) / math.sqrt(slope_x**2 + slope_y**2 + 1e-6)
         if facing <= FACING:
             continue
         close, touching = math.exp(-((off / CLOSE) ** 2)), math.exp(-((off / TOUCHING) ** 2))
-        found[0] += close
-        found[1] += close * bent[k]
-        found[7] += touching
-        found[8] += touching * bent[k]
+        features[0] += close
+        features[1] += close * deviation[k]
+        features[7] += touching
+        features[8] += touching * deviation[k]
         if abs(off) < 1.5:
             touches[k] = 1
-        if 1.0 < off < WIDEST:
-            found[3] += min(off - 1.0, 3.0) / 3.0
+        if 1.0 < off < MAX_GAP:
+            features[3] += min(off - 1.0, 3.0) / 3.0
 
 
 @jit_fast
-def _bridge(start: int, length: int, touches: Indices) -> None:
-    """Closes gaps of one or two points of a loop."""
+def _close_gaps(start: int, length: int, touches: Indices) -> None:
+    """Mark points between touching ones as touching where at most two of a loop are missing."""
     for k in range(length):
         if touches[start + k] != 1 or touches[start + (k + 1) % length]:
             continue
@@ -247,12 +290,14 @@ def _bridge(start: int, length: int, touches: Indices) -> None:
 
 
 @jit_fast
-def _ends(points: Floats, moved: Floats, touches: Indices, angle: float, x: float, y: float, found: Floats) -> None:
-    """Adds to `found` the ends of the stretches that touch: how many go on smoothly in the other edge, and how many."""
+def _add_end_features(
+    points: Floats, moved: Floats, touches: Indices, angle: float, x: float, y: float, features: Floats
+) -> None:
+    """Add to `features` the ends of the arcs that touch: their number, how smoothly they continue, and the longest."""
     start = 0
     while start < len(moved):
         length = int(moved[start, 3])
-        _bridge(start, length, touches)
+        _close_gaps(start, length, touches)
         for k in range(length):
             if not touches[start + k] or touches[start + (k + 1) % length]:
                 continue
@@ -260,22 +305,25 @@ def _ends(points: Floats, moved: Floats, touches: Indices, angle: float, x: floa
             while run < length and touches[start + (k - run) % length]:
                 run += 1
             if run >= 3:
-                found[6] = max(found[6], run)
+                features[6] = max(features[6], run)
                 for side in (1, -1):
                     end = start + (k if side == 1 else k - run + 1) % length
-                    found[4] += _smoothness(points, moved, end, side, angle, x, y)
-                    found[5] += 1.0
+                    features[4] += _smoothness(points, moved, end, side, angle, x, y)
+                    features[5] += 1.0
         start += length
 
 
 @jit_fast
 def _smoothness(points: Floats, moved: Floats, end: int, side: int, angle: float, x: float, y: float) -> float:
-    """1 where the outline goes straight on from the moved edge into the other at the end of a stretch, else down to 0.
+    """1 where the outline goes straight on from the moved edge into the other at the end of an arc, else down to 0.
 
-    The moved edge leaves the stretch with `side`, the other, run the other way, against it.
+    The moved edge leaves the arc in direction `side`, and the other edge, which runs the other way, against it. The
+    value is exp(-(t / 0.4)^2 - (o / 0.5)^2), with t the angle between the directions in which both leave, and o the
+    angle of the step from one to the other.
     """
     c, s = math.cos(angle), math.sin(angle)
-    u, v = c * moved[end, 0] - s * moved[end, 1] + x, s * moved[end, 0] + c * moved[end, 1] + y
+    u, v = _rotate(c, s, moved[end, 0], moved[end, 1])
+    u, v = u + x, v + y
     nearest, row = 1e18, 0
     for k in range(len(points)):
         apart = (points[k, 0] - u) ** 2 + (points[k, 1] - v) ** 2
@@ -283,79 +331,96 @@ def _smoothness(points: Floats, moved: Floats, end: int, side: int, angle: float
             nearest, row = apart, k
     near, far = _along(moved, end, 2 * side), _along(moved, end, 6 * side)
     other_near, other_far = _along(points, row, -2 * side), _along(points, row, -6 * side)
-    away_x, away_y = moved[far, 0] - moved[near, 0], moved[far, 1] - moved[near, 1]
-    out_x, out_y = c * away_x - s * away_y, s * away_x + c * away_y
+    out_x, out_y = _rotate(c, s, moved[far, 0] - moved[near, 0], moved[far, 1] - moved[near, 1])
     back_x, back_y = points[other_far, 0] - points[other_near, 0], points[other_far, 1] - points[other_near, 1]
-    over_x = points[other_near, 0] - (c * moved[near, 0] - s * moved[near, 1] + x)
-    over_y = points[other_near, 1] - (s * moved[near, 0] + c * moved[near, 1] + y)
+    near_x, near_y = _rotate(c, s, moved[near, 0], moved[near, 1])
+    over_x, over_y = points[other_near, 0] - (near_x + x), points[other_near, 1] - (near_y + y)
     turn = math.atan2(out_x * back_y - out_y * back_x, -(out_x * back_x + out_y * back_y))
-    step = math.atan2(out_x * over_y - out_y * over_x, -(out_x * over_x + out_y * over_y))
-    return math.exp(-((turn / 0.4) ** 2) - (step / 0.5) ** 2)
+    offset = math.atan2(out_x * over_y - out_y * over_x, -(out_x * over_x + out_y * over_y))
+    return math.exp(-((turn / 0.4) ** 2) - (offset / 0.5) ** 2)
 
 
 @jit_fast
-def _weighed(
-    a: Side, b: Side, pose: Floats, weights: Floats, found: Floats, touches: Indices, other_touches: Indices
+def _score(
+    a: EdgeArrays,
+    b: EdgeArrays,
+    pose: Floats,
+    weights: Floats,
+    features: Floats,
+    touches: Indices,
+    other_touches: Indices,
 ) -> float:
-    """The evidence for a pose (3,); features, what either edge says of the other on average, go to `found`."""
+    """Score of a pose (3,): the weighted sum of its features, which are written to `features`.
+
+    Features are means over both directions: points of the second edge against the first, and the reverse with the
+    inverse pose, (-angle, -R^T (x, y)).
+    """
     angle, x, y = pose[0], pose[1], pose[2]
-    c, s = math.cos(angle), math.sin(angle)
-    back_x, back_y = -(c * x + s * y), -(c * y - s * x)
-    found[:] = 0.0
-    _judge(a, b, angle, x, y, found, touches)
-    _ends(a.points, b.points, touches, angle, x, y, found)
-    longest, found[6] = found[6], 0.0
-    _judge(b, a, -angle, back_x, back_y, found, other_touches)
-    _ends(b.points, a.points, other_touches, -angle, back_x, back_y, found)
-    found[6] += longest
+    back_x, back_y = _rotate(math.cos(angle), -math.sin(angle), x, y)
+    features[:] = 0.0
+    _add_point_features(a, b, angle, x, y, features, touches)
+    _add_end_features(a.points, b.points, touches, angle, x, y, features)
+    longest, features[6] = features[6], 0.0
+    _add_point_features(b, a, -angle, -back_x, -back_y, features, other_touches)
+    _add_end_features(b.points, a.points, other_touches, -angle, -back_x, -back_y, features)
+    features[6] += longest
     score = 0.0
     for k in range(COUNT):
-        found[k] /= 2
-        score += weights[k] * found[k]
+        features[k] /= 2
+        score += weights[k] * features[k]
     return score
 
 
 @jit_fast
-def rate(a: Side, b: Side, poses: Floats, weights: Floats) -> None:
-    """Write the evidence for each of `poses` (k, 4) into its first column."""
-    found = np.zeros(COUNT)
+def score_poses(a: EdgeArrays, b: EdgeArrays, poses: Floats, weights: Floats) -> None:
+    """Write the score of each of `poses` (k, 4) into its first column, with `weights` (COUNT,) of the features."""
+    features = np.zeros(COUNT)
     touches, other_touches = np.zeros(len(b.points), np.int64), np.zeros(len(a.points), np.int64)
     for q in range(len(poses)):
-        poses[q, 0] = _weighed(a, b, poses[q, 1:], weights, found, touches, other_touches)
+        poses[q, 0] = _score(a, b, poses[q, 1:], weights, features, touches, other_touches)
 
 
 @jit_fast
-def closer(a: Side, b: Side, poses: Floats, promise: Floats, weights: Floats, climbed: int) -> Floats:
-    """Draw poses (k, 4) closer, let the most promising make small steps; (k, 4 + COUNT): score, pose, features.
+def refine_poses(
+    a: EdgeArrays, b: EdgeArrays, poses: Floats, selection: Floats, weights: Floats, searched: int
+) -> Floats:
+    """Poses refined by iterated closest points, and the best of them by a coordinate search.
 
     Args:
-        promise: weights by which the `climbed` poses are chosen.
-        weights: of the score, and of the steps.
+        a, b: the piece that stays and the one that moves.
+        poses: (k, 4), of which the first column is not read.
+        selection: (COUNT,) weights by which the poses for the coordinate search are selected.
+        weights: (COUNT,) of the score, which the coordinate search maximises.
+        searched: number of poses that the coordinate search refines.
+
+    Returns:
+        (k, 4 + COUNT): score, angle, x, y, features.
     """
-    reached, order = np.zeros((len(poses), 4 + COUNT)), np.zeros(len(poses))
+    refined, order = np.zeros((len(poses), 4 + COUNT)), np.zeros(len(poses))
     touches, other_touches = np.zeros(len(b.points), np.int64), np.zeros(len(a.points), np.int64)
-    found, tried = np.zeros(COUNT), np.zeros(3)
+    features, tried = np.zeros(COUNT), np.zeros(3)
     for q in range(len(poses)):
-        pose = reached[q, 1:4]
+        pose = refined[q, 1:4]
         pose[:] = poses[q, 1:]
-        for reach in REACHES:
-            pose[0], pose[1], pose[2] = _closer_points(a, b, pose[0], pose[1], pose[2], reach)
-        reached[q, 0] = _weighed(a, b, pose, weights, found, touches, other_touches)
-        reached[q, 4:] = found
-        order[q] = -(promise * found).sum()
-    for q in np.argsort(order)[:climbed]:
-        pose, step = reached[q, 1:4], STEP
+        for reach in ICP_DISTANCES:
+            pose[0], pose[1], pose[2] = _icp_step(a, b, pose[0], pose[1], pose[2], reach)
+        refined[q, 0] = _score(a, b, pose, weights, features, touches, other_touches)
+        refined[q, 4:] = features
+        order[q] = -(selection * features).sum()
+    for q in np.argsort(order)[:searched]:
+        pose, step = refined[q, 1:4], FIRST_STEP
         while step > LAST_STEP:
-            moves = False
+            improved = False
             for axis in range(3):
+                unit = -RADIANS_PER_PIXEL if axis == 0 else 1.0
                 for sign in (-1.0, 1.0):
                     tried[:] = pose
-                    tried[axis] += sign * step * (TURN if axis == 0 else 1.0)
-                    score = _weighed(a, b, tried, weights, found, touches, other_touches)
-                    if score > reached[q, 0]:
-                        reached[q, 0], moves = score, True
+                    tried[axis] += sign * step * unit
+                    score = _score(a, b, tried, weights, features, touches, other_touches)
+                    if score > refined[q, 0]:
+                        refined[q, 0], improved = score, True
                         pose[:] = tried
-                        reached[q, 4:] = found
-            if not moves:
+                        refined[q, 4:] = features
+            if not improved:
                 step /= 2
-    return reached
+    return refined

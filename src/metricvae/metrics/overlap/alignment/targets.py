@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.overlap.solver.planar import Effort, Prepared, turn_curve
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, rotation_curve
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.training.batching import PairData, graph
 from metricvae.training.checkpoint import read_tensors, write_tensors
@@ -81,7 +81,7 @@ def make_lessons(
         return Lessons(**checkpoint.tensors)
     rows = chosen_runs(len(data), count, run_length, seed)
     parts = [rows[start : start + PAIRS_A_TASK] for start in range(0, len(rows), PAIRS_A_TASK)]
-    scanned = functools.partial(_scanned, data.height, data.width, Effort(angles=rotations, waves=SCAN_WAVES))
+    scanned = functools.partial(_scanned, data.height, data.width, SearchConfig(angles=rotations, frequencies=SCAN_WAVES))
     area, shift, done = [], [], 0
     with worker_pool(workers) as pool:
         for areas, shifts in pool.map(scanned, (_task(data, part) for part in parts)):
@@ -113,12 +113,12 @@ def _task(data: PairData, rows: Rows) -> Task:
 
 
 def _scanned(
-    height: int, width: int, effort: Effort, task: Task
+    height: int, width: int, config: SearchConfig, task: Task
 ) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float16]]:
     packed, first, second = task
     masks = np.unpackbits(packed, axis=1, count=height * width).reshape(-1, height, width)
-    shapes = [Prepared(mask) for mask in masks]
-    curves = [turn_curve(shapes[a], shapes[b], effort) for a, b in zip(first, second, strict=True)]
+    shapes = [PreparedMask(mask) for mask in masks]
+    curves = [rotation_curve(shapes[a], shapes[b], config) for a, b in zip(first, second, strict=True)]
     least = np.array([min(shapes[a].area, shapes[b].area) for a, b in zip(first, second, strict=True)])
     area = np.stack([curve.area for curve in curves]) / least[:, None, None]
     return area.astype(np.float16), np.stack([curve.shift for curve in curves]).astype(np.float16)

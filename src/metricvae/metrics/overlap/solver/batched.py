@@ -1,10 +1,10 @@
-"""The search of :mod:`metricvae.metrics.overlap.solver.planar` for many pairs at once, in PyTorch, for graphics cards.
+"""The search of :mod:`metricvae.metrics.overlap.solver.search` for many pairs at once, in PyTorch, for GPUs.
 
-The same scan, the same walks, the same last search: whatever loops over poses there is a dimension of a tensor here.
-Only the outlines are traced on the CPU, once a shape. Answers agree with those of `solve` up to rounding, which may
-lead a walk to another of two equal poses; a processor runs this more slowly than the compiled loops.
+The scan, the local optimisation and the simplex search are the same, with loops over poses as tensor dimensions. Only
+the outlines are traced on the CPU, once per shape. Results agree with those of `solve` up to rounding, which may lead
+the optimisation to another of two equal maxima; on a CPU this is slower than the compiled loops.
 
-In shapes: p pairs, k poses of each, m points or chords, n shapes; a look-up reads pixels at (p, k, m) places.
+In shapes: n shapes, p pairs, k poses of each pair, m points or segments of an outline.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from metricvae.metrics.overlap.solver.kernels import BORDER
-from metricvae.metrics.overlap.solver.planar import (
-    FINEST,
-    JUDGED,
-    LAST,
-    LOOKS,
-    ROUNDS,
-    Effort,
-    Prepared,
-    check_pair,
-    chord_lengths,
-    first_steps,
-    report,
-)
 from metricvae.metrics.overlap.solver.records import Overlap
-from metricvae.metrics.overlap.solver.scan import APART, backward, forward, pitch
+from metricvae.metrics.overlap.solver.scan import MIN_SEPARATION, dft_matrices, grid_spacing, inverse_dft_matrices
+from metricvae.metrics.overlap.solver.search import (
+    COMPARED_POSES,
+    ITERATIONS,
+    SHORTEST_STEPS,
+    SIMPLEX_EVALUATIONS,
+    SIMPLEX_SIZE,
+    PreparedMask,
+    SearchConfig,
+    check_pair,
+    first_step_lengths,
+    overlap_record,
+    segment_lengths,
+)
 
-PLACES = 1 << 26
-"""Look-ups at a time, which bounds the memory: about forty bytes each."""
+LOOKUPS_AT_ONCE = 1 << 26
+"""Pixels that are interpolated at a time, which bounds the memory: about forty bytes each."""
 
 
 def solve_batch(
-    shapes: Sequence[Prepared],
+    shapes: Sequence[PreparedMask],
     pairs: npt.NDArray[np.int64],
-    effort: Effort | None = None,
+    config: SearchConfig | None = None,
     *,
     device: torch.device | str = "cuda",
 ) -> list[Overlap]:
@@ -51,31 +51,31 @@ def solve_batch(
 
     Args:
         shapes: on canvases of one size.
-        pairs: (p, 2) rows of `shapes`: the one that stays and the one that moves.
-        effort: how hard to search; the default is the measured one.
-        device: where; `cuda` fills a card, `cpu` is for comparison.
+        pairs: (p, 2) indices of `shapes`: the one that stays and the one that moves.
+        config: search configuration; default as in `solve`.
+        device: where to compute.
 
     Raises:
         InputError: canvases that differ in size, or a blank shape.
     """
-    effort = effort or Effort()
+    config = config or SearchConfig()
     for a, b in pairs.tolist():
         check_pair(shapes[a], shapes[b])
     used, rows = np.unique(pairs, return_inverse=True)
-    table = _Table.of([shapes[i] for i in used.tolist()], effort, torch.device(device))
+    table = _ShapeTable.of([shapes[i] for i in used.tolist()], config, torch.device(device))
     ends = torch.from_numpy(rows.reshape(-1, 2)).to(device)
-    at_once = max(1, PLACES // (effort.climbs * table.coarse.shape[-1]))
+    at_once = max(1, LOOKUPS_AT_ONCE // (config.local_optimisations * table.coarse.shape[-1]))
     found: list[Overlap] = []
     for start in range(0, len(pairs), at_once):
-        area, frame = (part.cpu().double().numpy() for part in _solve(table, ends[start : start + at_once], effort))
-        for (a, b), overlap, pose in zip(pairs[start : start + at_once].tolist(), area, frame, strict=True):
-            found.append(report(shapes[a], shapes[b], float(overlap), pose))
+        area, poses = (part.cpu().double().numpy() for part in _solve(table, ends[start : start + at_once], config))
+        for (a, b), overlap, pose in zip(pairs[start : start + at_once].tolist(), area, poses, strict=True):
+            found.append(overlap_record(shapes[a], shapes[b], float(overlap), pose))
     return found
 
 
 @dataclass(frozen=True)
-class _Table:
-    """Shapes on the device.
+class _ShapeTable:
+    """The shapes as tensors on the device.
 
     Attributes:
         images, sums: (n * rows * columns,) float32: bordered masks and the integrals along their rows.
@@ -83,9 +83,10 @@ class _Table:
         size: longer side of the canvas in pixels.
         centre: (n, 2) centroid x, y in pixels of a bordered image.
         area, radius: (n,).
-        coarse, fine: (n, 4, m) outlines in long and short chords, filled up with zeros.
-        points: (n, 3, m) pixels set, x and y from the centroid, and 1; filled up with zeros.
-        resting, turning: complex spectra at no turn, (n, 2 waves + 1, 1, waves + 1), and at half a circle's.
+        coarse, fine: (n, 4, m) outlines in long and short segments, padded with zeros.
+        points: (n, 3, m) pixels set, x and y from the centroid, and 1; padded with zeros.
+        fixed_spectra: (n, 2 cutoff + 1, 1, cutoff + 1) complex spectra of the shapes as they are.
+        rotated_spectra: (n, 2 cutoff + 1, angles / 2, cutoff + 1), rotated by half a circle's angles.
     """
 
     images: Tensor
@@ -99,18 +100,18 @@ class _Table:
     coarse: Tensor
     fine: Tensor
     points: Tensor
-    resting: Tensor
-    turning: Tensor
+    fixed_spectra: Tensor
+    rotated_spectra: Tensor
 
     @classmethod
-    def of(cls, shapes: list[Prepared], effort: Effort, device: torch.device) -> _Table:
+    def of(cls, shapes: list[PreparedMask], config: SearchConfig, device: torch.device) -> _ShapeTable:
         masks = torch.from_numpy(np.stack([shape.mask for shape in shapes])).to(device).float()
         images = functional.pad(masks, (BORDER,) * 4)
         _, rows, columns = images.shape
         halves = functional.pad((images[..., :-1] + images[..., 1:]) / 2, (1, 0))
         size = max(shapes[0].mask.shape)
-        coarse, fine = (_stacked([shape.outline(n) for shape in shapes], device) for n in chord_lengths(size))
-        points = _stacked([np.vstack([s.points, np.ones((1, s.area), np.float32)]) for s in shapes], device)
+        coarse, fine = (_stack_padded([shape.outline(n) for shape in shapes], device) for n in segment_lengths(size))
+        points = _stack_padded([np.vstack([s.points, np.ones((1, s.area), np.float32)]) for s in shapes], device)
         centre = torch.tensor([shape.centroid for shape in shapes], dtype=torch.float32, device=device) + BORDER
         radius = torch.tensor([shape.radius for shape in shapes], dtype=torch.float32, device=device)
         area = torch.tensor([float(shape.area) for shape in shapes], device=device)
@@ -118,12 +119,15 @@ class _Table:
             *(images.reshape(-1), halves.cumsum(-1).reshape(-1), rows, columns, size),
             *(centre, area, radius, coarse, fine, points, area, area),
         )
-        small = _shrunk(bare, masks, effort)
-        return replace(bare, resting=_spectra(*small, 2, effort), turning=_spectra(*small, effort.angles, effort))
+        small = _downsample(bare, masks, config)
+        fixed, rotated = _spectra(*small, 2, config), _spectra(*small, config.angles, config)
+        return replace(bare, fixed_spectra=fixed, rotated_spectra=rotated)
 
-    def look(self, which: Tensor, u: Tensor, v: Tensor, *, integrals: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Interpolated pixels of images `which` (p, 1, 1) at columns u and rows v, (p, k, m), and the integrals of
-        their interpolated rows up to there."""
+    def interpolate(
+        self, which: Tensor, u: Tensor, v: Tensor, *, integrals: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Bilinear values of images `which` (p, 1, 1) at columns u and rows v (p, k, m), and, where asked for, the
+        integrals of the interpolated rows up to there, each (p, k, m)."""
         u, v = u.clamp(0.0, self.columns - 1.001), v.clamp(0.0, self.rows - 1.001)
         column, row = u.long(), v.long()
         fu, fv = u - column, v - row
@@ -138,186 +142,188 @@ class _Table:
         lower = self.sums[at + self.columns] + 0.5 * fu * (below + bottom)
         return value, upper + (lower - upper) * fv
 
-    def places(self, b: Tensor, points: Tensor, pose: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Where points (p, 2, m) fall in the second image under poses (p, k, 3): columns and rows, (p, k, m), and the
-        cosines and sines, (p, k, 1)."""
+    def image_points(self, b: Tensor, points: Tensor, pose: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Columns and rows (p, k, m) of the second image on which points (p, 2, m) of the first shape fall under poses
+        (p, k, 3), and the cosines and sines of these, (p, k, 1)."""
         cos, sin = pose[..., :1].cos(), pose[..., :1].sin()
         x, y = points[:, 0, None] - pose[..., 1:2], points[:, 1, None] - pose[..., 2:3]
         centre = self.centre[b][:, :, None, None]
         return cos * x - sin * y + centre[:, 0], sin * x + cos * y + centre[:, 1], cos, sin
 
     def overlap_at(self, a: Tensor, b: Tensor, pose: Tensor) -> Tensor:
-        """The overlap of shapes a and b (p,) at poses (p, k, 3), (p, k): that of the kernel of this name."""
+        """The overlap (p, k) in pixels of shapes a and b (p,) at poses (p, k, 3), as the kernel of this name."""
         points = self.points[a]
-        u, v, _, _ = self.places(b, points, pose)
-        value, _ = self.look(b[:, None, None], u, v)
+        u, v, _, _ = self.image_points(b, points, pose)
+        value, _ = self.interpolate(b[:, None, None], u, v)
         return (value * points[:, 2, None]).sum(-1)
 
     def overlap_along(self, outline: Tensor, b: Tensor, pose: Tensor) -> Tensor:
-        """The overlap along outlines (p, 4, m), (p, k)."""
-        u, v, cos, sin = self.places(b, outline, pose)
-        _, integral = self.look(b[:, None, None], u, v, integrals=True)
+        """The overlap (p, k) in pixels as an integral along outlines (p, 4, m), as the kernel of this name."""
+        u, v, cos, sin = self.image_points(b, outline, pose)
+        _, integral = self.interpolate(b[:, None, None], u, v, integrals=True)
         assert integral is not None
         return ((cos * outline[:, 2, None] - sin * outline[:, 3, None]) * integral).sum(-1)
 
-    def slopes_along(self, outline: Tensor, b: Tensor, pose: Tensor) -> Tensor:
-        """The derivatives of the overlap after angle, x and y, (p, k, 3)."""
-        u, v, _, _ = self.places(b, outline, pose)
-        value, _ = self.look(b[:, None, None], u, v)
+    def gradient_along(self, outline: Tensor, b: Tensor, pose: Tensor) -> Tensor:
+        """The gradient (p, k, 3) of the overlap with respect to angle, x and y, as the kernel of this name."""
+        u, v, _, _ = self.image_points(b, outline, pose)
+        value, _ = self.interpolate(b[:, None, None], u, v)
         push = torch.einsum("pkm,pcm->pkc", value, outline[:, 2:])
         arm = outline[:, 3] * outline[:, 0] - outline[:, 2] * outline[:, 1]
-        turning = torch.einsum("pkm,pm->pk", value, arm) - pose[..., 1] * push[..., 1] + pose[..., 2] * push[..., 0]
-        return torch.stack([turning, -push[..., 0], -push[..., 1]], dim=-1)
+        moment = torch.einsum("pkm,pm->pk", value, arm) - pose[..., 1] * push[..., 1] + pose[..., 2] * push[..., 0]
+        return torch.stack([moment, -push[..., 0], -push[..., 1]], dim=-1)
 
 
-def _stacked(arrays: list[npt.NDArray[np.float32]], device: torch.device) -> Tensor:
-    """(c, m_i) arrays as one (n, c, max m) tensor, filled up with zeros."""
+def _stack_padded(arrays: list[npt.NDArray[np.float32]], device: torch.device) -> Tensor:
+    """(c, m_i) arrays as one (n, c, max m) tensor, padded with zeros."""
     out = np.zeros((len(arrays), arrays[0].shape[0], max(array.shape[1] for array in arrays)), np.float32)
     for row, array in zip(out, arrays, strict=True):
         row[:, : array.shape[1]] = array
     return torch.from_numpy(out).to(device)
 
 
-def _shrunk(table: _Table, masks: Tensor, effort: Effort) -> tuple[_Table, float, int]:
-    """The shapes on the coarse grid of the scan, pixels of it between samples, samples from the centroid outwards."""
-    sampled, _ = pitch(table.size, effort.waves)
-    factor = max(1, round(sampled))
+def _downsample(table: _ShapeTable, masks: Tensor, config: SearchConfig) -> tuple[_ShapeTable, float, int]:
+    """The shapes on the coarse grid of the scan, its pixels between two samples, and samples to each side."""
+    spacing, _ = grid_spacing(table.size, config.frequencies)
+    factor = max(1, round(spacing))
     height, width = masks.shape[1:]
     whole = functional.pad(masks, (0, -width % factor, 0, -height % factor))
     small = functional.avg_pool2d(whole[:, None], factor)[:, 0]
     images = functional.pad(small, (BORDER,) * 4)
     centre = (table.centre - BORDER - (factor - 1) / 2) / factor + BORDER
-    reach = math.ceil(float(table.radius.max()) / sampled)
+    reach = math.ceil(float(table.radius.max()) / spacing)
     shrunk = replace(
         table, images=images.reshape(-1), rows=images.shape[1], columns=images.shape[2], centre=centre, sums=images
     )
-    return shrunk, sampled / factor, reach
+    return shrunk, spacing / factor, reach
 
 
-def _spectra(table: _Table, sampled: float, reach: int, angles: int, effort: Effort) -> Tensor:
-    """Waves of the shapes at the first half of `angles` equal turns, (n, 2 waves + 1, turns, waves + 1)."""
-    waves, half = effort.waves, angles // 2
-    drawn = half // 2 if half % 2 == 0 else half
+def _spectra(table: _ShapeTable, spacing: float, reach: int, angles: int, config: SearchConfig) -> Tensor:
+    """Low frequencies of the shapes at half of `angles` rotations: (n, 2 cutoff + 1, rotations, cutoff + 1)."""
+    cutoff, half = config.frequencies, angles // 2
+    sampled = half // 2 if half % 2 == 0 else half
     device, count = table.images.device, len(table.area)
-    offset = torch.arange(-reach, reach + 1, device=device) * sampled
+    offset = torch.arange(-reach, reach + 1, device=device) * spacing
     x, y = offset.repeat(2 * reach + 1), offset.repeat_interleave(2 * reach + 1)
-    turn = torch.arange(drawn, device=device) * (2 * math.pi / angles)
-    pose = functional.pad(turn[None, :, None], (0, 2)).expand(count, -1, -1)
+    angle = torch.arange(sampled, device=device) * (2 * math.pi / angles)
+    pose = functional.pad(angle[None, :, None], (0, 2)).expand(count, -1, -1)
     which = torch.arange(count, device=device)
-    u, v, _, _ = table.places(which, torch.stack([x, y]).expand(count, -1, -1), pose)
-    value, _ = table.look(which[:, None, None], u, v)
-    pictures = value.reshape(count, drawn, 2 * reach + 1, 2 * reach + 1)
-    across, cosines, sines = (torch.from_numpy(matrix).to(device) for matrix in forward(waves, reach))
-    right = torch.complex(across[:, : waves + 1].contiguous(), across[:, waves + 1 :].contiguous())
-    half_down = torch.complex(cosines, -sines)  # waves down from 0, at samples from 0
+    u, v, _, _ = table.image_points(which, torch.stack([x, y]).expand(count, -1, -1), pose)
+    value, _ = table.interpolate(which[:, None, None], u, v)
+    images = value.reshape(count, sampled, 2 * reach + 1, 2 * reach + 1)
+    across, cosines, sines = (torch.from_numpy(matrix).to(device) for matrix in dft_matrices(cutoff, reach))
+    right = torch.complex(across[:, : cutoff + 1].contiguous(), across[:, cutoff + 1 :].contiguous())
+    half_down = torch.complex(cosines, -sines)  # vertical frequencies from 0, at samples from 0
     whole = torch.cat([half_down[:, 1:].flip(1).conj(), half_down], dim=1)
     down = torch.cat([whole[1:].flip(0).conj(), whole])
-    found = torch.einsum("yr,ntrx->nytx", down, pictures.to(right.dtype) @ right)
-    if drawn == half:
+    found = torch.einsum("yr,ntrx->nytx", down, images.to(right.dtype) @ right)
+    if sampled == half:
         return found
-    wave = torch.arange(-waves, waves + 1, device=device)[:, None]
-    column = torch.arange(waves + 1, device=device)[None, :]
-    sign = torch.where(wave <= 0, 1, -1)
-    quarter = found[:, waves + sign * column, :, wave.abs().expand(-1, waves + 1)].permute(2, 0, 3, 1)
+    frequency = torch.arange(-cutoff, cutoff + 1, device=device)[:, None]
+    column = torch.arange(cutoff + 1, device=device)[None, :]
+    sign = torch.where(frequency <= 0, 1, -1)
+    quarter = found[:, cutoff + sign * column, :, frequency.abs().expand(-1, cutoff + 1)].permute(2, 0, 3, 1)
     return torch.cat([found, torch.where(sign[None, :, None] > 0, quarter, quarter.conj())], dim=2)
 
 
-def _scan(table: _Table, a: Tensor, b: Tensor, effort: Effort) -> Tensor:
-    """Poses of the coarse grid, the most promising first, (p, k, 3)."""
-    _, cell = pitch(table.size, effort.waves)
-    reach = min(math.ceil(float(torch.maximum(table.radius[a], table.radius[b]).max()) / cell), effort.waves)
-    still, turning = table.resting[a], table.turning[b]
-    product = torch.cat([still * turning.conj(), still * turning], dim=2)
+def _scan(table: _ShapeTable, a: Tensor, b: Tensor, config: SearchConfig) -> Tensor:
+    """Poses of the coarse grid, ranked as candidates, (p, k, 3)."""
+    _, cell = grid_spacing(table.size, config.frequencies)
+    reach = min(math.ceil(float(torch.maximum(table.radius[a], table.radius[b]).max()) / cell), config.frequencies)
+    fixed, rotated = table.fixed_spectra[a], table.rotated_spectra[b]
+    product = torch.cat([fixed * rotated.conj(), fixed * rotated], dim=2)
     cosines, sines, across_cosines, across_sines = (
-        torch.from_numpy(matrix).to(still.device) for matrix in backward(effort.waves, reach)
+        torch.from_numpy(matrix).to(fixed.device) for matrix in inverse_dft_matrices(config.frequencies, reach)
     )
-    quarter = torch.complex(cosines, sines)  # shifts from 0, waves from 0
+    quarter = torch.complex(cosines, sines)  # shifts from 0, frequencies from 0
     whole = torch.cat([quarter[:, 1:].flip(1).conj(), quarter], dim=1)
     down = torch.cat([whole[1:].flip(0).conj(), whole])
     part = torch.einsum("dy,pytx->ptdx", down, product)
     even, odd = part.real @ across_cosines, part.imag @ across_sines
     correlation = torch.cat([(even - odd)[..., 1:].flip(-1), even + odd], dim=-1)
     height, shift = _peaks(correlation)
-    turn = torch.arange(effort.angles, device=still.device)[:, None] * (2 * math.pi / effort.angles)
-    poses = torch.cat([turn.expand(*height.shape)[..., None], shift * cell], dim=-1).flatten(1, 2)
-    return poses.gather(1, _promising(height, shift)[..., None].expand(-1, -1, 3))
+    angle = torch.arange(config.angles, device=fixed.device)[:, None] * (2 * math.pi / config.angles)
+    poses = torch.cat([angle.expand(*height.shape)[..., None], shift * cell], dim=-1).flatten(1, 2)
+    return poses.gather(1, _rank_candidates(height, shift)[..., None].expand(-1, -1, 3))
 
 
 def _peaks(correlation: Tensor) -> tuple[Tensor, Tensor]:
-    """The two highest cells of each turn, more than `APART` apart: (p, turns, 2) heights, (p, turns, 2, 2) shifts."""
+    """Heights (p, rotations, 2) and shifts (p, rotations, 2, 2) of the two highest cells of each rotation, more than
+    `MIN_SEPARATION` apart."""
     side = correlation.shape[-1]
     cell = torch.arange(side * side, device=correlation.device)
     row, column = cell // side, cell % side
     flat = correlation.flatten(-2)
     height, at = flat.max(-1, keepdim=True)
-    near = (row - at // side).abs().maximum((column - at % side).abs()) <= APART
+    near = (row - at // side).abs().maximum((column - at % side).abs()) <= MIN_SEPARATION
     second, other = flat.masked_fill(near, -torch.inf).max(-1, keepdim=True)
     where = torch.cat([at, other], dim=-1)
     return torch.cat([height, second], dim=-1), torch.stack([where % side, where // side], dim=-1) - side // 2
 
 
-def _promising(height: Tensor, shift: Tensor) -> Tensor:
-    """Order of all poses of a pair, (p, 2 turns): local maxima first, each part from high to low."""
+def _rank_candidates(height: Tensor, shift: Tensor) -> Tensor:
+    """Order of all poses of a pair, (p, 2 rotations): local maxima first, then the rest, each from high to low."""
     local = torch.ones_like(height, dtype=torch.bool)
-    for way in (1, -1):
-        other_height, other_shift = height.roll(way, 1), shift.roll(way, 1)
-        near = (shift[:, :, :, None] - other_shift[:, :, None]).abs().amax(-1) <= APART
+    for direction in (1, -1):
+        other_height, other_shift = height.roll(direction, 1), shift.roll(direction, 1)
+        near = (shift[:, :, :, None] - other_shift[:, :, None]).abs().amax(-1) <= MIN_SEPARATION
         local &= ~(near & (other_height[:, :, None] > height[..., None])).any(-1)
     behind = 2 * height.amax((1, 2), keepdim=True) + 1
     return torch.where(local, height, height - behind).flatten(1).argsort(dim=1, descending=True, stable=True)
 
 
-def _ascend(
-    table: _Table, outline: Tensor, judged: Tensor, b: Tensor, pose: Tensor, steps: Tensor, rounds: int
+def _rprop_ascent(
+    table: _ShapeTable, outline: Tensor, fine: Tensor, b: Tensor, pose: Tensor, steps: Tensor, iterations: int
 ) -> Tensor:
-    """Walk poses (p, k, 3) uphill by resilient steps; returns them from high to low."""
+    """Poses (p, k, 3) after local optimisation by resilient steps, the highest overlap first."""
     length, before = steps.expand_as(pose).clone(), torch.zeros_like(pose)
-    for _ in range(rounds):
-        sign = table.slopes_along(outline, b, pose).sign()
+    for _ in range(iterations):
+        sign = table.gradient_along(outline, b, pose).sign()
         agreed = sign * before
         length = torch.where(agreed > 0, (1.2 * length).minimum(2.0 * steps), length)
         length = torch.where(agreed < 0, 0.4 * length, length)
         before, pose = sign, pose + sign * length
-    order = table.overlap_along(judged, b, pose).argsort(dim=1, descending=True, stable=True)
+    order = table.overlap_along(fine, b, pose).argsort(dim=1, descending=True, stable=True)
     return pose.gather(1, order[..., None].expand_as(pose))
 
 
-def _solve(table: _Table, ends: Tensor, effort: Effort) -> tuple[Tensor, Tensor]:
-    """Areas (p,) and poses about the centroids (p, 3) of pairs (p, 2)."""
-    first, second = ends.unbind(1)
+def _solve(table: _ShapeTable, pairs: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor]:
+    """Maximum areas (p,) and poses about the centroids (p, 3) of pairs (p, 2)."""
+    first, second = pairs.unbind(1)
     swapped = table.area[first] > table.area[second]
     a, b = torch.where(swapped, second, first), torch.where(swapped, first, second)
-    pose = _scan(table, a, b, effort)
+    pose = _scan(table, a, b, config)
     coarse, fine = table.coarse[a], table.fine[a]
-    finest = torch.from_numpy(FINEST).to(pose)
-    steps = torch.from_numpy(first_steps(table.size, effort)).to(pose)
-    better = max(effort.finishes, effort.climbs // 2)
-    stages = (coarse, effort.climbs), (coarse, better), (fine, effort.finishes)
-    for (outline, count), rounds in zip(stages, ROUNDS, strict=True):
-        pose = _ascend(table, outline, fine, b, pose[:, :count], steps, rounds)
-        steps = (steps / 3).maximum(finest)
-    pose = torch.where(swapped[:, None, None], _inverse(pose), pose)[:, :JUDGED]
+    shortest = torch.from_numpy(SHORTEST_STEPS).to(pose)
+    steps = torch.from_numpy(first_step_lengths(table.size, config)).to(pose)
+    half = max(config.refinements, config.local_optimisations // 2)
+    stages = (coarse, config.local_optimisations), (coarse, half), (fine, config.refinements)
+    for (outline, count), iterations in zip(stages, ITERATIONS, strict=True):
+        pose = _rprop_ascent(table, outline, fine, b, pose[:, :count], steps, iterations)
+        steps = (steps / 3).maximum(shortest)
+    pose = torch.where(swapped[:, None, None], _inverse_poses(pose), pose)[:, :COMPARED_POSES]
     best = table.overlap_at(first, second, pose).argmax(1)
     pose = pose[torch.arange(len(pose), device=pose.device), best]
-    step = LAST * table.size
+    step = SIMPLEX_SIZE * table.size
     size = torch.stack([step / (table.area[first] / math.pi).sqrt(), *[torch.full_like(pose[:, 0], step)] * 2], dim=1)
-    area, pose = _polish(lambda poses: table.overlap_at(first, second, poses), pose, size)
-    snapped = _on_pixels(table, first, second, pose)
-    there = table.overlap_at(first, second, snapped[:, None])[:, 0]
-    return area.maximum(there), torch.where((there > area)[:, None], snapped, pose)
+    area, pose = _nelder_mead(lambda poses: table.overlap_at(first, second, poses), pose, size)
+    aligned = _pixel_aligned(table, first, second, pose)
+    there = table.overlap_at(first, second, aligned[:, None])[:, 0]
+    return area.maximum(there), torch.where((there > area)[:, None], aligned, pose)
 
 
-def _inverse(pose: Tensor) -> Tensor:
+def _inverse_poses(pose: Tensor) -> Tensor:
+    """The motions that undo poses (..., 3): `inverse_poses` on tensors."""
     cos, sin = pose[..., 0].cos(), pose[..., 0].sin()
     x, y = pose[..., 1], pose[..., 2]
     return torch.stack([-pose[..., 0], sin * y - cos * x, -sin * x - cos * y], dim=-1)
 
 
-def _polish(overlap: Callable[[Tensor], Tensor], pose: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-    """The simplex search of Nelder and Mead for all pairs at once: overlaps (p,) and poses (p, 3)."""
+def _nelder_mead(overlap: Callable[[Tensor], Tensor], pose: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """The simplex search of Nelder and Mead (1965) for all pairs at once: overlaps (p,) and poses (p, 3)."""
     corners = pose[:, None] + functional.pad(torch.diag_embed(steps), (0, 0, 1, 0))
     values = overlap(corners)
-    for _ in range(LOOKS // 2):
+    for _ in range(SIMPLEX_EVALUATIONS // 2):
         values, order = values.sort(dim=1, descending=True, stable=True)
         corners = corners.gather(1, order[..., None].expand_as(corners))
         middle = corners[:, :3].mean(1)
@@ -340,8 +346,8 @@ def _polish(overlap: Callable[[Tensor], Tensor], pose: Tensor, steps: Tensor) ->
     return values[rows, best], corners[rows, best]
 
 
-def _on_pixels(table: _Table, a: Tensor, b: Tensor, pose: Tensor) -> Tensor:
-    """The nearest poses that lay pixels on pixels, (p, 3)."""
+def _pixel_aligned(table: _ShapeTable, a: Tensor, b: Tensor, pose: Tensor) -> Tensor:
+    """The nearest poses that put pixels on pixels, (p, 3)."""
     quarters = (pose[:, 0] * (2 / math.pi)).round()
     cos, sin = (quarters * (math.pi / 2)).cos().round(), (quarters * (math.pi / 2)).sin().round()
     x, y = (table.centre[b] - BORDER).unbind(1)

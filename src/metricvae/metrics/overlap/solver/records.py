@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MOST_CELLS = 2_000_000
+MAX_CELLS = 2_000_000
 """Boxes of motions after which a proof of an overlap is given up."""
 
 

@@ -1,8 +1,9 @@
-"""The coarse scan: for every turn, the overlap at all translations at once, and the best two of them.
+"""The coarse scan: for every rotation, the overlap at all translations at once, and the best two of them.
 
-Both shapes are reduced to the waves that fit `waves` times or less into a period of 1.44 canvases. The spectrum of a
-correlation is a product of spectra, and of the correlation itself only the shifts that matter are computed,
-at the pitch that these waves resolve. So both ways between images and spectra are small matrix products, which
+The overlap at all translations is the cross-correlation of the two masks. Both are reduced to their low frequencies:
+those of at most `cutoff` cycles in a period of 1.44 canvases, along either axis. The spectrum of a correlation is a
+product of spectra, and of the correlation itself only the shifts at which the shapes can touch are computed, at the
+spacing that these frequencies resolve. So the transforms between images and spectra are small matrix products, which
 cost a fraction of a fast Fourier transform of the whole grid.
 """
 
@@ -15,113 +16,125 @@ import threading
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.metrics.overlap.solver.kernels import Grey, sample_turned
+from metricvae.metrics.overlap.solver.kernels import LookupImage, sample_rotated
 from metricvae.runtime.jit import jit_fast
 
 Array = npt.NDArray[np.float32]
 Spectra = npt.NDArray[np.float32]
-"""(2, 2 waves + 1, turns, waves + 1): parts (real, imaginary) of each turn's waves; down from -waves, across from 0."""
+"""(2, 2 cutoff + 1, rotations, cutoff + 1) Fourier coefficients, real and imaginary part first, of each rotation;
+vertical frequencies from -cutoff to cutoff, horizontal ones from 0."""
 
 Heights = npt.NDArray[np.float32]
 Shifts = npt.NDArray[np.int32]
 
 PERIOD = 1.44
-"""Period of the waves in canvases; larger shifts wrap around, which can only propose a needless climb."""
+"""Period of the lowest frequency in canvases; larger shifts wrap around, which can only give a needless candidate."""
 
-SAMPLES = 2.0
-"""Samples to the shortest wave when a turned shape is drawn."""
+SAMPLES_PER_PERIOD = 2.0
+"""Samples in a period of the highest frequency, when a rotated shape is sampled."""
 
-SHIFTS = 1.5
-"""Shifts to the shortest wave that are computed."""
+SHIFTS_PER_PERIOD = 1.5
+"""Shifts in a period of the highest frequency at which the correlation is computed."""
 
-APART = 2
-"""Shifts of one turn are more than so many cells apart, along one axis or both."""
+MIN_SEPARATION = 2
+"""The two shifts of a rotation are more than so many cells apart, along one axis or both."""
 
-NOWHERE = np.float32(-3e38)
-"""Below any overlap, and finite: compiled loops are told that there are no infinities."""
-
-
-def pitch(size: int, waves: int) -> tuple[float, float]:
-    """Pixels between the samples of a turned shape and between the shifts, on a canvas of `size` pixels."""
-    return PERIOD * size / (SAMPLES * waves), PERIOD * size / (SHIFTS * waves)
+NO_PEAK = np.float32(-3e38)
+"""Below any overlap, and finite: the compiled loops assume that there are no infinities."""
 
 
-def spectra(image: Grey, sampled: float, radius: float, angles: int, waves: int) -> Spectra:
-    """Waves of a shape at the first half of `angles` equal turns.
+def grid_spacing(size: int, cutoff: int) -> tuple[float, float]:
+    """Pixels between the samples of a rotated shape, and between the shifts, on a canvas of `size` pixels.
+
+    >>> grid_spacing(200, 36)
+    (4.0, 5.333333333333333)
+    """
+    return PERIOD * size / (SAMPLES_PER_PERIOD * cutoff), PERIOD * size / (SHIFTS_PER_PERIOD * cutoff)
+
+
+def spectra(image: LookupImage, spacing: float, radius: float, angles: int, cutoff: int) -> Spectra:
+    """Low frequencies of a shape at the first half of `angles` equally spaced rotations.
+
+    The spectrum of a shape rotated by a quarter of a circle is that of the shape with its axes swapped, and half a
+    circle conjugates it. So a quarter of the rotations is sampled where `angles` is divisible by four, else half.
 
     Args:
-        image: the shape, its origin the point to turn about.
-        sampled: pixels between two samples.
-        radius: pixels from the origin that the shape reaches.
-        angles: turns of a circle, even.
-        waves: see above.
+        image: the shape; its origin is the centre of rotation.
+        spacing: pixels between two samples.
+        radius: distance from the origin that the shape reaches, pixels.
+        angles: rotations of the whole circle, even.
+        cutoff: highest frequency.
     """
     half = angles // 2
-    drawn = half // 2 if half % 2 == 0 else half  # a quarter turn only swaps the axes
-    reach = math.ceil(radius / sampled)
-    side, columns = 2 * reach + 1, waves + 1
-    pictures = _scratch("pictures", side, drawn, side)
-    sample_turned(image, np.linspace(0.0, math.tau * drawn / angles, drawn, endpoint=False), sampled, reach, pictures)
-    across, cosines, sines = forward(waves, reach)
-    rows = np.matmul(pictures.reshape(-1, side), across, out=_scratch("rows", side * drawn, 2 * columns))
+    sampled = half // 2 if half % 2 == 0 else half
+    reach = math.ceil(radius / spacing)
+    side, columns = 2 * reach + 1, cutoff + 1
+    images = _scratch("images", side, sampled, side)
+    sample_rotated(
+        image, np.linspace(0.0, math.tau * sampled / angles, sampled, endpoint=False), spacing, reach, images
+    )
+    across, cosines, sines = dft_matrices(cutoff, reach)
+    rows = np.matmul(images.reshape(-1, side), across, out=_scratch("rows", side * sampled, 2 * columns))
     below, above = rows.reshape(side, -1)[reach:], rows.reshape(side, -1)[reach::-1]
     even, odd = _scratch("even", *below.shape), _scratch("odd", *below.shape)
     np.add(below, above, out=even)
     np.subtract(below, above, out=odd)
     even[0] = below[0]
-    shape = (columns, drawn, 2, columns)
+    shape = (columns, sampled, 2, columns)
     by_cosine = np.matmul(cosines, even, out=_scratch("by cosine", columns, even.shape[1])).reshape(shape)
     by_sine = np.matmul(sines, odd, out=_scratch("by sine", columns, even.shape[1])).reshape(shape)
-    found = np.empty((2, 2 * waves + 1, half, columns), np.float32)
-    _gather(by_cosine, by_sine, found)
+    found = np.empty((2, 2 * cutoff + 1, half, columns), np.float32)
+    _assemble_spectra(by_cosine, by_sine, found)
     return found
 
 
-def scan(still: Spectra, turning: Spectra, reach: int) -> tuple[npt.NDArray[np.int64], Shifts]:
-    """The two best shifts of every turn of the whole circle, the most promising first.
+def scan(fixed: Spectra, rotated: Spectra, reach: int) -> tuple[npt.NDArray[np.int64], Shifts]:
+    """The two best shifts of every rotation of the whole circle, ranked as candidates for local optimisation.
 
     Args:
-        still: spectra of the shape that stays; the first turn is used.
-        turning: spectra of the other at half a circle's turns.
-        reach: cells that a shift goes either way; `SHIFTS` cells are the shortest wave.
+        fixed: spectra of the shape that stays; the first rotation is used.
+        rotated: spectra of the shape that moves, at half a circle's rotations.
+        reach: largest shift in cells; `SHIFTS_PER_PERIOD` cells are a period of the highest frequency.
 
     Returns:
-        The turns (k,), and the shifts (k, 2) in cells, x and y.
+        The rotations (k,), and the shifts (k, 2) in cells, x and y.
     """
-    height, shift = peaks(correlate(still, turning, reach), APART)
-    turn, which = promising(height, shift, APART)
-    return turn, shift[turn, which]
+    height, shift = peaks(correlate(fixed, rotated, reach), MIN_SEPARATION)
+    rotation, which = rank_candidates(height, shift, MIN_SEPARATION)
+    return rotation, shift[rotation, which]
 
 
-def correlate(still: Spectra, turning: Spectra, reach: int) -> Array:
-    """Overlaps, up to a factor, of one shape with the turns of another at all shifts; arguments as in `scan`.
+def correlate(fixed: Spectra, rotated: Spectra, reach: int) -> Array:
+    """Cross-correlations of one shape with the rotations of another at all shifts; arguments as in `scan`.
 
     Returns:
-        (2 reach + 1, turns, 2 reach + 1), the shift down, the turn of the whole circle, the shift across. The memory is
-        the thread's: it holds until the next call.
+        (2 reach + 1, rotations, 2 reach + 1) overlaps up to a constant factor: by vertical shift, rotation of the whole
+        circle and horizontal shift. The array is a buffer of the thread, valid until the next call.
     """
-    _, _, half, columns = turning.shape
-    turns, ways, side = 2 * half, reach + 1, 2 * reach + 1
-    even = _scratch("even", columns, 2, turns, columns)
-    odd = _scratch("odd", columns, 2, turns, columns)
-    _multiply(still[:, :, 0], turning, even, odd)
-    cosines, sines, across_cosines, across_sines = backward(columns - 1, reach)
-    shape = (ways, 2 * turns * columns)
+    _, _, half, columns = rotated.shape
+    rotations, shifts, side = 2 * half, reach + 1, 2 * reach + 1
+    even = _scratch("even", columns, 2, rotations, columns)
+    odd = _scratch("odd", columns, 2, rotations, columns)
+    _cross_spectra(fixed[:, :, 0], rotated, even, odd)
+    cosines, sines, across_cosines, across_sines = inverse_dft_matrices(columns - 1, reach)
+    shape = (shifts, 2 * rotations * columns)
     by_cosine = np.matmul(cosines, even.reshape(columns, -1), out=_scratch("by cosine", *shape))
     by_sine = np.matmul(sines, odd.reshape(columns, -1), out=_scratch("by sine", *shape))
-    part = _scratch("part", 2, side, turns, columns)
-    _both_ways(
-        by_cosine.reshape(ways, 2, turns, columns), by_sine.reshape(ways, 2, turns, columns), part.swapaxes(0, 1)
+    part = _scratch("part", 2, side, rotations, columns)
+    _from_even_and_odd(
+        by_cosine.reshape(shifts, 2, rotations, columns),
+        by_sine.reshape(shifts, 2, rotations, columns),
+        part.swapaxes(0, 1),
     )
-    real, imaginary = part.reshape(2, side * turns, columns)
-    by_cosine = np.matmul(real, across_cosines, out=_scratch("across", side * turns, ways))
-    by_sine = np.matmul(imaginary, across_sines, out=_scratch("across, odd", side * turns, ways))
-    found = _scratch("found", side * turns, side)
-    _both_ways(by_cosine.T, by_sine.T, found.T)
-    return found.reshape(side, turns, side)
+    real, imaginary = part.reshape(2, side * rotations, columns)
+    by_cosine = np.matmul(real, across_cosines, out=_scratch("across", side * rotations, shifts))
+    by_sine = np.matmul(imaginary, across_sines, out=_scratch("across, odd", side * rotations, shifts))
+    found = _scratch("found", side * rotations, side)
+    _from_even_and_odd(by_cosine.T, by_sine.T, found.T)
+    return found.reshape(side, rotations, side)
 
 
-def _both_ways(even: Array, odd: Array, out: Array) -> None:
+def _from_even_and_odd(even: Array, odd: Array, out: Array) -> None:
     """Function values at -n to n along the first axis, from the even and the odd part at 0 to n."""
     middle = len(even) - 1
     np.add(even, odd, out=out[middle:])
@@ -129,86 +142,101 @@ def _both_ways(even: Array, odd: Array, out: Array) -> None:
 
 
 class _Scratch(threading.local):
-    """Memory for results on the way, kept by each thread: fresh pages would cost as much as what is done in them."""
+    """Reused buffers for intermediate results, one set per thread: new pages would cost as much as the arithmetic."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Array] = {}
+        self._buffers: dict[str, Array] = {}
 
     def __call__(self, name: str, *shape: int) -> Array:
         size = math.prod(shape)
-        if name not in self._kept or self._kept[name].size < size:
-            self._kept[name] = np.empty(size, np.float32)
-        return self._kept[name][:size].reshape(shape)
+        if name not in self._buffers or self._buffers[name].size < size:
+            self._buffers[name] = np.empty(size, np.float32)
+        return self._buffers[name][:size].reshape(shape)
 
 
 _scratch = _Scratch()
 
 
 @functools.lru_cache(maxsize=256)
-def forward(waves: int, reach: int) -> tuple[Array, Array, Array]:
-    """Matrices from samples to waves: across, real beside imaginary parts; down, cosines and sines of half of both."""
-    phase = 2 * np.pi / (SAMPLES * waves) * np.outer(np.arange(-reach, reach + 1), np.arange(waves + 1))
+def dft_matrices(cutoff: int, reach: int) -> tuple[Array, Array, Array]:
+    """Matrices of the Fourier transform from samples at -reach to reach to frequencies.
+
+    Returns:
+        For the horizontal transform (2 reach + 1, 2 (cutoff + 1)), real parts beside imaginary ones; for the vertical
+        one the cosines and the sines, each (cutoff + 1, reach + 1), for the even and the odd part of the samples.
+    """
+    phase = 2 * np.pi / (SAMPLES_PER_PERIOD * cutoff) * np.outer(np.arange(-reach, reach + 1), np.arange(cutoff + 1))
     down = phase[reach:].T
-    return _packed(np.hstack([np.cos(phase), -np.sin(phase)])), _packed(np.cos(down)), _packed(np.sin(down))
+    return _as_float32(np.hstack([np.cos(phase), -np.sin(phase)])), _as_float32(np.cos(down)), _as_float32(np.sin(down))
 
 
 @functools.lru_cache(maxsize=256)
-def backward(waves: int, reach: int) -> tuple[Array, Array, Array, Array]:
-    """Matrices from waves to half of the shifts: down, cosines and sines; across, the same, for a real result."""
-    phase = 2 * np.pi / (SHIFTS * waves) * np.outer(np.arange(reach + 1), np.arange(waves + 1))
-    twice = np.where(np.arange(waves + 1) == 0, 1.0, 2.0)[:, None]  # for the waves across below 0, which are not kept
+def inverse_dft_matrices(cutoff: int, reach: int) -> tuple[Array, Array, Array, Array]:
+    """Matrices of the inverse transform from frequencies to the shifts 0 to reach, for the even and the odd part.
+
+    Returns:
+        Cosines and sines of the vertical transform, each (reach + 1, cutoff + 1), and of the horizontal one, each
+        (cutoff + 1, reach + 1), which sums the conjugate pairs of a real result.
+    """
+    phase = 2 * np.pi / (SHIFTS_PER_PERIOD * cutoff) * np.outer(np.arange(reach + 1), np.arange(cutoff + 1))
+    twice = np.where(np.arange(cutoff + 1) == 0, 1.0, 2.0)[:, None]  # negative frequencies are not stored
     cosines, sines = np.cos(phase), np.sin(phase)
-    return _packed(cosines), _packed(sines), _packed(cosines.T * twice), _packed(-sines.T * twice)
+    return _as_float32(cosines), _as_float32(sines), _as_float32(cosines.T * twice), _as_float32(-sines.T * twice)
 
 
-def _packed(matrix: npt.NDArray[np.float64]) -> Array:
+def _as_float32(matrix: npt.NDArray[np.float64]) -> Array:
     return np.ascontiguousarray(matrix, np.float32)
 
 
 @jit_fast
-def _gather(by_cosine: Array, by_sine: Array, out: Spectra) -> None:
-    """Waves both ways down from their even and odd parts, (waves + 1, drawn, 2, waves + 1), and the quarter turns."""
-    columns, drawn, _, _ = by_cosine.shape
-    waves = columns - 1
+def _assemble_spectra(by_cosine: Array, by_sine: Array, out: Spectra) -> None:
+    """Write to `out` the spectra from their even and odd vertical parts, (cutoff + 1, sampled, 2, cutoff + 1).
+
+    With E and O the cosine and sine transforms, the coefficients at vertical frequencies +i and -i are E - iO and
+    E + iO. Rotations beyond the sampled ones are a quarter of a circle further: the coefficient at (across, down) of a
+    rotated shape is that at (-down, across) of the shape, conjugated where this has a negative horizontal frequency.
+    """
+    columns, sampled, _, _ = by_cosine.shape
+    cutoff = columns - 1
     for i in range(columns):
-        for turn in range(drawn):
-            even, odd = by_cosine[i, turn], by_sine[i, turn]
-            real, imaginary = out[0, waves + i, turn], out[1, waves + i, turn]
-            up_real, up_imaginary = out[0, waves - i, turn], out[1, waves - i, turn]
+        for rotation in range(sampled):
+            even, odd = by_cosine[i, rotation], by_sine[i, rotation]
+            real, imaginary = out[0, cutoff + i, rotation], out[1, cutoff + i, rotation]
+            up_real, up_imaginary = out[0, cutoff - i, rotation], out[1, cutoff - i, rotation]
             for j in range(columns):
                 real[j], imaginary[j] = even[0, j] + odd[1, j], even[1, j] - odd[0, j]
                 up_real[j], up_imaginary[j] = even[0, j] - odd[1, j], even[1, j] + odd[0, j]
-    if out.shape[2] == drawn:
+    if out.shape[2] == sampled:
         return
-    for i in range(2 * waves + 1):
-        down = i - waves
-        for turn in range(drawn):
-            for across in range(columns):  # wave (across, down) of the turned shape is (-down, across) of the other
+    for i in range(2 * cutoff + 1):
+        down = i - cutoff
+        for rotation in range(sampled):
+            for across in range(columns):
                 sign = 1 if down <= 0 else -1
-                out[0, i, drawn + turn, across] = out[0, waves + sign * across, turn, abs(down)]
-                out[1, i, drawn + turn, across] = sign * out[1, waves + sign * across, turn, abs(down)]
+                out[0, i, sampled + rotation, across] = out[0, cutoff + sign * across, rotation, abs(down)]
+                out[1, i, sampled + rotation, across] = sign * out[1, cutoff + sign * across, rotation, abs(down)]
 
 
 @jit_fast
-def _multiply(still: Array, turning: Spectra, even: Array, odd: Array) -> None:
-    """Spectra of the correlations of one image with turned ones, and with each turned half a circle more: still *
-    conj(turning), then still * turning (a half turn conjugates).
+def _cross_spectra(fixed: Array, rotated: Spectra, even: Array, odd: Array) -> None:
+    """Cross spectra of one image with the rotated ones, as even and odd vertical parts.
 
-    Written is what waves down have in common with those up, and by what factor of the sine they differ: p + p' and
-    i (p - p'), each (waves + 1, 2, turns, waves + 1), real and imaginary.
+    The cross spectrum is fixed * conj(rotated), and for rotations by half a circle more fixed * rotated. With p and p'
+    its coefficients at vertical frequencies +i and -i, p + p' is written to `even` and i (p - p') to `odd`, each
+    (cutoff + 1, 2, rotations, cutoff + 1) with real and imaginary parts on the second axis.
     """
-    _, rows, count, columns = turning.shape
-    waves = rows // 2
+    _, rows, count, columns = rotated.shape
+    cutoff = rows // 2
     for i in range(columns):
-        a, b, up_a, up_b = still[0, waves + i], still[1, waves + i], still[0, waves - i], still[1, waves - i]
+        a, b, up_a, up_b = fixed[0, cutoff + i], fixed[1, cutoff + i], fixed[0, cutoff - i], fixed[1, cutoff - i]
         share = np.float32(1.0 if i else 0.5)
-        for turn in range(count):
-            c, d = turning[0, waves + i, turn], turning[1, waves + i, turn]
-            up_c, up_d = turning[0, waves - i, turn], turning[1, waves - i, turn]
-            even_real, even_imaginary = even[i, 0, turn], even[i, 1, turn]
-            odd_real, odd_imaginary = odd[i, 0, turn], odd[i, 1, turn]
-            half_even_real, half_even_imaginary = even[i, 0, count + turn], even[i, 1, count + turn]
-            half_odd_real, half_odd_imaginary = odd[i, 0, count + turn], odd[i, 1, count + turn]
+        for rotation in range(count):
+            c, d = rotated[0, cutoff + i, rotation], rotated[1, cutoff + i, rotation]
+            up_c, up_d = rotated[0, cutoff - i, rotation], rotated[1, cutoff - i, rotation]
+            even_real, even_imaginary = even[i, 0, rotation], even[i, 1, rotation]
+            odd_real, odd_imaginary = odd[i, 0, rotation], odd[i, 1, rotation]
+            half_even_real, half_even_imaginary = even[i, 0, count + rotation], even[i, 1, count + rotation]
+            half_odd_real, half_odd_imaginary = odd[i, 0, count + rotation], odd[i, 1, count + rotation]
             for j in range(columns):
                 ac, bd, bc, ad = a[j] * c[j], b[j] * d[j], b[j] * c[j], a[j] * d[j]
                 up_ac, up_bd, up_bc, up_ad = up_a[j] * up_c[j], up_b[j] * up_d[j], up_b[j] * up_c[j], up_a[j] * up_d[j]
@@ -223,18 +251,18 @@ def _multiply(still: Array, turning: Spectra, even: Array, odd: Array) -> None:
 
 
 @jit_fast
-def peaks(correlation: Array, apart: int) -> tuple[Heights, Shifts]:
-    """The two highest cells of each correlation, more than `apart` cells from one another along one axis or both.
+def peaks(correlation: Array, separation: int) -> tuple[Heights, Shifts]:
+    """The two highest cells of each correlation, more than `separation` cells apart along one axis or both.
 
     Args:
         correlation: (rows, k, columns), rows and columns odd, shift 0 in the middle.
-        apart: see above; a height is `NOWHERE` where no cell is that far away.
+        separation: see above; a height is `NO_PEAK` where no cell is that far away.
 
     Returns:
         (k, 2) heights and (k, 2, 2) shifts, x and y.
     """
     rows, count, columns = correlation.shape
-    height, shift = np.full((count, 2), NOWHERE, np.float32), np.zeros((count, 2, 2), np.int32)
+    height, shift = np.full((count, 2), NO_PEAK, np.float32), np.zeros((count, 2, 2), np.int32)
     tops = np.empty(rows, np.float32)
     for k in range(count):
         for i in range(rows):
@@ -244,12 +272,12 @@ def peaks(correlation: Array, apart: int) -> tuple[Heights, Shifts]:
         height[k, 0] = tops[row]
         other_row, other = row, -1
         for i in range(rows):
-            if abs(i - row) > apart:
+            if abs(i - row) > separation:
                 if tops[i] > height[k, 1]:
                     height[k, 1], other_row, other = tops[i], i, -1
             else:
                 for j in range(columns):
-                    if abs(j - column) > apart and correlation[i, k, j] > height[k, 1]:
+                    if abs(j - column) > separation and correlation[i, k, j] > height[k, 1]:
                         height[k, 1], other_row, other = correlation[i, k, j], i, j
         if other < 0:
             other = int(np.argmax(correlation[other_row, k]))
@@ -259,22 +287,28 @@ def peaks(correlation: Array, apart: int) -> tuple[Heights, Shifts]:
 
 
 @jit_fast
-def promising(height: Heights, shift: Shifts, apart: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """All poses as (turn, which of its two): local maxima first, each part from high to low.
+def rank_candidates(
+    height: Heights, shift: Shifts, separation: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """All poses as (rotation, which of its two shifts): local maxima first, then the rest, each from high to low.
 
-    A pose is a local maximum if no pose of a neighbouring turn within `apart` cells is higher.
+    A pose is a local maximum if no pose of a neighbouring rotation within `separation` cells is higher.
+
+    Args:
+        height, shift: (rotations, 2) and (rotations, 2, 2), as `peaks` gives them.
+        separation: cells.
     """
-    turns = len(height)
+    rotations = len(height)
     behind = 2 * height.max() + 1
-    key = np.empty(2 * turns, np.float32)
-    for turn in range(turns):
+    key = np.empty(2 * rotations, np.float32)
+    for rotation in range(rotations):
         for which in range(2):
             local = True
-            for neighbour in ((turn + 1) % turns, (turn - 1) % turns):
+            for neighbour in ((rotation + 1) % rotations, (rotation - 1) % rotations):
                 for k in range(2):
-                    near = abs(shift[neighbour, k, 0] - shift[turn, which, 0]) <= apart
-                    near = near and abs(shift[neighbour, k, 1] - shift[turn, which, 1]) <= apart
-                    local = local and not (near and height[neighbour, k] > height[turn, which])
-            key[2 * turn + which] = -height[turn, which] if local else behind - height[turn, which]
+                    near = abs(shift[neighbour, k, 0] - shift[rotation, which, 0]) <= separation
+                    near = near and abs(shift[neighbour, k, 1] - shift[rotation, which, 1]) <= separation
+                    local = local and not (near and height[neighbour, k] > height[rotation, which])
+            key[2 * rotation + which] = -height[rotation, which] if local else behind - height[rotation, which]
     order = np.argsort(key, kind="mergesort")
     return order // 2, order % 2

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 
-from metricvae.metrics.shape.solver.groups import CURVE, FIELDS, LOG2E, SCALE, SLOPE, VALUE, Atoms, Single, rotation_of
-from metricvae.metrics.shape.solver.lanes import WIDTH, Register, load, power, spread, store
+from metricvae.metrics.shape.solver.lanes import WIDTH, Register, broadcast, exp2, load, store
+from metricvae.metrics.shape.solver.pose_batch import (
+    FIELDS,
+    GRADIENT,
+    HESSIAN,
+    LOG2E,
+    SCALE,
+    VALUE,
+    Atoms,
+    Single,
+    batch_rotations,
+)
 from metricvae.runtime.jit import jit_strict
 
 
 @jit_strict
-def _add(group: Single, row: int, amount: Register) -> None:
-    store(group, row * WIDTH, load(group, row * WIDTH) + amount)
+def _accumulate(batch: Single, row: int, amount: Register) -> None:
+    store(batch, row * WIDTH, load(batch, row * WIDTH) + amount)
 
 
 @jit_strict
-def slopes(a: Atoms, b: Atoms, k: Single, c: Single, group: Single) -> None:
+def pose_derivatives(a: Atoms, b: Atoms, k: Single, c: Single, batch: Single) -> None:
     """Write overlap, first and second derivatives and their scale at each pose to the rows from `VALUE` on.
 
     With w = 2 k c exp(..), the sums of w, w a_i and w a_i a_i' over the atoms of A give an atom of B its force
-    g = sum w (a_i - x_j) and second derivatives H = sum w (2 k d d' - 1), d = a_i - x_j. A turn by the vector o moves
-    it by o x u + (o x (o x u)) / 2 with u = R b_j, a shift by itself: the chain rule does the rest.
+    g = sum w (a_i - x_j) and second derivatives H = sum w (2 k d d' - 1), d = a_i - x_j. A rotation by the vector o
+    moves it by o x u + (o x (o x u)) / 2 with u = R b_j, a translation by itself: the chain rule does the rest.
     """
-    zero = spread(np.float32(0.0))
+    zero = broadcast(np.float32(0.0))
     for row in range(VALUE, FIELDS):
-        store(group, row * WIDTH, zero)
-    row_x, row_y, row_z = rotation_of(group)
-    shift_x, shift_y, shift_z = load(group, 4 * WIDTH), load(group, 5 * WIDTH), load(group, 6 * WIDTH)
+        store(batch, row * WIDTH, zero)
+    row_x, row_y, row_z = batch_rotations(batch)
+    shift_x, shift_y, shift_z = load(batch, 4 * WIDTH), load(batch, 5 * WIDTH), load(batch, 6 * WIDTH)
     for q in range(len(b.alpha)):
         for j in range(b.runs[q], b.runs[q + 1]):
             bx, by, bz = b.rows[j, 0], b.rows[j, 1], b.rows[j, 2]
@@ -45,7 +55,7 @@ def slopes(a: Atoms, b: Atoms, k: Single, c: Single, group: Single) -> None:
                 sxx, sxy, sxz, syy, syz, szz = zero, zero, zero, zero, zero, zero
                 for i in range(a.runs[p], a.runs[p + 1]):
                     row = a.rows[i]
-                    e = power(row[0] * along_x + (row[1] * along_y + (row[2] * along_z + (start - fall * row[9]))))
+                    e = exp2(row[0] * along_x + (row[1] * along_y + (row[2] * along_z + (start - fall * row[9]))))
                     s, sx, sy, sz = s + e, sx + row[0] * e, sy + row[1] * e, sz + row[2] * e
                     sxx, sxy, sxz = sxx + row[3] * e, sxy + row[4] * e, sxz + row[5] * e
                     syy, syz, szz = syy + row[6] * e, syz + row[7] * e, szz + row[8] * e
@@ -61,53 +71,61 @@ def slopes(a: Atoms, b: Atoms, k: Single, c: Single, group: Single) -> None:
                 hyz = hyz + bend * (syz - sy * z - sz * y + s * y * z)
                 hzz = hzz + bend * (szz - sz * z - sz * z + s * z * z)
             hxx, hyy, hzz = hxx - weight, hyy - weight, hzz - weight
-            _add(group, VALUE, value)
-            _chain(group, (ux, uy, uz), (gx, gy, gz), (hxx, hxy, hxz, hyy, hyz, hzz), weight)
+            _accumulate(batch, VALUE, value)
+            _accumulate_pose(batch, (ux, uy, uz), (gx, gy, gz), (hxx, hxy, hxz, hyy, hyz, hzz), weight)
 
 
 @jit_strict
-def _chain(
-    group: Single,
-    place: tuple[Register, Register, Register],
+def _accumulate_pose(
+    batch: Single,
+    rotated: tuple[Register, Register, Register],
     force: tuple[Register, Register, Register],
-    curve: tuple[Register, Register, Register, Register, Register, Register],
+    second: tuple[Register, Register, Register, Register, Register, Register],
     weight: Register,
 ) -> None:
-    """Add one atom's share to the derivatives after turn and shift: u = (x, y, z), force g, second derivatives h."""
-    (x, y, z), (gx, gy, gz), (hxx, hxy, hxz, hyy, hyz, hzz) = place, force, curve
-    _add(group, SLOPE, y * gz - z * gy)
-    _add(group, SLOPE + 1, z * gx - x * gz)
-    _add(group, SLOPE + 2, x * gy - y * gx)
-    _add(group, SLOPE + 3, gx)
-    _add(group, SLOPE + 4, gy)
-    _add(group, SLOPE + 5, gz)
-    # (u x) h, column by column: turn against shift
+    """Add one atom's share to the derivatives of its batch by the chain rule.
+
+    Args:
+        batch: rows `GRADIENT`, `HESSIAN` and `SCALE` are added to.
+        rotated: u, the atom after the rotation.
+        force: g, the overlap's gradient at the atom.
+        second: h, its second derivatives xx, xy, xz, yy, yz, zz.
+        weight: the trace of the spring's stiffness, for `SCALE`.
+    """
+    (x, y, z), (gx, gy, gz), (hxx, hxy, hxz, hyy, hyz, hzz) = rotated, force, second
+    _accumulate(batch, GRADIENT, y * gz - z * gy)
+    _accumulate(batch, GRADIENT + 1, z * gx - x * gz)
+    _accumulate(batch, GRADIENT + 2, x * gy - y * gx)
+    _accumulate(batch, GRADIENT + 3, gx)
+    _accumulate(batch, GRADIENT + 4, gy)
+    _accumulate(batch, GRADIENT + 5, gz)
+    # (u x) h, column by column: rotation against translation
     pxx, pyx, pzx = y * hxz - z * hxy, z * hxx - x * hxz, x * hxy - y * hxx
     pxy, pyy, pzy = y * hyz - z * hyy, z * hxy - x * hyz, x * hyy - y * hxy
     pxz, pyz, pzz = y * hzz - z * hyz, z * hxz - x * hzz, x * hyz - y * hxz
     along, half = x * gx + y * gy + z * gz, np.float32(0.5)
-    _add(group, CURVE, y * pxz - z * pxy + x * gx - along)
-    _add(group, CURVE + 1, y * pyz - z * pyy + half * (x * gy + y * gx))
-    _add(group, CURVE + 2, z * pyx - x * pyz + y * gy - along)
-    _add(group, CURVE + 3, y * pzz - z * pzy + half * (x * gz + z * gx))
-    _add(group, CURVE + 4, z * pzx - x * pzz + half * (y * gz + z * gy))
-    _add(group, CURVE + 5, x * pzy - y * pzx + z * gz - along)
-    _add(group, CURVE + 6, pxx)
-    _add(group, CURVE + 7, pyx)
-    _add(group, CURVE + 8, pzx)
-    _add(group, CURVE + 9, hxx)
-    _add(group, CURVE + 10, pxy)
-    _add(group, CURVE + 11, pyy)
-    _add(group, CURVE + 12, pzy)
-    _add(group, CURVE + 13, hxy)
-    _add(group, CURVE + 14, hyy)
-    _add(group, CURVE + 15, pxz)
-    _add(group, CURVE + 16, pyz)
-    _add(group, CURVE + 17, pzz)
-    _add(group, CURVE + 18, hxz)
-    _add(group, CURVE + 19, hyz)
-    _add(group, CURVE + 20, hzz)
-    _add(group, SCALE, weight * (y * y + z * z))
-    _add(group, SCALE + 1, weight * (x * x + z * z))
-    _add(group, SCALE + 2, weight * (x * x + y * y))
-    _add(group, SCALE + 3, weight)
+    _accumulate(batch, HESSIAN, y * pxz - z * pxy + x * gx - along)
+    _accumulate(batch, HESSIAN + 1, y * pyz - z * pyy + half * (x * gy + y * gx))
+    _accumulate(batch, HESSIAN + 2, z * pyx - x * pyz + y * gy - along)
+    _accumulate(batch, HESSIAN + 3, y * pzz - z * pzy + half * (x * gz + z * gx))
+    _accumulate(batch, HESSIAN + 4, z * pzx - x * pzz + half * (y * gz + z * gy))
+    _accumulate(batch, HESSIAN + 5, x * pzy - y * pzx + z * gz - along)
+    _accumulate(batch, HESSIAN + 6, pxx)
+    _accumulate(batch, HESSIAN + 7, pyx)
+    _accumulate(batch, HESSIAN + 8, pzx)
+    _accumulate(batch, HESSIAN + 9, hxx)
+    _accumulate(batch, HESSIAN + 10, pxy)
+    _accumulate(batch, HESSIAN + 11, pyy)
+    _accumulate(batch, HESSIAN + 12, pzy)
+    _accumulate(batch, HESSIAN + 13, hxy)
+    _accumulate(batch, HESSIAN + 14, hyy)
+    _accumulate(batch, HESSIAN + 15, pxz)
+    _accumulate(batch, HESSIAN + 16, pyz)
+    _accumulate(batch, HESSIAN + 17, pzz)
+    _accumulate(batch, HESSIAN + 18, hxz)
+    _accumulate(batch, HESSIAN + 19, hyz)
+    _accumulate(batch, HESSIAN + 20, hzz)
+    _accumulate(batch, SCALE, weight * (y * y + z * z))
+    _accumulate(batch, SCALE + 1, weight * (x * x + z * z))
+    _accumulate(batch, SCALE + 2, weight * (x * x + y * y))
+    _accumulate(batch, SCALE + 3, weight)

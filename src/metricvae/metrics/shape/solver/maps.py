@@ -7,8 +7,8 @@ Mag. 16 (6), 22, 1999) and taken as zero outside; v is the volume of a voxel. It
 functions, 1 for a map and its moved self.
 
 1. **Scan.** Both maps, blurred to a coarse grid, at a grid of rotations; all translations of each by Fourier transform.
-2. **Climb.** The best poses, by the correlation's derivatives, on a middling grid (BFGS).
-3. **Finish.** The best of these likewise, on the maps' own grids where they are not too large.
+2. **Local optimisation.** The best poses, by the correlation's gradient (BFGS), on an intermediate grid.
+3. **Refinement.** The best of these likewise, on the maps' own grids where they are not too large.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import scipy.optimize
 from scipy.spatial.transform import Rotation
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.shape.solver.shifts import best_shifts, spectrum
-from metricvae.metrics.shape.solver.starts import spiral
-from metricvae.metrics.shape.solver.volumes import turned
+from metricvae.metrics.shape.solver.cross_correlation import best_translations, spectrum
+from metricvae.metrics.shape.solver.initial_rotations import super_fibonacci
+from metricvae.metrics.shape.solver.volumes import rotate_by_vector
 from metricvae.runtime.jit import jit_fast
 
 Floats = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class Grid(Protocol):
 
 @dataclass(frozen=True)
 class MapOverlay:
-    """How alike two maps can be made.
+    """The best overlay of two maps.
 
     Attributes:
         correlation: normalised correlation at the pose, from -1 to 1.
@@ -62,31 +62,31 @@ class MapOverlay:
 
 
 @dataclass(frozen=True)
-class MapEffort:
-    """How hard to search.
+class MapSearchConfig:
+    """The configuration of the search for the best overlay of two maps.
 
     Attributes:
         rotations: of the scan; 768 are about 27 degrees apart.
         cells: of the scan's grid from the centre of the larger map to its edge.
-        climbs: poses that are climbed from.
-        finishes: of these, poses that are finished.
+        optimised: poses that local optimisation starts from.
+        refined: of these, the best are refined.
     """
 
     rotations: int = 768
     cells: int = 8
-    climbs: int = 12
-    finishes: int = 3
+    optimised: int = 12
+    refined: int = 3
 
     def __post_init__(self) -> None:
-        if min(self.rotations, self.cells, self.climbs, self.finishes) < 1:
+        if min(self.rotations, self.cells, self.optimised, self.refined) < 1:
             raise InputError(f"{self}: expected at least 1 of everything")
 
 
 POINTS = 20_000, 300_000
-"""Grid points of the first map that the climbs and the finishes look at, at most."""
+"""Grid points of the first map that local optimisation and refinement evaluate, at most."""
 
 LARGE = 4_000_000
-"""Grid points of a map from which on it is thinned before anything else."""
+"""Grid points of a map from which on it is downsampled before anything else."""
 
 INSIDE = 0.999
 """Share of the sum of squares that the sphere around a map holds which the scan looks at."""
@@ -94,30 +94,30 @@ INSIDE = 0.999
 BATCH = 8
 
 APART = 0.3
-"""Radians between the rotations of two climbs, at least."""
+"""Radians between the rotations of two initial poses, at least."""
 
 
-def overlay_maps(a: Grid, b: Grid, effort: MapEffort | None = None) -> MapOverlay:
+def overlay_maps(a: Grid, b: Grid, config: MapSearchConfig | None = None) -> MapOverlay:
     """The largest normalised correlation of two maps, and the motion of `b` that reaches it.
 
     Args:
         a, b: the maps, of any sizes, spacings and origins; `b` moves.
-        effort: how hard to search.
+        config: of the search; the default is the measured one.
 
     Raises:
         InputError: a map that is not (nx, ny, nz), not finite, zero everywhere, or whose spacing is not positive.
     """
-    effort, fixed, moving = effort or MapEffort(), centred(a), centred(b)
-    poses = _scan(fixed, moving, effort)
-    for most, kept in zip(POINTS, (effort.finishes, 1), strict=True):
-        pair = _Pair(fixed.thinned(most), moving.thinned(most))
-        poses = sorted((pair.climb(pose) for pose in poses), key=lambda pose: -pose.correlation)[:kept]
+    config, fixed, moving = config or MapSearchConfig(), centre_map(a), centre_map(b)
+    poses = _scan(fixed, moving, config)
+    for most, count in zip(POINTS, (config.refined, 1), strict=True):
+        pair = _CorrelationObjective(fixed.downsample(most), moving.downsample(most))
+        poses = sorted((pair.optimise(pose) for pose in poses), key=lambda pose: -pose.correlation)[:count]
     best = poses[0]
     return MapOverlay(best.correlation, best.rotation, fixed.centre + best.translation - best.rotation @ moving.centre)
 
 
 @dataclass(frozen=True)
-class Centred:
+class CentredMap:
     """A map with its centre, the mean of its points weighted by squared values, and the reach around it.
 
     Attributes:
@@ -134,7 +134,7 @@ class Centred:
     centre: Floats
     reach: float
 
-    def blocks(self, factor: npt.NDArray[np.int64]) -> Centred:
+    def block_average(self, factor: npt.NDArray[np.int64]) -> CentredMap:
         """The same map, `factor` (3,) grid points averaged into one along each axis; the last are filled up with 0."""
         counts = -(-np.array(self.values.shape) // factor)
         filled = np.pad(self.values, [(0, int(gap)) for gap in counts * factor - self.values.shape])
@@ -146,20 +146,24 @@ class Centred:
             start=self.start + self.spacing * (factor - 1) / 2,
         )
 
-    def thinned(self, most: int) -> Centred:
+    def downsample(self, most: int) -> CentredMap:
         """The same map on a grid of about `most` points, or its own where that has fewer."""
         pitch = (self.values.size * self.spacing.prod() / most) ** (1 / 3)
-        return self.blocks(np.maximum(1, np.rint(pitch / self.spacing)).astype(np.int64))
+        return self.block_average(np.maximum(1, np.rint(pitch / self.spacing)).astype(np.int64))
 
-    def sampled(self, points: Floats) -> Values:
+    def interpolate(self, points: Floats) -> Values:
         """Values, trilinear and 0 outside, at points (..., 3) in angstroms from the centre."""
         at = np.moveaxis((points - self.start) / self.spacing, -1, 0)
         found: Values = scipy.ndimage.map_coordinates(self.values, at, order=1, mode="constant")
         return found
 
 
-def centred(grid: Grid) -> Centred:
-    """Find a map's centre and reach."""
+def centre_map(grid: Grid) -> CentredMap:
+    """A map with its centre and reach.
+
+    Raises:
+        InputError: what is no map, as in :func:`overlay_maps`.
+    """
     values, spacing, origin = (np.asarray(part) for part in (grid.values, grid.spacing, grid.origin))
     if values.ndim != 3 or spacing.shape != (3,) or origin.shape != (3,) or not values.size:
         raise InputError(
@@ -169,9 +173,9 @@ def centred(grid: Grid) -> Centred:
         raise InputError("a map's values, spacing and origin must be finite numbers")
     if spacing.min() <= 0:
         raise InputError(f"spacing is {spacing.tolist()}: expected angstroms above 0")
-    rough = Centred(np.asarray(values, np.float32), spacing.astype(np.float64), np.zeros(3), np.zeros(3), 0.0).thinned(
-        LARGE
-    )
+    rough = CentredMap(
+        np.asarray(values, np.float32), spacing.astype(np.float64), np.zeros(3), np.zeros(3), 0.0
+    ).downsample(LARGE)
     weight = np.square(rough.values, dtype=np.float64)
     if not 0 < weight.sum() < math.inf:
         raise InputError("a map that is zero everywhere, or beyond all bounds, lies on nothing: give one with density")
@@ -186,28 +190,32 @@ def centred(grid: Grid) -> Centred:
     return replace(rough, start=rough.start - middle, centre=origin + middle, reach=reach)
 
 
-def _scan(a: Centred, b: Centred, effort: MapEffort) -> list[MapOverlay]:
+def _scan(a: CentredMap, b: CentredMap, config: MapSearchConfig) -> list[MapOverlay]:
     """The best poses of the coarse grid about both centres, the best first."""
-    pitch = max(a.reach, b.reach) / effort.cells
-    small_a, small_b = (one.blocks(np.maximum(1, np.floor(pitch / one.spacing)).astype(np.int64)) for one in (a, b))
+    pitch = max(a.reach, b.reach) / config.cells
+    small_a, small_b = (
+        one.block_average(np.maximum(1, np.floor(pitch / one.spacing)).astype(np.int64)) for one in (a, b)
+    )
     half_a, half_b = (math.ceil(one.reach / pitch) for one in (a, b))
     size = scipy.fft.next_fast_len(2 * (half_a + half_b) + 2, real=True)
-    fixed = spectrum(_padded(small_a.sampled(_cube(half_a, pitch)), size))
-    turns = Rotation.from_quat(spiral(effort.rotations), scalar_first=True)
-    matrices, points = turns.as_matrix(), _cube(half_b, pitch)
+    fixed = spectrum(_zero_padded(small_a.interpolate(_cube(half_a, pitch)), size))
+    rotations = Rotation.from_quat(super_fibonacci(config.rotations), scalar_first=True)
+    matrices, points = rotations.as_matrix(), _cube(half_b, pitch)
     found = []
-    for start in range(0, effort.rotations, BATCH):
-        # a point x of the turned map is the point R' x of the map as it lay; x @ R is R' x
-        turned_maps = [_padded(small_b.sampled(points @ matrix), size) for matrix in matrices[start : start + BATCH]]
-        found.append(best_shifts(fixed, np.array(turned_maps)))
+    for start in range(0, config.rotations, BATCH):
+        # a point x of the rotated map is the point R' x of the map before; x @ R is R' x
+        rotated_maps = [
+            _zero_padded(small_b.interpolate(points @ matrix), size) for matrix in matrices[start : start + BATCH]
+        ]
+        found.append(best_translations(fixed, np.array(rotated_maps)))
     heights, steps = (np.concatenate(parts) for parts in zip(*found, strict=True))
     chosen: list[int] = []
     for i in np.argsort(-heights, kind="stable").tolist():
-        if all((turns[i] * turns[j].inv()).magnitude() > APART for j in chosen):
+        if all((rotations[i] * rotations[j].inv()).magnitude() > APART for j in chosen):
             chosen.append(i)
-        if len(chosen) == effort.climbs:
+        if len(chosen) == config.optimised:
             break
-    # a cube's middle lies at cell `half`, so the shift of one cube onto the other counts from there
+    # a cube's middle lies at cell `half`, so the translation of one cube onto the other counts from there
     return [MapOverlay(float(heights[i]), matrices[i], (steps[i] - half_a + half_b) * pitch) for i in chosen]
 
 
@@ -217,7 +225,7 @@ def _cube(half: int, pitch: float) -> Floats:
     return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
 
 
-def _padded(cube: Values, size: int) -> Values:
+def _zero_padded(cube: Values, size: int) -> Values:
     """(size, size, size): the cube in its first corner, zeros elsewhere."""
     return np.pad(cube, (0, size - len(cube)))
 
@@ -226,10 +234,10 @@ EDGE = 4
 """Zeros around a map, in grid points, in which its splines fade out."""
 
 
-class _Pair:
+class _CorrelationObjective:
     """The correlation of two maps and its derivatives at any pose about their centres."""
 
-    def __init__(self, a: Centred, b: Centred) -> None:
+    def __init__(self, a: CentredMap, b: CentredMap) -> None:
         index = np.nonzero(a.values)
         self.weights = np.ascontiguousarray(a.values[index])
         self.points = np.ascontiguousarray(np.column_stack(index) * a.spacing + a.start)
@@ -239,29 +247,31 @@ class _Pair:
         squares = [float(np.square(one.values, dtype=np.float64).sum()) * one.spacing.prod() for one in (a, b)]
         self.norm = math.sqrt(squares[0] * squares[1]) / a.spacing.prod()
 
-    def climb(self, pose: MapOverlay) -> MapOverlay:
-        """The best pose near by (BFGS); a turn is measured by how far it moves the edge of the map."""
+    def optimise(self, pose: MapOverlay) -> MapOverlay:
+        """The best pose near by (BFGS); a rotation is measured by how far it moves the edge of the map."""
         scale = np.repeat([self.reach, 1.0], 3)
         found = scipy.optimize.minimize(
-            lambda move: self._loss(pose, move / scale, scale), np.zeros(6), jac=True, method="BFGS"
+            lambda step: self._loss(pose, step / scale, scale), np.zeros(6), jac=True, method="BFGS"
         )
-        return MapOverlay(-float(found.fun), *_after(pose, found.x / scale))
+        return MapOverlay(-float(found.fun), *_moved_pose(pose, found.x / scale))
 
-    def _loss(self, pose: MapOverlay, move: Floats, scale: Floats) -> tuple[float, Floats]:
-        """Minus the correlation after a move, the vector of a turn and a shift, and its derivatives."""
-        slope = np.empty(6)
-        turn, shift = _after(pose, move)
-        value = correlated(self.points, self.weights, self.spline, self.spacing, self.start, turn, shift, slope)
-        slope[:3] = turn_jacobian(move[:3]).T @ slope[:3]
-        return -value / self.norm, -slope / scale / self.norm
-
-
-def _after(pose: MapOverlay, move: Floats) -> tuple[Floats, Floats]:
-    return turned(pose.rotation, np.ascontiguousarray(move[:3])), pose.translation + move[3:]
+    def _loss(self, pose: MapOverlay, step: Floats, scale: Floats) -> tuple[float, Floats]:
+        """Minus the correlation after a further rotation (its vector) and translation, and its derivatives."""
+        gradient = np.empty(6)
+        rotation, translation = _moved_pose(pose, step)
+        value = map_correlation(
+            self.points, self.weights, self.spline, self.spacing, self.start, rotation, translation, gradient
+        )
+        gradient[:3] = rotation_jacobian(step[:3]).T @ gradient[:3]
+        return -value / self.norm, -gradient / scale / self.norm
 
 
-def turn_jacobian(vector: Floats) -> Floats:
-    """(3, 3) J with exp(v + d) = exp(J d) exp(v) to first order, for the vector v (3,) of a turn.
+def _moved_pose(pose: MapOverlay, step: Floats) -> tuple[Floats, Floats]:
+    return rotate_by_vector(pose.rotation, np.ascontiguousarray(step[:3])), pose.translation + step[3:]
+
+
+def rotation_jacobian(vector: Floats) -> Floats:
+    """(3, 3) J with exp(v + d) = exp(J d) exp(v) to first order, for the vector v (3,) of a rotation.
 
     J = 1 + (1 - cos t) / t^2 [v] + (t - sin t) / t^3 [v]^2 with t = |v| and [v] x = v x x (J. Sola, J. Deray and
     D. Atchuthan, A micro Lie theory, 2018, eq. 145).
@@ -275,50 +285,52 @@ def turn_jacobian(vector: Floats) -> Floats:
 
 
 @jit_fast
-def _cubic(at: float, weights: Floats, slopes: Floats) -> None:
-    """The four cubic B-splines that reach a place `at`, from 0 to 1, between two grid points, and their derivatives."""
+def _cubic(at: float, weights: Floats, gradients: Floats) -> None:
+    """The four cubic B-splines that reach a point `at`, from 0 to 1, between two grid points, and their derivatives."""
     rest = 1.0 - at
     weights[0], weights[3] = rest**3 / 6.0, at**3 / 6.0
     weights[1], weights[2] = 2.0 / 3.0 - at**2 * (1.0 - at / 2.0), 2.0 / 3.0 - rest**2 * (1.0 - rest / 2.0)
-    slopes[0], slopes[3] = -(rest**2) / 2.0, at**2 / 2.0
-    slopes[1], slopes[2] = at * (1.5 * at - 2.0), -rest * (1.5 * rest - 2.0)
+    gradients[0], gradients[3] = -(rest**2) / 2.0, at**2 / 2.0
+    gradients[1], gradients[2] = at * (1.5 * at - 2.0), -rest * (1.5 * rest - 2.0)
 
 
 @jit_fast
-def correlated(
+def map_correlation(
     points: Floats,
     weights: Values,
     spline: Values,
     spacing: Floats,
     start: Floats,
-    turn: Floats,
-    shift: Floats,
-    slope: Floats,
+    rotation: Floats,
+    translation: Floats,
+    gradient: Floats,
 ) -> float:
-    """sum_x A(x) B(R' (x - t)) with derivatives after a further turn about the origin of B and after a shift.
+    """sum_x A(x) B(R' (x - t)) with derivatives in a further rotation about the origin of B and a translation.
 
     Args:
         points, weights: (n, 3) and (n,); the points x, angstroms, and A there.
         spline, spacing, start: (nx, ny, nz), (3,), (3,); the cubic B-spline coefficients of B and their grid.
-        turn, shift: R, (3, 3), and t, (3,).
-        slope: (6,) written.
+        rotation, translation: R, (3, 3), and t, (3,).
+        gradient: (6,) written.
     """
     total = 0.0
-    slope.fill(0.0)
-    place, first, pull = np.empty(3), np.empty(3, np.int64), np.empty(3)
-    splines, bends = np.empty((3, 4)), np.empty((3, 4))
+    gradient.fill(0.0)
+    position, first, pull = np.empty(3), np.empty(3, np.int64), np.empty(3)
+    splines, gradients_at = np.empty((3, 4)), np.empty((3, 4))
     for i in range(len(points)):
-        x, y, z = points[i, 0] - shift[0], points[i, 1] - shift[1], points[i, 2] - shift[2]
+        x, y, z = points[i, 0] - translation[0], points[i, 1] - translation[1], points[i, 2] - translation[2]
         inside = True
         for axis in range(3):
-            place[axis] = (turn[0, axis] * x + turn[1, axis] * y + turn[2, axis] * z - start[axis]) / spacing[axis]
-            inside = inside and 1.0 <= place[axis] < spline.shape[axis] - 2
+            position[axis] = (
+                rotation[0, axis] * x + rotation[1, axis] * y + rotation[2, axis] * z - start[axis]
+            ) / spacing[axis]
+            inside = inside and 1.0 <= position[axis] < spline.shape[axis] - 2
         if not inside:
             continue
         for axis in range(3):
-            cell = int(place[axis])
+            cell = int(position[axis])
             first[axis] = cell - 1
-            _cubic(place[axis] - cell, splines[axis], bends[axis])
+            _cubic(position[axis] - cell, splines[axis], gradients_at[axis])
         value, gu, gv, gw = 0.0, 0.0, 0.0, 0.0
         for m in range(4):
             for n in range(4):
@@ -326,18 +338,18 @@ def correlated(
                 for o in range(4):
                     here = spline[first[0] + m, first[1] + n, first[2] + o]
                     row += splines[2, o] * here
-                    bend += bends[2, o] * here
+                    bend += gradients_at[2, o] * here
                 both = splines[0, m] * splines[1, n]
                 value += both * row
-                gu += bends[0, m] * splines[1, n] * row
-                gv += splines[0, m] * bends[1, n] * row
+                gu += gradients_at[0, m] * splines[1, n] * row
+                gv += splines[0, m] * gradients_at[1, n] * row
                 gw += both * bend
         total += weights[i] * value
         gu, gv, gw = gu / spacing[0], gv / spacing[1], gw / spacing[2]
         for axis in range(3):
-            pull[axis] = weights[i] * (turn[axis, 0] * gu + turn[axis, 1] * gv + turn[axis, 2] * gw)
-            slope[3 + axis] -= pull[axis]
-        slope[0] -= y * pull[2] - z * pull[1]
-        slope[1] -= z * pull[0] - x * pull[2]
-        slope[2] -= x * pull[1] - y * pull[0]
+            pull[axis] = weights[i] * (rotation[axis, 0] * gu + rotation[axis, 1] * gv + rotation[axis, 2] * gw)
+            gradient[3 + axis] -= pull[axis]
+        gradient[0] -= y * pull[2] - z * pull[1]
+        gradient[1] -= z * pull[0] - x * pull[2]
+        gradient[2] -= x * pull[1] - y * pull[0]
     return total

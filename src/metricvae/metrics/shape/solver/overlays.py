@@ -2,12 +2,12 @@
 
 1. **Score.** Many rotations, spread evenly and seen from the principal axes, centre on centre and with either end
    level; the best of the three is a start.
-2. **Climb.** The best starts are walked uphill by damped Newton steps, sixteen at once, and the best of these further;
-   of those that climb the same hill, one goes on.
-3. **Polish.** The winner takes its last steps in float64.
+2. **Local optimisation.** The best starts take damped Newton steps, sixteen poses at once, and the best of these more;
+   of poses that lead to the same maximum, one goes on.
+3. **Refinement.** The best takes its last Newton steps in float64.
 
-The overlap is that of `volumes`; `dense` is the slow
-reference. Mirror images are different objects: only proper rotations are tried.
+The overlap is that of `volumes`; `dense` is the slow reference. Mirror images are different objects:
+only proper rotations are tried.
 """
 
 from __future__ import annotations
@@ -21,75 +21,92 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.shape.solver.bodies import Prepared
+from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule
+from metricvae.metrics.shape.solver.initial_rotations import IMAGES, initial_rotations
 from metricvae.metrics.shape.solver.records import Overlay, Overlays
-from metricvae.metrics.shape.solver.searching import Packed, search_pairs
-from metricvae.metrics.shape.solver.starts import IMAGES, starts
+from metricvae.metrics.shape.solver.search import PackedMolecules, search_pairs
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How hard to search. The defaults lose a few 1e-5 of Tanimoto against `THOROUGH` on average.
+class OverlayConfig:
+    """The configuration of the search. The defaults lose a few 1e-5 of Tanimoto against `THOROUGH` on average.
 
     Attributes:
         starts: rotations scored, a multiple of 16.
-        climbs: of these, the best are walked uphill.
-        kept: of these, the best are walked further.
-        last: of these, the best are walked to the top.
+        optimised: of these, the best take two Newton steps.
+        refined: of these, the best and distinct take two more.
+        final: of these, the best and distinct take four more.
+
+    Raises:
+        InputError: starts that are no multiple of 16, or stages that grow.
     """
 
     starts: int = 192
-    climbs: int = 96
-    kept: int = 32
-    last: int = 16
+    optimised: int = 96
+    refined: int = 32
+    final: int = 16
 
     def __post_init__(self) -> None:
-        if self.starts % IMAGES or not self.starts >= self.climbs >= self.kept >= self.last >= 1:
+        if self.starts % IMAGES or not self.starts >= self.optimised >= self.refined >= self.final >= 1:
             raise InputError(
-                f"{self}: expected starts, a multiple of {IMAGES}, no fewer than climbs, these no fewer than kept, "
-                "and these no fewer than last, at least 1"
+                f"{self}: expected starts, a multiple of {IMAGES}, no fewer than optimised, these no fewer than "
+                "refined, and these no fewer than final, at least 1"
             )
 
 
-THOROUGH = Effort(starts=1008, climbs=1008, kept=1008, last=1008)
-"""A thousand starts, each walked to its top: the reference for what a faster search loses."""
+THOROUGH = OverlayConfig(starts=1008, optimised=1008, refined=1008, final=1008)
+"""A thousand starts, all of them optimised: the reference for what a faster search loses."""
 
 Pairs = npt.NDArray[np.int64]
 PAIRS_A_TASK = 64
+"""That a thread takes at a time."""
 
 
-def overlay(a: Prepared, b: Prepared, effort: Effort | None = None) -> Overlay:
-    """The largest overlap volume of two molecules, and the motion of `b` that reaches it."""
-    return overlay_many([a, b], np.array([[0, 1]]), effort, threads=1)[0]
+def overlay(a: PreparedMolecule, b: PreparedMolecule, config: OverlayConfig | None = None) -> Overlay:
+    """The largest overlap volume of two molecules, and the rigid motion of `b` that reaches it.
+
+    Args:
+        a, b: the molecules; `b` moves.
+        config: of the search; the default is the measured one.
+
+    >>> from metricvae.metrics.shape.solver.gaussian_molecule import prepare
+    >>> a, b = prepare([[0, 0, 0], [0, 0, 1.5]], [1.7, 1.7]), prepare([[5, 0, 0], [5, 1.5, 0]], [1.7, 1.7])
+    >>> round(overlay(a, b).tanimoto, 6)
+    1.0
+    """
+    return overlay_many([a, b], np.array([[0, 1]]), config, threads=1)[0]
 
 
 def overlay_many(
-    molecules: Sequence[Prepared], pairs: npt.ArrayLike, effort: Effort | None = None, threads: int | None = None
+    molecules: Sequence[PreparedMolecule],
+    pairs: npt.ArrayLike,
+    config: OverlayConfig | None = None,
+    threads: int | None = None,
 ) -> Overlays:
     """The overlays of many pairs, each as :func:`overlay` gives it, whatever the number of threads.
 
     Args:
         molecules: every molecule that a pair names.
         pairs: (k, 2) rows of `molecules`; the second of each pair moves.
-        effort: how hard to search; the default is the measured one.
+        config: of the search; the default is the measured one.
         threads: at once; default all cores.
 
     Raises:
         InputError: pairs that are not (k, 2) whole numbers or name no molecule, or fewer than one thread.
     """
-    effort, rows = effort or Effort(), _checked(pairs, len(molecules))
+    config, rows = config or OverlayConfig(), _check_pairs(pairs, len(molecules))
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: expected at least 1")
-    orders = [_order(molecule) for molecule in molecules]
-    swapped = np.array([orders[a] < orders[b] for a, b in rows], bool)
+    keys = [_sort_key(molecule) for molecule in molecules]
+    swapped = np.array([keys[a] < keys[b] for a, b in rows], bool)
     ordered = np.where(swapped[:, None], rows[:, ::-1], rows)
     if not len(rows):
         return Overlays(np.empty(0), np.empty(0), np.empty(0), np.empty((0, 3, 3)), np.empty((0, 3)))
-    found = _searched(molecules, ordered, effort, threads or os.cpu_count() or 1)
-    return _reported(molecules, rows, swapped, *_in_place(molecules, ordered, *found))
+    found = _search(molecules, ordered, config, threads or os.cpu_count() or 1)
+    return _as_overlays(molecules, rows, swapped, *_in_own_frames(molecules, ordered, *found))
 
 
-def _checked(pairs: npt.ArrayLike, count: int) -> Pairs:
+def _check_pairs(pairs: npt.ArrayLike, count: int) -> Pairs:
     rows = np.asarray(pairs)
     if rows.size == 0:
         return np.empty((0, 2), np.int64)
@@ -100,26 +117,32 @@ def _checked(pairs: npt.ArrayLike, count: int) -> Pairs:
     return np.ascontiguousarray(rows, np.int64)
 
 
-def _order(molecule: Prepared) -> tuple[int, float, bytes]:
-    """The molecule of higher order stays: so the search is the same for both orders of a pair."""
-    return molecule.count, molecule.volume, molecule.atoms.places.tobytes()
+def _sort_key(molecule: PreparedMolecule) -> tuple[int, float, bytes]:
+    """A key to sort by: the molecule of the higher key stays, so the search is the same for both keys of a pair."""
+    return molecule.count, molecule.volume, molecule.atoms.positions.tobytes()
 
 
 Found = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Overlaps (k,), rotations (k, 3, 3) and translations (k, 3)."""
 
 
-def _searched(molecules: Sequence[Prepared], pairs: Pairs, effort: Effort, threads: int) -> Found:
+def _search(molecules: Sequence[PreparedMolecule], pairs: Pairs, config: OverlayConfig, threads: int) -> Found:
     """The search for each pair, about the molecules' own axes, split over threads."""
     used, where = np.unique(pairs, return_inverse=True)
-    packed, local = _packed([molecules[i] for i in used]), where.reshape(pairs.shape)
-    turns = starts(effort.starts // IMAGES).reshape(-1, 4 * IMAGES)
+    packed, local = _pack([molecules[i] for i in used]), where.reshape(pairs.shape)
+    quaternions = initial_rotations(config.starts // IMAGES).reshape(-1, 4 * IMAGES)
     found = np.empty(len(pairs)), np.empty((len(pairs), 3, 3)), np.empty((len(pairs), 3))
 
     def work(start: int) -> None:
         part = slice(start, start + PAIRS_A_TASK)
         search_pairs(
-            packed, local[part], turns, effort.climbs, effort.kept, effort.last, *(column[part] for column in found)
+            packed,
+            local[part],
+            quaternions,
+            config.optimised,
+            config.refined,
+            config.final,
+            *(column[part] for column in found),
         )
 
     tasks = range(0, len(pairs), PAIRS_A_TASK)
@@ -132,11 +155,11 @@ def _searched(molecules: Sequence[Prepared], pairs: Pairs, effort: Effort, threa
     return found
 
 
-def _packed(molecules: list[Prepared]) -> Packed:
+def _pack(molecules: list[PreparedMolecule]) -> PackedMolecules:
     atoms = [molecule.atoms for molecule in molecules]
-    return Packed(
+    return PackedMolecules(
         np.concatenate([one.rows for one in atoms]),
-        np.concatenate([one.places for one in atoms]),
+        np.concatenate([one.positions for one in atoms]),
         np.concatenate([one.runs for one in atoms]),
         np.concatenate([np.append(one.alpha, 0.0) for one in atoms]),
         np.cumsum([0, *(len(one.rows) for one in atoms)]),
@@ -144,30 +167,33 @@ def _packed(molecules: list[Prepared]) -> Packed:
     )
 
 
-def _in_place(
-    molecules: Sequence[Prepared],
+def _in_own_frames(
+    molecules: Sequence[PreparedMolecule],
     pairs: Pairs,
     overlap: npt.NDArray[np.float64],
-    turn: npt.NDArray[np.float64],
-    shift: npt.NDArray[np.float64],
+    rotation: npt.NDArray[np.float64],
+    translation: npt.NDArray[np.float64],
 ) -> Found:
-    """The same motions where the molecules lie: q = centre_a + axes_a (turn axes_b' (p - centre_b) + shift)."""
+    """Poses about the principal axes as poses in the molecules' own coordinates.
+
+    x -> R x + t on the axes is q = centre_a + axes_a (R axes_b' (p - centre_b) + t).
+    """
     axes_a, axes_b = (np.array([molecules[i].axes for i in column]) for column in pairs.T)
     centre_a, centre_b = (np.array([molecules[i].centre for i in column]) for column in pairs.T)
-    rotation = axes_a @ turn @ axes_b.transpose(0, 2, 1)
-    moved = np.einsum("kij,kj->ki", axes_a, shift) - np.einsum("kij,kj->ki", rotation, centre_b)
+    rotation = axes_a @ rotation @ axes_b.transpose(0, 2, 1)
+    moved = np.einsum("kij,kj->ki", axes_a, translation) - np.einsum("kij,kj->ki", rotation, centre_b)
     return overlap, rotation, centre_a + moved
 
 
-def _reported(
-    molecules: Sequence[Prepared],
+def _as_overlays(
+    molecules: Sequence[PreparedMolecule],
     pairs: Pairs,
     swapped: npt.NDArray[np.bool_],
     overlap: npt.NDArray[np.float64],
     rotation: npt.NDArray[np.float64],
     translation: npt.NDArray[np.float64],
 ) -> Overlays:
-    """The record, with the motions of swapped pairs undone: q = R p + t  <=>  p = R' q - R' t."""
+    """The record, with the poses of swapped pairs inverted: q = R p + t  <=>  p = R' q - R' t."""
     back = rotation.transpose(0, 2, 1)
     rotation, translation = (
         np.where(swapped[:, None, None], back, rotation),

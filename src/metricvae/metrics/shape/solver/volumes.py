@@ -1,4 +1,4 @@
-"""The overlap volume of two molecules and its derivatives in float64: the last steps, and what others are checked with.
+"""The overlap volume of two molecules and its derivatives in float64: the refinement, and the reference of others.
 
 V = sum_ij p^2 (pi / (a_i + a_j))^(3/2) exp(-a_i a_j / (a_i + a_j) |x_i - x_j|^2), the first-order Gaussian overlap
 (J. A. Grant and B. T. Pickup, J. Phys. Chem. 99, 3503, 1995; with M. A. Gallardo, J. Comput. Chem. 17, 1653, 1996).
@@ -11,67 +11,83 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.kinds.molecule.gaussians import AMPLITUDE_SQUARED
 from metricvae.runtime.jit import jit_fast
 
 Vector = npt.NDArray[np.float64]
-Places = npt.NDArray[np.float64]
-P2 = 8.0
-"""Square of an atom's height."""
+Positions = npt.NDArray[np.float64]
 
 
 @jit_fast
-def overlap_volume(places_a: Places, alpha_a: Vector, places_b: Places, alpha_b: Vector) -> float:
-    """Overlap of atoms at (n, 3) and (m, 3) angstroms with exponents (n,) and (m,), in cubic angstroms."""
+def overlap_volume(positions_a: Positions, alpha_a: Vector, positions_b: Positions, alpha_b: Vector) -> float:
+    """Overlap of two sets of Gaussian atoms, in cubic angstroms.
+
+    Args:
+        positions_a, positions_b: (n, 3) and (m, 3), angstroms.
+        alpha_a, alpha_b: (n,) and (m,) exponents, 1 / angstrom^2.
+
+    >>> import numpy as np
+    >>> atom, alpha = np.zeros((1, 3)), np.array([1.0])
+    >>> round(overlap_volume(atom, alpha, atom, alpha), 6)  # 8 (pi / 2)^(3/2)
+    15.749609
+    """
     total = 0.0
-    for i in range(len(places_a)):
-        for j in range(len(places_b)):
+    for i in range(len(positions_a)):
+        for j in range(len(positions_b)):
             both = alpha_a[i] + alpha_b[j]
             square = 0.0
             for axis in range(3):
-                square += (places_a[i, axis] - places_b[j, axis]) ** 2
+                square += (positions_a[i, axis] - positions_b[j, axis]) ** 2
             reach = math.pi / both
-            total += P2 * reach * math.sqrt(reach) * math.exp(-alpha_a[i] * alpha_b[j] / both * square)
+            total += AMPLITUDE_SQUARED * reach * math.sqrt(reach) * math.exp(-alpha_a[i] * alpha_b[j] / both * square)
     return total
 
 
 @jit_fast
 def derivatives(
-    places_a: Places,
+    positions_a: Positions,
     alpha_a: Vector,
-    places_b: Places,
+    positions_b: Positions,
     alpha_b: Vector,
-    turn: Places,
-    shift: Vector,
-    slope: Vector,
-    curve: Places,
+    rotation: Positions,
+    translation: Vector,
+    gradient: Vector,
+    hessian: Positions,
 ) -> float:
-    """Overlap at a pose of B, with its first and second derivatives after a turn and a shift.
+    """Overlap at a pose of B, with its derivatives with respect to a further rotation and translation.
 
     Args:
-        places_a, alpha_a, places_b, alpha_b: as `overlap_volume` takes them.
-        turn, shift: (3, 3) and (3,); an atom of B at q lies at turn @ q + shift.
-        slope: (6,) written: derivatives after the vector of a further turn about the origin of B, and after a shift.
-        curve: (6, 6) written: second derivatives.
+        positions_a, alpha_a, positions_b, alpha_b: as `overlap_volume` takes them.
+        rotation, translation: (3, 3) and (3,); an atom of B at q lies at rotation @ q + translation.
+        gradient: (6,) written: first derivatives with respect to the vector of a further rotation about the
+            origin of B, and to a translation.
+        hessian: (6, 6) written: second derivatives.
 
     Returns:
         The overlap, cubic angstroms.
     """
-    slope.fill(0.0)
-    curve.fill(0.0)
+    gradient.fill(0.0)
+    hessian.fill(0.0)
     total = 0.0
     u, g, d = np.empty(3), np.empty(3), np.empty(3)
     h, arm = np.empty((3, 3)), np.zeros((6, 3))
-    for j in range(len(places_b)):
+    for j in range(len(positions_b)):
         for axis in range(3):
-            u[axis] = turn[axis, 0] * places_b[j, 0] + turn[axis, 1] * places_b[j, 1] + turn[axis, 2] * places_b[j, 2]
+            u[axis] = (
+                rotation[axis, 0] * positions_b[j, 0]
+                + rotation[axis, 1] * positions_b[j, 1]
+                + rotation[axis, 2] * positions_b[j, 2]
+            )
         g.fill(0.0)
         h.fill(0.0)
-        for i in range(len(places_a)):
+        for i in range(len(positions_a)):
             both = alpha_a[i] + alpha_b[j]
             k, reach = alpha_a[i] * alpha_b[j] / both, math.pi / both
             for axis in range(3):
-                d[axis] = places_a[i, axis] - u[axis] - shift[axis]
-            value = P2 * reach * math.sqrt(reach) * math.exp(-k * (d[0] * d[0] + d[1] * d[1] + d[2] * d[2]))
+                d[axis] = positions_a[i, axis] - u[axis] - translation[axis]
+            value = (
+                AMPLITUDE_SQUARED * reach * math.sqrt(reach) * math.exp(-k * (d[0] * d[0] + d[1] * d[1] + d[2] * d[2]))
+            )
             total += value
             for r in range(3):
                 g[r] += 2.0 * k * value * d[r]
@@ -83,25 +99,29 @@ def derivatives(
         along = u[0] * g[0] + u[1] * g[1] + u[2] * g[2]
         for r in range(6):
             for axis in range(3):
-                slope[r] += arm[r, axis] * g[axis]
+                gradient[r] += arm[r, axis] * g[axis]
             for s in range(6):
                 for m in range(3):
                     for n in range(3):
-                        curve[r, s] += arm[r, m] * h[m, n] * arm[s, n]
+                        hessian[r, s] += arm[r, m] * h[m, n] * arm[s, n]
         for r in range(3):
-            curve[r, r] -= along
+            hessian[r, r] -= along
             for s in range(3):
-                curve[r, s] += 0.5 * (u[r] * g[s] + u[s] * g[r])
+                hessian[r, s] += 0.5 * (u[r] * g[s] + u[s] * g[r])
     return total
 
 
 @jit_fast
-def uphill(slope: Vector, curve: Places, least: float) -> Vector:
-    """(6,) Newton step, by an L D L' factorisation of -`curve` whose pivots are made positive and at least `least`."""
-    lower, pivots, step = np.empty((6, 6)), np.empty(6), slope.copy()
+def newton_step(gradient: Vector, hessian: Positions, least: float) -> Vector:
+    """(6,) Newton step of a gradient (6,) and a Hessian (6, 6).
+
+    By an L D L' factorisation of minus the Hessian whose pivots are made positive and at least `least`, so that the
+    overlap increases along the step (P. E. Gill and W. Murray, Math. Prog. 7, 311, 1974).
+    """
+    lower, pivots, step = np.empty((6, 6)), np.empty(6), gradient.copy()
     for r in range(6):
         for s in range(r + 1):
-            entry = -curve[r, s]
+            entry = -hessian[r, s]
             for m in range(s):
                 entry -= lower[r, m] * lower[s, m] * pivots[m]
             if s < r:
@@ -118,8 +138,8 @@ def uphill(slope: Vector, curve: Places, least: float) -> Vector:
 
 
 @jit_fast
-def turned(turn: Places, by: Vector) -> Places:
-    """(3, 3) the rotation `turn`, then a turn by |by| radians about `by` (Rodrigues' formula)."""
+def rotate_by_vector(rotation: Positions, by: Vector) -> Positions:
+    """(3, 3) the given rotation (3, 3), then one by |by| radians about the vector `by` (3,): Rodrigues' formula."""
     angle = math.sqrt(by[0] * by[0] + by[1] * by[1] + by[2] * by[2])
     first = math.sin(angle) / angle if angle > 1e-8 else 1.0
     second = (1.0 - math.cos(angle)) / (angle * angle) if angle > 1e-4 else 0.5
@@ -132,34 +152,55 @@ def turned(turn: Places, by: Vector) -> Places:
             motion[r, s] += second * (by[r] * by[s] - (angle * angle if r == s else 0.0))
     for r in range(3):
         for s in range(3):
-            made[r, s] = motion[r, 0] * turn[0, s] + motion[r, 1] * turn[1, s] + motion[r, 2] * turn[2, s]
+            made[r, s] = motion[r, 0] * rotation[0, s] + motion[r, 1] * rotation[1, s] + motion[r, 2] * rotation[2, s]
     return made
 
 
-LAST_STEPS = 12
+REFINEMENT_STEPS = 12
 """At most so many Newton steps in float64."""
 
-CLOSE = 1e-12
-"""They end where the next one promises less than this share of the overlap."""
+TOLERANCE = 1e-12
+"""They end where the next one is expected to add less than this share of the overlap."""
 
 
 @jit_fast
-def polish(
-    places_a: Places, alpha_a: Vector, places_b: Places, alpha_b: Vector, turn: Places, shift: Vector
-) -> tuple[float, Places, Vector]:
-    """The largest overlap near a pose (see `derivatives`), and the rotation and shift that reach it."""
-    slope, curve = np.empty(6), np.empty((6, 6))
-    value = derivatives(places_a, alpha_a, places_b, alpha_b, turn, shift, slope, curve)
+def refine(
+    positions_a: Positions,
+    alpha_a: Vector,
+    positions_b: Positions,
+    alpha_b: Vector,
+    rotation: Positions,
+    translation: Vector,
+) -> tuple[float, Positions, Vector]:
+    """The largest overlap near a pose, by Newton steps in float64.
+
+    Args:
+        positions_a, alpha_a, positions_b, alpha_b, rotation, translation: as in `derivatives`.
+
+    Returns:
+        The overlap in cubic angstroms, and the rotation (3, 3) and translation (3,) that reach it.
+    """
+    gradient, hessian = np.empty(6), np.empty((6, 6))
+    value = derivatives(positions_a, alpha_a, positions_b, alpha_b, rotation, translation, gradient, hessian)
     length = 1.0
-    for _ in range(LAST_STEPS):
-        step = length * uphill(slope, curve, 1e-3 * value)
-        if np.dot(step, slope) <= CLOSE * value:
+    for _ in range(REFINEMENT_STEPS):
+        step = length * newton_step(gradient, hessian, 1e-3 * value)
+        if np.dot(step, gradient) <= TOLERANCE * value:
             break
-        trial_turn, trial_shift = turned(turn, step[:3]), shift + step[3:]
-        trial_slope, trial_curve = np.empty(6), np.empty((6, 6))
-        trial = derivatives(places_a, alpha_a, places_b, alpha_b, trial_turn, trial_shift, trial_slope, trial_curve)
+        trial_rotation, trial_translation = rotate_by_vector(rotation, step[:3]), translation + step[3:]
+        trial_gradient, trial_hessian = np.empty(6), np.empty((6, 6))
+        trial = derivatives(
+            positions_a, alpha_a, positions_b, alpha_b, trial_rotation, trial_translation, trial_gradient, trial_hessian
+        )
         if trial > value:
-            value, turn, shift, slope, curve, length = trial, trial_turn, trial_shift, trial_slope, trial_curve, 1.0
+            value, rotation, translation, gradient, hessian, length = (
+                trial,
+                trial_rotation,
+                trial_translation,
+                trial_gradient,
+                trial_hessian,
+                1.0,
+            )
         else:
             length *= 0.25
-    return value, turn, shift
+    return value, rotation, translation

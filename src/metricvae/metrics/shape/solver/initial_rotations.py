@@ -19,7 +19,7 @@ CANDIDATES = 4096
 Quaternions = npt.NDArray[np.float64]
 
 
-def spiral(count: int) -> Quaternions:
+def super_fibonacci(count: int) -> Quaternions:
     """(count, 4) unit quaternions spread evenly over all rotations.
 
     M. Alexa, Super-Fibonacci spirals, CVPR 2022: s = i + 1/2, r = sqrt(s / n), R = sqrt(1 - s / n),
@@ -32,26 +32,31 @@ def spiral(count: int) -> Quaternions:
     return np.column_stack([inner * np.sin(a), inner * np.cos(a), outer * np.sin(b), outer * np.cos(b)])
 
 
-def images(quaternion: Quaternions) -> Quaternions:
+def half_turn_images(quaternion: Quaternions) -> Quaternions:
     """(16, 4) images h q h' of a quaternion (4,), the identity's first."""
     units = np.eye(4)
-    return np.array([product(product(left, quaternion), right) for left in units for right in units])
+    return np.array(
+        [quaternion_product(quaternion_product(left, quaternion), right) for left in units for right in units]
+    )
 
 
-def product(p: Quaternions, q: Quaternions) -> Quaternions:
+def quaternion_product(p: Quaternions, q: Quaternions) -> Quaternions:
     """(4,) Hamilton's product of two quaternions w, x, y, z: the rotation q, then p."""
     vector = p[0] * q[1:] + q[0] * p[1:] + np.cross(p[1:], q[1:])
     return np.array([p[0] * q[0] - p[1:] @ q[1:], *vector])
 
 
 @functools.lru_cache(maxsize=8)
-def starts(count: int) -> npt.NDArray[np.float32]:
-    """(count, 4, 16) quaternions w, x, y, z: base rotations with their images, each base as far as can be from those
-    before it and their images, the principal axes laid on each other first."""
-    candidates = np.concatenate([[[1.0, 0.0, 0.0, 0.0]], spiral(CANDIDATES)])
+def initial_rotations(count: int) -> npt.NDArray[np.float32]:
+    """(count, 4, 16) float32 quaternions w, x, y, z: base rotations, each with its 16 images.
+
+    Greedy farthest-point sampling: each base is the rotation, of `CANDIDATES`, farthest from those before it and their
+    images. The first lays the principal axes on each other.
+    """
+    candidates = np.concatenate([[[1.0, 0.0, 0.0, 0.0]], super_fibonacci(CANDIDATES)])
     near = np.zeros(len(candidates))
     chosen: list[Quaternions] = []
     for _ in range(count):
-        chosen.append(images(candidates[int(np.argmin(near))]))
+        chosen.append(half_turn_images(candidates[int(np.argmin(near))]))
         near = np.maximum(near, np.abs(candidates @ chosen[-1].T).max(axis=1))
     return np.array(chosen).transpose(0, 2, 1).astype(np.float32)

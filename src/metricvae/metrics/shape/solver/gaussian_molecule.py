@@ -1,4 +1,4 @@
-"""Molecules made ready to overlay: Gaussian atoms about the centre, on the principal axes, and the self-overlap."""
+"""Molecules as Gaussian atoms about their centre, on their principal axes, with their self-overlap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.gaussians import KAPPA
-from metricvae.metrics.shape.solver.groups import Atoms
+from metricvae.metrics.shape.solver.pose_batch import Atoms
 from metricvae.metrics.shape.solver.volumes import overlap_volume
 
 RADII = 0.1, 10.0
@@ -22,13 +22,13 @@ Floats = npt.NDArray[np.float64]
 
 
 def exponents(radii: Floats) -> Floats:
-    """alpha = kappa / radius^2, 1 / angstrom^2, of radii (n,) in angstroms."""
+    """Exponents alpha = kappa / radius^2 (n,), 1 / angstrom^2, of radii (n,) in angstroms."""
     return KAPPA / np.asarray(radii, np.float64) ** 2
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """A molecule with what all of its pairs share.
+class PreparedMolecule:
+    """A molecule as Gaussian atoms on its principal axes.
 
     Attributes:
         atoms: the atoms on the molecule's own axes.
@@ -45,11 +45,11 @@ class Prepared:
     @property
     def count(self) -> int:
         """Number of atoms."""
-        return len(self.atoms.places)
+        return len(self.atoms.positions)
 
 
-def prepare(positions: npt.ArrayLike, radii: npt.ArrayLike) -> Prepared:
-    """Make a molecule ready to overlay.
+def prepare(positions: npt.ArrayLike, radii: npt.ArrayLike) -> PreparedMolecule:
+    """The Gaussian molecule of some atoms, as the search takes it.
 
     Args:
         positions: (n, 3) angstroms.
@@ -58,22 +58,26 @@ def prepare(positions: npt.ArrayLike, radii: npt.ArrayLike) -> Prepared:
     Raises:
         InputError: no atoms, shapes that do not fit, a number that is not finite, a radius that is not in `RADII`, or
             an atom farther than `WIDEST` from the centre.
+
+    >>> carbon_monoxide = prepare([[0, 0, 0], [0, 0, 1.13]], [1.7, 1.52])
+    >>> carbon_monoxide.count, round(carbon_monoxide.volume, 1)
+    (2, 52.8)
     """
-    places, sizes = _checked(positions, radii)
+    places, sizes = _check_atoms(positions, radii)
     mass = sizes**3
     centre = mass @ places / mass.sum()
     if not np.abs(places - centre).max() <= WIDEST:
         raise InputError(f"an atom lies more than {WIDEST:g} angstroms from the centre: these are not one molecule")
-    axes = _axes(places - centre, mass)
+    axes = _principal_axes(places - centre, mass)
     own = (places - centre) @ axes
     order = np.lexsort((*own.T, sizes))
     own, alpha = own[order], exponents(sizes[order])
     firsts = np.flatnonzero(np.diff(alpha, prepend=np.nan) != 0)
-    atoms = Atoms(_rows(own), np.append(firsts, len(own)), alpha[firsts], own)
-    return Prepared(atoms, centre, axes, overlap_volume(own, alpha, own, alpha))
+    atoms = Atoms(_atom_rows(own), np.append(firsts, len(own)), alpha[firsts], own)
+    return PreparedMolecule(atoms, centre, axes, overlap_volume(own, alpha, own, alpha))
 
 
-def _checked(positions: npt.ArrayLike, radii: npt.ArrayLike) -> tuple[Floats, Floats]:
+def _check_atoms(positions: npt.ArrayLike, radii: npt.ArrayLike) -> tuple[Floats, Floats]:
     places, sizes = np.asarray(positions, np.float64), np.asarray(radii, np.float64)
     if places.ndim != 2 or places.shape[1:] != (3,) or sizes.shape != places.shape[:1]:
         raise InputError(
@@ -88,7 +92,7 @@ def _checked(positions: npt.ArrayLike, radii: npt.ArrayLike) -> tuple[Floats, Fl
     return places, sizes
 
 
-def _axes(centred: Floats, mass: Floats) -> Floats:
+def _principal_axes(centred: Floats, mass: Floats) -> Floats:
     """(3, 3) proper rotation whose columns are the principal axes, the longest first, towards the heavier tail."""
     _, axes = np.linalg.eigh((centred * mass[:, None]).T @ centred)
     axes = axes[:, ::-1]
@@ -98,8 +102,8 @@ def _axes(centred: Floats, mass: Floats) -> Floats:
     return np.ascontiguousarray(axes)
 
 
-def _rows(own: Floats) -> npt.NDArray[np.float32]:
-    """`Atoms.rows`."""
+def _atom_rows(own: Floats) -> npt.NDArray[np.float32]:
+    """(n, 10) float32, the columns of `Atoms.rows`."""
     x, y, z = own.T
     return np.column_stack([x, y, z, x * x, x * y, x * z, y * y, y * z, z * z, x * x + y * y + z * z]).astype(
         np.float32

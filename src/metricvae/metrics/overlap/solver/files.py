@@ -1,0 +1,47 @@
+"""Maximum overlaps of many pairs of image files, on all cores."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+from metricvae.kinds.silhouette.io import read_image
+from metricvae.metrics.overlap.solver.records import Overlap
+from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
+from metricvae.runtime.process_pool import worker_pool
+
+PAIRS_A_TASK = 16
+CACHED_SHAPES = 512
+"""Prepared shapes that a worker caches, about 1 MB each."""
+
+
+def solve_files(
+    pairs: list[tuple[Path, Path]], config: SearchConfig | None = None, *, fit: bool = False, workers: int | None = None
+) -> Iterator[Overlap]:
+    """Maximum overlaps of pairs of image files, in the order of `pairs`, each as soon as it is known.
+
+    Args:
+        pairs: the file of the shape that stays, and that of the shape that moves.
+        config: search configuration; default as in `solve`.
+        fit: scale and centre images that are not 200x200.
+        workers: processes; default all cores.
+
+    Raises:
+        InputError: an image that cannot be used, fewer than one worker, or a worker was killed.
+    """
+    work = functools.partial(_solve_file_pair, config, fit)
+    if len(pairs) <= PAIRS_A_TASK:
+        yield from map(work, pairs)
+        return
+    with worker_pool(workers) as pool:
+        yield from pool.map(work, pairs, chunksize=PAIRS_A_TASK)
+
+
+def _solve_file_pair(config: SearchConfig | None, fit: bool, pair: tuple[Path, Path]) -> Overlap:
+    return solve(_prepared(pair[0], fit), _prepared(pair[1], fit), config)
+
+
+@functools.lru_cache(maxsize=CACHED_SHAPES)
+def _prepared(path: Path, fit: bool) -> PreparedMask:
+    return PreparedMask(read_image(path, fit=fit))
