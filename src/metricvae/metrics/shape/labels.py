@@ -122,21 +122,6 @@ class MoleculesPlan:
     task: str = "molecules"
 
 
-STORED_NAMES = {"optimised": "climbs", "refined": "kept", "final": "last"}
-"""Names of `OverlayConfig` in the plans of data sets, the same since version 0.1."""
-
-
-def stored_plan(plan: MoleculesPlan) -> dict[str, Any]:
-    """A plan as it stands in the card of its data set: `effort` is the configuration of the overlay.
-
-    >>> stored_plan(MoleculesPlan("fragments", 100))["effort"]
-    {'starts': 192, 'climbs': 96, 'kept': 32, 'last': 16}
-    """
-    facts = asdict(plan)
-    search = {STORED_NAMES.get(name, name): value for name, value in facts["search"].items()}
-    return {("effort" if name == "search" else name): (search if name == "search" else facts[name]) for name in facts}
-
-
 def list_records(source: Path, most: int | None, at_once: int, path: Path) -> int:
     """Write the records of a file, at most so many, evenly spaced, in groups of `at_once`; returns how many.
 
@@ -374,3 +359,18 @@ def _prepare_conformers(table: pa.Table) -> list[list[PreparedMolecule]]:
         flat = np.concatenate([each.values.to_numpy() for each in positions])
         found.append([prepare(places, radii) for places in flat.reshape(-1, len(radii), 3)])
     return found
+
+
+STORED_NAMES = {"optimised": "climbs", "refined": "kept", "final": "last"}
+"""Names of `OverlayConfig` in the plans of data sets, the same since version 0.1."""
+
+
+def stored_plan(plan: MoleculesPlan) -> dict[str, Any]:
+    """A plan as it stands in the card of its data set: `effort` is the configuration of the overlay.
+
+    >>> stored_plan(MoleculesPlan("fragments", 100))["effort"]
+    {'starts': 192, 'climbs': 96, 'kept': 32, 'last': 16}
+    """
+    facts = asdict(plan)
+    search = {STORED_NAMES.get(name, name): value for name, value in facts["search"].items()}
+    return {("effort" if name == "search" else name): (search if name == "search" else facts[name]) for name in facts}
