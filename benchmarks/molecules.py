@@ -136,14 +136,14 @@ def reranking(predictor: Predictor, data: DataSet) -> dict[str, float]:
     queries = rng.permutation(test)[:QUERIES]
     library = rng.permutation(np.setdiff1d(np.arange(len(data.ids)), queries))[:LIBRARY]
     rows = np.concatenate([queries, library])
-    bodies = [prepare(one[one[:, 3] > 0, :3], one[one[:, 3] > 0, 3]) for one in map(data.object, rows.tolist())]
+    prepared = [prepare(one[one[:, 3] > 0, :3], one[one[:, 3] > 0, 3]) for one in map(data.object, rows.tolist())]
     encoded = predictor.encode(lambda i: data.object(int(rows[i])), len(rows))
     shares, before, recalls = [], [], []
     for query in range(len(queries)):
         others = np.arange(len(queries), len(rows))
         said = alike(encoded, predictor, np.full(len(others), query), others)
         pairs = np.stack([np.full(len(others), query), others], axis=1)
-        exact = overlay_many(bodies, pairs).tanimoto
+        exact = overlay_many(prepared, pairs).tanimoto
         best, listed = np.argsort(-exact)[:TOP], np.argsort(-said)[:RERANKED]
         again = listed[np.argsort(-exact[listed])][:TOP]
         shares.append(len(set(best) & set(again)) / TOP)
@@ -214,9 +214,9 @@ def enrichment(models: dict[str, Predictor], folder: Path) -> dict[str, Any]:
     )
     molecules = [query, *actives, *decoys]
     active = np.arange(len(molecules) - 1) < len(actives)
-    bodies = [prepare(one.positions, one.radii) for one in molecules]
+    prepared = [prepare(one.positions, one.radii) for one in molecules]
     pairs = np.stack([np.zeros(len(active), np.int64), np.arange(1, len(molecules))], axis=1)
-    scores: dict[str, Floats] = {"exact overlay": overlay_many(bodies, pairs).tanimoto}
+    scores: dict[str, Floats] = {"exact overlay": overlay_many(prepared, pairs).tanimoto}
     arrays = [atoms_of(one) for one in molecules]
     for name, predictor in models.items():
         encoded = predictor.encode(arrays.__getitem__, len(arrays))

@@ -70,8 +70,8 @@ class Mover:
 def posed(mol: Any, rng: np.random.Generator) -> Mover:
     """A copy of a molecule, rotated and translated at random."""
     copy = Chem.Mol(mol)
-    turn = Rotation.random(random_state=int(rng.integers(2**31))).as_matrix()
-    places = mol.GetConformer().GetPositions() @ turn.T + rng.normal(0, 10, 3)
+    rotation = Rotation.random(random_state=int(rng.integers(2**31))).as_matrix()
+    places = mol.GetConformer().GetPositions() @ rotation.T + rng.normal(0, 10, 3)
     place(copy, places)
     radii = radii_of([atom.GetAtomicNum() for atom in copy.GetAtoms()])
     return Mover(copy, places, exponents(radii), prepare(places, radii))

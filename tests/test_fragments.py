@@ -78,7 +78,7 @@ def test_the_draw_is_the_one_it_was(default):
 
 def test_pieces_are_joined_where_they_are_told():
     whole = Assembly([], {}, {})
-    ring = whole.lay("n1(*)nc(*)cc1")
+    ring = whole.add("n1(*)nc(*)cc1")
     assert whole.open == {ring[0]: "n", ring[1]: "c"}
     assert whole.attach("C(*)(=O)N(*)", ring[1], np.random.default_rng(0)) != []
     assert Chem.CanonSmiles(whole.smiles()) in {

@@ -88,7 +88,7 @@ def test_a_number_of_zero_that_is_in_range_is_taken(command, tmp_path):
 
 SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
     "quickstart": {"seed": [(quickstart, "seed")]},
-    "solve": {"cells": [(certify, "most_cells")], "workers": [(solve_files, "workers")], "fit": [(solve_files, "fit")]},
+    "solve": {"cells": [(certify, "max_cells")], "workers": [(solve_files, "workers")], "fit": [(solve_files, "fit")]},
     "label": {
         "seed": [(LabelPlan, "seed"), (HalvesPlan, "seed"), (MoleculesPlan, "seed")],
         "fit": [(LabelPlan, "fit"), (HalvesPlan, "fit")],

@@ -113,8 +113,8 @@ SYMMETRIC = {
 @pytest.mark.parametrize("name", SYMMETRIC)
 def test_the_symmetric_lie_on_themselves_however_they_lie(name):
     positions = SYMMETRIC[name]
-    bodies = [prepare(moved(positions, seed), np.full(len(positions), 1.7)) for seed in range(40)]
-    found = overlay_many(bodies, [(seed, seed + 20) for seed in range(20)])
+    molecules = [prepare(moved(positions, seed), np.full(len(positions), 1.7)) for seed in range(40)]
+    found = overlay_many(molecules, [(seed, seed + 20) for seed in range(20)])
     assert found.tanimoto == pytest.approx(np.ones(20), abs=1e-6)
     assert (found.overlap <= found.self_a * (1 + 1e-12)).all()
 
@@ -127,11 +127,11 @@ def test_the_score_does_not_depend_on_how_the_two_lie():
         *((positions, np.full(len(positions), 1.7)) for positions in SYMMETRIC.values()),
     ]
     poses = 25
-    bodies = [prepare(moved(positions, 10 * seed), radii) for positions, radii in cases for seed in range(poses)]
+    molecules = [prepare(moved(positions, 10 * seed), radii) for positions, radii in cases for seed in range(poses)]
     for a in range(len(cases)):
         for b in range(a):
             rows = [(a * poses + pose, b * poses + poses - 1 - pose) for pose in range(poses)]
-            scores = overlay_many(bodies, rows).tanimoto
+            scores = overlay_many(molecules, rows).tanimoto
             assert np.ptp(scores) <= 1e-4 * scores.max()
 
 

@@ -1,8 +1,8 @@
-"""Conformers: where the atoms of a molecule may lie, from its SMILES alone.
+"""Conformers of a molecule, embedded from its SMILES.
 
 RDKit's ETKDG, version 3 (S. Wang et al., J. Chem. Inf. Model. 60 (2020) 2044): distance geometry with the torsion
-angles that crystals prefer. Attempts are bounded by their number and not by the clock, so that the answer does not
-depend on how busy the machine is.
+angles that are common in crystals. Attempts are bounded by their number and not by time, so that the answer does not
+depend on the load of the machine.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.standardise import Mol, canonical, record_of, standard
 
 ATTEMPTS = 20
-"""Sets of coordinates that a way of embedding may try for each conformer before the next way has its turn."""
+"""Sets of coordinates that a method of embedding may try for each conformer before the next method is used."""
 
 RELAXATION_STEPS = 200
-"""Steps of the force field, at most."""
+"""Steps of minimisation in the force field, at most."""
 
 LARGEST_SEED = 2**31 - 1
 
@@ -36,14 +36,14 @@ def conform(
     """Conformers of the standardised molecule in a SMILES.
 
     The result depends on the molecule, `seed`, `count` and the two choices, not on how the SMILES is written. Stereo
-    centres and double bonds that the SMILES leaves open get one of their forms by chance.
+    centres and double bonds that the SMILES leaves open get one of their forms at random.
 
     Args:
         smiles: one molecule; salts and solvents are stripped.
         seed: 0 to 2**31 - 1.
         count: how many, at least 1; fewer come back where some do not embed.
         name: the id; the canonical SMILES where it is empty. Of several conformers, the second has `#2` after it.
-        relax: move the atoms to a minimum of the force field MMFF94 (of UFF for what that does not know).
+        relax: minimise the energy in the force field MMFF94 (UFF for molecules without MMFF94 parameters).
         hydrogens: embed with hydrogens, as is advised; without them it is some three times as fast and rougher.
 
     Raises:
@@ -65,12 +65,12 @@ def conform(
         if relax:
             mol = _relaxed(mol)
         stem = name or known
-        names = [stem if not turn else f"{stem}#{turn + 1}" for turn in range(len(numbers))]
+        names = [stem if not index else f"{stem}#{index + 1}" for index in range(len(numbers))]
         return [record_of(mol, each, known, number) for each, number in zip(names, numbers, strict=True)]
 
 
 def flat(smiles: str, *, name: str = "") -> Molecule:
-    """The standardised molecule in a SMILES without a shape in space: all positions are zero.
+    """The standardised molecule in a SMILES without coordinates: all positions are zero.
 
     Args:
         smiles: one molecule; salts and solvents are stripped.
@@ -88,18 +88,18 @@ def flat(smiles: str, *, name: str = "") -> Molecule:
 
 
 def _embed(mol: Mol, seed: int, count: int) -> list[int]:
-    """Numbers of the conformers made by the first way of embedding that makes any."""
+    """Numbers of the conformers of the first method of embedding that succeeds."""
     geometry = require("rdkit.Chem.rdDistGeom")
-    for way in _ways(geometry):
-        way.randomSeed, way.maxIterations, way.numThreads = seed, ATTEMPTS, 1
-        numbers = list(geometry.EmbedMultipleConfs(mol, count, way))
+    for method in _methods(geometry):
+        method.randomSeed, method.maxIterations, method.numThreads = seed, ATTEMPTS, 1
+        numbers = list(geometry.EmbedMultipleConfs(mol, count, method))
         if numbers:
             return numbers
     return []
 
 
-def _ways(geometry: Any) -> Iterator[Any]:
-    """From the best to the most forgiving: ETKDG; from random coordinates; without preferences; with rough bounds."""
+def _methods(geometry: Any) -> Iterator[Any]:
+    """From best to most permissive: ETKDG; from random coordinates; without torsion preferences; with rough bounds."""
     yield geometry.ETKDGv3()
     random = geometry.ETKDGv3()
     random.useRandomCoords = True
@@ -113,7 +113,7 @@ def _ways(geometry: Any) -> Iterator[Any]:
 
 
 def _relaxed(mol: Mol) -> Mol:
-    """The conformers at a minimum of a force field; as they were, where no field knows the molecule."""
+    """The conformers at a minimum of a force field; unchanged where none has parameters for the molecule."""
     fields, chem = require("rdkit.Chem.rdForceFieldHelpers"), require("rdkit.Chem")
     whole = chem.AddHs(mol, addCoords=True)
     if fields.MMFFHasAllMoleculeParams(whole):

@@ -1,4 +1,4 @@
-"""The libraries of the extra `chem`, imported where they are needed, so that everything else runs without them."""
+"""Imports of the libraries of the extra `chem` where they are needed, so that all else runs without them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Drug-like molecules without end, put together from listed pieces: the source that needs no download.
+"""Drug-like molecules assembled at random from listed pieces: the source that needs no download.
 
-One to four rings are joined by linkers or directly, and some of the places left get end groups. What is not like a
-drug (C. Lipinski's rule of five; the QED of G. R. Bickerton et al., Nature Chem. 4 (2012) 90) or not stable is drawn
-again.
+One to four rings are joined by linkers or directly, and some of the open attachment points get end groups. Molecules
+that are not drug-like (C. Lipinski's rule of five; the QED of G. R. Bickerton et al., Nature Chem. 4 (2012) 90) or not
+stable are drawn again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COUNT = 600
 """Molecules of the default set: numbers 0 to 599 of seed 0, all different."""
 
 LEAST_QED = 0.45
-"""Half of all approved drugs reach it."""
+"""Least quantitative estimate of drug-likeness (QED); half of all approved drugs reach it."""
 
 ATOMS = (14, 38)
 """Heavy atoms, fewest and most."""
@@ -73,25 +73,25 @@ UNWANTED = (
     "n-!@[#16]",
     "n-!@C=O",
 )
-"""SMARTS of what falls apart or reacts."""
+"""SMARTS of unstable or reactive groups."""
 
 
 @dataclass
 class Assembly:
-    """A molecule being put together: pieces side by side, held together by ring closures between their places.
+    """A molecule being assembled: pieces side by side, bonded by ring closures between their attachment points.
 
     Attributes:
-        text: the pieces; a place is written as its number in angle brackets.
-        open: places where nothing is attached yet, each with the last letter of its atom.
-        closures: the number of the ring closure of each place that is bonded.
+        text: the pieces; an attachment point is written as its number in angle brackets.
+        open: points where nothing is attached yet, each with the last letter of its atom.
+        closures: the number of the ring closure of each point that is bonded.
     """
 
     text: list[str]
     open: dict[int, str]
     closures: dict[int, int]
 
-    def lay(self, piece: str) -> list[int]:
-        """Put a piece beside the others; its places."""
+    def add(self, piece: str) -> list[int]:
+        """Add a piece, not bonded yet; returns its attachment points."""
         first = len(self.open) + len(self.closures)
         head, *tail = piece.split("(*)")
         letter, whole, places = "", head, []
@@ -104,25 +104,25 @@ class Assembly:
         return places
 
     def free(self, rng: np.random.Generator) -> int:
-        """An open place by chance.
+        """An open attachment point at random.
 
         Raises:
             InputError: there is none.
         """
         if not self.open:
-            raise InputError("no place is open")
-        return _one(rng, sorted(self.open))
+            raise InputError("no attachment point is open")
+        return _choose(rng, sorted(self.open))
 
     def attach(self, piece: str, at: int, rng: np.random.Generator) -> list[int]:
-        """Bond a piece to an open place by one of its own; the places it has left.
+        """Bond a piece to an open attachment point by one of its own; returns those it has left.
 
         Raises:
-            InputError: none of its places goes with that one.
+            InputError: none of its points may be bonded to that one.
         """
-        places = self.lay(piece)
+        places = self.add(piece)
         fitting = [place for place in places if fits(self.open[at], self.open[place])]
         if not fitting:
-            raise InputError(f"{piece} has no place that fits an atom {self.open[at]}")
+            raise InputError(f"{piece} has no attachment point that fits an atom {self.open[at]}")
         chosen = fitting[int(rng.integers(len(fitting)))]
         closure = 10 + len(self.closures) // 2
         for place in (at, chosen):
@@ -131,7 +131,7 @@ class Assembly:
         return [place for place in places if place != chosen]
 
     def smiles(self) -> str:
-        """The whole; open places are hydrogens, which an aromatic nitrogen has to name."""
+        """SMILES of the whole; open points are hydrogens, which an aromatic nitrogen has to name."""
         whole = ".".join(self.text)
         for place, closure in self.closures.items():
             whole = whole.replace(f"<{place}>", f"%{closure}")
@@ -181,46 +181,46 @@ def _numbers(count: int, seed: int, start: int) -> range:
     return range(start, start + count)
 
 
-def _words(seed: int, index: int) -> np.random.SeedSequence:
+def _seed_sequence(seed: int, index: int) -> np.random.SeedSequence:
     return np.random.SeedSequence([seed, index, zlib.crc32(b"fragments")])
 
 
 def _molecule(seed: int, index: int) -> Molecule:
-    own_seed = int(_words(seed, index).generate_state(1)[0]) & LARGEST_SEED
+    own_seed = int(_seed_sequence(seed, index).generate_state(1)[0]) & LARGEST_SEED
     return conform(_smiles(seed, index), own_seed, name=f"fragments/{seed}-{index}")[0]
 
 
 def _smiles(seed: int, index: int) -> str:
-    rng = np.random.Generator(np.random.Philox(_words(seed, index)))
+    rng = np.random.Generator(np.random.Philox(_seed_sequence(seed, index)))
     while True:
         try:
-            mol = standard(assembled(rng))
-        except InputError:  # pieces that do not go together
+            mol = standard(assemble(rng))
+        except InputError:  # pieces that may not be bonded
             continue
         if is_drug_like(mol):
             return canonical(_with_stereo(mol, rng))
 
 
-def assembled(rng: np.random.Generator) -> str:
-    """A SMILES of pieces drawn by chance, perhaps a bad one.
+def assemble(rng: np.random.Generator) -> str:
+    """A SMILES of pieces drawn at random, perhaps an invalid one.
 
     Raises:
-        InputError: pieces that do not go together.
+        InputError: pieces that may not be bonded.
     """
     whole = Assembly([], {}, {})
-    whole.lay(_ring(rng))
-    for _ in range(_weighted(rng, RINGS) - 1):
+    whole.add(_ring(rng))
+    for _ in range(_choose_weighted(rng, RINGS) - 1):
         at = whole.free(rng)
         if rng.random() >= DIRECT:
-            at = whole.attach(_one(rng, LINKERS), at, rng)[0]
+            at = whole.attach(_choose(rng, LINKERS), at, rng)[0]
         whole.attach(_ring(rng), at, rng)
     for _ in range(min(rng.poisson(END_GROUP_RATE), len(whole.open))):
-        whole.attach(_one(rng, END_GROUPS), whole.free(rng), rng)
+        whole.attach(_choose(rng, END_GROUPS), whole.free(rng), rng)
     return whole.smiles()
 
 
 def is_drug_like(mol: Mol) -> bool:
-    """Whether a standardised molecule passes the rule of five, is stable, and is as drugs are."""
+    """Whether a standardised molecule passes the rule of five, is stable, and is drug-like."""
     counts = require("rdkit.Chem.rdMolDescriptors")
     return (
         ATOMS[0] <= mol.GetNumAtoms() <= ATOMS[1]
@@ -234,28 +234,28 @@ def is_drug_like(mol: Mol) -> bool:
 
 
 def _with_stereo(mol: Mol, rng: np.random.Generator) -> Mol:
-    """One stereoisomer by chance; bridgeheads are left to the geometry, which allows one form only."""
+    """One stereoisomer at random; bridgeheads are left to the geometry, which allows one form only."""
     chem = require("rdkit.Chem")
     rings = mol.GetRingInfo()
     for number, _ in chem.FindMolChiralCenters(mol, includeUnassigned=True, useLegacyImplementation=False):
         atom = mol.GetAtomWithIdx(number)
-        turn = chem.ChiralType.CHI_TETRAHEDRAL_CW if rng.random() < 0.5 else chem.ChiralType.CHI_TETRAHEDRAL_CCW
+        tag = chem.ChiralType.CHI_TETRAHEDRAL_CW if rng.random() < 0.5 else chem.ChiralType.CHI_TETRAHEDRAL_CCW
         if rings.NumAtomRings(number) < 2:
-            atom.SetChiralTag(turn)
+            atom.SetChiralTag(tag)
     chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     return mol
 
 
 def _ring(rng: np.random.Generator) -> str:
-    kinds = _weighted(rng, RING_KINDS)
-    return _one(rng, kinds)
+    kinds = _choose_weighted(rng, RING_KINDS)
+    return _choose(rng, kinds)
 
 
-def _one(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
+def _choose(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _weighted(rng: np.random.Generator, choices: Sequence[tuple[Choice, float]]) -> Choice:
+def _choose_weighted(rng: np.random.Generator, choices: Sequence[tuple[Choice, float]]) -> Choice:
     bounds = np.cumsum([weight for _, weight in choices])
     return choices[int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))][0]
 

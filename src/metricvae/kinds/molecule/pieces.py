@@ -1,7 +1,7 @@
-"""The pieces that embedded molecules are put together from: rings, linkers and end groups, as SMILES.
+"""The pieces that `fragments` assembles molecules from: rings, linkers and end groups, as SMILES.
 
-A place to attach something is written `(*)`, right after its atom. A place left over becomes a hydrogen. The pieces are
-the everyday vocabulary of medicinal chemistry, listed by hand.
+An attachment point is written `(*)`, right after its atom; one left open becomes a hydrogen. The pieces are common ones
+of medicinal chemistry, listed by hand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The record every molecule is: heavy atoms in space, with a name and the bonds that other tools want to see."""
+"""The record of a molecule: heavy atoms with coordinates, a name, bonds and charges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a molecule is built around: its rings and the chains between them."""
+"""Bemis-Murcko scaffolds: the rings of a molecule and the chains between them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ def scaffold(smiles: str) -> str:
 
     Rings, the chains between them, and what is double-bonded to either: G. W. Bemis and M. A. Murcko, J. Med. Chem. 39
     (1996) 2887.
+
+    Raises:
+        InputError: RDKit is not installed.
+
+    >>> scaffold("CC(=O)Oc1ccccc1C(=O)O")
+    'c1ccccc1'
     """
     chem, murcko = require("rdkit.Chem"), require("rdkit.Chem.Scaffolds.MurckoScaffold")
     with require("rdkit.rdBase").BlockLogs():

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from metricvae.kinds.molecule.gaussians import AMPLITUDE, KAPPA
+from metricvae.kinds.molecule.gaussians import AMPLITUDE_SQUARED, KAPPA
 from metricvae.kinds.molecule.packing import COLUMNS
 from metricvae.kinds.molecule.transforms import present
 
@@ -32,4 +32,4 @@ def self_overlaps(molecules: Tensor) -> Tensor:
         links = molecules[flat][..., COLUMNS:].long().clamp(max=len(TYPICAL)) - 1
         apart[flat] = molecules.new_tensor(TYPICAL)[links.clamp(min=0)].square()
     terms = (math.pi / both) ** 1.5 * torch.exp(-alpha[:, :, None] * alpha[:, None] / both * apart)
-    return AMPLITUDE**2 * (terms * (there[:, :, None] & there[:, None])).sum((1, 2))
+    return AMPLITUDE_SQUARED * (terms * (there[:, :, None] & there[:, None])).sum((1, 2))

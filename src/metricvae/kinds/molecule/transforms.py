@@ -1,4 +1,4 @@
-"""Rigid motions of space on batches of molecules (`metricvae.kinds.molecule.packing`): a point p goes to R p + t."""
+"""Rigid motions of batches of molecules (`metricvae.kinds.molecule.packing`): x -> R x + t, angstroms."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-FURTHEST_SHIFT = 10.0
-"""Angstroms along each axis, of a random motion."""
+LARGEST_TRANSLATION = 10.0
+"""Angstroms along each axis, of a random rigid motion."""
 
 
 def present(molecules: Tensor) -> Tensor:
@@ -30,20 +30,28 @@ class RigidMotion:
 
 
 def move(molecules: Tensor, motion: RigidMotion) -> Tensor:
-    """Molecules (m, A, 4 or more) under a motion, differentiable in both; what is no atom stays zero."""
+    """Molecules (m, A, 4 or more) after a motion, differentiable in both; rows that are no atom stay zero."""
     moved = molecules[..., :3] @ motion.rotation.to(molecules).mT + motion.translation.to(molecules)[:, None]
     return torch.cat([moved * present(molecules)[..., None], molecules[..., 3:]], dim=-1)
 
 
 def random_motions(count: int, generator: torch.Generator) -> RigidMotion:
-    """Rotations uniform over all (K. Shoemake, *Uniform random rotations*, 1992), shifts uniform along each axis."""
+    """Uniformly random rotations (K. Shoemake, *Uniform random rotations*, 1992) and translations.
+
+    Args:
+        count: how many.
+        generator: of the random numbers; translations are at most `LARGEST_TRANSLATION` along each axis.
+    """
     quaternions = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=1)
-    shifts = FURTHEST_SHIFT * (2 * torch.rand(count, 3, generator=generator) - 1)
-    return RigidMotion(rotation_matrices(quaternions), shifts)
+    translations = LARGEST_TRANSLATION * (2 * torch.rand(count, 3, generator=generator) - 1)
+    return RigidMotion(rotation_matrices(quaternions), translations)
 
 
 def rotation_matrices(quaternions: Tensor) -> Tensor:
-    """(m, 3, 3) rotations of unit quaternions (m, 4), the real part first."""
+    """(m, 3, 3) rotation matrices of unit quaternions (m, 4), the real part first.
+
+    The compiled version is :func:`metricvae.metrics.shape.solver.quaternions.rotation_rows`.
+    """
     w, x, y, z = quaternions.unbind(-1)
     rows = [
         (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),

@@ -1,4 +1,4 @@
-"""What a data set of molecules says of itself: how its overlaps lie, how good its labels are, its README.md."""
+"""The card of a data set of molecules: distributions of its overlaps, errors of its labels, its README.md."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TEXT = (
 Made by metricvae {version} from `{source}`, seed {seed}; the same plan with the same RDKit gives the same numbers.
 
 - `objects.parquet`: id, smiles (canonical, standardised), elements (atomic numbers of the heavy atoms), positions
-  (x, y, z of each in turn, angstroms), others (of further conformers), bonds (two atoms and the order in turn),
-  charges (an atom and its charge in turn), group (Bemis-Murcko scaffold), area (overlap of the molecule with itself,
+  (x, y, z of each, angstroms), others (of further conformers), bonds (two atoms and the order of each),
+  charges (an atom and its charge, of each), group (Bemis-Murcko scaffold), area (overlap of the molecule with itself,
   cubic angstroms), split, number (of the line or record).
 - `pairs.parquet`: a, b (ids), value (largest Gaussian overlap volume over all rotations and translations, {unit}),
-  tanimoto (value / (area + area - value)) of the likest two conformers (conformer_a, conformer_b), rotation (3 x 3,
-  row by row) and translation (angstroms): moving every point p of b to rotation p + translation gives the overlap.
+  tanimoto (value / (area + area - value)) of the most similar two conformers (conformer_a, conformer_b), rotation
+  (3 x 3, row by row) and translation (angstroms): moving every point p of b to rotation p + translation gives the overlap.
   Split.
 - `skipped.csv`: lines or records that gave no molecule, and why: {skipped}.
 - Splits are by scaffold: no pair holds molecules of two splits, and a scaffold keeps its split in every data set.
@@ -46,7 +46,7 @@ def molecule_distributions(folder: Path) -> dict[str, Any]:
     """Quantiles of overlaps, shape Tanimotos and self-overlaps.
 
     Args:
-        folder: the joined `objects.parquet` and `pairs.parquet`.
+        folder: that holds `objects.parquet` and `pairs.parquet`.
     """
     pairs = pq.read_table(folder / PAIRS, columns=["value", "tanimoto"])
     area = pq.read_table(folder / OBJECTS, columns=["area"])["area"].to_numpy()
@@ -55,7 +55,7 @@ def molecule_distributions(folder: Path) -> dict[str, Any]:
 
 
 def molecules_readme(card: dict[str, Any]) -> str:
-    """The text for the card of a data set of molecules."""
+    """The README.md of a data set of molecules, from its card."""
     spread = card["distributions"]
     return _TEXT.format(
         quantiles=quantile_table(spread, _NAMES),
@@ -70,7 +70,7 @@ def _error_line(error: dict[str, float] | None) -> str:
     if error is None:
         return "The labels were not checked against the thorough search (`--check N` does that)."
     return (
-        f"{error['pairs']} of the pairs were also given to the search from a thousand starts. The labels lie "
+        f"{error['pairs']} of the pairs were also searched from a thousand starts. The labels lie "
         f"{error['mean_shortfall_percent']:.3f} % below\nit on average, {error['worst_shortfall_percent']:.2f} % at "
         f"worst; {error['share_within_1_percent']:.1%} are within 1 %."
     )

@@ -113,21 +113,6 @@ class MoleculesPlan:
     task: str = "molecules"
 
 
-STORED_NAMES = {"optimised": "climbs", "refined": "kept", "final": "last"}
-"""Names of `OverlayConfig` in the plans of data sets, the same since version 0.1."""
-
-
-def stored_plan(plan: MoleculesPlan) -> dict[str, Any]:
-    """A plan as it stands in the card of its data set: `effort` is the configuration of the overlay.
-
-    >>> stored_plan(MoleculesPlan("fragments", 100))["effort"]
-    {'starts': 192, 'climbs': 96, 'kept': 32, 'last': 16}
-    """
-    facts = asdict(plan)
-    search = {STORED_NAMES.get(name, name): value for name, value in facts["search"].items()}
-    return {("effort" if name == "search" else name): (search if name == "search" else facts[name]) for name in facts}
-
-
 def conform_part(source: str, seed: int, conformers: int, at_once: int, span: tuple[int, int], path: Path) -> None:
     """Molecules `span[0]` to `span[0] + span[1]` of `fragments`, or of the listed records in the file `source`."""
     start, count = span
@@ -313,3 +298,18 @@ def _prepare_conformers(table: pa.Table) -> list[list[PreparedMolecule]]:
         flat = np.concatenate([each.values.to_numpy() for each in positions])
         found.append([prepare(places, radii) for places in flat.reshape(-1, len(radii), 3)])
     return found
+
+
+STORED_NAMES = {"optimised": "climbs", "refined": "kept", "final": "last"}
+"""Names of `OverlayConfig` in the plans of data sets, the same since version 0.1."""
+
+
+def stored_plan(plan: MoleculesPlan) -> dict[str, Any]:
+    """A plan as it stands in the card of its data set: `effort` is the configuration of the overlay.
+
+    >>> stored_plan(MoleculesPlan("fragments", 100))["effort"]
+    {'starts': 192, 'climbs': 96, 'kept': 32, 'last': 16}
+    """
+    facts = asdict(plan)
+    search = {STORED_NAMES.get(name, name): value for name, value in facts["search"].items()}
+    return {("effort" if name == "search" else name): (search if name == "search" else facts[name]) for name in facts}

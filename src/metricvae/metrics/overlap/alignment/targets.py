@@ -81,7 +81,9 @@ def make_lessons(
         return Lessons(**checkpoint.tensors)
     rows = chosen_runs(len(data), count, run_length, seed)
     parts = [rows[start : start + PAIRS_A_TASK] for start in range(0, len(rows), PAIRS_A_TASK)]
-    scanned = functools.partial(_scanned, data.height, data.width, SearchConfig(angles=rotations, frequencies=SCAN_WAVES))
+    scanned = functools.partial(
+        _scanned, data.height, data.width, SearchConfig(angles=rotations, frequencies=SCAN_WAVES)
+    )
     area, shift, done = [], [], 0
     with worker_pool(workers) as pool:
         for areas, shifts in pool.map(scanned, (_task(data, part) for part in parts)):

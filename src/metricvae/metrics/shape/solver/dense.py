@@ -66,7 +66,7 @@ class _Enumeration:
         reach = sum(float(np.linalg.norm(positions, axis=1).max()) for positions in (self.a, self.b))
         size = scipy.fft.next_fast_len(int(2 * (reach + 4.0) / PITCH), real=True)
         self.axis = (np.arange(size) - size // 2) * PITCH
-        self.fixed = spectrum(density(self.a, self.alpha_a, self.axis))
+        self.fixed = spectrum(density_grid(self.a, self.alpha_a, self.axis))
 
     def at(self, rotations: Rotation) -> tuple[Floats, Floats]:
         """Overlaps (k,), exact at the translations (k, 3) found."""
@@ -74,7 +74,7 @@ class _Enumeration:
         matrices = rotations.as_matrix()
         for start in range(0, len(rotations), BATCH):
             moved = [self.b @ matrix.T for matrix in matrices[start : start + BATCH]]
-            cubes = np.array([density(positions, self.alpha_b, self.axis) for positions in moved])
+            cubes = np.array([density_grid(positions, self.alpha_b, self.axis) for positions in moved])
             _, steps = best_translations(self.fixed, cubes)
             for i, (positions, translation) in enumerate(zip(moved, steps * PITCH, strict=True)):
                 values[start + i] = overlap_volume(self.a, self.alpha_a, positions + translation, self.alpha_b)
@@ -82,7 +82,7 @@ class _Enumeration:
         return values, translations
 
 
-def density(positions: Floats, alpha: Floats, axis: Floats) -> Values:
+def density_grid(positions: Floats, alpha: Floats, axis: Floats) -> Values:
     """(n, n, n) density of atoms (m, 3) with exponents (m,) at the points of a cubic grid with coordinates (n,).
 
     A Gaussian in space is a product of three on the axes: sum_i (f_i(x) g_i(y)) h_i(z), a product of matrices.

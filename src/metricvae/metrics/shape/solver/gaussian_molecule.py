@@ -61,7 +61,7 @@ def prepare(positions: npt.ArrayLike, radii: npt.ArrayLike) -> PreparedMolecule:
 
     >>> carbon_monoxide = prepare([[0, 0, 0], [0, 0, 1.13]], [1.7, 1.52])
     >>> carbon_monoxide.count, round(carbon_monoxide.volume, 1)
-    (2, 52.8)
+    (2, 54.3)
     """
     places, sizes = _check_atoms(positions, radii)
     mass = sizes**3

@@ -28,8 +28,8 @@ def overlap_volume(positions_a: Positions, alpha_a: Vector, positions_b: Positio
 
     >>> import numpy as np
     >>> atom, alpha = np.zeros((1, 3)), np.array([1.0])
-    >>> round(overlap_volume(atom, alpha, atom, alpha), 6)  # 8 (pi / 2)^(3/2)
-    15.749609
+    >>> round(overlap_volume(atom, alpha, atom, alpha), 4)  # 8 (pi / 2)^(3/2)
+    15.7496
     """
     total = 0.0
     for i in range(len(positions_a)):
