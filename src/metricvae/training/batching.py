@@ -19,7 +19,7 @@ from torch import Tensor
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.packing import Form, unpacked_molecules
-from metricvae.kinds.silhouette.packing import packed_masks, unpacked_masks
+from metricvae.kinds.silhouette.packing import pack_masks, unpack_masks
 
 Move = Callable[[Tensor, torch.Generator], Tensor]
 """(k, 1, H, W) objects and a generator -> the same objects, each under a random motion."""
@@ -91,7 +91,7 @@ class PairData:
     ) -> PairData:
         """Pack (N, H, W) masks of 0 and 1; sizes are their areas."""
         return cls(
-            packed_masks(masks),
+            pack_masks(masks),
             np.asarray(first, np.int64),
             np.asarray(second, np.int64),
             np.asarray(values, np.float32),
@@ -111,7 +111,7 @@ class PairData:
         if self.form == "molecules":
             return torch.from_numpy(unpacked_molecules(packed)).to(device)
         if torch.device(device).type == "cpu":
-            return torch.from_numpy(unpacked_masks(packed, self.height, self.width)).float()[:, None]
+            return torch.from_numpy(unpack_masks(packed, self.height, self.width)).float()[:, None]
         return bits_of(torch.from_numpy(packed).to(device), self.height, self.width).float()[:, None]
 
     def check(self, name: str, *, at_least: int) -> None:
@@ -131,7 +131,7 @@ class PairData:
 
 
 def bits_of(packed: Tensor, height: int, width: int) -> Tensor:
-    """`unpacked_masks` where the bytes are: (m, b) uint8 -> (m, height, width) uint8 of 0 and 1."""
+    """`unpack_masks` where the bytes are: (m, b) uint8 -> (m, height, width) uint8 of 0 and 1."""
     bits = packed[..., None] >> torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device) & 1
     return bits.flatten(1)[:, : height * width].unflatten(1, (height, width))
 
