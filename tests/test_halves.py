@@ -9,14 +9,14 @@ from scipy import ndimage
 from metricvae.core.errors import InputError
 from metricvae.kinds.half.cutting import (
     CUTS,
-    LEAST_AREA,
-    LEAST_CONTACT,
-    LEAST_SHARE,
-    WHOLENESS,
+    MIN_AREA,
+    MIN_CONNECTIVITY,
+    MIN_CONTACT,
+    MIN_SHARE,
     Cut,
     Line,
     cut,
-    largest_share,
+    largest_component_share,
     random_line,
 )
 from metricvae.kinds.silhouette.sources.generators import draw
@@ -37,10 +37,10 @@ def test_the_pieces_make_up_the_shape_and_are_useful(kind: Cut) -> None:
         except InputError:
             continue
         assert np.array_equal(first + second, shape.mask)
-        assert min(first.sum(), second.sum()) >= max(LEAST_AREA, LEAST_SHARE * shape.area)
-        assert np.count_nonzero(ndimage.binary_dilation(first) & (second > 0)) >= LEAST_CONTACT
-        least = WHOLENESS * largest_share(shape.mask)
-        assert min(largest_share(first), largest_share(second)) >= least
+        assert min(first.sum(), second.sum()) >= max(MIN_AREA, MIN_SHARE * shape.area)
+        assert np.count_nonzero(ndimage.binary_dilation(first) & (second > 0)) >= MIN_CONTACT
+        least = MIN_CONNECTIVITY * largest_component_share(shape.mask)
+        assert min(largest_component_share(first), largest_component_share(second)) >= least
 
 
 def test_nearly_every_shape_can_be_cut() -> None:
@@ -115,6 +115,6 @@ def test_shapes_that_cannot_be_cut_are_refused() -> None:
 
 def test_the_largest_share_counts_corners_as_contact() -> None:
     mask = np.zeros((9, 9), np.uint8)
-    assert largest_share(mask) == 0
+    assert largest_component_share(mask) == 0
     mask[1, 1] = mask[2, 2] = mask[7, 7] = 1
-    assert largest_share(mask) == pytest.approx(2 / 3)
+    assert largest_component_share(mask) == pytest.approx(2 / 3)

@@ -19,7 +19,7 @@ from metricvae.core.splits import SPLITS
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.plans import HalvesPlan
 from metricvae.labelling.run import label
-from metricvae.metrics.match.pairs import HALF_SCHEMA, lacking, pair_table
+from metricvae.metrics.match.pairs import HALF_SCHEMA, has_too_few_pieces, pair_table
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
 
@@ -86,10 +86,10 @@ def test_several_cuts_of_a_shape_meet_in_a_block() -> None:
 
 def test_too_few_shapes_are_counted() -> None:
     few = table(40, families=4)
-    assert lacking(few, 200, seed=0)
+    assert has_too_few_pieces(few, 200, seed=0)
     with pytest.raises(InputError, match="the train shapes give 40 pairs of halves, and their share of 200 is 160"):
         pair_table(few, 200, seed=0)
-    assert not lacking(table(400, families=4), 200, seed=0)
+    assert not has_too_few_pieces(table(400, families=4), 200, seed=0)
 
 
 def test_the_pose_of_a_match_puts_the_halves_together(folder: Path) -> None:

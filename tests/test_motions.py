@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.kinds.silhouette.transforms import Motion, inverse, move, random_motions
+from metricvae.kinds.silhouette.transforms import Motion, inverse_motion, move, random_motions
 
 
 def motion(angle: float, dx: float = 0.0, dy: float = 0.0, dtype: torch.dtype = torch.float64) -> Motion:
@@ -55,7 +55,7 @@ def test_no_motion_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_quarter_turns_are_exact_and_counter_clockwise(quarters: int) -> None:
+def test_quarter_rotations_are_exact_and_counter_clockwise(quarters: int) -> None:
     source = picture(20, 20)
     expected = torch.from_numpy(np.rot90(source[0, 0].numpy(), quarters).copy())
     torch.testing.assert_close(move(source, motion(90 * quarters))[0, 0], expected)
@@ -68,7 +68,7 @@ def test_shift_is_right_and_down() -> None:
 
 
 @pytest.mark.parametrize("angle", [10, 45, 123, 300])
-def test_pillow_turns_the_same_way(angle: float, shapes: torch.Tensor) -> None:
+def test_pillow_rotates_the_same_way(angle: float, shapes: torch.Tensor) -> None:
     ours = move(shapes[:1], motion(angle))[0, 0] >= 0.5
     canvas = Image.fromarray(shapes[0, 0].numpy())
     theirs = np.asarray(canvas.rotate(angle, Image.Resampling.BILINEAR)) >= 0.5
@@ -79,8 +79,8 @@ def test_the_inverse_restores() -> None:
     columns = torch.linspace(-1, 1, 61, dtype=torch.float64)
     hump = torch.exp(-8 * (columns[:, None] ** 2 + 2 * (columns - 0.1) ** 2))[None, None]
     there = motion(37.0, 3.2, -4.6)
-    torch.testing.assert_close(move(move(hump, there), inverse(there)), hump, atol=0.02, rtol=0)
-    back = inverse(inverse(there))
+    torch.testing.assert_close(move(move(hump, there), inverse_motion(there)), hump, atol=0.02, rtol=0)
+    back = inverse_motion(inverse_motion(there))
     torch.testing.assert_close((back.angle_deg, back.dx, back.dy), (there.angle_deg, there.dx, there.dy))
 
 
@@ -116,7 +116,7 @@ def test_a_shape_in_a_corner_is_brought_inside() -> None:
     torch.testing.assert_close(moved.sum((1, 2, 3)), torch.full((64,), 60.0), atol=1.0, rtol=0)
 
 
-def test_a_shape_too_large_to_turn_is_centred() -> None:
+def test_a_shape_too_large_to_rotate_is_centred() -> None:
     full = torch.ones(64, 1, 40, 40)
     motions = random_motions(full, torch.Generator().manual_seed(4))
     assert float(motions.dx.abs().max()) < 1e-4

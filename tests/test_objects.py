@@ -207,18 +207,18 @@ def test_alike_glyphs_are_in_one_group_of_the_shipped_file() -> None:
     spectra = [glyph_grouping.spectrum_of(glyphs.outline(point)) for point in points]
     linked = 0
     for (a, one), (b, other) in itertools.combinations(zip(points, spectra, strict=True), 2):
-        if glyph_grouping.likeness(one, other) >= glyph_grouping.SAME:
+        if glyph_grouping.similarity(one, other) >= glyph_grouping.SAME:
             linked += 1
             assert group_of(chr(a)) == group_of(chr(b))
     assert linked >= 5
 
 
-def test_the_likeness_knows_turns_and_reflections() -> None:
+def test_the_similarity_is_invariant_to_rotation_and_reflection() -> None:
     flag, other = glyphs.outline(ord("F")), glyphs.outline(ord("G"))
     spectrum = glyph_grouping.spectrum_of(flag)
     for same in (affinity.rotate(flag, 77), affinity.scale(flag, -3, 3)):
-        assert glyph_grouping.likeness(spectrum, glyph_grouping.spectrum_of(same)) > 0.93
-    assert glyph_grouping.likeness(spectrum, glyph_grouping.spectrum_of(other)) < 0.8
+        assert glyph_grouping.similarity(spectrum, glyph_grouping.spectrum_of(same)) > 0.93
+    assert glyph_grouping.similarity(spectrum, glyph_grouping.spectrum_of(other)) < 0.8
 
 
 def test_outlines_have_their_holes() -> None:

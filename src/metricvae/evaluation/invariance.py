@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.half.cutting import largest_share
+from metricvae.kinds.half.cutting import largest_component_share
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
 from metricvae.nn.heads import CosineDistance
@@ -139,7 +139,9 @@ def decode_samples(predictor: Predictor, codes: torch.Tensor) -> Samples:
     cut = (pictures >= 0.5).astype(np.uint8)
     inked, black = (np.maximum((pictures > level).sum((1, 2)), least) for level, least in ((0.1, 1), (0.9, 0)))
     encoded = predictor.encode(cut.__getitem__, len(cut))
-    return Samples(pictures, black / inked, np.array(list(map(largest_share, cut))), encoded.novelty.cpu().numpy())
+    return Samples(
+        pictures, black / inked, np.array(list(map(largest_component_share, cut))), encoded.novelty.cpu().numpy()
+    )
 
 
 def _binary(predictor: Predictor, codes: torch.Tensor) -> npt.NDArray[np.uint8]:

@@ -46,7 +46,14 @@ from metricvae.labelling.steps import (
     tidy,
 )
 from metricvae.metrics.match.card import halves_baselines, halves_readme
-from metricvae.metrics.match.pairs import HALF_PAIR_SCHEMA, HALF_SCHEMA, SHAPES_A_BLOCK, cut_part, lacking, pair_table
+from metricvae.metrics.match.pairs import (
+    HALF_PAIR_SCHEMA,
+    HALF_SCHEMA,
+    SHAPES_PER_BLOCK,
+    cut_part,
+    has_too_few_pieces,
+    pair_table,
+)
 from metricvae.metrics.shape.card import molecule_distributions, molecules_readme
 from metricvae.metrics.shape.labels import (
     FRAGMENTS,
@@ -184,9 +191,9 @@ def _cut_shapes(plan: HalvesPlan, parts: Path, pool: Executor, report: Report) -
 
     def lack(fresh: Sequence[Path]) -> bool:
         tables.extend(pq.read_table(path, columns=names) for path in fresh)
-        return plan.objects in SOURCES and lacking(pa.concat_tables(tables), plan.pairs, plan.seed)
+        return plan.objects in SOURCES and has_too_few_pieces(pa.concat_tables(tables), plan.pairs, plan.seed)
 
-    times, total = plan.times, math.ceil(1.08 * plan.pairs / 2 / plan.times) + 2 * SHAPES_A_BLOCK
+    times, total = plan.times, math.ceil(1.08 * plan.pairs / 2 / plan.times) + 2 * SHAPES_PER_BLOCK
     shapes = plan.objects
     if plan.objects not in SOURCES:
         shapes, total = str(parts / SHAPES), pq.read_metadata(parts / SHAPES).num_rows

@@ -24,7 +24,7 @@ from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import Answers, answer
 from metricvae.evaluation.retrieval import fit_scores
 from metricvae.evaluation.statistics import SignificanceTest, welch_test, z_test
-from metricvae.metrics.match.card import area_and_boundary, size_likeness
+from metricvae.metrics.match.card import area_and_boundary, size_similarity
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
 from metricvae.prediction.calibration.binary import PAPER_THRESHOLD, binary_labels
@@ -231,7 +231,7 @@ def _training_pairs(data: DataSet) -> Indices:
 def _by_size(data: DataSet, test: Indices) -> list[_Told]:
     """Areas alone, and boundary lengths alone: the nearer the logarithms, the likelier a match."""
     sizes = [area_and_boundary(data.mask(index)) for index in range(len(data.ids))]
-    score = size_likeness(sizes, data.first, data.second)
+    score = size_similarity(sizes, data.first, data.second)
     train = _training_pairs(data)
     match = binary_labels("train", data.value[train])
     return [_Told(score[test, column], best_threshold(score[train, column], match)) for column in range(2)]

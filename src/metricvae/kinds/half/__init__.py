@@ -1,1 +1,1 @@
-"""Halves: silhouettes cut in two."""
+"""The kind `half`: pieces of silhouettes that were cut in two."""

@@ -21,16 +21,16 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.records import Mask
 
 SIDE = 28
-"""Pixels of MNIST's pictures; scikit-learn's, of 8, are enlarged to it, but for a margin."""
+"""Side of MNIST's images in pixels; scikit-learn's, of 8 pixels, are enlarged to it without the margin."""
 
 MARGIN = 4
-"""Pixels that MNIST leaves around its digits."""
+"""Empty pixels around a digit in MNIST."""
 
-MOST = 200_000
-"""Pictures in a file, at most."""
+MAX_IMAGES = 200_000
+"""Images in a file, at most."""
 
 _IMAGES, _LABELS = 0x803, 0x801
-"""First four bytes of MNIST's files of pictures and of labels."""
+"""First four bytes of MNIST's files of images and of labels."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Digits:
     """m digits.
 
     Attributes:
-        masks: (m, 28, 28) uint8 of 0 and 1, grey levels cut at half.
+        masks: (m, 28, 28) uint8 of 0 and 1, grey levels thresholded at half.
         labels: (m,) int64, 0 to 9.
     """
 
@@ -54,7 +54,7 @@ def read_digits(file: Path | None = None) -> Digits:
             `.gz`, or as an `.npz` with `x_train` and `y_train`.
 
     Raises:
-        InputError: no such file, none of these formats, a damaged one, or one of other sizes.
+        InputError: no such file, none of these formats, a damaged one, or images of another size.
     """
     if file is None:
         from sklearn.datasets import load_digits
@@ -70,7 +70,7 @@ def read_digits(file: Path | None = None) -> Digits:
     images, labels = _read_npz(file) if file.suffix == ".npz" else _read_idx(file)
     if images.shape[1:] != (SIDE, SIDE) or labels.shape != (len(images),) or not len(images):
         raise InputError(
-            f"{file} holds pictures of shape {images.shape} and labels of shape {labels.shape}: expected (n, 28, 28) "
+            f"{file} holds images of shape {images.shape} and labels of shape {labels.shape}: expected (n, 28, 28) "
             "and (n,)"
         )
     if labels.min() < 0 or labels.max() > 9:
@@ -79,22 +79,22 @@ def read_digits(file: Path | None = None) -> Digits:
 
 
 def _read_idx(file: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    beside = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
-    if beside == file or not beside.is_file():
-        raise InputError(f"{file}: its labels, {beside.name}, are not beside it: put both files into one folder")
-    return _idx(file, _IMAGES), _idx(beside, _LABELS)
+    labels = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
+    if labels == file or not labels.is_file():
+        raise InputError(f"{file}: its labels, {labels.name}, are not beside it: put both files into one folder")
+    return _idx(file, _IMAGES), _idx(labels, _LABELS)
 
 
 def _idx(file: Path, magic: int) -> npt.NDArray[np.uint8]:
     """The array in an idx file of unsigned bytes."""
-    with _explained(file):
+    with _reading_errors(file):
         opened: IO[bytes] = gzip.open(file) if file.suffix == ".gz" else open(file, "rb")  # type: ignore[assignment] # noqa: SIM115
         with opened as stream:
             found, count = struct.unpack(">II", stream.read(8))
             if found != magic:
                 raise ValueError(f"begins with {found:#x}, not {magic:#x}")
             sides = struct.unpack(">II", stream.read(8)) if magic == _IMAGES else ()
-            if count > MOST or any(side != SIDE for side in sides):
+            if count > MAX_IMAGES or any(side != SIDE for side in sides):
                 raise ValueError(f"says it has {count} entries of size {sides or 1}")
             size = count * math.prod(sides)
             data = stream.read(size + 1)
@@ -104,8 +104,10 @@ def _idx(file: Path, magic: int) -> npt.NDArray[np.uint8]:
 
 
 def _read_npz(file: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    with _explained(file), zipfile.ZipFile(file) as archive:
-        return _member(archive, "x_train.npy", MOST * SIDE * SIDE), _member(archive, "y_train.npy", 8 * MOST)
+    with _reading_errors(file), zipfile.ZipFile(file) as archive:
+        return _member(archive, "x_train.npy", MAX_IMAGES * SIDE * SIDE), _member(
+            archive, "y_train.npy", 8 * MAX_IMAGES
+        )
 
 
 def _member(archive: zipfile.ZipFile, name: str, most: int) -> npt.NDArray[np.uint8]:
@@ -120,7 +122,8 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> npt.NDArray[np.ui
 
 
 @contextmanager
-def _explained(file: Path) -> Iterator[None]:
+def _reading_errors(file: Path) -> Iterator[None]:
+    """Raise what goes wrong in reading `file` as an InputError that names it."""
     try:
         yield
     except (OSError, EOFError, ValueError, KeyError, struct.error, zipfile.BadZipFile) as error:

@@ -1,4 +1,4 @@
-"""The record every planar object is: a binary mask with a name."""
+"""Records of silhouettes: a binary mask with its name, source and group."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Mask = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Silhouette:
-    """One shape.
+    """A silhouette.
 
     Attributes:
         id: stable name, unique within a data set; the same source, seed and index always give the same id.
-        source: where it came from: `glyphs`, `procedural`, or the folder of images.
+        source: `glyphs`, `procedural`, or the folder of images.
         family: the kind of shape (`gear`, `star`, ..., a Unicode block, or the folder's name).
-        group: shapes that share a group are variants of one another and never sit on two sides of a split.
+        group: shapes of a group are variants of one another, and all of them are in one split.
         mask: (200, 200) uint8, 1 inside the shape, 0 outside.
     """
 
@@ -40,13 +40,17 @@ class Silhouette:
 
 
 def as_mask(array: npt.ArrayLike, *, name: str = "the array", size: int | None = SIZE) -> Mask:
-    """Turn an array into a mask, (H, W) uint8 of 0 and 1.
+    """Convert an array to a mask, (H, W) uint8 of 0 and 1.
 
-    Booleans are taken as they are; 0/1 integers too; grey levels 0..255 and floats 0..1 are cut at half.
+    Booleans and integers of 0 and 1 are kept; grey levels 0..255 and floats 0..1 are thresholded at half.
 
     Raises:
         InputError: not two-dimensional, wrong size, NaN or infinite pixels, values outside the ranges above,
             a blank array or one without any background.
+
+    >>> as_mask([[0, 255], [0, 0]], size=None)
+    array([[0, 1],
+           [0, 0]], dtype=uint8)
     """
     values = np.asarray(array)
     if values.ndim != 2 or values.dtype.kind not in "buif":

@@ -1,6 +1,6 @@
 """Rigid motions of the plane on batches of masks.
 
-A motion turns counter-clockwise as seen on screen by `angle_deg` about the canvas centre c = ((W-1)/2, (H-1)/2), then
+A motion rotates counter-clockwise as seen on screen by `angle_deg` about the canvas centre c = ((W-1)/2, (H-1)/2), then
 shifts by `dx` right and `dy` down. With x to the right and y down, a point p of the shape goes to
 
     c + R (p - c) + (dx, dy),   R = [[cos, sin], [-sin, cos]].
@@ -21,8 +21,8 @@ class Motion:
 
     Attributes:
         angle_deg: (m,) degrees counter-clockwise as seen on screen.
-        dx: (m,) pixels to the right, after turning.
-        dy: (m,) pixels down, after turning.
+        dx: (m,) pixels to the right, after the rotation.
+        dy: (m,) pixels down, after the rotation.
     """
 
     angle_deg: Tensor
@@ -31,17 +31,17 @@ class Motion:
 
 
 def move(masks: Tensor, motion: Motion) -> Tensor:
-    """Masks under a motion: each pixel takes the bilinear value at the point it came from, 0 from outside the canvas.
+    """Masks under a motion: each pixel takes the bilinear value at its preimage, 0 outside the canvas.
 
     The arithmetic is in float32, or float64 for float64 masks, also for half-precision masks and under autocast: a
-    pixel's place does not fit into eight bits. (Hence no `affine_grid`, which is a matrix product.)
+    pixel coordinate does not fit into eight bits. (Hence no `affine_grid`, which is a matrix product.)
 
     Args:
         masks: (m, 1, H, W), or any number of channels; whole numbers and booleans give float32.
         motion: m motions.
 
     Returns:
-        (m, 1, H, W), not cut at half; differentiable in the masks and in the motion.
+        (m, 1, H, W), not thresholded; differentiable in the masks and in the motion.
     """
     height, width = masks.shape[-2:]
     exact = torch.float64 if masks.dtype == torch.float64 else torch.float32
@@ -55,7 +55,7 @@ def move(masks: Tensor, motion: Motion) -> Tensor:
     return moved.to(masks.dtype) if masks.is_floating_point() else moved
 
 
-def inverse(motion: Motion) -> Motion:
+def inverse_motion(motion: Motion) -> Motion:
     """The motion that undoes `motion`: p = c + R^T (q - c) - R^T (dx, dy)."""
     cosine, sine = _cosine_and_sine(motion.angle_deg)
     return Motion(-motion.angle_deg, sine * motion.dy - cosine * motion.dx, -sine * motion.dx - cosine * motion.dy)
@@ -64,44 +64,46 @@ def inverse(motion: Motion) -> Motion:
 def random_motions(masks: Tensor, generator: torch.Generator, *, max_shift: float | None = None) -> Motion:
     """A random motion for each mask that leaves no part of the shape outside the canvas.
 
-    The angle is uniform over the circle; given the angle, each shift is uniform over what keeps the turned shape's
-    bounding box inside. A turned shape wider (taller) than the canvas is centred instead.
+    The angle is uniform over the circle; given the angle, each shift is uniform over what keeps the rotated shape's
+    bounding box inside. A rotated shape wider (taller) than the canvas is centred instead.
 
     Args:
         masks: (m, 1, H, W); every pixel above 0 counts.
-        generator: source of chance; a CPU generator gives the same motions whatever device the masks are on.
-        max_shift: largest shift each way in pixels; exceeded only where the turned shape would stick out otherwise.
+        generator: of the random numbers; a CPU generator gives the same motions whatever device the masks are on.
+        max_shift: largest shift each way in pixels; exceeded only where the rotated shape would leave the canvas.
 
     Returns:
         m motions, float32, on the masks' device.
     """
-    chance = torch.rand((3, len(masks)), generator=generator, device=generator.device)
-    return motions_of(masks, chance, max_shift=max_shift)
+    uniform = torch.rand((3, len(masks)), generator=generator, device=generator.device)
+    return motions_from_uniform(masks, uniform, max_shift=max_shift)
 
 
-def motions_of(masks: Tensor, chance: Tensor, *, max_shift: float | None = None) -> Motion:
-    """The motions of `random_motions` for numbers drawn from [0, 1): (3, m), of the angle and of the shift each way."""
-    chance = chance.to(masks.device)
-    angle = 360 * chance[0]
-    low_x, high_x, low_y, high_y = _slack(masks, angle)
+def motions_from_uniform(masks: Tensor, uniform: Tensor, *, max_shift: float | None = None) -> Motion:
+    """The motions of `random_motions` for uniform numbers (3, m) from [0, 1), of the angle, dx and dy."""
+    uniform = uniform.to(masks.device)
+    angle = 360 * uniform[0]
+    low_x, high_x, low_y, high_y = _shift_limits(masks, angle)
     limit = float("inf") if max_shift is None else float(max_shift)
-    return Motion(angle, _between(low_x, high_x, limit, chance[1]), _between(low_y, high_y, limit, chance[2]))
+    return Motion(
+        angle, _shift_between(low_x, high_x, limit, uniform[1]), _shift_between(low_y, high_y, limit, uniform[2])
+    )
 
 
-def _between(low: Tensor, high: Tensor, limit: float, chance: Tensor) -> Tensor:
-    """Uniform over [low, high] cut to +-limit (its nearest point where they do not meet); the middle if high < low."""
+def _shift_between(low: Tensor, high: Tensor, limit: float, uniform: Tensor) -> Tensor:
+    """Uniform over [low, high] within +-limit (its nearest point where they are disjoint); the middle if high < low."""
     middle = (low + high) / 2
     low, high = torch.where(low <= high, low, middle), torch.where(low <= high, high, middle)
     first = torch.minimum(torch.clamp(low, min=-limit), high)
     last = torch.maximum(torch.clamp(high, max=limit), low)
-    return first + chance * (last - first)
+    return first + uniform * (last - first)
 
 
-def _slack(masks: Tensor, angle: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Least and greatest dx, least and greatest dy, each (m,), that keep the turned shape on the canvas.
+def _shift_limits(masks: Tensor, angle: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Least and greatest dx, least and greatest dy, each (m,), that keep the rotated shape on the canvas.
 
-    The ends of each row hold the convex hull. A moved pixel spreads its value by |cos| + |sin| round its centre, and
-    what lands nearer than (W+1)/2 to the canvas centre is not lost.
+    The ends of each row span the convex hull. A moved pixel spreads its value over |cos| + |sin| to each side of its
+    centre, and values nearer than (W+1)/2 to the canvas centre are kept.
     """
     height, width = masks.shape[-2:]
     inside = masks[:, 0] > 0
@@ -115,9 +117,9 @@ def _slack(masks: Tensor, angle: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor
     reach = (cosine.abs() + sine.abs()).squeeze(1)
     present = torch.cat([filled, filled], dim=1)
     ends = []
-    for turned, side in ((cosine * x + sine * y, width), (cosine * y - sine * x, height)):
-        least = torch.where(present, turned, float("inf")).amin(dim=1)
-        most = torch.where(present, turned, -float("inf")).amax(dim=1)
+    for rotated, side in ((cosine * x + sine * y, width), (cosine * y - sine * x, height)):
+        least = torch.where(present, rotated, float("inf")).amin(dim=1)
+        most = torch.where(present, rotated, -float("inf")).amax(dim=1)
         blank = ~filled.any(dim=1)
         edge = (side + 1) / 2 - reach
         ends += [-edge - least.masked_fill(blank, 0), edge - most.masked_fill(blank, 0)]

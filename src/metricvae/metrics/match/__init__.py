@@ -1,1 +1,1 @@
-"""Whether two halves belong together."""
+"""The metric `match`: whether two halves are pieces of one shape, from one cut."""

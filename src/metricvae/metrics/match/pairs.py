@@ -1,18 +1,17 @@
-"""Pairs of halves: which pieces of which shapes meet, and whether they belong together.
+"""Pairs of halves: the pieces of random cuts, and the pairs of them that are labelled.
 
-Every shape is cut twice or more, and every piece is moved by itself. The two pieces of a cut are a match. Mismatches
-come in three grades: `easy`, pieces of shapes of two families (of any two shapes where there is one family only);
-`family`, of two shapes of one family; `hard`, of one shape, from two cuts, alike in size and style. Half of the pairs
-match, and a third of the others is of each grade.
+Every shape is cut twice or more, and every piece gets a random motion of its own. The two pieces of a cut are a match.
+Mismatches are of three grades: `easy`, pieces of shapes of two families (of any two shapes where there is only one
+family); `family`, of two shapes of one family; `hard`, of one shape, from two cuts, similar in size and style. Half of
+the pairs match, and a third of the others is of each grade.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -29,6 +28,8 @@ from metricvae.kinds.silhouette.io import decode_png
 from metricvae.kinds.silhouette.records import Mask, Silhouette
 from metricvae.kinds.silhouette.sources.generators import SOURCES, draw
 from metricvae.labelling.parts import object_row
+from metricvae.metrics.overlap.solver.poses import relative_pose
+from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.runtime.parquet import write_table
 
 Grade = Literal["match", "easy", "family", "hard"]
@@ -47,27 +48,26 @@ HALF_SCHEMA = pa.schema(
     ],
     metadata=OBJECT_SCHEMA.metadata,
 )
-"""Objects, and beside each the shape it is of, the kind and number of its cut, and the motion it was given."""
+"""Objects, with the shape that each is a piece of, the kind and number of its cut, and its random motion."""
 
 HALF_PAIR_SCHEMA = pa.schema([*PAIR_SCHEMA, ("grade", pa.string())])
 
-SHAPES_A_BLOCK = 8
-"""Shapes whose pieces meet one another, so that a network encodes each piece once for several pairs; an even number."""
+SHAPES_PER_BLOCK = 8
+"""Shapes whose pieces are paired with one another, so that each piece is encoded once for several pairs; even."""
 
-
-CUTS_A_BLOCK = 4
-"""Cuts of each that do."""
+CUTS_PER_BLOCK = 4
+"""Cuts of each shape whose pieces are paired with one another."""
 
 
 def cut_part(shapes: str, seed: int, cuts: tuple[Cut, ...], times: int, middle: bool, span: Any, path: Path) -> None:
-    """The pieces of shapes `span[0]` to `span[0] + span[1]`; shapes that cannot be cut are passed over.
+    """Write the pieces of shapes `span[0]` to `span[0] + span[1]`; shapes that cannot be cut are skipped.
 
     Args:
         shapes: a source, or a Parquet file of shapes.
         seed: of the shapes, the cuts and the motions.
         cuts: kinds of line, one of them drawn for each cut.
-        times: how often each shape is cut.
-        middle: through the centroid.
+        times: number of cuts of each shape.
+        middle: cut through the centroid.
         span: first shape and number of shapes.
         path: file to write.
     """
@@ -85,7 +85,7 @@ def cut_part(shapes: str, seed: int, cuts: tuple[Cut, ...], times: int, middle: 
             for side, mask in zip("ab", masks, strict=True):
                 pieces.append(_Piece(f"{shape.id}/{number}{side}", kind, number, mask, int(rng.integers(2**62))))
         if pieces:
-            rows += _moved(shape, pieces)
+            rows += _moved_rows(shape, pieces)
     write_table(path, [pa.Table.from_pylist(rows, HALF_SCHEMA)], HALF_SCHEMA)
 
 
@@ -100,7 +100,7 @@ def _shapes(shapes: str, seed: int, start: int, count: int) -> Iterator[Silhouet
 
 @dataclass(frozen=True)
 class _Piece:
-    """A piece where it was cut, and the seed of the motion it is to get."""
+    """A piece in place, and the seed of its random motion."""
 
     id: str
     cut: Cut
@@ -109,15 +109,15 @@ class _Piece:
     seed: int
 
 
-def _moved(shape: Silhouette, pieces: list[_Piece]) -> list[dict[str, Any]]:
-    """Pieces as rows, each in a pose of its own. The motions are what `transforms` draws for them."""
-    import torch  # here, so that those who only read pairs do without
+def _moved_rows(shape: Silhouette, pieces: list[_Piece]) -> list[dict[str, Any]]:
+    """Rows of the pieces of a shape, each after the random motion that `transforms` draws for it."""
+    import torch  # here, as reading pairs does not need it
 
-    from metricvae.kinds.silhouette.transforms import motions_of, move
+    from metricvae.kinds.silhouette.transforms import motions_from_uniform, move
 
     x = torch.from_numpy(np.stack([piece.mask for piece in pieces]))[:, None].float()
-    chance = [torch.rand((3, 1), generator=torch.Generator().manual_seed(piece.seed)) for piece in pieces]
-    motion = motions_of(x, torch.cat(chance, dim=1))
+    uniform = [torch.rand((3, 1), generator=torch.Generator().manual_seed(piece.seed)) for piece in pieces]
+    motion = motions_from_uniform(x, torch.cat(uniform, dim=1))
     rows = []
     for place, (piece, mask) in enumerate(zip(pieces, (move(x, motion)[:, 0] > 0.5).numpy(), strict=True)):
         moved = Silhouette(piece.id, shape.source, shape.family, shape.group, mask.astype(np.uint8))
@@ -127,16 +127,20 @@ def _moved(shape: Silhouette, pieces: list[_Piece]) -> list[dict[str, Any]]:
 
 
 def shape_of(half: str) -> str:
-    """Id of the shape that a half is of, from the half's."""
+    """Id of the shape that a half is a piece of, from the id of the half.
+
+    >>> shape_of("mixed/gear-3-17/0a")
+    'mixed/gear-3-17'
+    """
     return half.rsplit("/", 1)[0]
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """A shape whose cuts are known.
+class _CutShape:
+    """A shape and its cuts.
 
     Attributes:
-        family: its kind.
+        family: of the shape.
         cuts: rows of the two pieces of each cut.
     """
 
@@ -144,22 +148,25 @@ class _Shape:
     cuts: list[tuple[int, int]]
 
 
-Chosen = tuple[int, int, Grade]
-"""Rows of two pieces, and what they are to one another."""
+GradedPair = tuple[int, int, Grade]
+"""Rows of two pieces, and the grade of the pair."""
 
 
 def pair_table(halves: pa.Table, pairs: int, seed: int) -> pa.Table:
-    """`pairs` matches and mismatches of pieces, by split, in blocks of at most `SHAPES_A_BLOCK` shapes.
+    """Choose `pairs` matches and mismatches of pieces, by split, in blocks of at most `SHAPES_PER_BLOCK` shapes.
 
     Args:
         halves: rows as `cut_part` writes them.
-        pairs: how many.
+        pairs: number of pairs.
         seed: the same seed gives the same pairs.
+
+    Returns:
+        Rows of `HALF_PAIR_SCHEMA`.
 
     Raises:
         InputError: a split has too few pieces for its share.
     """
-    quota, chosen = quotas(pairs), _chosen(halves, pairs, seed)
+    quota, chosen = quotas(pairs), _choose_pairs(halves, pairs, seed)
     for split in SPLITS:
         if len(chosen[split]) < quota[split]:
             raise InputError(
@@ -171,65 +178,68 @@ def pair_table(halves: pa.Table, pairs: int, seed: int) -> pa.Table:
     return pa.Table.from_pylist(rows, HALF_PAIR_SCHEMA)
 
 
-def lacking(halves: pa.Table, pairs: int, seed: int) -> bool:
+def has_too_few_pieces(halves: pa.Table, pairs: int, seed: int) -> bool:
     """Whether some split has too few pieces for its share of `pairs`."""
-    quota, chosen = quotas(pairs), _chosen(halves, pairs, seed)
+    quota, chosen = quotas(pairs), _choose_pairs(halves, pairs, seed)
     return any(len(chosen[split]) < quota[split] for split in SPLITS)
 
 
-def _chosen(halves: pa.Table, pairs: int, seed: int) -> dict[Split, list[Chosen]]:
+def _choose_pairs(halves: pa.Table, pairs: int, seed: int) -> dict[Split, list[GradedPair]]:
+    """The pairs of each split: its share of `pairs`, or fewer where there are too few pieces."""
     quota, by_split = quotas(pairs), _by_split(halves)
     return {
-        split: list(itertools.islice(_matched(by_split[split], np.random.default_rng([seed, place])), quota[split]))
+        split: list(
+            itertools.islice(_stream_pairs(by_split[split], np.random.default_rng([seed, place])), quota[split])
+        )
         for place, split in enumerate(SPLITS)
     }
 
 
-def _by_split(halves: pa.Table) -> dict[Split, list[_Shape]]:
-    """Shapes in the order in which they stand. The pieces of a cut stand one after the other."""
-    found: dict[Split, dict[str, _Shape]] = {split: {} for split in SPLITS}
+def _by_split(halves: pa.Table) -> dict[Split, list[_CutShape]]:
+    """The shapes of each split in the order of the rows. The pieces of a cut are consecutive rows."""
+    found: dict[Split, dict[str, _CutShape]] = {split: {} for split in SPLITS}
     names = halves.select(["shape", "family", "split"]).to_pylist()
     for row in range(0, len(names), 2):
         name = names[row]
-        shape = found[name["split"]].setdefault(name["shape"], _Shape(name["family"], []))
+        shape = found[name["split"]].setdefault(name["shape"], _CutShape(name["family"], []))
         shape.cuts.append((row, row + 1))
     return {split: list(shapes.values()) for split, shapes in found.items()}
 
 
-def _matched(shapes: list[_Shape], rng: np.random.Generator) -> Iterator[Chosen]:
-    """Matches and mismatches in turn, block by block, up to `CUTS_A_BLOCK` cuts of every shape at a time."""
+def _stream_pairs(shapes: list[_CutShape], rng: np.random.Generator) -> Iterator[GradedPair]:
+    """Matches and mismatches alternately, block by block, up to `CUTS_PER_BLOCK` cuts of every shape at a time."""
     several = len({shape.family for shape in shapes}) > 1
     grades = itertools.cycle(GRADES[1:] if several else ("easy", "hard"))
-    for start in range(0, max((len(shape.cuts) for shape in shapes), default=0), CUTS_A_BLOCK):
-        here = [_Shape(shape.family, shape.cuts[start : start + CUTS_A_BLOCK]) for shape in shapes]
+    for start in range(0, max((len(shape.cuts) for shape in shapes), default=0), CUTS_PER_BLOCK):
+        here = [_CutShape(shape.family, shape.cuts[start : start + CUTS_PER_BLOCK]) for shape in shapes]
         for block in _blocks([shape for shape in here if shape.cuts], rng):
             for place, shape in enumerate(block):
                 for number, pieces in enumerate(shape.cuts):
-                    yield *_swapped(pieces, rng), "match"
+                    yield *_in_random_order(pieces, rng), "match"
                     other, grade = _mismatch(block, place, number, next(grades))
-                    yield *_swapped((pieces[0], other), rng), grade
+                    yield *_in_random_order((pieces[0], other), rng), grade
 
 
-def _blocks(shapes: list[_Shape], rng: np.random.Generator) -> Iterator[list[_Shape]]:
-    """Blocks in which shapes of one family stand in couples, as far as there are two."""
+def _blocks(shapes: list[_CutShape], rng: np.random.Generator) -> Iterator[list[_CutShape]]:
+    """Blocks of shapes in random order, in which shapes of one family are placed in pairs where possible."""
     order = [shapes[i] for i in rng.permutation(len(shapes))]
-    couples: list[list[_Shape]] = []
-    waiting: dict[str, _Shape] = {}
+    twos: list[list[_CutShape]] = []
+    waiting: dict[str, _CutShape] = {}
     for shape in order:
-        mate = waiting.pop(shape.family, None)
-        if mate is None:
+        partner = waiting.pop(shape.family, None)
+        if partner is None:
             waiting[shape.family] = shape
         else:
-            couples.append([mate, shape])
+            twos.append([partner, shape])
     left = list(waiting.values())
-    couples += [left[i : i + 2] for i in range(0, len(left), 2)]
-    mixed = [couples[i] for i in rng.permutation(len(couples))]
-    for start in range(0, len(mixed), SHAPES_A_BLOCK // 2):
-        yield list(itertools.chain.from_iterable(mixed[start : start + SHAPES_A_BLOCK // 2]))
+    twos += [left[i : i + 2] for i in range(0, len(left), 2)]
+    mixed = [twos[i] for i in rng.permutation(len(twos))]
+    for start in range(0, len(mixed), SHAPES_PER_BLOCK // 2):
+        yield list(itertools.chain.from_iterable(mixed[start : start + SHAPES_PER_BLOCK // 2]))
 
 
-def _mismatch(block: list[_Shape], place: int, number: int, wanted: Grade) -> tuple[int, Grade]:
-    """A piece that does not belong to the first piece of a cut: of the grade wanted, or of another there is."""
+def _mismatch(block: list[_CutShape], place: int, number: int, wanted: Grade) -> tuple[int, Grade]:
+    """A piece that does not match the first piece of a cut, and its grade: the one wanted where the block has it."""
     shape = block[place]
     others = [block[(place + step) % len(block)] for step in range(1, len(block))]
     of_family = [other for other in others if other.family == shape.family]
@@ -246,19 +256,14 @@ def _mismatch(block: list[_Shape], place: int, number: int, wanted: Grade) -> tu
     raise InputError("a single shape with a single cut gives no pieces that do not match: give more shapes")
 
 
-def _swapped(pieces: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+def _in_random_order(pieces: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
     return pieces if rng.random() < 0.5 else pieces[::-1]
 
 
 def _row(columns: dict[str, list[Any]], first: int, second: int, grade: Grade) -> dict[str, Any]:
+    """A row of `HALF_PAIR_SCHEMA` without its split: for a match with the pose that puts the second on the first."""
     row = {"a": columns["id"][first], "b": columns["id"][second], "value": float(grade == "match"), "grade": grade}
     if grade != "match":
-        return row  # there is no pose in which they belong together
-    angle = columns["angle_deg"][first] - columns["angle_deg"][second]
-    turn = math.radians(angle)
-    x, y = columns["dx"][second], columns["dy"][second]
-    return row | {
-        "angle_deg": round((angle + 180) % 360 - 180, 4),
-        "dx": round(columns["dx"][first] - math.cos(turn) * x - math.sin(turn) * y, 4),
-        "dy": round(columns["dy"][first] + math.sin(turn) * x - math.cos(turn) * y, 4),
-    }
+        return row  # a mismatch has no pose
+    motions = (Pose(*(columns[name][place] for name in ("angle_deg", "dx", "dy"))) for place in (first, second))
+    return row | {name: round(value, 4) for name, value in asdict(relative_pose(*motions)).items()}

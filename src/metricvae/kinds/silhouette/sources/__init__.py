@@ -1,1 +1,1 @@
-"""Generated silhouettes: glyphs and procedural shapes."""
+"""Sources of random silhouettes: glyphs of fonts, and procedural shapes."""

@@ -1,4 +1,4 @@
-"""Parametric families of shapes with one idea each, collected."""
+"""The simple parametric families of shapes, collected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
-from metricvae.kinds.silhouette.sources.drawing import around, chance, place, polar, union, unit
+from metricvae.kinds.silhouette.sources.drawing import (
+    bernoulli,
+    equal_angles,
+    place,
+    polar_points,
+    to_unit_circle,
+    union,
+)
 from metricvae.kinds.silhouette.sources.man_made import (
     arrow,
     comb,
@@ -40,7 +47,7 @@ from metricvae.kinds.silhouette.sources.primitives import (
 
 @dataclass(frozen=True)
 class Family:
-    """A named recipe for random shapes.
+    """A named distribution of random shapes.
 
     Attributes:
         name: lower-case word, part of the shape's id.
@@ -52,17 +59,17 @@ class Family:
 
 
 def parts(rng: np.random.Generator) -> BaseGeometry:
-    """Two to four simple shapes apart from each other, in a row or round a point."""
+    """Two to four separate simple shapes, in a row or around a point."""
     count = int(rng.integers(2, 5))
     spread = rng.uniform(1.05, 1.3) / math.sin(math.pi / count)
-    centres = polar(around(count, rng.uniform(0, 6)), np.full(count, spread))
-    if chance(rng, 0.3):
+    centres = polar_points(equal_angles(count, rng.uniform(0, 6)), np.full(count, spread))
+    if bernoulli(rng, 0.3):
         centres = np.stack([np.arange(count) * 2.2, np.zeros(count)], axis=1)
     pieces = []
     for centre in centres:
-        piece = unit(_PART_MAKERS[int(rng.integers(len(_PART_MAKERS)))](rng))
-        size, turn = rng.uniform(0.5, 1.0), rng.uniform(0, 2 * math.pi)
-        pieces.append(place(piece, centre, size, turn))
+        piece = to_unit_circle(_PART_MAKERS[int(rng.integers(len(_PART_MAKERS)))](rng))
+        size, angle = rng.uniform(0.5, 1.0), rng.uniform(0, 2 * math.pi)
+        pieces.append(place(piece, centre, size, angle))
     return union(pieces)
 
 
@@ -118,4 +125,4 @@ SIMPLE: tuple[Family, ...] = tuple(
         parts,
     )
 )
-"""Families with one idea each."""
+"""Families that are not composed of others."""

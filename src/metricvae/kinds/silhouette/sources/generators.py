@@ -1,4 +1,4 @@
-"""Shapes without end, by source, seed and index."""
+"""Random silhouettes as a function of source, seed and index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.records import Silhouette
 from metricvae.kinds.silhouette.sources.composites import curve, motif
-from metricvae.kinds.silhouette.sources.drawing import chance, place, stroke, union, unit
+from metricvae.kinds.silhouette.sources.drawing import bernoulli, place, stroke, to_unit_circle, union
 from metricvae.kinds.silhouette.sources.glyphs import family_of, group_name, random_glyph
 from metricvae.kinds.silhouette.sources.procedural import SMALLEST_AREA, random_mask, random_shape
 
@@ -23,28 +23,32 @@ SOURCES: tuple[str, ...] = get_args(Source)
 """The sources that need no files."""
 
 GLYPHS_IN_MIXED = 0.4
-"""Part of `mixed` that starts from a glyph; the rest is procedural."""
+"""Share of `mixed` that starts from a glyph; the rest is procedural."""
 
 ALTERED_GLYPHS = 0.25
-"""Part of the glyphs in `mixed` that are joined, cut, carved, sheared or stretched."""
+"""Share of the glyphs in `mixed` that are combined with another shape, cut, sheared or scaled."""
 
 COMPOSITES_IN_MIXED = 0.6
-"""Part of the procedural shapes in `mixed` that are composites: they are what real icons are most like."""
+"""Share of the procedural shapes in `mixed` that are composites, which resemble icons most."""
 
 
 def draw(source: str, count: int, seed: int, *, start: int = 0) -> list[Silhouette]:
-    """Shapes number `start` to `start + count - 1` of a source.
+    """Shapes `start` to `start + count - 1` of a source.
 
-    Shape i depends on (source, seed, i) alone, so any worker may draw any part of a data set.
+    Shape i depends on (source, seed, i) only, so any worker can generate any part of a data set.
 
     Args:
         source: `glyphs`, `procedural` or `mixed` (two fifths glyphs, some altered; most of the rest composites).
-        count: how many, at least 0.
+        count: number of shapes, at least 0.
         seed: any integer that is not negative.
-        start: number of the first.
+        start: index of the first.
 
     Raises:
         InputError: an unknown source, or a negative number.
+
+    >>> shape = draw("procedural", 1, seed=3)[0]
+    >>> shape.mask.shape
+    (200, 200)
     """
     return list(stream(source, count, seed, start=start))
 
@@ -70,10 +74,10 @@ def _shape(source: str, seed: int, index: int) -> Silhouette:
 
 def _attempt(source: str, number: str, rng: np.random.Generator) -> Silhouette:
     mixed = source == "mixed"
-    if source == "glyphs" or (mixed and chance(rng, GLYPHS_IN_MIXED)):
+    if source == "glyphs" or (mixed and bernoulli(rng, GLYPHS_IN_MIXED)):
         point, group, geometry = random_glyph(rng)
-        if mixed and chance(rng, ALTERED_GLYPHS):
-            geometry = _altered(geometry, rng)
+        if mixed and bernoulli(rng, ALTERED_GLYPHS):
+            geometry = _alter_glyph(geometry, rng)
         name, kind, family, owner = f"U+{point:04X}", "glyphs", family_of(point), group_name(group)
     else:
         recipe, geometry = random_shape(rng, COMPOSITES_IN_MIXED if mixed else 0.2)
@@ -82,9 +86,9 @@ def _attempt(source: str, number: str, rng: np.random.Generator) -> Silhouette:
     return Silhouette(identity, kind, family, owner or identity, random_mask(geometry, rng))
 
 
-def _altered(glyph: BaseGeometry, rng: np.random.Generator) -> BaseGeometry:
-    """A glyph changed beyond another font's variant of it."""
-    shape, kind = unit(glyph), rng.integers(4)
+def _alter_glyph(glyph: BaseGeometry, rng: np.random.Generator) -> BaseGeometry:
+    """A glyph changed more than the fonts' variants of it differ: sheared, combined with a shape, or cut."""
+    shape, kind = to_unit_circle(glyph), rng.integers(4)
     if kind == 0:
         shape = affinity.skew(shape, rng.uniform(-35, 35))
         return affinity.scale(shape, rng.uniform(0.4, 1.0), 1)

@@ -1,11 +1,11 @@
-"""Which glyphs are near copies of one another: the script behind `glyph_groups.json`.
+"""Groups of glyphs that are near-duplicates of one another: the script that makes `glyph_groups.json`.
 
 Run `python -m metricvae.kinds.silhouette.sources.glyph_grouping` to make the file again (a minute).
 
-Each outline is drawn with its smallest enclosing circle filling a small canvas and read along rings round the centre,
-f(r, t). The moduli of the Fourier coefficients over t do not change when the glyph is turned or reflected: they find
-candidates. Two candidates are linked when the best overlap over all turns, with and without reflection, divided by
-the union reaches :data:`SAME`. Linked glyphs, and the fonts' variants of one code point, form a group.
+Each outline is rasterised with its smallest enclosing circle filling a small canvas and sampled along rings around the
+centre, f(r, t). The moduli of the Fourier coefficients over t are invariant to rotation and reflection: they find
+candidates. Two candidates are linked when their best intersection over union over all rotations, with and without
+reflection, reaches :data:`SAME`. Linked glyphs, and the fonts' variants of one code point, form a group.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from metricvae.kinds.silhouette.sources.raster import enclosing_circle, rasteris
 from metricvae.runtime.files import write_text
 
 SAME = 0.90
-"""Intersection over union at the best turn from which two outlines count as one shape."""
+"""Intersection over union at the best rotation from which two outlines count as one shape."""
 
 CANDIDATE = 0.30
 """Relative distance of two signatures below which they are compared."""
 
 LEAST_FILL = 0.03
-"""Part of its enclosing circle a usable glyph covers; below it, it is a hairline or a far-flung pair of dots."""
+"""Share of its enclosing circle that a usable glyph covers at least: less is a hairline or distant dots."""
 
-_SIDE, _RINGS, _TURNS = 96, 24, 128
+_SIDE, _RINGS, _ANGLES = 96, 24, 128
 
 Rings = npt.NDArray[np.float32]
 Spectrum = npt.NDArray[np.complex64]
 
 
 def usable(code_point: int, font: str) -> bool:
-    """Not blank, not tiny, not a hairline."""
+    """Whether a glyph is neither blank, tiny nor a hairline."""
     shape = outline(code_point, font)
     if shape.is_empty or shape.area < 1e-3:
         return False
@@ -51,11 +51,13 @@ def usable(code_point: int, font: str) -> bool:
 
 
 def rings_of(shape: BaseGeometry) -> Rings:
-    """(rings, turns) values of a drawn shape on circles round its enclosing circle's centre, each ring weighted by the
-    square root of its radius so that plain sums of products are areas."""
+    """Values (rings, angles) of a rasterised shape on circles around the centre of its enclosing circle.
+
+    Each circle is weighted by the square root of its radius, so that sums of products are areas.
+    """
     picture = rasterise(shape, _SIDE / 2 - 1, size=_SIDE).astype(np.float32)
     radii = (np.arange(_RINGS) + 0.5) / _RINGS * (_SIDE / 2 - 1)
-    angles = np.arange(_TURNS) * (2 * np.pi / _TURNS)
+    angles = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
     middle = (_SIDE - 1) / 2
     rows, columns = middle + np.outer(radii, np.sin(angles)), middle + np.outer(radii, np.cos(angles))
     rings = map_coordinates(picture, [rows, columns], order=1) * np.sqrt(radii / radii.mean())[:, None]
@@ -63,7 +65,7 @@ def rings_of(shape: BaseGeometry) -> Rings:
 
 
 def spectrum_of(shape: BaseGeometry) -> Spectrum:
-    """(rings, turns / 2 + 1) Fourier coefficients of :func:`rings_of` over the angle."""
+    """(rings, angles / 2 + 1) Fourier coefficients of :func:`rings_of` over the angle."""
     return np.fft.rfft(rings_of(shape), axis=1).astype(np.complex64)
 
 
@@ -73,10 +75,10 @@ def signature(spectrum: Spectrum) -> npt.NDArray[np.float32]:
     return np.asarray(moduli / np.linalg.norm(moduli), np.float32)
 
 
-def likeness(first: Spectrum, second: Spectrum) -> float:
-    """Best intersection over union over all turns, with or without reflection, from two ring spectra."""
-    shared = max(float(np.fft.irfft((first * other).sum(axis=0), _TURNS).max()) for other in (second.conj(), second))
-    whole = [float(np.fft.irfft((s * s.conj()).sum(axis=0), _TURNS)[0]) for s in (first, second)]
+def similarity(first: Spectrum, second: Spectrum) -> float:
+    """Best intersection over union over all rotations, with or without reflection, of two ring spectra."""
+    shared = max(float(np.fft.irfft((first * other).sum(axis=0), _ANGLES).max()) for other in (second.conj(), second))
+    whole = [float(np.fft.irfft((s * s.conj()).sum(axis=0), _ANGLES)[0]) for s in (first, second)]
     return shared / (sum(whole) - shared)
 
 
@@ -85,7 +87,7 @@ def find_groups() -> list[list[int]]:
     nodes = [(point, font) for font in FONTS for point in sorted(code_points(font)) if usable(point, font)]
     spectra = [spectrum_of(outline(*node)) for node in nodes]
     tree = cKDTree(np.stack([signature(spectrum) for spectrum in spectra]))
-    links = [pair for pair in tree.query_pairs(CANDIDATE) if likeness(spectra[pair[0]], spectra[pair[1]]) >= SAME]
+    links = [pair for pair in tree.query_pairs(CANDIDATE) if similarity(spectra[pair[0]], spectra[pair[1]]) >= SAME]
     points = sorted({point for point, _ in nodes})
     index = {point: k for k, point in enumerate(points)}
     rows, columns = [index[nodes[a][0]] for a, _ in links], [index[nodes[b][0]] for _, b in links]

@@ -1,8 +1,8 @@
-"""Outlines of the DejaVu fonts that come inside matplotlib, and which of them are the same shape.
+"""Outlines of the DejaVu fonts that matplotlib includes, and groups of them that are the same shape.
 
-Many letters look alike (Latin A, Greek Alpha, Cyrillic A) and many signs are turned copies of one another (arrows).
-`glyph_groups.json`, made by :func:`find_groups`, lists every usable code point in groups of such near copies; a code
-point's variants in all the fonts belong to its group.
+Many letters look alike (Latin A, Greek Alpha, Cyrillic A) and many signs are rotated copies of one another (arrows).
+`glyph_groups.json`, made by :func:`find_groups`, lists every usable code point in groups of such near-duplicates; a
+code point's variants in all the fonts belong to its group.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def code_points(font: str) -> dict[int, str]:
 def outline(code_point: int, font: str = FONTS[0]) -> BaseGeometry:
     """The filled outline of a character, one em = 1, y up; empty for a blank.
 
-    Contours are added or cut in order of falling area, by their direction, so that islands in holes survive.
+    Contours are added or subtracted in order of decreasing area, by their direction, so that islands in holes remain.
     """
     glyphs = open_font(font).getGlyphSet()
     pen = require("fontTools.pens.recordingPen", *_EXTRA).DecomposingRecordingPen(glyphs)
@@ -86,7 +86,7 @@ def outline(code_point: int, font: str = FONTS[0]) -> BaseGeometry:
 
 
 def _contours(commands: list[tuple[str, tuple[tuple[float, float] | None, ...]]]) -> list[np.ndarray]:
-    """Quadratic outlines as polygons, each curve cut into four."""
+    """Quadratic outlines as polygons, each curve as four segments."""
     steps = np.linspace(0.25, 1, 4)[:, None]
     contours: list[list[np.ndarray]] = []
     for name, arguments in commands:
@@ -118,7 +118,7 @@ def family_of(code_point: int) -> str:
 
 @functools.cache
 def glyph_groups() -> tuple[tuple[int, ...], ...]:
-    """Groups of usable code points whose outlines are near copies up to scale, turn and reflection, smallest first."""
+    """Groups of usable code points that are near-duplicates up to scale, rotation and reflection, smallest first."""
     text = (
         resources.files("metricvae.kinds.silhouette.sources").joinpath("glyph_groups.json").read_text(encoding="utf-8")
     )
@@ -136,7 +136,7 @@ def fonts_with(code_point: int) -> list[str]:
 
 
 def random_glyph(rng: np.random.Generator) -> tuple[int, tuple[int, ...], BaseGeometry]:
-    """A code point, its group and one of its outlines: group, member and font each drawn evenly."""
+    """A code point, its group and one of its outlines: group, member and font each drawn uniformly."""
     groups = glyph_groups()
     group = groups[int(rng.integers(len(groups)))]
     code_point = group[int(rng.integers(len(group)))]

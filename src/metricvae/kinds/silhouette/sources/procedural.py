@@ -1,4 +1,4 @@
-"""Every procedural family, and one random shape from among them."""
+"""All procedural families, and a random shape from one of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from metricvae.kinds.silhouette.sources.raster import rasterise
 COMPOSITE = Family("composite", composite)
 
 FAMILIES: tuple[Family, ...] = (*SIMPLE, COMPOSITE)
-"""The parametric families: twenty-nine with one idea each, and `composite`, which combines them."""
+"""The parametric families: twenty-nine simple ones, and `composite`, which combines them."""
 
 SMALLEST_AREA = 300
-"""Pixels; a smaller shape is drawn again."""
+"""Least area in pixels; a smaller shape is drawn again."""
 
 
 def random_radius(rng: np.random.Generator) -> float:
@@ -25,11 +25,11 @@ def random_radius(rng: np.random.Generator) -> float:
 
 
 def random_mask(shape: BaseGeometry, rng: np.random.Generator) -> Mask:
-    """`shape` at a random size and angle."""
+    """Mask (200, 200) of `shape` at a random size and angle."""
     return rasterise(shape, random_radius(rng), float(rng.uniform(0, 360)))
 
 
 def random_shape(rng: np.random.Generator, composites: float = 0.2) -> tuple[Family, BaseGeometry]:
-    """A family (`composite` with probability `composites`, else any other evenly) and a shape from it."""
+    """A family (`composite` with probability `composites`, else a simple one, uniformly) and a shape from it."""
     family = COMPOSITE if rng.random() < composites else SIMPLE[int(rng.integers(len(SIMPLE)))]
     return family, family.draw(rng)

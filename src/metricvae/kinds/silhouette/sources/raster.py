@@ -1,4 +1,4 @@
-"""Planar geometry to masks: place the smallest enclosing circle, fill, cut at half."""
+"""Rasterise planar geometry: scale the smallest enclosing circle, fill, and threshold at half coverage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def polygons_of(geometry: BaseGeometry) -> list[shapely.Polygon]:
 def rasterise(geometry: BaseGeometry, radius: float, angle: float = 0.0, *, size: int = SIZE) -> Mask:
     """Mask of `geometry` whose smallest enclosing circle has `radius` pixels and sits at the canvas centre.
 
-    Turning the mask about the canvas centre therefore never leaves the canvas while `radius` <= `size` / 2.
+    Rotating the mask about the canvas centre therefore never leaves the canvas while `radius` <= `size` / 2.
 
     Args:
         geometry: polygon or multipolygon, x to the right and y up, any unit.
@@ -51,11 +51,11 @@ def rasterise(geometry: BaseGeometry, radius: float, angle: float = 0.0, *, size
     # A filled pixel reaches half a sub-pixel past its vertex: keep that inside the circle.
     scale = (radius * SUPERSAMPLING - 0.5) / extent
     cosine, sine = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
-    turn = np.array([[cosine, -sine], [-sine, -cosine]])
+    rotation = np.array([[cosine, -sine], [-sine, -cosine]])
     middle = (size * SUPERSAMPLING - 1) / 2
 
     def pixels(ring: BaseGeometry) -> list[float]:
-        points = (shapely.get_coordinates(ring) - (x0, y0)) @ turn + middle
+        points = (shapely.get_coordinates(ring) - (x0, y0)) @ rotation + middle
         flat: list[float] = points.ravel().tolist()
         return flat
 

@@ -1,1 +1,1 @@
-"""The exact fit of two halves, edge on edge."""
+"""The exact solver of the metric `match`: the pose in which two halves fit, edge on edge."""

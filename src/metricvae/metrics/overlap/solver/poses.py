@@ -72,6 +72,21 @@ def inverse_poses(poses: PoseArray) -> PoseArray:
     return np.column_stack([-poses[:, 0], sin * y - cos * x, -sin * x - cos * y])
 
 
+def relative_pose(a: Pose, b: Pose) -> Pose:
+    """The motion T_a T_b^-1, which puts an object moved by `b` where the motion `a` would have put it.
+
+    Its angle is that of `a` less that of `b`, and with R the rotation by that angle its shift is t_a - R t_b.
+
+    >>> relative_pose(Pose(0.0, 5.0, 0.0), Pose(0.0, 2.0, 1.0))
+    Pose(angle_deg=0.0, dx=3.0, dy=-1.0)
+    """
+    angle_deg = a.angle_deg - b.angle_deg
+    angle = math.radians(angle_deg)
+    dx = a.dx - math.cos(angle) * b.dx - math.sin(angle) * b.dy
+    dy = a.dy + math.sin(angle) * b.dx - math.cos(angle) * b.dy
+    return Pose(wrap_degrees(angle_deg), dx, dy)
+
+
 def wrap_degrees(angle_deg: float) -> float:
     """An angle in degrees brought into [-180, 180).
 
