@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from metricvae.metrics.overlap.solver.many import solve_files
+from metricvae.metrics.overlap.solver.files import solve_files
 
 from metricvae import cli
 from metricvae.alignment.predictor import Alignments, align_files

@@ -373,6 +373,17 @@ def test_files_are_solved_in_order_on_any_number_of_processes(tmp_path: Path) ->
     assert found[-1] == answer(functools.partial(solve, config=quick), shapes[3].mask, shapes[1].mask)
 
 
+@pytest.mark.parametrize("count", [1, PAIRS_A_TASK + 1])
+def test_a_file_that_changed_between_calls_is_read_anew(count: int, tmp_path: Path) -> None:
+    shapes = draw("procedural", 2, 2)
+    quick = Effort(angles=12, climbs=2, finishes=1)
+    path = tmp_path / "changing.png"
+    for shape in shapes:
+        path.write_bytes(encode_png(shape.mask))
+        for found in solve_files([(path, path)] * count, quick, workers=1):
+            assert found.area_a == found.area_b == shape.mask.sum()
+
+
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encode_png(draw("procedural", 1, 2)[0].mask))
     (tmp_path / "b.png").write_text("hello")
