@@ -20,7 +20,8 @@ from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.standardise import standard
 from metricvae.kinds.silhouette.io import encode_png, read_image
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.kinds.volume.io import DensityMap, read_map, write_map
+from metricvae.kinds.volume.io import read_map, write_map
+from metricvae.kinds.volume.records import DensityMap
 
 GOOD = mol_block(conform("CCCCO", 0, name="good")[0]) + "$$$$\n"
 

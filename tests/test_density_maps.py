@@ -16,7 +16,8 @@ from mrcfile.dtypes import HEADER_DTYPE
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.volume.io import DensityMap, read_map, write_map
+from metricvae.kinds.volume.io import read_map, write_map
+from metricvae.kinds.volume.records import DensityMap
 from metricvae.kinds.volume.simulation import density, density_on
 
 MOLECULE = Molecule(

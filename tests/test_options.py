@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from metricvae.metrics.overlap.solver.files import solve_files
 
 from metricvae import cli
 from metricvae.alignment.predictor import Alignments, align_files
@@ -19,6 +18,7 @@ from metricvae.generation.generate import generate
 from metricvae.labelling.plans import HalvesPlan, LabelPlan
 from metricvae.labelling.run import label
 from metricvae.metrics.overlap.solver.certify import certify
+from metricvae.metrics.overlap.solver.files import solve_files
 from metricvae.metrics.shape.labels import MoleculesPlan
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.ablations import reproduce_ablations

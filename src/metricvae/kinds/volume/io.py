@@ -11,7 +11,6 @@ import gzip
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +22,7 @@ from mrcfile.mrcobject import MrcObject
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.records import Positions
 from metricvae.kinds.molecule.streams import open_bytes
+from metricvae.kinds.volume.records import DensityMap, Values
 from metricvae.runtime.files import atomic_path
 
 MOST_VOXELS = 512**3
@@ -31,8 +31,6 @@ MOST_VOXELS = 512**3
 LONGEST_EXTENSION = 2**26
 """Bytes of an extended header, at most; its content is not used."""
 
-ENDINGS = (".mrc", ".map", ".ccp4")
-"""Endings of map files; each may have `.gz` after it."""
 
 MODES = (0, 1, 2, 6, 12)
 """Modes that are read: int8, int16, float32, uint16 and float16; the complex and packed ones are not."""
@@ -41,29 +39,6 @@ MAX_ANGLE_ERROR = 0.05
 """Degrees that an angle of the cell may be from 90."""
 
 _BLOCK = 2**22
-
-Values = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class DensityMap:
-    """Values at the points of an orthogonal grid: point (i, j, k) lies at origin + spacing * (i, j, k), axes x, y, z.
-
-    Attributes:
-        values: (nx, ny, nz) float32.
-        spacing: (3,) float64, angstroms from one grid point to the next.
-        origin: (3,) float64, angstroms: of the first grid point.
-    """
-
-    values: Values
-    spacing: Positions
-    origin: Positions
-
-    def axes(self) -> tuple[Positions, Positions, Positions]:
-        """Coordinates of the grid points along x, y and z, (nx,), (ny,) and (nz,) angstroms."""
-        steps = zip(self.origin, self.spacing, self.values.shape, strict=True)
-        x, y, z = (start + step * np.arange(size) for start, step, size in steps)
-        return x, y, z
 
 
 def read_map(path: Path | str) -> DensityMap:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.records import Molecule, Positions
-from metricvae.kinds.volume.io import MOST_VOXELS, DensityMap
+from metricvae.kinds.volume.io import MOST_VOXELS
+from metricvae.kinds.volume.records import DensityMap
 
 RESOLUTION = 4.0
 """Angstroms, where none is asked for: rings are filled and side groups stand out, as in a good cryo-EM map."""
