@@ -128,7 +128,7 @@ def strange() -> dict[str, Mask]:
         "noise": (generator.random((200, 200)) < 0.5).astype(np.uint8),
         "checks": ((rows // 8 + columns // 8) % 2).astype(np.uint8),
         "grid": ((rows % 10 == 0) | (columns % 10 == 0)).astype(np.uint8),
-        "full": np.ones((200, 200), np.uint8),
+        "nearly full": np.pad(np.ones((198, 198), np.uint8), 1),  # white all over is no shape, and refused
         "far parts": far,
     }
 
