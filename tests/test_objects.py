@@ -358,8 +358,9 @@ def read_or_refuse(path: Path, content: bytes) -> np.ndarray | None:
     try:
         return read_image(path)
     except InputError as error:
-        assert str(path) in str(error)
-        return None
+        message = str(error)
+    assert str(path) in message
+    return None
 
 
 def test_a_changed_byte_of_a_png_never_gives_another_mask(tmp_path: Path) -> None:
