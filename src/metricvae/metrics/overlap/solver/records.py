@@ -1,4 +1,4 @@
-"""What an overlap search returns."""
+"""Records of a planar overlap: the pose and the area."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from dataclasses import dataclass
 class Pose:
     """A planar rigid motion of the second object.
 
-    Turn it by `angle_deg` counter-clockwise (as seen on screen) about the canvas centre, then shift it by
-    `dx` pixels to the right and `dy` pixels down.
+    Rotate it by `angle_deg` counter-clockwise (as seen on screen) about the canvas centre c, then shift it by `dx`
+    pixels to the right and `dy` pixels down. With x to the right and y down, a point p goes to
+
+        c + R p' + (dx, dy),   p' = p - c,   R = [[cos, sin], [-sin, cos]].
+
+    Attributes:
+        angle_deg: degrees.
+        dx, dy: pixels.
     """
 
     angle_deg: float
@@ -20,7 +26,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Overlap:
-    """The largest overlap found, and where.
+    """The largest overlap that was found, with its pose.
 
     Attributes:
         area: overlap in pixels at `pose`; never above the smaller of the two areas.
