@@ -86,8 +86,8 @@ def test_a_disc_has_its_area_and_a_hole_is_kept() -> None:
 
 def test_the_angle_is_counter_clockwise() -> None:
     flag = shapely.Polygon([(0, 0), (4, 0), (4, 1), (1, 1), (1, 2), (0, 2)])
-    upright, turned = rasterise(flag, 80), rasterise(flag, 80, 90)
-    assert (np.rot90(upright) != turned).mean() < 5e-3
+    upright, rotated = rasterise(flag, 80), rasterise(flag, 80, 90)
+    assert (np.rot90(upright) != rotated).mean() < 5e-3
     assert upright[:100].sum() < upright[100:].sum()
 
 
