@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
+import pyarrow
 import pytest
+import threadpoolctl
 
 from dataset_problem import PLAN, contents
+from metricvae import __version__
 from metricvae.core.errors import InputError
 from metricvae.labelling.run import label
 from metricvae.runtime.parts import Work
@@ -25,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own threads and socke
 def reachable() -> Iterator[None]:
     """Lets workers import the functions below."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
         yield
 
 
@@ -37,6 +40,10 @@ def pool(reachable: None) -> Iterator[Executor]:
 
 def write(text: str, item: int, path: Path) -> None:
     path.write_text(f"{text} {item}")
+
+
+def write_threads(item: int, path: Path) -> None:
+    path.write_text(f"{os.environ['OMP_NUM_THREADS']} {pyarrow.cpu_count()}")
 
 
 def die_once(flag: Path, item: int, path: Path) -> None:
@@ -118,5 +125,20 @@ def test_no_workers_are_refused(tmp_path: Path) -> None:
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, hide_package: Callable[[str], None]) -> None:
     hide_package("ray")
+    before = dict(os.environ)
     with pytest.raises(InputError, match=r"pip install .metricvae\[ray\]"):
         label(PLAN, tmp_path / "out", ray="local")
+    assert dict(os.environ) == before
+
+
+def test_a_part_leaves_its_process_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    pyarrow.set_cpu_count(2)
+    before = dict(os.environ), threadpoolctl.threadpool_info()
+    assert make_part(__version__, Work(write_threads, ()), None, None, 1) == b"1 1"
+    assert (dict(os.environ), threadpoolctl.threadpool_info()) == before
+    assert pyarrow.cpu_count() == 2
+    with pytest.raises(InputError, match="mend it"):
+        make_part(__version__, Work(complain, ()), None, None, 1)
+    assert (dict(os.environ), threadpoolctl.threadpool_info()) == before

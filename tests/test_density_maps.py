@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import warnings
 
 import gemmi
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mrcfile.dtypes import HEADER_DTYPE
 
-import metricvae.kinds.volume.io as maps
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.volume.io import DensityMap, read_map, write_map
+from metricvae.kinds.volume.io import read_map, write_map
+from metricvae.kinds.volume.records import DensityMap
 from metricvae.kinds.volume.simulation import density, density_on
 
 MOLECULE = Molecule(
@@ -159,16 +161,26 @@ def test_maps_of_other_programs_are_read(tmp_path):
         assert found.spacing.tolist() == [2.5, 2.5, 2.5]
 
 
+FIELDS = {
+    "size": ("nx", "ny", "nz"),
+    "start": ("nxstart", "nystart", "nzstart"),
+    "intervals": ("mx", "my", "mz"),
+    "axes": ("mapc", "mapr", "maps"),
+}
+
+
 def altered(path, written: DensityMap = UNEVEN, order: str = "<", cut: int | None = None, **fields):
     """A file with some of its header overwritten, in a byte order of choice."""
     write_map(path, written)
     content = path.read_bytes()
-    header = np.frombuffer(content[:1024], dtype=maps._header_dtype("<")).copy()
+    header = np.frombuffer(content[:1024], dtype=HEADER_DTYPE.newbyteorder("<")).copy()
     for field, value in fields.items():
-        header[field] = value
-    header["machine"] = (0x44, 0x44, 0, 0) if order == "<" else (0x11, 0x11, 0, 0)
+        names = FIELDS.get(field, (field,))
+        for name, each in zip(names, np.broadcast_to(value, len(names)) if len(names) > 1 else [value], strict=True):
+            header[name] = each
+    header["machst"] = (0x44, 0x44, 0, 0) if order == "<" else (0x11, 0x11, 0, 0)
     body = np.frombuffer(content[1024:], "<f4").astype(f"{order}f4").tobytes()
-    path.write_bytes((header.astype(maps._header_dtype(order)).tobytes() + body)[:cut])
+    path.write_bytes((header.astype(HEADER_DTYPE.newbyteorder(order)).tobytes() + body)[:cut])
     return path
 
 
@@ -179,9 +191,9 @@ def test_any_order_of_axes_and_bytes_is_turned_round(tmp_path_factory, order, by
     along = [axis - 1 for axis in order]  # the axis along columns, rows, sections
     stored = DensityMap(UNEVEN.values.transpose(along), np.ones(3), np.zeros(3))
     steps = np.rint(UNEVEN.origin / UNEVEN.spacing)
-    place = {"start": steps[along]} if started else {"origin": UNEVEN.origin, "start": (9, 9, 9)}
+    place = {"start": steps[along]} if started else {"origin": tuple(UNEVEN.origin), "start": (9, 9, 9)}
     cell = UNEVEN.spacing * UNEVEN.values.shape
-    altered(path, stored, bytes_order, axes=order, cell=cell, intervals=UNEVEN.values.shape, **place)
+    altered(path, stored, bytes_order, axes=order, cella=tuple(cell), intervals=UNEVEN.values.shape, **place)
     found = read_map(path)
     assert np.array_equal(found.values, UNEVEN.values)
     assert found.spacing == pytest.approx(UNEVEN.spacing)
@@ -194,28 +206,28 @@ def test_any_order_of_axes_and_bytes_is_turned_round(tmp_path_factory, order, by
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"cut": 500}, "header has 500 bytes of 1,024"),
-        ({"cut": 1100}, "values has 76 bytes of 480"),
+        ({"cut": 500}, "cut short: 500 bytes of 1,024"),
+        ({"cut": 1100}, "cut short: 76 bytes of 480"),
         ({"size": (400, 500, 600)}, "cut short"),
         ({"size": (4, 5, 60000)}, "cut short"),
         ({"size": (60000, 60000, 60000)}, "60000 x 60000 x 60000 voxels"),
         ({"size": (4, -5, 6)}, "4 x -5 x 6 voxels"),
-        ({"size": (0, 5, 6)}, "not an MRC"),
+        ({"size": (0, 5, 6)}, "0 x 5 x 6 voxels"),
         ({"mode": 4}, "mode 4"),
         ({"mode": 101}, "mode 101"),
-        ({"mode": -7}, "not an MRC"),
-        ({"extension": 2**30}, "extended header"),
-        ({"extension": -5}, "extended header"),
-        ({"extension": 100}, "cut short"),
-        ({"angles": (90, 94.3, 90)}, "resample"),
-        ({"angles": (90, np.nan, 90)}, "resample"),
-        ({"cell": 0}, "voxel size"),
-        ({"cell": np.nan}, "voxel size"),
+        ({"mode": -7}, "no MRC or CCP4 map"),
+        ({"nsymbt": 2**30}, "extended header"),
+        ({"nsymbt": -5}, "extended header"),
+        ({"nsymbt": 100}, "cut short"),
+        ({"cellb": (90, 94.3, 90)}, "resample"),
+        ({"cellb": (90, np.nan, 90)}, "resample"),
+        ({"cella": (0, 0, 0)}, "voxel size"),
+        ({"cella": (np.nan, 1, 1)}, "voxel size"),
         ({"intervals": 0}, "voxel size"),
         ({"axes": (1, 1, 3)}, "axis order"),
         ({"axes": (1, 2, 7)}, "axis order"),
-        ({"origin": np.inf}, "origin"),
-        ({"group": 401}, "stack"),
+        ({"origin": (0, 0, np.inf)}, "origin"),
+        ({"ispg": 401}, "stack"),
     ],
 )
 def test_a_header_that_lies_is_bad_input(tmp_path, fields, reason):
@@ -279,3 +291,36 @@ def test_a_map_that_no_program_could_place_is_not_written(tmp_path, values, spac
     with pytest.raises(InputError, match="cannot be written"):
         write_map(tmp_path / "x.mrc", DensityMap(values, spacing, np.zeros(3)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_maps_are_equal_files(tmp_path):
+    for name in ("x.mrc", "x.mrc.gz"):
+        contents = set()
+        for folder in ("a", "b"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_map(tmp_path / folder / name, UNEVEN)
+            contents.add((tmp_path / folder / name).read_bytes())
+        assert len(contents) == 1
+
+
+@pytest.mark.parametrize("fields", [{"map": b"\0\0\0\0"}, {"machst": (0, 0, 0, 0)}])
+@pytest.mark.parametrize("order", "<>")
+def test_headers_without_identification_are_read(tmp_path, fields, order):
+    path = altered(tmp_path / "old.mrc", order=order)
+    header = np.frombuffer(path.read_bytes()[:1024], HEADER_DTYPE.newbyteorder(order)).copy()
+    for field, value in fields.items():
+        header[field] = value
+    path.write_bytes(header.tobytes() + path.read_bytes()[1024:])
+    assert np.array_equal(read_map(path).values, UNEVEN.values)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_header_allocates_no_more_than_the_file_holds(tmp_path, packed):
+    path = altered(tmp_path / "lie.mrc", size=(500, 500, 500), nsymbt=2**25)
+    if packed:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="cut short"):
+        read_map(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()

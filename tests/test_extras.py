@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from metricvae.metrics.overlap.solver.planar import Prepared
 from PIL import Image
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require as require_chem
 from metricvae.kinds.silhouette.sources import glyphs
 from metricvae.metrics.overlap.solver import searches
-from metricvae.metrics.overlap.solver.planar import Prepared
 from metricvae.plotting.drawing import figure_of
 from metricvae.reproduction.report import require_reporting
 from metricvae.runtime.extras import require

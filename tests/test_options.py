@@ -18,7 +18,7 @@ from metricvae.generation.generate import generate
 from metricvae.labelling.plans import HalvesPlan, LabelPlan
 from metricvae.labelling.run import label
 from metricvae.metrics.overlap.solver.certify import certify
-from metricvae.metrics.overlap.solver.many import solve_files
+from metricvae.metrics.overlap.solver.files import solve_files
 from metricvae.metrics.shape.labels import MoleculesPlan
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.ablations import reproduce_ablations

@@ -398,6 +398,16 @@ def test_another_seed_is_another_training(tmp_path: Path) -> None:
     assert (tmp_path / "1" / WEIGHTS).read_bytes() != (tmp_path / "2" / WEIGHTS).read_bytes()
 
 
+def test_the_c_library_is_opened_when_the_heap_is_trimmed_not_before() -> None:
+    code = (
+        "import torch, ctypes\n"
+        "def refuse(*_): raise AssertionError('opened at import')\n"
+        "ctypes.CDLL = refuse\n"
+        "import metricvae.runtime.precision"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_trimming_gives_back_what_a_heap_in_pieces_has_free() -> None:
     def resident() -> int:

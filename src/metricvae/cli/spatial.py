@@ -32,7 +32,7 @@ def is_spatial(ending: str) -> bool:
 
 def is_map(ending: str) -> bool:
     """Whether files that end so are density maps."""
-    from metricvae.kinds.volume.io import ENDINGS
+    from metricvae.kinds.volume.records import ENDINGS
 
     return ending in ENDINGS
 

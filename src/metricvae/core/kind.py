@@ -195,7 +195,8 @@ class ObjectKind(abc.ABC):
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""
-        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+        document = {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
 
     @property
     def family(self) -> tuple[str, ...]:
@@ -214,6 +215,7 @@ def kind_from_json(document: str | Mapping[str, Any]) -> ObjectKind:
         InputError: no such kind, or not its fields.
     """
     fields = {"name": document} if isinstance(document, str) else dict(document)
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     name = fields.pop("name", None)
     kind = KINDS.get(str(name))
     try:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor
-
-_C = ctypes.CDLL(None) if os.name == "posix" else None
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -46,9 +45,14 @@ def trim_heap() -> None:
     Batches of outlines or molecules differ in size from step to step, and a heap that is asked for ever other sizes
     falls to pieces: left alone, a training of halves grew by six megabytes a step.
     """
-    trim = getattr(_C, "malloc_trim", None)
+    trim = getattr(_c_library(), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if os.name == "posix" else None
 
 
 @contextlib.contextmanager

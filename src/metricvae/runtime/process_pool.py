@@ -11,7 +11,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -83,19 +83,46 @@ class _Context(SpawnContext):
                 process.terminate()
 
 
-def one_thread() -> None:
+def limit_threads() -> Callable[[], None]:
     """Keep the libraries that start threads of their own to one in this process: BLAS, OpenMP, Arrow.
 
     Those that are loaded later, as PyTorch is, read it from the environment.
+
+    Returns:
+        what puts everything back as it was, where the process goes on with something else.
     """
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    threadpoolctl.threadpool_limits(1)
+    restore_variables = set_variables(
+        dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    )
+    arrow, limits = pyarrow.cpu_count(), threadpoolctl.threadpool_limits(1)
     pyarrow.set_cpu_count(1)
+
+    def restore() -> None:
+        restore_variables()
+        limits.restore_original_limits()
+        pyarrow.set_cpu_count(arrow)
+
+    return restore
+
+
+def set_variables(changes: Mapping[str, str]) -> Callable[[], None]:
+    """Set environment variables; returns what puts them back as they were."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+
+    def restore() -> None:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    return restore
 
 
 def _begin() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    one_thread()
+    limit_threads()
 
 
 def _end_with_parent() -> None:

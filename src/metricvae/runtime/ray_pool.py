@@ -23,10 +23,13 @@ from metricvae.core.errors import InputError
 from metricvae.runtime.extras import require
 from metricvae.runtime.files import sha256_of, write_bytes
 from metricvae.runtime.parts import Work
-from metricvae.runtime.process_pool import one_thread
+from metricvae.runtime.process_pool import limit_threads, set_variables
 
 RETRIES = 5
 """How often a part is tried again after its worker died."""
+
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+"""Environment in which Ray starts, where the user has not said otherwise: it reports to nobody."""
 
 
 @contextlib.contextmanager
@@ -43,7 +46,16 @@ def ray_pool(address: str, workers: int | None = None) -> Iterator[Executor]:
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}: expected at least 1")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    restore = set_variables({name: os.environ.get(name, value) for name, value in QUIET.items()})
+    try:
+        with _cluster(address, workers) as pool:
+            yield pool
+    finally:
+        restore()
+
+
+@contextlib.contextmanager
+def _cluster(address: str, workers: int | None) -> Iterator[Executor]:
     ray = require("ray", "ray", "work on a cluster")
     _knock(address)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -127,8 +139,9 @@ def make_part(version: str, work: Work, digest: str | None, content: bytes | Non
         raise InputError(
             f"a node of the cluster has metricvae {__version__}, this machine {version}: install the same on all"
         )
-    one_thread()
-    with tempfile.TemporaryDirectory(prefix="metricvae-") as scratch:
+    with contextlib.ExitStack() as stack:
+        stack.callback(limit_threads())
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="metricvae-"))
         if digest is not None and content is not None:
             copy = Path(tempfile.gettempdir()) / f"metricvae-objects-{digest}"
             if not copy.exists():

@@ -16,7 +16,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import FolderLibrary, NamedObject
 from metricvae.kinds.silhouette.io import decode_png, encode_png, image_names, read_image
-from metricvae.kinds.silhouette.packing import packed_masks, unpacked_masks
+from metricvae.kinds.silhouette.packing import pack_masks, unpack_masks
 from metricvae.kinds.silhouette.records import SIZE, as_mask
 from metricvae.kinds.silhouette.sources.generators import SOURCES, draw
 from metricvae.runtime.process_pool import worker_pool
@@ -96,14 +96,14 @@ class SilhouetteKind(ObjectKind):
         """A bit a pixel."""
         if not len(objects):
             return np.empty((0, -(-self.height * self.width // 8)), np.uint8)
-        return packed_masks(np.stack([np.asarray(mask, np.uint8) for mask in objects]))
+        return pack_masks(np.stack([np.asarray(mask, np.uint8) for mask in objects]))
 
     def unpack(self, packed: Packed, device: torch.device | str = "cpu") -> Tensor:
         """(m, 1, height, width) float32 of 0 and 1; bits travel to a device, not pixels."""
         import torch
 
         if torch.device(device).type == "cpu":
-            return torch.from_numpy(unpacked_masks(packed, self.height, self.width)).float()[:, None]
+            return torch.from_numpy(unpack_masks(packed, self.height, self.width)).float()[:, None]
         from metricvae.kinds.silhouette.transforms import unpack_bits
 
         return unpack_bits(torch.from_numpy(packed).to(device), self.height, self.width).float()[:, None]

@@ -13,7 +13,8 @@ import pyarrow as pa
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
-from metricvae.kinds.volume.io import ENDINGS, DensityMap, read_map
+from metricvae.kinds.volume.records import ENDINGS, DensityMap
+from metricvae.runtime.extras import require
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +47,9 @@ class VolumeKind(ObjectKind):
         """The map in an MRC, MAP or CCP4 file."""
         if options.fit:
             raise InputError("--fit is for images, got a density map: leave it out")
+        require("mrcfile", "maps", "reading density maps")
+        from metricvae.kinds.volume.io import read_map
+
         return read_map(path)
 
     def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> DensityMap:  # noqa: B008

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from metricvae.core.metric import Description, Floats, Metric, Solution
-from metricvae.kinds.volume.io import DensityMap
+from metricvae.kinds.volume.records import DensityMap
 from metricvae.metrics.shape.solver.maps import MapSearchConfig, overlay_maps
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, 
 from metricvae.runtime.process_pool import worker_pool
 
 PAIRS_A_TASK = 16
+_CALLS = itertools.count()
+"""Numbers the calls of `solve_files` in this process."""
+
 CACHED_SHAPES = 512
 """Prepared shapes that a worker caches, about 1 MB each."""
 
@@ -30,18 +34,20 @@ def solve_files(
     Raises:
         InputError: an image that cannot be used, fewer than one worker, or a worker was killed.
     """
-    work = functools.partial(_solve_file_pair, config, fit)
     if len(pairs) <= PAIRS_A_TASK:
-        yield from map(work, pairs)
+        prepared = functools.cache(lambda path: PreparedMask(read_image(path, fit=fit)))
+        yield from (solve(prepared(a), prepared(b), config) for a, b in pairs)
         return
+    work = functools.partial(_solve_file_pair, next(_CALLS), config, fit)
     with worker_pool(workers) as pool:
         yield from pool.map(work, pairs, chunksize=PAIRS_A_TASK)
 
 
-def _solve_file_pair(config: SearchConfig | None, fit: bool, pair: tuple[Path, Path]) -> Overlap:
-    return solve(_prepared(pair[0], fit), _prepared(pair[1], fit), config)
+def _solve_file_pair(call: int, config: SearchConfig | None, fit: bool, pair: tuple[Path, Path]) -> Overlap:
+    return solve(_prepared(call, pair[0], fit), _prepared(call, pair[1], fit), config)
 
 
 @functools.lru_cache(maxsize=CACHED_SHAPES)
-def _prepared(path: Path, fit: bool) -> PreparedMask:
+def _prepared(call: int, path: Path, fit: bool) -> PreparedMask:
+    """The shape in a file, read once by a worker for a call: a later call finds what the file holds then."""
     return PreparedMask(read_image(path, fit=fit))
