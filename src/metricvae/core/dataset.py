@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed, kind_from_json
-from metricvae.core.metric import IMPORTED, METRICS, Metric, metric_from_json
+from metricvae.core.metric import IMPORTED, Metric, metric_from_json
 from metricvae.core.splits import SPLITS, Split
 from metricvae.runtime.files import check_sha256, read_json
 
@@ -160,7 +160,7 @@ class PairDataset:
         """
         from metricvae.core.importing import Columns, read_csv
 
-        known = METRICS.get(IMPORTED)(value) if metric is None else metric
+        known = metric_from_json({"name": IMPORTED, "title": value}) if metric is None else metric
         return read_csv(Path(path), known.of_kinds(kind, right), Columns(*columns, value, split), seed=seed)
 
     def __len__(self) -> int:

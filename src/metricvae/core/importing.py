@@ -182,7 +182,7 @@ def _rows(path: Path, columns: Columns) -> list[Mapping[str, Any]]:
             if missing:
                 there = ", ".join(reader.fieldnames or []) or "none"
                 raise InputError(f"{path} lacks the column '{missing[0]}': it has {there}")
-            rows = list(reader)
+            rows: list[Mapping[str, Any]] = list(reader)
     except FileNotFoundError:
         raise InputError(f"there is no file {path}: give a CSV with columns {', '.join(needed)}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -52,7 +52,7 @@ class SilhouetteKind(ObjectKind):
     width: int = SIZE
 
     def read(self, path: Path, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
-        """The mask in an image file; see `metricvae.kinds.silhouette.io.read_image` for what is read, and the errors."""
+        """The mask in an image file; see `silhouette.io.read_image` for what is read, and the errors."""
         return read_image(path, fit=options.fit)
 
     def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
