@@ -16,6 +16,7 @@ from metricvae.core.registry import Registry
 
 if TYPE_CHECKING:
     from metricvae.core.kind import Object
+    from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
 Task = Literal["regression", "binary", "ranking"]
@@ -157,6 +158,13 @@ class Metric(abc.ABC):
     def solver(self) -> Solver | None:
         """The exact answer, where there is one."""
         return None
+
+    @property
+    def plan_type(self) -> type[Plan] | None:
+        """The plan of its labelled data sets; by default one for every metric with a solver."""
+        from metricvae.core.plan import MetricPlan
+
+        return None if self.solver is None else MetricPlan
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:
