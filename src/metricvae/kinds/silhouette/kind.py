@@ -45,6 +45,7 @@ class SilhouetteKind(ObjectKind):
     magnitude_name: ClassVar[str] = "area"
     magnitude_unit: ClassVar[str] = "pixels"
     magnitude_exponent: ClassVar[float] = 2.0
+    kept_in_index: ClassVar[bool] = False
     caveats: ClassVar[str] = (
         "One white shape on black. Parts further than 60% of the canvas side from the centroid are not seen."
     )
