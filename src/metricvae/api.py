@@ -173,7 +173,7 @@ class SearchIndex:
     def search(self, query: Object, k: int = 10, *, fit: bool = False) -> list[dict[str, Any]]:
         """The k items that answer best to an object, best first: id, path, predicted value and its interval."""
         predictor = self.model.predictor
-        side = getattr(self.index, "query_side", "left")
+        side = self.index.query_side
         asked = predictor.kind(side).convert(query, ReadOptions(fit=fit))
         return [
             self._row(hits, place)
