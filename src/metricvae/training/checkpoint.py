@@ -118,7 +118,7 @@ def finish_model(folder: Path, weights: Mapping[str, Tensor], stored_as: StoredA
     folder = Path(folder)
     refuse_shipped(folder)
     document = _read_config(folder)
-    write_tensors(folder / WEIGHTS, rounded(weights, stored_as), {"model": _digest(document["model"])})
+    write_tensors(folder / WEIGHTS, rounded(weights, stored_as), {"model": digest_of(document["model"])})
     parameters = sum(tensor.numel() for tensor in weights.values())
     document |= {
         "status": "finished",
@@ -173,7 +173,7 @@ def load_model(folder_or_name: str | Path) -> LoadedModel:
     sha256 = document["weights"]["sha256"]
     check_sha256(path, sha256)
     checkpoint = read_tensors(path)
-    if checkpoint.numbers.get("model") != _digest(document["model"]):
+    if checkpoint.numbers.get("model") != digest_of(document["model"]):
         raise InputError(f"{folder / CONFIG} was changed after {WEIGHTS} was written: restore it or train again")
     config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
     model = build(config)
@@ -269,7 +269,8 @@ def _finished_config(folder: Path) -> dict[str, Any]:
     return document
 
 
-def _digest(document: Any) -> str:
+def digest_of(document: Any) -> str:
+    """SHA-256 of a JSON document, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 

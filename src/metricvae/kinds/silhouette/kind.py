@@ -48,6 +48,7 @@ class SilhouetteKind(ObjectKind):
     magnitude_exponent: ClassVar[float] = 2.0
     magnitude_type: ClassVar[pa.DataType] = pa.int32()
     sources: ClassVar[tuple[str, ...]] = SOURCES
+    kept_in_index: ClassVar[bool] = False
     caveats: ClassVar[str] = (
         "One white shape on black. Parts further than 60% of the canvas side from the centroid are not seen."
     )
@@ -55,7 +56,7 @@ class SilhouetteKind(ObjectKind):
     width: int = SIZE
 
     def read(self, path: Path, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
-        """The mask in an image file; see `metricvae.kinds.silhouette.io.read_image` for what is read, and the errors."""
+        """The mask in an image file; see `silhouette.io.read_image` for what is read, and the errors."""
         return read_image(path, fit=options.fit)
 
     def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class MatchSolver:
-    """The best fit of two halves, edge on edge; its score is evidence for a match, in nats, and no value of the metric."""
+    """The best fit of two halves, edge on edge; its score is evidence for a match, in nats, not the metric."""
 
     score_name = "fit"
 
