@@ -26,6 +26,7 @@ PRESET = "overlap"
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.alignment.training import AligningConfig
+    from metricvae.metrics.overlap.alignment.network import PoseNetworkConfig
     from metricvae.training.config import TrainingConfig
     from metricvae.training.presets import PRESETS, preset
 
@@ -38,7 +39,8 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     default = preset(_named(arguments, "--preset", PRESET)).training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
-    parser.add_argument("--aligning", type=AligningConfig, default=AligningConfig(), help="how an aligner is trained")
+    aligning = AligningConfig(PoseNetworkConfig())
+    parser.add_argument("--aligning", type=AligningConfig[PoseNetworkConfig], default=aligning, help="how it learns")
 
 
 def _named(arguments: Sequence[str], option: str, default: str) -> str:
@@ -94,11 +96,11 @@ def _train_aligner(options: Namespace) -> Fields:
         facts = fit_aligner(
             *(data, Path(options.aligner), options.aligning),
             device=device,
-            on_lessons=lambda done, total: step("scanning pairs", done, total),
+            on_targets=lambda done, total: step("scanning pairs", done, total),
             on_progress=lambda now: step("aligning", now.step, now.steps, _reached(now), now.seconds_left),
         )
     text = (
-        f"the first offer reaches {facts['reached']:.1%} of the true overlap on validation pairs; "
+        f"the first proposal reaches {facts['reached']:.1%} of the true overlap on validation pairs; "
         f"next: metricvae align {shlex.quote(options.aligner)} A.png B.png"
     )
     return say(options, facts, text)
