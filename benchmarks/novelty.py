@@ -51,7 +51,7 @@ def strange() -> dict[str, Mask]:
         "noise, every other": (chance.random((200, 200)) < 0.5).astype(np.uint8),
         "checks of 8": ((rows // 8 + columns // 8) % 2).astype(np.uint8),
         "grid of 10": ((rows % 10 == 0) | (columns % 10 == 0)).astype(np.uint8),
-        "the whole canvas": blank + 1,
+        "the canvas but its border": np.pad(blank[1:-1, 1:-1] + 1, 1),
         "two far corners": far,
         "sixty dots": dots,
         "marbled": (ndimage.gaussian_filter(chance.standard_normal((200, 200)), 6) > 0.02).astype(np.uint8),

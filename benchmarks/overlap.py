@@ -2,8 +2,8 @@
 
     python benchmarks/overlap.py [--pairs 60] [--set mixed] [--plot docs/pictures/searches.png]
 
-Each search runs at several budgets, one process, one thread, shapes prepared anew for every pair. Shortfall is against
-the best of the dense search and everything that ran. Needs the package `cma` for one of the searches (extra `dev`).
+Each search runs at several budgets, in one process and one thread, preparation of the shapes included. The shortfall
+is relative to the best overlap of all searches, the dense one included. CMA-ES needs the package `cma` (extra `dev`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much the fast planar solver loses against the dense search, and how fast it is. JSON on stdout.
+"""Shortfall of the overlap search against the dense search, and its speed. JSON on stdout.
 
     python benchmarks/solver.py --icons FOLDER_OF_PNGS [--pairs 200] [--workers 2] [--speed-pairs 4000]
 
@@ -35,13 +35,13 @@ SEED = 2017
 
 def thin_shapes(count: int) -> list[Mask]:
     """Procedural shapes of the thin and spiky families, equally many of each."""
-    kept: dict[str, list[Mask]] = {family: [] for family in THIN}
+    by_family: dict[str, list[Mask]] = {family: [] for family in THIN}
     for shape in stream("procedural", 10**6, SEED):
-        if shape.family in kept and len(kept[shape.family]) < -(-count // len(THIN)):
-            kept[shape.family].append(shape.mask)
-        if sum(map(len, kept.values())) >= count:
+        if shape.family in by_family and len(by_family[shape.family]) < -(-count // len(THIN)):
+            by_family[shape.family].append(shape.mask)
+        if sum(map(len, by_family.values())) >= count:
             break
-    shapes = [mask for masks in kept.values() for mask in masks]
+    shapes = [mask for masks in by_family.values() for mask in masks]
     order = np.random.default_rng(SEED).permutation(len(shapes))
     return [shapes[i] for i in order[:count]]
 
@@ -56,17 +56,17 @@ def sets(pairs: int, icons: Path | None) -> dict[str, list[Mask]]:
     return found
 
 
-def both(pair: tuple[Mask, Mask]) -> tuple[Overlap, Overlap, float]:
-    """Fast and dense answer, and the CPU seconds of the fast one (shapes prepared anew)."""
+def solve_both(pair: tuple[Mask, Mask]) -> tuple[Overlap, Overlap, float]:
+    """Overlaps by the fast and the dense search, and CPU seconds of the fast one, preparation included."""
     start = time.process_time()
     fast = solve(PreparedMask(pair[0]), PreparedMask(pair[1]))
     seconds = time.process_time() - start
     return fast, solve_dense(PreparedMask(pair[0]), PreparedMask(pair[1])), seconds
 
 
-def figures(masks: list[Mask], pool: ProcessPoolExecutor) -> dict[str, float]:
+def measure(masks: list[Mask], pool: ProcessPoolExecutor) -> dict[str, float]:
     pairs = list(zip(masks[::2], masks[1::2], strict=True))
-    answers = list(pool.map(both, pairs, chunksize=4))
+    answers = list(pool.map(solve_both, pairs, chunksize=4))
     shortfall = np.array([1 - fast.area / dense.area for fast, dense, _ in answers])
     redone = [
         abs(overlap_area(a, b, fast.pose) - fast.area) for (a, b), (fast, _, _) in zip(pairs, answers, strict=True)
@@ -108,7 +108,7 @@ def speed(workers: int, pairs: int, device: str) -> dict[str, float | str]:
 
 
 def growth(pairs: int = 24) -> list[dict[str, float]]:
-    """CPU time a pair on canvases of 100 to 800 pixels, shapes of the same forms, prepared anew for every pair."""
+    """CPU time a pair on canvases of 100 to 800 pixels, of the same shapes, preparation included."""
     random = np.random.default_rng(SEED)
     makers = [SIMPLE[i] for i in random.integers(0, len(SIMPLE), 2 * pairs)]
     seeds = random.integers(0, 2**31, 2 * pairs).tolist()
@@ -141,7 +141,7 @@ def main() -> None:
         report |= {"speed": speed(options.workers, options.speed_pairs, options.device), "growth": growth()}
     with ProcessPoolExecutor(options.workers) as pool:
         for name, masks in sets(options.pairs, options.icons).items():
-            report[name] = figures(masks, pool)
+            report[name] = measure(masks, pool)
             print(name, report[name], file=sys.stderr)
     print(json.dumps(report, indent=2))
 

@@ -80,7 +80,7 @@ def _worst(
 
 @pytest.mark.parametrize("half", [8.0, 2.0, 0.5, 0.25, 0.1, 0.02])
 @pytest.mark.parametrize(("a", "b"), PAIRS)
-def test_a_cell_that_is_done_with_holds_no_better_motion(a: PreparedMask, b: PreparedMask, half: float) -> None:
+def test_a_discarded_cell_has_no_better_motion(a: PreparedMask, b: PreparedMask, half: float) -> None:
     """Cells all over the place, each with a target just below its best motion: none may be dropped."""
     search = module()._BranchAndBound(a, b)
     random = np.random.default_rng(int(100 * half))

@@ -193,7 +193,11 @@ def read_any(path: Path, embed: bool = False) -> None:
         else:
             assert all(isinstance(found, (Molecule, Skipped)) for found in read(path, embed=embed))
     except InputError as error:
-        assert "\n" not in str(error)
+        message = str(error)
+    else:
+        return
+    assert str(path) in message
+    assert "\n" not in message
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def test_lines_reach_across_the_shape(kind: Cut) -> None:
         assert (np.diff(line.knots) > 0).all()
 
 
-def test_the_same_chance_gives_the_same_cut() -> None:
+def test_the_same_seed_gives_the_same_cut() -> None:
     shape = draw("glyphs", 1, seed=5)[0].mask
     one, other = (cut(shape, "curved", np.random.default_rng(6)) for _ in range(2))
     assert np.array_equal(one[0], other[0])

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(shapes: int, families: int, cuts: int = 2, split: str | None = None) -> pa.Table:
-    """Made-up halves: the rows that pairing looks at."""
+    """Made-up halves: the columns that pairing reads."""
     rows = []
     for shape in range(shapes):
         where = split or list(SPLITS)[shape % len(SPLITS)]
@@ -79,8 +79,8 @@ def test_with_one_family_easy_mismatches_are_of_any_two_shapes() -> None:
 def test_several_cuts_of_a_shape_meet_in_a_block() -> None:
     pairs = pair_table(table(200, families=5, cuts=6), 480, seed=1).to_pylist()
     hard = [row for row in pairs if row["grade"] == "hard"]
-    met = {frozenset(row[side].split("/")[1][0] for side in "ab") for row in hard}
-    assert len(met) >= 4
+    cut_pairs = {frozenset(row[side].split("/")[1][0] for side in "ab") for row in hard}
+    assert len(cut_pairs) >= 4
     assert all(row["a"].split("/")[0] == row["b"].split("/")[0] for row in hard)
 
 
@@ -102,12 +102,12 @@ def test_the_pose_of_a_match_puts_the_halves_together(folder: Path) -> None:
     matches = [row for row in rows if row["value"] == 1][:25]
     for row in matches:
         a, b = (data.mask(place[row[side]]).astype(float) for side in "ab")
-        laid = move_mask(b, Pose(row["angle_deg"], row["dx"], row["dy"]))
+        moved = move_mask(b, Pose(row["angle_deg"], row["dx"], row["dy"]))
         own = halves[row["a"]]
         whole = move_mask(shapes[own["shape"]], Pose(own["angle_deg"], own["dx"], own["dy"]))
         inside = whole.sum()
-        assert (a * laid).sum() < 0.06 * inside
-        assert np.minimum(a + laid, 1)[whole > 0.5].sum() > 0.9 * whole[whole > 0.5].sum() - (inside - whole.sum())
+        assert (a * moved).sum() < 0.06 * inside
+        assert np.minimum(a + moved, 1)[whole > 0.5].sum() > 0.9 * whole[whole > 0.5].sum() - (inside - whole.sum())
 
 
 def test_mismatches_have_no_pose(folder: Path) -> None:

@@ -138,14 +138,14 @@ def test_specks_fit_nowhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "said"),
+    ("a", "b", "message"),
     [
         (np.zeros((200, 200), np.uint8), DISC, "a blank piece fits nowhere"),
         (DISC, DISC[:150, :150], r"canvases of \(200, 200\) and \(150, 150\) pixels"),
     ],
 )
-def test_bad_pieces_are_refused(a: Mask, b: Mask, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_bad_pieces_are_refused(a: Mask, b: Mask, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         join(Edge(a), Edge(b))
 
 

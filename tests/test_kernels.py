@@ -65,7 +65,7 @@ def test_between_whole_shifts_the_overlap_is_a_straight_line() -> None:
 @few
 @given(st.integers(0, 5), st.floats(-3, 3), st.floats(-5, 5), st.floats(-5, 5))
 def test_small_steps_change_little(seed: int, angle: float, x: float, y: float) -> None:
-    """No jumps: a step of h moves each of n points by h at most (times its distance for a turn), slope sqrt(2)."""
+    """No jumps: a step of h moves each of n points by h at most (times its distance for a rotation), slope sqrt(2)."""
     here, step = kernel_overlap(seed, angle, x, y), 1e-3
     count = place(seed)[0].sum()
     for other in ((angle, x + step, y), (angle, x, y + step), (angle + step / 10, x, y)):
@@ -104,7 +104,7 @@ def test_a_mask_is_measured(seed: int) -> None:
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 5])
-def test_shrinking_averages(factor: int) -> None:
+def test_downsampling_averages(factor: int) -> None:
     mask = place(0)[0]
     small = kernels.downsample(mask, factor)
     whole = np.pad(mask, [(0, -side % factor) for side in mask.shape])
@@ -122,14 +122,14 @@ def test_sums_are_integrals_of_the_interpolated_rows() -> None:
 
 @few
 @given(st.integers(0, 5), *poses)
-def test_polishing_ends_where_it_says_and_never_lower(seed: int, angle: float, x: float, y: float) -> None:
+def test_the_simplex_search_never_ends_lower(seed: int, angle: float, x: float, y: float) -> None:
     pose, steps = np.array([angle, x, y]), np.array([0.1, 0.5, 0.5])
     top = kernels.nelder_mead(*kernel_arguments(seed), pose, steps, 60)
     assert top >= kernel_overlap(seed, angle, x, y)
     assert top == pytest.approx(kernel_overlap(seed, *pose), rel=1e-6)
 
 
-def test_polishing_goes_up_a_ridge_that_the_axes_do_not_follow() -> None:
+def test_the_simplex_search_follows_a_ridge_off_the_axes() -> None:
     """A square on a longer bar that lies askew: all edges coincide along the bar, and any step along an axis loses."""
     square = np.ones((12, 12), np.uint8)
     points = kernels.foreground_points(square, 144, 5.5, 5.5)
@@ -157,8 +157,8 @@ def checkers() -> Mask:
 
 @pytest.mark.parametrize("mask", [*SHAPES, checkers(), place(4)[0]])
 def test_an_outline_encloses_the_area(mask: Mask) -> None:
-    """Through the middles of pixel edges, a loop loses an eighth of a pixel at every corner it turns around: four more
-    than it gains. Half the sum over chords of (position, normal) is the area inside, negative around a hole."""
+    """Through the middles of pixel edges, a loop loses an eighth of a pixel at every corner: four more
+    than it gains. Half the sum over segments of (position, normal) is the area inside, negative around a hole."""
     nodes, starts = outlines.trace(mask, 3.0, 4.0)
     edges = sum(int((np.diff(np.pad(mask, 1).astype(int), axis=axis) != 0).sum()) for axis in (0, 1))
     assert nodes.shape[1] == starts[-1] == edges
@@ -171,7 +171,7 @@ def test_an_outline_encloses_the_area(mask: Mask) -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 3, 50])
 @pytest.mark.parametrize("mask", [*SHAPES, checkers()])
-def test_chords_close_and_are_as_long_as_asked(mask: Mask, length: int) -> None:
+def test_segments_close_and_are_as_long_as_requested(mask: Mask, length: int) -> None:
     nodes, starts = outlines.trace(mask, 0.0, 0.0)
     outline = outlines.segments(nodes, starts, length)
     edges = np.diff(starts)
@@ -185,11 +185,11 @@ def shape_arguments(which: int) -> tuple[PreparedMask, PreparedMask]:
     return PreparedMask(masks[which]), PreparedMask(masks[1 - which])
 
 
-turns = st.integers(0, 1), st.floats(-3, 3), st.floats(-30, 30), st.floats(-30, 30)
+centroid_poses = st.integers(0, 1), st.floats(-3, 3), st.floats(-30, 30), st.floats(-30, 30)
 
 
 @few
-@given(*turns)
+@given(*centroid_poses)
 def test_the_overlap_along_an_outline_is_that_of_the_pixels(which: int, angle: float, x: float, y: float) -> None:
     a, b = shape_arguments(which)
     pose = np.array([angle, x, y])
@@ -199,8 +199,8 @@ def test_the_overlap_along_an_outline_is_that_of_the_pixels(which: int, angle: f
 
 
 @few
-@given(*turns)
-def test_slopes_are_those_of_the_overlap(which: int, angle: float, x: float, y: float) -> None:
+@given(*centroid_poses)
+def test_the_gradient_is_that_of_the_overlap(which: int, angle: float, x: float, y: float) -> None:
     """Against central differences over two pixels, which even out what pixels do."""
     a, b = shape_arguments(which)
     pose, gradient = np.array([angle, x, y]), np.zeros(3)
@@ -217,8 +217,8 @@ def test_slopes_are_those_of_the_overlap(which: int, angle: float, x: float, y: 
 
 
 @few
-@given(*turns)
-def test_ascending_ends_where_it_says_and_higher(which: int, angle: float, x: float, y: float) -> None:
+@given(*centroid_poses)
+def test_local_optimisation_ends_higher(which: int, angle: float, x: float, y: float) -> None:
     a, b = shape_arguments(which)
     poses, steps = np.array([[angle, x, y], [angle + 1, y, x]]), np.array([0.05, 1.0, 1.0])
     start = [line_integrals.overlap_along(a.outline(1), b.image, pose) for pose in poses]
@@ -236,7 +236,7 @@ CUTOFF = 6
 
 
 def rotated_images(mask: Mask, angles: npt.NDArray[np.float64], pitch: float) -> npt.NDArray[np.float64]:
-    """The shape turned by each angle on a wide grid about its centroid, (turns, rows, columns), grey levels."""
+    """Grey levels of the shape rotated by each angle on a wide grid about its centroid, (rotations, rows, columns)."""
     shape = PreparedMask(mask)
     reach = math.ceil(shape.radius / pitch)
     out = np.empty((2 * reach + 1, len(angles), 2 * reach + 1), np.float32)
@@ -257,25 +257,25 @@ def spectrum_of(picture: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
 
 
 @pytest.mark.parametrize("angles", [2, 6, 8, 12])
-def test_spectra_are_those_of_the_turned_shape(angles: int) -> None:
-    """Quarter turns too, which are not drawn where the turns allow it."""
+def test_spectra_are_those_of_the_rotated_shape(angles: int) -> None:
+    """Also rotations by quarters of a circle, which are not sampled where the number of angles is divisible by four."""
     mask, pitch = SHAPES[0], 5.0
     shape = PreparedMask(mask)
     found = scan.spectra(shape.image, pitch, shape.radius, angles, CUTOFF)
-    turned = rotated_images(mask, np.arange(angles // 2) * 2 * np.pi / angles, pitch)
+    rotated = rotated_images(mask, np.arange(angles // 2) * 2 * np.pi / angles, pitch)
     assert found.shape == (2, 2 * CUTOFF + 1, angles // 2, CUTOFF + 1)
-    for k, picture in enumerate(turned):
+    for k, picture in enumerate(rotated):
         expected = spectrum_of(picture)[:, CUTOFF:]
         np.testing.assert_allclose(found[0, :, k] + 1j * found[1, :, k], expected, atol=2e-3 * abs(expected).max())
 
 
-def test_correlations_are_sums_over_all_waves() -> None:
-    """Of the turns, and of each turned half a circle more; shifts add a phase to each frequency."""
+def test_correlations_are_sums_over_all_frequencies() -> None:
+    """For all rotations, and for each half a circle further; a shift adds a phase to each frequency."""
     a, b = PreparedMask(SHAPES[0]), PreparedMask(SHAPES[1])
     reach, angles, pitch = 4, 8, 5.0
-    still = scan.spectra(a.image, pitch, a.radius, 2, CUTOFF)
+    fixed = scan.spectra(a.image, pitch, a.radius, 2, CUTOFF)
     turning = scan.spectra(b.image, pitch, b.radius, angles, CUTOFF)
-    found = scan.correlate(still, turning, reach)
+    found = scan.correlate(fixed, turning, reach)
     frequency, shift = np.arange(-CUTOFF, CUTOFF + 1), np.arange(-reach, reach + 1)
     phase = np.exp(2j * np.pi / (scan.SHIFTS_PER_PERIOD * CUTOFF) * np.outer(shift, frequency))
     resting = spectrum_of(rotated_images(SHAPES[0], np.zeros(1), pitch)[0])
@@ -285,18 +285,18 @@ def test_correlations_are_sums_over_all_waves() -> None:
 
 
 @pytest.mark.parametrize("angle", [0, 90, 130, 275])
-def test_a_turned_and_shifted_copy_is_proposed_first(angle: int) -> None:
-    shift, sampled, waves = (18.0, -12.0), 5.0, 12
+def test_a_rotated_and_shifted_copy_is_ranked_first(angle: int) -> None:
+    shift, spacing, cutoff = (18.0, -12.0), 5.0, 12
     shape = PreparedMask(family("arrow", 5, 50, 0, size=160))
     image = shape.image
     (picture,) = rotated_images(shape.mask, np.array([math.radians(angle)]), 1.0)
     middle = len(picture) // 2
     copy = kernels.lookup_image(picture.round().astype(np.uint8), middle - shift[0], middle - shift[1])
-    still = scan.spectra(copy, sampled, shape.radius + 30, 2, waves)
-    turn, shifts = scan.scan(still, scan.spectra(image, sampled, shape.radius, 72, waves), 8)
-    assert len(turn) == len(shifts) == 144
-    assert abs(turn[0] * 5 - angle) <= 5
-    cell = sampled * scan.SAMPLES_PER_PERIOD / scan.SHIFTS_PER_PERIOD
+    fixed = scan.spectra(copy, spacing, shape.radius + 30, 2, cutoff)
+    rotation, shifts = scan.scan(fixed, scan.spectra(image, spacing, shape.radius, 72, cutoff), 8)
+    assert len(rotation) == len(shifts) == 144
+    assert abs(rotation[0] * 5 - angle) <= 5
+    cell = spacing * scan.SAMPLES_PER_PERIOD / scan.SHIFTS_PER_PERIOD
     assert shifts[0] * cell == pytest.approx(shift, abs=cell)
 
 
@@ -319,11 +319,11 @@ def test_where_nothing_is_far_enough_there_is_no_second_peak() -> None:
     assert (height[:, 1] == scan.NO_PEAK).all()
 
 
-def test_local_maxima_are_promising_first() -> None:
+def test_local_maxima_are_ranked_first() -> None:
     random = np.random.default_rng(3)
     height = random.random((10, 2)).astype(np.float32)
     shift = random.integers(-4, 5, (10, 2, 2)).astype(np.int32)
-    turn, which = scan.rank_candidates(height, shift, 2)
+    rotation, which = scan.rank_candidates(height, shift, 2)
 
     def local(k: int, w: int) -> bool:
         return not any(
@@ -333,7 +333,7 @@ def test_local_maxima_are_promising_first() -> None:
         )
 
     expected = sorted(((k, w) for k in range(10) for w in (0, 1)), key=lambda pose: (not local(*pose), -height[pose]))
-    assert list(zip(turn.tolist(), which.tolist(), strict=True)) == expected
+    assert list(zip(rotation.tolist(), which.tolist(), strict=True)) == expected
     assert 0 < sum(local(*pose) for pose in expected) < 20
 
 
@@ -371,12 +371,12 @@ def test_points_keep_the_inside_on_one_side() -> None:
     held = points[points[:, 3] > 0]
     outer, hole = held[held[:, 2] == 0][:, :2], held[held[:, 2] > 0][:, :2]
 
-    def turned(loop: npt.NDArray[np.float32]) -> float:
+    def signed_area(loop: npt.NDArray[np.float32]) -> float:
         after = np.roll(loop, -1, axis=0)
         return float((loop[:, 0] * after[:, 1] - loop[:, 1] * after[:, 0]).sum())
 
-    assert turned(outer) > 0
-    assert turned(hole) < 0
+    assert signed_area(outer) > 0
+    assert signed_area(hole) < 0
 
 
 def test_long_outlines_are_sampled_farther_apart_and_specks_left_out() -> None:

@@ -26,15 +26,15 @@ def shapes() -> torch.Tensor:
 
 
 def brute_force(source: np.ndarray, angle: float, dx: float, dy: float) -> np.ndarray:
-    """Every pixel in turn, from the formula of the convention."""
+    """Every pixel by itself, from the formula of the convention."""
     height, width = source.shape
     cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    turn = np.array([[cosine, sine], [-sine, cosine]])
+    rotation = np.array([[cosine, sine], [-sine, cosine]])
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     moved = np.zeros_like(source)
     for row in range(height):
         for column in range(width):
-            x, y = centre + turn.T @ (np.array([column - dx, row - dy]) - centre)
+            x, y = centre + rotation.T @ (np.array([column - dx, row - dy]) - centre)
             for j in range(height):
                 for i in range(width):
                     moved[row, column] += source[j, i] * max(0, 1 - abs(x - i)) * max(0, 1 - abs(y - j))
@@ -97,8 +97,8 @@ def test_random_motions_keep_the_area(shapes: torch.Tensor) -> None:
 
 def test_random_motions_stay_on_the_canvas_and_use_it(shapes: torch.Tensor) -> None:
     motions = random_motions(shapes, torch.Generator().manual_seed(1))
-    room = torch.nn.functional.pad(shapes, (50, 50, 50, 50))
-    outside = move(room, motions)
+    padded = torch.nn.functional.pad(shapes, (50, 50, 50, 50))
+    outside = move(padded, motions)
     outside[:, :, 50:-50, 50:-50] = 0
     assert float(outside.max()) < 1e-3
     small = torch.zeros(2000, 1, 40, 40)

@@ -86,8 +86,8 @@ def test_a_disc_has_its_area_and_a_hole_is_kept() -> None:
 
 def test_the_angle_is_counter_clockwise() -> None:
     flag = shapely.Polygon([(0, 0), (4, 0), (4, 1), (1, 1), (1, 2), (0, 2)])
-    upright, turned = rasterise(flag, 80), rasterise(flag, 80, 90)
-    assert (np.rot90(upright) != turned).mean() < 5e-3
+    upright, rotated = rasterise(flag, 80), rasterise(flag, 80, 90)
+    assert (np.rot90(upright) != rotated).mean() < 5e-3
     assert upright[:100].sum() < upright[100:].sum()
 
 
@@ -358,8 +358,9 @@ def read_or_refuse(path: Path, content: bytes) -> np.ndarray | None:
     try:
         return read_image(path)
     except InputError as error:
-        assert str(path) in str(error)
-        return None
+        message = str(error)
+    assert str(path) in message
+    return None
 
 
 def test_a_changed_byte_of_a_png_never_gives_another_mask(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def disc(radius: float, size: int = SIDE) -> Mask:
 
 
 def bar(length: float, width: float, angle_deg: float = 0.0, size: int = SIDE) -> Mask:
-    """A rectangle about the canvas centre, its length to the right before it is turned."""
+    """A rectangle about the canvas centre, its length to the right before the rotation."""
     x, y = grid(size)
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
     return ((np.abs(cos * x - sin * y) <= length / 2) & (np.abs(sin * x + cos * y) <= width / 2)).astype(np.uint8)
@@ -136,14 +136,14 @@ def test_redoing_the_pose_gives_the_area(solver: Solver, a: Mask, b: Mask, pose:
 @few
 @given(st.floats(-170, 170), st.floats(-6, 6), st.floats(-6, 6))
 def test_the_pose_is_the_motion_that_was_made(angle: float, dx: float, dy: float) -> None:
-    """B turned counter-clockwise and shifted gives A: the convention, on a shape that fits itself in one pose only."""
+    """B rotated counter-clockwise and shifted gives A: the convention, on a shape that fits itself in one pose only."""
     b = family("arrow", 5)
     found = answer(solve, moved_by(b, Pose(angle, dx, dy)), b).pose
     assert abs((found.angle_deg - angle + 180) % 360 - 180) < 2
     assert (found.dx, found.dy) == pytest.approx((dx, dy), abs=0.6)
 
 
-def test_turning_is_counter_clockwise_on_screen_and_shifting_is_right_and_down() -> None:
+def test_rotation_is_counter_clockwise_on_screen_and_shifting_is_right_and_down() -> None:
     mask = np.zeros((20, 20), np.uint8)
     mask[2:5, 8:18] = 1
     np.testing.assert_allclose(move_mask(mask, Pose(90, 0, 0)), np.rot90(mask), atol=1e-9)
@@ -205,20 +205,20 @@ def test_one_pixel_fits_anywhere(solver: Solver) -> None:
 
 
 def brute_force(a: Mask, b: Mask, step_deg: int = 6) -> float:
-    """The best of all turns by `step_deg` and all whole shifts, one after the other.
+    """The best of all rotations by `step_deg` and all whole shifts, by brute force.
 
     Whole shifts favour it: pixels that fall on pixels share more than any shape behind them would.
     """
     size, best = len(a), 0.0
     x, y = grid(3 * size)
-    room = np.pad(a, size).astype(np.float64)
+    padded = np.pad(a, size).astype(np.float64)
     for angle in range(0, 360, step_deg):
         cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-        turned = overlap_problem.bilinear(b, cos * x - sin * y + (size - 1) / 2, sin * x + cos * y + (size - 1) / 2)
+        rotated = overlap_problem.bilinear(b, cos * x - sin * y + (size - 1) / 2, sin * x + cos * y + (size - 1) / 2)
         for dy in range(-size, size + 1):
             for dx in range(-size, size + 1):
-                window = turned[size - dy : 2 * size - dy, size - dx : 2 * size - dx]
-                best = max(best, float((room[size : 2 * size, size : 2 * size] * window).sum()))
+                window = rotated[size - dy : 2 * size - dy, size - dx : 2 * size - dx]
+                best = max(best, float((padded[size : 2 * size, size : 2 * size] * window).sum()))
     return best
 
 
@@ -275,7 +275,7 @@ def test_configurations_that_find_nothing_are_refused(change: dict[str, int]) ->
 
 
 @pytest.mark.parametrize("step", [0.7, 360.0, 1.6])
-def test_steps_that_miss_the_half_turn_are_refused(step: float) -> None:
+def test_steps_that_do_not_divide_half_a_circle_are_refused(step: float) -> None:
     with pytest.raises(InputError, match="does not divide half a circle"):
         solve_dense(PreparedMask(disc(3)), PreparedMask(disc(4)), step_deg=step)
 
@@ -310,7 +310,7 @@ def test_the_fast_search_loses_next_to_nothing(exam: Exam) -> None:
     assert shortfalls.mean() <= 0.002
 
 
-def test_the_exam_fails_a_solver_that_only_scans_four_turns(exam: Exam, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_exam_fails_a_solver_that_only_scans_four_angles(exam: Exam, monkeypatch: pytest.MonkeyPatch) -> None:
     def stay(outline, fine, image, poses, *steps):  # type: ignore[no-untyped-def]
         return np.array([line_integrals.overlap_along(fine, image, pose) for pose in poses])
 

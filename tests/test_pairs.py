@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
 import itertools
 import json
@@ -157,6 +158,19 @@ def test_other_tools_can_read_it(dataset_folder: Path, dataset: DataSet) -> None
     assert pairs.column_names == ["a", "b", "value", "angle_deg", "dx", "dy", "split"]
     assert np.array_equal(decode_png(objects["image"][5]["bytes"].as_py()), dataset.mask(5))
     assert objects["id"].to_pylist() == list(dataset.ids)
+
+
+def test_cards_name_the_search_configuration_and_those_with_its_old_names_can_be_read(
+    copy: Callable[[], Path], dataset: DataSet
+) -> None:
+    """Cards of version 0.1 have `effort` with angles, waves, climbs and finishes."""
+    assert dataset.card["plan"]["search"] == dataclasses.asdict(QUICK)
+    folder = copy()
+    card = json.loads((folder / "card.json").read_text())
+    search = card["plan"].pop("search")
+    card["plan"]["effort"] = dict(zip(("angles", "waves", "climbs", "finishes"), search.values(), strict=True))
+    (folder / "card.json").write_text(json.dumps(card))
+    assert np.array_equal(read_dataset(folder).value, dataset.value)
 
 
 def test_the_readme_has_front_matter_that_names_the_files(dataset_folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 
 from metricvae.alignment import STEPS, TRIES
-from metricvae.cli.common import columns, device_named, draw_laid, pair_options, plain_number, say, wants_list
+from metricvae.cli.common import columns, device_named, draw_laid, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
@@ -49,15 +49,13 @@ def _align(options: Namespace) -> Fields:
         words = f"{score} {value:.0f} {aligner.predictor.metric.unit}, expected {found.expected:.0f}"
         draw_laid(Path(options.picture), *pair, found.solution.pose, words)
     document = {score: value, **dataclasses.asdict(found.solution.pose), "expected": found.expected}
-    for letter, magnitude in zip("ab", kind.magnitudes(kind.collate(pair)).tolist(), strict=True):
-        document[f"{kind.magnitude_name}_{letter}"] = plain_number(magnitude)
+    document |= {f"{kind.magnitude_name}_{ab}": one for ab, one in zip("ab", kind.measure(pair).tolist(), strict=True)}
     return say(options, document, columns(document))
 
 
 def _align_list(options: Namespace, aligner: Aligner) -> Fields:
-    from metricvae.core.kind import ReadOptions
+    from metricvae.core.libraries import ObjectFiles, ReadOptions
     from metricvae.core.pair_list import read_pair_list, write_rows
-    from metricvae.kinds.files import ObjectFiles
 
     listed = read_pair_list(Path(options.pairs))
     files = ObjectFiles(aligner.predictor.kind(), listed.files, ReadOptions(options.fit))

@@ -61,11 +61,6 @@ def columns(document: Fields) -> str:
     return "\n".join(f"{name:10} {value:10.2f}" for name, value in document.items())
 
 
-def plain_number(value: float) -> int | float:
-    """A whole number as one, as counts of pixels are; others as they are."""
-    return int(value) if float(value).is_integer() else value
-
-
 def draw_laid(path: Path, first: Mask, second: Mask, pose: Pose, words: str) -> None:
     """Write a picture of two shapes and of the second laid on the first."""
     from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together

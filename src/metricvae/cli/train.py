@@ -17,35 +17,33 @@ from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.core.dataset import DataSet
-
-
-PRESET = "overlap"
-"""The preset where none is named."""
+    from metricvae.core.dataset import PairDataset
+    from metricvae.training.presets import ChosenPreset
 
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.alignment.training import AligningConfig
     from metricvae.metrics.overlap.alignment.network import PoseNetworkConfig
     from metricvae.training.config import TrainingConfig
-    from metricvae.training.presets import PRESETS, preset
+    from metricvae.training.presets import preset_names
 
-    parser.add_argument("dataset", nargs="+", help="folder that `metricvae label` wrote, or several of one task")
-    parser.add_argument("--preset", default=PRESET, help=f"one of {', '.join(PRESETS)}")
+    parser.add_argument("dataset", nargs="+", help="folder that `metricvae label` wrote, or several of one metric")
+    parser.add_argument("--preset", help=f"one of {', '.join(preset_names())}; default by the metric and the data")
     parser.add_argument("--out", help="folder of the model")
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
-    parser.add_argument("--aligner", metavar="MODEL", help="teach this finished model where shapes go on one another")
+    parser.add_argument("--aligner", metavar="MODEL", help="train a pose network for this finished model")
     parser.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard, too")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    default = preset(_named(arguments, "--preset", PRESET)).training
+    chosen = _preset(_named(arguments, "--preset"), arguments)
+    default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
     aligning = AligningConfig(PoseNetworkConfig())
     parser.add_argument("--aligning", type=AligningConfig[PoseNetworkConfig], default=aligning, help="how it learns")
 
 
-def _named(arguments: Sequence[str], option: str, default: str) -> str:
+def _named(arguments: Sequence[str], option: str) -> str | None:
     """The value of an option before anything is parsed; the last one counts."""
-    found = default
+    found = None
     for place, argument in enumerate(arguments):
         if argument == option:
             found = "".join(arguments[place + 1 : place + 2])
@@ -54,10 +52,20 @@ def _named(arguments: Sequence[str], option: str, default: str) -> str:
     return found
 
 
+def _preset(name: str | None, folders: Sequence[str]) -> ChosenPreset | None:
+    """The preset of that name, or the default one of the first data set among some arguments; None without either."""
+    from metricvae.core.dataset import CARD
+    from metricvae.training.presets import preset, preset_of_folder
+
+    if name is not None:
+        return preset(name)
+    found = next((Path(folder) for folder in folders if (Path(folder) / CARD).is_file()), None)
+    return None if found is None else preset_of_folder(found)
+
+
 def _train(options: Namespace) -> Fields:
     from metricvae.fitting.fit import fit
     from metricvae.training.checkpoint import load_model, refuse_shipped
-    from metricvae.training.presets import preset
 
     if (options.out is None) == (options.aligner is None):
         raise InputError("expected --out for a new model, or --aligner for one that is there, and not both")
@@ -66,9 +74,10 @@ def _train(options: Namespace) -> Fields:
             raise InputError("--tensorboard is for a new model, got --aligner: leave it out")
         refuse_shipped(options.aligner)
         return _train_aligner(options)
-    chosen, device = preset(options.preset), device_named(options.device)
+    device, data = device_named(options.device), _data(options)
     start = None if options.start is None else load_model(options.start)
-    data = _data(options)
+    chosen = _preset(options.preset, options.dataset)
+    assert chosen is not None  # the data could be read
     with progress() as step, about(*options.dataset, options.out):
         facts = fit(
             data,
@@ -78,7 +87,7 @@ def _train(options: Namespace) -> Fields:
             device=device,
             start=start,
             tensorboard=options.tensorboard,
-            on_prepare=lambda done, total: step("preparing shapes", done, total),
+            on_prepare=lambda done, total: step("preparing objects", done, total),
             on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
         )
     text = (
@@ -106,10 +115,10 @@ def _train_aligner(options: Namespace) -> Fields:
     return say(options, facts, text)
 
 
-def _data(options: Namespace) -> DataSet:
-    from metricvae.core.dataset import merged, read_dataset
+def _data(options: Namespace) -> PairDataset:
+    from metricvae.core.dataset import merge, read_dataset
 
-    return merged([read_dataset(Path(folder), workers=None) for folder in options.dataset])
+    return merge([read_dataset(Path(folder), workers=None) for folder in options.dataset])
 
 
 def _reached(now: Any) -> str:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.libraries import FolderLibrary, Library, ReadOptions
+from metricvae.core.libraries import FolderLibrary, Library, NamedObject, ReadOptions
 from metricvae.core.registry import Registry
 
 __all__ = ["KINDS", "Library", "Object", "ObjectKind", "Packed", "ReadOptions", "kind_from_json"]
@@ -43,6 +43,8 @@ class ObjectKind(abc.ABC):
         accepts: names of other kinds whose objects serve as this kind's without conversion.
         suffixes: endings of files that hold such an object, in small letters.
         magnitude_name, magnitude_unit: what `magnitudes` is, as `area` in `pixels`.
+        magnitude_type: Arrow type of the column that keeps magnitudes.
+        sources: names of sources that generate objects without end.
         caveats: what a model of it does not see, in sentences for a model card.
         magnitude_exponent: magnitude of an object `factor` times as large: factor ** exponent as much.
     """
@@ -54,6 +56,8 @@ class ObjectKind(abc.ABC):
     magnitude_name: ClassVar[str] = "magnitude"
     magnitude_unit: ClassVar[str] = ""
     magnitude_exponent: ClassVar[float] = 0.0
+    magnitude_type: ClassVar[pa.DataType] = pa.float64()
+    sources: ClassVar[tuple[str, ...]] = ()
     caveats: ClassVar[str] = ""
 
     # Reading
@@ -87,7 +91,20 @@ class ObjectKind(abc.ABC):
         """
         return FolderLibrary(self, path, options)
 
+    def generate(self, source: str, start: int, count: int, seed: int) -> Sequence[NamedObject]:
+        """Objects `start` to `start + count` of one of the `sources`; each depends on its number and the seed alone.
+
+        Raises:
+            InputError: there is no such source.
+        """
+        raise InputError(f"there is no source of {self.title} {source!r}: give a folder or a file")
+
     # Storing
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """How `datasets.load_dataset` is to read columns of `schema` that hold more than plain values."""
+        return {}
 
     @property
     @abc.abstractmethod
@@ -150,6 +167,10 @@ class ObjectKind(abc.ABC):
         where there is none."""
         return x.new_ones(len(x))
 
+    def measure(self, objects: Sequence[Object]) -> npt.NDArray[Any]:
+        """(m,) magnitudes of objects as they are read, in the type of their column."""
+        return self.magnitudes(self.collate(objects)).double().numpy()
+
     # Networks
 
     @property
@@ -174,7 +195,8 @@ class ObjectKind(abc.ABC):
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""
-        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+        document = {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
 
     @property
     def family(self) -> tuple[str, ...]:
@@ -193,6 +215,7 @@ def kind_from_json(document: str | Mapping[str, Any]) -> ObjectKind:
         InputError: no such kind, or not its fields.
     """
     fields = {"name": document} if isinstance(document, str) else dict(document)
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     name = fields.pop("name", None)
     kind = KINDS.get(str(name))
     try:

@@ -26,7 +26,7 @@ import torch
 from metricvae.core.errors import InputError
 from metricvae.nn.heads import Head
 from metricvae.prediction.latent_prior import PRIOR_FILE
-from metricvae.prediction.novelty import FILE_0_1, NOVELTY_FILE
+from metricvae.prediction.novelty import FILE_0_1, part_of
 from metricvae.prediction.predictor import Encoded, Predictor
 from metricvae.runtime.files import (
     read_json,
@@ -174,7 +174,7 @@ def packed_model(model: Path) -> bytes:
     """What a prediction needs of a model's folder, as a zip file."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for name in (CONFIG, WEIGHTS, NOVELTY_FILE, PRIOR_FILE, FILE_0_1):
+        for name in (CONFIG, WEIGHTS, *(part_of(side)[1] for side in ("left", "right")), PRIOR_FILE, FILE_0_1):
             if (model / name).exists():
                 archive.write(model / name, name)
     return content.getvalue()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset import PAIRS, metric_of_card, read_card, sides_of_card
 from metricvae.core.errors import InputError
-from metricvae.core.metric import METRICS, Preset
+from metricvae.core.kind import ObjectKind, kind_from_json
+from metricvae.core.metric import METRICS, Floats, Metric, Preset
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LossWeights
@@ -41,30 +45,38 @@ def preset(name: str) -> ChosenPreset:
     return _chosen(found[name]())
 
 
-def default_preset(data: PairDataset) -> ChosenPreset:
-    """The first preset of the metric of a data set whose model takes its objects, or the general one."""
-    for make in data.metric.presets.values():
+def default_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) -> ChosenPreset:
+    """The first preset of a metric whose model takes objects of these kinds, or the general one.
+
+    Args:
+        metric: that is to be learned.
+        kinds: of the left and of the right objects.
+        values: (n,) of the training pairs.
+    """
+    for make in metric.presets.values():
         made = make()
-        taken = zip(made.model.kinds, data.kinds, strict=True)
+        taken = zip(made.model.kinds, kinds, strict=True)
         if all(held.name in kind.family for kind, held in taken):
             return _chosen(made)
-    return general_preset(data)
+    return general_preset(metric, kinds, values)
 
 
-def general_preset(data: PairDataset) -> ChosenPreset:
-    """For any metric and kinds: their default networks and head, and a training whose length follows the pairs."""
-    left, right = (TowerConfig.of_kind(kind) for kind in data.kinds)
-    train = data.value[data.rows("train")]
-    one = data.metric.symmetric and left == right
-    model = ModelConfig(data.metric, left, None if one else right, latent=64, head=data.metric.default_head(train))
-    batch = int(np.clip(len(train) // 16, 8, 256))
-    weights = LossWeights(reconstruction=1e-6, latent=1e-6, deformation=0.1 if one else 0.01)
+def general_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) -> ChosenPreset:
+    """For any metric and kinds: their default networks and head, and a training whose length follows the pairs.
+
+    Args:
+        metric, kinds, values: as for `default_preset`.
+    """
+    left, right = (TowerConfig.of_kind(kind) for kind in kinds)
+    shared = metric.symmetric and left == right
+    model = ModelConfig(metric, left, None if shared else right, latent=64, head=metric.default_head(values))
+    batch = int(np.clip(len(values) // 16, 8, 256))
     training = TrainingConfig(
-        steps=int(np.clip(40 * len(train) // batch, 400, 6_000)),
+        steps=int(np.clip(40 * len(values) // batch, 400, 6_000)),
         batch_pairs=batch,
         optimisers="muon",
-        weights=weights,
-        metric_loss="contrastive" if data.metric.task == "binary" else "squared",
+        weights=LossWeights(reconstruction=1e-6, latent=1e-6, deformation=0.1),
+        metric_loss="contrastive" if metric.task == "binary" else "squared",
         clip_norm=1.0,
         warmup_steps=50,
         schedule="cosine",
@@ -72,6 +84,22 @@ def general_preset(data: PairDataset) -> ChosenPreset:
         evaluate_every=100,
     )
     return ChosenPreset(model, training)
+
+
+def preset_of_folder(folder: Path) -> ChosenPreset:
+    """The default preset of a data-set folder, from its card and its values alone.
+
+    Raises:
+        InputError: no finished data set, or one without training pairs.
+    """
+    card = read_card(folder)
+    sides = sides_of_card(card)
+    kinds = [kind_from_json(sides.get(side, sides["left"])["kind"]) for side in ("left", "right")]
+    pairs = pq.read_table(folder / PAIRS, columns=["value", "split"])
+    values = pairs.filter(pc.field("split") == "train")["value"].to_numpy()
+    if not len(values):
+        raise InputError(f"{folder} has no training pairs: label more")
+    return default_preset(metric_of_card(card), kinds, values)
 
 
 def _presets() -> dict[str, Callable[[], Preset]]:

@@ -13,7 +13,9 @@ import pyarrow as pa
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.libraries import NamedObject
 from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.fragments import stream
 from metricvae.kinds.molecule.library import MoleculeFile, conformer_seed
 from metricvae.kinds.molecule.listing import READERS, suffix_of
 from metricvae.kinds.molecule.packing import atoms_of, packed_molecules, padded, unpacked_molecules
@@ -25,6 +27,9 @@ from metricvae.kinds.molecule.table import COLUMNS_SCHEMA, molecule_columns, rea
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+FRAGMENTS = "fragments"
+"""The source of molecules that needs no file."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class MoleculeKind(ObjectKind):
         "hydrogen bonds, and no other conformers."
     )
     needs_conformers: ClassVar[bool] = True
+    sources: ClassVar[tuple[str, ...]] = (FRAGMENTS,)
 
     def read(self, path: Path, options: ReadOptions = ReadOptions()) -> Molecule:  # noqa: B008
         """The first molecule of a file; a SMILES gets a conformer.
@@ -85,6 +91,13 @@ class MoleculeKind(ObjectKind):
         if suffix_of(path) not in READERS:
             raise InputError(f"{path} is no library: expected a file that ends in {', '.join(READERS)}")
         return MoleculeFile(self.name, path, work, conformers=self.needs_conformers)
+
+    def generate(self, source: str, start: int, count: int, seed: int) -> list[NamedObject]:
+        """Molecules that are assembled from fragments; see `metricvae.kinds.molecule.fragments`."""
+        if source not in self.sources:
+            return list(super().generate(source, start, count, seed))
+        found = stream(count, seed, start=start)
+        return [NamedObject(one.id, one, source, "", self.group(one, one.id)) for one in found]
 
     @property
     def schema(self) -> pa.Schema:

@@ -1,4 +1,4 @@
-"""What an electron microscope sees of a molecule: its density map at a resolution."""
+"""Simulates the density map of a molecule at a resolution, as an electron microscope measures it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from metricvae.kinds.volume.io import MOST_VOXELS
 from metricvae.kinds.volume.records import DensityMap
 
 RESOLUTION = 4.0
-"""Angstroms, where none is asked for: rings are filled and side groups stand out, as in a good cryo-EM map."""
+"""Angstroms, the default: rings are filled and side groups stand out, as in a good cryo-EM map."""
 
 SPACING = 1.0
-"""Angstroms, where none is asked for: a quarter of the resolution."""
+"""Angstroms, the default: a quarter of the default resolution."""
 
 
 def density(

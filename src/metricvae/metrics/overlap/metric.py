@@ -14,6 +14,7 @@ from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, 
 
 if TYPE_CHECKING:
     from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
+    from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
 
@@ -77,6 +78,12 @@ class OverlapMetric(Metric):
         from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
 
         return OverlapPoseModel()
+
+    @property
+    def plan_type(self) -> type[Plan]:
+        from metricvae.metrics.overlap.labelling import OverlapPlan
+
+        return OverlapPlan
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

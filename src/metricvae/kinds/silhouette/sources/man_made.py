@@ -212,5 +212,5 @@ def grid(rng: np.random.Generator) -> BaseGeometry:
     cells = [bar(c, r * aspect, c + 1 - wall, (r + 1 - wall) * aspect) for c in range(columns) for r in range(rows)]
     if bernoulli(rng, 0.25) and len(cells) > 3:
         return union(cells)
-    kept = [cell for cell in cells if not bernoulli(rng, 0.12)] or cells
-    return outside.difference(union(kept))
+    present = [cell for cell in cells if not bernoulli(rng, 0.12)] or cells
+    return outside.difference(union(present))

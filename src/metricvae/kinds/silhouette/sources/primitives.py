@@ -44,13 +44,13 @@ def rays(rng: np.random.Generator) -> BaseGeometry:
 
 def spiral(rng: np.random.Generator) -> BaseGeometry:
     """An Archimedean or growing spiral of one to three arms, constant or tapering width."""
-    turns, arms = rng.uniform(1.2, 4.0), int(rng.choice([1, 1, 1, 2, 3]))
+    revolutions, arms = rng.uniform(1.2, 4.0), int(rng.choice([1, 1, 1, 2, 3]))
     if arms > 1:
-        turns = rng.uniform(0.4, 1.4)
-    angles = np.linspace(0, 2 * math.pi * turns, int(16 * turns) + 16)
+        revolutions = rng.uniform(0.4, 1.4)
+    angles = np.linspace(0, 2 * math.pi * revolutions, int(16 * revolutions) + 16)
     power = rng.uniform(0.8, 1.6)
     path = polar_points(angles, 0.06 + (angles / angles[-1]) ** power)
-    width = rng.uniform(0.3, 0.7) / (turns * arms + 0.3)
+    width = rng.uniform(0.3, 0.7) / (revolutions * arms + 0.3)
     if bernoulli(rng, 0.4):
         arm = taper(path, width * 0.4, width * 2.4) if bernoulli(rng, 0.5) else taper(path, width * 1.6, width * 0.3)
     else:

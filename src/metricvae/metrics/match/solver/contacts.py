@@ -335,9 +335,9 @@ def _smoothness(points: Floats, moved: Floats, end: int, side: int, angle: float
     back_x, back_y = points[other_far, 0] - points[other_near, 0], points[other_far, 1] - points[other_near, 1]
     near_x, near_y = _rotate(c, s, moved[near, 0], moved[near, 1])
     over_x, over_y = points[other_near, 0] - (near_x + x), points[other_near, 1] - (near_y + y)
-    turn = math.atan2(out_x * back_y - out_y * back_x, -(out_x * back_x + out_y * back_y))
+    bend = math.atan2(out_x * back_y - out_y * back_x, -(out_x * back_x + out_y * back_y))
     offset = math.atan2(out_x * over_y - out_y * over_x, -(out_x * over_x + out_y * over_y))
-    return math.exp(-((turn / 0.4) ** 2) - (offset / 0.5) ** 2)
+    return math.exp(-((bend / 0.4) ** 2) - (offset / 0.5) ** 2)
 
 
 @jit_fast

@@ -157,12 +157,12 @@ NARROW_HALF_WIDTH = 0.25
 """Half width of the cells, in pixels, from which on gradients bound better than distances."""
 
 
-def _first_cells(room: float, radius: float) -> Cells:
-    """Cells of half width `FIRST_HALF_WIDTH` that cover every motion at which the two shapes can touch."""
+def _first_cells(extent: float, radius: float) -> Cells:
+    """Cells of half width `FIRST_HALF_WIDTH` that cover all rotations and shifts up to `extent` pixels."""
     rotations = math.ceil(math.pi / (FIRST_HALF_WIDTH / radius))
-    side = math.ceil(room / FIRST_HALF_WIDTH)
+    side = math.ceil(extent / FIRST_HALF_WIDTH)
     angle = (np.arange(rotations) + 0.5) * (2 * math.pi / rotations) - math.pi
-    shift = (np.arange(side) + 0.5) * (2 * room / side) - room
+    shift = (np.arange(side) + 0.5) * (2 * extent / side) - extent
     grid = np.meshgrid(angle, shift, shift, indexing="ij")
     return np.stack(grid, -1).reshape(-1, 3)
 

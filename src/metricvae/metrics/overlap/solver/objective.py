@@ -31,8 +31,8 @@ class OverlapObjective:
         self.a, self.b = a, b
         self.points, self.image = a.points, b.image
         self.area, self.pose = -1.0, np.zeros(3)
-        room = a.radius + b.radius
-        self.bounds = [(-math.pi, math.pi), (-room, room), (-room, room)]
+        extent = a.radius + b.radius
+        self.bounds = [(-math.pi, math.pi), (-extent, extent), (-extent, extent)]
 
     def __call__(self, pose: npt.NDArray[np.float64]) -> float:
         """Minus the overlap in pixels at a pose (3,)."""

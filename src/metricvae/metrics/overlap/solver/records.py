@@ -1,4 +1,4 @@
-"""What an overlap search returns."""
+"""Records of a planar overlap: the pose and the area."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ MAX_CELLS = 2_000_000
 class Pose:
     """A planar rigid motion of the second object.
 
-    Turn it by `angle_deg` counter-clockwise (as seen on screen) about the canvas centre, then shift it by
-    `dx` pixels to the right and `dy` pixels down.
+    Rotate it by `angle_deg` counter-clockwise (as seen on screen) about the canvas centre c, then shift it by `dx`
+    pixels to the right and `dy` pixels down. With x to the right and y down, a point p goes to
+
+        c + R p' + (dx, dy),   p' = p - c,   R = [[cos, sin], [-sin, cos]].
+
+    Attributes:
+        angle_deg: degrees.
+        dx, dy: pixels.
     """
 
     angle_deg: float
@@ -23,7 +29,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Overlap:
-    """The largest overlap found, and where.
+    """The largest overlap that was found, with its pose.
 
     Attributes:
         area: overlap in pixels at `pose`; never above the smaller of the two areas.
