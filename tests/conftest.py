@@ -40,8 +40,9 @@ def dataset(dataset_folder: Path) -> PairDataset:
 @pytest.fixture(scope="session")
 def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Pairs of halves, and a small model of them that was trained for a moment; read them, do not change them."""
-    from metricvae.fitting.fit import fit
     from metricvae.labelling.plans import HalvesPlan
+
+    from metricvae.fitting.fit import fit
     from metricvae.labelling.run import label
 
     folder = tmp_path_factory.mktemp("halves")

@@ -49,6 +49,25 @@ class LibraryPart:
     skipped: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class NamedObject:
+    """An object and what tables keep beside it.
+
+    Attributes:
+        id: unique within its source.
+        value: the object, as its kind reads it.
+        source: where it came from.
+        family: the finer kind of object, in reports; may be empty.
+        group: objects of one group share a split.
+    """
+
+    id: str
+    value: Object
+    source: str
+    family: str
+    group: str
+
+
 Loader = Callable[[Any, Map], LibraryPart]
 """Reads a part from what `Library.item` says of it; a function of a module, so that it can be sent to a process."""
 

@@ -44,7 +44,7 @@ class Predictions:
         novelty: (n,) that of the more novel of the two objects (see `metricvae.prediction.novelty`). Above 1 the
             interval was made so many times as wide, and is a guess all the same.
         match: (n,) whether the answer of a binary metric is 1; None of another metric.
-        distance: (n,) score of the two codes of a binary metric: a cosine distance of 1 or less is a match in the paper.
+        distance: (n,) score of the two codes of a binary metric; in the paper, a cosine distance of 1 is a match.
     """
 
     value: Floats
@@ -177,7 +177,7 @@ class Predictor:
 
     @torch.inference_mode()
     def means(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> Tensor:
-        """Means of q(z | x) of some objects of a table, (k, d), which the decoder takes, whatever they are compared by."""
+        """Means of q(z | x) of some objects of a table, (k, d): what the decoder takes."""
         tower = self.tower(side)
         batches = self._batches(lambda start, end: table.tensor(rows[start:end], self.device), len(rows))
         return torch.cat([tower.encode(x).mean for x in batches])
