@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
 from metricvae.cli.common import about, device_named, refuse_ray_beside, say
-from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
@@ -84,12 +84,14 @@ def _label_options(parser: Parser, arguments: Sequence[str]) -> None:
     seed = next(one.default for one in dataclasses.fields(Plan) if one.name == "seed")
     parser.add_argument("--seed", type=int, default=seed, help="the same plan with the same seed gives the same bytes")
     parser.add_argument("--out", required=True, help="folder of the data set")
-    for name, default in {name: field.default for one in metrics.values() for name, field in one.options.items()}.items():
+    for name, default in {
+        name: field.default for one in metrics.values() for name, field in one.options.items()
+    }.items():
         flag, text = f"--{name.replace('_', '-')}", _help(name, metrics)
         if isinstance(default, bool):
             parser.add_argument(flag, action="store_true", help=text)
         else:
-            parser.add_argument(flag, type=int if _is_number(name, metrics) else str, help=text)
+            parser.add_argument(flag, type=_type(name, metrics), help=text)
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
     parser.add_argument("--device", default="cpu", help="cpu: all its cores; cuda: pairs by the thousand on a GPU")
     parser.add_argument("--ray", metavar="ADDRESS", help="work on a Ray cluster: its address, or local to start one")
@@ -132,8 +134,9 @@ def _shown(default: Any) -> str:
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-def _is_number(name: str, metrics: Mapping[str, Labelled]) -> bool:
-    return all(field.metadata["least"] is not None for field in _takers(name, metrics).values())
+def _type(name: str, metrics: Mapping[str, Labelled]) -> Callable[[Any], Any]:
+    leasts = [field.metadata["least"] for field in _takers(name, metrics).values()]
+    return str if None in leasts else at_least(min(leasts))
 
 
 def _label(options: Namespace) -> Fields:
@@ -166,7 +169,9 @@ def _plan(options: Namespace, device: str) -> Plan:
             flag = name.replace("_", "-")
             raise InputError(f"--{flag} is for {takers}, got {options.task}: leave it out")
     lists = {name for name, field in one.options.items() if isinstance(field.default, tuple)}
-    fields: dict[str, Any] = {name: tuple(value.split(",")) if name in lists else value for name, value in given.items()}
+    fields: dict[str, Any] = {
+        name: tuple(value.split(",")) if name in lists else value for name, value in given.items()
+    }
     common: dict[str, Any] = {name: getattr(options, name) for name in ("objects", "pairs", "seed")}
     plan = one.plan_type(**common, **fields, metric=one.metric)
     return plan if device == "cpu" else plan.on_device(device)
