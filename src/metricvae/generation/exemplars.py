@@ -106,6 +106,12 @@ def exemplars_of(predictor: Predictor) -> Exemplars | None:
     return None if document is None else Exemplars.read(predictor.loaded.folder, document, predictor.kind("left"))
 
 
+def exemplar_count(predictor: Predictor) -> int:
+    """How many exemplars a model's folder carries."""
+    calibration = predictor.loaded.calibration
+    return int(calibration.get("exemplars", calibration.get("bank", {})).get("shapes", 0))
+
+
 def make_exemplars(
     predictor: Predictor,
     data: PairDataset,
