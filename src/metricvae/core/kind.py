@@ -47,6 +47,9 @@ class ObjectKind(abc.ABC):
         sources: names of sources that generate objects without end.
         caveats: what a model of it does not see, in sentences for a model card.
         magnitude_exponent: magnitude of an object `factor` times as large: factor ** exponent as much.
+        kept_in_index: whether an index keeps its objects, for exact answers. Where it does not, a library is a folder
+            of files with one object each, which are read again.
+        posed_suffixes: endings of files that `write_posed` writes; none where the kind cannot be written.
     """
 
     name: ClassVar[str]
@@ -59,6 +62,8 @@ class ObjectKind(abc.ABC):
     magnitude_type: ClassVar[pa.DataType] = pa.float64()
     sources: ClassVar[tuple[str, ...]] = ()
     caveats: ClassVar[str] = ""
+    kept_in_index: ClassVar[bool] = True
+    posed_suffixes: ClassVar[tuple[str, ...]] = ()
 
     # Reading
 
@@ -200,6 +205,14 @@ class ObjectKind(abc.ABC):
         return self.decoders[0]() if self.decoders else None
 
     # Files
+
+    def write_posed(self, path: Path, objects: Sequence[Object], poses: Sequence[Any]) -> None:
+        """Write objects as they lie after the motions that a metric's solver gave; None moves an object not at all.
+
+        Raises:
+            InputError: objects of this kind cannot be written so, or the disk refuses.
+        """
+        raise InputError(f"{self.title} cannot be written with their poses: leave that file out")
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""

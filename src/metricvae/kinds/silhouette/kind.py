@@ -48,6 +48,7 @@ class SilhouetteKind(ObjectKind):
     magnitude_exponent: ClassVar[float] = 2.0
     magnitude_type: ClassVar[pa.DataType] = pa.int32()
     sources: ClassVar[tuple[str, ...]] = SOURCES
+    kept_in_index: ClassVar[bool] = False
     caveats: ClassVar[str] = (
         "One white shape on black. Parts further than 60% of the canvas side from the centroid are not seen."
     )
