@@ -136,7 +136,7 @@ class PairModel:
         """
         temporary = None if folder is not None else tempfile.TemporaryDirectory(prefix="metricvae-")
         place = Path(temporary.name) / "index" if temporary is not None else Path(str(folder))
-        build_index(self.predictor, Path(library), place, fit=fit)
+        build_index(self.predictor, Path(library), place, options=ReadOptions(fit=fit))
         return SearchIndex(self, read_index(place), temporary)
 
     def evaluate(self, data: PairDataset, split: str = "test") -> Evaluation | BinaryEvaluation:
@@ -303,8 +303,8 @@ def _check_suffix(kind: str, one: Object) -> None:
 
 
 def _single(found: Predictions) -> Prediction:
-    match = None if found.match is None else bool(found.match[0])
-    return Prediction(*(float(part[0]) for part in (found.value, found.low, found.high, found.novelty)), match)
+    value, low, high, novelty = (float(part[0]) for part in (found.value, found.low, found.high, found.novelty))
+    return Prediction(value, low, high, novelty, None if found.match is None else bool(found.match[0]))
 
 
 __all__ = [

@@ -15,8 +15,10 @@ from metricvae.core.errors import InputError
 from metricvae.core.registry import Registry
 
 if TYPE_CHECKING:
+    from metricvae.core.generation import ComplementModel, ObjectGenerator
     from metricvae.core.kind import Object
     from metricvae.core.plan import Plan
+    from metricvae.core.pose import PoseModel
     from metricvae.nn.heads import Head
 
 Task = Literal["regression", "binary", "ranking"]
@@ -157,6 +159,21 @@ class Metric(abc.ABC):
     @property
     def solver(self) -> Solver | None:
         """The exact answer, where there is one."""
+        return None
+
+    @property
+    def pose_model(self) -> PoseModel | None:
+        """How its poses are learned and predicted in one shot, where they are."""
+        return None
+
+    @property
+    def generator(self) -> ObjectGenerator | None:
+        """How objects are generated to constraints on it, where they are."""
+        return None
+
+    @property
+    def complement(self) -> ComplementModel | None:
+        """How the counterparts of objects are generated that a binary metric calls a match, where they are."""
         return None
 
     @property

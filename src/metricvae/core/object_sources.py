@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricvae.core.kind import ObjectKind
-from metricvae.core.libraries import ITEMS_A_PART, Library, Loader, NamedObject
+from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, NamedObject
 from metricvae.core.splits import split_of
 from metricvae.runtime.parquet import write_table
 from metricvae.runtime.parts import Work
@@ -115,15 +115,19 @@ class LibrarySource(ObjectSource):
 def library_part(kind: ObjectKind, name: str, loader: Loader, item: Any, path: Path) -> None:
     """Write the objects that `loader` reads of an item; families are the library's name."""
     part = loader(item, map)
-    named = [
-        NamedObject(one, value, name, name, kind.group(value, one))
-        for one, value in zip(part.ids, part.objects, strict=True)
-    ]
-    table = object_table(kind, named)
+    table = object_table(kind, named_objects(kind, name, part))
     notes = pa.table({SKIPPED.name: pa.array(list(part.skipped), SKIPPED.type)})
     schema = object_schema(kind).append(SKIPPED)
     empty = pa.concat_tables([schema.empty_table(), notes], promote_options="default")
     write_table(path, [with_skipped(table), empty.cast(schema)], schema)
+
+
+def named_objects(kind: ObjectKind, name: str, part: LibraryPart) -> list[NamedObject]:
+    """The objects of a part of a library of that name, by the kind's groups."""
+    return [
+        NamedObject(one, value, name, name, kind.group(value, one))
+        for one, value in zip(part.ids, part.objects, strict=True)
+    ]
 
 
 def generated_part(kind: ObjectKind, source: str, seed: int, span: Span, path: Path) -> None:

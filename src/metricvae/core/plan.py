@@ -129,6 +129,8 @@ class MetricPlan(Plan):
             )
         if self.cold not in ("both", "left", "right"):
             raise InputError(f"cold is {self.cold!r}: expected both, left or right")
+        if self.cold != "both" and not self.two_tables:
+            raise InputError(f"cold is {self.cold} without right objects: give --right-objects, or leave it out")
         facts = super().facts()
         if self.right_objects is None:
             return {name: value for name, value in facts.items() if name not in ("right_objects", "cold")}

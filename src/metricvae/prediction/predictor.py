@@ -144,11 +144,21 @@ class Predictor:
         self, objects: Sequence[Object], side: str = "left", *, on_progress: OnProgress | None = None
     ) -> Encoded:
         """Codes of objects as the kind of that side reads them; a lazy sequence is read a few at a time."""
+        return self._encode(self._collate(objects, side), len(objects), side, on_progress)
 
-        def collate(start: int, end: int) -> Tensor:
-            return self.kind(side).collate([objects[place] for place in range(start, end)], self.device)
+    def encode_tensor(self, x: Tensor, side: str = "left") -> Encoded:
+        """Codes of objects (m, ...) that are collated already."""
+        return self._encode(lambda start, end: x[start:end].to(self.device), len(x), side, None)
 
-        return self._encode(collate, len(objects), side, on_progress)
+    def batches(
+        self, objects: Sequence[Object], side: str = "left", *, on_progress: OnProgress | None = None
+    ) -> Iterator[Tensor]:
+        """Objects as the encoder of that side takes them, a few at a time."""
+        return self._batches(self._collate(objects, side), len(objects), on_progress)
+
+    def _collate(self, objects: Sequence[Object], side: str) -> Callable[[int, int], Tensor]:
+        kind = self.kind(side)
+        return lambda start, end: kind.collate([objects[place] for place in range(start, end)], self.device)
 
     def encode_rows(
         self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left", *, on_progress: OnProgress | None = None

@@ -39,7 +39,7 @@ class MoleculeKind(ObjectKind):
 
     name: ClassVar[str] = "molecule"
     title: ClassVar[str] = "molecules"
-    suffixes: ClassVar[tuple[str, ...]] = ENDINGS
+    suffixes: ClassVar[tuple[str, ...]] = tuple(sorted(ENDINGS, key=lambda ending: ending != ".sdf"))
     magnitude_name: ClassVar[str] = "self_overlap"
     magnitude_unit: ClassVar[str] = "cubic angstroms"
     magnitude_exponent: ClassVar[float] = 3.0

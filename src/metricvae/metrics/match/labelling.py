@@ -28,11 +28,11 @@ from metricvae.metrics.match.card import halves_baselines, halves_readme
 from metricvae.metrics.match.metric import MatchMetric
 from metricvae.metrics.match.pairs import (
     HALF_SCHEMA,
-    SHAPES_A_BLOCK,
+    SHAPES_PER_BLOCK,
     CutConfig,
     cut_library_part,
     cut_part,
-    lacking,
+    has_too_few_pieces,
     pair_table,
 )
 from metricvae.runtime.parts import Work
@@ -109,7 +109,7 @@ class MatchLabelling(Labelling[MatchPlan]):
         plan, kind = self.plan, self.plan.source_kind
         config = CutConfig(plan.seed, plan.cuts, plan.times, plan.middle)
         if plan.objects in kind.sources:
-            total = math.ceil(1.08 * plan.pairs / 2 / plan.times) + 2 * SHAPES_A_BLOCK
+            total = math.ceil(1.08 * plan.pairs / 2 / plan.times) + 2 * SHAPES_PER_BLOCK
             return (GeneratedSource(Work(cut_part, (plan.objects, config)), total, STAGE),)
         library = kind.open_library(Path(plan.objects), work, ReadOptions(fit=plan.fit))
         times = max(plan.times, 2 * math.ceil(1.3 * plan.pairs / 4 / library.count))
@@ -126,7 +126,7 @@ class MatchLabelling(Labelling[MatchPlan]):
     def lacks(self, parts: Sequence[Path], splits: Sequence[Split]) -> bool:
         names = ["shape", "family", "split"]
         pieces = pa.concat_tables([pq.read_table(path, columns=names) for path in parts])
-        return lacking(pieces, self.plan.pairs, self.plan.seed)
+        return has_too_few_pieces(pieces, self.plan.pairs, self.plan.seed)
 
     def known_pairs(self, objects: Path) -> pa.Table:
         names = ["id", "shape", "family", "split", "angle_deg", "dx", "dy"]

@@ -141,8 +141,8 @@ Made by metricvae {version} from `{source}`, seed {seed}; the same plan gives th
 
 {quantiles}
 
-Objects with the very pixels of an earlier one: {duplicates}. Optimal angles by classes of {angle_class} degrees from -180 on:
-{angles}.
+Objects with the very pixels of an earlier one: {duplicates}. Optimal angles by classes of {angle_class} degrees from
+-180 on: {angles}.
 
 {label_error}
 """

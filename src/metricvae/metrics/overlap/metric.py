@@ -13,6 +13,7 @@ from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 
 if TYPE_CHECKING:
+    from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
     from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
@@ -71,6 +72,12 @@ class OverlapMetric(Metric):
     @property
     def solver(self) -> OverlapSolver:
         return OverlapSolver()
+
+    @property
+    def pose_model(self) -> OverlapPoseModel:
+        from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
+
+        return OverlapPoseModel()
 
     @property
     def plan_type(self) -> type[Plan]:

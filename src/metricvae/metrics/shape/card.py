@@ -22,10 +22,9 @@ Made by metricvae {version} from `{source}`, seed {seed}; the same plan with the
   charges (an atom and its charge, of each), group (Bemis-Murcko scaffold), self_overlap (of the
   molecule with itself, cubic angstroms), split, number (of the line or record).
 - `pairs.parquet`: a, b (ids), value (largest Gaussian overlap volume over all rotations and translations, {unit}),
-  tanimoto (value / (area + area - value)) of the most similar two conformers (conformer_a, conformer_b), rotation
-  (3 x 3, row by row) and translation (angstroms): moving every point p of b to rotation p + translation gives the
-  overlap.
-  Split.
+  tanimoto (value / (self-overlap of a + self-overlap of b - value)) of the most similar two conformers (conformer_a,
+  conformer_b), rotation (3 x 3, row by row) and translation (angstroms): moving every point p of b to rotation p +
+  translation gives the overlap. Split.
 - `skipped.csv`: lines or records that gave no molecule, and why: {skipped}.
 - Splits are by scaffold: no pair holds molecules of two splits, and a scaffold keeps its split in every data set.
 - `card.json` holds the plan, the counts below and the SHA-256 of both files.

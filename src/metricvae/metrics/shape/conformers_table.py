@@ -48,9 +48,9 @@ MOLECULE_SCHEMA = pa.schema(
 )
 """Positions: x, y, z of each heavy atom in turn, angstroms; others: of further conformers, one after the other.
 
-Bonds: two atoms and the order in turn; charges: an atom and its charge in turn; self-overlap: the volume of the overlap of
-the molecule with itself, cubic angstroms; number: of the line or record. In the parts, `skipped` says why there is no
-molecule.
+Bonds: two atoms and the order in turn; charges: an atom and its charge in turn; self_overlap: the volume of the
+overlap of the molecule with itself, cubic angstroms; number: of the line or record. In the parts, `skipped` says why
+there is no molecule.
 """
 
 Numbered = tuple[int, Molecule | Skipped]
