@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from metricvae.labelling.plans import LabelPlan
 from PIL import Image
 
 import metricvae
@@ -35,6 +34,7 @@ from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.io import encode_png, read_image
 from metricvae.kinds.silhouette.records import as_mask
 from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.reproduction.config import (
@@ -614,7 +614,7 @@ def test_a_split_that_is_not_there_is_named(command, dataset_folder, trained):
 @pytest.fixture
 def few(command, tmp_path, monkeypatch) -> Path:
     """A data set of 60 pairs: three to calibrate with."""
-    monkeypatch.setattr("metricvae.labelling.plans.LabelPlan", functools.partial(LabelPlan, search=QUICK))
+    monkeypatch.setattr("metricvae.metrics.overlap.labelling.OverlapPlan", functools.partial(OverlapPlan, search=QUICK))
     plan = ("--objects", "procedural", "--pairs", "60", "--workers", "1")
     assert command("label", "overlap", *plan, "--out", tmp_path / "few").status == 0
     return tmp_path / "few"
