@@ -169,7 +169,7 @@ def test_a_configuration_with_a_field_that_no_model_has_is_refused() -> None:
     ids=["polar", "canonical"],
 )
 def test_an_encoder_and_a_decoder_of_different_pictures_are_refused(coders: tuple[Any, Any]) -> None:
-    with pytest.raises(InputError, match="which draw different pictures .*: choose ones that go together"):
+    with pytest.raises(InputError, match=r"which draw different pictures .*: choose ones that go together"):
         TowerConfig(SilhouetteKind(), *coders)
 
 
