@@ -84,7 +84,9 @@ def _label_options(parser: Parser, arguments: Sequence[str]) -> None:
     seed = next(one.default for one in dataclasses.fields(Plan) if one.name == "seed")
     parser.add_argument("--seed", type=int, default=seed, help="the same plan with the same seed gives the same bytes")
     parser.add_argument("--out", required=True, help="folder of the data set")
-    for name, default in {name: field.default for one in metrics.values() for name, field in one.options.items()}.items():
+    for name, default in {
+        name: field.default for one in metrics.values() for name, field in one.options.items()
+    }.items():
         flag, text = f"--{name.replace('_', '-')}", _help(name, metrics)
         if isinstance(default, bool):
             parser.add_argument(flag, action="store_true", help=text)
