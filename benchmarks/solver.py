@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from metricvae.labelling.plans import LabelPlan
+from metricvae.metrics.overlap.labelling import OverlapPlan
 
 from metricvae.kinds.silhouette.io import read_folder
 from metricvae.kinds.silhouette.records import Mask
@@ -90,7 +90,7 @@ def speed(workers: int, pairs: int, device: str) -> dict[str, float | str]:
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         label(
-            LabelPlan("mixed", pairs, SEED, batched=device != "cpu"),
+            OverlapPlan("mixed", pairs, SEED, batched=device != "cpu"),
             Path(folder) / "data",
             workers=workers,
             device=device,

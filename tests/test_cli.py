@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from metricvae.labelling.plans import LabelPlan
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from PIL import Image
 
 import metricvae
@@ -90,7 +90,7 @@ def small_experiments(monkeypatch):
     """Experiments with tiny networks, on the plan of the shared data set, in batches of four."""
     for room in ("quickstart", "reproduce"):
         monkeypatch.setattr(f"metricvae.reproduction.{room}.preset", lambda name: SMALL)
-        monkeypatch.setattr(f"metricvae.reproduction.{room}.LabelPlan", functools.partial(LabelPlan, search=QUICK))
+        monkeypatch.setattr(f"metricvae.reproduction.{room}.OverlapPlan", functools.partial(OverlapPlan, search=QUICK))
         monkeypatch.setattr(f"metricvae.reproduction.{room}.PAIRS", PLAN.pairs)
     small = {"halves": SMALL_HALVES}
     for room in ("ablations", "figures"):
@@ -608,7 +608,7 @@ def test_a_split_that_is_not_there_is_named(command, dataset_folder, trained):
 @pytest.fixture
 def few(command, tmp_path, monkeypatch) -> Path:
     """A data set of 60 pairs: three to calibrate with."""
-    monkeypatch.setattr("metricvae.labelling.plans.LabelPlan", functools.partial(LabelPlan, search=QUICK))
+    monkeypatch.setattr("metricvae.metrics.overlap.labelling.OverlapPlan", functools.partial(OverlapPlan, search=QUICK))
     plan = ("--objects", "procedural", "--pairs", "60", "--workers", "1")
     assert command("label", "overlap", *plan, "--out", tmp_path / "few").status == 0
     return tmp_path / "few"

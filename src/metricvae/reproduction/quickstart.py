@@ -11,7 +11,7 @@ from typing import Any
 
 from metricvae.core.dataset import read_dataset
 from metricvae.fitting.fit import fit
-from metricvae.labelling.plans import LabelPlan
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.labelling.run import label
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.reproduce import OnStep, Table1Run, check_enough, compare, train_paper
@@ -57,7 +57,7 @@ def quickstart(folder: Path, *, seed: int, on_step: OnStep) -> Quickstart:
     """
     start = time.monotonic()
     require_free_folder(folder, "data", "quickstart")
-    plan = LabelPlan("mixed", PAIRS, seed)
+    plan = OverlapPlan("mixed", PAIRS, seed)
     label(plan, folder / "data", on_progress=lambda p: on_step(p.stage, p.done, p.total))
     data = read_dataset(folder / "data")
     check_enough(data, folder / "data", seed)

@@ -20,7 +20,8 @@ from metricvae.core.dataset import DataSet, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import Answers, answer, labelled_magnitudes
 from metricvae.fitting.fit import fit
-from metricvae.labelling.plans import HalvesPlan, LabelPlan
+from metricvae.metrics.match.labelling import MatchPlan
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.labelling.run import label
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
@@ -155,7 +156,7 @@ def labelled(dataset: Path | None, work: Path, pairs: int, seed: int, on_step: O
     """The data set given, or a new one of so many `mixed` pairs in `work`, of a seed that no shipped model learned."""
     if dataset is not None:
         return dataset
-    plan = LabelPlan("mixed", pairs, 1_000_000 + seed)
+    plan = OverlapPlan("mixed", pairs, 1_000_000 + seed)
     label(plan, work / "pairs", on_progress=lambda p: on_step(p.stage, p.done, p.total))
     return work / "pairs"
 
@@ -165,7 +166,7 @@ def halved(dataset: Path | None, work: Path, seed: int, on_step: OnStep) -> Path
     simple shapes, cut straight through the middle."""
     if dataset is not None:
         return dataset
-    plan = HalvesPlan("procedural", PAIRS, 1_000_000 + seed, cuts=("straight",), middle=True)
+    plan = MatchPlan("procedural", PAIRS, 1_000_000 + seed, cuts=("straight",), middle=True)
     label(plan, work / "halves", on_progress=lambda p: on_step(p.stage, p.done, p.total))
     return work / "halves"
 
