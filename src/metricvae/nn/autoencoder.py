@@ -162,6 +162,7 @@ class ModelConfig:
                 )
             if "format" not in document:
                 return _from_version_1(document, metric)
+            _refuse_unknown(document, {"format", "metric", "left", "right", "latent", "head", "mirrored"})
             right = document["right"]
             return cls(
                 metric=metric_from_json(document["metric"]),
@@ -175,11 +176,15 @@ class ModelConfig:
             raise InputError(f"the model's configuration cannot be read ({error}): restore config.json") from None
 
 
+def _refuse_unknown(document: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := set(document) - known:
+        raise KeyError(f"unexpected {sorted(unknown)[0]}")
+
+
 def _from_version_1(document: Mapping[str, Any], metric: str | None) -> ModelConfig:
     """A configuration of version 1: names of encoder and decoder, widths, a canvas; nothing of kinds and metrics."""
     known = {"encoder", "decoder", "encoder_widths", "decoder_widths", "latent", "head", "mirrored", "height", "width"}
-    if unknown := set(document) - known:
-        raise KeyError(f"unexpected {sorted(unknown)[0]}")
+    _refuse_unknown(document, known)
     answered = metric_from_json(metric or "overlap")
     canvas = {"height": document["height"], "width": document["width"]}
     canvas |= {"side": max(canvas.values())}
