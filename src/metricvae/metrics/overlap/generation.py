@@ -105,7 +105,5 @@ class OverlapGenerator(ObjectGenerator):
 
 def overlay_required(mask: Mask, measured: Measured, bounds: Bounds) -> Floats:
     """(k, H, W) the required shapes where they overlap a mask most, and for the area a canvas full of ones."""
-    moved = [
-        move_mask(one.object, found.pose) for one, found in zip(bounds.required, measured.solutions, strict=True)
-    ]
+    moved = [move_mask(one.object, found.pose) for one, found in zip(bounds.required, measured.solutions, strict=True)]
     return np.stack([*moved, np.ones(mask.shape)] if bounds.asked else moved)
