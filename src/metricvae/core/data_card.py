@@ -122,7 +122,9 @@ def default_readme(card: Mapping[str, Any], folder: Path, value: str, titles: Se
     files = [name for name in (OBJECTS, LEFT, RIGHT) if name in card["sha256"]]
     plan, unit = card["plan"], card["unit"]
     sources = [f"`{plan[name]}`" for name in ("objects", "right_objects") if name in plan]
-    cold = {name: f"; pairs are split by their {name} object alone" for name in ("left", "right")}.get(plan.get("cold", ""), "")
+    cold = {name: f"; pairs are split by their {name} object alone" for name in ("left", "right")}.get(
+        plan.get("cold", ""), ""
+    )
     return _TEXT.format(
         front=front_matter(files),
         titles=" and ".join(dict.fromkeys(titles)),

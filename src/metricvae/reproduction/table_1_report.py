@@ -94,7 +94,9 @@ def _errors_section(table: Table1) -> Section:
     means = _means(table)
     rows = [_cells(row) for row in (*table.rows, means, table.large)]
     columns = ("batch", "pairs", "published naive", "published model", *(str(name) for name in METHODS.in_order()))
-    caption = "Mean squared error in pixels\u00b2. The two published columns are quoted; they were obtained on other shapes."
+    caption = (
+        "Mean squared error in pixels\u00b2. The two published columns are quoted; they were obtained on other shapes."
+    )
     return Section(
         title="Errors by batch",
         text="Each batch is drawn from pairs of shapes that are in no training pair. Guesses and the regression on the "

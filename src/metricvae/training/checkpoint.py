@@ -152,7 +152,7 @@ def refuse_shipped(folder_or_name: str | Path) -> None:
         InputError: the folder lies in the package, or its name is a shipped model's, which is what is loaded by it.
     """
     folder = Path(folder_or_name)
-    if str(folder_or_name) in _shipped():
+    if str(folder_or_name) in shipped_models():
         folder = SHIPPED / str(folder_or_name)
     if folder.resolve().is_relative_to(SHIPPED.resolve()):
         raise InputError(
@@ -238,7 +238,7 @@ def read_tensors(path: Path) -> Checkpoint:
 
 def _resolve(folder_or_name: str | Path) -> Path:
     folder = Path(folder_or_name)
-    shipped = _shipped()
+    shipped = shipped_models()
     if str(folder_or_name) in shipped:
         return SHIPPED / str(folder_or_name)
     if not (folder / CONFIG).is_file():
@@ -247,9 +247,9 @@ def _resolve(folder_or_name: str | Path) -> Path:
     return folder
 
 
-def _shipped() -> list[str]:
-    """Names of the models that ship."""
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))
+def shipped_models() -> dict[str, Path]:
+    """The folders of the models that ship, by name."""
+    return {path.parent.name: path.parent for path in sorted(SHIPPED.glob(f"*/{CONFIG}"))}
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

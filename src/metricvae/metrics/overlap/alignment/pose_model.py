@@ -23,7 +23,6 @@ from metricvae.metrics.overlap.alignment.warping import Grids
 from metricvae.metrics.overlap.solver.search import PreparedMask, check_pair
 
 
-
 @dataclass(frozen=True)
 class OverlapPoseModel(PoseModel):
     """Poses are (angle, x, y): radians counter-clockwise, and pixels right and down between the centroids."""
