@@ -82,7 +82,7 @@ def test_all_pairs_of_two_tables_can_be_had() -> None:
 def test_a_registered_metric_is_labelled_by_the_command_line(command, tmp_path: Path) -> None:
     numbers = files_of(tmp_path / "numbers", ".num", NUMBERS)
     out = tmp_path / "data"
-    plan = ("label", "difference", "--objects", numbers, "--pairs", "200", "--out", out, "--workers", "1")
+    plan = ("label", "difference", "--objects", numbers, "--pairs", "100", "--out", out, "--workers", "1")
     assert command(*plan).status == 0
     data = read_dataset(out)
     assert isinstance(data.metric, DifferenceMetric)
@@ -98,7 +98,7 @@ def test_a_registered_metric_is_labelled_by_the_command_line(command, tmp_path: 
     assert card["objects"] == {"left": {"kind": {"name": "number"}, "file": "objects.parquet"}}
     assert card["plan"]["objects"] == "numbers"
     text = (out / "README.md").read_text()
-    assert "# difference: 200 labelled pairs of 90 numbers" in text
+    assert "# difference: 100 labelled pairs of 90 numbers" in text
     assert "value: difference, steps" in text
     assert "pixel" not in text
     assert "area" not in text
@@ -197,10 +197,10 @@ def test_plans_of_any_metric_are_refused_in_one_line(command, tmp_path: Path, wo
 
 
 def pictures(folder: Path, seed: int) -> None:
-    """60 pictures, in the place of those that were there."""
+    """100 pictures, in the place of those that were there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for number, shape in enumerate(draw("procedural", 60, seed)):
+    for number, shape in enumerate(draw("procedural", 100, seed)):
         (folder / f"{number}.png").write_bytes(encode_png(shape.mask))
 
 
