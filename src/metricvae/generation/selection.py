@@ -121,9 +121,7 @@ class Selector:
         for place, one in enumerate(candidates):
             novelty, match = float(made.novelty[place]), None if matches is None else matches[place]
             values = [self._value(c, one.measured, predicted[place], novelty, match) for c in self.constraints]
-            answers.append(
-                Generated(one.object, one.measured.magnitude, tuple(values), novelty, neighbours[place])
-            )
+            answers.append(Generated(one.object, one.measured.magnitude, tuple(values), novelty, neighbours[place]))
         return [one for one in answers if all(value.holds for value in one.values) and not one.is_copy]
 
     def choose(self, answers: Sequence[Generated], n: int) -> list[Generated]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from metricvae.core.dataset import DataSet
-from metricvae.evaluation.invariance import Completion, complete
-from metricvae.evaluation.retrieval import Hit, rerank_by_fit, retrieve_partners
+from metricvae.evaluation.retrieval import Hit, rerank, retrieve_counterparts
 from metricvae.kinds.silhouette.records import Mask
+from metricvae.metrics.match.metric import MatchSolver
 from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
 from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
 from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction.decoded import Completion, complete
 from metricvae.reproduction.report import Figure, Section
 from metricvae.reproduction.reproduce import OnStep
 
@@ -31,9 +32,10 @@ def reassembly_sections(data: DataSet, predictor: Predictor, step: OnStep) -> tu
     places = np.concatenate([data.first[matches], data.second[matches]])
     halves = [data.mask(int(place)) for place in places]
     partner = np.roll(np.arange(len(halves)), -len(matches))
-    ranking = retrieve_partners(predictor, halves, partner, LISTED)
+    ranking = retrieve_counterparts(predictor, halves, partner, LISTED)
     queries = np.linspace(0, len(matches) - 1, min(DRAWN, len(matches))).astype(np.int64)
-    lists = rerank_by_fit(halves, ranking, queries, lambda done, total: step("putting shapes together", done, total))
+    solver = MatchSolver()
+    lists = rerank(solver, halves, ranking, queries, lambda done, total: step("putting shapes together", done, total))
     drawn = [
         _found(halves, int(query), hits[0], int(partner[query])) for query, hits in zip(queries, lists, strict=True)
     ]

@@ -22,7 +22,7 @@ from metricvae.core.binary_scores import auc, average_precision, best_threshold
 from metricvae.core.dataset import DataSet, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import Answers, answer
-from metricvae.evaluation.retrieval import fit_scores
+from metricvae.evaluation.retrieval import solver_scores
 from metricvae.evaluation.statistics import SignificanceTest, welch_test, z_test
 from metricvae.metrics.match.card import area_and_boundary, size_similarity
 from metricvae.metrics.overlap.solver.records import Pose
@@ -242,7 +242,7 @@ def _by_fit(data: DataSet, test: Indices, step: OnStep) -> _Told:
     train = _training_pairs(data)[:FITTED]
     rows = np.concatenate([train, test])
     fitted = partial(step, "fitting edges")
-    score = fit_scores(data.mask, data.first[rows], data.second[rows], fitted)
+    score = solver_scores(data, rows, fitted)
     match = binary_labels("train", data.value[train])
     return _Told(score[len(train) :], best_threshold(score[: len(train)], match))
 
