@@ -172,8 +172,8 @@ def searching(predictor: Predictor, data: PairDataset) -> dict[str, float]:
     parts: list[npt.NDArray[np.float32]] = []
     began = time.perf_counter()
     with torch.inference_mode():
-        for start in range(0, len(data.left), ENCODED_AT_ONCE):
-            rows = np.arange(start, min(start + ENCODED_AT_ONCE, len(data.left)))
+        for first in range(0, len(data.left), ENCODED_AT_ONCE):
+            rows = np.arange(first, min(first + ENCODED_AT_ONCE, len(data.left)))
             features = tower.encoder.prepare(data.left.tensor(rows, predictor.device))
             for shown in (features, tower.encoder.mirror(features)):
                 parts.append(tower.code_features(shown).cpu().numpy())
