@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.runtime.files import sha256_of
 
 SEED = 2017

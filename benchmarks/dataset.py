@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from metricvae.core.dataset import DataSet, read_dataset
-from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import LabelProgress
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.plotting.pairs import ExamplePair, draw_pairs

@@ -29,8 +29,8 @@ from metricvae.evaluation.invariance import complete
 from metricvae.evaluation.retrieval import fit_scores, rerank_by_fit, retrieve_partners
 from metricvae.kinds.half.cutting import Cut
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.labelling.run import label
+from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.match.pairs import shape_of
 from metricvae.prediction.predictor import Predictor
 

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from metricvae.core.dataset import DataSet, read_dataset
-from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.labelling.run import label
+from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.match.pairs import shape_of
 from metricvae.metrics.match.solver import joins
 from metricvae.metrics.match.solver.contacts import FEATURES

@@ -20,19 +20,19 @@ from typing import Any
 import numpy as np
 import scipy.ndimage
 import torch
+from metricvae.reproduction.reproduce import examples
 
 from metricvae.core.dataset import DataSet, read_dataset
 from metricvae.core.splits import split_of
 from metricvae.evaluation.evaluate import answer, measure
 from metricvae.evaluation.invariance import decode_samples, motion_change, reconstruct
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.plotting.codes import draw_samples
 from metricvae.plotting.pairs import draw_pairs, draw_reconstructions
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction.reproduce import examples
 from metricvae.runtime.files import write_bytes
 from metricvae.training.features import move_randomly
 

@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from metricvae.metrics.overlap.labelling import OverlapPlan
 
 from metricvae.kinds.silhouette.io import read_folder
 from metricvae.kinds.silhouette.records import Mask
@@ -25,6 +24,7 @@ from metricvae.kinds.silhouette.sources.families import SIMPLE
 from metricvae.kinds.silhouette.sources.generators import draw, stream
 from metricvae.kinds.silhouette.sources.raster import rasterise
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.dense import solve_dense
 from metricvae.metrics.overlap.solver.records import Overlap
 from metricvae.metrics.overlap.solver.search import PreparedMask, overlap_area, solve

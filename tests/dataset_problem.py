@@ -7,9 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from metricvae.metrics.overlap.labelling import OverlapPlan
-
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.search import SearchConfig
 
 QUICK = SearchConfig(angles=36, local_optimisations=6, refinements=1)

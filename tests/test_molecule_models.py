@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.search.sources import MoleculeFile
 from PIL import Image
 
@@ -40,6 +39,7 @@ from metricvae.kinds.molecule.transforms import RigidMotion, move, present, rand
 from metricvae.kinds.volume.io import write_map
 from metricvae.kinds.volume.simulation import density
 from metricvae.labelling.run import label
+from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.metrics.shape.solver.gaussian_molecule import exponents, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from metricvae.metrics.match.labelling import MatchPlan
-from metricvae.metrics.overlap.labelling import OverlapPlan
-from metricvae.metrics.shape.labelling import ShapePlan
+from metricvae.reproduction.everything import reproduce_all
+from metricvae.reproduction.reproduce import reproduce_table_1
 
 from metricvae import cli
 from metricvae.alignment.predictor import Alignments, align_files
@@ -19,14 +18,15 @@ from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
 from metricvae.generation.generate import generate
 from metricvae.labelling.run import label
+from metricvae.metrics.match.labelling import MatchPlan
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.certify import certify
 from metricvae.metrics.overlap.solver.files import solve_files
+from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.ablations import reproduce_ablations
-from metricvae.reproduction.everything import reproduce_all
 from metricvae.reproduction.figures import reproduce_figure
 from metricvae.reproduction.quickstart import quickstart
-from metricvae.reproduction.reproduce import reproduce_table_1
 from metricvae.reproduction.table_2 import reproduce_table_2
 from metricvae.search.build import build_index
 from metricvae.search.index import search

@@ -25,7 +25,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metricvae.metrics.overlap.labelling import OverlapPlan
 
 import dataset_problem
 from dataset_problem import PLAN, QUICK, contents
@@ -38,6 +37,7 @@ from metricvae.kinds.silhouette.io import decode_png, encode_png
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import PARTS, LabelProgress
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.records import Overlap, Pose
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, overlap_area, solve
 from metricvae.runtime import files

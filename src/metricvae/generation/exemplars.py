@@ -7,7 +7,7 @@ near as is needed to begin at a code, or to say which shapes one is to be compar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import torch
 
 from metricvae.core.dataset import PairDataset, magnitudes_of
 from metricvae.core.errors import InputError
-from metricvae.core.kind import ObjectKind
+from metricvae.core.kind import Object, ObjectKind
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import atomic_path, check_sha256, sha256_of
 from metricvae.training.checkpoint import annotate, refuse_shipped
@@ -57,6 +57,10 @@ class Exemplars:
     def tensor(self, rows: Any) -> torch.Tensor:
         """Some of the objects as encoders take them."""
         return self.kind.unpack(self.packed[rows])
+
+    def objects(self, rows: Sequence[int]) -> list[Object]:
+        """Some of the objects as their kind reads them."""
+        return self.kind.restore(self.packed[list(rows)])
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
@@ -100,6 +104,12 @@ def exemplars_of(predictor: Predictor) -> Exemplars | None:
     calibration = predictor.loaded.calibration
     document = calibration.get("exemplars", calibration.get("bank"))  # 0.1 called them a bank
     return None if document is None else Exemplars.read(predictor.loaded.folder, document, predictor.kind("left"))
+
+
+def exemplar_count(predictor: Predictor) -> int:
+    """How many exemplars a model's folder carries."""
+    calibration = predictor.loaded.calibration
+    return int(calibration.get("exemplars", calibration.get("bank", {})).get("shapes", 0))
 
 
 def make_exemplars(
