@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import Evaluation, answer, evaluate, labelled_magnitudes
-from metricvae.evaluation.invariance import decode_samples
 from metricvae.fitting.fit import fit
 from metricvae.kinds.half.kind import HalfKind
 from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
@@ -30,6 +29,7 @@ from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.calibration.conformal import Conformal, conformal_quantile, fit_conformal
 from metricvae.prediction.predictor import Encoded, EncodedPairs, Predictions, Predictor
+from metricvae.reproduction.decoded import decode_samples
 from metricvae.training.batching import graph_of
 from metricvae.training.checkpoint import annotate, begin_model, finish_model, load_model
 from metricvae.training.config import TrainingConfig
