@@ -68,7 +68,7 @@ class Exemplars:
         codes = (self.codes / step).round().to(torch.int8).cpu().numpy()
         columns = {
             "id": pa.array(self.ids),
-            "shape": pa.array([row.tobytes() for row in self.packed], pa.binary()),
+            "object": pa.array([row.tobytes() for row in self.packed], pa.binary()),
             "code": pa.array([row.tobytes() for row in codes], pa.binary()),
         }
         with atomic_path(Path(folder) / FILE) as temporary:
@@ -87,7 +87,7 @@ class Exemplars:
         check_sha256(path, str(document.get("sha256")))
         try:
             table, step = pq.read_table(path), float(document["step"])
-            packed = _rows(table["shape"], np.uint8)
+            packed = _rows(table[table.column_names[1]], np.uint8)  # `object`; in files of 0.1 by another name
             codes = torch.from_numpy(_rows(table["code"], np.int8)).float() * step
         except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise InputError(f"{path} cannot be read ({error}): restore it or train the model again") from None
