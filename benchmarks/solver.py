@@ -17,13 +17,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from metricvae.labelling.plans import LabelPlan
 
 from metricvae.kinds.silhouette.io import read_folder
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.families import SIMPLE
 from metricvae.kinds.silhouette.sources.generators import draw, stream
 from metricvae.kinds.silhouette.sources.raster import rasterise
-from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
 from metricvae.metrics.overlap.solver.dense import solve_dense
 from metricvae.metrics.overlap.solver.records import Overlap

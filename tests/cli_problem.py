@@ -13,10 +13,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from metricvae.nn.autoencoder import ModelConfig
+from metricvae.kinds.half.kind import HalfKind
+from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
+from metricvae.kinds.silhouette.decoders.dense import DenseDecoderConfig
+from metricvae.kinds.silhouette.encoders.contour import ContourEncoderConfig
+from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
+from metricvae.kinds.silhouette.kind import SilhouetteKind
+from metricvae.metrics.match.metric import MatchMetric
+from metricvae.metrics.overlap.metric import OverlapMetric
+from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.heads import CosineDistance
 from metricvae.training.config import TrainingConfig
-from metricvae.training.presets import Preset
+from metricvae.training.presets import ChosenPreset
 
 
 @dataclass(frozen=True)
@@ -46,14 +54,19 @@ TRAINING = [
 ]
 """Options that make a training as short as it can be."""
 
-SMALL = Preset(
-    ModelConfig(encoder_widths=(16,), decoder_widths=(16,), latent=4),
+SMALL = ChosenPreset(
+    ModelConfig(
+        OverlapMetric(), TowerConfig(SilhouetteKind(), DenseEncoderConfig((16,)), DenseDecoderConfig((16,))), latent=4
+    ),
     TrainingConfig(steps=2, batch_pairs=24, threads=1),
 )
 """A preset whose network is the paper's, but tiny."""
 
-SMALL_HALVES = Preset(
-    ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True)),
+HALVES_TOWER = TowerConfig(HalfKind(), ContourEncoderConfig((16, 16, 16)), CanonicalDecoderConfig((16, 16)))
+"""Small networks of halves."""
+
+SMALL_HALVES = ChosenPreset(
+    ModelConfig(MatchMetric(), HALVES_TOWER, latent=8, head=CosineDistance(swapped=True)),
     TrainingConfig(steps=2, batch_pairs=24, metric_loss="contrastive", threads=1),
 )
 """The same for halves."""

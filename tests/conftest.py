@@ -1,4 +1,8 @@
-"""What several test modules share: small data sets, labelled once, and packages that seem to be missing."""
+"""What several test modules share: small data sets, labelled once, and packages that seem to be missing.
+
+Labelling, fitting and the command line are imported by the fixtures that use them, so that a test of one layer runs
+without the layers above it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cli_problem import Command, Outcome
-from dataset_problem import PLAN
-from metricvae import cli
-from metricvae.core.dataset import DataSet, read_dataset
-from metricvae.fitting.fit import fit
-from metricvae.labelling.plans import HalvesPlan
-from metricvae.labelling.run import label
+from cli_problem import HALVES_TOWER, Command, Outcome
+from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.metrics.match.metric import MatchMetric
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.nn.heads import CosineDistance
 from metricvae.training.config import TrainingConfig
@@ -24,22 +24,30 @@ from metricvae.training.optimisers import LossWeights
 @pytest.fixture(scope="session")
 def dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data set of `PLAN` on one process; read it, do not change it."""
+    from dataset_problem import PLAN
+    from metricvae.labelling.run import label
+
     folder = tmp_path_factory.mktemp("labelled") / "dataset"
     label(PLAN, folder, workers=1)
     return folder
 
 
 @pytest.fixture(scope="session")
-def dataset(dataset_folder: Path) -> DataSet:
+def dataset(dataset_folder: Path) -> PairDataset:
     return read_dataset(dataset_folder)
 
 
 @pytest.fixture(scope="session")
 def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Pairs of halves, and a small model of them that was trained for a moment; read them, do not change them."""
+    from metricvae.labelling.plans import HalvesPlan
+
+    from metricvae.fitting.fit import fit
+    from metricvae.labelling.run import label
+
     folder = tmp_path_factory.mktemp("halves")
     label(HalvesPlan("glyphs", 1_500, seed=2, times=6), folder / "data", workers=2)
-    model = ModelConfig("contour", "canonical", (16, 16, 16), (16, 16), 8, CosineDistance(swapped=True), mirrored=True)
+    model = ModelConfig(MatchMetric(), HALVES_TOWER, latent=8, head=CosineDistance(swapped=True), mirrored=True)
     training = TrainingConfig(
         steps=25,
         batch_pairs=64,
@@ -72,6 +80,7 @@ def hide_package(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 @pytest.fixture
 def command(capsys) -> Command:
     """Run a command in this process."""
+    from metricvae import cli
 
     def run(*arguments: str | Path) -> Outcome:
         capsys.readouterr()

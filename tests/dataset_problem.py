@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from metricvae.labelling.plans import LabelPlan
+
 from metricvae.labelling.run import label
 from metricvae.metrics.overlap.solver.search import SearchConfig
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from metricvae.labelling.plans import LabelPlan
 from PIL import Image
 
 import metricvae
@@ -34,7 +35,6 @@ from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.io import encode_png, read_image
 from metricvae.kinds.silhouette.records import as_mask
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.labelling.plans import LabelPlan
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.runtime import files

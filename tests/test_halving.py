@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from metricvae.labelling.plans import HalvesPlan
 from PIL import Image
 
 from metricvae.core.dataset import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.splits import SPLITS
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.labelling.plans import HalvesPlan
 from metricvae.labelling.run import label
 from metricvae.metrics.match.pairs import HALF_SCHEMA, has_too_few_pieces, pair_table
 from metricvae.metrics.overlap.solver.records import Pose

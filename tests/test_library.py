@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from metricvae.search.sources import ImageFolder
 from PIL import Image
 
 from metricvae.core.dataset import read_dataset
@@ -22,7 +23,6 @@ from metricvae.search import build as indexing_module
 from metricvae.search import sources as libraries_module
 from metricvae.search.build import build_index
 from metricvae.search.index import exact_search, item_reader, load_for, read_index, rerank, search
-from metricvae.search.sources import ImageFolder
 
 COUNT = 30
 

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from metricvae.metrics.shape.labels import MoleculesPlan
+from metricvae.search.sources import MoleculeFile
 from PIL import Image
 
 from metricvae.core import dataset as dataset_module
@@ -38,7 +40,6 @@ from metricvae.kinds.molecule.transforms import RigidMotion, move, present, rand
 from metricvae.kinds.volume.io import write_map
 from metricvae.kinds.volume.simulation import density
 from metricvae.labelling.run import label
-from metricvae.metrics.shape.labels import MoleculesPlan
 from metricvae.metrics.shape.solver.gaussian_molecule import exponents, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
@@ -49,7 +50,6 @@ from metricvae.prediction.predictor import Predictor, tanimoto
 from metricvae.search.ann import Nearest, item_vectors, query_vectors
 from metricvae.search.build import build_index, encode_records, packed_model
 from metricvae.search.index import exact_search, item_reader, read_index, rerank, search
-from metricvae.search.sources import MoleculeFile
 from metricvae.training.presets import preset
 
 COUNT = 12

@@ -9,17 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from metricvae.labelling.plans import HalvesPlan, LabelPlan
+from metricvae.metrics.shape.labels import MoleculesPlan
 
 from metricvae import cli
 from metricvae.alignment.predictor import Alignments, align_files
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
 from metricvae.generation.generate import generate
-from metricvae.labelling.plans import HalvesPlan, LabelPlan
 from metricvae.labelling.run import label
 from metricvae.metrics.overlap.solver.certify import certify
 from metricvae.metrics.overlap.solver.files import solve_files
-from metricvae.metrics.shape.labels import MoleculesPlan
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.ablations import reproduce_ablations
 from metricvae.reproduction.everything import reproduce_all

@@ -376,7 +376,7 @@ def test_files_are_solved_in_order_on_any_number_of_processes(tmp_path: Path) ->
 @pytest.mark.parametrize("count", [1, PAIRS_A_TASK + 1])
 def test_a_file_that_changed_between_calls_is_read_anew(count: int, tmp_path: Path) -> None:
     shapes = draw("procedural", 2, 2)
-    quick = Effort(angles=12, climbs=2, finishes=1)
+    quick = SearchConfig(angles=4, local_optimisations=1, refinements=1)
     path = tmp_path / "changing.png"
     for shape in shapes:
         path.write_bytes(encode_png(shape.mask))

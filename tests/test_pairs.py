@@ -25,6 +25,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metricvae.labelling.plans import LabelPlan
 
 import dataset_problem
 from dataset_problem import PLAN, QUICK, contents
@@ -35,7 +36,6 @@ from metricvae.core.sampling import lacking_splits, objects_needed, plan_blocks
 from metricvae.core.splits import SPLITS, split_of
 from metricvae.kinds.silhouette.io import decode_png, encode_png
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import PARTS, LabelProgress
 from metricvae.metrics.overlap.solver.records import Overlap, Pose

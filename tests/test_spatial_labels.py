@@ -10,9 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from metricvae.labelling.plans import facts_of
-from metricvae.labelling.run import label
 from metricvae.metrics.shape.labels import (
     GEOMETRY_SCHEMA,
     MoleculesPlan,
@@ -20,6 +18,8 @@ from metricvae.metrics.shape.labels import (
     read_geometry,
     write_geometry,
 )
+
+from metricvae.labelling.run import label
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay
 

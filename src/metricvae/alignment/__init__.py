@@ -1,7 +1,7 @@
 """Poses predicted in one shot."""
 
 TRIES = 24
-"""Offers that are applied, the best of which is told."""
+"""Proposals that are judged, the best of which is the answer."""
 
 STEPS = 8
-"""Steps uphill of each offer."""
+"""Steps of local optimisation of each proposal."""

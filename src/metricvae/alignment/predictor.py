@@ -1,8 +1,8 @@
-"""Where one shape goes on another, in one shot: offers of an aligner, applied and judged by what they give.
+"""Poses in one shot: proposals of an aligner, refined and judged by the exact objective of the metric.
 
-An aligner (`network`) says for a pair of codes which motions lay the second shape best on the first.
-Each is walked a few steps uphill and applied to the pixels, and the best one is the answer: its overlap is a fact,
-whatever the network believed, and can only be less than the maximum.
+An aligner proposes for a pair of codes motions that lay the second object best on the first. Each is refined by a few
+steps and judged, and the best one is the answer: its value is exact, whatever the network expected, and can only be
+less than the maximum.
 """
 
 from __future__ import annotations
@@ -16,24 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from metricvae.alignment import STEPS, TRIES
 from metricvae.core.errors import InputError
-from metricvae.kinds.silhouette.io import read_image
-from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.alignment.network import Aligner, AlignerConfig, offers
-from metricvae.metrics.overlap.solver.kernels import overlap_at
-from metricvae.metrics.overlap.solver.poses import PoseArray
-from metricvae.metrics.overlap.solver.records import Overlap
-from metricvae.metrics.overlap.solver.search import (
-    COMPARED_POSES,
-    PreparedMask,
-    check_pair,
-    optimise_poses,
-    overlap_record,
-)
-from metricvae.prediction.predictor import Predictor
+from metricvae.core.kind import Object
+from metricvae.core.metric import Metric, Solution, Solver
+from metricvae.core.pose import PoseModel, metrics_with_poses
+from metricvae.prediction.predictor import OnProgress, Predictor
 from metricvae.runtime.files import check_sha256, sha256_of
 from metricvae.training.checkpoint import load_weights, read_tensors, rounded, write_tensors
 
@@ -41,56 +31,66 @@ FILE = "aligner.safetensors"
 
 COMPARED_AT_ONCE = 256
 
-KEPT = 512
-"""Prepared shapes that are kept, about 1 MB each."""
+PREPARED = 512
+"""Prepared objects in memory, about 1 MB each."""
 
 Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class AngleCodes:
-    """Codes of m shapes that keep the angle.
+class PoseCodes:
+    """Codes of m objects that keep how they lie.
 
     Attributes:
-        spectra: (m, channels, directions) complex.
-        sizes: (m,) areas in pixels.
+        codes: (m, ...), complex where the network's are.
+        magnitudes: (m,) of the objects: areas, self-overlaps.
     """
 
-    spectra: Tensor
-    sizes: Tensor
+    codes: Tensor
+    magnitudes: Tensor
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.codes[rows], self.magnitudes[rows]
 
 
 @dataclass(frozen=True)
-class Offers:
-    """Motions that may lay the second shapes of n pairs on the first, the most promising first.
+class Proposals:
+    """Motions that may lay the second objects of n pairs on the first, the most promising first.
 
     Attributes:
-        frames: (n, k, 3) float64 about the centroids: radians, pixels right, pixels down.
-        share: (n, k) expected overlap there, as a share of the smaller area.
+        poses: (n, k, p) float64, in the numbers of the metric's pose model.
+        expected: (n, k) the metric's value that the network expects there, in its unit.
     """
 
-    frames: npt.NDArray[np.float64]
-    share: npt.NDArray[np.float64]
+    poses: Floats
+    expected: Floats
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """The best of the offers.
+    """The best of the proposals.
 
     Attributes:
-        overlap: what it gives, computed from the pixels.
-        expected: the overlap in pixels that the network expected of its first offer.
+        solution: the pose of the second object, and the value there, exactly.
+        expected: the value that the network expected of its first proposal.
     """
 
-    overlap: Overlap
+    solution: Solution
     expected: float
 
 
-class Alignments:
-    """A model that says where shapes go on one another.
+class Aligner:
+    """A model with an aligner.
 
     Args:
-        predictor: of a model that was taught to.
+        predictor: of a model that was given one.
+
+    Attributes:
+        pose_model: of the metric.
+        solver: of the metric.
+        network: that proposes poses.
+        config: its hyperparameters.
 
     Raises:
         InputError: the model has no aligner.
@@ -100,124 +100,136 @@ class Alignments:
         loaded = predictor.loaded
         if "aligner" not in loaded.calibration:
             raise InputError(
-                f"the model in {loaded.folder} was never taught where shapes go: give `overlap`, or run `metricvae "
+                f"the model in {loaded.folder} was never taught where shapes go: give one that was, or run `metricvae "
                 "train DATASET --aligner MODEL`"
             )
-        self.predictor = predictor
-        self.network = _read(loaded.folder, loaded.calibration["aligner"]).to(predictor.device)
+        self.predictor, self.pose_model = predictor, require_pose_model(predictor.metric, loaded.folder)
+        self.solver = _solver_of(predictor.metric)
+        document = dict(loaded.calibration["aligner"])
+        self.config = self.pose_model.network_from_json(document.get("network") or {})
+        with torch.random.fork_rng(devices=[]):
+            network = self.pose_model.build(self.config)
+        self.network = _read(network, loaded.folder, document).to(predictor.device)
+
+    def encode(self, objects: Sequence[Object], *, on_progress: OnProgress | None = None) -> PoseCodes:
+        """Codes of objects as the model's kind reads them; a lazy sequence is read a few at a time."""
+        encoder, kind = self.predictor.tower().encoder, self.predictor.kind()
+        codes, magnitudes = [], []
+        with torch.inference_mode():
+            for x in self.predictor.batches(objects, on_progress=on_progress):
+                codes.append(self.pose_model.encode(self.network, encoder.pictures(encoder.prepare(x))))
+                magnitudes.append(kind.magnitudes(x))
+        return PoseCodes(torch.cat(codes), torch.cat(magnitudes))
 
     @torch.inference_mode()
-    def encode(
-        self,
-        mask_of: Callable[[int], Mask],
-        count: int,
-        *,
-        on_progress: Callable[[int, int], None] | None = None,
-    ) -> AngleCodes:
-        """Codes of `count` shapes; `mask_of(i)` gives the (200, 200) mask of the i-th."""
-        spectra, sizes = [], []
-        for x, features in self.predictor.prepared(mask_of, count, on_progress):
-            pictures = self.predictor.model.encoder.pictures(features)
-            spectra.append(self.network.spectra(self.network.encode(pictures)))
-            sizes.append(x.sum((1, 2, 3)))
-        return AngleCodes(torch.cat(spectra), torch.cat(sizes))
-
-    @torch.inference_mode()
-    def offers(self, codes: AngleCodes, first: Rows, second: Rows, count: int = TRIES) -> Offers:
-        """`count` motions for each of n pairs of encoded shapes.
+    def propose(self, codes: PoseCodes, first: Rows, second: Rows, count: int = TRIES) -> Proposals:
+        """`count` motions for each of n pairs of encoded objects.
 
         Raises:
-            InputError: no motion is asked for, or more than there are turns.
+            InputError: no motion is asked for, or more than there are.
         """
-        most = self.network.config.rotations
+        most = self.pose_model.most_proposals(self.config)
         if not 1 <= count <= most:
             raise InputError(f"{count} motions are asked for: expected at least 1 and at most {most}")
-        frames, shares = [], []
+        found = []
         for start in range(0, len(first), COMPARED_AT_ONCE):
-            a, b = (torch.from_numpy(rows[start : start + COMPARED_AT_ONCE].copy()) for rows in (first, second))
-            a, b = a.to(codes.sizes.device), b.to(codes.sizes.device)
-            curves = self.network.compare(codes.spectra[a], codes.spectra[b], codes.sizes[a], codes.sizes[b])
-            turn, shift, share = offers(curves, count)
-            frames.append(torch.cat([turn[..., None], shift], dim=-1).cpu().double().numpy())
-            shares.append(share.cpu().double().numpy())
-        return Offers(np.concatenate(frames), np.concatenate(shares))
+            ends = (torch.from_numpy(rows[start : start + COMPARED_AT_ONCE].copy()) for rows in (first, second))
+            a, b = (codes[rows.to(codes.magnitudes.device)] for rows in ends)
+            found.append(self.pose_model.propose(self.network, a, b, count))
+        poses, expected = zip(*found, strict=True)
+        return Proposals(np.concatenate(poses), np.concatenate(expected))
 
-    def align(self, a: PreparedMask, b: PreparedMask, tries: int = TRIES, steps: int = STEPS) -> Alignment:
-        """Lay one shape on another.
+    def align(self, left: Object, right: Object, tries: int = TRIES, steps: int = STEPS) -> Alignment:
+        """Lay one object on another.
 
         Args:
-            a, b: the shape that stays and the one that moves.
-            tries: offers that are applied.
-            steps: that each walks uphill first; 0 takes the network's word.
+            left, right: the object that stays and the one that moves.
+            tries: proposals that are judged.
+            steps: of local optimisation that each takes first; 0 judges the network's poses as they are.
 
         Raises:
-            InputError: a shape is blank, no offer is asked for, or fewer steps than none.
+            InputError: an object is blank, no proposal is asked for, or fewer steps than none.
         """
-        check_pair(a, b)
-        codes = self.encode(lambda i: (a, b)[i].mask, 2)
-        made = self.offers(codes, np.array([0]), np.array([1]), tries)
-        return judged(a, b, made.frames[0], made.share[0], steps)
+        a, b = self.solver.prepare(left), self.solver.prepare(right)
+        self.pose_model.check_pair(a, b)
+        codes = self.encode([left, right])
+        made = self.propose(codes, np.array([0]), np.array([1]), tries)
+        return self.judge(a, b, made.poses[0], made.expected[0], steps)
+
+    def judge(self, left: Any, right: Any, poses: Floats, expected: Floats, steps: int = STEPS) -> Alignment:
+        """The best of the proposals of a pair of prepared objects, (k, p) and (k,); see `align`.
+
+        Raises:
+            InputError: an object is blank, or fewer steps than none.
+        """
+        if steps < 0:
+            raise InputError(f"steps is {steps}: expected at least 0")
+        self.pose_model.check_pair(left, right)
+        return Alignment(self.pose_model.judge(left, right, poses, steps), float(expected[0]))
+
+    def align_all(
+        self,
+        objects: Sequence[Object],
+        first: Rows,
+        second: Rows,
+        *,
+        tries: int = TRIES,
+        steps: int = STEPS,
+        on_encoded: Callable[[int, int], None] | None = None,
+    ) -> Iterator[Alignment]:
+        """Lay objects on one another, in the order of the pairs, as they become known.
+
+        Args:
+            objects: a sequence that may read them when they are asked for; few are in memory at once.
+            first, second: (n,) places of the two objects of each pair.
+            tries, steps: see `align`.
+            on_encoded: told how many objects of how many are encoded.
+
+        Raises:
+            InputError: an object that cannot be used, or no proposal is asked for.
+        """
+        codes = self.encode(objects, on_progress=on_encoded)
+        prepared = functools.lru_cache(maxsize=PREPARED)(lambda place: self.solver.prepare(objects[place]))
+        for start in range(0, len(first), COMPARED_AT_ONCE):
+            ends = first[start : start + COMPARED_AT_ONCE], second[start : start + COMPARED_AT_ONCE]
+            made = self.propose(codes, *ends, tries)
+            for a, b, poses, expected in zip(*(end.tolist() for end in ends), made.poses, made.expected, strict=True):
+                yield self.judge(prepared(a), prepared(b), poses, expected, steps)
 
 
-def judged(
-    a: PreparedMask, b: PreparedMask, frames: PoseArray, share: npt.NDArray[np.float64], steps: int = STEPS
-) -> Alignment:
-    """The best of the offers of a pair, (k, 3) and (k,), by the overlap it gives after some steps uphill.
+def require_pose_model(metric: Metric, name: str | Path) -> PoseModel:
+    """The pose model of a metric.
+
+    Args:
+        metric: of a model.
+        name: of the model, in the message.
 
     Raises:
-        InputError: a shape is blank, or fewer steps than none.
+        InputError: the metric has none.
     """
-    check_pair(a, b)
-    if steps < 0:
-        raise InputError(f"steps is {steps}: expected at least 0")
-    if steps:
-        frames = optimise_poses(a, b, frames, steps)[:COMPARED_POSES]
-    return Alignment(best_offer(a, b, frames), float(share[0]) * min(a.area, b.area))
+    found = metric.pose_model
+    if found is None:
+        raise InputError(
+            f"the model in {name} predicts the metric {metric.name}, which has no poses to learn: only a model of the "
+            f"{' or the '.join(metrics_with_poses())} learns where objects go on one another"
+        )
+    return found
 
 
-def align_files(
-    aligner: Alignments,
-    files: Sequence[Path],
-    first: Rows,
-    second: Rows,
-    *,
-    tries: int = TRIES,
-    steps: int = STEPS,
-    fit: bool = False,
-    on_encoded: Callable[[int, int], None] | None = None,
-) -> Iterator[Alignment]:
-    """Lay images on one another, in the order of the pairs, as they become known; few images are in memory at once.
-
-    Raises:
-        InputError: an image that cannot be used, or no offer is asked for.
-    """
-    codes = aligner.encode(lambda i: read_image(files[i], fit=fit), len(files), on_progress=on_encoded)
-    shape = functools.lru_cache(maxsize=KEPT)(lambda i: PreparedMask(read_image(files[i], fit=fit)))
-    for start in range(0, len(first), COMPARED_AT_ONCE):
-        ends = first[start : start + COMPARED_AT_ONCE], second[start : start + COMPARED_AT_ONCE]
-        made = aligner.offers(codes, *ends, tries)
-        for a, b, frames, share in zip(*(end.tolist() for end in ends), made.frames, made.share, strict=True):
-            yield judged(shape(a), shape(b), frames, share, steps)
-
-
-def best_offer(a: PreparedMask, b: PreparedMask, frames: PoseArray) -> Overlap:
-    """The motion of `b` among `frames` (k, 3) that overlaps `a` most, and by how much."""
-    areas = [overlap_at(a.points, b.image, frame) for frame in frames]
-    best = int(np.argmax(areas))
-    return overlap_record(a, b, areas[best], frames[best])
-
-
-def write_aligner(network: Aligner, folder: Path) -> dict[str, Any]:
+def write_aligner(network: nn.Module, config: Any, folder: Path) -> dict[str, Any]:
     """Put an aligner into a model's folder, in half precision; returns what `config.json` is to say of it."""
     write_tensors(folder / FILE, rounded(network.state_dict(), "float16"), {})
-    return {"sha256": sha256_of(folder / FILE), "network": asdict(network.config)}
+    return {"sha256": sha256_of(folder / FILE), "network": asdict(config)}
 
 
-def _read(folder: Path, document: dict[str, Any]) -> Aligner:
+def _read(network: nn.Module, folder: Path, document: dict[str, Any]) -> nn.Module:
     check_sha256(folder / FILE, str(document.get("sha256")))
-    try:
-        network = Aligner(AlignerConfig(**document["network"]))
-    except (KeyError, TypeError) as error:
-        raise InputError(f"the model's aligner cannot be read ({error}): restore config.json") from None
     load_weights(network, read_tensors(folder / FILE).tensors, folder / FILE)
     return network.eval()
+
+
+def _solver_of(metric: Metric) -> Solver:
+    """The solver that judges poses; a metric with a pose model has one."""
+    if metric.solver is None:
+        raise InputError(f"the metric {metric.name} has no exact solver, which poses are judged by: give another model")
+    return metric.solver

@@ -1,14 +1,4 @@
-"""Training an aligner: the overlap itself as the objective, and the exact search's own curves to begin from.
-
-The scan of the exact search gives for many pairs the overlap against the turn, with the two best shifts of each turn
-(`metricvae.metrics.overlap.alignment.targets`). A pair teaches three things:
-
-- at every turn, the network's shifts are the scan's, the better the overlap the more it counts, in whichever order;
-- at every turn, the curves say how large the overlap is: any turn that is as good as the best may win, as symmetric
-  shapes need;
-- at the turns that the curves hold for best, the fields are applied, and the overlap found is to be large: its gradient
-  moves the shifts further than the coarse scan can (Jaderberg et al. 2015), and the curves are to say what it is.
-"""
+"""Training the pose model of a metric: the loss that the metric offers, from targets that its exact solver scanned."""
 
 from __future__ import annotations
 
@@ -16,23 +6,22 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
+from metricvae.alignment.targets import AlignmentTargets, choose_runs, scan_targets
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
-from metricvae.metrics.overlap.alignment.network import Aligner, AlignerConfig, Curves, best_of, offers
-from metricvae.metrics.overlap.alignment.targets import Lessons, make_lessons
-from metricvae.metrics.overlap.alignment.warping import Grids, overlaps
+from metricvae.core.pose import ObjectPairs, PoseModel
 from metricvae.nn.coders import Encoder
 from metricvae.runtime.precision import Precision, autocast, threads_of
-from metricvae.training.batching import PairData, batch_indices, data_facts, generator_of, graph
+from metricvae.training.batching import PairSampler, generator_of, graph_of, training_facts
 from metricvae.training.checkpoint import load_weights, read_tensors, write_tensors
 from metricvae.training.config import cosine_factor
 from metricvae.training.optimisers import TrainingDiverged, adam_and_muon, recall, remembered
@@ -40,22 +29,20 @@ from metricvae.training.state import named, update_average
 
 RESUME = "aligner-resume.safetensors"
 
-LESSONS = "aligner-lessons.safetensors"
+TARGETS = "aligner-targets.safetensors"
 
-WATCHED = 3
-"""Motions of a pair whose fields are applied."""
+EVALUATED_AT_ONCE = 100
 
-SHARPNESS = 6
-"""Power of the overlap, as a share of the pair's best, with which a shift counts."""
+N = TypeVar("N")
 
 
 @dataclass(frozen=True)
-class AligningConfig:
+class AligningConfig(Generic[N]):
     """How an aligner is trained; written to the model's `config.json`.
 
     Attributes:
-        network: what it is built from.
-        lessons: pairs that are scanned for it.
+        network: hyperparameters of the pose model's network; None takes the default ones.
+        lessons: pairs that are scanned into alignment targets.
         steps: steps of the optimisers.
         batch_pairs: pairs a step.
         run_length: consecutive pairs of the data that stay together in a batch, as they share objects.
@@ -70,7 +57,7 @@ class AligningConfig:
         seed: of the initial weights and all draws.
     """
 
-    network: AlignerConfig = field(default_factory=AlignerConfig)
+    network: N | None = None
     lessons: int = 150_000
     steps: int = 6_000
     batch_pairs: int = 240
@@ -93,12 +80,12 @@ class AligningConfig:
 
 @dataclass(frozen=True)
 class AligningProgress:
-    """Where it stands.
+    """The state of a training.
 
     Attributes:
         step, steps: steps done, steps to do.
         loss: of the last step.
-        reached: share of the true overlap that the first motion reaches, on validation pairs; None before that.
+        reached: share of the true value that the first proposal reaches, on validation pairs; None before that.
         seconds_left: estimate from the pace so far.
     """
 
@@ -110,13 +97,13 @@ class AligningProgress:
 
 
 @dataclass(frozen=True)
-class Met:
+class AlignmentBatch:
     """n pairs of m objects.
 
     Attributes:
-        x: (m, 1, H, W) the objects.
+        x: (m, ...) the objects.
         first, second: (n,) int64 rows of `x`.
-        value: (n,) the overlap of each, in pixels.
+        value: (n,) the metric of each, in its unit.
     """
 
     x: Tensor
@@ -124,67 +111,39 @@ class Met:
     second: Tensor
     value: Tensor
 
+    def pairs(self, pose_model: PoseModel, encoder: Encoder) -> ObjectPairs:
+        """As a pose model takes them."""
+        pictures = encoder.pictures(encoder.prepare(self.x))
+        return ObjectPairs(pose_model.geometry(self.x), pictures, self.first, self.second)
 
-def met(data: PairData, rows: npt.NDArray[np.int64], device: torch.device) -> Met:
+
+def alignment_batch(data: PairDataset, rows: npt.NDArray[np.int64], device: torch.device) -> AlignmentBatch:
     """Pairs of a data set."""
-    objects, *ends = graph(data.first[rows], data.second[rows])
-    first, second = (torch.from_numpy(end).to(device) for end in ends)
-    return Met(data.unpack(objects, device), first, second, torch.from_numpy(data.values[rows]).to(device))
-
-
-def aligning_loss(curves: Curves, grids: Grids, first: Tensor, second: Tensor, area: Tensor, shift: Tensor) -> Tensor:
-    """What the head of this module says, mean over n pairs.
-
-    Args:
-        curves: of the pairs, with two shifts at each turn.
-        grids: of their shapes.
-        first, second: (n,) int64, which of them.
-        area: (n, rotations, 2) the scan's overlaps as shares of the smaller area.
-        shift: (n, rotations, 2, 2) the scan's shifts in pixels.
-    """
-    area, shift = area.transpose(1, 2), shift.transpose(1, 2)
-    worth = (area / area.amax((1, 2), keepdim=True).clamp(min=1e-3)) ** SHARPNESS
-    off = functional.smooth_l1_loss(curves.shift / 10, shift / 10, beta=0.5, reduction="none").sum(-1)
-    crossed = functional.smooth_l1_loss(curves.shift.flip(1) / 10, shift / 10, beta=0.5, reduction="none").sum(-1)
-    exchanged = ((crossed - off) * worth).sum(1, keepdim=True) < 0
-    near = (torch.where(exchanged, crossed, off) * worth).sum() / worth.sum()
-    said_all = torch.where(exchanged, curves.share.flip(1), curves.share)
-    said = _cross_entropy(said_all, area)
-    with torch.no_grad():
-        looked = best_of(curves.share, WATCHED)
-    offered = curves.shift.flatten(1, 2).gather(1, looked[..., None].expand(-1, -1, 2))
-    rotations = curves.share.shape[-1]
-    least = torch.minimum(grids.size[first], grids.size[second])[:, None]
-    share = overlaps(grids, first, second, (looked % rotations) * (math.tau / rotations), offered) / least
-    applied = _cross_entropy(curves.share.flatten(1).gather(1, looked), share.detach())
-    return near + said + applied + (1 - share).mean()
-
-
-def _cross_entropy(said: Tensor, share: Tensor) -> Tensor:
-    """Mean cross-entropy in nats, above the least that it can be: that of saying the share itself.
-
-    (Not `binary_cross_entropy`, which does not let NaN through to where it is noticed.)
-    """
-    share, said = share.clamp(1e-5, 1 - 1e-5), said.clamp(1e-5, 1 - 1e-5)
-    above = share * (share / said).log() + (1 - share) * ((1 - share) / (1 - said)).log()
-    return above.mean()
+    graph = graph_of(data, rows, one_tower=True)
+    first, second = (torch.from_numpy(end).to(device) for end in (graph.first, graph.second))
+    value = torch.from_numpy(data.value[rows]).float().to(device)
+    x = data.left.tensor(graph.left, device)
+    if graph.shared:
+        return AlignmentBatch(x, first, second, value)
+    together = torch.cat([x, data.right.tensor(graph.right, device)])
+    return AlignmentBatch(together, first, second + len(x), value)
 
 
 class _State:
     """Weights, their average, the optimisers and the counters."""
 
-    def __init__(self, config: AligningConfig, device: torch.device | str) -> None:
+    def __init__(self, pose_model: PoseModel, config: AligningConfig[Any], device: torch.device | str) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.network = Aligner(config.network).to(device)
-        self.kept = copy.deepcopy(self.network)
+            self.network: nn.Module = pose_model.build(config.network).to(device)
+        self.averaged = copy.deepcopy(self.network)
         rates = config.learning_rate, config.matrix_learning_rate
         self.optimisers, self.rates = adam_and_muon(self.network), rates
         self.step, self.seconds = 0, 0.0
         self.reached: float | None = None
 
     def save(self, path: Path, begun: Mapping[str, Any]) -> None:
-        tensors = named("network", self.network.state_dict()) | named("kept", self.kept.state_dict())
+        tensors = named("network", self.network.state_dict()) | named("averaged", self.averaged.state_dict())
         tensors |= named("optimiser", dict(remembered(self.optimisers)))
         counters = {"step": self.step, "seconds": self.seconds, "reached": self.reached}
         write_tensors(path, tensors, {"begun": begun, **counters})
@@ -196,7 +155,7 @@ class _State:
         if checkpoint.numbers.get("begun") != begun:
             raise InputError(f"{path} is of a training with other settings or data: give the same again, or delete it")
         load_weights(self.network, checkpoint.under("network"), path)
-        load_weights(self.kept, checkpoint.under("kept"), path)
+        load_weights(self.averaged, checkpoint.under("averaged"), path)
         try:
             recall(self.optimisers, checkpoint.under("optimiser"))
             self.step, self.seconds, self.reached = (checkpoint.numbers[k] for k in ("step", "seconds", "reached"))
@@ -204,23 +163,29 @@ class _State:
             raise InputError(f"{path} is not a checkpoint ({error}): delete it and train again") from None
 
 
-def teach(
-    config: AligningConfig,
+def train_aligner(
+    pose_model: PoseModel,
+    config: AligningConfig[Any],
     encoder: Encoder,
-    data_train: PairData,
-    data_validation: PairData,
+    data_train: PairDataset,
+    data_validation: PairDataset,
     folder: Path,
     *,
     device: torch.device | str = "cpu",
-    on_lessons: Callable[[int, int], None] | None = None,
+    on_targets: Callable[[int, int], None] | None = None,
     on_progress: Callable[[AligningProgress], None] | None = None,
-) -> tuple[Aligner, dict[str, Any]]:
+) -> tuple[nn.Module, dict[str, Any]]:
     """Train an aligner, going on from where an interrupted training in `folder` stopped.
 
     Args:
+        pose_model: of the metric of the data.
+        config: how.
         encoder: whose pictures of the objects it reads; its weights do not count.
-        data_train, data_validation: pairs whose metric is the overlap.
-        folder: where progress is saved, in files that `sweep_aligning` removes when the result is safe.
+        data_train, data_validation: pairs of objects of one kind.
+        folder: where progress is saved, in files that `remove_progress` removes when the result is safe.
+        device: where to compute.
+        on_targets: told how many pairs of how many are scanned.
+        on_progress: told the state after each step.
 
     Returns:
         the averaged weights on the CPU, in evaluation mode, and facts of the training.
@@ -231,83 +196,94 @@ def teach(
     """
     data_train.check("training", at_least=config.batch_pairs)
     data_validation.check("validation", at_least=2)
-    begun = {"config": asdict(config), "data": data_facts(data_train, data_validation)}
+    config = replace(config, network=config.network or pose_model.default_network())
+    begun = {"config": asdict(config), "data": training_facts(data_train, data_validation)}
     device, resume = torch.device(device), folder / RESUME
-    lessons = make_lessons(
-        *(data_train, config.lessons, config.run_length, config.seed, folder / LESSONS, begun["data"]),
-        rotations=config.network.rotations,
-        on_progress=on_lessons,
+    chosen = choose_runs(len(data_train), config.lessons, config.run_length, config.seed)
+    targets = scan_targets(
+        *(pose_model, config.network, data_train, chosen, folder / TARGETS, begun["data"]), on_progress=on_targets
     )
-    if len(lessons.rows) < config.batch_pairs:
-        raise InputError(f"{len(lessons.rows)} lessons do not fill a batch of {config.batch_pairs}: ask for more")
+    if len(targets) < config.batch_pairs:
+        raise InputError(f"{len(targets)} lessons do not fill a batch of {config.batch_pairs}: ask for more")
+    training = _Training(pose_model, config, encoder, data_train, targets, device)
     with threads_of(config.threads):
-        state = _State(config, device)
+        state = _State(pose_model, config, device)
         state.load(resume, begun)
         began, first, start = state.seconds, state.step, time.perf_counter()
         while state.step < config.steps:
-            loss = _step(state, config, encoder, data_train, lessons, device)
+            loss = training.step(state)
             state.seconds = began + time.perf_counter() - start
             if state.step % config.evaluate_every == 0 or state.step == config.steps:
-                state.reached = _reached(state.kept, config, encoder, data_validation, device)
+                state.reached = training.share_reached(state.averaged, data_validation)
                 state.save(resume, begun)
             if on_progress is not None:
                 left = (state.seconds - began) / (state.step - first) * (config.steps - state.step)
                 on_progress(AligningProgress(state.step, config.steps, loss, state.reached, left))
     facts = {"steps": state.step, "reached": state.reached, "seconds": round(state.seconds, 1)}
-    return state.kept.cpu().eval(), facts | {"pairs": len(data_train), "device": str(device)}
+    return state.averaged.cpu().eval(), facts | {"pairs": len(data_train), "device": str(device)}
 
 
-def _step(
-    state: _State, config: AligningConfig, encoder: Encoder, data: PairData, lessons: Lessons, device: torch.device
-) -> float:
-    generator = generator_of(config.seed, state.step)
-    epoch, row = divmod(state.step, len(lessons.rows) // config.batch_pairs)
-    places = batch_indices(len(lessons.rows), config.batch_pairs, config.run_length, config.seed, epoch)[row]
-    seen = met(data, lessons.rows.numpy()[places], device)
-    area, shift = lessons.of(places, device)
-    if torch.rand((), generator=generator) < 0.5:
-        seen, area, shift = _reflected(seen, area, shift)
-    grids = Grids.of(seen.x)
-    with autocast(config.precision, device):
-        curves = state.network(encoder.pictures(encoder.prepare(seen.x)), seen.first, seen.second, grids.size)
-    loss = aligning_loss(curves, grids, seen.first, seen.second, area, shift)
-    if not math.isfinite(value := loss.item()):
-        raise TrainingDiverged("loss of the aligner", state.step + 1)
-    state.network.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-    factor = cosine_factor(state.step, config.steps, config.warmup_steps)
-    for optimiser, rate in zip(state.optimisers, state.rates, strict=True):
-        optimiser.param_groups[0]["lr"] = rate * factor
-        optimiser.step()
-    state.step += 1
-    update_average(state.kept, state.network, min(config.average_decay, state.step / (10 + state.step)))
-    return value
+class _Training:
+    """What every step of a training takes."""
+
+    def __init__(
+        self,
+        pose_model: PoseModel,
+        config: AligningConfig[Any],
+        encoder: Encoder,
+        data: PairDataset,
+        targets: AlignmentTargets,
+        device: torch.device,
+    ) -> None:
+        self.pose_model, self.config, self.encoder = pose_model, config, encoder
+        self.data, self.targets, self.device = data, targets, device
+        self.sampler = PairSampler(len(targets), config.batch_pairs, config.run_length, config.seed)
+
+    def step(self, state: _State) -> float:
+        """One step of the optimisers; returns the loss."""
+        loss = self._loss(state)
+        if not math.isfinite(value := loss.item()):
+            raise TrainingDiverged("loss of the aligner", state.step + 1)
+        state.network.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+        factor = cosine_factor(state.step, self.config.steps, self.config.warmup_steps)
+        for optimiser, rate in zip(state.optimisers, state.rates, strict=True):
+            optimiser.param_groups[0]["lr"] = rate * factor
+            optimiser.step()
+        state.step += 1
+        update_average(state.averaged, state.network, min(self.config.average_decay, state.step / (10 + state.step)))
+        return value
+
+    def _loss(self, state: _State) -> Tensor:
+        """The loss of the next step's pairs, half of the time of their mirror images."""
+        generator = generator_of(self.config.seed, state.step)
+        places = self.sampler.rows(state.step)
+        batch = alignment_batch(self.data, self.targets.rows.numpy()[places], self.device)
+        targets = self.targets.of(places, self.device)
+        if torch.rand((), generator=generator) < 0.5:
+            x, targets = self.pose_model.mirror(batch.x, targets)
+            batch = replace(batch, x=x)
+        pairs = batch.pairs(self.pose_model, self.encoder)
+        with autocast(self.config.precision, self.device):
+            output = self.pose_model.respond(state.network, pairs)
+        return self.pose_model.loss(output, pairs, targets)
+
+    @torch.inference_mode()
+    def share_reached(self, network: nn.Module, data: PairDataset) -> float:
+        """Share of the true value that the first proposal reaches, mean over validation pairs from the first on."""
+        shares, count = [], min(len(data), self.config.evaluate_pairs)
+        for start in range(0, count, EVALUATED_AT_ONCE):
+            rows = np.arange(start, min(start + EVALUATED_AT_ONCE, len(data)))
+            batch = alignment_batch(data, rows, self.device)
+            pairs = batch.pairs(self.pose_model, self.encoder)
+            with autocast(self.config.precision, self.device):
+                output = self.pose_model.respond(network, pairs)
+            shares.append(self.pose_model.share_reached(output, pairs, batch.value))
+        return float(torch.cat(shares).mean())
 
 
-def _reflected(seen: Met, area: Tensor, shift: Tensor) -> tuple[Met, Tensor, Tensor]:
-    """The same lessons with left and right exchanged."""
-    rotations = area.shape[1]
-    back = -torch.arange(rotations, device=area.device) % rotations
-    mirrored = shift[:, back] * torch.tensor([-1.0, 1.0], device=shift.device)
-    return replace(seen, x=seen.x.flip(-1)), area[:, back], mirrored
-
-
-@torch.inference_mode()
-def _reached(network: Aligner, config: AligningConfig, encoder: Encoder, data: PairData, device: torch.device) -> float:
-    """Share of the true overlap that the curves' favourite reaches, mean over validation pairs from the first on."""
-    shares = []
-    for start in range(0, min(len(data), config.evaluate_pairs), 100):
-        seen = met(data, np.arange(start, min(start + 100, len(data))), device)
-        grids = Grids.of(seen.x)
-        with autocast(config.precision, device):
-            curves = network(encoder.pictures(encoder.prepare(seen.x)), seen.first, seen.second, grids.size)
-        turn, shift, _ = offers(curves, 1)
-        shares.append(overlaps(grids, seen.first, seen.second, turn, shift)[:, 0] / seen.value)
-    return float(torch.cat(shares).mean())
-
-
-def sweep_aligning(folder: Path) -> None:
+def remove_progress(folder: Path) -> None:
     """Remove what a training that is done needed to go on."""
-    for name in (RESUME, LESSONS):
+    for name in (RESUME, TARGETS):
         (folder / name).unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from metricvae.cli.generate import GENERATE
 from metricvae.cli.label import LABEL
 from metricvae.cli.parser import Help, Parser, Verb
 from metricvae.cli.predict import PREDICT
+from metricvae.cli.registries import KINDS, METRICS, MODELS
 from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
 from metricvae.cli.search import INDEX, SEARCH
 from metricvae.cli.solve import SOLVE
@@ -36,6 +37,9 @@ VERBS: dict[str, Verb] = {
     "search": SEARCH,
     "generate": GENERATE,
     "reproduce": REPRODUCE,
+    "kinds": KINDS,
+    "metrics": METRICS,
+    "models": MODELS,
 }
 
 

@@ -1,4 +1,4 @@
-"""`metricvae align`: where shapes go on one another, in one shot."""
+"""`metricvae align`: poses predicted in one shot."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.alignment.predictor import Alignments
+    from metricvae.alignment.predictor import Aligner
 
 
 def _align_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     pair_options(parser)
     parser.add_argument(
-        "--tries", type=at_least(1), default=TRIES, help="motions that are applied, the best of which is told"
+        "--tries", type=at_least(1), default=TRIES, help="proposals that are judged, the best of which is the answer"
     )
     parser.add_argument(
-        "--steps", type=at_least(0), default=STEPS, help="steps uphill of each; 0 takes the network's word"
+        "--steps", type=at_least(0), default=STEPS, help="steps of local optimisation of each; 0 takes it as it is"
     )
     parser.add_argument("--picture", metavar="FILE.png", help="with A B: draw B on A")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
 def _align(options: Namespace) -> Fields:
-    from metricvae.kinds.silhouette.io import read_image
-    from metricvae.metrics.overlap.solver.search import PreparedMask
+    from metricvae.core.kind import ReadOptions
 
     listing = wants_list(options)
     if listing and options.picture is not None:
@@ -42,47 +41,49 @@ def _align(options: Namespace) -> Fields:
     aligner = aligner_of(options.model, options.device)
     if listing:
         return _align_list(options, aligner)
-    a, b = (read_image(Path(path), fit=options.fit) for path in (options.a, options.b))
-    found = aligner.align(PreparedMask(a), PreparedMask(b), options.tries, options.steps)
+    kind = aligner.predictor.kind()
+    pair = [kind.read(Path(path), ReadOptions(options.fit)) for path in (options.a, options.b)]
+    found = aligner.align(*pair, options.tries, options.steps)
+    value, score = found.solution.value, aligner.solver.score_name
     if options.picture is not None:
-        words = f"overlap {found.overlap.area:.0f} pixels, expected {found.expected:.0f}"
-        draw_laid(Path(options.picture), a, b, found.overlap.pose, words)
-    overlap = found.overlap
-    document = {"overlap": overlap.area, **dataclasses.asdict(overlap.pose), "expected": found.expected}
-    document |= {"area_a": overlap.area_a, "area_b": overlap.area_b}
+        words = f"{score} {value:.0f} {aligner.predictor.metric.unit}, expected {found.expected:.0f}"
+        draw_laid(Path(options.picture), *pair, found.solution.pose, words)
+    document = {score: value, **dataclasses.asdict(found.solution.pose), "expected": found.expected}
+    document |= {f"{kind.magnitude_name}_{ab}": one for ab, one in zip("ab", kind.measure(pair).tolist(), strict=True)}
     return say(options, document, columns(document))
 
 
-def _align_list(options: Namespace, aligner: Alignments) -> Fields:
-    from metricvae.alignment.predictor import align_files
+def _align_list(options: Namespace, aligner: Aligner) -> Fields:
+    from metricvae.core.libraries import ObjectFiles, ReadOptions
     from metricvae.core.pair_list import read_pair_list, write_rows
 
     listed = read_pair_list(Path(options.pairs))
-    rows = []
+    files = ObjectFiles(aligner.predictor.kind(), listed.files, ReadOptions(options.fit))
+    rows, names = [], list[str]()
     with progress() as step:
-        answers = align_files(
-            *(aligner, listed.files, listed.first, listed.second),
+        answers = aligner.align_all(
+            *(files, listed.first, listed.second),
             tries=options.tries,
             steps=options.steps,
-            fit=options.fit,
-            on_encoded=lambda done, total: step("encoding shapes", done, total),
+            on_encoded=lambda done, total: step(f"encoding {files.kind.title}", done, total),
         )
-        for names, found in zip(listed.names, answers, strict=True):
-            pose = found.overlap.pose
-            numbers = f"{found.overlap.area:.2f}", f"{pose.angle_deg:.3f}", f"{pose.dx:.3f}", f"{pose.dy:.3f}"
-            rows.append([*names, *numbers, f"{found.expected:.2f}"])
+        for pair, found in zip(listed.names, answers, strict=True):
+            pose = dataclasses.asdict(found.solution.pose)
+            numbers = [f"{found.solution.value:.2f}", *(f"{number:.3f}" for number in pose.values())]
+            rows.append([*pair, *numbers, f"{found.expected:.2f}"])
+            names = list(pose)
             step("aligning pairs", len(rows), len(listed.names))
-    write_rows(Path(options.out), ["a", "b", "overlap", "angle_deg", "dx", "dy", "expected"], rows)
+    write_rows(Path(options.out), ["a", "b", aligner.solver.score_name, *names, "expected"], rows)
     document = {"pairs": len(rows), "out": options.out}
     return say(options, document, f"{len(rows)} pairs aligned, written to {options.out}")
 
 
-def aligner_of(model: str, device: str) -> Alignments:
+def aligner_of(model: str, device: str) -> Aligner:
     """The aligner of a model, a folder or a name."""
-    from metricvae.alignment.predictor import Alignments
+    from metricvae.alignment.predictor import Aligner
     from metricvae.prediction.predictor import Predictor
 
-    return Alignments(Predictor.load(model, device_named(device)))
+    return Aligner(Predictor.load(model, device_named(device)))
 
 
 ALIGN = Verb(

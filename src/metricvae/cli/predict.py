@@ -13,8 +13,16 @@ from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.kinds.molecule.packing import Form
-    from metricvae.prediction.predictor import Predictions, Predictor
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from metricvae.core.metric import Metric
+    from metricvae.core.pair_list import PairList
+    from metricvae.prediction.predictor import Encoded, Predictions, Predictor, Rows
+
+    Floats = npt.NDArray[np.float64]
 
 
 def _predict_options(parser: Parser, _: Sequence[str]) -> None:
@@ -25,65 +33,102 @@ def _predict_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _predict(options: Namespace) -> Fields:
-    import numpy as np
-
-    from metricvae.core.pair_list import read_pair_list, write_rows
-    from metricvae.prediction.predictor import tanimoto
-    from metricvae.prediction.reading import read_object
+    from metricvae.core.pair_list import one_pair, read_pair_list
 
     listing = wants_list(options)
     predictor = calibrated(options)
-    form = predictor.loaded.config.form
-    if not listing:
-        a, b = (read_object(Path(path), form, fit=options.fit) for path in (options.a, options.b))
-        encoded = predictor.encode([a, b].__getitem__, 2)
-        said = predictor.predict(encoded, np.array([0]), np.array([1]))
-        document = {"predicted": float(said.value[0]), "low": float(said.low[0]), "high": float(said.high[0])}
-        document |= {} if said.match is None else {"match": bool(said.match[0])}
-        if form == "molecules":
-            document["tanimoto"] = float(tanimoto(said.value, encoded, np.array([0]), np.array([1]))[0])
-        document |= {"novelty": float(said.novelty[0]), "novel": bool(said.novel[0])}
-        likeness = f", shape Tanimoto {document['tanimoto']:.3f}" if form == "molecules" else ""
-        text = f"{_answer(said, form)}{likeness}{_warning(int(said.novel[0]), 1)}"
-        return say(options, document, text)
-    listed = read_pair_list(Path(options.pairs))
+    listed = read_pair_list(Path(options.pairs)) if listing else one_pair(Path(options.a), Path(options.b))
+    pairs = _encode(predictor, listed, options.fit)
+    predictions = predictor.predict(*pairs)
+    answers = predictor.metric.answers(predictions.value, *predictor.magnitudes(*pairs))
+    if listing:
+        return _write_list(options, predictor.metric, listed, predictions, answers)
+    return _print_pair(options, predictor.metric, predictions, answers)
+
+
+def _encode(predictor: Predictor, listed: PairList, fit: bool) -> tuple[Encoded, Encoded, Rows, Rows]:
+    """The objects in the files of some pairs, as `Predictor.predict` takes them."""
+    import numpy as np
+
+    if predictor.model.shared:
+        encoded = _encode_side(predictor, listed.files, "left", fit)
+        return encoded, encoded, listed.first, listed.second
+    (left, first), (right, second) = (np.unique(ends, return_inverse=True) for ends in (listed.first, listed.second))
+    encoded, other = (
+        _encode_side(predictor, [listed.files[place] for place in places.tolist()], side, fit)
+        for places, side in ((left, "left"), (right, "right"))
+    )
+    return encoded, other, first, second
+
+
+def _encode_side(predictor: Predictor, files: Sequence[Path], side: str, fit: bool) -> Encoded:
+    from metricvae.core.libraries import ReadOptions
+    from metricvae.core.object_files import LazyObjects
+
+    objects = LazyObjects(predictor.kind(side), files, ReadOptions(fit=fit))
     with progress() as step:
-        encoded = predictor.encode(
-            lambda i: read_object(listed.files[i], form, fit=options.fit),
-            len(listed.files),
-            on_progress=lambda done, total: step("encoding shapes", done, total),
-        )
-    said = predictor.predict(encoded, listed.first, listed.second)
-    digits = 2 if said.match is None else 4
-    columns = [[f"{number:.{digits}f}" for number in column] for column in (said.value, said.low, said.high)]
-    extra = {} if said.match is None else {"match": [str(int(match)) for match in said.match]}
-    if form == "molecules":
-        extra["tanimoto"] = [f"{t:.4f}" for t in tanimoto(said.value, encoded, listed.first, listed.second)]
-    extra |= {"novelty": [f"{number:.2f}" for number in said.novelty]} if options.novelty else {}
-    rows = [[*names, *row] for names, *row in zip(listed.names, *columns, *extra.values(), strict=True)]
-    write_rows(Path(options.out), ["a", "b", "predicted", "low", "high", *extra], rows)
-    novel = int(said.novel.sum())
+        return predictor.encode(objects, side, on_progress=lambda done, total: step("encoding", done, total))
+
+
+def _print_pair(options: Namespace, metric: Metric, predictions: Predictions, answers: Mapping[str, Floats]) -> Fields:
+    """The answer for the only pair."""
+    numbers = {"predicted": predictions.value, "low": predictions.low, "high": predictions.high}
+    document: Fields = {name: float(column[0]) for name, column in numbers.items()}
+    document |= {} if predictions.match is None else {"match": bool(predictions.match[0])}
+    document |= {name: float(column[0]) for name, column in answers.items()}
+    document |= {"novelty": float(predictions.novelty[0]), "novel": bool(predictions.novel[0])}
+    further = "".join(f", {name} {column[0]:.3f}" for name, column in answers.items())
+    text = f"{_answer(predictions, metric)}{further}{_warning(metric, int(predictions.novel[0]), 1)}"
+    return say(options, document, text)
+
+
+def _write_list(
+    options: Namespace, metric: Metric, listed: PairList, predictions: Predictions, answers: Mapping[str, Floats]
+) -> Fields:
+    """The answers for a list of pairs, as a CSV."""
+    from metricvae.core.pair_list import write_rows
+
+    style = _style(predictions)
+    columns = {"predicted": predictions.value, "low": predictions.low, "high": predictions.high}
+    texts = {name: [format(number, style) for number in column.tolist()] for name, column in columns.items()}
+    texts |= {} if predictions.match is None else {"match": [str(int(match)) for match in predictions.match]}
+    texts |= {name: [f"{number:.4f}" for number in column.tolist()] for name, column in answers.items()}
+    texts |= {"novelty": [f"{number:.2f}" for number in predictions.novelty]} if options.novelty else {}
+    rows = [[*names, *row] for names, *row in zip(listed.names, *texts.values(), strict=True)]
+    write_rows(Path(options.out), ["a", "b", *texts], rows)
+    novel = int(predictions.novel.sum())
     document = {"pairs": len(rows), "novel": novel, "out": options.out}
-    return say(options, document, f"{len(rows)} pairs predicted, written to {options.out}{_warning(novel, len(rows))}")
+    warning = _warning(metric, novel, len(rows))
+    return say(options, document, f"{len(rows)} pairs predicted, written to {options.out}{warning}")
 
 
-def _answer(said: Predictions, form: Form) -> str:
+def _style(predictions: Predictions) -> str:
+    """How the numbers of a list are written: probabilities to four digits, large values to two, others as they are."""
+    if predictions.match is not None:
+        return ".4f"
+    return ".2f" if float(abs(predictions.value).max()) >= 100 else ".6g"
+
+
+def _answer(predictions: Predictions, metric: Metric) -> str:
     """The first prediction in words."""
-    if said.match is None:
-        interval = f"{said.level:.0%} interval {said.low[0]:.0f} to {said.high[0]:.0f}"
-        unit = "pixels" if form == "masks" else "cubic angstroms"
-        return f"predicted maximum overlap {said.value[0]:.0f} {unit}, {interval}"
-    verdict = "a match" if said.match[0] else "no match"
-    sure = "" if said.low[0] == said.high[0] else f"; neither answer can be ruled out at {said.level:.0%}"
-    return f"{verdict}, probability of a match {said.value[0]:.3f}{sure}"
+    value, low, high = (float(column[0]) for column in (predictions.value, predictions.low, predictions.high))
+    if predictions.match is None:
+        style = ".0f" if max(abs(value), abs(high)) >= 100 else ".4g"
+        unit = f" {metric.unit}" if metric.unit else ""
+        interval = f"{predictions.level:.0%} interval {low:{style}} to {high:{style}}"
+        return f"predicted {metric.description.value} {value:{style}}{unit}, {interval}"
+    verdict = "a match" if predictions.match[0] else "no match"
+    sure = "" if low == high else f"; neither answer can be ruled out at {predictions.level:.0%}"
+    return f"{verdict}, {metric.description.value} {value:.3f}{sure}"
 
 
-def _warning(novel: int, pairs: int) -> str:
+def _warning(metric: Metric, novel: int, pairs: int) -> str:
     """What is said when shapes are unlike those the model was trained on."""
     if not novel:
         return ""
     which = "a shape here is" if pairs == 1 else f"in {novel} pairs a shape is"
-    return f"\n{which} unlike the training shapes: wider interval, still a guess; `metricvae solve` is exact"
+    exact = f"; `{metric.description.exact}` is exact" if metric.description.exact else ""
+    return f"\n{which} unlike the training shapes: wider interval, still a guess{exact}"
 
 
 def calibrated(options: Namespace) -> Predictor:
@@ -97,7 +142,7 @@ def calibrated(options: Namespace) -> Predictor:
 
 
 PREDICT = Verb(
-    "predict the overlap of two shapes or molecules, or of a list of pairs",
+    "predict the metric of two objects, or of a list of pairs",
     ("MODEL A B [--fit]", "MODEL --pairs pairs.csv --out out.csv [--fit] [--novelty]"),
     _predict_options,
     _predict,

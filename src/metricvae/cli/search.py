@@ -1,4 +1,4 @@
-"""`metricvae index` and `metricvae search`: libraries of shapes and molecules."""
+"""`metricvae index` and `metricvae search`: libraries of objects."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, draw_laid, refuse_ray_beside, say
+from metricvae.cli.common import about, device_named, refuse_ray_beside, say
 from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from metricvae.kinds.molecule.packing import Packable
-    from metricvae.kinds.silhouette.records import Mask
-    from metricvae.metrics.overlap.solver.records import Pose
+    from metricvae.core.kind import Object
+    from metricvae.plotting.hits import FoundObject
+    from metricvae.prediction.predictor import Predictor
     from metricvae.search.index import Hits, Index
 
 
@@ -26,6 +26,12 @@ def _index_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     parser.add_argument("library", help="folder of images, data set, or file of molecules (SMILES, CSV, SDF, mol2)")
     parser.add_argument("--out", required=True, help="folder of the index")
+    parser.add_argument(
+        "--side",
+        choices=("left", "right"),
+        default="right",
+        help="models of two kinds: which objects the library holds",
+    )
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
     parser.add_argument("--workers", type=at_least(1), help="processes that make conformers; default all cores")
     parser.add_argument("--ray", metavar="ADDRESS", help="molecules: work on a Ray cluster, or local to start one")
@@ -33,6 +39,7 @@ def _index_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _index(options: Namespace) -> Fields:
+    from metricvae.core.libraries import ReadOptions
     from metricvae.prediction.predictor import Predictor
     from metricvae.search.build import SKIPPED, build_index
 
@@ -42,7 +49,8 @@ def _index(options: Namespace) -> Fields:
         predictor.require_calibration()
         document = build_index(
             *(predictor, Path(options.library), Path(options.out)),
-            fit=options.fit,
+            side=options.side,
+            options=ReadOptions(fit=options.fit),
             workers=options.workers,
             ray=options.ray,
             on_progress=lambda done, total: step("encoding", done, total),
@@ -70,85 +78,25 @@ def _search_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _search(options: Namespace) -> Fields:
-    from metricvae.prediction.reading import read_object
+    from metricvae.core.libraries import ReadOptions
+    from metricvae.core.object_files import read_file
     from metricvae.search.index import load_for, read_index, search
+    from metricvae.search.rerank import solver_of
 
-    _check_search(options)
+    _check_options(options)
     index = read_index(Path(options.index))
     predictor = load_for(index, options.model, device_named(options.device))
-    form = predictor.loaded.config.form
-    if options.sdf is not None and form != "molecules":
-        raise InputError("--sdf writes molecules, got an index of images: ask for --picture")
-    query = read_object(Path(options.query), form, fit=options.fit)
+    _check_output(options, index, predictor)
+    score_name = "" if options.exact is None else solver_of(predictor.metric).score_name
+    query = read_file(predictor.kind(index.query_side), Path(options.query), ReadOptions(fit=options.fit))
     hits = search(index, predictor, query, options.k if options.exact is None else options.exact)
-    task = str(predictor.loaded.facts.get("task"))
     if options.exact is not None:
-        hits = _checked(options, index, hits, query, task)
-    rows = _rows(index, hits, options.k, {"halves": "fit", "molecules": "tanimoto"}.get(task, task))
-    return say(options, {"hits": rows}, "\n".join(map(_line, rows)))
+        hits = _rerank(options, index, predictor, query, hits)
+    rows = _rows(index, predictor, hits, options.k, score_name)
+    return say(options, {"hits": rows}, "\n".join(_line(row, score_name) for row in rows))
 
 
-def _checked(options: Namespace, index: Index, hits: Hits, query: Packable, task: str) -> Hits:
-    """The hits in the order of their exact answers, drawn or written where that is asked for."""
-    from metricvae.search.index import exact_search, item_reader, rerank
-
-    read = item_reader(index, hits)
-    with progress() as step:
-        best = rerank(hits, exact_search(task, query), read, lambda done, total: step("comparing exactly", done, total))
-    if options.picture is not None and task != "molecules":
-        if best.poses is None or not len(best.rows):
-            raise InputError("the library has no hit to draw")
-        words = f"first hit, predicted {best.said.value[0]:.4g}"
-        shown, pose = read(int(best.rows[0])), best.poses[0]
-        draw_laid(Path(options.picture), cast("Mask", query), cast("Mask", shown), cast("Pose", pose), words)
-    if task == "molecules" and (options.sdf is not None or options.picture is not None):
-        _show_laid(options, index, best)
-    return best
-
-
-def _show_laid(options: Namespace, index: Index, hits: Hits) -> None:
-    """Write the query and the hits laid on it, as a file of molecules or as a picture."""
-    from metricvae.core.dataset import read_molecules
-    from metricvae.kinds.molecule.mol_blocks import write_sdf
-    from metricvae.kinds.molecule.readers import read_one
-    from metricvae.metrics.shape.solver.records import Overlay
-    from metricvae.plotting.molecules import Laid, draw_hits
-    from metricvae.runtime.files import write_bytes
-    from metricvae.search.index import in_space
-
-    query, laid = read_one(Path(options.query)), []
-    shown = read_molecules(index.rows_of(hits.rows[: options.k]))
-    for place, (molecule, pose) in enumerate(zip(shown, (hits.poses or ())[: options.k], strict=True)):
-        assert isinstance(pose, Overlay)
-        assert hits.tanimoto is not None
-        words = f"{molecule.id}\nshape Tanimoto {pose.tanimoto:.3f}, predicted {hits.tanimoto[place]:.3f}"
-        laid.append(Laid(in_space(molecule).moved(pose.rotation, pose.translation), words))
-    if options.sdf is not None:
-        write_sdf(Path(options.sdf), [query, *(one.molecule for one in laid)])
-    if options.picture is not None:
-        write_bytes(Path(options.picture), draw_hits(query, laid))
-
-
-def _rows(index: Index, hits: Hits, count: int, name: str) -> list[Fields]:
-    """The hits as they are printed; `name` is that of the exact answer."""
-    rows = []
-    for place, row in enumerate(hits.rows[:count].tolist()):
-        alike = hits.said.value if hits.tanimoto is None else hits.tanimoto
-        hit: Fields = {"id": index.ids[row], "path": index.paths[row], "predicted": float(alike[place])}
-        if hits.exact is not None and hits.poses is not None:
-            pose = dataclasses.asdict(hits.poses[place])
-            pose = {key: value.tolist() if hasattr(value, "tolist") else value for key, value in pose.items()}
-            hit |= {name: float(hits.exact[place]), **pose}
-        rows.append(hit)
-    return rows
-
-
-def _line(hit: Fields) -> str:
-    exact = [f"{hit[name]:10.4g}" for name in ("overlap", "fit", "tanimoto") if name in hit][-1:]
-    return "  ".join([f"{hit['predicted']:10.4g}", *exact, hit["id"], hit["path"]])
-
-
-def _check_search(options: Namespace) -> None:
+def _check_options(options: Namespace) -> None:
     if options.exact is not None and options.exact < options.k:
         raise InputError(f"--exact is {options.exact}: expected at least k, {options.k}")
     if options.picture is not None and options.exact is None:
@@ -157,9 +105,98 @@ def _check_search(options: Namespace) -> None:
         raise InputError("--sdf writes what the exact search found: give --exact N with it")
 
 
+def _check_output(options: Namespace, index: Index, predictor: Predictor) -> None:
+    """Raise InputError if hits of this index cannot be shown as was asked for: before anything is computed."""
+    from metricvae.plotting.hits import drawer_of
+
+    if options.sdf is not None and ".sdf" not in index.kind.posed_suffixes:
+        raise InputError(f"--sdf writes molecules, got an index of {index.kind.title}: ask for --picture")
+    if options.picture is not None:
+        drawer_of(index.kind)
+        if predictor.kind("left").title != predictor.kind("right").title:
+            raise InputError(f"--picture draws objects of one kind, got a model of two ({predictor.metric.name})")
+    laid = options.sdf is not None or options.picture is not None
+    if laid and index.side == "left" and not predictor.metric.symmetric:
+        raise InputError(
+            "the exact search moves the right object of a pair, and the hits are left ones: leave them out"
+        )
+
+
+def _rerank(options: Namespace, index: Index, predictor: Predictor, query: Object, hits: Hits) -> Hits:
+    """The hits in the order of their exact answers, drawn or written where that is asked for."""
+    from metricvae.search.rerank import exact_search, item_reader, rerank
+
+    exact, read = exact_search(predictor.metric, index, query), item_reader(index, hits)
+    with progress() as step:
+        best = rerank(hits, exact, read, lambda done, total: step("comparing exactly", done, total))
+    if options.sdf is not None or options.picture is not None:
+        shown = [read(row) for row in best.rows[: options.k].tolist()]
+        _write_hits(options, index, predictor, query, _found(index, predictor, best, shown))
+    return best
+
+
+def _found(index: Index, predictor: Predictor, hits: Hits, shown: Sequence[Object]) -> list[FoundObject]:
+    from metricvae.plotting.hits import FoundObject
+    from metricvae.search.rerank import solver_of
+
+    assert hits.exact is not None
+    assert hits.poses is not None
+    name, predicted = solver_of(predictor.metric).score_name, _predicted(predictor, hits)
+    return [
+        FoundObject(
+            index.ids[row], shown[place], hits.poses[place], name, float(hits.exact[place]), float(predicted[place])
+        )
+        for place, row in enumerate(hits.rows[: len(shown)].tolist())
+    ]
+
+
+def _write_hits(
+    options: Namespace, index: Index, predictor: Predictor, query: Object, found: Sequence[FoundObject]
+) -> None:
+    """Write the query and the hits laid on it, as a file of molecules or as a picture."""
+    from metricvae.plotting.hits import drawer_of
+    from metricvae.runtime.files import write_bytes
+
+    if options.sdf is not None:
+        alike = predictor.kind(index.query_side).title == index.kind.title
+        laid = [(query, None)] * alike + [(one.value, one.pose) for one in found]
+        index.kind.write_posed(Path(options.sdf), [value for value, _ in laid], [pose for _, pose in laid])
+    if options.picture is not None:
+        if not found:
+            raise InputError("the library has no hit to draw")
+        write_bytes(Path(options.picture), drawer_of(index.kind)(query, found))
+
+
+def _predicted(predictor: Predictor, hits: Hits) -> Any:
+    """(k,) what is shown of each hit: the number that hits are ordered by; of a distance, the distance itself."""
+    return hits.score if predictor.metric.similarity else hits.predictions.value
+
+
+def _rows(index: Index, predictor: Predictor, hits: Hits, count: int, score_name: str) -> list[Fields]:
+    """The hits as they are printed; `score_name` is that of the exact answer."""
+    rows, predicted = [], _predicted(predictor, hits)
+    for place, row in enumerate(hits.rows[:count].tolist()):
+        hit: Fields = {"id": index.ids[row], "path": index.paths[row], "predicted": float(predicted[place])}
+        if hits.exact is not None and hits.poses is not None:
+            hit |= {score_name: float(hits.exact[place]), **_plain(hits.poses[place])}
+        rows.append(hit)
+    return rows
+
+
+def _plain(pose: Any) -> Fields:
+    """A motion, a record of the metric's own, as plain values."""
+    fields = dataclasses.asdict(pose) if dataclasses.is_dataclass(pose) and not isinstance(pose, type) else {}
+    return {key: value.tolist() if hasattr(value, "tolist") else value for key, value in fields.items()}
+
+
+def _line(hit: Fields, score_name: str) -> str:
+    numbers = [hit["predicted"], *([hit[score_name]] if score_name else [])]
+    return "  ".join([*(f"{number:10.4g}" for number in numbers), hit["id"], hit["path"]])
+
+
 INDEX = Verb(
     "encode a library of shapes or molecules, to search in it; resumes by itself",
-    ("MODEL LIBRARY --out INDEX [--fit]",),
+    ("MODEL LIBRARY --out INDEX [--side left|right] [--fit]",),
     _index_options,
     _index,
 )

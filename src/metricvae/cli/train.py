@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.alignment.training import AligningConfig
+    from metricvae.metrics.overlap.alignment.network import PoseNetworkConfig
     from metricvae.training.config import TrainingConfig
     from metricvae.training.presets import preset_names
 
@@ -36,7 +37,8 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     chosen = _preset(_named(arguments, "--preset"), arguments)
     default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
-    parser.add_argument("--aligning", type=AligningConfig, default=AligningConfig(), help="how an aligner is trained")
+    aligning = AligningConfig(PoseNetworkConfig())
+    parser.add_argument("--aligning", type=AligningConfig[PoseNetworkConfig], default=aligning, help="how it learns")
 
 
 def _named(arguments: Sequence[str], option: str) -> str | None:
@@ -103,11 +105,11 @@ def _train_aligner(options: Namespace) -> Fields:
         facts = fit_aligner(
             *(data, Path(options.aligner), options.aligning),
             device=device,
-            on_lessons=lambda done, total: step("scanning pairs", done, total),
+            on_targets=lambda done, total: step("scanning pairs", done, total),
             on_progress=lambda now: step("aligning", now.step, now.steps, _reached(now), now.seconds_left),
         )
     text = (
-        f"the first offer reaches {facts['reached']:.1%} of the true overlap on validation pairs; "
+        f"the first proposal reaches {facts['reached']:.1%} of the true overlap on validation pairs; "
         f"next: metricvae align {shlex.quote(options.aligner)} A.png B.png"
     )
     return say(options, facts, text)

@@ -57,7 +57,8 @@ def check_kind(taken: ObjectKind, held: ObjectKind | str, name: str) -> None:
     held_name = held if isinstance(held, str) else held.name
     if held_name not in taken.family:
         raise InputError(
-            f"{name} are of the kind {held_name}, and the model takes {taken.title}: give {taken.title}, or another model"
+            f"{name} are of the kind {held_name}, and the model takes {taken.title}: "
+            f"give {taken.title}, or another model"
         )
     if not isinstance(held, str) and held.name == taken.name and held != taken:
         raise InputError(

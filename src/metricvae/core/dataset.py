@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed, kind_from_json
-from metricvae.core.metric import Metric, metric_from_json
+from metricvae.core.metric import IMPORTED, Metric, metric_from_json
 from metricvae.core.splits import SPLITS, Split
 from metricvae.runtime.files import check_sha256, read_json
 
@@ -129,6 +129,39 @@ class PairDataset:
         splits = np.broadcast_to(np.asarray(split), values.shape)
         ends = np.asarray(first, np.int64), np.asarray(second, np.int64)
         return cls(metric, left, left if right is None else right, *ends, values, splits, unlisted=metric.unlisted)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | Path,
+        kind: str,
+        value: str = "value",
+        metric: Metric | None = None,
+        *,
+        right: str | None = None,
+        columns: tuple[str, str] = ("a", "b"),
+        split: str | None = None,
+        seed: int = 0,
+    ) -> PairDataset:
+        """A data set from a table of pairs with a value each.
+
+        Args:
+            path: CSV file; objects are paths relative to it, or what the kind converts (SMILES).
+            kind: name of the kind of the left objects, and of the right ones where `right` is not given.
+            value: column of the values.
+            metric: what they are (`metrics.Tabular`); by default a regression without unit or bounds.
+            right: kind of the right objects.
+            columns: of the two objects.
+            split: column of one's own splits; leak-free ones are made by default.
+            seed: of the splits.
+
+        Raises:
+            InputError: a missing column, a row that cannot be used, or too few pairs.
+        """
+        from metricvae.core.importing import Columns, read_csv
+
+        known = metric_from_json({"name": IMPORTED, "title": value}) if metric is None else metric
+        return read_csv(Path(path), known.of_kinds(kind, right), Columns(*columns, value, split), seed=seed)
 
     def __len__(self) -> int:
         return len(self.value)

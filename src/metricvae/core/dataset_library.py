@@ -1,16 +1,44 @@
-"""The objects of a labelled data set as a library."""
+"""The objects of a labelled data set as a library, and the one way to open a library for a model."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from metricvae.core.dataset import read_card, sides_of_card
-from metricvae.core.kind import ObjectKind, kind_from_json
-from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map, digest_of
+from metricvae.core.compatibility import check_kind
+from metricvae.core.dataset import CARD, read_card, sides_of_card
+from metricvae.core.errors import InputError
+from metricvae.core.kind import Object, ObjectKind, kind_from_json
+from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map, ReadOptions, digest_of
+from metricvae.core.object_files import check_file
+from metricvae.runtime.parquet import read_rows
+
+
+def open_library(kind: ObjectKind, path: Path, work: Path, options: ReadOptions, side: str = "right") -> Library:
+    """The objects at `path` for a model that takes this kind.
+
+    Args:
+        kind: that the model takes.
+        path: a data set, or what the kind itself opens: a folder, a file of many objects.
+        work: folder for what is needed on the way.
+        options: of reading.
+        side: which objects of a data set that has two tables.
+
+    Raises:
+        InputError: objects of another kind, no library, or an empty one.
+    """
+    path = Path(path)
+    if (path / CARD).is_file():
+        library = DatasetLibrary(path, side)
+        check_kind(kind, library.reader, f"the objects of {path}")
+        return library
+    if path.is_file():
+        check_file(kind, path)
+    return kind.open_library(path, work, options)
 
 
 class DatasetLibrary(Library):
@@ -37,28 +65,26 @@ class DatasetLibrary(Library):
 
     @property
     def loader(self) -> Loader:
-        return functools.partial(read_rows, self.reader, self.file)
+        return functools.partial(read_objects_of, self.reader, self.file)
 
-    def item(self, part: int) -> tuple[int, int]:
-        return part * ITEMS_A_PART, min((part + 1) * ITEMS_A_PART, self.count)
+    def item(self, part: int) -> range:
+        return range(part * ITEMS_A_PART, min((part + 1) * ITEMS_A_PART, self.count))
+
+    def named(self, ids: Sequence[str]) -> list[Object]:
+        """The objects of those names.
+
+        Raises:
+            InputError: there is none of such a name.
+        """
+        rows = {name: row for row, name in enumerate(self.ids)}
+        missing = [name for name in ids if name not in rows]
+        if missing:
+            raise InputError(f"the data set {self.folder} has no object '{missing[0]}': make the index again")
+        return list(read_objects_of(self.reader, self.file, [rows[name] for name in ids]).objects)
 
 
-def read_rows(kind: ObjectKind, file: Path, span: tuple[int, int], _: Map) -> LibraryPart:
-    """The objects in rows `span[0]` to `span[1]` of a table of objects."""
-    table = rows_of(file, *span, columns=["id", *kind.schema.names])
+def read_objects_of(kind: ObjectKind, file: Path, rows: npt.ArrayLike, _: Map = map) -> LibraryPart:
+    """The objects in some rows of a table of objects."""
+    table = read_rows(file, rows, ["id", *kind.schema.names])
     ids = table["id"].to_pylist()
     return LibraryPart(kind.from_table(table), ids, [f"{file.parent}#{name}" for name in ids])
-
-
-def rows_of(file: Path, start: int, end: int, columns: list[str] | None = None) -> pa.Table:
-    """Rows `start` to `end` of a Parquet file; only the row groups that hold them are read."""
-    parquet = pq.ParquetFile(file)
-    groups: list[int] = []
-    before, first = 0, 0
-    for group in range(parquet.num_row_groups):
-        rows = parquet.metadata.row_group(group).num_rows
-        if before < end and before + rows > start:
-            first = first if groups else before
-            groups.append(group)
-        before += rows
-    return parquet.read_row_groups(groups, columns=columns).slice(start - first, end - start).combine_chunks()

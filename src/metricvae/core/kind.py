@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.libraries import FolderLibrary, Library, ReadOptions
+from metricvae.core.libraries import FolderLibrary, Library, NamedObject, ReadOptions
 from metricvae.core.registry import Registry
 
 __all__ = ["KINDS", "Library", "Object", "ObjectKind", "Packed", "ReadOptions", "kind_from_json"]
@@ -43,8 +43,13 @@ class ObjectKind(abc.ABC):
         accepts: names of other kinds whose objects serve as this kind's without conversion.
         suffixes: endings of files that hold such an object, in small letters.
         magnitude_name, magnitude_unit: what `magnitudes` is, as `area` in `pixels`.
+        magnitude_type: Arrow type of the column that keeps magnitudes.
+        sources: names of sources that generate objects without end.
         caveats: what a model of it does not see, in sentences for a model card.
         magnitude_exponent: magnitude of an object `factor` times as large: factor ** exponent as much.
+        kept_in_index: whether an index keeps its objects, for exact answers. Where it does not, a library is a folder
+            of files with one object each, which are read again.
+        posed_suffixes: endings of files that `write_posed` writes; none where the kind cannot be written.
     """
 
     name: ClassVar[str]
@@ -54,7 +59,11 @@ class ObjectKind(abc.ABC):
     magnitude_name: ClassVar[str] = "magnitude"
     magnitude_unit: ClassVar[str] = ""
     magnitude_exponent: ClassVar[float] = 0.0
+    magnitude_type: ClassVar[pa.DataType] = pa.float64()
+    sources: ClassVar[tuple[str, ...]] = ()
     caveats: ClassVar[str] = ""
+    kept_in_index: ClassVar[bool] = True
+    posed_suffixes: ClassVar[tuple[str, ...]] = ()
 
     # Reading
 
@@ -87,7 +96,20 @@ class ObjectKind(abc.ABC):
         """
         return FolderLibrary(self, path, options)
 
+    def generate(self, source: str, start: int, count: int, seed: int) -> Sequence[NamedObject]:
+        """Objects `start` to `start + count` of one of the `sources`; each depends on its number and the seed alone.
+
+        Raises:
+            InputError: there is no such source.
+        """
+        raise InputError(f"there is no source of {self.title} {source!r}: give a folder or a file")
+
     # Storing
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """How `datasets.load_dataset` is to read columns of `schema` that hold more than plain values."""
+        return {}
 
     @property
     @abc.abstractmethod
@@ -150,6 +172,10 @@ class ObjectKind(abc.ABC):
         where there is none."""
         return x.new_ones(len(x))
 
+    def measure(self, objects: Sequence[Object]) -> npt.NDArray[Any]:
+        """(m,) magnitudes of objects as they are read, in the type of their column."""
+        return self.magnitudes(self.collate(objects)).double().numpy()
+
     # Networks
 
     @property
@@ -171,6 +197,14 @@ class ObjectKind(abc.ABC):
         return self.decoders[0]() if self.decoders else None
 
     # Files
+
+    def write_posed(self, path: Path, objects: Sequence[Object], poses: Sequence[Any]) -> None:
+        """Write objects as they lie after the motions that a metric's solver gave; None moves an object not at all.
+
+        Raises:
+            InputError: objects of this kind cannot be written so, or the disk refuses.
+        """
+        raise InputError(f"{self.title} cannot be written with their poses: leave that file out")
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""

@@ -49,6 +49,25 @@ class LibraryPart:
     skipped: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class NamedObject:
+    """An object and what tables keep beside it.
+
+    Attributes:
+        id: unique within its source.
+        value: the object, as its kind reads it.
+        source: where it came from.
+        family: the finer kind of object, in reports; may be empty.
+        group: objects of one group share a split.
+    """
+
+    id: str
+    value: Object
+    source: str
+    family: str
+    group: str
+
+
 Loader = Callable[[Any, Map], LibraryPart]
 """Reads a part from what `Library.item` says of it; a function of a module, so that it can be sent to a process."""
 
@@ -139,3 +158,22 @@ def file_names(folder: Path, kind: ObjectKind) -> list[str]:
     if not found:
         raise InputError(f"{folder} holds no {kind.title}: expected files that end in {', '.join(kind.suffixes)}")
     return found
+
+
+class ObjectFiles(Sequence[Any]):
+    """The objects in some files, each read whenever it is asked for.
+
+    Args:
+        kind: that reads them.
+        files: their paths.
+        options: of reading.
+    """
+
+    def __init__(self, kind: ObjectKind, files: Sequence[Path], options: ReadOptions) -> None:
+        self.kind, self.files, self.options = kind, files, options
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.kind.read(self.files[place], self.options)

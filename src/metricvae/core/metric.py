@@ -15,7 +15,10 @@ from metricvae.core.errors import InputError
 from metricvae.core.registry import Registry
 
 if TYPE_CHECKING:
+    from metricvae.core.generation import ComplementModel, ObjectGenerator
     from metricvae.core.kind import Object
+    from metricvae.core.plan import Plan
+    from metricvae.core.pose import PoseModel
     from metricvae.nn.heads import Head
 
 Task = Literal["regression", "binary", "ranking"]
@@ -123,6 +126,19 @@ class Metric(abc.ABC):
     def default_head(self, values: Floats) -> Head:
         """The head of a model for which none is named, told the training values (n,)."""
 
+    def of_kinds(self, left: str, right: str | None = None) -> Metric:
+        """The same metric between objects of these kinds, where it is defined for any; else it must be between them.
+
+        Raises:
+            InputError: it is between others.
+        """
+        if (left, right or left) != (self.left, self.right):
+            raise InputError(
+                f"the metric {self.name} is between {self.left} and {self.right}, got {left} and {right or left}: give "
+                "those, or another metric"
+            )
+        return self
+
     def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
         """The least and the largest value of pairs of objects with such magnitudes, (n,) each; infinite by default."""
         low, high = (0.0, 1.0) if self.task == "binary" else (-np.inf, np.inf)
@@ -146,6 +162,28 @@ class Metric(abc.ABC):
         return None
 
     @property
+    def pose_model(self) -> PoseModel | None:
+        """How its poses are learned and predicted in one shot, where they are."""
+        return None
+
+    @property
+    def generator(self) -> ObjectGenerator | None:
+        """How objects are generated to constraints on it, where they are."""
+        return None
+
+    @property
+    def complement(self) -> ComplementModel | None:
+        """How the counterparts of objects are generated that a binary metric calls a match, where they are."""
+        return None
+
+    @property
+    def plan_type(self) -> type[Plan] | None:
+        """The plan of its labelled data sets; by default one for every metric with a solver."""
+        from metricvae.core.plan import MetricPlan
+
+        return None if self.solver is None else MetricPlan
+
+    @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:
         """Ready-made models and trainings for it by name, the default one first."""
         return {}
@@ -155,6 +193,9 @@ class Metric(abc.ABC):
         document = {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
         return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
 
+
+IMPORTED = "tabular"
+"""Name of the metric of values that a user imports without saying more of them."""
 
 METRICS: Registry[type[Metric]] = Registry("metric", "metricvae.metrics", "metricvae.metrics")
 """All metrics: classes by name."""

@@ -31,6 +31,12 @@ class PairList:
     second: npt.NDArray[np.int64]
 
 
+def one_pair(a: Path, b: Path) -> PairList:
+    """Two files as a list of one pair."""
+    ends = np.array([0], np.int64), np.array([1], np.int64)
+    return PairList(((str(a), str(b)),), (a, b), *ends)
+
+
 def read_pair_list(path: Path) -> PairList:
     """Read the CSV and make sure that every file it names is there.
 

@@ -31,7 +31,7 @@ class Registry(Generic[T]):
 
     def names(self) -> tuple[str, ...]:
         """Names of all entries, those of this package first."""
-        return (*self._builtin(), *(name for name in self._plugins() if name not in self._builtin()))
+        return tuple(dict.fromkeys((*self._builtin(), *self._plugins(), *self._loaded)))
 
     def get(self, name: str) -> T:
         """The entry of that name, or of which that is another name.
@@ -55,7 +55,7 @@ class Registry(Generic[T]):
             return cast(T, getattr(importlib.import_module(module), attribute))
         if name in plugins:
             return self._load_plugin(plugins[name])
-        known = ", ".join(dict.fromkeys((*self.names(), *self._loaded)))
+        known = ", ".join(self.names())
         raise InputError(
             f"there is no {self.noun} '{name}': expected one of {known}, or install the package that has it"
         )

@@ -87,6 +87,72 @@ def _ordered(pair: tuple[int, int]) -> tuple[int, int]:
     return (min(pair), max(pair))
 
 
+def plan_bipartite_blocks(
+    left: Sequence[Split], right: Sequence[Split], pairs: int, partners: int, seed: int, cold: str = "both"
+) -> dict[Split, list[Block]]:
+    """Draw `pairs` distinct pairs of objects of two tables, in blocks of `partners` left and `partners` right objects
+    that all meet; each split gets its share.
+
+    Args:
+        left, right: split of each object of either table.
+        pairs: how many pairs in all.
+        partners: how many of the other table an object meets in its block, at most.
+        seed: the same seed gives the same pairs.
+        cold: `both` lets objects of one split meet; `left` takes the split of the left object, whatever that of the
+            right one, so that test pairs have new left objects alone; `right` likewise.
+
+    Returns:
+        Blocks (k, 2) of rows of the left and of the right table, by split.
+
+    Raises:
+        InputError: a split has too few objects for its share of pairs.
+    """
+    lacking = lacking_bipartite(left, right, pairs, cold)
+    if lacking:
+        counts = ", ".join(f"{split} {left.count(split)} and {right.count(split)}" for split in SPLITS)
+        raise InputError(
+            f"{len(left)} left and {len(right)} right objects (by split: {counts}) cannot form {pairs} distinct pairs "
+            f"with {quotas(pairs)[lacking[0]]} in {lacking[0]}: give more objects or ask for fewer pairs"
+        )
+    quota = quotas(pairs)
+    return {
+        split: _bipartite(*_members(left, right, split, cold), quota[split], partners, np.random.default_rng([seed, i]))
+        for i, split in enumerate(SPLITS)
+    }
+
+
+def lacking_bipartite(left: Sequence[Split], right: Sequence[Split], pairs: int, cold: str) -> list[Split]:
+    """The splits whose left and right objects are too few for their share of `pairs` distinct pairs."""
+    sizes = {split: math.prod(map(len, _members(left, right, split, cold))) for split in SPLITS}
+    return [split for split, quota in quotas(pairs).items() if quota > sizes[split]]
+
+
+def _members(left: Sequence[Split], right: Sequence[Split], split: Split, cold: str) -> tuple[list[int], list[int]]:
+    """Rows of either table that may stand in pairs of a split."""
+    first = [row for row, of in enumerate(left) if of == split or cold == "right"]
+    second = [row for row, of in enumerate(right) if of == split or cold == "left"]
+    return first, second
+
+
+def _bipartite(left: list[int], right: list[int], quota: int, size: int, rng: np.random.Generator) -> list[Block]:
+    blocks: list[Block] = []
+    seen: set[tuple[int, int]] = set()
+    while quota:
+        sides = [_chunks(rng.permutation(members), size) for members in (left, right)]
+        for number in range(max(map(len, sides))):
+            first, second = (chunks[number % len(chunks)] for chunks in sides)
+            fresh = [pair for pair in itertools.product(first.tolist(), second.tolist()) if pair not in seen][:quota]
+            if fresh:
+                seen.update(fresh)
+                blocks.append(np.array(fresh, dtype=np.int64))
+                quota -= len(fresh)
+    return blocks
+
+
+def _chunks(order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
 def objects_needed(pairs: int, partners: int) -> int:
     """How many generated objects let every split fill its share without using an object twice, and a few to spare.
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from metricvae.alignment.predictor import write_aligner
-from metricvae.alignment.training import AligningConfig, AligningProgress, sweep_aligning, teach
+from metricvae.alignment.predictor import require_pose_model, write_aligner
+from metricvae.alignment.training import AligningConfig, AligningProgress, remove_progress, train_aligner
 from metricvae.core.compatibility import check_compatible
 from metricvae.core.dataset import PairDataset, plan_parts
-from metricvae.core.errors import InputError
 from metricvae.fitting.model_card import model_card
 from metricvae.generation.exemplars import add_exemplars
 from metricvae.nn.autoencoder import ModelConfig
@@ -82,45 +81,41 @@ def fit(
 def fit_aligner(
     data: PairDataset,
     folder: Path,
-    config: AligningConfig,
+    config: AligningConfig[Any],
     *,
     device: str | torch.device = "cpu",
-    on_lessons: Callable[[int, int], None] | None = None,
+    on_targets: Callable[[int, int], None] | None = None,
     on_progress: Callable[[AligningProgress], None] | None = None,
 ) -> dict[str, Any]:
-    """Teach a finished model where shapes go on one another, from the curves of the exact search.
+    """Teach a finished model where objects go on one another, from the scans of the exact solver.
 
     What the model knew does not change. An interrupted training goes on where it stopped; an aligner that is there is
     replaced when the new one is done.
 
     Returns:
-        the facts of the training: steps, share of the true overlap reached on validation pairs, seconds, ...
+        the facts of the training: steps, share of the true value reached on validation pairs, seconds, ...
 
     Raises:
-        InputError: no finished model of the overlap whose encoder looks about a centroid, one that ships with the
-            package, or too few pairs.
+        InputError: no finished model of a metric with poses whose encoder tells how objects lie, one that ships with
+            the package, data of another metric, or too few pairs.
     """
     refuse_shipped(folder)
     loaded = load_model(folder)
-    if not loaded.model.head.absolute or loaded.config.encoder == "flat":
-        raise InputError(
-            f"the model in {folder} has the encoder {loaded.config.encoder} and the head {loaded.model.head.name}: "
-            "only a model of the overlap whose encoder is polar or contour learns where shapes go"
-        )
-    network, facts = teach(
-        config,
-        loaded.model.encoder,
-        pair_data(data, "train"),
-        pair_data(data, "validation"),
+    pose_model = require_pose_model(loaded.config.metric, folder)
+    config = replace(config, network=config.network or pose_model.default_network())
+    pose_model.check_encoder(loaded.config.left.encoder, config.network)
+    check_compatible(loaded.config, data, "the data set")
+    network, facts = train_aligner(
+        *(pose_model, config, loaded.model.left.encoder, data.of_split("train"), data.of_split("validation")),
         loaded.folder,
         device=device,
-        on_lessons=on_lessons,
+        on_targets=on_targets,
         on_progress=on_progress,
     )
     annotate(
         loaded.folder,
-        calibration={"aligner": write_aligner(network, loaded.folder)},
+        calibration={"aligner": write_aligner(network, config.network, loaded.folder)},
         facts={"aligner": facts | {"config": asdict(config)}},
     )
-    sweep_aligning(loaded.folder)
+    remove_progress(loaded.folder)
     return facts

@@ -42,7 +42,7 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
     facts, config, metric = loaded.facts, loaded.config, loaded.config.metric
     towers = list(config.towers.values())
     return _TEXT.format(
-        title=metric.description.value,
+        title=metric.description.value.capitalize(),
         predicts=metric.description.predicts,
         labels=metric.description.labels,
         command=_command(config.kinds),

@@ -1,4 +1,4 @@
-"""The parts of a data set: what makes each, and making those that are not there yet.
+"""The parts of a data set: what makes each of the labelled pairs, and the files they are made of.
 
 A part is a pure function of the plan, is made by one process on one thread, and is either whole under its final name
 or absent. Who makes it does not matter: processes of this machine or tasks of a cluster.
@@ -6,90 +6,113 @@ or absent. Who makes it does not matter: processes of this machine or tasks of a
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from metricvae.core.dataset import OBJECT_SCHEMA, PAIR_SCHEMA
+from metricvae.core.labelling import Labelling
 from metricvae.core.sampling import Block
-from metricvae.core.splits import split_of
-from metricvae.kinds.silhouette.io import decode_png, encode_png
-from metricvae.kinds.silhouette.records import Silhouette
-from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver.dense import solve_dense
-from metricvae.metrics.overlap.solver.records import Overlap
-from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 from metricvae.runtime.parquet import write_table
 
 CHECK_SCHEMA = pa.schema([("dense", pa.float64())])
 
 
-def draw_part(source: str, seed: int, span: tuple[int, int], path: Path) -> None:
-    """Shapes `span[0]` to `span[0] + span[1]` of a source."""
-    start, count = span
-    write_table(path, [object_table(draw(source, count, seed, start=start))], OBJECT_SCHEMA)
+@dataclass(frozen=True)
+class Shard:
+    """Some blocks of pairs of one split.
+
+    Attributes:
+        split: of all of them.
+        blocks: (k, 2) rows of the left and of the right objects each.
+    """
+
+    split: str
+    blocks: list[Block]
 
 
-def object_table(shapes: Sequence[Silhouette]) -> pa.Table:
-    """Shapes as rows of objects.parquet."""
-    return pa.Table.from_pylist(list(map(object_row, shapes)), OBJECT_SCHEMA)
+@dataclass(frozen=True)
+class ShardObjects:
+    """A shard, with the objects in its pairs.
+
+    Attributes:
+        shard: its blocks name rows of `left` and `right`.
+        left, right: of the objects; the same table where there is one.
+    """
+
+    shard: Shard
+    left: pa.Table
+    right: pa.Table
 
 
-def object_row(shape: Silhouette) -> dict[str, Any]:
-    """A shape as a row of objects.parquet."""
-    return {
-        "id": shape.id,
-        "image": {"bytes": encode_png(shape.mask), "path": None},
-        "source": shape.source,
-        "family": shape.family,
-        "group": shape.group,
-        "area": shape.area,
-        "split": split_of(shape.group),
-    }
+@dataclass(frozen=True)
+class ReadShard:
+    """Reads the objects of a shard.
+
+    Attributes:
+        files: Arrow files of the objects of each table, of which any rows are read through a memory map.
+    """
+
+    files: tuple[Path, ...]
+
+    def __call__(self, shard: Shard) -> ShardObjects:
+        pairs = np.concatenate(shard.blocks)
+        if len(self.files) == 1:
+            used, rows = np.unique(pairs, return_inverse=True)
+            left = right = read_rows(self.files[0], used)
+            local = rows.reshape(-1, 2)
+        else:
+            sides = [np.unique(column, return_inverse=True) for column in pairs.T]
+            left, right = (read_rows(file, used) for file, (used, _) in zip(self.files, sides, strict=True))
+            local = np.stack([rows for _, rows in sides], axis=1)
+        ends = np.cumsum([len(block) for block in shard.blocks])[:-1]
+        return ShardObjects(Shard(shard.split, np.split(local, ends)), left, right)
 
 
-def label_part(
-    config: SearchConfig, device: str | None, objects: Path, shard: tuple[str, list[Block]], path: Path
-) -> None:
-    """The labelled pairs of some blocks of one split: by the compiled search, or by the batched one on a device."""
-    split, blocks = shard
-    table = _objects(objects)
-    rows: list[dict[str, Any]] = []
-    for block in blocks if device is None else [np.concatenate(blocks)]:
-        for (a, b), found in zip(block.tolist(), _solved(table, block, config, device), strict=True):
-            pose = {name: round(value, 4) for name, value in dataclasses.asdict(found.pose).items()}
-            names = {"a": table["id"][a].as_py(), "b": table["id"][b].as_py()}
-            rows.append(names | {"value": round(found.area, 3), "split": split} | pose)
-    write_table(path, [pa.Table.from_pylist(rows, PAIR_SCHEMA)], PAIR_SCHEMA)
+def read_rows(file: Path, rows: npt.NDArray[np.int64]) -> pa.Table:
+    """Some rows, in ascending order, of an uncompressed Arrow file; what was read outlives the file."""
+    with pa.memory_map(str(file)) as source:
+        reader = pa.ipc.open_file(source)
+        found, start = [], 0
+        for number in range(reader.num_record_batches):
+            batch = reader.get_batch(number)
+            here = rows[(rows >= start) & (rows < start + len(batch))] - start
+            start += len(batch)
+            if len(here):
+                found.append(batch.take(pa.array(here)))
+        return pa.Table.from_batches(found, reader.schema).combine_chunks()
 
 
-def _solved(table: pa.Table, pairs: Block, config: SearchConfig, device: str | None) -> list[Overlap]:
-    used, rows = np.unique(pairs, return_inverse=True)
-    shapes = [PreparedMask(decode_png(table["image"][i]["bytes"].as_py())) for i in used.tolist()]
-    ends = rows.reshape(-1, 2)
-    if device is None:
-        return [solve(shapes[a], shapes[b], config) for a, b in ends.tolist()]
-    from metricvae.metrics.overlap.solver.batched import solve_batch  # here, so that workers do without torch
-
-    return solve_batch(shapes, ends, config, device=device)
-
-
-def check_part(objects: Path, pairs: Block, path: Path) -> None:
-    """What the dense search says of some pairs."""
-    table = _objects(objects)
-    rows = []
-    for a, b in pairs.tolist():
-        first, second = (PreparedMask(decode_png(table["image"][i]["bytes"].as_py())) for i in (a, b))
-        rows.append({"dense": solve_dense(first, second).area})
-    write_table(path, [pa.Table.from_pylist(rows, CHECK_SCHEMA)], CHECK_SCHEMA)
+def label_part(labelling: Labelling[Any], device: str, item: ShardObjects, path: Path) -> None:
+    """Write the labelled pairs of a shard: ids, what the metric says, and the split."""
+    shard = item.shard
+    columns = labelling.label(item.left, item.right, shard.blocks, device)
+    pairs = np.concatenate(shard.blocks)
+    table = pa.table(
+        {
+            **{side: _ids(one, rows) for side, one, rows in zip("ab", (item.left, item.right), pairs.T, strict=True)},
+            **columns,
+            "split": pa.array([shard.split] * len(pairs), pa.string()),
+        }
+    )
+    write_table(path, [table], table.schema)
 
 
-@functools.lru_cache(maxsize=1)
-def _objects(path: Path) -> pa.Table:
-    return pq.read_table(path, columns=["id", "image"]).combine_chunks()
+def check_part(labelling: Labelling[Any], item: ShardObjects, path: Path) -> None:
+    """Write what the more thorough search says of some pairs."""
+    found = labelling.check(item.left, item.right, np.concatenate(item.shard.blocks))
+    write_table(path, [pa.table({"dense": np.asarray(found, np.float64)}, CHECK_SCHEMA)], CHECK_SCHEMA)
+
+
+def _ids(objects: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Array:
+    return objects["id"].take(pa.array(rows)).combine_chunks()
+
+
+def common_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """The columns of all tables, those of the first with most columns in its order."""
+    widest = max(schemas, key=len)
+    return pa.unify_schemas([widest, *schemas], promote_options="permissive")

@@ -1,5 +1,7 @@
 """Metrics: one package a metric. Other packages bring theirs as entry points of the group `metricvae.metrics`."""
 
+from typing import Any
+
 BUILTIN = {
     "overlap": "metricvae.metrics.overlap.metric:OverlapMetric",
     "match": "metricvae.metrics.match.metric:MatchMetric",
@@ -10,3 +12,12 @@ BUILTIN = {
 
 ALIASES = {"halves": "match", "molecules": "shape"}
 """Names of tasks in data sets and models of version 1."""
+
+
+def __getattr__(name: str) -> Any:
+    """`metrics.Tabular`, loaded when it is asked for; the rest of the registry is `metrics.get(name)`."""
+    if name == "Tabular":
+        from metricvae.metrics.tabular import TabularMetric
+
+        return TabularMetric
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -22,62 +22,70 @@ class TabularMetric(Metric):
 
     Attributes:
         title: what it is called, as `Hausdorff distance`.
-        left, right: names of the kinds of its objects; `right` is `left` by default.
-        unit: of the values.
-        low, high: range of the values; None where there is no bound.
+        unit: of the values; empty for a pure number.
+        range: least and greatest possible value; None where there is no bound.
         task: `regression`, `binary` (values 0 and 1) or `ranking`.
-        symmetric: whether m(a, b) = m(b, a).
+        symmetric: whether m(a, b) = m(b, a); never where the kinds differ.
         similarity: whether larger values mean more similar objects; of a distance, smaller ones do.
+        left, right: names of the kinds of its objects, which a data set fills in; `right` is `left` by default.
 
     Example:
-        >>> TabularMetric("Hausdorff distance", left="silhouette", unit="pixels", low=0.0, similarity=False).right
+        >>> metric = TabularMetric("Hausdorff distance", unit="pixels", range=(0.0, None), similarity=False)
+        >>> metric.of_kinds("silhouette").right
         'silhouette'
     """
 
     name: ClassVar[str] = "tabular"
     title: str = "value"
-    left: str = "silhouette"
-    right: str = ""
     unit: str = ""
-    low: float | None = None
-    high: float | None = None
+    range: tuple[float | None, float | None] = (None, None)
     task: Task = "regression"
     symmetric: bool = True
     similarity: bool = True
+    left: str = ""
+    right: str = ""
 
     def __post_init__(self) -> None:
-        if not self.right:
-            object.__setattr__(self, "right", self.left)
-        for kind in (self.left, self.right):
-            KINDS.get(kind)
+        object.__setattr__(self, "range", tuple(None if end is None else float(end) for end in self.range))
+        object.__setattr__(self, "right", self.right or self.left)
+        if self.left != self.right:
+            object.__setattr__(self, "symmetric", False)
         if self.task not in ("regression", "binary", "ranking"):
             raise InputError(f"task is {self.task!r}: expected regression, binary or ranking")
-        if self.symmetric and self.left != self.right:
-            object.__setattr__(self, "symmetric", False)
-        if self.low is not None and self.high is not None and not self.low < self.high:
-            raise InputError(f"the range is {self.low} to {self.high}: expected the lower end first")
+        low, high = self._bounds()
+        if not low < high:
+            raise InputError(f"the range is {low:g} to {high:g}: expected the lower end first")
+
+    def of_kinds(self, left: str, right: str | None = None) -> TabularMetric:
+        """The same metric between objects of these kinds."""
+        return replace(self, left=left, right=right or left)
+
+    def _bounds(self) -> tuple[float, float]:
+        low, high = self.range
+        return -math.inf if low is None else low, math.inf if high is None else high
 
     @property
     def description(self) -> Description:
         unit = f", in {self.unit}" if self.unit else ""
-        kinds = " and ".join(dict.fromkeys(KINDS.get(name).title for name in (self.left, self.right)))
+        kinds = " and ".join(dict.fromkeys(KINDS.get(name).title for name in (self.left, self.right) if name))
         return Description(
-            predicts=f"{self.title} of pairs of {kinds}{unit}",
+            predicts=f"the {self.title} of pairs of {kinds or 'objects'}{unit}",
             value=self.title,
             labels="values imported with the pairs",
         )
 
     def default_head(self, values: Floats) -> Head:
-        """By the task and the spread of the training values."""
+        """By the task and the spread of the training values: a cosine distance, or an inner product whose scale is the
+        standard deviation and whose offset is the mean."""
         from metricvae.nn.heads import CosineDistance, InnerProduct
 
         if self.task == "binary":
             return CosineDistance()
-        spread, middle = float(np.std(values)), float(np.mean(values))
-        return InnerProduct(scale=spread if spread > 0 else 1.0, offset=middle)
+        spread = float(np.std(values))
+        return InnerProduct(scale=spread if spread > 0 else 1.0, offset=float(np.mean(values)))
 
     def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
         if self.task == "binary":
             return super().limits(left, right)
-        low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
+        low, high = self._bounds()
         return np.full(len(left), low), np.full(len(left), high)

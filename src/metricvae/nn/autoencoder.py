@@ -157,8 +157,8 @@ class ModelConfig:
         try:
             if document.get("format", 1) > FORMAT:
                 raise InputError(
-                    f"the model's configuration is of format {document['format']}, written by a later version (this one "
-                    f"reads up to {FORMAT}): install that version"
+                    f"the model's configuration is of format {document['format']}, written by a later version "
+                    f"(this one reads up to {FORMAT}): install that version"
                 )
             if "format" not in document:
                 return _from_version_1(document, metric)

@@ -34,6 +34,7 @@ class Head(abc.ABC):
         joins_mirrored: whether it can compare codes of objects and of their mirror images together.
         misses_near_duplicates: whether the score of a code with itself has no room for m(a, a); predictions of metrics
             with `self_is_magnitude` then get the correction of `metricvae.prediction.near_duplicates`.
+        has_vectors: whether inner products order pairs as the score does, see `query_vectors`.
     """
 
     name: ClassVar[str]
@@ -41,6 +42,7 @@ class Head(abc.ABC):
     tasks: ClassVar[tuple[Task, ...]] = ("regression", "ranking")
     joins_mirrored: ClassVar[bool] = False
     misses_near_duplicates: ClassVar[bool] = False
+    has_vectors: ClassVar[bool] = True
 
     @abc.abstractmethod
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
@@ -67,7 +69,8 @@ class Head(abc.ABC):
         return z
 
     def query_vectors(self, z: Tensor) -> Tensor:
-        """(n, d') vectors of queries whose inner products with `item_vectors` order items as the score does.
+        """(n, d) vectors of queries whose inner products with `item_vectors` order items as the metric's values do, the
+        largest first; by a metric with magnitudes, items of one magnitude.
 
         Raises:
             InputError: no inner product does.
@@ -75,7 +78,7 @@ class Head(abc.ABC):
         return self.item_vectors(self.counterpart(z))
 
     def item_vectors(self, z: Tensor) -> Tensor:
-        """(n, d') vectors of items, see `query_vectors`."""
+        """(n, d) vectors of items, see `query_vectors`: the codes or a positive multiple of each."""
         return functional.normalize(z, dim=-1)
 
 
@@ -152,6 +155,7 @@ class SignedInverseCosine(Head):
     """
 
     name: ClassVar[str] = "signed_inverse_cosine"
+    has_vectors: ClassVar[bool] = False
     scale: float = 1.0
     floor: float = 0.05
 

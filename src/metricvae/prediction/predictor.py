@@ -44,7 +44,7 @@ class Predictions:
         novelty: (n,) that of the more novel of the two objects (see `metricvae.prediction.novelty`). Above 1 the
             interval was made so many times as wide, and is a guess all the same.
         match: (n,) whether the answer of a binary metric is 1; None of another metric.
-        distance: (n,) score of the two codes of a binary metric: a cosine distance of 1 or less is a match in the paper.
+        distance: (n,) score of the two codes of a binary metric; in the paper, a cosine distance of 1 is a match.
     """
 
     value: Floats
@@ -144,11 +144,21 @@ class Predictor:
         self, objects: Sequence[Object], side: str = "left", *, on_progress: OnProgress | None = None
     ) -> Encoded:
         """Codes of objects as the kind of that side reads them; a lazy sequence is read a few at a time."""
+        return self._encode(self._collate(objects, side), len(objects), side, on_progress)
 
-        def collate(start: int, end: int) -> Tensor:
-            return self.kind(side).collate([objects[place] for place in range(start, end)], self.device)
+    def encode_tensor(self, x: Tensor, side: str = "left") -> Encoded:
+        """Codes of objects (m, ...) that are collated already."""
+        return self._encode(lambda start, end: x[start:end].to(self.device), len(x), side, None)
 
-        return self._encode(collate, len(objects), side, on_progress)
+    def batches(
+        self, objects: Sequence[Object], side: str = "left", *, on_progress: OnProgress | None = None
+    ) -> Iterator[Tensor]:
+        """Objects as the encoder of that side takes them, a few at a time."""
+        return self._batches(self._collate(objects, side), len(objects), on_progress)
+
+    def _collate(self, objects: Sequence[Object], side: str) -> Callable[[int, int], Tensor]:
+        kind = self.kind(side)
+        return lambda start, end: kind.collate([objects[place] for place in range(start, end)], self.device)
 
     def encode_rows(
         self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left", *, on_progress: OnProgress | None = None
@@ -177,7 +187,7 @@ class Predictor:
 
     @torch.inference_mode()
     def means(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> Tensor:
-        """Means of q(z | x) of some objects of a table, (k, d), which the decoder takes, whatever they are compared by."""
+        """Means of q(z | x) of some objects of a table, (k, d): what the decoder takes."""
         tower = self.tower(side)
         batches = self._batches(lambda start, end: table.tensor(rows[start:end], self.device), len(rows))
         return torch.cat([tower.encode(x).mean for x in batches])

@@ -1,6 +1,6 @@
-"""Table 1 of the paper: the squared error of predicting the maximum overlap, batch by batch, against guessing it.
+"""Table 1 of the paper: the squared error of predicted maximum overlaps by batch, beside that of guesses.
 
-The numbers are a pure function of labels, areas and predictions; making the pairs and the predictions is the caller's.
+The numbers are a pure function of labels, areas and predictions; `table_1_run` makes pairs and predictions.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from metricvae.evaluation.statistics import (
     welch_test,
     z_test,
 )
+from metricvae.reproduction.config import BATCH_SIZE, BATCHES
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -34,9 +35,8 @@ PUBLISHED_MODEL = (4.78e6, 4.22e6, 2.75e6, 5.88e6, 4.32e6, 6.46e6)
 PUBLISHED_P_VALUE = 0.049165
 """The paper's p-value of the difference."""
 
-BATCHES = 6
-BATCH_SIZE = 24
 LARGE_SIZE = 2000
+"""Pairs of the large batch of the published results."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Table1Data:
     Attributes:
         train: labels and areas of the pairs that the baselines (and models) learned from.
         test: labels and areas of n test pairs.
-        batches: six index arrays, (24,) each, into the test pairs.
+        batches: six index arrays into the test pairs, (24,) each in the paper.
         large: (2000 or more,) indices of the large batch.
         seed: of the random guess and the bootstrap.
     """
@@ -60,7 +60,7 @@ class Table1Data:
 
 @dataclass(frozen=True)
 class PerMethod(Generic[T]):
-    """One thing for each method we compare; `paper` is None where that preset was not trained."""
+    """One value for each method that is compared; `paper` is None where that preset was not trained."""
 
     train_mean: T
     random_guess: T
@@ -69,13 +69,14 @@ class PerMethod(Generic[T]):
     overlap: T
 
     def map(self, function: Callable[[T], U]) -> PerMethod[U]:
-        """Apply `function` to every method's thing."""
+        """Apply `function` to the value of every method."""
         paper = None if self.paper is None else function(self.paper)
-        three = function(self.train_mean), function(self.random_guess), function(self.areas)
-        return PerMethod(*three, paper, function(self.overlap))
+        return PerMethod(
+            function(self.train_mean), function(self.random_guess), function(self.areas), paper, function(self.overlap)
+        )
 
     def in_order(self) -> tuple[T | None, ...]:
-        """The things in the order of :data:`METHODS`."""
+        """The values in the order of `METHODS`."""
         return (self.train_mean, self.random_guess, self.areas, self.paper, self.overlap)
 
 
@@ -132,24 +133,27 @@ class Table1:
     seed: int
 
 
-def draw_batches(count: int, *, seed: int, large: int | None = None) -> tuple[tuple[Indices, ...], Indices]:
-    """Part `count` test pairs at random into six batches of 24 and a large one; no pair is in two of them.
+def draw_batches(
+    count: int, *, seed: int, large: int | None = None, size: int = BATCH_SIZE
+) -> tuple[tuple[Indices, ...], Indices]:
+    """Partition `count` test pairs at random into six small batches and a large one.
 
     Args:
         count: test pairs there are.
         seed: of the draw.
         large: pairs of the large batch; all that are left when None.
+        size: pairs of each small batch.
 
     Raises:
         InputError: too few test pairs.
     """
-    small = BATCHES * BATCH_SIZE
+    small = BATCHES * size
     needed = small + (large or 2)
     if count < needed:
         raise InputError(f"got {count} test pairs, expected at least {needed} for Table 1: label more pairs")
     order = np.random.default_rng(seed).permutation(count).astype(np.int64)
     rest = order[small:]
-    return tuple(order[:small].reshape(BATCHES, BATCH_SIZE)), rest if large is None else rest[:large]
+    return tuple(order[:small].reshape(BATCHES, size)), rest if large is None else rest[:large]
 
 
 def table_1(data: Table1Data, *, overlap: npt.ArrayLike, paper: npt.ArrayLike | None = None) -> Table1:

@@ -1,4 +1,4 @@
-"""Table 1 as a report: the errors, the tests, the large batch, and pairs drawn at their optimal pose."""
+"""Report of Table 1: the errors, the tests, the large batch, and pairs drawn at their optimal pose."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ ASSUMPTIONS = (
     "The unit of the paper's errors is taken to be squared pixels, since its labels are pixels.",
 )
 DEVIATIONS = (
-    "The paper's shapes are no longer available; its two columns are quoted, not measured, and stand on other shapes "
-    "than ours. Compare ratios to the naive error rather than the errors themselves.",
-    "Test pairs hold no shape that any training pair holds; the paper does not say how it split.",
+    "The paper's shapes are no longer available; its two columns are quoted, not measured, and were obtained on other "
+    "shapes than ours. Compare ratios to the naive error rather than the errors themselves.",
+    "No test pair contains a shape of a training pair; the paper does not say how it split.",
     "A large batch is added: six batches of 24 leave the size of the difference unclear.",
 )
 
@@ -49,7 +49,7 @@ class Agreement:
     confidence: float = 0.9
 
 
-def report(
+def report_table_1(
     table: Table1,
     *,
     examples: Sequence[ExamplePair] = (),
@@ -58,14 +58,14 @@ def report(
     assumptions: Sequence[str] = (),
     deviations: Sequence[str] = (),
 ) -> Report:
-    """Say what the table says.
+    """Table 1 as a report.
 
     Args:
         table: the numbers.
-        examples: test pairs to draw; the first is drawn large, as in Figure 1.3, all together on a sheet.
+        examples: test pairs to draw; the first is drawn large, as in Figure 1.3, and all of them on one sheet.
         agreement: all answers on the large batch, for the scatter plot.
-        facts: how to repeat it: command, seeds, cost, versions.
-        assumptions, deviations: to be listed after those that hold for every Table 1.
+        facts: command, seeds, cost and versions of the run.
+        assumptions, deviations: of this run, listed after those of every Table 1.
     """
     sections = [_errors_section(table), _tests_section(table), _large_section(table, agreement)]
     if examples:
@@ -94,11 +94,13 @@ def _errors_section(table: Table1) -> Section:
     means = _means(table)
     rows = [_cells(row) for row in (*table.rows, means, table.large)]
     columns = ("batch", "pairs", "published naive", "published model", *(str(name) for name in METHODS.in_order()))
-    caption = "Mean squared error in pixels\u00b2. The two published columns are quoted and stand on other shapes."
+    caption = (
+        "Mean squared error in pixels\u00b2. The two published columns are quoted; they were obtained on other shapes."
+    )
     return Section(
         title="Errors by batch",
-        text="Each batch is drawn from pairs of shapes that no training pair holds. Guesses and the regression on the "
-        "two areas learn from the training pairs only, like the models.",
+        text="Each batch is drawn from pairs of shapes that are in no training pair. Guesses and the regression on the "
+        "two areas are fitted to the training pairs only, like the models.",
         tables=(Table(caption, columns, tuple(rows), strong_columns=(8,), strong_rows=(len(table.rows),)),),
         figures=(_errors_figure(table),),
     )
@@ -148,7 +150,7 @@ def _tests_section(table: Table1) -> Section:
     )
     header = ("columns compared", "test", "statistic", "degrees of freedom", "two-sided p")
     return Section(
-        title="Are six batches enough to tell?",
+        title="Tests over the six batches",
         text=f"The paper prints p = {PUBLISHED_P_VALUE} and calls it a z-test. Its rows give that figure under Welch's "
         "t-test; a z-test of them gives 0.0225. Both are shown, for its rows and for ours.",
         tables=(Table("Tests of equal mean error over the six batches.", header, rows),),
@@ -171,7 +173,7 @@ def _large_section(table: Table1, agreement: Agreement | None) -> Section:
     return Section(
         title=f"The large batch: {table.large.pairs:,} pairs",
         tables=(
-            Table("How far each method is off.", explained_header, explained, strong_rows=(len(explained) - 1,)),
+            Table("Errors of each method.", explained_header, explained, strong_rows=(len(explained) - 1,)),
             Table(
                 f"Paired bootstrap over pairs, 95 % intervals, {resamples:,} resamples (so p is never "
                 f"below {2 / (resamples + 1):.1g}). A ratio below 1 favours the overlap preset.",
@@ -188,7 +190,7 @@ def _agreement_figure(agreement: Agreement) -> Figure:
     return Figure(
         name="agreement",
         caption=f"True against predicted overlap, overlap preset, {len(agreement.true):,} pairs. The "
-        f"{agreement.confidence:.0%} intervals hold the truth for {inside:.1%} of them.",
+        f"{agreement.confidence:.0%} intervals contain the true value for {inside:.1%} of them.",
         alt="Scatter of true against predicted overlap around the line of agreement, with the interval as a band.",
         png=draw_scatter(
             agreement.true,
@@ -205,7 +207,7 @@ def _examples_section(examples: Sequence[ExamplePair]) -> Section:
     return Section(
         title="Pairs at their optimal pose",
         text="As in the paper's Figure 1.3. Dark is where the two shapes overlap. The true value and the pose come "
-        "from the exact search; the prediction comes from the two codes alone and never sees a pose.",
+        "from the exact search; the prediction is computed from the two codes alone, without a pose.",
         figures=(
             Figure(
                 name="pair",
@@ -216,8 +218,8 @@ def _examples_section(examples: Sequence[ExamplePair]) -> Section:
             Figure(
                 name="pairs",
                 caption="Test pairs, each at its optimal pose: true overlap above, prediction with its interval below. "
-                "What moves beyond the canvas is not drawn; it cannot overlap.",
-                alt="A sheet of silhouette pairs laid on one another, with true and predicted overlap in pixels.",
+                "Parts that move beyond the canvas are not drawn; they cannot overlap.",
+                alt="A sheet of superimposed silhouette pairs, with true and predicted overlap in pixels.",
                 png=draw_pairs(examples),
             ),
         ),

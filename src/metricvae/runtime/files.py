@@ -21,6 +21,10 @@ _DISK_FAULTS = {
 }
 
 
+class DiskError(InputError):
+    """A file cannot be written: the disk is full or read-only, or the folder may not be written."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk and rename it onto `path`, else delete it.
@@ -126,6 +130,6 @@ def _umask() -> int:
     return mask
 
 
-def _disk_error(error: OSError, path: Path) -> InputError:
+def _disk_error(error: OSError, path: Path) -> DiskError:
     reason = _DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
-    return InputError(f"cannot write {path}: {reason}; nothing was written, free space or choose another place")
+    return DiskError(f"cannot write {path}: {reason}; nothing was written, free space or choose another place")

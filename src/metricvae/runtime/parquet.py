@@ -1,10 +1,13 @@
-"""Parquet files written atomically."""
+"""Parquet files: written atomically, and read a few rows at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,3 +19,26 @@ def write_table(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> No
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)
+
+
+def read_rows(path: Path, rows: npt.ArrayLike, columns: Sequence[str]) -> pa.Table:
+    """Some rows of a Parquet file, in the order they are asked for; only the row groups that hold them are read.
+
+    Args:
+        path: of the file.
+        rows: (k,) numbers from 0.
+        columns: names of the columns wanted.
+    """
+    wanted: npt.NDArray[Any] = np.asarray(rows, np.int64)
+    with pq.ParquetFile(path) as parquet:
+        sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+        starts = np.cumsum([0, *sizes])
+        groups = np.searchsorted(starts, wanted, side="right") - 1
+        order = np.argsort(groups, kind="stable")
+        parts = [
+            parquet.read_row_group(group, columns=list(columns)).take(wanted[groups == group] - starts[group])
+            for group in np.unique(groups).tolist()
+        ]
+        schema = parquet.schema_arrow
+    empty = pa.schema([schema.field(name) for name in columns]).empty_table()
+    return pa.concat_tables(parts).take(np.argsort(order, kind="stable")) if parts else empty

@@ -1,4 +1,4 @@
-"""Which codes of a million are nearest to one, without looking at all: an inverted file of clusters (FAISS).
+"""An approximate index: which of a million codes answer best to one, without looking at all (FAISS, inverted file).
 
 Codes are sorted into cells about centres found by k-means; a query looks into the cells whose centres are nearest to
 it (J. Sivic and A. Zisserman, ICCV 2003; M. Douze et al., *The Faiss library*, 2024). Numbers are kept in half
@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from metricvae.core.errors import InputError
-from metricvae.nn.heads import CosineDistance, Head, InnerProduct, SignedInverseCosine
+from metricvae.nn.heads import Head
 from metricvae.runtime.extras import require
 from metricvae.runtime.files import atomic_path, sha256_of
 
@@ -38,16 +37,22 @@ CELLS_LOOKED_AT = 192
 Codes = npt.NDArray[np.float32]
 
 
-def item_vectors(head: Head, z: Tensor) -> Tensor:
-    """(n, d) codes of items as vectors whose inner product with `query_vectors` orders as the head does."""
-    if isinstance(head, SignedInverseCosine):
-        raise InputError("a metric with a sign has no nearest items: search without an index of cells")
-    return z if isinstance(head, InnerProduct) else functional.normalize(z, dim=-1)
+def item_vectors(head: Head, codes: Codes) -> Codes:
+    """`Head.item_vectors` of codes (n, d)."""
+    found: Codes = head.item_vectors(torch.from_numpy(np.array(codes))).numpy()
+    return found
 
 
-def query_vectors(head: Head, z: Tensor) -> Tensor:
-    """(n, d) codes of queries as vectors, see `item_vectors`."""
-    return item_vectors(head, head.partner(z) if isinstance(head, CosineDistance) else z)
+def query_vector(head: Head, z: Tensor, *, largest: bool = True) -> Codes:
+    """The vector (d,) whose products with `item_vectors` are largest for the best items.
+
+    Args:
+        head: of the model.
+        z: (1, d) code of the query.
+        largest: whether the best items are those of the largest values of the metric: not so for a distance.
+    """
+    found: Codes = head.query_vectors(z.cpu().float())[0].numpy()
+    return found if largest else -found
 
 
 def cells_for(count: int) -> int:
@@ -56,8 +61,8 @@ def cells_for(count: int) -> int:
 
 
 @dataclass(frozen=True)
-class Nearest:
-    """Vectors in cells.
+class InvertedFile:
+    """Vectors in cells about centres.
 
     Attributes:
         index: of FAISS.
@@ -66,7 +71,7 @@ class Nearest:
     index: Any
 
     @classmethod
-    def build(cls, parts: Iterable[Codes], sample: Codes, count: int, threads: int | None = None) -> Nearest:
+    def build(cls, parts: Iterable[Codes], sample: Codes, count: int, threads: int | None = None) -> InvertedFile:
         """Sort vectors into cells.
 
         Args:
@@ -111,7 +116,7 @@ class Nearest:
         return sha256_of(folder / FILE)
 
     @classmethod
-    def read(cls, folder: Path, threads: int | None = None) -> Nearest:
+    def read(cls, folder: Path, threads: int | None = None) -> InvertedFile:
         """The inverse of `write`: the file is mapped into memory, not read.
 
         Raises:
@@ -129,9 +134,3 @@ def _faiss(threads: int | None) -> Any:
     if threads is not None:
         faiss.omp_set_num_threads(threads)
     return faiss
-
-
-def vectors(head: Head, codes: Codes) -> Codes:
-    """`item_vectors` of arrays."""
-    found: Codes = item_vectors(head, torch.from_numpy(np.array(codes))).numpy()
-    return found

@@ -171,7 +171,7 @@ def graph_of(data: PairDataset, rows: npt.NDArray[Any] | slice = slice(None), *,
 
 
 def complete_pairs(batch: Batch, unlisted: float) -> Batch:
-    """The batch with all pairs of its objects, each once: the listed ones with their values, the rest with `unlisted`."""
+    """The batch with all pairs of its objects, each once: listed ones with their values, others with `unlisted`."""
     rows, columns = len(batch.left.x), len(batch.right.x)
     known = batch.value.new_full((rows, columns), unlisted)
     listed = torch.zeros((rows, columns), dtype=torch.bool, device=known.device)

@@ -118,7 +118,7 @@ def finish_model(folder: Path, weights: Mapping[str, Tensor], stored_as: StoredA
     folder = Path(folder)
     refuse_shipped(folder)
     document = _read_config(folder)
-    write_tensors(folder / WEIGHTS, rounded(weights, stored_as), {"model": _digest(document["model"])})
+    write_tensors(folder / WEIGHTS, rounded(weights, stored_as), {"model": digest_of(document["model"])})
     parameters = sum(tensor.numel() for tensor in weights.values())
     document |= {
         "status": "finished",
@@ -152,7 +152,7 @@ def refuse_shipped(folder_or_name: str | Path) -> None:
         InputError: the folder lies in the package, or its name is a shipped model's, which is what is loaded by it.
     """
     folder = Path(folder_or_name)
-    if str(folder_or_name) in _shipped():
+    if str(folder_or_name) in shipped_models():
         folder = SHIPPED / str(folder_or_name)
     if folder.resolve().is_relative_to(SHIPPED.resolve()):
         raise InputError(
@@ -173,7 +173,7 @@ def load_model(folder_or_name: str | Path) -> LoadedModel:
     sha256 = document["weights"]["sha256"]
     check_sha256(path, sha256)
     checkpoint = read_tensors(path)
-    if checkpoint.numbers.get("model") != _digest(document["model"]):
+    if checkpoint.numbers.get("model") != digest_of(document["model"]):
         raise InputError(f"{folder / CONFIG} was changed after {WEIGHTS} was written: restore it or train again")
     config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
     model = build(config)
@@ -238,7 +238,7 @@ def read_tensors(path: Path) -> Checkpoint:
 
 def _resolve(folder_or_name: str | Path) -> Path:
     folder = Path(folder_or_name)
-    shipped = _shipped()
+    shipped = shipped_models()
     if str(folder_or_name) in shipped:
         return SHIPPED / str(folder_or_name)
     if not (folder / CONFIG).is_file():
@@ -247,9 +247,9 @@ def _resolve(folder_or_name: str | Path) -> Path:
     return folder
 
 
-def _shipped() -> list[str]:
-    """Names of the models that ship."""
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))
+def shipped_models() -> dict[str, Path]:
+    """The folders of the models that ship, by name."""
+    return {path.parent.name: path.parent for path in sorted(SHIPPED.glob(f"*/{CONFIG}"))}
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -269,7 +269,8 @@ def _finished_config(folder: Path) -> dict[str, Any]:
     return document
 
 
-def _digest(document: Any) -> str:
+def digest_of(document: Any) -> str:
+    """SHA-256 of a JSON document, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 

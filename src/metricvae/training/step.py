@@ -1,4 +1,4 @@
-"""One training step: a batch, the four losses of it, and the weights moved. This is where the model meets the losses."""
+"""One training step: a batch, its four losses, and the weights moved. Here the model meets the losses."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ class HalfKind(SilhouetteKind):
     name: ClassVar[str] = "half"
     title: ClassVar[str] = "halves"
     accepts: ClassVar[tuple[str, ...]] = ()
+    sources: ClassVar[tuple[str, ...]] = ()
 
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:

@@ -13,9 +13,12 @@ import pyarrow as pa
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.libraries import NamedObject
 from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.fragments import stream
 from metricvae.kinds.molecule.library import MoleculeFile, conformer_seed
 from metricvae.kinds.molecule.listing import READERS, suffix_of
+from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import atoms_of, packed_molecules, padded, unpacked_molecules
 from metricvae.kinds.molecule.readers import ENDINGS, read_one
 from metricvae.kinds.molecule.records import Molecule
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+FRAGMENTS = "fragments"
+"""The source of molecules that needs no file."""
+
 
 @dataclass(frozen=True)
 class MoleculeKind(ObjectKind):
@@ -33,7 +39,7 @@ class MoleculeKind(ObjectKind):
 
     name: ClassVar[str] = "molecule"
     title: ClassVar[str] = "molecules"
-    suffixes: ClassVar[tuple[str, ...]] = ENDINGS
+    suffixes: ClassVar[tuple[str, ...]] = tuple(sorted(ENDINGS, key=lambda ending: ending != ".sdf"))
     magnitude_name: ClassVar[str] = "self_overlap"
     magnitude_unit: ClassVar[str] = "cubic angstroms"
     magnitude_exponent: ClassVar[float] = 3.0
@@ -41,7 +47,9 @@ class MoleculeKind(ObjectKind):
         "Molecules of 4 to 100 heavy atoms, in the conformers that are given: shape alone, nothing of charges or\n"
         "hydrogen bonds, and no other conformers."
     )
+    posed_suffixes: ClassVar[tuple[str, ...]] = (".sdf",)
     needs_conformers: ClassVar[bool] = True
+    sources: ClassVar[tuple[str, ...]] = (FRAGMENTS,)
 
     def read(self, path: Path, options: ReadOptions = ReadOptions()) -> Molecule:  # noqa: B008
         """The first molecule of a file; a SMILES gets a conformer.
@@ -80,11 +88,22 @@ class MoleculeKind(ObjectKind):
         path = Path(path)
         if options.fit:
             raise InputError("--fit is for images, got a model of molecules: leave it out")
+        if path.is_dir():
+            raise InputError(
+                f"{path} is a folder, and a library of {self.title} is a file: give a file of {self.title}"
+            )
         if not path.is_file():
             raise InputError(f"there is no file {path}: give a file of {self.title}")
         if suffix_of(path) not in READERS:
             raise InputError(f"{path} is no library: expected a file that ends in {', '.join(READERS)}")
         return MoleculeFile(self.name, path, work, conformers=self.needs_conformers)
+
+    def generate(self, source: str, start: int, count: int, seed: int) -> list[NamedObject]:
+        """Molecules that are assembled from fragments; see `metricvae.kinds.molecule.fragments`."""
+        if source not in self.sources:
+            return list(super().generate(source, start, count, seed))
+        found = stream(count, seed, start=start)
+        return [NamedObject(one.id, one, source, "", self.group(one, one.id)) for one in found]
 
     @property
     def schema(self) -> pa.Schema:
@@ -127,6 +146,19 @@ class MoleculeKind(ObjectKind):
 
         return self_overlaps(x)
 
+    def write_posed(self, path: Path, objects: Sequence[Object], poses: Sequence[Any]) -> None:
+        """Write an SDF file of molecules.
+
+        Args:
+            path: of the file.
+            objects: molecules; those without coordinates get a conformer.
+            poses: of each a record with `rotation` (3, 3) and `translation` (3,), or None.
+
+        Raises:
+            InputError: see `metricvae.kinds.molecule.mol_blocks.write_sdf`.
+        """
+        write_sdf(path, map(posed, objects, poses))
+
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:
         from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
@@ -145,6 +177,12 @@ def with_coordinates(molecule: Molecule) -> Molecule:
     if molecule.positions.any() or len(molecule.elements) < 2:
         return molecule
     return conform(molecule.smiles, conformer_seed(0, 0), name=molecule.id)[0]
+
+
+def posed(molecule: Molecule, pose: Any) -> Molecule:
+    """The molecule, with coordinates, after a motion with `rotation` (3, 3) and `translation` (3,), or after none."""
+    found = with_coordinates(molecule)
+    return found if pose is None else found.moved(pose.rotation, pose.translation)
 
 
 def _of_rdkit(value: Any) -> Molecule:

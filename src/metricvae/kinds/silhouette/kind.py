@@ -14,10 +14,11 @@ import pyarrow as pa
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
-from metricvae.core.libraries import FolderLibrary
+from metricvae.core.libraries import FolderLibrary, NamedObject
 from metricvae.kinds.silhouette.io import decode_png, encode_png, image_names, read_image
 from metricvae.kinds.silhouette.packing import pack_masks, unpack_masks
 from metricvae.kinds.silhouette.records import SIZE, as_mask
+from metricvae.kinds.silhouette.sources.generators import SOURCES, draw
 from metricvae.runtime.process_pool import worker_pool
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class SilhouetteKind(ObjectKind):
     magnitude_name: ClassVar[str] = "area"
     magnitude_unit: ClassVar[str] = "pixels"
     magnitude_exponent: ClassVar[float] = 2.0
+    magnitude_type: ClassVar[pa.DataType] = pa.int32()
+    sources: ClassVar[tuple[str, ...]] = SOURCES
+    kept_in_index: ClassVar[bool] = False
     caveats: ClassVar[str] = (
         "One white shape on black. Parts further than 60% of the canvas side from the centroid are not seen."
     )
@@ -52,7 +56,7 @@ class SilhouetteKind(ObjectKind):
     width: int = SIZE
 
     def read(self, path: Path, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
-        """The mask in an image file; see `metricvae.kinds.silhouette.io.read_image` for what is read, and the errors."""
+        """The mask in an image file; see `silhouette.io.read_image` for what is read, and the errors."""
         return read_image(path, fit=options.fit)
 
     def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
@@ -68,6 +72,15 @@ class SilhouetteKind(ObjectKind):
     def open_library(self, path: Path, work: Path, options: ReadOptions = ReadOptions()) -> FolderLibrary:  # noqa: B008
         """The images in a folder and the folders below it."""
         return FolderLibrary(self, Path(path), options, image_names(Path(path)))
+
+    def generate(self, source: str, start: int, count: int, seed: int) -> list[NamedObject]:
+        """Shapes of `metricvae.kinds.silhouette.sources.generators.draw`."""
+        shapes = draw(source, count, seed, start=start)
+        return [NamedObject(one.id, one.mask, one.source, one.family, one.group) for one in shapes]
+
+    @property
+    def features(self) -> dict[str, Any]:
+        return {"image": {"_type": "Image"}}
 
     @property
     def schema(self) -> pa.Schema:
@@ -114,6 +127,10 @@ class SilhouetteKind(ObjectKind):
     def magnitudes(self, x: Tensor) -> Tensor:
         """(m,) areas in pixels."""
         return x.sum((1, 2, 3))
+
+    def measure(self, objects: Sequence[Object]) -> npt.NDArray[np.int64]:
+        """(m,) areas in pixels."""
+        return np.array([mask.sum(dtype=np.int64) for mask in objects], np.int64)
 
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:

@@ -41,6 +41,7 @@ class VolumeKind(ObjectKind):
     name: ClassVar[str] = "volume"
     title: ClassVar[str] = "density maps"
     suffixes: ClassVar[tuple[str, ...]] = tuple(ending + gz for ending in ENDINGS for gz in ("", ".gz"))
+    kept_in_index: ClassVar[bool] = False
     side: int = 32
 
     def read(self, path: Path, options: ReadOptions = ReadOptions()) -> DensityMap:  # noqa: B008

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metricvae.core.binary_scores import accuracy, auc, best_threshold
+from metricvae.core.data_card import FRONT_MATTER, words_of
 from metricvae.core.dataset import OBJECTS, PAIRS
 from metricvae.kinds.silhouette.io import decode_png
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.labelling.card import FRONT_MATTER, words_of
 
 BASELINE_PAIRS = 50_000
 """Most pairs of a split that the baselines are measured on."""

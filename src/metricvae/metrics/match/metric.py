@@ -15,11 +15,12 @@ from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
 
 if TYPE_CHECKING:
+    from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
 
 class MatchSolver:
-    """The best fit of two halves, edge on edge; its score is evidence for a match, in nats, and no value of the metric."""
+    """The best fit of two halves, edge on edge; its score is evidence for a match, in nats, not the metric."""
 
     score_name = "fit"
 
@@ -69,6 +70,12 @@ class MatchMetric(Metric):
     @property
     def solver(self) -> MatchSolver:
         return MatchSolver()
+
+    @property
+    def plan_type(self) -> type[Plan]:
+        from metricvae.metrics.match.labelling import MatchPlan
+
+        return MatchPlan
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from metricvae.core.dataset import OBJECT_SCHEMA, PAIR_SCHEMA
 from metricvae.core.errors import InputError
+from metricvae.core.libraries import Loader, NamedObject
+from metricvae.core.object_sources import Span, named_objects, object_schema, object_table, with_skipped
 from metricvae.core.sampling import quotas
 from metricvae.core.splits import SPLITS, Split
 from metricvae.kinds.half.cutting import Cut, cut
-from metricvae.kinds.silhouette.io import decode_png
-from metricvae.kinds.silhouette.records import Mask, Silhouette
-from metricvae.kinds.silhouette.sources.generators import SOURCES, draw
-from metricvae.labelling.parts import object_row
+from metricvae.kinds.half.kind import HalfKind
+from metricvae.kinds.silhouette.kind import SilhouetteKind
+from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.poses import relative_pose
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.runtime.parquet import write_table
@@ -36,9 +35,11 @@ Grade = Literal["match", "easy", "family", "hard"]
 
 GRADES: tuple[Grade, ...] = get_args(Grade)
 
+_OBJECTS = object_schema(HalfKind())
+
 HALF_SCHEMA = pa.schema(
     [
-        *OBJECT_SCHEMA,
+        *_OBJECTS,
         ("shape", pa.string()),
         ("cut", pa.string()),
         ("number", pa.int32()),
@@ -46,11 +47,23 @@ HALF_SCHEMA = pa.schema(
         ("dx", pa.float64()),
         ("dy", pa.float64()),
     ],
-    metadata=OBJECT_SCHEMA.metadata,
+    metadata=_OBJECTS.metadata,
 )
 """Objects, with the shape that each is a piece of, the kind and number of its cut, and its random motion."""
 
-HALF_PAIR_SCHEMA = pa.schema([*PAIR_SCHEMA, ("grade", pa.string())])
+HALF_PAIR_SCHEMA = pa.schema(
+    [
+        ("a", pa.string()),
+        ("b", pa.string()),
+        ("value", pa.float64()),
+        ("angle_deg", pa.float64()),
+        ("dx", pa.float64()),
+        ("dy", pa.float64()),
+        ("split", pa.string()),
+        ("grade", pa.string()),
+    ]
+)
+"""For a match, the pose of the second piece that puts it where it was cut from the first."""
 
 SHAPES_PER_BLOCK = 8
 """Shapes whose pieces are paired with one another, so that each piece is encoded once for several pairs; even."""
@@ -59,43 +72,62 @@ CUTS_PER_BLOCK = 4
 """Cuts of each shape whose pieces are paired with one another."""
 
 
-def cut_part(shapes: str, seed: int, cuts: tuple[Cut, ...], times: int, middle: bool, span: Any, path: Path) -> None:
-    """Write the pieces of shapes `span[0]` to `span[0] + span[1]`; shapes that cannot be cut are skipped.
+@dataclass(frozen=True)
+class CutConfig:
+    """How shapes are cut.
 
-    Args:
-        shapes: a source, or a Parquet file of shapes.
-        seed: of the shapes, the cuts and the motions.
+    Attributes:
+        seed: of the cuts and the motions.
         cuts: kinds of line, one of them drawn for each cut.
         times: number of cuts of each shape.
-        middle: cut through the centroid.
-        span: first shape and number of shapes.
+        middle: cut through the centroid, not anywhere.
+    """
+
+    seed: int
+    cuts: tuple[Cut, ...]
+    times: int
+    middle: bool
+
+
+def cut_part(source: str, config: CutConfig, span: Span, path: Path) -> None:
+    """Write the pieces of a span of the shapes of a source; shapes that cannot be cut are skipped."""
+    start, count = span
+    write_pieces(SilhouetteKind().generate(source, start, count, config.seed), start, config, path)
+
+
+def cut_library_part(name: str, loader: Loader, config: CutConfig, item: tuple[int, Any], path: Path) -> None:
+    """Write the pieces of the shapes of one part of a library.
+
+    Args:
+        name: of the library, as source and family of its shapes.
+        loader: of the library.
+        config: of the cuts.
+        item: number of the first shape, and what the loader is told of the part.
         path: file to write.
     """
-    start, count = span
-    rows = []
-    for index, shape in enumerate(_shapes(shapes, seed, start, count), start):
-        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, index, zlib.crc32(b"halves")])))
-        pieces: list[_Piece] = []
-        for number in range(times):
-            kind = cuts[rng.integers(len(cuts))]
-            try:
-                masks = cut(shape.mask, kind, rng, middle=middle)
-            except InputError:
-                continue
-            for side, mask in zip("ab", masks, strict=True):
-                pieces.append(_Piece(f"{shape.id}/{number}{side}", kind, number, mask, int(rng.integers(2**62))))
-        if pieces:
-            rows += _moved_rows(shape, pieces)
-    write_table(path, [pa.Table.from_pylist(rows, HALF_SCHEMA)], HALF_SCHEMA)
+    start, known = item
+    write_pieces(named_objects(SilhouetteKind(), name, loader(known, map)), start, config, path)
 
 
-def _shapes(shapes: str, seed: int, start: int, count: int) -> Iterator[Silhouette]:
-    if shapes in SOURCES:
-        yield from draw(shapes, count, seed, start=start)
-        return
-    for row in pq.read_table(shapes).slice(start, count).to_pylist():
-        mask = decode_png(row["image"]["bytes"])
-        yield Silhouette(row["id"], row["source"], row["family"], row["group"], mask)
+def write_pieces(shapes: Iterable[NamedObject], start: int, config: CutConfig, path: Path) -> None:
+    """Write the moved pieces of shapes, of which the first has the number `start`, as a part of a table of objects."""
+    tables = [_pieces_of(shape, number, config) for number, shape in enumerate(shapes, start)]
+    table = with_skipped(pa.concat_tables([HALF_SCHEMA.empty_table(), *tables]))
+    write_table(path, [table], table.schema)
+
+
+def _pieces_of(shape: NamedObject, number: int, config: CutConfig) -> pa.Table:
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([config.seed, number, zlib.crc32(b"halves")])))
+    pieces: list[_Piece] = []
+    for place in range(config.times):
+        kind = config.cuts[rng.integers(len(config.cuts))]
+        try:
+            masks = cut(shape.value, kind, rng, middle=config.middle)
+        except InputError:
+            continue
+        for side, mask in zip("ab", masks, strict=True):
+            pieces.append(_Piece(f"{shape.id}/{place}{side}", kind, place, mask, int(rng.integers(2**62))))
+    return _moved_pieces(shape, pieces) if pieces else HALF_SCHEMA.empty_table()
 
 
 @dataclass(frozen=True)
@@ -109,8 +141,8 @@ class _Piece:
     seed: int
 
 
-def _moved_rows(shape: Silhouette, pieces: list[_Piece]) -> list[dict[str, Any]]:
-    """Rows of the pieces of a shape, each after the random motion that `transforms` draws for it."""
+def _moved_pieces(shape: NamedObject, pieces: list[_Piece]) -> pa.Table:
+    """The pieces of a shape as a table, each after the random motion that `transforms` draws for it."""
     import torch  # here, as reading pairs does not need it
 
     from metricvae.kinds.silhouette.transforms import motions_from_uniform, move
@@ -118,12 +150,21 @@ def _moved_rows(shape: Silhouette, pieces: list[_Piece]) -> list[dict[str, Any]]
     x = torch.from_numpy(np.stack([piece.mask for piece in pieces]))[:, None].float()
     uniform = [torch.rand((3, 1), generator=torch.Generator().manual_seed(piece.seed)) for piece in pieces]
     motion = motions_from_uniform(x, torch.cat(uniform, dim=1))
-    rows = []
-    for place, (piece, mask) in enumerate(zip(pieces, (move(x, motion)[:, 0] > 0.5).numpy(), strict=True)):
-        moved = Silhouette(piece.id, shape.source, shape.family, shape.group, mask.astype(np.uint8))
-        pose = {name: round(float(getattr(motion, name)[place]), 4) for name in ("angle_deg", "dx", "dy")}
-        rows.append(object_row(moved) | {"shape": shape.id, "cut": piece.cut, "number": piece.number} | pose)
-    return rows
+    masks = (move(x, motion)[:, 0] > 0.5).numpy().astype(np.uint8)
+    named = [
+        NamedObject(piece.id, mask, shape.source, shape.family, shape.group)
+        for piece, mask in zip(pieces, masks, strict=True)
+    ]
+    columns: dict[str, list[Any]] = {
+        "shape": [shape.id] * len(pieces),
+        "cut": [piece.cut for piece in pieces],
+        "number": [piece.number for piece in pieces],
+        **{name: [round(float(v), 4) for v in getattr(motion, name)] for name in ("angle_deg", "dx", "dy")},
+    }
+    table = object_table(HalfKind(), named)
+    for name, values in columns.items():
+        table = table.append_column(HALF_SCHEMA.field(name), pa.array(values, HALF_SCHEMA.field(name).type))
+    return table.cast(HALF_SCHEMA)
 
 
 def shape_of(half: str) -> str:

@@ -13,6 +13,8 @@ from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 
 if TYPE_CHECKING:
+    from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
+    from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
 
@@ -70,6 +72,18 @@ class OverlapMetric(Metric):
     @property
     def solver(self) -> OverlapSolver:
         return OverlapSolver()
+
+    @property
+    def pose_model(self) -> OverlapPoseModel:
+        from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
+
+        return OverlapPoseModel()
+
+    @property
+    def plan_type(self) -> type[Plan]:
+        from metricvae.metrics.overlap.labelling import OverlapPlan
+
+        return OverlapPlan
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

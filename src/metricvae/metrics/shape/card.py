@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from metricvae.core.data_card import FRONT_MATTER, QUANTILES, error_line, quantile_table, quantiles_of, words_of
 from metricvae.core.dataset import OBJECTS, PAIRS
-from metricvae.labelling.card import FRONT_MATTER, QUANTILES, quantile_table, quantiles_of, words_of
 
 _TEXT = (
     FRONT_MATTER
@@ -19,12 +19,12 @@ Made by metricvae {version} from `{source}`, seed {seed}; the same plan with the
 
 - `objects.parquet`: id, smiles (canonical, standardised), elements (atomic numbers of the heavy atoms), positions
   (x, y, z of each, angstroms), others (of further conformers), bonds (two atoms and the order of each),
-  charges (an atom and its charge, of each), group (Bemis-Murcko scaffold), area (overlap of the molecule with itself,
-  cubic angstroms), split, number (of the line or record).
+  charges (an atom and its charge, of each), group (Bemis-Murcko scaffold), self_overlap (of the
+  molecule with itself, cubic angstroms), split, number (of the line or record).
 - `pairs.parquet`: a, b (ids), value (largest Gaussian overlap volume over all rotations and translations, {unit}),
-  tanimoto (value / (area + area - value)) of the most similar two conformers (conformer_a, conformer_b), rotation
-  (3 x 3, row by row) and translation (angstroms): moving every point p of b to rotation p + translation gives the overlap.
-  Split.
+  tanimoto (value / (self-overlap of a + self-overlap of b - value)) of the most similar two conformers (conformer_a,
+  conformer_b), rotation (3 x 3, row by row) and translation (angstroms): moving every point p of b to rotation p +
+  translation gives the overlap. Split.
 - `skipped.csv`: lines or records that gave no molecule, and why: {skipped}.
 - Splits are by scaffold: no pair holds molecules of two splits, and a scaffold keeps its split in every data set.
 - `card.json` holds the plan, the counts below and the SHA-256 of both files.
@@ -39,7 +39,9 @@ Made by metricvae {version} from `{source}`, seed {seed}; the same plan with the
 """
 )
 
-_NAMES = {"value": "overlap, cubic angstroms", "tanimoto": "shape Tanimoto", "area": "self-overlap, cubic angstroms"}
+SIZE = "self_overlap"
+
+_NAMES = {"value": "overlap, cubic angstroms", "tanimoto": "shape Tanimoto", SIZE: "self-overlap, cubic angstroms"}
 
 
 def molecule_distributions(folder: Path) -> dict[str, Any]:
@@ -49,9 +51,9 @@ def molecule_distributions(folder: Path) -> dict[str, Any]:
         folder: that holds `objects.parquet` and `pairs.parquet`.
     """
     pairs = pq.read_table(folder / PAIRS, columns=["value", "tanimoto"])
-    area = pq.read_table(folder / OBJECTS, columns=["area"])["area"].to_numpy()
+    size = pq.read_table(folder / OBJECTS, columns=[SIZE])[SIZE].to_numpy()
     found = {name: quantiles_of(pairs[name].to_numpy()) for name in ("value", "tanimoto")}
-    return {"quantiles": list(QUANTILES), **found, "area": quantiles_of(np.asarray(area))}
+    return {"quantiles": list(QUANTILES), **found, SIZE: quantiles_of(np.asarray(size))}
 
 
 def molecules_readme(card: dict[str, Any]) -> str:
@@ -59,18 +61,8 @@ def molecules_readme(card: dict[str, Any]) -> str:
     spread = card["distributions"]
     return _TEXT.format(
         quantiles=quantile_table(spread, _NAMES),
-        label_error=_error_line(card["label_error"]),
+        label_error=error_line(card["label_error"], "thorough search", "from a thousand starts"),
         unit=card["unit"],
         skipped=card["counts"]["skipped"],
         **words_of(card),
-    )
-
-
-def _error_line(error: dict[str, float] | None) -> str:
-    if error is None:
-        return "The labels were not checked against the thorough search (`--check N` does that)."
-    return (
-        f"{error['pairs']} of the pairs were also searched from a thousand starts. The labels lie "
-        f"{error['mean_shortfall_percent']:.3f} % below\nit on average, {error['worst_shortfall_percent']:.2f} % at "
-        f"worst; {error['share_within_1_percent']:.1%} are within 1 %."
     )

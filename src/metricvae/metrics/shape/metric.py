@@ -15,6 +15,7 @@ from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, p
 from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay
 
 if TYPE_CHECKING:
+    from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
 
@@ -83,6 +84,12 @@ class ShapeMetric(Metric):
     @property
     def solver(self) -> ShapeSolver:
         return ShapeSolver()
+
+    @property
+    def plan_type(self) -> type[Plan]:
+        from metricvae.metrics.shape.labelling import ShapePlan
+
+        return ShapePlan
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

@@ -27,8 +27,8 @@ SHIFTS = 2
 
 
 @dataclass(frozen=True)
-class AlignerConfig:
-    """What an aligner is built from.
+class PoseNetworkConfig:
+    """Hyperparameters of a `PoseNetwork`.
 
     Attributes:
         width: channels of the convolutions along the rings.
@@ -54,7 +54,7 @@ class AlignerConfig:
     def __post_init__(self) -> None:
         if self.rings < 1 or self.sectors < 2 or self.sectors % 2 or self.rotations < self.directions:
             raise InputError(
-                f"got {self.rings} rings, {self.sectors} sectors and {self.rotations} rotations of an aligner: "
+                f"got {self.rings} rings, {self.sectors} sectors and {self.rotations} rotations of a pose network: "
                 "expected an even number of sectors, and rotations for at least half of them"
             )
 
@@ -77,12 +77,12 @@ class Curves:
     shift: Tensor
 
 
-class Aligner(nn.Module):
+class PoseNetwork(nn.Module):
     """Polar pictures -> rotation-equivariant codes; pairs of codes -> `Curves`."""
 
     weight: Tensor
 
-    def __init__(self, config: AlignerConfig) -> None:
+    def __init__(self, config: PoseNetworkConfig) -> None:
         super().__init__()
         self.config = config
         channels = config.numbers + 2 * config.arrows
@@ -159,7 +159,7 @@ def best_of(share: Tensor, count: int) -> Tensor:
     return torch.where(local, share, share - 1).flatten(1).topk(count, 1).indices
 
 
-def offers(curves: Curves, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def best_proposals(curves: Curves, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """The motions of highest expected overlap: angles (n, count) in radians, shifts (n, count, 2), and that overlap.
 
     Angles lie at the vertex of a parabola through three neighbours, shifts are interpolated linearly.

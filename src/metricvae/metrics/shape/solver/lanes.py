@@ -8,8 +8,9 @@ Design note.
 - *Why.* The overlay evaluates the same sum of exponentials at many poses. numba vectorises neither loops that call
   `exp` (without Intel's SVML, which it does not ship) nor a loop over poses around loops over atoms. With the pose as
   the lane, every pose costs the same, none waits for another, and all intermediate values stay in registers.
-- *Rounding.* No operation but fused multiplication and addition (`contract`) may be reordered, so the same processor
-  gives the same bits whatever the number of threads; processors with and without FMA differ in the last bits.
+- *Rounding.* No operation may be reordered or fused: numba links a copy of each function into its callers, and which
+  copy runs depends on whether this process compiled the code or loaded it, so copies must not differ in the last bits.
+  Without fusion the speed is the same within the noise.
 - *Gain.* Overlaps of sixteen poses of molecules of 22 and 29 atoms take 4.4 microseconds, and 66 in the plain loops of
   :mod:`~metricvae.metrics.shape.solver.plain` (`benchmarks/lanes.py`, one core of an AMD EPYC with AVX-512).
 - *Fallback.* There is none at run time: LLVM splits vectors that a processor lacks. The tests compare the operations
@@ -47,7 +48,7 @@ class Lanes(types.Type):
 LANES = Lanes()
 _VECTOR = ir.VectorType(ir.FloatType(), WIDTH)
 _WHOLE = ir.VectorType(ir.IntType(32), WIDTH)
-_FLAGS = ("contract", "nsz")
+_FLAGS = ("nsz",)
 
 
 @register_model(Lanes)

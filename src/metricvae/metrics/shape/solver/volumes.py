@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.kinds.molecule.gaussians import AMPLITUDE_SQUARED
-from metricvae.runtime.jit import jit_fast
+from metricvae.runtime.jit import jit_strict
 
 Vector = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.float64]
 
 
-@jit_fast
+@jit_strict
 def overlap_volume(positions_a: Positions, alpha_a: Vector, positions_b: Positions, alpha_b: Vector) -> float:
     """Overlap of two sets of Gaussian atoms, in cubic angstroms.
 
@@ -43,7 +43,7 @@ def overlap_volume(positions_a: Positions, alpha_a: Vector, positions_b: Positio
     return total
 
 
-@jit_fast
+@jit_strict
 def derivatives(
     positions_a: Positions,
     alpha_a: Vector,
@@ -111,7 +111,7 @@ def derivatives(
     return total
 
 
-@jit_fast
+@jit_strict
 def newton_step(gradient: Vector, hessian: Positions, least: float) -> Vector:
     """(6,) Newton step of a gradient (6,) and a Hessian (6, 6).
 
@@ -137,7 +137,7 @@ def newton_step(gradient: Vector, hessian: Positions, least: float) -> Vector:
     return step
 
 
-@jit_fast
+@jit_strict
 def rotate_by_vector(rotation: Positions, by: Vector) -> Positions:
     """(3, 3) the given rotation (3, 3), then one by |by| radians about the vector `by` (3,): Rodrigues' formula."""
     angle = math.sqrt(by[0] * by[0] + by[1] * by[1] + by[2] * by[2])
@@ -163,7 +163,7 @@ TOLERANCE = 1e-12
 """They end where the next one is expected to add less than this share of the overlap."""
 
 
-@jit_fast
+@jit_strict
 def refine(
     positions_a: Positions,
     alpha_a: Vector,

@@ -1,0 +1,320 @@
+"""The public interface: models that predict, index and search; exact answers; data sets of one's own.
+
+Import it as `import metricvae as mv`; everything here is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metricvae.core.dataset import PairDataset, merge, read_dataset
+from metricvae.core.errors import InputError
+from metricvae.core.kind import KINDS, Object, ReadOptions, kind_from_json
+from metricvae.core.metric import METRICS, Metric, Solution, metric_from_json
+from metricvae.evaluation.binary import BinaryEvaluation
+from metricvae.evaluation.evaluate import Evaluation, evaluate
+from metricvae.fitting.fit import fit as fit_model
+from metricvae.prediction.predictor import Predictions, Predictor
+from metricvae.runtime.progress import progress
+from metricvae.search.build import build_index
+from metricvae.search.index import Hits, Index, read_index, search
+from metricvae.training.presets import default_preset, preset
+
+PAIRS_AT_ONCE = 100_000
+"""Pairs of codes that are compared together."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one pair.
+
+    Attributes:
+        value: predicted metric in its unit; of a binary metric, the probability of a 1.
+        low, high: ends of the interval.
+        novelty: above 1, an object is unlike those of the training, and the interval a guess.
+        match: whether the answer of a binary metric is 1; None of another metric.
+    """
+
+    value: float
+    low: float
+    high: float
+    novelty: float
+    match: bool | None = None
+
+
+class PairModel:
+    """A trained model of a metric between objects.
+
+    Args:
+        predictor: the networks with their calibration.
+
+    Example:
+        >>> import numpy as np, metricvae as mv
+        >>> y, x = np.indices((200, 200)) - 99.5
+        >>> disc, bar = x**2 + y**2 < 60**2, (abs(x) < 80) & (abs(y) < 20)
+        >>> model = mv.load("overlap")
+        >>> bool(model.predict(disc, bar).low < mv.solve(disc, bar).value < model.predict(disc, bar).high)
+        True
+        >>> model.encode([disc, bar]).shape
+        torch.Size([2, 128])
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def metric(self) -> Metric:
+        """That it predicts."""
+        return self.predictor.metric
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.predictor.loaded.folder
+
+    @property
+    def card(self) -> str:
+        """Its model card, as Markdown."""
+        return (self.folder / "README.md").read_text(encoding="utf-8")
+
+    @overload
+    def predict(self, left: Sequence[Object], right: Sequence[Object], *, fit: bool = ...) -> Predictions: ...
+    @overload
+    def predict(self, left: Object, right: Object, *, fit: bool = ...) -> Prediction: ...
+    def predict(self, left: Any, right: Any, *, fit: bool = False) -> Prediction | Predictions:
+        """Predicted metric with its interval.
+
+        Args:
+            left, right: an object each (a path, an array, what the kind converts), or lists of objects, pair by pair.
+            fit: scale and centre images of other sizes.
+
+        Raises:
+            InputError: not objects of the model's kinds, lists of different lengths, or a model without calibration.
+        """
+        many = isinstance(left, list | tuple) and isinstance(right, list | tuple)
+        lefts, rights = (list(left), list(right)) if many else ([left], [right])
+        if len(lefts) != len(rights):
+            raise InputError(f"got {len(lefts)} left and {len(rights)} right objects: expected as many")
+        rows = np.arange(len(lefts), dtype=np.int64)
+        codes = self._encode(lefts, "left", fit), self._encode(rights, "right", fit)
+        found = self.predictor.predict(*codes, rows, rows)
+        return found if many else _single(found)
+
+    def encode(self, objects: Sequence[Object], side: str = "left", *, fit: bool = False) -> Tensor:
+        """Codes of objects, (n, d); `side` tells towers of two kinds apart."""
+        return self._encode(objects, side, fit).codes
+
+    def _encode(self, objects: Sequence[Object], side: str, fit: bool) -> Any:
+        kind, options = self.predictor.kind(side), ReadOptions(fit=fit)
+        return self.predictor.encode([kind.convert(one, options) for one in objects], side)
+
+    def similarity(self, left: Sequence[Object], right: Sequence[Object], *, fit: bool = False) -> Tensor:
+        """Predicted metric of all pairs, (n, m); each object is encoded once."""
+        a, b = self._encode(left, "left", fit), self._encode(right, "right", fit)
+        first, second = (ends.ravel() for ends in np.indices((len(a), len(b))))
+        parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(first), PAIRS_AT_ONCE)]
+        values = [self.predictor.values(a, b, first[part], second[part]) for part in parts]
+        return torch.from_numpy(np.concatenate([np.empty(0), *values])).reshape(len(a), len(b))
+
+    def index(self, library: str | Path, folder: str | Path | None = None, *, fit: bool = False) -> SearchIndex:
+        """Encode a library (a folder, a file of many objects, a data set) once, to search in it.
+
+        Args:
+            library: as `metricvae index` takes it.
+            folder: of the index, which can be read again with `read_index`; by default one that goes with the result.
+            fit: scale and centre images of other sizes.
+        """
+        temporary = None if folder is not None else tempfile.TemporaryDirectory(prefix="metricvae-")
+        place = Path(temporary.name) / "index" if temporary is not None else Path(str(folder))
+        build_index(self.predictor, Path(library), place, options=ReadOptions(fit=fit))
+        return SearchIndex(self, read_index(place), temporary)
+
+    def evaluate(self, data: PairDataset, split: str = "test") -> Evaluation | BinaryEvaluation:
+        """Errors, baselines and coverage on one split of a data set; see `metricvae.evaluation.evaluate.evaluate`."""
+        return evaluate(self.predictor, data, split)
+
+    def save(self, folder: str | Path) -> None:
+        """Copy the model into a new folder, from which `load` reads it.
+
+        Raises:
+            InputError: something is there already.
+        """
+        folder = Path(folder)
+        if folder.exists():
+            raise InputError(f"{folder} is there already: name a new folder")
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.tmp"))
+
+
+class SearchIndex:
+    """A library that was encoded once.
+
+    Args:
+        model: that encoded it.
+        index: its codes.
+        temporary: the folder it lies in, if that goes with it.
+    """
+
+    def __init__(self, model: PairModel, index: Index, temporary: Any = None) -> None:
+        self.model, self.index, self._temporary = model, index, temporary
+
+    def __len__(self) -> int:
+        return len(self.index.ids)
+
+    def search(self, query: Object, k: int = 10, *, fit: bool = False) -> list[dict[str, Any]]:
+        """The k items that answer best to an object, best first: id, path, predicted value and its interval."""
+        predictor = self.model.predictor
+        side = self.index.query_side
+        asked = predictor.kind(side).convert(query, ReadOptions(fit=fit))
+        return [
+            self._row(hits, place)
+            for hits in [search(self.index, predictor, asked, k)]
+            for place in range(len(hits.rows))
+        ]
+
+    def _row(self, hits: Hits, place: int) -> dict[str, Any]:
+        row = int(hits.rows[place])
+        said = hits.predictions
+        answer = {"predicted": said.value[place], "low": said.low[place], "high": said.high[place]}
+        return {"id": self.index.ids[row], "path": self.index.paths[row]} | {k: float(v) for k, v in answer.items()}
+
+
+def load(folder_or_name: str | Path, device: str = "cpu") -> PairModel:
+    """A model from its folder, or one that ships by its name.
+
+    Raises:
+        InputError: no such model, or a damaged one.
+
+    Example:
+        >>> import metricvae as mv
+        >>> mv.load("molecules").metric.name
+        'shape'
+    """
+    return PairModel(Predictor.load(folder_or_name, device))
+
+
+def fit(
+    data: PairDataset,
+    folder: str | Path | None = None,
+    *,
+    preset_name: str | None = None,
+    device: str = "cpu",
+    show_progress: bool = True,
+    **training: Any,
+) -> PairModel:
+    """Train, calibrate and describe a model of a data set.
+
+    Args:
+        data: with splits `train`, `validation` and `calibration`.
+        folder: of the model; by default one that goes with the result (`save` keeps it).
+        preset_name: of a ready-made model and training; by default what the metric, the kinds and the number of pairs
+            suggest.
+        device: where to train.
+        show_progress: on stderr.
+        training: settings that differ from the preset's, as `steps=500`; see `metricvae.training.config`.
+
+    Raises:
+        InputError: splits too small, values without variety, or settings that there are not.
+    """
+    values = data.value[data.rows("train")]
+    chosen = preset(preset_name) if preset_name is not None else default_preset(data.metric, data.kinds, values)
+    try:
+        settings = replace(chosen.training, **training)
+    except TypeError as error:
+        raise InputError(f"the training cannot be set so ({error}): see metricvae train --help") from None
+    temporary = None if folder is not None else tempfile.TemporaryDirectory(prefix="metricvae-")
+    place = Path(temporary.name) / "model" if temporary is not None else Path(str(folder))
+    if show_progress:
+        with progress() as step:
+            fit_model(
+                *(data, chosen.model, settings, place),
+                device=device,
+                on_prepare=lambda done, total: step("preparing objects", done, total),
+                on_progress=lambda now: step("training", now.step, now.steps, seconds_left=now.seconds_left),
+            )
+    else:
+        fit_model(data, chosen.model, settings, place, device=device)
+    model = load(place, device)
+    model._temporary = temporary
+    return model
+
+
+def solve(left: Object, right: Object, metric: str | Metric | None = None, *, fit: bool = False) -> Solution:
+    """The exact answer for two objects: the value, and the pose of the right one that gives it.
+
+    Args:
+        left, right: a path each, an array, or what the metric's kind converts.
+        metric: its name; by default the first one with an exact solver whose kind takes both objects.
+        fit: scale and centre images of other sizes.
+
+    Raises:
+        InputError: no metric with a solver takes them.
+
+    Example:
+        >>> import numpy as np, metricvae as mv
+        >>> square = np.zeros((200, 200), np.uint8)
+        >>> square[60:140, 60:140] = 1
+        >>> round(mv.solve(square, square).value)
+        6400
+    """
+    options = ReadOptions(fit=fit)
+    chosen = _solvable(left, right, options) if metric is None else metric
+    known = metric_from_json(chosen) if isinstance(chosen, str) else chosen
+    solver = known.solver
+    if solver is None:
+        raise InputError(f"there is no exact solver for the metric {known.name}: take one that has one")
+    ends = zip((known.left, known.right), (left, right), strict=True)
+    prepared = [solver.prepare(kind_from_json(kind).convert(one, options)) for kind, one in ends]
+    return solver.solve(*prepared)
+
+
+def _solvable(left: Object, right: Object, options: ReadOptions) -> Metric:
+    """The first metric with a solver whose kinds take both objects."""
+    reason = "no metric has a solver"
+    for name in METRICS.names():
+        metric = METRICS.get(name)()
+        if metric.solver is None:
+            continue
+        try:
+            for kind, one in zip((metric.left, metric.right), (left, right), strict=True):
+                _check_suffix(kind, one)
+                kind_from_json(kind).convert(one, options)
+        except InputError as error:
+            reason = str(error) if reason.startswith("no metric") else reason
+            continue
+        return metric
+    raise InputError(f"no metric with an exact solver takes these objects ({reason})")
+
+
+def _check_suffix(kind: str, one: Object) -> None:
+    """Raise InputError if a path ends otherwise than files of the kind do."""
+    suffixes = KINDS.get(kind).suffixes
+    if isinstance(one, Path) and not str(one).lower().endswith(suffixes):
+        raise InputError(f"{one} is no file of {KINDS.get(kind).title}")
+
+
+def _single(found: Predictions) -> Prediction:
+    value, low, high, novelty = (float(part[0]) for part in (found.value, found.low, found.high, found.novelty))
+    return Prediction(value, low, high, novelty, None if found.match is None else bool(found.match[0]))
+
+
+__all__ = [
+    "PairDataset",
+    "PairModel",
+    "Prediction",
+    "SearchIndex",
+    "fit",
+    "load",
+    "merge",
+    "read_dataset",
+    "solve",
+]

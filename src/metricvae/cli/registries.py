@@ -1,0 +1,76 @@
+"""`metricvae kinds`, `metricvae metrics`, `metricvae models`: what is registered, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jsonargparse import Namespace
+
+from metricvae.cli.common import say
+from metricvae.cli.parser import Fields, Parser, Verb
+
+
+def _no_options(parser: Parser, _: Sequence[str]) -> None:
+    """These verbs take `--json` alone."""
+
+
+def _kinds(options: Namespace) -> Fields:
+    from metricvae.core.kind import KINDS
+
+    rows = []
+    for name in KINDS.names():
+        kind = KINDS.get(name)()
+        encoders = [encoder.name for encoder in kind.encoders]
+        rows.append({"name": name, "objects": kind.title, "files": list(kind.suffixes), "encoders": encoders})
+    return _listed(options, "kinds", rows, lambda row: [row["name"], row["objects"], " ".join(row["files"])])
+
+
+def _metrics(options: Namespace) -> Fields:
+    from metricvae.core.metric import METRICS
+
+    rows = []
+    for name in METRICS.names():
+        metric = METRICS.get(name)()
+        between = [metric.left or "any kind", metric.right or "any kind"]
+        facts = {"unit": metric.unit, "task": metric.task, "solver": metric.solver is not None}
+        rows.append({"name": name, "value": metric.description.value, "between": between, **facts})
+    return _listed(options, "metrics", rows, _metric_line)
+
+
+def _metric_line(row: Fields) -> list[str]:
+    left, right = row["between"]
+    between = left if left == right else f"{left} and {right}"
+    exact = "exact solver" if row["solver"] else "values from a table"
+    return [row["name"], between, row["task"], row["unit"] or "-", exact]
+
+
+def _models(options: Namespace) -> Fields:
+    from metricvae.nn.autoencoder import ModelConfig
+    from metricvae.runtime.files import read_json
+    from metricvae.training.checkpoint import CONFIG, shipped_models
+
+    rows = []
+    for name, folder in shipped_models().items():
+        document = read_json(folder / CONFIG)
+        config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
+        facts = {"metric": config.metric.name, "kinds": [kind.name for kind in config.kinds], "latent": config.latent}
+        rows.append({"name": name, **facts, "validation_r2": document["facts"]["validation_r2"]})
+    return _listed(options, "models", rows, _model_line)
+
+
+def _model_line(row: Fields) -> list[str]:
+    kinds = " and ".join(dict.fromkeys(row["kinds"]))
+    return [row["name"], row["metric"], kinds, f"validation R2 {row['validation_r2']:.4f}"]
+
+
+def _listed(options: Namespace, noun: str, rows: list[Fields], line: Callable[[Fields], list[str]]) -> Fields:
+    """Rows as columns of text that line up, or as a document."""
+    cells = [line(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return say(options, {noun: rows}, "\n".join(lines))
+
+
+KINDS = Verb("the kinds of objects that are registered", ("[--json]",), _no_options, _kinds)
+METRICS = Verb("the metrics that are registered", ("[--json]",), _no_options, _metrics)
+MODELS = Verb("the models that ship with the package", ("[--json]",), _no_options, _models)

@@ -1,0 +1,123 @@
+"""Molecules of a data set as tables: conformers of fragments or of the records of a file, part by part.
+
+A molecule belongs to the split of its scaffold (G. W. Bemis and M. A. Murcko, J. Med. Chem. 39 (1996) 2887), so no
+ring system of a test pair was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metricvae.core.object_sources import OBJECTS_A_PART, SKIPPED, Span
+from metricvae.core.splits import split_of
+from metricvae.kinds.molecule.conformers import LARGEST_SEED, conform
+from metricvae.kinds.molecule.fragments import stream
+from metricvae.kinds.molecule.kind import MoleculeKind
+from metricvae.kinds.molecule.library import conformer_seed
+from metricvae.kinds.molecule.listing import Record
+from metricvae.kinds.molecule.readers import Skipped, molecule_of
+from metricvae.kinds.molecule.records import Molecule, radii_of
+from metricvae.kinds.molecule.scaffolds import scaffold
+from metricvae.kinds.molecule.table import row_contents
+from metricvae.metrics.shape.solver.gaussian_molecule import prepare
+from metricvae.runtime.parquet import write_table
+
+MOLECULE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("smiles", pa.string()),
+        ("elements", pa.list_(pa.uint8())),
+        ("positions", pa.list_(pa.float32())),
+        ("others", pa.list_(pa.float32())),
+        ("bonds", pa.list_(pa.int32())),
+        ("charges", pa.list_(pa.int32())),
+        ("source", pa.string()),
+        ("family", pa.string()),
+        ("group", pa.string()),
+        (MoleculeKind.magnitude_name, MoleculeKind.magnitude_type),
+        ("split", pa.string()),
+        ("number", pa.int64()),
+        SKIPPED,
+    ]
+)
+"""Positions: x, y, z of each heavy atom in turn, angstroms; others: of further conformers, one after the other.
+
+Bonds: two atoms and the order in turn; charges: an atom and its charge in turn; self_overlap: the volume of the
+overlap of the molecule with itself, cubic angstroms; number: of the line or record. In the parts, `skipped` says why
+there is no molecule.
+"""
+
+Numbered = tuple[int, Molecule | Skipped]
+"""The number of a line or record, and what it gave."""
+
+
+def fragments_part(seed: int, conformers: int, span: Span, path: Path) -> None:
+    """Write the molecules of a span that are assembled from fragments."""
+    start, count = span
+    write_molecules(enumerate(stream(count, seed, start=start), start), seed, conformers, path)
+
+
+def records_part(seed: int, conformers: int, rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write the molecules of some records of a file, and notes on those that gave none."""
+    records = (Record(**row) for row in rows)
+    found = ((one.number, molecule_of(one, embed=True, seed=conformer_seed(seed, one.number))) for one in records)
+    write_molecules(found, seed, conformers, path)
+
+
+class RecordReader:
+    """Reads the records of a span from the file of `metricvae.kinds.molecule.library.list_records`."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __call__(self, span: Span) -> list[dict[str, Any]]:
+        group = span[0] // OBJECTS_A_PART
+        found: list[dict[str, Any]] = pq.ParquetFile(self.file).read_row_group(group).to_pylist()
+        return found
+
+
+def write_molecules(found: Iterable[Numbered], seed: int, conformers: int, path: Path) -> None:
+    """Write molecules with their further conformers as a part of a table of objects."""
+    rows = []
+    for number, one in found:
+        others = [] if isinstance(one, Skipped) else _others(one, conformer_seed(seed, number), conformers)
+        rows.append(_skipped_row(one) if isinstance(one, Skipped) else _row(number, one, others))
+    write_table(path, [pa.Table.from_pylist(rows, MOLECULE_SCHEMA)], MOLECULE_SCHEMA)
+
+
+def _others(molecule: Molecule, seed: int, conformers: int) -> list[Molecule]:
+    """Further conformers of a molecule whose SMILES is known."""
+    if conformers < 2 or not molecule.smiles:
+        return []
+    found = conform(molecule.smiles, (seed + 1) & LARGEST_SEED, conformers - 1)
+    return [one for one in found if np.array_equal(one.elements, molecule.elements)]
+
+
+def _row(number: int, molecule: Molecule, others: Sequence[Molecule]) -> dict[str, Any]:
+    places = molecule.positions.astype(np.float32)
+    group = scaffold(molecule.smiles) if molecule.smiles else ""
+    return {
+        "id": molecule.id,
+        **row_contents(molecule),
+        "others": np.concatenate([np.empty(0), *(one.positions.ravel() for one in others)]).astype(np.float32).tolist(),
+        "source": "molecules",
+        "family": "",
+        "group": group or molecule.smiles or molecule.id,
+        MoleculeKind.magnitude_name: prepare(places, radii_of(molecule.elements)).volume,
+        "split": split_of(group or molecule.smiles or molecule.id),
+        "number": number,
+    }
+
+
+def _skipped_row(skipped: Skipped) -> dict[str, Any]:
+    return {
+        "id": skipped.name,
+        "number": skipped.number,
+        "skipped": f"{skipped.unit} {skipped.number}: {skipped.reason}",
+    }
