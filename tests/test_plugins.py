@@ -48,11 +48,19 @@ def python(*arguments: str | Path, paths: tuple[Path, ...]) -> subprocess.Comple
     )
 
 
-def metricvae(site: Path, *arguments: str | Path) -> Any:
-    """The JSON document of one command, in a process that has the plug-in."""
-    done = python("-m", "metricvae", *arguments, "--json", paths=(site, PLUGIN))
+def metricvae(site: Path, *commands: tuple[str | Path, ...]) -> list[Any]:
+    """The JSON documents of some commands, one after the other in a process that has the plug-in."""
+    lines = json.dumps([[*map(str, command), "--json"] for command in commands])
+    code = (
+        "import json, sys\n"
+        "from metricvae.cli import main\n"
+        "for line in json.loads(sys.argv[1]):\n"
+        "    assert main(line) == 0, line\n"
+        "    print('\\0')"
+    )
+    done = python("-c", code, lines, paths=(site, PLUGIN))
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return [json.loads(document) for document in done.stdout.split("\0")[:-1]]
 
 
 def test_a_plugin_is_found_by_its_entry_points(site: Path) -> None:
@@ -140,15 +148,20 @@ def signals(folder: Path, count: int) -> Path:
 
 
 def test_the_command_line_labels_trains_predicts_and_searches(site: Path, tmp_path: Path) -> None:
-    library = signals(tmp_path / "signals", 200)
-    data, model, index = tmp_path / "data", tmp_path / "model", tmp_path / "index"
-    card = metricvae(site, "label", "cross-correlation", "--objects", library, "--pairs", "2000", "--out", data)
+    library = signals(tmp_path / "signals", 500)
+    query, data, model, index = library / "000.npy", tmp_path / "data", tmp_path / "model", tmp_path / "index"
+    card, _, figures, answer, indexed, found = metricvae(
+        site,
+        ("label", "cross-correlation", "--objects", library, "--pairs", "2000", "--out", data, "--workers", "1"),
+        ("train", data, "--out", model, "--training.steps", "60", "--device", "cpu"),
+        ("evaluate", model, data),
+        ("predict", model, query, library / "001.npy"),
+        ("index", model, library, "--out", index),
+        ("search", index, query, "-k", "3", "--exact", "500"),
+    )
     assert card["metric"]["name"] == "cross-correlation"
-    metricvae(site, "train", data, "--out", model, "--training.steps", "60", "--device", "cpu")
-    assert np.isfinite(metricvae(site, "evaluate", model, data)["r2"])
-    answer = metricvae(site, "predict", model, library / "000.npy", library / "001.npy")
+    assert np.isfinite(figures["r2"])
     assert answer["low"] <= answer["high"]
-    assert metricvae(site, "index", model, library, "--out", index)["items"] == 200
-    hits = metricvae(site, "search", index, library / "000.npy", "-k", "3", "--exact", "200")["hits"]
-    assert hits[0]["id"] == "000.npy"
-    assert hits[0]["correlation"] == pytest.approx(1.0)
+    assert indexed["items"] == 500
+    assert found["hits"][0]["id"] == "000.npy"
+    assert found["hits"][0]["correlation"] == pytest.approx(1.0)
