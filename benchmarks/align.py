@@ -26,7 +26,7 @@ from model import FOREIGN_PAIRS, MIXED_PAIRS, SEED, labelled
 
 from metricvae.alignment.predictor import Alignments, Offers, best_offer, judged
 from metricvae.core.dataset import DataSet
-from metricvae.labelling.plans import LabelPlan
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.poses import PoseArray
 from metricvae.metrics.overlap.solver.records import Overlap
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
@@ -151,10 +151,10 @@ def main() -> None:
     predictor = Predictor.load(options.model)
     aligner = Alignments(predictor)
     report: dict[str, Any] = {}
-    plans = {"mixed": LabelPlan("mixed", MIXED_PAIRS, SEED)}
+    plans = {"mixed": OverlapPlan("mixed", MIXED_PAIRS, SEED)}
     for name, folder in (("icons", options.icons), ("leaves", options.leaves)):
         if folder is not None:
-            plans[name] = LabelPlan(str(folder), FOREIGN_PAIRS, SEED, partners=3)
+            plans[name] = OverlapPlan(str(folder), FOREIGN_PAIRS, SEED, partners=3)
     for name, plan in plans.items():
         data = labelled(options.work, name, plan)
         pairs = Pairs(aligner, predictor, data, "test" if name == "mixed" else "all", options.pairs)

@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.runtime.files import sha256_of
 
 SEED = 2017
@@ -28,7 +28,7 @@ def rate(workers: int, pairs: int, ray: str | None) -> tuple[float, str]:
     marks: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory() as folder:
         label(
-            LabelPlan("mixed", pairs, SEED),
+            OverlapPlan("mixed", pairs, SEED),
             Path(folder) / "data",
             workers=workers,
             ray=ray,

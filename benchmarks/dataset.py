@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from metricvae.core.dataset import DataSet, read_dataset
-from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import LabelProgress
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.plotting.pairs import ExamplePair, draw_pairs
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     clock, start = Clock(), time.monotonic()
-    plan = LabelPlan("mixed", options.pairs, SEED, check=options.check)
+    plan = OverlapPlan("mixed", options.pairs, SEED, check=options.check)
     card = label(plan, options.work, workers=options.workers, on_progress=clock)
     wall = time.monotonic() - start
     # The largest of the processes that ended: kilobytes on Linux.

@@ -29,8 +29,8 @@ from metricvae.evaluation.invariance import complete
 from metricvae.evaluation.retrieval import fit_scores, rerank_by_fit, retrieve_partners
 from metricvae.kinds.half.cutting import Cut
 from metricvae.kinds.silhouette.records import Mask
-from metricvae.labelling.plans import HalvesPlan
 from metricvae.labelling.run import label
+from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.match.pairs import shape_of
 from metricvae.prediction.predictor import Predictor
 
@@ -43,7 +43,7 @@ LIBRARY, LISTED = 1_000, 50
 WOUND: tuple[Cut, ...] = ("zigzag", "curved")
 
 
-def made(work: Path, name: str, plan: HalvesPlan) -> DataSet:
+def made(work: Path, name: str, plan: MatchPlan) -> DataSet:
     label(plan, work / name)
     return read_dataset(work / name)
 
@@ -139,9 +139,9 @@ def main() -> None:
     options = parser.parse_args()
     predictor = Predictor.load(options.model)
     plans = {
-        "paper": HalvesPlan("procedural", PAIRS, SEED, cuts=("straight",), middle=True),
-        "mixed wound": HalvesPlan("mixed", PAIRS, SEED, cuts=WOUND),
-        "mixed straight": HalvesPlan("mixed", PAIRS, SEED, cuts=("straight",)),
+        "paper": MatchPlan("procedural", PAIRS, SEED, cuts=("straight",), middle=True),
+        "mixed wound": MatchPlan("mixed", PAIRS, SEED, cuts=WOUND),
+        "mixed straight": MatchPlan("mixed", PAIRS, SEED, cuts=("straight",)),
     }
     report: dict[str, Any] = {}
     for name, plan in plans.items():
@@ -155,7 +155,7 @@ def main() -> None:
     for name in ("icons", "leaves"):
         folder = getattr(options, name)
         if folder is not None:
-            data = made(options.work, name, HalvesPlan(str(folder), FOREIGN_PAIRS, SEED, fit=True, cuts=WOUND))
+            data = made(options.work, name, MatchPlan(str(folder), FOREIGN_PAIRS, SEED, fit=True, cuts=WOUND))
             report[name] = dataclasses.asdict(evaluate(predictor, data, "all"))
     print(json.dumps(report, indent=2))
 

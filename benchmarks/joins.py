@@ -20,8 +20,8 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from metricvae.core.dataset import DataSet, read_dataset
-from metricvae.labelling.plans import HalvesPlan
 from metricvae.labelling.run import label
+from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.match.pairs import shape_of
 from metricvae.metrics.match.solver import joins
 from metricvae.metrics.match.solver.contacts import FEATURES
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=200)
     parser.add_argument("--fit", action="store_true")
     options = parser.parse_args()
-    label(HalvesPlan("mixed", PAIRS, SEED, cuts=("zigzag", "curved")), options.work / "joins")
+    label(MatchPlan("mixed", PAIRS, SEED, cuts=("zigzag", "curved")), options.work / "joins")
     data = read_dataset(options.work / "joins")
     pieces = Pieces(data, "train" if options.fit else "test", options.pieces, SEED)
     print(json.dumps(fit_weights(pieces) if options.fit else measure(pieces), indent=2))

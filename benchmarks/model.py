@@ -20,19 +20,19 @@ from typing import Any
 import numpy as np
 import scipy.ndimage
 import torch
+from metricvae.reproduction.reproduce import examples
 
 from metricvae.core.dataset import DataSet, read_dataset
 from metricvae.core.splits import split_of
 from metricvae.evaluation.evaluate import answer, measure
 from metricvae.evaluation.invariance import decode_samples, motion_change, reconstruct
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.labelling.plans import LabelPlan
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.plotting.codes import draw_samples
 from metricvae.plotting.pairs import draw_pairs, draw_reconstructions
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction.reproduce import examples
 from metricvae.runtime.files import write_bytes
 from metricvae.training.features import move_randomly
 
@@ -44,7 +44,7 @@ FOREIGN_PAIRS = 1_000
 MOVED_PAIRS = 10_000
 
 
-def labelled(work: Path, name: str, plan: LabelPlan) -> DataSet:
+def labelled(work: Path, name: str, plan: OverlapPlan) -> DataSet:
     label(plan, work / name)
     return read_dataset(work / name)
 
@@ -166,7 +166,7 @@ def main() -> None:
     predictor = Predictor.load(options.model)
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary)
-        mixed = labelled(work, "mixed", LabelPlan("mixed", MIXED_PAIRS, SEED))
+        mixed = labelled(work, "mixed", OverlapPlan("mixed", MIXED_PAIRS, SEED))
         report: dict[str, Any] = {
             "model": options.model,
             "unseen mixed": with_size_classes(predictor, mixed, "test", options.worst),
@@ -180,7 +180,7 @@ def main() -> None:
         for name in ("icons", "leaves"):
             folder = getattr(options, name)
             if folder is not None:
-                foreign = labelled(work, name, LabelPlan(str(folder), FOREIGN_PAIRS, SEED, partners=3))
+                foreign = labelled(work, name, OverlapPlan(str(folder), FOREIGN_PAIRS, SEED, partners=3))
                 report[f"{name} (areas regression and naive guess fitted on these pairs)"] = with_size_classes(
                     predictor, foreign, "all"
                 )

@@ -32,7 +32,7 @@ from metricvae.kinds.molecule.packing import atoms_of
 from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.labelling.run import label
-from metricvae.metrics.shape.labels import MoleculesPlan
+from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.predictor import Encoded, Predictor
@@ -51,7 +51,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def made(plan: MoleculesPlan, folder: Path) -> DataSet:
+def made(plan: ShapePlan, folder: Path) -> DataSet:
     label(plan, folder)
     return read_dataset(folder)
 
@@ -249,12 +249,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source, report = str(options.smiles), {}
     model = Predictor.load(options.model)
     flat = None if options.flat is None else Predictor.load(options.flat)
-    data = made(MoleculesPlan(source, 100_000, SEED, molecules=LIBRARY + 2_000), options.work / "spatial")
+    data = made(ShapePlan(source, 100_000, SEED, molecules=LIBRARY + 2_000), options.work / "spatial")
     if wanted("one-shot"):
         report["given conformers"] = one_shot(model, data) | peers(data, options.work / "spatial")
         say(json.dumps(report["given conformers"]))
     if wanted("flat") and flat is not None:
-        best = made(MoleculesPlan(source, 20_000, SEED, molecules=4_000, conformers=5), options.work / "best")
+        best = made(ShapePlan(source, 20_000, SEED, molecules=4_000, conformers=5), options.work / "best")
         report["SMILES only, best of 5 conformers"] = one_shot(flat, best)
         report["first conformers, best of 5 conformers"] = one_shot(model, best)
     if wanted("reranking"):

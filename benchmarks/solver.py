@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from metricvae.labelling.plans import LabelPlan
 
 from metricvae.kinds.silhouette.io import read_folder
 from metricvae.kinds.silhouette.records import Mask
@@ -25,6 +24,7 @@ from metricvae.kinds.silhouette.sources.families import SIMPLE
 from metricvae.kinds.silhouette.sources.generators import draw, stream
 from metricvae.kinds.silhouette.sources.raster import rasterise
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.dense import solve_dense
 from metricvae.metrics.overlap.solver.records import Overlap
 from metricvae.metrics.overlap.solver.search import PreparedMask, overlap_area, solve
@@ -90,7 +90,7 @@ def speed(workers: int, pairs: int, device: str) -> dict[str, float | str]:
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         label(
-            LabelPlan("mixed", pairs, SEED, batched=device != "cpu"),
+            OverlapPlan("mixed", pairs, SEED, batched=device != "cpu"),
             Path(folder) / "data",
             workers=workers,
             device=device,

@@ -71,6 +71,9 @@ SMALL_HALVES = ChosenPreset(
 )
 """The same for halves."""
 
+SMALL_PRESETS = {"overlap": SMALL, "overlap-adversarial": SMALL, "paper": SMALL, "halves": SMALL_HALVES}
+"""What the experiments train, by the names of the presets that they stand for."""
+
 
 def disc(radius: float, x: float = 99.5, y: float = 99.5, shape: tuple[int, int] = (200, 200)) -> np.ndarray:
     """A disc, 0 and 255, as a picture of `shape` rows and columns."""

@@ -40,13 +40,12 @@ def dataset(dataset_folder: Path) -> PairDataset:
 @pytest.fixture(scope="session")
 def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Pairs of halves, and a small model of them that was trained for a moment; read them, do not change them."""
-    from metricvae.labelling.plans import HalvesPlan
-
     from metricvae.fitting.fit import fit
     from metricvae.labelling.run import label
+    from metricvae.metrics.match.labelling import MatchPlan
 
     folder = tmp_path_factory.mktemp("halves")
-    label(HalvesPlan("glyphs", 1_500, seed=2, times=6), folder / "data", workers=2)
+    label(MatchPlan("glyphs", 1_500, seed=2, times=6), folder / "data", workers=2)
     model = ModelConfig(MatchMetric(), HALVES_TOWER, latent=8, head=CosineDistance(swapped=True), mirrored=True)
     training = TrainingConfig(
         steps=25,

@@ -4,74 +4,111 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from metricvae.core.errors import InputError
-from metricvae.nn.autoencoder import ModelConfig, build
-from metricvae.nn.heads import SignedInverseCosine
+from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
+from metricvae.kinds.silhouette.decoders.dense import DenseDecoderConfig
+from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
+from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
+from metricvae.kinds.silhouette.kind import SilhouetteKind
+from metricvae.metrics.match.metric import MatchMetric
+from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
+from metricvae.nn.heads import CosineDistance, InnerProduct, SignedInverseCosine
 from metricvae.training.presets import preset
 from model_problem import POLAR_SIDE, SIDE, model_config, polar_config
+
+both_models = pytest.mark.parametrize(
+    "config", [model_config(), polar_config()], ids=lambda config: config.left.encoder.name
+)
 
 
 def objects(count: int = 5) -> torch.Tensor:
     return (torch.rand(count, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) > 0.5).float()
 
 
+def canvas(config: ModelConfig) -> tuple[int, int]:
+    kind = config.left.kind
+    assert isinstance(kind, SilhouetteKind)
+    return kind.height, kind.width
+
+
 def test_shapes() -> None:
-    model, x = build(model_config()), objects()
-    codes = model.encode(x, torch.Generator().manual_seed(1))
+    tower, x = build(model_config()).left, objects()
+    codes = tower.encode(x, torch.Generator().manual_seed(1))
     assert codes.mean.shape == codes.log_variance.shape == codes.sample.shape == (5, 8)
-    assert model.decode(codes.sample).shape == x.shape
-    assert torch.equal(model.code(x), codes.mean)
+    assert tower.decode(codes.sample).shape == x.shape
+    assert torch.equal(tower.code(x), codes.mean)
 
 
 def test_shapes_of_the_polar_model() -> None:
-    model = build(polar_config())
+    tower = build(polar_config()).left
     x = torch.zeros(5, 1, POLAR_SIDE, POLAR_SIDE)
     x[..., 20:40, 25:50] = 1
-    features = model.encoder.prepare(x)
-    codes = model.encode(x, torch.Generator().manual_seed(1))
+    features = tower.encoder.prepare(x)
+    codes = tower.encode(x, torch.Generator().manual_seed(1))
     assert codes.mean.shape == codes.log_variance.shape == codes.sample.shape == (5, 8)
-    assert torch.equal(model.encode_features(features).mean, codes.mean)
-    logits, turned = model.decoder.reconstruction(model.decode(codes.sample), features)
-    assert logits.shape == turned.shape == features.shape
-    assert model.decoder.weight is not None
-    assert (features * model.decoder.weight).sum((1, 2, 3)) == pytest.approx(500.0, rel=0.01)
+    assert torch.equal(tower.encode_features(features).mean, codes.mean)
+    logits, rotated = tower.drawer.reconstruction(tower.decode(codes.sample), features)
+    assert logits.shape == rotated.shape == features.shape
+    assert tower.drawer.weight is not None
+    assert (features * tower.drawer.weight).sum((1, 2, 3)) == pytest.approx(500.0, rel=0.01)
 
 
-@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
+def test_a_symmetric_metric_of_one_kind_has_one_tower() -> None:
+    model = build(model_config())
+    assert model.shared
+    assert model.left is model.right
+    assert list(model.towers) == ["left"]
+    two = build(replace(model_config(), right=model_config().left))
+    assert not two.shared
+    assert two.left is not two.right
+    assert list(two.towers) == ["left", "right"]
+
+
+def test_the_weights_of_the_encoders_are_those_a_loss_of_the_codes_depends_on() -> None:
+    for config in (model_config(), replace(model_config(), right=model_config().left)):
+        model = build(config)
+        found = {id(weight) for weight in model.encoder_parameters()}
+        expected = {id(weight) for name, weight in model.named_parameters() if ".encoder." in name}
+        assert found == expected
+
+
+@both_models
 def test_codes_are_drawn_as_pictures_of_the_canvas(config: ModelConfig) -> None:
-    model = build(config)
-    pictures = model.picture(torch.randn(3, config.latent, generator=torch.Generator().manual_seed(0)))
-    assert pictures.shape == (3, 1, *config.shape)
+    tower = build(config).left
+    pictures = tower.picture(torch.randn(3, config.latent, generator=torch.Generator().manual_seed(0)))
+    assert pictures.shape == (3, 1, *canvas(config))
     assert 0 <= pictures.min() < pictures.max() <= 1
 
 
-@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
+@both_models
 def test_bfloat16_gives_codes_and_logits_in_float32(config: ModelConfig) -> None:
-    model, x = build(config), torch.zeros(2, 1, *config.shape)
+    tower, x = build(config).left, torch.zeros(2, 1, *canvas(config))
     x[..., 8:16, 8:20] = 1
-    exact = model.encode(x).mean
+    exact = tower.encode(x).mean
     with torch.autocast("cpu", torch.bfloat16):
-        codes = model.encode(x, torch.Generator().manual_seed(0))
-        logits = model.decode(codes.sample)
+        codes = tower.encode(x, torch.Generator().manual_seed(0))
+        logits = tower.decode(codes.sample)
     assert codes.mean.dtype == codes.sample.dtype == codes.log_variance.dtype == logits.dtype == torch.float32
     assert torch.allclose(codes.mean, exact, atol=0.02 * exact.abs().max().item())
 
 
 def test_draws_come_from_the_generator_alone() -> None:
-    model, x = build(model_config()), objects()
-    first, again, other = (model.encode(x, torch.Generator().manual_seed(seed)).sample for seed in (1, 1, 2))
+    tower, x = build(model_config()).left, objects()
+    first, again, other = (tower.encode(x, torch.Generator().manual_seed(seed)).sample for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    without = model.encode(x)
+    without = tower.encode(x)
     assert torch.equal(without.sample, without.mean)
 
 
 def test_draws_have_the_mean_and_variance_they_should() -> None:
-    codes = build(model_config()).encode(objects(1).expand(20_000, -1, -1, -1), torch.Generator().manual_seed(3))
+    tower = build(model_config()).left
+    codes = tower.encode(objects(1).expand(20_000, -1, -1, -1), torch.Generator().manual_seed(3))
     assert torch.allclose(codes.sample.mean(0), codes.mean[0], atol=0.05)
     assert torch.allclose(codes.sample.var(0), codes.log_variance[0].exp(), rtol=0.05)
 
@@ -81,30 +118,71 @@ def test_building_is_seeded_and_leaves_the_global_state_alone() -> None:
     one, same, other = (build(model_config(), seed).state_dict() for seed in (4, 4, 5))
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(one[name], same[name]) for name in one)
-    assert not torch.equal(one["encoder.layers.0.weight"], other["encoder.layers.0.weight"])
+    name = "towers.left.encoder.layers.0.weight"
+    assert not torch.equal(one[name], other[name])
 
 
 def test_configurations_survive_json() -> None:
-    for config in (replace(model_config(SignedInverseCosine(2.0)), encoder_widths=(7, 5)), polar_config()):
+    dense = model_config(SignedInverseCosine(2.0))
+    wider = replace(dense, left=replace(dense.left, encoder=DenseEncoderConfig((7, 5), SIDE, SIDE)))
+    without_decoder = replace(dense, left=replace(dense.left, decoder=None))
+    for config in (wider, polar_config(), without_decoder, replace(dense, right=wider.left)):
         assert ModelConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
-@pytest.mark.parametrize("change", [{"encoder": "round"}, {"decoder": "round"}])
-def test_unknown_networks_are_refused(change: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="'round': expected flat"):
-        build(ModelConfig.from_json(model_config().to_json() | change))
+def changed_tower(**change: Any) -> dict[str, Any]:
+    """A configuration whose left tower says something else."""
+    document = model_config().to_json()
+    return document | {"left": document["left"] | change}
 
 
-@pytest.mark.parametrize("change", [{"colour": 3}, {"head": None}, {"head": {"name": "none"}}])
-def test_foreign_configurations_are_refused(change: dict[str, object]) -> None:
+@pytest.mark.parametrize("change", [{"encoder": {"name": "round"}}, {"decoder": {"name": "round"}}])
+def test_unknown_networks_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"there is no (en|de)coder of silhouettes 'round': expected one of .*dense"):
+        build(ModelConfig.from_json(changed_tower(**change)))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        *(model_config().to_json() | change for change in ({"head": None}, {"head": {"name": "none"}})),
+        *(model_config().to_json() | change for change in ({"metric": {"name": "none"}}, {"latent": "many"})),
+        changed_tower(kind={"name": "none"}),
+        changed_tower(encoder={"name": "dense", "colour": 3}),
+        changed_tower(encoder=None),
+        {"colour": 3},
+    ],
+)
+def test_foreign_configurations_are_refused(document: dict[str, Any]) -> None:
     with pytest.raises(InputError):
-        ModelConfig.from_json(model_config().to_json() | change)
+        ModelConfig.from_json(document)
 
 
-@pytest.mark.parametrize("change", [{"encoder": "polar"}, {"decoder": "canonical"}])
-def test_an_encoder_and_a_decoder_of_different_pictures_are_refused(change: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="which draw different pictures: expected"):
-        ModelConfig(**change)  # type: ignore[arg-type]
+def test_a_configuration_with_a_field_that_no_model_has_is_refused() -> None:
+    with pytest.raises(InputError, match="colour"):
+        ModelConfig.from_json(model_config().to_json() | {"colour": 3})
+
+
+@pytest.mark.parametrize(
+    "coders",
+    [(PolarEncoderConfig(), DenseDecoderConfig()), (DenseEncoderConfig(), CanonicalDecoderConfig())],
+    ids=["polar", "canonical"],
+)
+def test_an_encoder_and_a_decoder_of_different_pictures_are_refused(coders: tuple[Any, Any]) -> None:
+    with pytest.raises(InputError, match=r"which draw different pictures .*: choose ones that go together"):
+        TowerConfig(SilhouetteKind(), *coders)
+
+
+def test_a_head_that_cannot_answer_for_the_metric_is_refused() -> None:
+    with pytest.raises(InputError, match="got the head cosine_distance for the regression metric overlap"):
+        replace(model_config(), head=CosineDistance())
+    with pytest.raises(InputError, match="got the head inner_product for the binary metric match"):
+        replace(model_config(), metric=MatchMetric())
+
+
+def test_mirrored_codes_need_a_head_that_goes_by_angles() -> None:
+    with pytest.raises(InputError, match="got mirrored codes with the head inner_product: expected one that goes"):
+        replace(model_config(InnerProduct()), mirrored=True)
 
 
 def test_the_paper_preset_is_the_paper_s_network() -> None:
@@ -125,5 +203,5 @@ def test_the_overlap_preset_ships_in_8_megabytes() -> None:
 
 
 def test_unknown_presets_are_refused() -> None:
-    with pytest.raises(InputError, match="expected one of paper, overlap"):
+    with pytest.raises(InputError, match=r"there is no preset 'papr': expected one of overlap, .*paper"):
         preset("papr")

@@ -21,11 +21,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from metricvae.labelling.plans import LabelPlan
 from PIL import Image
 
 import metricvae
-from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL, SMALL_HALVES, TRAINING, Outcome, draw_pictures
+from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL_PRESETS, TRAINING, Outcome, draw_pictures
 from dataset_problem import PLAN, QUICK, contents
 from metricvae import cli
 from metricvae.cli.train import _losses
@@ -35,8 +34,18 @@ from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.io import encode_png, read_image
 from metricvae.kinds.silhouette.records import as_mask
 from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
+from metricvae.reproduction.config import (
+    AblationConfig,
+    FigureConfig,
+    OverlapPairs,
+    QuickstartConfig,
+    ReproductionConfig,
+    Table1Config,
+    Table2Config,
+)
 from metricvae.runtime import files
 from metricvae.training.checkpoint import load_model
 from metricvae.training.optimisers import LOSSES
@@ -88,19 +97,16 @@ def dataset_copy(tmp_path, dataset_folder) -> Path:
 @pytest.fixture
 def small_experiments(monkeypatch):
     """Experiments with tiny networks, on the plan of the shared data set, in batches of four."""
-    for room in ("quickstart", "reproduce"):
-        monkeypatch.setattr(f"metricvae.reproduction.{room}.preset", lambda name: SMALL)
-        monkeypatch.setattr(f"metricvae.reproduction.{room}.LabelPlan", functools.partial(LabelPlan, search=QUICK))
-        monkeypatch.setattr(f"metricvae.reproduction.{room}.PAIRS", PLAN.pairs)
-    small = {"halves": SMALL_HALVES}
-    for room in ("ablations", "figures"):
-        monkeypatch.setattr(f"metricvae.reproduction.{room}.preset", lambda name: small.get(name, SMALL))
-    monkeypatch.setattr("metricvae.reproduction.ablations.LATENTS", (2, 4))
-    monkeypatch.setattr("metricvae.reproduction.ablations.SHAPES", 6)
-    monkeypatch.setattr("metricvae.reproduction.figures.POINTS", 3)
-    monkeypatch.setattr("metricvae.reproduction.quickstart.STEPS", 2)
-    monkeypatch.setattr("metricvae.reproduction.quickstart.PAPER_STEPS", 1)
-    monkeypatch.setattr("metricvae.reproduction.table_1.BATCH_SIZE", 4)
+    presets = SMALL_PRESETS.__getitem__
+    pairs = OverlapPairs(count=PLAN.pairs, search=QUICK)
+    small = ReproductionConfig(
+        table_1=Table1Config(data=pairs, batch_size=4, presets=presets),
+        table_2=Table2Config(batch_size=4),
+        figures=FigureConfig(data=pairs, points=3, presets=presets),
+        ablations=AblationConfig(data=pairs, latents=(2, 4), shapes=6, presets=presets),
+        quickstart=QuickstartConfig(data=pairs, steps=2, paper_steps=1, batch_size=4, presets=presets),
+    )
+    monkeypatch.setattr("metricvae.cli.reproduce.DEFAULTS", small)
 
 
 # Help
@@ -406,8 +412,8 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
         "Figure 1.1: the plane of digits",
         "Figure 1.2: the network",
         "Figure 1.4: the plane of codes",
-        "Table 2: which halves belong together",
-        "Partners found",
+        "Table 2: which halves match",
+        "Retrieval of partners",
         "The missing half",
         "Figure 1.5: the metric loss in training",
         "The paper's claims",
@@ -420,7 +426,7 @@ def test_reproduce_all_is_one_page_of_every_table_and_figure(
     names = [row[0] for row in table["rows"]]
     assert names == ["full model", *(f"no {loss} loss" for loss in LOSSES), "adversarial latent loss"]
     ensemble = next(section for section in report["sections"] if section["title"] == "Ensembles")["tables"][0]
-    assert [row[0] for row in ensemble["rows"]] == ["full model", "2 models together"]
+    assert [row[0] for row in ensemble["rows"]] == ["full model", "ensemble of 2 models"]
     again = command("reproduce", "figure-1.3", "--out", tmp_path / "pair", *arguments[:4])
     assert again.status == 0
     assert (tmp_path / "pair" / "pair.png").is_file()
@@ -608,7 +614,7 @@ def test_a_split_that_is_not_there_is_named(command, dataset_folder, trained):
 @pytest.fixture
 def few(command, tmp_path, monkeypatch) -> Path:
     """A data set of 60 pairs: three to calibrate with."""
-    monkeypatch.setattr("metricvae.labelling.plans.LabelPlan", functools.partial(LabelPlan, search=QUICK))
+    monkeypatch.setattr("metricvae.metrics.overlap.labelling.OverlapPlan", functools.partial(OverlapPlan, search=QUICK))
     plan = ("--objects", "procedural", "--pairs", "60", "--workers", "1")
     assert command("label", "overlap", *plan, "--out", tmp_path / "few").status == 0
     return tmp_path / "few"

@@ -13,6 +13,7 @@ import torch
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.digits import SIDE, read_digits
+from metricvae.reproduction.config import DigitsConfig
 from metricvae.reproduction.digits import digit_pairs, digits_section
 
 COUNT = 20
@@ -112,14 +113,15 @@ def test_half_of_the_pairs_are_of_one_digit() -> None:
     digits = read_digits()
     data = digit_pairs(digits, np.arange(500), 2_000, seed=1)
     same = digits.labels[data.first] == digits.labels[data.second]
-    assert np.array_equal(data.values, same)
-    assert 0.5 < data.values.mean() < 0.62
-    assert torch.equal(data.unpack(np.arange(3)), torch.from_numpy(digits.masks[:3])[:, None].float())
+    assert np.array_equal(data.value, same)
+    assert 0.5 < data.value.mean() < 0.62
+    assert torch.equal(data.left.tensor(np.arange(3)), torch.from_numpy(digits.masks[:3])[:, None].float())
 
 
 def test_the_figure_of_digits(tmp_path: Path) -> None:
     seen = []
-    section = digits_section(write_npz_of_sklearn(tmp_path), tmp_path / "work", 2, 0, lambda *now: seen.append(now))
+    config = DigitsConfig(write_npz_of_sklearn(tmp_path), pairs=2_000, points=4)
+    section = digits_section(config, tmp_path / "work", 2, 0, lambda *now: seen.append(now))
     assert section.figures[0].png.startswith(b"\x89PNG")
     assert [row[0] for row in section.tables[0].rows] == [
         "without deformation and metric loss",
@@ -137,4 +139,4 @@ def write_npz_of_sklearn(folder: Path) -> Path:
 
 def test_too_few_digits_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="got 20 digits: expected at least 100"):
-        digits_section(write_npz(tmp_path), tmp_path / "work", 1, 0, lambda *_: None)
+        digits_section(DigitsConfig(write_npz(tmp_path)), tmp_path / "work", 1, 0, lambda *_: None)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
+from metricvae.core.dataset import PairDataset
 from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
 from metricvae.kinds.silhouette.encoders.polar_pictures import polar_pictures
 from metricvae.nn.autoencoder import ModelConfig, build
 from metricvae.training import features
-from metricvae.training.batching import PairData, completed, generator_of
-from metricvae.training.features import KeptFeatures, LiveFeatures, features_for, move_randomly
-from model_problem import CPU, SIDE, model_config, nudge, polar_config, rectangles, training_config, turned_rectangles
+from metricvae.training.batching import Batch, Side, complete_pairs, generator_of, graph_of
+from metricvae.training.features import LiveFeatures, StoredFeatures, features_for, prepare_features
+from model_problem import (
+    CPU,
+    SIDE,
+    model_config,
+    nudge,
+    pairs_of_masks,
+    polar_config,
+    rectangles,
+    training_config,
+    turned_rectangles,
+)
 
 EVERYTHING = np.arange(10)
 
 
-def dots() -> PairData:
+def dots() -> PairDataset:
     """Ten objects, each a pixel of its own."""
     masks = np.eye(10, 16, dtype=np.uint8).reshape(10, 4, 4)
-    return PairData.from_masks(masks, EVERYTHING, EVERYTHING[::-1], np.arange(10.0))
+    return pairs_of_masks(masks, EVERYTHING, EVERYTHING[::-1], np.arange(10.0))
 
 
 def as_it_is(x: torch.Tensor) -> torch.Tensor:
@@ -44,12 +53,12 @@ class Fading:
         return x * (1 - 0.2 * ((self.calls - 1) % self.copies + 1))
 
 
-ENCODER = build(model_config()).encoder
+ENCODER = build(model_config()).left.encoder
 """Its features are the pixels."""
 
 
-def kept_dots(copies: int) -> KeptFeatures:
-    return KeptFeatures(dots(), ENCODER, Fading(copies), CPU, copies=copies, seed=0)
+def stored_dots(copies: int) -> StoredFeatures:
+    return prepare_features(dots().left, EVERYTHING, ENCODER, Fading(copies), CPU, copies=copies, seed=0)
 
 
 def object_and_pose(x: torch.Tensor) -> tuple[list[int], list[int]]:
@@ -60,9 +69,9 @@ def object_and_pose(x: torch.Tensor) -> tuple[list[int], list[int]]:
 
 
 def test_where_all_other_pairs_are_known_a_batch_has_them_all() -> None:
-    first, second, value = torch.tensor([0, 3]), torch.tensor([2, 1]), torch.tensor([1.0, 0.5])
-    *ends, values, listed = (part.tolist() for part in completed(first, second, value, 4, 0.0))
-    assert dict(zip(zip(*ends, strict=True), zip(values, listed, strict=True), strict=True)) == {
+    side, ends = side_of(4), (torch.tensor([0, 3]), torch.tensor([2, 1]))
+    batch = complete_pairs(Batch(side, side, *ends, torch.tensor([1.0, 0.5])), 0.0)
+    assert pairs_of(batch) == {
         (0, 1): (0, False),
         (0, 2): (1, True),
         (0, 3): (0, False),
@@ -72,28 +81,70 @@ def test_where_all_other_pairs_are_known_a_batch_has_them_all() -> None:
     }
 
 
-@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.encoder)
-def test_kept_features_are_the_live_ones_to_a_255th(config: ModelConfig) -> None:
-    data = rectangles(30, 60, seed=0) if config.encoder == "flat" else turned_rectangles(30, 4, seed=0)
-    encoder, objects = build(config).encoder, np.unique(data.first)
+def test_where_all_other_pairs_of_two_sides_are_known_a_batch_has_them_all() -> None:
+    ends = torch.tensor([0, 1]), torch.tensor([2, 1])
+    batch = complete_pairs(Batch(side_of(2), side_of(3), *ends, torch.tensor([1.0, 0.5])), -1.0)
+    assert pairs_of(batch) == {
+        (0, 0): (-1, False),
+        (0, 1): (-1, False),
+        (0, 2): (1, True),
+        (1, 0): (-1, False),
+        (1, 1): (0.5, True),
+        (1, 2): (-1, False),
+    }
+
+
+def side_of(count: int) -> Side:
+    x = torch.zeros(count, 1)
+    return Side(x, x, torch.arange(count), torch.ones(count))
+
+
+def pairs_of(batch: Batch) -> dict[tuple[int, int], tuple[float, bool]]:
+    """Values of the pairs of a batch, and whether the data list them."""
+    assert batch.listed is not None
+    pairs = zip(batch.first.tolist(), batch.second.tolist(), strict=True)
+    found = dict(zip(pairs, zip(batch.value.tolist(), batch.listed.tolist(), strict=True), strict=True))
+    assert len(found) == len(batch.value)
+    return found
+
+
+def test_a_graph_has_each_object_once_and_one_set_where_one_tower_encodes_both() -> None:
+    data = dots().select(np.array([2, 3, 7]))
+    one = graph_of(data, one_tower=True)
+    assert one.shared
+    assert one.left.tolist() == [2, 3, 6, 7]
+    two = graph_of(data, one_tower=False)
+    assert not two.shared
+    assert (two.left.tolist(), two.right.tolist()) == ([2, 3, 7], [2, 6, 7])
+    for graph in (one, two):
+        assert graph.left[graph.first].tolist() == data.first.tolist()
+        assert graph.right[graph.second].tolist() == data.second.tolist()
+
+
+@pytest.mark.parametrize("config", [model_config(), polar_config()], ids=lambda config: config.left.encoder.name)
+def test_stored_features_are_the_live_ones_to_a_255th(config: ModelConfig) -> None:
+    data = rectangles(30, 60, seed=0) if config.left.encoder.name == "dense" else turned_rectangles(30, 4, seed=0)
+    encoder, objects = build(config).left.encoder, np.unique(data.first)
     anchors = torch.tensor([0, 2, 5])
-    kept = KeptFeatures(data, encoder, stand_still, CPU, copies=1, seed=0)
-    live = LiveFeatures(data, encoder.prepare, stand_still, CPU)
+    stored = prepare_features(data.left, objects, encoder, stand_still, CPU, copies=1, seed=0)
+    live = LiveFeatures(data.left, encoder.prepare, stand_still, CPU)
     for mine, exact in zip(
-        kept.pairs_of(objects, anchors, generator_of(1)), live.pairs_of(objects, anchors, generator_of(1)), strict=True
+        stored.pairs_of(objects, anchors, generator_of(1)),
+        live.pairs_of(objects, anchors, generator_of(1)),
+        strict=True,
     ):
         assert mine.dtype == exact.dtype == torch.float32
         assert mine.shape == exact.shape
         assert (mine - exact).abs().max() <= 0.5001 / 255
-    assert kept.kept.dtype == torch.uint8
+    assert stored.stored.dtype == torch.uint8
 
 
 def test_a_moved_copy_is_the_same_object_in_another_pose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(features.AT_ONCE, "cpu", 4)
-    kept, poses, moved_poses = kept_dots(3), set(), set()
+    stored, poses, moved_poses = stored_dots(3), set(), set()
     objects, anchors = np.array([1, 2, 3, 5, 7, 8, 9]), torch.tensor([0, 2, 3, 6])
     for seed in range(20):
-        x, x_moved = kept.pairs_of(objects, anchors, generator_of(seed))
+        x, x_moved = stored.pairs_of(objects, anchors, generator_of(seed))
         shown, pose = object_and_pose(x)
         moved, other = object_and_pose(x_moved)
         assert shown == objects.tolist()
@@ -105,7 +156,7 @@ def test_a_moved_copy_is_the_same_object_in_another_pose(monkeypatch: pytest.Mon
 
 
 def test_live_copies_are_moved_when_they_are_asked_for() -> None:
-    live = LiveFeatures(dots(), as_it_is, Fading(copies=2), CPU)
+    live = LiveFeatures(dots().left, as_it_is, Fading(copies=2), CPU)
     objects, anchors = np.array([4, 6, 8]), torch.tensor([0, 2])
     for pose in (1, 2, 1):
         x, x_moved = live.pairs_of(objects, anchors, generator_of(0))
@@ -114,16 +165,18 @@ def test_live_copies_are_moved_when_they_are_asked_for() -> None:
 
 
 def test_only_objects_that_stand_in_a_pair_are_prepared() -> None:
-    few = replace(dots(), first=np.array([7, 3]), second=np.array([3, 9]), values=np.array([1, 2], np.float32))
-    kept = KeptFeatures(few, ENCODER, Fading(1), CPU, copies=1, seed=0)
-    assert len(kept.kept) == 3
-    assert object_and_pose(kept.pairs_of(np.array([3, 7, 9]), torch.tensor([1]), generator_of(0))[0])[0] == [3, 7, 9]
+    used = np.array([3, 7, 9])
+    stored = features_for(training_config(copies=1), dots().left, used, ENCODER, Fading(1), CPU)
+    assert isinstance(stored, StoredFeatures)
+    assert len(stored.stored) == 3
+    assert object_and_pose(stored.pairs_of(used, torch.tensor([1]), generator_of(0))[0])[0] == [3, 7, 9]
+    assert stored.place.tolist() == [-1, -1, -1, 0, -1, -1, -1, 1, -1, 2]
 
 
 def test_copies_are_a_function_of_the_seed() -> None:
-    data = turned_rectangles(20, 3, seed=0)
+    table, encoder = turned_rectangles(20, 3, seed=0).left, build(polar_config()).left.encoder
     one, same, other = (
-        KeptFeatures(data, build(polar_config()).encoder, move_randomly, CPU, copies=2, seed=seed).kept
+        prepare_features(table, np.arange(20), encoder, table.kind.move, CPU, copies=2, seed=seed).stored
         for seed in (4, 4, 5)
     )
     assert torch.equal(one, same)
@@ -134,8 +187,8 @@ def test_copies_are_a_function_of_the_seed() -> None:
 
 @pytest.mark.parametrize("copies", [0, 2])
 def test_what_is_shown_is_a_function_of_the_generator(copies: int) -> None:
-    data, encoder = rectangles(10, 40, seed=0), build(model_config()).encoder
-    source = features_for(training_config(copies=copies), data, encoder, nudge, CPU)
+    data, encoder = rectangles(10, 40, seed=0), build(model_config()).left.encoder
+    source = features_for(training_config(copies=copies), data.left, EVERYTHING, encoder, nudge, CPU)
     shown = [
         source.pairs_of(np.unique(data.first), torch.tensor([1, 3]), generator_of(seed)) for seed in (1, 1, 2, 3, 4)
     ]
@@ -144,14 +197,14 @@ def test_what_is_shown_is_a_function_of_the_generator(copies: int) -> None:
     assert not all(torch.equal(shown[0][1], moved) for _, moved in shown[2:])
 
 
-def test_chance_of_the_copies_is_not_that_of_any_step() -> None:
+def test_randomness_of_the_copies_is_not_that_of_any_step() -> None:
     seeds: set[int] = set()
 
     def spy(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         seeds.add(generator.initial_seed())
         return x
 
-    KeptFeatures(dots(), ENCODER, spy, CPU, copies=2, seed=3)
+    prepare_features(dots().left, EVERYTHING, ENCODER, spy, CPU, copies=2, seed=3)
     assert len(seeds) == 1
     assert seeds.isdisjoint(generator_of(3, step).initial_seed() for step in range(1000))
 
@@ -159,15 +212,16 @@ def test_chance_of_the_copies_is_not_that_of_any_step() -> None:
 def test_preparing_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(features.AT_ONCE, "cpu", 4)
     seen: list[tuple[int, int]] = []
-    data, encoder = dots(), build(model_config()).encoder
     for copies in (0, 1):
-        features_for(training_config(copies=copies), data, encoder, nudge, CPU, lambda *now: seen.append(now))
+        config = training_config(copies=copies)
+        features_for(config, dots().left, EVERYTHING, ENCODER, nudge, CPU, lambda *now: seen.append(now))
     assert seen == [(4, 10), (8, 10), (10, 10)]
 
 
 def test_a_random_motion_moves_the_object_and_keeps_it_whole() -> None:
-    x = turned_rectangles(20, 1, seed=0).unpack(np.arange(20))
-    moved = move_randomly(x, generator_of(0))
+    table = turned_rectangles(20, 1, seed=0).left
+    x = table.tensor(np.arange(20))
+    moved = table.kind.move(x, generator_of(0))
     assert set(moved.unique().tolist()) == {0.0, 1.0}
     assert torch.allclose(moved.sum((1, 2, 3)), x.sum((1, 2, 3)), rtol=0.1)
     assert all(not torch.equal(a, b) for a, b in zip(x, moved, strict=True))

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from metricvae.labelling.plans import HalvesPlan
 from PIL import Image
 
 from metricvae.core.dataset import read_dataset
@@ -19,11 +18,12 @@ from metricvae.core.errors import InputError
 from metricvae.core.splits import SPLITS
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
+from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.match.pairs import HALF_SCHEMA, has_too_few_pieces, pair_table
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
 
-PLAN = HalvesPlan("mixed", 240, seed=3, cuts=("straight", "zigzag", "curved"))
+PLAN = MatchPlan("mixed", 240, seed=3, cuts=("straight", "zigzag", "curved"))
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_a_folder_of_images_is_cut_as_often_as_it_takes(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     for index, shape in enumerate(draw("procedural", 80, seed=1)):
         Image.fromarray(255 * shape.mask).save(tmp_path / "own" / f"{index:03d}.png")
-    card = label(HalvesPlan(str(tmp_path / "own"), 300), tmp_path / "data", workers=2)
+    card = label(MatchPlan(str(tmp_path / "own"), 300), tmp_path / "data", workers=2)
     assert card["counts"]["grades"]["match"] in (150, 151, 152)
     assert "family" not in card["counts"]["grades"]
     assert card["plan"]["objects"] == "own"
@@ -151,16 +151,16 @@ def test_a_folder_of_images_is_cut_as_often_as_it_takes(tmp_path: Path) -> None:
 
 def test_bad_plans_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="pairs is 0: expected at least 1"):
-        label(HalvesPlan("mixed", 0), tmp_path / "a")
+        label(MatchPlan("mixed", 0), tmp_path / "a")
     with pytest.raises(InputError, match="times is 1: expected at least 2"):
-        label(HalvesPlan("mixed", 10, times=1), tmp_path / "a")
+        label(MatchPlan("mixed", 10, times=1), tmp_path / "a")
     with pytest.raises(InputError, match="cuts is bent: expected some of straight, zigzag, curved"):
-        label(HalvesPlan("mixed", 10, cuts=("bent",)), tmp_path / "a")  # type: ignore[arg-type]
+        label(MatchPlan("mixed", 10, cuts=("bent",)), tmp_path / "a")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="cuts is empty"):
-        label(HalvesPlan("mixed", 10, cuts=()), tmp_path / "a")
+        label(MatchPlan("mixed", 10, cuts=()), tmp_path / "a")
 
 
 def test_another_plan_s_folder_is_left_alone(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     with pytest.raises(InputError, match="another plan"):
-        label(HalvesPlan("mixed", 240, seed=4), tmp_path / "copy")
+        label(MatchPlan("mixed", 240, seed=4), tmp_path / "copy")

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from metricvae.metrics.shape.labels import MoleculesPlan
 from metricvae.search.sources import MoleculeFile
 from PIL import Image
 
@@ -40,6 +39,7 @@ from metricvae.kinds.molecule.transforms import RigidMotion, move, present, rand
 from metricvae.kinds.volume.io import write_map
 from metricvae.kinds.volume.simulation import density
 from metricvae.labelling.run import label
+from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.metrics.shape.solver.gaussian_molecule import exponents, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
@@ -146,7 +146,7 @@ def test_the_overlap_follows_from_the_cosine() -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A data set of fragments and a small model of it."""
     folder = tmp_path_factory.mktemp("molecules")
-    label(MoleculesPlan("fragments", 600, seed=3, molecules=160), folder / "data", workers=1)
+    label(ShapePlan("fragments", 600, seed=3, molecules=160), folder / "data", workers=1)
     training = replace(
         preset("molecules").training,
         **{"steps": 120, "batch_pairs": 120, "warmup_steps": 10, "average_decay": None, "evaluate_every": 60},
@@ -395,7 +395,7 @@ def test_bad_input_is_one_line(
 
 
 def test_bad_lines_are_counted_and_the_good_ones_kept(files: Path, tmp_path: Path) -> None:
-    plan = MoleculesPlan(str(files / "mixed.smi"), 20, seed=1, conformers=2)
+    plan = ShapePlan(str(files / "mixed.smi"), 20, seed=1, conformers=2)
     card = label(plan, tmp_path / "data", workers=1)
     assert card["counts"]["skipped"] == 2
     assert sum(card["counts"]["objects"].values()) == 120

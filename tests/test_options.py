@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from metricvae.labelling.plans import HalvesPlan, LabelPlan
-from metricvae.metrics.shape.labels import MoleculesPlan
+from metricvae.reproduction.everything import reproduce_all
+from metricvae.reproduction.reproduce import reproduce_table_1
 
 from metricvae import cli
 from metricvae.alignment.predictor import Alignments, align_files
@@ -18,14 +18,15 @@ from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
 from metricvae.generation.generate import generate
 from metricvae.labelling.run import label
+from metricvae.metrics.match.labelling import MatchPlan
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.certify import certify
 from metricvae.metrics.overlap.solver.files import solve_files
+from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.ablations import reproduce_ablations
-from metricvae.reproduction.everything import reproduce_all
 from metricvae.reproduction.figures import reproduce_figure
 from metricvae.reproduction.quickstart import quickstart
-from metricvae.reproduction.reproduce import reproduce_table_1
 from metricvae.reproduction.table_2 import reproduce_table_2
 from metricvae.search.build import build_index
 from metricvae.search.index import search
@@ -90,9 +91,9 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
     "quickstart": {"seed": [(quickstart, "seed")]},
     "solve": {"cells": [(certify, "max_cells")], "workers": [(solve_files, "workers")], "fit": [(solve_files, "fit")]},
     "label": {
-        "seed": [(LabelPlan, "seed"), (HalvesPlan, "seed"), (MoleculesPlan, "seed")],
-        "fit": [(LabelPlan, "fit"), (HalvesPlan, "fit")],
-        "middle": [(HalvesPlan, "middle")],
+        "seed": [(OverlapPlan, "seed"), (MatchPlan, "seed"), (ShapePlan, "seed")],
+        "fit": [(OverlapPlan, "fit"), (MatchPlan, "fit")],
+        "middle": [(MatchPlan, "middle")],
         "workers": [(label, "workers")],
         "ray": [(label, "ray")],
     },
@@ -173,9 +174,9 @@ def test_models_of_the_reports_are_those_of_the_library():
 
 def test_help_of_label_names_the_defaults_of_its_plans():
     text = " ".join(cli.parser_of("label").format_help().split())
-    assert f"default: {LabelPlan.partners} shapes, {MoleculesPlan.partners} molecules" in text
-    assert f"some of them; default: {','.join(HalvesPlan.cuts)}" in text
-    assert f"at least; default: {HalvesPlan.times}" in text
+    assert f"default: {OverlapPlan.partners} shapes, {ShapePlan.partners} molecules" in text
+    assert f"some of them; default: {','.join(MatchPlan.cuts)}" in text
+    assert f"at least; default: {MatchPlan.times}" in text
 
 
 @pytest.mark.parametrize("verb", ["solve", "label", "align", "generate", "reproduce", "search"])

@@ -25,7 +25,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metricvae.labelling.plans import LabelPlan
 
 import dataset_problem
 from dataset_problem import PLAN, QUICK, contents
@@ -38,6 +37,7 @@ from metricvae.kinds.silhouette.io import decode_png, encode_png
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import PARTS, LabelProgress
+from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.records import Overlap, Pose
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, overlap_area, solve
 from metricvae.runtime import files
@@ -193,7 +193,7 @@ def test_the_smallest_data_sets_have_objects_enough(tmp_path: Path) -> None:
         for seed in itertools.count()
         if lacking_splits([split_of(shape.group) for shape in draw("procedural", first, seed)], 50)
     )
-    card = label(LabelPlan("procedural", 50, seed, search=QUICK), tmp_path, workers=1)
+    card = label(OverlapPlan("procedural", 50, seed, search=QUICK), tmp_path, workers=1)
     assert sum(card["counts"]["pairs"].values()) == 50
     assert sum(card["counts"]["objects"].values()) > first
     data = read_dataset(tmp_path)
@@ -243,12 +243,12 @@ def test_copies_of_a_picture_are_counted(tmp_path: Path) -> None:
         (tmp_path / "pictures" / f"{number}.png").write_bytes(encode_png(shape.mask))
     for number in (3, 17):
         shutil.copy(tmp_path / "pictures" / f"{number}.png", tmp_path / "pictures" / f"copy-{number}.png")
-    card = label(LabelPlan(str(tmp_path / "pictures"), 30, search=QUICK), tmp_path / "data", workers=1)
+    card = label(OverlapPlan(str(tmp_path / "pictures"), 30, search=QUICK), tmp_path / "data", workers=1)
     assert card["distributions"]["duplicate_objects"] == 2
 
 
 def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
-    plan = LabelPlan("procedural", 30, 5, search=QUICK, check=6)
+    plan = OverlapPlan("procedural", 30, 5, search=QUICK, check=6)
     card = label(plan, tmp_path / "one", workers=1)
     assert card["label_error"]["pairs"] == 6
     assert -0.1 < card["label_error"]["mean_shortfall_percent"] <= card["label_error"]["worst_shortfall_percent"]
@@ -259,12 +259,12 @@ def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
 
 def test_bad_labels_show_in_the_check(tmp_path: Path) -> None:
     blind = SearchConfig(angles=2, frequencies=6, local_optimisations=1, refinements=1)
-    card = label(LabelPlan("procedural", 30, 5, search=blind, check=6), tmp_path, workers=1)
+    card = label(OverlapPlan("procedural", 30, 5, search=blind, check=6), tmp_path, workers=1)
     assert card["label_error"]["worst_shortfall_percent"] > 2
 
 
 def test_a_batched_plan_gives_the_same_pairs_and_nearly_the_same_labels(tmp_path: Path) -> None:
-    plan = LabelPlan("procedural", 30, 5, search=QUICK)
+    plan = OverlapPlan("procedural", 30, 5, search=QUICK)
     card = label(replace(plan, batched=True), tmp_path / "batched", workers=1, device="cpu")
     label(plan, tmp_path / "plain", workers=1)
     batched, plain = (pq.read_table(tmp_path / name / "pairs.parquet") for name in ("batched", "plain"))
@@ -444,7 +444,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_a_folder_of_images(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = LabelPlan(str(pictures), 20, search=QUICK)
+    plan = OverlapPlan(str(pictures), 20, search=QUICK)
     card = label(plan, tmp_path / "out", workers=1)
     data = read_dataset(tmp_path / "out")
     assert (
@@ -459,10 +459,10 @@ def test_a_folder_of_images(pictures: Path, tmp_path: Path, monkeypatch: pytest.
 
 def test_too_few_images_leave_the_folder_free(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"48 objects .* cannot form 9000 distinct pairs .* ask for fewer"):
-        label(LabelPlan(str(pictures), 9000), tmp_path / "out")
+        label(OverlapPlan(str(pictures), 9000), tmp_path / "out")
     (pictures / "broken.png").write_bytes(b"\x89PNG")
     with pytest.raises(InputError, match=r"broken\.png is not a picture"):
-        label(LabelPlan(str(pictures), 20), tmp_path / "out")
+        label(OverlapPlan(str(pictures), 20), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -74,7 +74,7 @@ def full() -> Report:
     true = labels.value[large]
     agreement = table_1_report.Agreement(true, predicted[large], predicted[large] - 66, predicted[large] + 66)
     examples = [draw_example(number) for number in range(3)]
-    return table_1_report.report(table, examples=examples, agreement=agreement, facts=environment_facts())
+    return table_1_report.report_table_1(table, examples=examples, agreement=agreement, facts=environment_facts())
 
 
 class Loads(HTMLParser):

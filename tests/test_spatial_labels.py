@@ -13,7 +13,7 @@ import pytest
 from metricvae.labelling.plans import facts_of
 from metricvae.metrics.shape.labels import (
     GEOMETRY_SCHEMA,
-    MoleculesPlan,
+    ShapePlan,
     overlay_part,
     read_geometry,
     write_geometry,
@@ -46,10 +46,10 @@ def geometry(seed: int, conformers: int = 1) -> pa.Table:
 def test_two_data_sets_at_one_path_have_their_own_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metricvae.labelling.run.worker_pool", lambda workers: ThreadPoolExecutor(1))
     folder, other = tmp_path / "data", tmp_path / "other"
-    label(MoleculesPlan("fragments", 30, seed=1), folder)
+    label(ShapePlan("fragments", 30, seed=1), folder)
     shutil.rmtree(folder)
-    label(MoleculesPlan("fragments", 30, seed=2), folder)
-    label(MoleculesPlan("fragments", 30, seed=2), other)
+    label(ShapePlan("fragments", 30, seed=2), folder)
+    label(ShapePlan("fragments", 30, seed=2), other)
     assert pq.read_table(folder / "pairs.parquet") == pq.read_table(other / "pairs.parquet")
 
 
@@ -79,6 +79,6 @@ def test_a_part_holds_the_overlays_of_its_pairs(tmp_path: Path) -> None:
 
 
 def test_plans_in_cards_keep_their_names() -> None:
-    facts = facts_of(MoleculesPlan("fragments", 10))
+    facts = facts_of(ShapePlan("fragments", 10))
     assert facts["effort"] == {"starts": 192, "climbs": 96, "kept": 32, "last": 16}
     assert "search" not in facts

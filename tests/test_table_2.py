@@ -11,14 +11,22 @@ import pytest
 from metricvae.core.errors import InputError
 from metricvae.plotting.pairs import draw_joined
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction.table_2 import METHODS, PUBLISHED_MODEL, _of_other_shapes, _table, _Told, reproduce_table_2
+from metricvae.reproduction.config import HalvesPairs, Table2Config
+from metricvae.reproduction.table_2 import (
+    METHODS,
+    PUBLISHED_MODEL,
+    MethodScores,
+    _of_other_shapes,
+    _table,
+    reproduce_table_2,
+)
 
 
 def test_the_errors_by_hand() -> None:
     match = np.array([True, True, False, False] * 6)
     grade = np.where(match, "match", np.array(["easy", "hard"] * 12))
-    perfect, upside_down = _Told(match.astype(float), 0.5), _Told(-match.astype(float), -0.5)
-    half = _Told(np.zeros(24), 0.0)  # calls everything a match
+    perfect, upside_down = MethodScores(match.astype(float), 0.5), MethodScores(-match.astype(float), -0.5)
+    half = MethodScores(np.zeros(24), 0.0)  # calls everything a match
     batches = tuple(np.arange(4) + 4 * k for k in range(6))
     table = _table((half, half, upside_down, half, perfect, perfect), match, grade, batches, np.arange(24))
     assert [row.batch for row in table.rows] == list("123456")
@@ -40,9 +48,9 @@ def test_batches_are_balanced_and_hold_halves_of_two_shapes_where_they_do_not_ma
     assert len(_of_other_shapes(match, np.ones(60, bool), seed=1)) == 60
 
 
-def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metricvae.reproduction.table_1.BATCH_SIZE", 8)
-    run = reproduce_table_2(tmp_path / "report", dataset=halves[0], model=str(halves[1]))
+def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path) -> None:
+    config = Table2Config(HalvesPairs(halves[0]), str(halves[1]), batch_size=8)
+    run = reproduce_table_2(tmp_path / "report", config)
     document = json.loads((tmp_path / "report" / "report.json").read_text())
     assert document["title"].startswith("Table 2")
     assert (tmp_path / "report" / "pairs.png").read_bytes().startswith(b"\x89PNG")
@@ -54,9 +62,9 @@ def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path, monkey
 
 
 def test_a_model_of_sizes_is_refused(halves: tuple[Path, Path], tmp_path: Path) -> None:
-    assert Predictor.load("overlap").model.head.absolute
+    assert Predictor.load("overlap").metric.task == "regression"
     with pytest.raises(InputError, match="expected one that tells matches"):
-        reproduce_table_2(tmp_path / "report", dataset=halves[0], model="overlap")
+        reproduce_table_2(tmp_path / "report", Table2Config(HalvesPairs(halves[0]), "overlap"))
 
 
 def test_no_pairs_no_picture() -> None:

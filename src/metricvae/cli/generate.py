@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
@@ -17,14 +17,17 @@ from metricvae.generation import ANSWERS_ASKED, SECONDS
 from metricvae.runtime.progress import Step, progress
 
 if TYPE_CHECKING:
-    from metricvae.generation.constraints import Requirement
-    from metricvae.generation.exemplars import Bank
+    from metricvae.core.constraints import Constraint
+    from metricvae.generation.exemplars import Exemplars
     from metricvae.generation.interpolation import Between
-    from metricvae.generation.selection import Generated
+    from metricvae.generation.selection import Generated, Value
     from metricvae.kinds.silhouette.records import Mask
     from metricvae.prediction.predictor import Predictor
 
 ANSWERS, SHEET = "answers.json", "sheet.png"
+
+PARTNER = "halves"
+"""The model that says what matches."""
 
 LONGEST_NAME = 14
 """Letters of a file's name in pictures."""
@@ -49,6 +52,7 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _generate(options: Namespace) -> Fields:
+    from metricvae.kinds.silhouette.kind import SilhouetteKind
     from metricvae.plotting.drawing import require_drawing
     from metricvae.prediction.predictor import Predictor
     from metricvae.runtime.files import require_free_folder
@@ -59,8 +63,9 @@ def _generate(options: Namespace) -> Fields:
     require_free_folder(Path(options.out), ANSWERS, "set of answers")
     require_drawing()
     predictor = Predictor.load(options.model)
-    if predictor.loaded.config.form != "masks":
-        raise InputError(f"{options.model} compares molecules, and generate draws silhouettes: give overlap")
+    kind = predictor.kind()
+    if not isinstance(kind, SilhouetteKind):
+        raise InputError(f"{options.model} takes {kind.title}, and generate draws silhouettes: give overlap")
     with about(options.model):
         make = _required if asked[0] else _between if asked[1] else _around
         return make(options, predictor)
@@ -69,53 +74,60 @@ def _generate(options: Namespace) -> Fields:
 def _required(options: Namespace, predictor: Predictor) -> Fields:
     import torch
 
+    from metricvae.core.constraints import Match, parse_constraint
     from metricvae.generation.bounds import bounds_of
-    from metricvae.generation.constraints import parse_requirement
+    from metricvae.generation.exemplars import exemplar_count
     from metricvae.generation.generate import generate
-    from metricvae.generation.selection import mean_closeness
+    from metricvae.generation.verification import ClosenessMeasure
+    from metricvae.prediction.predictor import Predictor
 
-    read = functools.cache(functools.partial(_read, options))
-    requirements = [parse_requirement(text, read) for text in options.require]
-    bounds_of(requirements)
+    kind = predictor.kind()
+    read = functools.cache(functools.partial(_read, options, predictor))
+    constraints = [parse_constraint(text, read, kind.magnitude_name) for text in options.require]
+    bounds = bounds_of(constraints, predictor.metric, kind)
+    matching = any(isinstance(one, Match) for one in constraints)
     with progress() as step:
         against = _against(options, predictor, step)
         start = time.perf_counter()
         answers = generate(
-            *(predictor, requirements, options.n),
+            *(predictor, constraints, options.n),
             generator=torch.Generator().manual_seed(options.seed),
             seconds=options.seconds,
             against=against,
+            partner=Predictor.load(PARTNER) if matching else None,
             on_progress=lambda done, total: step("shapes that hold", done, total),
         )
         seconds = time.perf_counter() - start
-    files = _write_masks(options, [one.mask for one in answers])
+    files = _write_masks(options, [one.object for one in answers])
     document: Fields = {
-        "requirements": [str(one) for one in requirements],
+        "requirements": [str(one) for one in constraints],
         "asked": options.n,
-        "answers": [_answer(one, file) for one, file in zip(answers, files, strict=True)],
-        "mean_iou": mean_closeness([one.mask for one in answers]),
-        "bank": predictor.loaded.calibration.get("bank", {}).get("shapes", 0),
+        "answers": [_answer(one, file, kind.magnitude_name) for one, file in zip(answers, files, strict=True)],
+        "mean_iou": ClosenessMeasure(kind, bounds.solver).mean([one.object for one in answers]),
+        "bank": exemplar_count(predictor),
         "seed": options.seed,
         "seconds": seconds,
     }
-    _write(options, document, _sheet(requirements, answers))
+    _write(options, document, _sheet(constraints, answers, predictor))
     return say(options, document, _words(options, document, answers))
 
 
-def _read(options: Namespace, path: str) -> Mask:
-    from metricvae.kinds.silhouette.io import read_image
+def _read(options: Namespace, predictor: Predictor, path: str) -> Mask:
+    from metricvae.core.libraries import ReadOptions
 
-    return read_image(Path(path), fit=options.fit)
+    mask: Mask = predictor.kind().read(Path(path), ReadOptions(options.fit))
+    return mask
 
 
-def _against(options: Namespace, predictor: Predictor, step: Step) -> Bank | None:
+def _against(options: Namespace, predictor: Predictor, step: Step) -> Exemplars | None:
     if options.against is None:
         return None
     from metricvae.core.dataset import read_dataset
-    from metricvae.generation.exemplars import make_bank
+    from metricvae.generation.exemplars import make_exemplars
 
     data = read_dataset(Path(options.against))
-    return make_bank(predictor, data, None, on_progress=lambda done, total: step("encoding shapes", done, total))
+    predictor.check(data, options.against)
+    return make_exemplars(predictor, data, None, on_progress=lambda done, total: step("encoding shapes", done, total))
 
 
 def _write_masks(options: Namespace, masks: Sequence[Mask]) -> list[str]:
@@ -139,43 +151,44 @@ def _write(options: Namespace, document: Fields, sheet: bytes) -> None:
     write_json(Path(options.out) / ANSWERS, document)
 
 
-def _answer(one: Generated, file: str) -> Fields:
+def _answer(one: Generated, file: str, magnitude: str) -> Fields:
     return {
         "file": file,
-        "area": one.area,
-        "predicted": {str(value.requirement): value.predicted for value in one.values},
-        "verified": {str(value.requirement): value.verified for value in one.values},
+        magnitude: one.magnitude,
+        "predicted": {str(value.constraint): value.predicted for value in one.values},
+        "verified": {str(value.constraint): value.verified for value in one.values},
         "novelty": one.novelty,
-        "nearest": None if one.nearest is None else {"id": one.nearest.id, "iou": one.nearest.iou},
+        "nearest": None if one.nearest is None else {"id": one.nearest.id, "iou": one.nearest.closeness},
     }
 
 
-def _sheet(requirements: Sequence[Requirement], answers: Sequence[Generated]) -> bytes:
-    from metricvae.generation.bounds import shapes_of
-    from metricvae.plotting.answers import Laid, draw_answers
+def _sheet(constraints: Sequence[Constraint], answers: Sequence[Generated], predictor: Predictor) -> bytes:
+    from metricvae.core.generation import identity
+    from metricvae.generation.bounds import objects_of
+    from metricvae.plotting.answers import DrawnAnswer, draw_answers
 
-    shapes = shapes_of(requirements)
-    laid = []
+    kind = predictor.kind()
+    required = objects_of(constraints, kind)
+    drawn = []
     for one in answers:
-        poses = {
-            value.requirement.mask.tobytes(): value.pose for value in one.values if hasattr(value.requirement, "mask")
-        }
+        named = [value for value in one.values if hasattr(value.constraint, "object")]
+        poses = {identity(kind, value.constraint.object): value.pose for value in named}  # type: ignore[union-attr]
         lines = [line for value in one.values if (line := _line(value))]
-        laid.append(Laid(one.mask, [poses.get(mask.tobytes()) for _, mask in shapes], lines))
-    return draw_answers([(_short(name), mask) for name, mask in shapes], laid)
+        drawn.append(DrawnAnswer(one.object, [poses.get(identity(kind, mask)) for _, mask in required], lines))
+    return draw_answers([(_short(name), mask) for name, mask in required], drawn)
 
 
-def _line(value: Any) -> str:
+def _line(value: Value) -> str:
     """What was verified, in a few words."""
-    from metricvae.generation.constraints import Area, Like, Match, OverlapWith
+    from metricvae.core.constraints import Closeness, Magnitude, Match, ValueWith
 
-    name = _short(getattr(value.requirement, "name", ""))
-    match value.requirement:
-        case OverlapWith():
+    name = _short(getattr(value.constraint, "name", ""))
+    match value.constraint:
+        case ValueWith():
             return f"{name} {value.verified:,.0f} px"
-        case Area():
-            return f"area {value.verified:,.0f} px"
-        case Like():
+        case Magnitude():
+            return f"{name} {value.verified:,.0f} px"
+        case Closeness():
             return f"like {name} {value.verified:.2f}"
         case Match():
             return f"match {value.predicted:.0%}, fit {value.verified:.1f}"
@@ -189,30 +202,30 @@ def _short(path: str) -> str:
 
 
 def _words(options: Namespace, document: Fields, answers: Sequence[Generated]) -> str:
-    """The answers in a line each, and what is to be said of them all."""
+    """The answers in a line each, and remarks on all of them."""
     lines = []
     for row, one in zip(document["answers"], answers, strict=True):
-        near = "" if one.nearest is None else f", closest known shape at {one.nearest.iou:.2f}"
+        near = "" if one.nearest is None else f", closest known shape at {one.nearest.closeness:.2f}"
         lines.append(f"{row['file']}  {'; '.join(map(_line, one.values))}{near}")
     if len(answers) < options.n:
         lines.append(f"{len(answers)} of {options.n} were found: give more --seconds or loosen a requirement")
     if not document["bank"]:
-        lines.append("the model carries no bank of shapes: codes were drawn from its latent prior alone")
+        lines.append("the model carries no exemplars: codes were drawn from its latent prior alone")
     return "\n".join([*lines, f"verified by the exact search, drawn in {Path(options.out) / SHEET}"])
 
 
 def _between(options: Namespace, predictor: Predictor) -> Fields:
     from metricvae.generation.interpolation import between
-    from metricvae.plotting.answers import Laid, draw_answers
+    from metricvae.plotting.answers import DrawnAnswer, draw_answers
 
-    ends = [_read(options, path) for path in options.between]
+    ends = [_read(options, predictor, path) for path in options.between]
     steps = between(predictor, ends[0], ends[1], options.n)
     names = [f"{letter}  {_short(path)}" for letter, path in zip("AB", options.between, strict=True)]
-    files = _write_masks(options, [one.mask for one in steps])
+    files = _write_masks(options, [one.object for one in steps])
     rows = [_step(one, file, options.between) for one, file in zip(steps, files, strict=True)]
-    laid = [Laid(one.mask, one.poses, _step_lines(one)) for one in steps]
+    drawn = [DrawnAnswer(one.object, one.poses, _step_lines(one)) for one in steps]
     document: Fields = {"between": list(options.between), "answers": rows}
-    _write(options, document, draw_answers(list(zip(names, ends, strict=True)), laid))
+    _write(options, document, draw_answers(list(zip(names, ends, strict=True)), drawn))
     lines = [f"{row['file']}  {'; '.join(_step_lines(one))}" for row, one in zip(rows, steps, strict=True)]
     return say(options, document, "\n".join([*lines, f"drawn in {Path(options.out) / SHEET}"]))
 
@@ -224,14 +237,14 @@ def _step(one: Between, file: str, names: Sequence[str]) -> Fields:
 
 def _step_lines(one: Between) -> list[str]:
     pairs = zip("AB", one.predicted, one.verified, strict=True)
-    return [f"{name} {verified:,.0f}, predicted {said:,.0f}" for name, said, verified in pairs]
+    return [f"{name} {verified:,.0f}, predicted {predicted:,.0f}" for name, predicted, verified in pairs]
 
 
 def _around(options: Namespace, predictor: Predictor) -> Fields:
     from metricvae.generation.interpolation import around
     from metricvae.plotting.codes import draw_plane
 
-    plane = around(predictor, _read(options, options.around))
+    plane = around(predictor, _read(options, predictor, options.around))
     labels = ("first direction, standard deviations", "second direction, standard deviations")
     offsets = plane.offsets.tolist()
     document: Fields = {"around": options.around, "offsets": offsets, "iou": plane.closeness.tolist()}

@@ -168,8 +168,10 @@ def _plan(options: Namespace, device: str) -> Plan:
             flag = name.replace("_", "-")
             raise InputError(f"--{flag} is for {takers}, got {options.task}: leave it out")
     lists = {name for name, field in one.options.items() if isinstance(field.default, tuple)}
-    fields = {name: tuple(value.split(",")) if name in lists else value for name, value in given.items()}
-    common = {name: getattr(options, name) for name in ("objects", "pairs", "seed")}
+    fields: dict[str, Any] = {
+        name: tuple(value.split(",")) if name in lists else value for name, value in given.items()
+    }
+    common: dict[str, Any] = {name: getattr(options, name) for name in ("objects", "pairs", "seed")}
     plan = one.plan_type(**common, **fields, metric=one.metric)
     return plan if device == "cpu" else plan.on_device(device)
 

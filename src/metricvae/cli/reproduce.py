@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,28 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import say
 from metricvae.cli.parser import Fields, Parser, Verb, at_least, seed_number
-from metricvae.reproduction import FIGURES, HALVES_MODEL, OVERLAP_MODEL, PAPER_STEPS, SEEDS, STEPS
+from metricvae.reproduction.config import (
+    FIGURES,
+    AblationConfig,
+    FigureConfig,
+    HalvesPairs,
+    OverlapPairs,
+    QuickstartConfig,
+    ReproductionConfig,
+    Table1Config,
+    Table2Config,
+)
 from metricvae.runtime.progress import progress
+
+DEFAULTS = ReproductionConfig()
+"""Settings of what no option says."""
 
 
 def _quickstart_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--out", default="metricvae-quickstart", help="folder for data, models and report")
-    parser.add_argument("--seed", type=seed_number, default=0, help="of the shapes, the pairs and the training")
+    parser.add_argument(
+        "--seed", type=seed_number, default=QuickstartConfig.seed, help="of the shapes, the pairs and the training"
+    )
 
 
 def _quickstart(options: Namespace) -> Fields:
@@ -25,7 +41,7 @@ def _quickstart(options: Namespace) -> Fields:
 
     require_reporting()
     with progress() as step:
-        summary = quickstart(Path(options.out), seed=options.seed, on_step=step)
+        summary = quickstart(Path(options.out), replace(DEFAULTS.quickstart, seed=options.seed), step)
     return say(options, summary.to_json(), summary.text())
 
 
@@ -37,56 +53,96 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
     parser.add_argument("--model", help="the model beside the paper's; default: the one that ships")
     parser.add_argument("--halves", metavar="DATASET", help="all: pairs of halves; default: new ones are cut")
-    parser.add_argument("--halves-model", default=HALVES_MODEL, metavar="MODEL", help="all: the model of Table 2")
+    parser.add_argument("--halves-model", default=Table2Config.model, metavar="MODEL", help="all: the model of Table 2")
     parser.add_argument(
         "--mnist", metavar="FILE", help="MNIST for figure 1.1 (idx3-ubyte or npz); default: scikit-learn's"
     )
     parser.add_argument(
-        *("--paper-steps",),
+        "--paper-steps",
         type=at_least(1),
-        default=PAPER_STEPS,
+        default=Table1Config.paper_steps,
         help="training steps of the paper's network in Table 1",
     )
     parser.add_argument(
-        "--steps", type=at_least(1), default=STEPS, help="training steps of each variant, and of the figures"
+        "--steps",
+        type=at_least(1),
+        default=AblationConfig.steps,
+        help="training steps of each variant, and of the figures",
     )
-    parser.add_argument("--seeds", type=at_least(1), default=SEEDS, help="trainings of each variant")
-    parser.add_argument("--seed", type=seed_number, default=0, help="of the pairs, the batches and the paper's network")
+    parser.add_argument("--seeds", type=at_least(1), default=AblationConfig.seeds, help="trainings of each variant")
+    parser.add_argument(
+        "--seed", type=seed_number, default=Table1Config.seed, help="of the pairs, the batches and the paper's network"
+    )
 
 
 def _reproduce(options: Namespace) -> Fields:
-    from metricvae.reproduction.ablations import reproduce_ablations
-    from metricvae.reproduction.everything import reproduce_all
-    from metricvae.reproduction.figures import reproduce_figure
     from metricvae.reproduction.report import require_reporting
-    from metricvae.reproduction.reproduce import reproduce_table_1
-    from metricvae.reproduction.table_2 import reproduce_table_2
 
     require_reporting()
-    out, steps, seeds = Path(options.out), options.steps, options.seeds
-    dataset = None if options.dataset is None else Path(options.dataset)
     with progress() as step:
-        common: dict[str, Any] = {"dataset": dataset, "seed": options.seed, "on_step": step}
-        model = options.model
-        if model is None:
-            model = HALVES_MODEL if options.what == "table-2" else OVERLAP_MODEL
-        mnist = None if options.mnist is None else Path(options.mnist)
-        paper = {"model": model, "paper_steps": options.paper_steps}
-        summary: Any
-        match options.what:
-            case "table-1":
-                summary = reproduce_table_1(out, **paper, **common)
-            case "table-2":
-                summary = reproduce_table_2(out, model=model, **common)
-            case "ablations":
-                summary = reproduce_ablations(out, steps=steps, seeds=seeds, **common)
-            case "all":
-                halves = None if options.halves is None else Path(options.halves)
-                matching = {"halves": halves, "halves_model": options.halves_model}
-                summary = reproduce_all(out, mnist=mnist, steps=steps, seeds=seeds, **matching, **paper, **common)
-            case figure:
-                summary = reproduce_figure(figure, out, model=model, mnist=mnist, steps=steps, **common)
+        summary = _run(options.what, Path(options.out), _config(options), step)
     return say(options, summary.to_json(), summary.text())
+
+
+def _run(what: str, out: Path, config: ReproductionConfig, step: Any) -> Any:
+    """The result of one table or figure, of the ablations, or of all."""
+    from metricvae.reproduction.ablations import reproduce_ablations
+    from metricvae.reproduction.figures import reproduce_figure
+    from metricvae.reproduction.full_report import reproduce_all
+    from metricvae.reproduction.table_1_run import reproduce_table_1
+    from metricvae.reproduction.table_2 import reproduce_table_2
+
+    match what:
+        case "table-1":
+            return reproduce_table_1(out, config.table_1, step)
+        case "table-2":
+            return reproduce_table_2(out, config.table_2, step)
+        case "ablations":
+            return reproduce_ablations(out, config.ablations, on_step=step)
+        case "all":
+            return reproduce_all(out, config, step)
+        case figure:
+            return reproduce_figure(figure, out, config.figures, step)
+
+
+def _config(options: Namespace) -> ReproductionConfig:
+    """The settings that the options change."""
+    seed, steps = options.seed, options.steps
+    mnist = None if options.mnist is None else Path(options.mnist)
+    model = options.model or FigureConfig.model
+    matcher = options.halves_model if options.what == "all" else options.model or Table2Config.model
+    table_1, table_2, figures, ablations = DEFAULTS.table_1, DEFAULTS.table_2, DEFAULTS.figures, DEFAULTS.ablations
+    digits = replace(figures.digits, mnist=mnist)
+    return replace(
+        DEFAULTS,
+        table_1=replace(
+            table_1, data=_overlaps(options, table_1.data), model=model, paper_steps=options.paper_steps, seed=seed
+        ),
+        table_2=replace(table_2, data=_halves(options, table_2.data), model=matcher, seed=seed),
+        figures=replace(
+            figures,
+            data=_overlaps(options, figures.data),
+            halves=_halves(options, figures.halves),
+            model=model,
+            digits=digits,
+            steps=steps,
+            seed=seed,
+        ),
+        ablations=replace(
+            ablations, data=_overlaps(options, ablations.data), steps=steps, seeds=options.seeds, seed=seed
+        ),
+    )
+
+
+def _overlaps(options: Namespace, data: OverlapPairs) -> OverlapPairs:
+    """The data set that is given, where there is one."""
+    return data if options.dataset is None else replace(data, folder=Path(options.dataset))
+
+
+def _halves(options: Namespace, data: HalvesPairs) -> HalvesPairs:
+    """The pairs of halves that are given: by an option of their own where all is reproduced."""
+    folder = options.halves if options.what == "all" else options.dataset
+    return data if folder is None else replace(data, folder=Path(folder))
 
 
 QUICKSTART = Verb(

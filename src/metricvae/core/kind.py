@@ -143,6 +143,14 @@ class ObjectKind(abc.ABC):
     def unpack(self, packed: Packed, device: torch.device | str = "cpu") -> Tensor:
         """The inverse of `pack`, as encoders take objects: (m, ...) float32."""
 
+    def restore(self, packed: Packed) -> list[Object]:
+        """Packed objects as they were read.
+
+        Raises:
+            InputError: packing lost what they need.
+        """
+        raise InputError(f"{self.title} in memory cannot be turned back into what was read: give their files")
+
     def pack_table(self, table: pa.Table, workers: int | None = 1) -> Packed:
         """The packed objects of a table, decoded by `workers` processes where that pays; None takes all cores."""
         return self.pack(self.from_table(table))

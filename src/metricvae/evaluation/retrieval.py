@@ -1,50 +1,58 @@
-"""Retrieval of the partner of each half of a library: ranked by the model, reranked by the exact fit."""
+"""Retrieval of the counterpart of each object of a collection: ranked by the model, reranked by the exact solver."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.match.solver.edges import cached_edges
-from metricvae.metrics.match.solver.joins import join
-from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.core.kind import Object
+from metricvae.core.metric import Solver
 from metricvae.prediction.predictor import Predictor
 
 Indices = npt.NDArray[np.int64]
 
+PREPARED = 256
+"""Prepared objects in memory while scores are computed: pairs that share objects stand near one another."""
 
-EDGES_KEPT = 256
-"""Edges in memory while scores are computed: pairs that share pieces stand near one another."""
 
-
-def fit_scores(
-    mask_of: Callable[[int], Mask],
+def solver_scores(
+    solver: Solver,
+    left: Sequence[Object],
+    right: Sequence[Object],
     first: Indices,
     second: Indices,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """The evidence of the exact fit of n pairs of halves, (n,).
+    """The scores of the exact solver of n pairs, (n,).
 
     Args:
-        mask_of: the mask of a half by its number.
-        first, second: (n,) numbers of the two halves of each pair.
+        solver: of a metric; see `metricvae.core.metric.Solution.score`.
+        left, right: objects that stand first, and second, in pairs, read when they are asked for.
+        first, second: (n,) places of the two objects of each pair.
         on_progress: told how many pairs of how many are done.
     """
-    edge, scores = cached_edges(mask_of, EDGES_KEPT), np.empty(len(first))
-    for place, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        scores[place] = join(edge(a), edge(b)).score
+    a, scores = _prepared(solver, left, PREPARED), np.empty(len(first))
+    b = a if left is right else _prepared(solver, right, PREPARED)
+    for place, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        scores[place] = solver.solve(a(i), b(j)).score
         if on_progress is not None:
             on_progress(place + 1, len(scores))
     return scores
 
 
+def _prepared(solver: Solver, objects: Sequence[Object], kept: int | None = None) -> Callable[[int], Any]:
+    """The objects as the solver prepares them, the last ones kept; all of them by default."""
+    return functools.lru_cache(maxsize=kept)(lambda place: solver.prepare(objects[place]))
+
+
 @dataclass(frozen=True)
 class Ranking:
-    """The rank of each half's partner among all others of a library, by the model.
+    """The rank of each object's counterpart among all others of a collection, by the model.
 
     Attributes:
         rank: (n,) how many score higher than it.
@@ -57,24 +65,25 @@ class Ranking:
     log_odds: npt.NDArray[np.float64]
 
 
-def retrieve_partners(predictor: Predictor, halves: Sequence[Mask], partner: Indices, listed: int) -> Ranking:
-    """Rank all other halves as the partner of each by the model's log-odds of a match.
+def retrieve_counterparts(
+    predictor: Predictor, objects: Sequence[Object], counterpart: Indices, listed: int
+) -> Ranking:
+    """Rank all other objects as the counterpart of each by the model's log-odds of a match.
 
     Args:
-        predictor: of a binary metric.
-        halves: n masks.
-        partner: (n,) place of each half's partner.
+        predictor: of a binary metric between objects of one kind.
+        objects: n of them.
+        counterpart: (n,) place of each object's counterpart.
         listed: how many of each list to keep.
     """
-    encoded, count = predictor.encode(halves.__getitem__, len(halves)), len(halves)
+    encoded, count = predictor.encode(objects), len(objects)
     rank, first = np.empty(count, np.int64), np.empty((count, min(listed, count - 1)), np.int64)
     odds = np.empty(first.shape)
     for place in range(count):
-        likely = predictor.binary_calibration.log_odds(
-            predictor.scored_pairs(encoded, np.full(count, place), np.arange(count))
-        )
+        pairs = predictor.scored_pairs(encoded, encoded, np.full(count, place), np.arange(count))
+        likely = predictor.binary_calibration.log_odds(pairs)
         likely[place] = -np.inf
-        rank[place] = (likely > likely[partner[place]]).sum()
+        rank[place] = (likely > likely[counterpart[place]]).sum()
         first[place] = np.argsort(-likely, kind="stable")[: first.shape[1]]
         odds[place] = likely[first[place]]
     return Ranking(rank, first, odds)
@@ -82,41 +91,43 @@ def retrieve_partners(predictor: Predictor, halves: Sequence[Mask], partner: Ind
 
 @dataclass(frozen=True)
 class Hit:
-    """A candidate for the partner of a half.
+    """A candidate for the counterpart of an object.
 
     Attributes:
-        place: of the half in the library.
-        fit: evidence of the exact fit, a log-odds.
+        place: of the candidate in the collection.
+        score: of the exact solver, a log-odds.
         evidence: the sum of that and the model's log-odds.
-        pose: motion that joins it to the other.
+        pose: motion that lays it on the other.
     """
 
     place: int
-    fit: float
+    score: float
     evidence: float
-    pose: Pose
+    pose: Any
 
 
-def rerank_by_fit(
-    halves: Sequence[Mask],
+def rerank(
+    solver: Solver,
+    objects: Sequence[Object],
     ranking: Ranking,
     queries: Indices,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Hit]]:
-    """Rerank the lists of some halves by the sum of the exact fit's evidence and the model's log-odds, best first.
+    """Rerank the lists of some objects by the sum of the exact solver's score and the model's log-odds, best first.
 
     Args:
-        halves: the library.
+        solver: of a binary metric, whose scores are log-odds.
+        objects: the collection.
         ranking: of all of it.
-        queries: (m,) places of the halves whose lists are wanted.
+        queries: (m,) places of the objects whose lists are wanted.
         on_progress: told how many lists of how many are done.
     """
-    edge, found = cached_edges(halves.__getitem__), []
+    prepared, found = _prepared(solver, objects), []
     for query in queries.tolist():
         hits = []
         for place, odds in zip(ranking.listed[query].tolist(), ranking.log_odds[query].tolist(), strict=True):
-            fit = join(edge(query), edge(place))
-            hits.append(Hit(place, fit.score, fit.score + odds, fit.pose))
+            solution = solver.solve(prepared(query), prepared(place))
+            hits.append(Hit(place, solution.score, solution.score + odds, solution.pose))
         found.append(sorted(hits, key=lambda hit: -hit.evidence))
         if on_progress is not None:
             on_progress(len(found), len(queries))

@@ -1,12 +1,8 @@
-"""What requirements can be met together, by what can be proven before anything is searched for.
+"""What constraints can be met together, by what can be proven before anything is searched for.
 
-With area(A) written a, the largest overlap of A and B written m, and X the shape that is to be made,
-D(A, B) = a + b - 2 m is a metric over shapes up to motions: the least symmetric difference. Its triangle inequalities
-for A, B and X bound what X may be, v and w being its overlaps with A and B:
-
-    area(X) >= v + w - m,    v >= m + w - b,    w >= m + v - a
-
-and an overlap is never above either area. A closeness r to A bounds both: v = r (a + x) / (1 + r), r a <= x <= a / r.
+A value is never above what the magnitudes of its two objects allow (`Metric.limits`). A closeness r to an object of
+magnitude a bounds the magnitude x and the value v alike: v = r (a + x) / (1 + r), r a <= x <= a / r. What else is known
+of two required objects together is the metric's (`ObjectGenerator.check_together`).
 """
 
 from __future__ import annotations
@@ -17,99 +13,135 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from metricvae.core.constraints import Closeness, Constraint, Magnitude, Match, Span, ValueWith
 from metricvae.core.errors import InputError
-from metricvae.generation.constraints import Area, Like, Match, OverlapWith, Requirement, Span
-from metricvae.kinds.silhouette.records import SIZE, Mask
-from metricvae.metrics.overlap.solver.search import PreparedMask, solve
+from metricvae.core.generation import Bounds, ObjectGenerator, RequiredObject, identity
+from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.metric import Metric, Solver
+from metricvae.generation.verification import magnitude_of
 
-LEAST_AREA = 300
-"""Pixels of whatever is made, at least."""
-
-LEAST_HALF = 150
-"""The same for a missing half."""
-
-MOST_AREA = SIZE * SIZE - 1
-
-SLACK = 0.01
-"""Share by which the overlap of two required shapes may be above what the search found, when bounds are drawn from it.
-Far more than it ever was, see benchmarks/RESULTS.md."""
+LEAST_CLOSENESS = 1e-3
+"""Below this a closeness bounds nothing."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """A required shape, with what its overlap must be.
+def bounds_of(constraints: Sequence[Constraint], metric: Metric, kind: ObjectKind) -> Bounds:
+    """The spans of magnitude and values.
 
-    Attributes:
-        name: of the shape.
-        shape: itself.
-        overlap: span of the overlap, closeness turned into overlap.
-        closeness: span of the closeness; None where it does not count.
-    """
-
-    name: str
-    shape: PreparedMask
-    overlap: Span
-    closeness: Span | None = None
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """All numeric requirements as spans.
-
-    Attributes:
-        area: span of the area.
-        asked: whether the area was asked for, by itself or through a closeness.
-        targets: the required shapes, each once.
-    """
-
-    area: Span
-    asked: bool
-    targets: tuple[Target, ...]
-
-    def place_of(self, mask: Mask) -> int:
-        """Which target a shape is."""
-        return next(i for i, target in enumerate(self.targets) if np.array_equal(target.shape.mask, mask))
-
-
-def bounds_of(requirements: Sequence[Requirement]) -> Bounds:
-    """The spans of area and overlaps.
+    Args:
+        constraints: at least one.
+        metric: with a generator.
+        kind: of the objects that are generated.
 
     Raises:
-        InputError: no requirement, more than one half to match, or requirements that nothing can meet.
+        InputError: no constraint, more than one object to match, constraints that nothing can meet, or a metric whose
+            objects are not generated.
     """
-    if not requirements:
+    if not constraints:
         raise InputError("got no requirement: give at least one")
-    if sum(isinstance(one, Match) for one in requirements) > 1:
+    if sum(isinstance(one, Match) for one in constraints) > 1:
         raise InputError("got two halves to match: a shape is the missing half of one, give one match")
-    least = LEAST_HALF if any(isinstance(one, Match) for one in requirements) else LEAST_AREA
-    area, asked = _area_of(requirements, least)
-    targets = tuple(_targets_of(requirements, area))
-    for target in targets:
-        _check_alone(target, area)
-    for first, second in itertools.combinations(targets, 2):
-        _check_together(first, second, area)
-    return Bounds(area, asked, targets)
+    generator, solver = require_object_generator(metric)
+    least, most = generator.magnitude_range(any(isinstance(one, Match) for one in constraints))
+    builder = _Builder(metric, kind, generator, solver)
+    magnitude, asked = builder.magnitude(constraints, least, most)
+    required = tuple(builder.required(constraints, magnitude))
+    for one in required:
+        builder.check_alone(one, magnitude)
+    for first, second in itertools.combinations(required, 2):
+        generator.check_together(first, second, magnitude)
+    return Bounds(kind, solver, magnitude, asked, required)
 
 
-def _area_of(requirements: Sequence[Requirement], least: int) -> tuple[Span, bool]:
-    """The span of the area, and whether it was asked for."""
-    area, asked = Span(least, MOST_AREA), False
-    for one in requirements:
-        if isinstance(one, Area):
-            _check_area(one, least)
-            area, asked = _both(area, one.span, "area"), True
-        elif isinstance(one, Like):
-            size = int(one.mask.sum(dtype=np.int64))
-            closest = Span(max(one.span.low, 1e-3) * size, size / max(one.span.low, 1e-3))
-            area, asked = _both(area, closest, f"area (for {one})"), True
-    return area, asked
+def require_object_generator(metric: Metric) -> tuple[ObjectGenerator, Solver]:
+    """How the metric's objects are generated, and the solver that verifies them.
+
+    Raises:
+        InputError: they are not generated.
+    """
+    generator, solver = metric.generator, metric.solver
+    if generator is None or solver is None:
+        raise InputError(f"a model of the metric {metric.name} cannot generate: give one of a metric that can, overlap")
+    return generator, solver
 
 
-def _check_area(one: Area, least: int) -> None:
-    if one.span.high < least or (one.span.wish or least) < least:
-        raise InputError(f"{one}: whatever is made has at least {least} pixels, ask for more")
-    if max(one.span.low, one.span.wish or 0) > MOST_AREA:
-        raise InputError(f"{one}: the canvas has {SIZE * SIZE:,} pixels, ask for fewer")
+@dataclass(frozen=True)
+class _Builder:
+    """Spans of one metric, with the words of its kind in messages."""
+
+    metric: Metric
+    kind: ObjectKind
+    generator: ObjectGenerator
+    solver: Solver
+
+    def magnitude(self, constraints: Sequence[Constraint], least: float, most: float) -> tuple[Span, bool]:
+        """The span of the magnitude, and whether it was asked for."""
+        name = self.kind.magnitude_name
+        span, asked = Span(least, most), False
+        for one in constraints:
+            if isinstance(one, Magnitude):
+                self.generator.check_range(str(one), one.span, least)
+                span, asked = _both(span, one.span, name), True
+            elif isinstance(one, Closeness):
+                size, low = magnitude_of(self.kind, one.object), max(one.span.low, LEAST_CLOSENESS)
+                span, asked = _both(span, Span(low * size, size / low), f"{name} (for {one})"), True
+        return span, asked
+
+    def required(self, constraints: Sequence[Constraint], magnitude: Span) -> Iterator[RequiredObject]:
+        """The required objects; constraints on the same object are merged."""
+        merged: dict[bytes, RequiredObject] = {}
+        for one in constraints:
+            if isinstance(one, ValueWith | Closeness):
+                key = identity(self.kind, one.object)
+                known = merged.get(key) or self._required(one, magnitude)
+                self._check_value(one, known)
+                merged[key] = self._merge(known, one, magnitude)
+        yield from merged.values()
+
+    def _required(self, one: ValueWith | Closeness, magnitude: Span) -> RequiredObject:
+        size = magnitude_of(self.kind, one.object)
+        value = Span(0.0, self._most(size, magnitude.high))
+        return RequiredObject(one.name, one.object, self.solver.prepare(one.object), size, value)
+
+    def _most(self, magnitude: float, other: float) -> float:
+        """The largest value of two objects of such magnitudes."""
+        return float(self.metric.limits(np.array([magnitude], np.float64), np.array([other], np.float64))[1][0])
+
+    def _check_value(self, one: ValueWith | Closeness, known: RequiredObject) -> None:
+        target, size = max(one.span.low, one.span.target or 0), known.magnitude
+        if isinstance(one, ValueWith) and target > self._most(size, np.inf):
+            raise InputError(
+                f"{one}: {one.name} has {size:,.10g} {self.kind.magnitude_unit}, and no {self.metric.name} is above "
+                f"that; ask for at most {size:.10g}"
+            )
+
+    def _merge(self, known: RequiredObject, one: ValueWith | Closeness, magnitude: Span) -> RequiredObject:
+        what, size = f"the {self.metric.name} with {known.name}", known.magnitude
+        if isinstance(one, ValueWith):
+            if max(one.span.low, one.span.target or 0) > magnitude.high:
+                raise InputError(
+                    f"{one}: that is above the largest {self.kind.magnitude_name} that is allowed, "
+                    f"{magnitude.high:.6g} {self.kind.magnitude_unit}; {self._advice}"
+                )
+            return replace(known, value=_both(known.value, one.span, what))
+        low, high = (value / (1 + value) for value in (one.span.low, one.span.high))
+        implied = Span(low * (size + magnitude.low), high * (size + magnitude.high))
+        closeness = (
+            one.span if known.closeness is None else _both(known.closeness, one.span, f"closeness to {one.name}")
+        )
+        return replace(known, value=_both(known.value, implied, what), closeness=closeness)
+
+    def check_alone(self, one: RequiredObject, magnitude: Span) -> None:
+        """Raise InputError if a required value is above all magnitudes that are allowed."""
+        if one.value.low > magnitude.high:
+            raise InputError(
+                f"the {self.metric.name} with {one.name} is to be at least {one.value.low:.6g} "
+                f"{self.kind.magnitude_unit}, above the largest {self.kind.magnitude_name} that is allowed, "
+                f"{magnitude.high:.6g}: {self._advice}"
+            )
+
+    @property
+    def _advice(self) -> str:
+        return f"ask for less {self.metric.name} or more {self.kind.magnitude_name}"
 
 
 def _both(span: Span, other: Span, what: str) -> Span:
@@ -119,77 +151,18 @@ def _both(span: Span, other: Span, what: str) -> Span:
         raise InputError(
             f"{what} is required to be both {_in_words(span)} and {_in_words(other)}: no number is, loosen one"
         )
-    wishes = [wish for wish in (other.wish, span.wish) if wish is not None and low <= wish <= high]
-    return Span(low, high, wishes[0] if wishes else None)
+    targets = [target for target in (other.target, span.target) if target is not None and low <= target <= high]
+    return Span(low, high, targets[0] if targets else None)
 
 
 def _in_words(span: Span) -> str:
     return f"from {span.low:.6g} to {span.high:.6g}"
 
 
-def _targets_of(requirements: Sequence[Requirement], area: Span) -> Iterator[Target]:
-    """The required shapes; requirements on the same shape are joined."""
-    joined: dict[bytes, Target] = {}
-    for one in requirements:
-        if isinstance(one, OverlapWith | Like):
-            size = int(one.mask.sum(dtype=np.int64))
-            wish = max(one.span.low, one.span.wish or 0)
-            if isinstance(one, OverlapWith) and wish > size:
-                raise InputError(
-                    f"{one}: {one.name} has {size:,} pixels, and no overlap is above that; ask for at most {size}"
-                )
-            key = one.mask.tobytes()
-            target = joined.get(key) or Target(one.name, PreparedMask(one.mask), Span(0.0, min(size, area.high)))
-            joined[key] = _with(target, one, size, area)
-    yield from joined.values()
-
-
-def _with(target: Target, one: OverlapWith | Like, size: int, area: Span) -> Target:
-    what = f"the overlap with {target.name}"
-    if isinstance(one, OverlapWith):
-        if max(one.span.low, one.span.wish or 0) > area.high:
-            raise InputError(
-                f"{one}: that is above the largest area that is allowed, {area.high:.6g} pixels; ask for less overlap "
-                "or more area"
-            )
-        return replace(target, overlap=_both(target.overlap, one.span, what))
-    share = {end: value / (1 + value) for end, value in (("low", one.span.low), ("high", one.span.high))}
-    implied = Span(share["low"] * (size + area.low), share["high"] * (size + area.high))
-    closeness = one.span if target.closeness is None else _both(target.closeness, one.span, f"closeness to {one.name}")
-    return replace(target, overlap=_both(target.overlap, implied, what), closeness=closeness)
-
-
-def _check_alone(target: Target, area: Span) -> None:
-    if target.overlap.low > area.high:
-        raise InputError(
-            f"the overlap with {target.name} is to be at least {target.overlap.low:.6g} pixels, above the largest area "
-            f"that is allowed, {area.high:.6g}: ask for less overlap or more area"
-        )
-
-
-def _check_together(first: Target, second: Target, area: Span) -> None:
-    """The three triangle inequalities."""
-    most = solve(first.shape, second.shape).area
-    least = first.overlap.low + second.overlap.low - most * (1 + SLACK)
-    known = f"{first.name} and {second.name} overlap by {most:.0f} pixels at most"
-    if least > area.high:
-        raise InputError(
-            f"{known}, so overlaps of {first.overlap.low:.6g} and {second.overlap.low:.6g} need an area of at least "
-            f"{least:.0f}, and at most {area.high:.6g} is allowed: ask for less overlap or more area"
-        )
-    for one, other in ((first, second), (second, first)):
-        forced = most * (1 - SLACK) + other.overlap.low - other.shape.area
-        if forced > one.overlap.high:
-            raise InputError(
-                f"{known}, so an overlap of {other.overlap.low:.6g} with {other.name} brings one of at least "
-                f"{forced:.0f} with {one.name}, and at most {one.overlap.high:.6g} is allowed: loosen one"
-            )
-
-
-def shapes_of(requirements: Sequence[Requirement]) -> list[tuple[str, Mask]]:
-    """The shapes that requirements name, each once, in their order."""
-    found: dict[bytes, tuple[str, Mask]] = {}
-    for one in requirements:
-        if isinstance(one, OverlapWith | Like | Match):
-            found.setdefault(one.mask.tobytes(), (one.name, one.mask))
+def objects_of(constraints: Sequence[Constraint], kind: ObjectKind) -> list[tuple[str, Object]]:
+    """The objects that constraints name, each once, in their order."""
+    found: dict[bytes, tuple[str, Object]] = {}
+    for one in constraints:
+        if isinstance(one, ValueWith | Closeness | Match):
+            found.setdefault(identity(kind, one.object), (one.name, one.object))
     return list(found.values())

@@ -1,146 +1,125 @@
-"""Candidates: from codes that promise what is asked for, by pictures, to shapes that hold.
+"""Candidates: from codes that predict what is asked for, by pictures, to objects that satisfy it.
 
-1. **Codes.** Candidates begin near codes of real shapes and are moved, as little as will do, to where the predicted
-   overlaps and area are what was asked for (`metricvae.generation.targets`).
-2. **Closed loop.** They are decoded and measured exactly, and the codes moved once more by what was missed.
-3. **Pixels.** What is still off is mended in the picture: of all pixels, those change of which the decoder is least
-   sure (`metricvae.generation.pixel_refinement`), and the exact search looks again.
+1. **Codes.** Candidates begin near codes of real objects and are moved, as little as will do, to where the predicted
+   values and magnitude are what was asked for (`metricvae.generation.linear_predictor`).
+2. **Closed loop.** They are decoded and measured exactly, and the codes moved once more by what they lack.
+3. **Repair.** What is still off is repaired in the picture, as the metric's generator knows how.
 """
 
 from __future__ import annotations
 
 import functools
 import time
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from metricvae.generation.bounds import LEAST_AREA, Bounds
-from metricvae.generation.exemplars import bank_of
-from metricvae.generation.pixel_refinement import Condition, condition, cut_out, likeliest, logits_of, without
-from metricvae.generation.targets import (
-    MOST_TRIED,
-    TRIED,
-    Floats,
-    Linear,
-    area_weights,
-    draw_wishes,
-    origins,
-    promises,
-    starts,
-)
-from metricvae.generation.verification import Measured, laid, measure
-from metricvae.kinds.silhouette.records import Mask
+from metricvae.core.generation import Bounds, Candidate, Measured
+from metricvae.core.kind import Object
+from metricvae.generation.bounds import require_object_generator
+from metricvae.generation.exemplars import exemplars_of
+from metricvae.generation.linear_predictor import fit_predictor, magnitude_weights
+from metricvae.generation.targets import MOST_TRIED, TRIED, Floats, draw_starts, draw_targets, origins_of
+from metricvae.generation.verification import magnitude_of, measure
 from metricvae.prediction.predictor import Predictor
 
-REPAIRS = 5
-"""Times that a picture is mended before its candidate is given up."""
-
-DAMPED = 0.8
-"""Share of what was missed by which a code is moved."""
+DAMPING = 0.8
+"""Share of what a candidate lacks by which its code is moved."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """A shape that keeps the bounds, before it is encoded again."""
-
-    mask: Mask
-    measured: Measured
-
-
-class Search:
+class CandidateSearch:
     """Candidates and what becomes of them.
 
     Args:
-        predictor: of a model of overlap.
+        predictor: of a model that generates.
         bounds: to keep.
-        generator: source of chance.
+        generator: source of randomness.
+
+    Attributes:
+        exemplars: of the model; None where it has none.
+        origins: where codes are drawn.
+        linear: what codes predict.
+        rng: source of randomness of targets.
+        best: the least violation of the bounds so far, and the object's measurements; None before that.
     """
 
     def __init__(self, predictor: Predictor, bounds: Bounds, generator: torch.Generator) -> None:
         self.predictor, self.bounds, self.generator = predictor, bounds, generator
-        self.bank, self.tried = bank_of(predictor), TRIED
-        self.origins = origins(predictor, self.bank, bounds)
-        self.promise: Linear = promises(predictor, self.bank, bounds, generator)
+        self.objects, _ = require_object_generator(predictor.metric)
+        self.exemplars, self.tried = exemplars_of(predictor), TRIED
+        self.origins = origins_of(predictor, self.exemplars, bounds)
+        self.linear = fit_predictor(predictor, self.exemplars, bounds, generator)
         self.rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
-        self.least = min(LEAST_AREA, int(bounds.area.low))
+        self.least_of_all = self.objects.magnitude_range(False)[0]
+        self.least = min(self.least_of_all, int(bounds.magnitude.low))
         self.best: tuple[float, Measured] | None = None
 
-    def more(self, count: int, deadline: float) -> list[Found]:
-        """What holds of `count` new candidates."""
-        wishes = self.wishes(count)
-        codes = starts(self.origins, self.promise, wishes, self.tried, self.generator)
-        if len(self.promise.rows):
-            codes = self._corrected(codes, wishes)
+    def more(self, count: int, deadline: float) -> list[Candidate]:
+        """Those of `count` new candidates that keep the bounds."""
+        targets = self.targets(count)
+        codes = draw_starts(self.origins, self.linear, targets, self.tried, self.generator)
+        if len(self.linear.rows):
+            codes = self._correct(codes, targets)
         found = []
-        for picture, wish in zip(self.pictures(codes), wishes, strict=True):
+        for picture, target in zip(self.pictures(codes), targets, strict=True):
             if time.monotonic() > deadline:
                 break
-            made = self.mended(logits_of(picture), wish)
+            made = self.repair(picture, target)
             found += [] if made is None else [made]
-        if 2 * len(found) < count:  # hard to meet: begin nearer to where it is met
+        if 2 * len(found) < count:  # hard to satisfy: begin nearer to where it is
             self.tried = min(2 * self.tried, MOST_TRIED)
         return found
 
-    def wishes(self, count: int) -> Floats:
-        """What so many candidates aim at, (count, k)."""
-        return draw_wishes(self.bounds, count, self.rng)
+    def targets(self, count: int) -> Floats:
+        """Targets of so many candidates, (count, k)."""
+        return draw_targets(self.bounds, self.least_of_all, count, self.rng)
 
     @functools.cached_property
-    def area_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """With which a code foretells the area."""
-        return area_weights(self.predictor, self.bank, self.origins.prior, self.generator)
+    def magnitude_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """By which a code predicts the magnitude."""
+        return magnitude_weights(self.predictor, self.exemplars, self.origins.prior, self.generator)
 
     def pictures(self, codes: torch.Tensor) -> Floats:
-        """What is decoded from codes (m, d): (m, H, W) in [0, 1]."""
-        pictures: Floats = self.predictor.model.picture(codes)[:, 0].cpu().double().numpy()
-        return pictures
+        """What is decoded from codes (m, d): (m, ...) in [0, 1]."""
+        return decode(self.predictor, codes)
 
-    def _corrected(self, codes: torch.Tensor, wishes: Floats) -> torch.Tensor:
-        """Codes moved by what their pictures miss."""
-        missing = np.zeros_like(wishes)
+    def repair(self, picture: Floats, target: Floats) -> Candidate | None:
+        """The object of a picture once it keeps the bounds; None where it does not come to that."""
+        found: Candidate | None = self.objects.repair(picture, target, self.bounds, self.least, self._measure)
+        return found
+
+    def _correct(self, codes: torch.Tensor, targets: Floats) -> torch.Tensor:
+        """Codes moved by what their pictures lack."""
+        lacking = np.zeros_like(targets)
         for place, picture in enumerate(self.pictures(codes)):
-            mask = cut_out(logits_of(picture))
-            if mask.sum() >= self.least:
-                measured = measure(mask, self.bounds)
-                self._remember(measured.off(self.bounds), measured)
-                missing[place] = wishes[place] - measured.values(self.bounds)
-        return self.promise.moved(codes, DAMPED * torch.from_numpy(missing).float())
+            made = self.objects.realise(picture)
+            if magnitude_of(self.bounds.kind, made) >= self.least:
+                lacking[place] = targets[place] - self._measure(made).values(self.bounds)
+        return self.linear.move(codes, DAMPING * torch.from_numpy(lacking).float())
 
-    def mended(self, logits: Floats, wishes: Floats) -> Found | None:
-        """The shape of a picture once it keeps the bounds; None where it does not come to that."""
-        now, before = logits, list[Condition]()
-        for _ in range(1 + REPAIRS * bool(len(wishes))):
-            mask = cut_out(now)
-            logits = without(logits, (now > 0) & (mask == 0))
-            if mask.sum(dtype=np.int64) < self.least:
-                return None
-            measured = measure(mask, self.bounds)
-            off = measured.off(self.bounds)
-            self._remember(off, measured)
-            if off == 0:
-                return Found(mask, measured)
-            if len(wishes):
-                lying = laid(mask, measured, self.bounds)
-                conditions = [condition(*one) for one in zip(lying, wishes.tolist(), strict=True)]
-                now = likeliest(logits, [*conditions, *before])
-                overlaps = conditions[: len(measured.overlaps)]
-                before += [replace(one, at_most=True) for one in overlaps]
-        return None
-
-    def _remember(self, off: float, measured: Measured) -> None:
-        if self.best is None or off < self.best[0]:
-            self.best = off, measured
+    def _measure(self, made: Object) -> Measured:
+        """Solve an object with all required ones, and remember it if none came closer to the bounds."""
+        measured = measure(made, self.bounds)
+        violation = measured.violation(self.bounds)
+        if self.best is None or violation < self.best[0]:
+            self.best = violation, measured
+        return measured
 
     def closest(self) -> str:
-        """What is said of the closest candidate when nothing was found."""
+        """What a message says of the closest candidate when nothing was found."""
         if self.best is None:
             return ": loosen the requirements, or give more seconds"
-        measured = self.best[1]
-        pairs = zip(self.bounds.targets, measured.overlaps, strict=True)
-        got = [f"overlap {found.area:.0f} with {target.name}" for target, found in pairs]
+        measured, kind = self.best[1], self.bounds.kind
+        pairs = zip(self.bounds.required, measured.solutions, strict=True)
+        name = self.predictor.metric.name
+        got = [f"{name} {found.value:.0f} with {one.name}" for one, found in pairs]
         return (
-            f"; the closest shape has {', '.join([*got, f'area {measured.area}'])}: loosen what it misses, or give "
-            "more seconds"
+            f"; the closest shape has {', '.join([*got, f'{kind.magnitude_name} {measured.magnitude:.0f}'])}: loosen "
+            "what it misses, or give more seconds"
         )
+
+
+def decode(predictor: Predictor, codes: torch.Tensor) -> Floats:
+    """Pictures of codes (m, d), (m, ...) in [0, 1]."""
+    pictures: Floats = predictor.tower().picture(codes)[:, 0].cpu().double().numpy()
+    return pictures

@@ -1,8 +1,8 @@
-"""Missing halves: the rest of shapes that hold a half.
+"""Complements: counterparts of an object that a model of a binary metric calls matches.
 
-Of whole shapes that promise to overlap with nearly all of the half, and to be larger, each is laid on the half where
-they overlap most. What sticks out is a missing half: its edge follows the half's own where they touch. A model of
-halves says how likely each matches, and the exact fit of the edges gives the evidence that it goes together.
+Of whole objects whose predicted metric with nearly all of the part and whose predicted magnitude are large enough, each
+is laid on the part by the exact solver. What is left without the part is a candidate. The model of the binary metric
+gives the probability of a match, and its exact solver the evidence.
 """
 
 from __future__ import annotations
@@ -12,175 +12,153 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy import ndimage
 from scipy.special import expit
 
+from metricvae.core.constraints import Match
 from metricvae.core.errors import InputError
-from metricvae.generation.bounds import LEAST_HALF
-from metricvae.generation.candidates import Found, Search
-from metricvae.generation.constraints import Match
-from metricvae.generation.pixel_refinement import cut_out, logits_of
-from metricvae.generation.selection import Generated, Judge, Value
-from metricvae.generation.targets import Floats, Linear, linear, overlap_rows, starts
-from metricvae.generation.verification import closeness
-from metricvae.kinds.silhouette.records import SIZE, Mask
-from metricvae.metrics.match.solver.edges import Edge
-from metricvae.metrics.match.solver.joins import join
-from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
+from metricvae.core.generation import Candidate, ComplementModel
+from metricvae.core.metric import Solver
+from metricvae.generation.candidates import CandidateSearch
+from metricvae.generation.linear_predictor import LinearPredictor, linear_predictor, value_rows
+from metricvae.generation.selection import Generated, Selector, Value
+from metricvae.generation.targets import draw_starts
+from metricvae.generation.verification import ClosenessMeasure, PreparedObject, magnitude_of
 from metricvae.prediction.predictor import Predictor
 
 TRIED = 48
-"""Codes that are drawn for each whole shape."""
+"""Codes that are drawn for each whole object."""
 
 AT_ONCE, BATCHES = 48, 4
-"""Whole shapes that are decoded together, and times that is done, at most."""
-
-COVERED = (0.9, 1.0)
-"""Share of the half that the whole is to hold."""
-
-SHARE = (0.3, 0.7)
-"""Share of the whole that the half is to be."""
-
-ROOM = 70
-"""Pixels round the canvas of the half in which the rest may lie."""
-
-WRAPPED = 0.5
-"""Share of the half's edge that the rest may touch, at most: a cut leaves the rest of the outline free."""
+"""Whole objects that are decoded together, and times that is done, at most."""
 
 SAME = 0.8
-"""Closeness from which on two missing halves are one and the same."""
+"""Closeness from which on two complements are one and the same."""
 
 FITTED = 4
-"""Times as many candidates have their edges fitted as answers are asked for."""
+"""Times as many candidates are solved with the part as answers are asked for."""
 
 
-def missing_halves(
-    search: Search,
-    judge: Judge,
-    half: Match,
+def generate_complements(
+    search: CandidateSearch,
+    selector: Selector,
+    part: Match,
     partner: Predictor,
     n: int,
     deadline: float,
     report: Callable[[int, int], None],
 ) -> list[Generated]:
-    """At most `n` missing halves, the likeliest first.
+    """At most `n` complements, the most probable first.
 
     Args:
-        search: of the other requirements.
-        judge: of all of them.
-        half: that is to be matched.
-        partner: the model of halves.
+        search: of the other constraints.
+        selector: of all of them.
+        part: that is to be matched.
+        partner: the model of the binary metric.
         n: how many.
         deadline: in the seconds of `time.monotonic`.
         report: told how many of how many batches are made.
 
     Raises:
-        InputError: the partner is no model of halves, or no candidate is called a match.
+        InputError: the partner is no model of such a metric, or no candidate is called a match.
     """
-    rests = list[Found]()
-    promise, wishes = whole_promise(search, half.mask), whole_wishes(half.mask, search.rng)
-    for batch in range(BATCHES):
-        report(batch, BATCHES)
-        if time.monotonic() > deadline:
-            break
-        codes = starts(search.origins, promise, wishes(AT_ONCE), TRIED, search.generator)
-        rests += _rests(search, half.mask, codes, deadline)
-    report(BATCHES, BATCHES)
-    if not rests:
-        raise InputError(f"nothing was found for {half}{search.closest()}")
-    masks = [half.mask, *(one.mask for one in rests)]
-    encoded = partner.encode(masks.__getitem__, len(masks))
-    pairs = partner.scored_pairs(encoded, np.zeros(len(rests), np.int64), np.arange(1, len(masks)))
     calibration = partner.binary_calibration
+    complement, solver = _require_complement(partner)
+    remainders = _search(search, part, complement, deadline, report)
+    if not remainders:
+        raise InputError(f"nothing was found for {part}{search.closest()}")
+    left, right = partner.encode([part.object]), partner.encode([one.object for one in remainders], "right")
+    pairs = partner.scored_pairs(left, right, np.zeros(len(remainders), np.int64), np.arange(len(remainders)))
     odds, likely = calibration.log_odds(pairs), calibration.probability(pairs)
     order = [place for place in np.argsort(-odds, kind="stable").tolist() if likely[place] >= calibration.threshold]
     if not order:
         raise InputError(
-            f"nothing was found for {half}: the likeliest of {len(rests)} candidates matches with a probability of "
-            f"{likely.max():.2f}; give another seed, or loosen the other requirements"
+            f"nothing was found for {part}: the most probable of {len(remainders)} candidates matches with a "
+            f"probability of {likely.max():.2f}; give another seed, or loosen the other requirements"
         )
     best = order[: FITTED * n]
-    chosen = [rests[place] for place in best]
-    values = [_fitted(half, rests[place].mask, float(odds[place])) for place in best]
-    answers = judge.answers(chosen, values)
+    values = [_match(part, remainders[place], solver, float(odds[place])) for place in best]
+    answers = selector.answers([remainders[place] for place in best], values)
     if not answers:
-        raise InputError(f"all that was found for {half} misses another requirement: loosen it, or give another seed")
-    place = judge.requirements.index(half)
-    return _different(sorted(answers, key=lambda one: -_evidence(one.values[place])), n)
+        raise InputError(f"all that was found for {part} misses another requirement: loosen it, or give another seed")
+    place = selector.constraints.index(part)
+    answers = sorted(answers, key=lambda one: -_log_odds(one.values[place]))
+    return _distinct(answers, n, ClosenessMeasure(search.bounds.kind, search.bounds.solver))
 
 
-def whole_promise(search: Search, half: Mask) -> Linear:
-    """What codes promise of the overlap with the half, and of the area."""
-    predictor = search.predictor
-    row = overlap_rows(predictor, predictor.encode(lambda _: half, 1).codes)
-    weights, offset = search.area_weights
-    return linear(search.origins.prior, torch.cat([row, weights[None]]), torch.stack([torch.zeros(()), offset]))
+def _require_complement(partner: Predictor) -> tuple[ComplementModel, Solver]:
+    complement, solver = partner.metric.complement, partner.metric.solver
+    if complement is None or solver is None:
+        raise InputError(f"a model of the metric {partner.metric.name} calls nothing a match that could be generated")
+    return complement, solver
 
 
-def whole_wishes(half: Mask, rng: np.random.Generator) -> Callable[[int], Floats]:
-    """What so many whole shapes are to promise, (m, 2)."""
-    area = float(half.sum(dtype=np.int64))
-    return lambda count: np.stack([area * rng.uniform(*COVERED, count), area / rng.uniform(*SHARE, count)], axis=1)
-
-
-def _rests(search: Search, half: Mask, codes: torch.Tensor, deadline: float) -> list[Found]:
-    """What sticks out of the half of each whole shape, in the middle of a canvas, mended to keep the bounds."""
-    still, found = PreparedMask(half), []
-    wide = np.pad(half, ROOM)
-    for picture in search.pictures(codes):
-        whole = cut_out(logits_of(picture))
+def _search(
+    search: CandidateSearch,
+    part: Match,
+    complement: ComplementModel,
+    deadline: float,
+    report: Callable[[int, int], None],
+) -> list[Candidate]:
+    """What is left of whole objects without the part, repaired to keep the bounds."""
+    found, linear = list[Candidate](), whole_predictor(search, part)
+    magnitude = float(magnitude_of(search.bounds.kind, part.object))
+    for batch in range(BATCHES):
+        report(batch, BATCHES)
         if time.monotonic() > deadline:
             break
-        if whole.sum(dtype=np.int64) < LEAST_HALF:
+        targets = complement.draw_wholes(magnitude, AT_ONCE, search.rng)
+        codes = draw_starts(search.origins, linear, targets, TRIED, search.generator)
+        found += _remainders(search, part, complement, codes, deadline)
+    report(BATCHES, BATCHES)
+    return found
+
+
+def whole_predictor(search: CandidateSearch, part: Match) -> LinearPredictor:
+    """What codes predict of the metric with the part, and of the magnitude."""
+    row, start = value_rows(search.predictor, search.predictor.encode([part.object], "right").codes)
+    weights, offset = search.magnitude_weights
+    return linear_predictor(search.origins.prior, torch.cat([row, weights[None]]), torch.cat([start, offset[None]]))
+
+
+def _remainders(
+    search: CandidateSearch, part: Match, complement: ComplementModel, codes: torch.Tensor, deadline: float
+) -> list[Candidate]:
+    """What is left of each whole object without the part."""
+    kind, solver = search.bounds.kind, search.bounds.solver
+    least, _ = search.objects.magnitude_range(True)
+    still, found = solver.prepare(part.object), []
+    for picture in search.pictures(codes):
+        whole = search.objects.realise(picture)
+        if time.monotonic() > deadline:
+            break
+        if magnitude_of(kind, whole) < least:
             continue
-        pose = solve(still, PreparedMask(whole)).pose
-        rest = _middle(np.where(wide > 0, 0.0, move_mask(np.pad(picture, ROOM), pose)), wide)
+        rest = complement.remainder(part.object, picture, solver.solve(still, solver.prepare(whole)).pose)
         if rest is not None:
-            made = search.mended(logits_of(rest), search.wishes(1)[0])
+            made = search.repair(rest, search.targets(1)[0])
             found += [] if made is None else [made]
     return found
 
 
-def _middle(rest: Floats, half: Mask) -> Floats | None:
-    """The largest piece of a picture, thin slivers left out, in the middle of a canvas; None of one that is too small,
-    too large for it, or lies all about the half."""
-    inside = ndimage.binary_opening(rest >= 0.5, np.ones((3, 3)))
-    pieces, _ = ndimage.label(inside)
-    areas = np.bincount(pieces.ravel())
-    areas[0] = 0
-    if areas.max() < LEAST_HALF:
-        return None
-    kept = pieces == areas.argmax()
-    rows, columns = np.nonzero(kept)
-    top, left = (int(ends.min() + ends.max() + 1) // 2 - SIZE // 2 for ends in (rows, columns))
-    edge = ndimage.binary_dilation(half) & (half == 0)
-    touched = np.count_nonzero(edge & ndimage.binary_dilation(kept)) / np.count_nonzero(edge)
-    if max(np.ptp(rows), np.ptp(columns)) >= SIZE - 8 or touched > WRAPPED:
-        return None
-    shown = np.where(kept | (rest < 0.5), rest, 0.0)
-    around = np.pad(shown, SIZE)
-    return around[top + SIZE : top + 2 * SIZE, left + SIZE : left + 2 * SIZE]
+def _match(part: Match, one: Candidate, solver: Solver, odds: float) -> Value:
+    """What is known of the match: the model's probability and the score of the exact solution."""
+    found = solver.solve(solver.prepare(one.object), solver.prepare(part.object))
+    return Value(part, float(expit(odds)), found.score, True, found.pose)
 
 
-def _fitted(half: Match, mask: Mask, odds: float) -> Value:
-    """What is known of the match: the model's probability and the evidence of the exact fit."""
-    fit = join(Edge(mask), Edge(half.mask))
-    return Value(half, float(expit(odds)), fit.score, True, fit.pose)
-
-
-def _evidence(value: Value) -> float:
-    """The model's, the logarithm of its odds."""
+def _log_odds(value: Value) -> float:
+    """Of the model's probability."""
     likely = min(max(value.predicted or 0.0, 1e-9), 1 - 1e-9)
     return float(np.log(likely / (1 - likely)))
 
 
-def _different(answers: list[Generated], n: int) -> list[Generated]:
+def _distinct(answers: list[Generated], n: int, closeness: ClosenessMeasure) -> list[Generated]:
     """The first `n` of them that are not the same as one before."""
-    kept: list[tuple[Generated, PreparedMask]] = []
+    kept: list[tuple[Generated, PreparedObject]] = []
     for one in answers:
-        shape = PreparedMask(one.mask)
-        if all(closeness(solve(shape, other)) < SAME for _, other in kept):
-            kept.append((one, shape))
+        prepared = closeness.prepare(one.object)
+        if all(closeness.between(prepared, other) < SAME for _, other in kept):
+            kept.append((one, prepared))
         if len(kept) == n:
             break
     return [one for one, _ in kept]

@@ -7,7 +7,7 @@ near as is needed to begin at a code, or to say which shapes one is to be compar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import torch
 
 from metricvae.core.dataset import PairDataset, magnitudes_of
 from metricvae.core.errors import InputError
-from metricvae.core.kind import ObjectKind
+from metricvae.core.kind import Object, ObjectKind
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import atomic_path, check_sha256, sha256_of
 from metricvae.training.checkpoint import annotate, refuse_shipped
@@ -58,13 +58,17 @@ class Exemplars:
         """Some of the objects as encoders take them."""
         return self.kind.unpack(self.packed[rows])
 
+    def objects(self, rows: Sequence[int]) -> list[Object]:
+        """Some of the objects as their kind reads them."""
+        return self.kind.restore(self.packed[list(rows)])
+
     def write(self, folder: Path) -> dict[str, Any]:
         """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
         step = float(self.codes.abs().max()) / 127
         codes = (self.codes / step).round().to(torch.int8).cpu().numpy()
         columns = {
             "id": pa.array(self.ids),
-            "shape": pa.array([row.tobytes() for row in self.packed], pa.binary()),
+            "object": pa.array([row.tobytes() for row in self.packed], pa.binary()),
             "code": pa.array([row.tobytes() for row in codes], pa.binary()),
         }
         with atomic_path(Path(folder) / FILE) as temporary:
@@ -83,7 +87,7 @@ class Exemplars:
         check_sha256(path, str(document.get("sha256")))
         try:
             table, step = pq.read_table(path), float(document["step"])
-            packed = _rows(table["shape"], np.uint8)
+            packed = _rows(table[table.column_names[1]], np.uint8)  # `object`; in files of 0.1 by another name
             codes = torch.from_numpy(_rows(table["code"], np.int8)).float() * step
         except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise InputError(f"{path} cannot be read ({error}): restore it or train the model again") from None
@@ -100,6 +104,12 @@ def exemplars_of(predictor: Predictor) -> Exemplars | None:
     calibration = predictor.loaded.calibration
     document = calibration.get("exemplars", calibration.get("bank"))  # 0.1 called them a bank
     return None if document is None else Exemplars.read(predictor.loaded.folder, document, predictor.kind("left"))
+
+
+def exemplar_count(predictor: Predictor) -> int:
+    """How many exemplars a model's folder carries."""
+    calibration = predictor.loaded.calibration
+    return int(calibration.get("exemplars", calibration.get("bank", {})).get("shapes", 0))
 
 
 def make_exemplars(

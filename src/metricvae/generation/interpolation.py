@@ -1,23 +1,25 @@
-"""What lies between two shapes, and around one: what is decoded along a line and in a plane of codes.
+"""What lies between two objects, and around one: what is decoded along a line and in a plane of codes.
 
-The prediction is linear in the code, so along the line from one code to the other the predicted overlaps with both
-shapes run straight from one end to the other; what the decoder makes of it is measured exactly.
+The prediction is linear in the code, so along the line from one code to the other the predicted values with both objects
+run straight from one end to the other; what the decoder makes of it is measured exactly.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from metricvae.core.errors import InputError
-from metricvae.generation.pixel_refinement import cut_out, logits_of
-from metricvae.generation.targets import Floats, require_generator
-from metricvae.generation.verification import closeness
-from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.records import Overlap, Pose
-from metricvae.metrics.overlap.solver.search import PreparedMask, solve
+from metricvae.core.generation import Floats
+from metricvae.core.kind import Object
+from metricvae.core.metric import Solution
+from metricvae.generation.bounds import require_object_generator
+from metricvae.generation.candidates import decode
+from metricvae.generation.linear_predictor import require_linear
+from metricvae.generation.verification import ClosenessMeasure, magnitude_of
 from metricvae.prediction.predictor import Predictor
 
 REACH = 2.0
@@ -26,56 +28,57 @@ REACH = 2.0
 
 @dataclass(frozen=True)
 class Between:
-    """A shape on the way from one shape to another.
+    """An object on the way from one object to another.
 
     Attributes:
         share: of the way.
-        mask: (200, 200), the largest piece of what was decoded; blank where that is blank.
-        predicted: overlaps with both shapes as the code promises them.
+        object: that was decoded; empty where the picture is.
+        predicted: values with both objects as the code predicts them.
         verified: exact ones.
-        poses: motions that lay both shapes on it.
+        poses: motions that lay both objects on it; None of an empty one.
     """
 
     share: float
-    mask: Mask
+    object: Object
     predicted: tuple[float, float]
     verified: tuple[float, float]
-    poses: tuple[Pose, Pose]
+    poses: tuple[Any, Any]
 
 
-def between(predictor: Predictor, first: Mask, second: Mask, n: int) -> list[Between]:
-    """`n` shapes at equal steps from the code of one shape to that of another, both ends included.
+def between(predictor: Predictor, first: Object, second: Object, n: int) -> list[Between]:
+    """`n` objects at equal steps from the code of one object to that of another, both ends included.
 
     Raises:
         InputError: fewer than two steps, or a model that cannot generate.
     """
     if n < 2:
         raise InputError(f"n is {n}: expected at least 2, both ends are among them")
-    require_generator(predictor)
-    ends = [first, second]
-    codes = predictor.encode(ends.__getitem__, 2).codes
+    require_linear(predictor)
+    objects, solver = require_object_generator(predictor.metric)
+    codes = predictor.encode([first, second]).codes
     shares = torch.linspace(0, 1, n, device=codes.device)
     line = codes[0] + shares[:, None] * (codes[1] - codes[0])
     head, one = predictor.model.head, torch.ones(1, device=codes.device)
-    promised = torch.stack([head.value(head.score(line, code.expand_as(line)), one, one) for code in codes], dim=1)
-    pictures, shapes = _pictures(predictor, line), [PreparedMask(mask) for mask in ends]
+    values = torch.stack([head.value(head.score(line, code.expand_as(line)), one, one) for code in codes], dim=1)
+    pictures, ends = decode(predictor, line), [solver.prepare(end) for end in (first, second)]
     steps = []
-    for share, picture, said in zip(shares.tolist(), pictures, promised.clamp(min=0).tolist(), strict=True):
-        mask = cut_out(logits_of(picture))
-        found = [_solved(mask, shape) for shape in shapes]
-        verified, poses = (found[0].area, found[1].area), (found[0].pose, found[1].pose)
-        steps.append(Between(share, mask, (said[0], said[1]), verified, poses))
+    for share, picture, predicted in zip(shares.tolist(), pictures, values.clamp(min=0).tolist(), strict=True):
+        made = objects.realise(picture)
+        empty = not magnitude_of(predictor.kind(), made)
+        here, there = (Solution(0.0, 0.0) if empty else solver.solve(solver.prepare(made), end) for end in ends)
+        verified, poses = (here.value, there.value), (here.pose, there.pose)
+        steps.append(Between(share, made, (predicted[0], predicted[1]), verified, poses))
     return steps
 
 
 @dataclass(frozen=True)
 class Around:
-    """A plane of codes about that of a shape.
+    """A plane of codes about that of an object.
 
     Attributes:
-        pictures: (k, k, H, W) in [0, 1], what is decoded: rows down, columns across.
+        pictures: (k, k, ...) in [0, 1], what is decoded: rows down, columns across.
         offsets: (k,) from the middle, in standard deviations of the training codes.
-        closeness: (k, k) of what is decoded to the shape, exactly; 0 where it is blank.
+        closeness: (k, k) of what is decoded to the object, exactly; 0 where it is empty.
     """
 
     pictures: Floats
@@ -83,38 +86,27 @@ class Around:
     closeness: Floats
 
 
-def around(predictor: Predictor, mask: Mask, k: int = 7) -> Around:
-    """What is decoded about a shape, in the two directions in which training codes vary most.
+def around(predictor: Predictor, value: Object, k: int = 7) -> Around:
+    """What is decoded about an object, in the two directions in which training codes vary most.
 
     Args:
-        predictor: of a model of overlap.
-        mask: the shape.
-        k: points along each side; the shape's own code is the middle one of an odd number.
+        predictor: of a model that generates.
+        value: the object.
+        k: points along each side; the object's own code is the middle one of an odd number.
 
     Raises:
         InputError: fewer than two points, or a model that cannot generate.
     """
     if k < 2:
         raise InputError(f"the plane has {k} points a side: expected at least 2")
-    root = require_generator(predictor).code_root
+    root = require_linear(predictor).code_root
+    objects, solver = require_object_generator(predictor.metric)
     strongest = root.norm(dim=0).argsort(descending=True)[:2]
     offsets = REACH * torch.arange(1 - k, k, 2) / (k - 1)
     across, down = offsets[None, :, None] * root[:, strongest[0]], offsets[:, None, None] * root[:, strongest[1]]
-    code = predictor.encode(lambda _: mask, 1).codes[0]
-    pictures = _pictures(predictor, (code + across + down).flatten(0, 1))
-    shape = PreparedMask(mask)
-    close = [closeness(_solved(cut_out(logits_of(picture)), shape)) for picture in pictures]
+    pictures = decode(predictor, (predictor.encode([value]).codes[0] + across + down).flatten(0, 1))
+    measure = ClosenessMeasure(predictor.kind(), solver)
+    middle = measure.prepare(value)
+    close = [measure.between(measure.prepare(objects.realise(picture)), middle) for picture in pictures]
     grid = pictures.reshape(k, k, *pictures.shape[1:])
     return Around(grid, offsets.cpu().double().numpy(), np.array(close).reshape(k, k))
-
-
-def _pictures(predictor: Predictor, codes: torch.Tensor) -> Floats:
-    pictures: Floats = predictor.model.picture(codes)[:, 0].cpu().double().numpy()
-    return pictures
-
-
-def _solved(mask: Mask, shape: PreparedMask) -> Overlap:
-    """The exact answer, which is none of a blank mask."""
-    if not mask.any():
-        return Overlap(0.0, Pose(0.0, 0.0, 0.0), 0, shape.area)
-    return solve(PreparedMask(mask), shape)

@@ -1,74 +1,63 @@
-"""What the exact search says of a shape that was made, against the bounds it is to keep."""
+"""What the exact solver gives for a generated object, against the bounds it is to keep."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from metricvae.generation.bounds import Bounds
-from metricvae.generation.constraints import Span, near
-from metricvae.kinds.silhouette.records import Mask
-from metricvae.metrics.overlap.solver.records import Overlap
-from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
+from metricvae.core.generation import Bounds, Measured, tanimoto
+from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.metric import Solver
 
-Floats = npt.NDArray[np.float64]
 
-INWARDS = 0.005
-"""Share by which ends are kept off while searching: the exact search may find a little less the other way round."""
+def measure(value: Object, bounds: Bounds) -> Measured:
+    """Solve an object with every required one."""
+    prepared = bounds.solver.prepare(value)
+    solutions = tuple(bounds.solver.solve(prepared, one.prepared) for one in bounds.required)
+    return Measured(magnitude_of(bounds.kind, value), solutions)
+
+
+def magnitude_of(kind: ObjectKind, value: Object) -> float:
+    """The magnitude of one object."""
+    found: float = kind.measure([value])[0].item()
+    return found
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A shape against its bounds.
+class PreparedObject:
+    """An object as the solver prepares it, and its magnitude."""
 
-    Attributes:
-        area: pixels.
-        overlaps: the exact answer for each target, the target being the one that moves.
+    prepared: Any
+    magnitude: float
+
+
+class ClosenessMeasure:
+    """Exact closeness of objects: the Tanimoto coefficient.
+
+    Args:
+        kind: of the objects.
+        solver: of the metric.
     """
 
-    area: int
-    overlaps: tuple[Overlap, ...]
+    def __init__(self, kind: ObjectKind, solver: Solver) -> None:
+        self.kind, self.solver = kind, solver
 
-    def values(self, bounds: Bounds) -> Floats:
-        """(k,) in the order of wishes: overlaps, and the area if it was asked for."""
-        overlaps = [found.area for found in self.overlaps]
-        return np.array([*overlaps, self.area] if bounds.asked else overlaps, dtype=np.float64)
+    def prepare(self, value: Object) -> PreparedObject:
+        """What an object costs once."""
+        return PreparedObject(self.solver.prepare(value), magnitude_of(self.kind, value))
 
-    def off(self, bounds: Bounds) -> float:
-        """By how much the worst number lies outside its span; 0 where all hold."""
-        off = [_inner(bounds.area).off(self.area)]
-        for target, found in zip(bounds.targets, self.overlaps, strict=True):
-            off.append(_inner(target.overlap).off(found.area))
-            if target.closeness is not None:
-                off.append(_inner(target.closeness).off(closeness(found)))
-        return max(off)
+    def between(self, one: PreparedObject, other: PreparedObject) -> float:
+        """Closeness of two objects; 0 if one is empty."""
+        if not (one.magnitude and other.magnitude):
+            return 0.0
+        value = self.solver.solve(one.prepared, other.prepared).value
+        return tanimoto(value, one.magnitude, other.magnitude)
 
-
-def measure(mask: Mask, bounds: Bounds) -> Measured:
-    """Solve a shape with every target."""
-    shape = PreparedMask(mask)
-    return Measured(shape.area, tuple(solve(shape, target.shape) for target in bounds.targets))
-
-
-def laid(mask: Mask, measured: Measured, bounds: Bounds) -> Floats:
-    """(k, H, W) the targets as they lie on the shape, and for the area a canvas full of ones."""
-    moved = [
-        move_mask(target.shape.mask, found.pose)
-        for target, found in zip(bounds.targets, measured.overlaps, strict=True)
-    ]
-    return np.stack([*moved, np.ones(mask.shape)] if bounds.asked else moved)
-
-
-def closeness(found: Overlap) -> float:
-    """Intersection over union at the best overlap."""
-    return found.area / (found.area_a + found.area_b - found.area)
-
-
-def _inner(span: Span) -> Span:
-    """A span without what lies next to its lower end, and next to both ends of what is tolerated about a wish."""
-    if span.wish is None:
-        return Span(span.low + min(INWARDS * span.low, 0.1 * (span.high - span.low)), span.high)
-    around, margin = near(span.wish), INWARDS * span.wish
-    return Span(max(span.low, around.low + margin), min(span.high, around.high - margin), span.wish)
+    def mean(self, objects: Sequence[Object]) -> float | None:
+        """Mean closeness of all pairs of objects; None of fewer than two."""
+        prepared = [self.prepare(one) for one in objects]
+        pairs = [self.between(a, b) for place, a in enumerate(prepared) for b in prepared[place + 1 :]]
+        return float(np.mean(pairs)) if pairs else None

@@ -63,17 +63,17 @@ class ReadShard:
         pairs = np.concatenate(shard.blocks)
         if len(self.files) == 1:
             used, rows = np.unique(pairs, return_inverse=True)
-            left = right = read_rows(self.files[0], used)
+            left = right = read_arrow_rows(self.files[0], used)
             local = rows.reshape(-1, 2)
         else:
             sides = [np.unique(column, return_inverse=True) for column in pairs.T]
-            left, right = (read_rows(file, used) for file, (used, _) in zip(self.files, sides, strict=True))
+            left, right = (read_arrow_rows(file, used) for file, (used, _) in zip(self.files, sides, strict=True))
             local = np.stack([rows for _, rows in sides], axis=1)
         ends = np.cumsum([len(block) for block in shard.blocks])[:-1]
         return ShardObjects(Shard(shard.split, np.split(local, ends)), left, right)
 
 
-def read_rows(file: Path, rows: npt.NDArray[np.int64]) -> pa.Table:
+def read_arrow_rows(file: Path, rows: npt.NDArray[np.int64]) -> pa.Table:
     """Some rows, in ascending order, of an uncompressed Arrow file; what was read outlives the file."""
     with pa.memory_map(str(file)) as source:
         reader = pa.ipc.open_file(source)

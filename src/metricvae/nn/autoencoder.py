@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import KINDS, ObjectKind, kind_from_json
-from metricvae.core.metric import Metric, metric_from_json
+from metricvae.core.metric import METRICS, Metric, metric_from_json
 from metricvae.nn.coders import Decoder, Encoder
 from metricvae.nn.codes import Codes
 from metricvae.nn.heads import Head, InnerProduct, head_from_json, head_to_json
@@ -162,6 +162,7 @@ class ModelConfig:
                 )
             if "format" not in document:
                 return _from_version_1(document, metric)
+            _refuse_unknown(document, {"format", "metric", "left", "right", "latent", "head", "mirrored"})
             right = document["right"]
             return cls(
                 metric=metric_from_json(document["metric"]),
@@ -175,12 +176,16 @@ class ModelConfig:
             raise InputError(f"the model's configuration cannot be read ({error}): restore config.json") from None
 
 
+def _refuse_unknown(document: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := set(document) - known:
+        raise KeyError(f"unexpected {sorted(unknown)[0]}")
+
+
 def _from_version_1(document: Mapping[str, Any], metric: str | None) -> ModelConfig:
     """A configuration of version 1: names of encoder and decoder, widths, a canvas; nothing of kinds and metrics."""
     known = {"encoder", "decoder", "encoder_widths", "decoder_widths", "latent", "head", "mirrored", "height", "width"}
-    if unknown := set(document) - known:
-        raise KeyError(f"unexpected {sorted(unknown)[0]}")
-    answered = metric_from_json(metric or "overlap")
+    _refuse_unknown(document, known)
+    answered = metric_from_json(metric or _first_metric(str(document["encoder"])))
     canvas = {"height": document["height"], "width": document["width"]}
     canvas |= {"side": max(canvas.values())}
     kind, encoder = _reader_of(str(document["encoder"]), answered.left)
@@ -195,6 +200,15 @@ def _from_version_1(document: Mapping[str, Any], metric: str | None) -> ModelCon
         head=head_from_json(document["head"]),
         mirrored=document.get("mirrored", False),
     )
+
+
+def _first_metric(encoder: str) -> str:
+    """The first metric between kinds that an encoder of that name reads: of models that do not say theirs."""
+    for name in METRICS.names():
+        kind = METRICS.get(name)().left
+        if kind and encoder in by_name(KINDS.get(kind)().encoders):
+            return name
+    raise InputError(f"there is no encoder {encoder!r}: restore config.json")
 
 
 def _reader_of(encoder: str, preferred: str) -> tuple[ObjectKind, type[CoderConfig]]:

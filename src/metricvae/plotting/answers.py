@@ -1,4 +1,4 @@
-"""Shapes that were made, with required shapes as they lie on them."""
+"""Generated shapes, with the outlines of required shapes where they overlap them most."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 OUTLINES = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00")
 """Colours of required shapes, again and again if there are more."""
 
-MADE = "#B9C3CE"
-"""Colour of what was made, light enough for outlines to be seen on it."""
+GENERATED = "#B9C3CE"
+"""Colour of generated shapes, light enough for outlines to be seen on it."""
 
 
 @dataclass(frozen=True)
-class Laid:
-    """A shape that was made, with required shapes as they lie on it.
+class DrawnAnswer:
+    """A generated shape, with required shapes where they overlap it most.
 
     Attributes:
-        mask: (H, W) of the shape.
+        mask: (H, W) of it.
         poses: (k,) motions of the required shapes, None for one that is not drawn here.
         lines: what is written beneath, a line each.
     """
@@ -39,8 +39,8 @@ class Laid:
     lines: Sequence[str]
 
 
-def draw_answers(required: Sequence[tuple[str, Mask]], answers: Sequence[Laid], *, columns: int = 4) -> bytes:
-    """A sheet of shapes that were made: the required shapes on top, and their outlines on each, where they lie best.
+def draw_answers(required: Sequence[tuple[str, Mask]], answers: Sequence[DrawnAnswer], *, columns: int = 4) -> bytes:
+    """A sheet of generated shapes: the required shapes on top, and their outlines on each, where they overlap most.
 
     Args:
         required: names and masks (H, W), none where only numbers were required.
@@ -58,18 +58,18 @@ def draw_answers(required: Sequence[tuple[str, Mask]], answers: Sequence[Laid], 
     grid = figure.add_gridspec(len(heights), columns, height_ratios=heights, wspace=0.06, hspace=0.0)
     for place, (name, mask) in enumerate(required):
         axes = figure.add_subplot(grid[0, place])
-        _lay(axes, np.zeros_like(mask), mask[None], [OUTLINES[place % len(OUTLINES)]], side, filled=True)
+        _draw_outlines(axes, np.zeros_like(mask), mask[None], [OUTLINES[place % len(OUTLINES)]], side, filled=True)
         axes.set_title(name, fontsize=9.5, color=INK, loc="left", pad=4, fontweight="bold")
         axes.set_xlabel(f"{int(mask.sum()):,} px", fontsize=8.5, color=FAINT, loc="left", labelpad=3)
     for place, (answer, (layers, colours)) in enumerate(zip(answers, panels, strict=True)):
         axes = figure.add_subplot(grid[bool(required) + place // columns, place % columns])
-        _lay(axes, layers[0], layers[1:], colours, side)
+        _draw_outlines(axes, layers[0], layers[1:], colours, side)
         axes.set_xlabel("\n".join(answer.lines), fontsize=8, color=INK, loc="left", labelpad=3, linespacing=1.25)
     return png_of(figure)
 
 
-def _outlined(required: Sequence[tuple[str, Mask]], answer: Laid) -> tuple[Floats, list[str]]:
-    """What was made and the required shapes as they lie on it, (1 + k, H, W) on a wider canvas, and their colours."""
+def _outlined(required: Sequence[tuple[str, Mask]], answer: DrawnAnswer) -> tuple[Floats, list[str]]:
+    """The generated shape and the required ones on it, (1 + k, H, W) on a wider canvas, and their colours."""
     room = max(answer.mask.shape) // 2
     layers, colours = [np.pad(answer.mask, room).astype(np.float64)], []
     for place, ((_, mask), pose) in enumerate(zip(required, answer.poses, strict=True)):
@@ -85,14 +85,14 @@ def _extent(layers: npt.ArrayLike) -> int:
     return int(max(np.ptp(rows), np.ptp(columns))) + 1 if len(rows) else 1
 
 
-def _lay(
-    axes: Axes, made: Floats | Mask, shapes: npt.ArrayLike, colours: Sequence[str], side: int, *, filled: bool = False
+def _draw_outlines(
+    axes: Axes, shape: Floats | Mask, shapes: npt.ArrayLike, colours: Sequence[str], side: int, *, filled: bool = False
 ) -> None:
     """A shape with the outlines of others about it, in the middle of a window of `side` pixels and a margin."""
     layers = np.asarray(shapes, dtype=np.float64)
-    everything = np.concatenate([np.asarray(made, dtype=np.float64)[None], layers])
+    everything = np.concatenate([np.asarray(shape, dtype=np.float64)[None], layers])
     rows, columns = np.nonzero(everything.max(0) > 0.5)
-    axes.imshow(_tinted(made, MADE), interpolation="antialiased")
+    axes.imshow(_tinted(shape, GENERATED), interpolation="antialiased")
     for layer, colour in zip(layers, colours, strict=True):
         if filled:
             axes.imshow(_tinted(0.25 * layer, colour), interpolation="antialiased")

@@ -1,4 +1,4 @@
-"""Ablations: each loss off, other sizes of the code, other heads, the paper's network; and what of its claims holds.
+"""Ablations: each loss off, other sizes of the code, other heads, the paper's network; and which of its claims hold.
 
 Every variant is trained alike, from the same pairs, with several seeds; a claim is judged by the spread over seeds.
 """
@@ -6,7 +6,6 @@ Every variant is trained alike, from the same pairs, with several seeds; a claim
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,28 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.evaluation.evaluate import answer, measure
 from metricvae.evaluation.invariance import motion_change, reconstruct
 from metricvae.fitting.fit import fit
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.nn.heads import InnerProduct, InverseCosine
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction import SEEDS, STEPS
+from metricvae.reproduction.config import AblationConfig
+from metricvae.reproduction.inputs import OnStep, label_overlaps, masks_of, report_folders, run_facts
 from metricvae.reproduction.report import Cell, Fact, Report, Section, Table, environment_facts, write_report
-from metricvae.reproduction.reproduce import OnStep, claim, labelled
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LOSSES
-from metricvae.training.presets import preset
 
-PAIRS = 40_000
-LATENTS = (2, 8, 20, 40, 80, 160)
 PAPER_LATENT = 80
-"""Found by the paper to "work best"."""
-
-PAIRS_MOVED = 2_000
-SHAPES = 100
-"""Unseen shapes that are moved and reconstructed."""
+"""Latent dimensions that the paper found to "work best"."""
 
 FULL = "full model"
 MEASURES = ("R\u00b2", "MSE, % of naive", "change of z, %", "IoU of reconstructions")
@@ -44,12 +36,12 @@ MEASURES = ("R\u00b2", "MSE, % of naive", "change of z, %", "IoU of reconstructi
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to build and train, beside the full model.
+    """One way to build and train a model.
 
     Attributes:
-        name: what it is called in print; also, made simple, its folder.
-        group: the question it belongs to.
-        model, training: what to build, how to train it.
+        name: in the report; letters and digits of it name the folder.
+        group: section of the report.
+        model, training: its configurations.
     """
 
     name: str
@@ -59,20 +51,20 @@ class Variant:
 
     @property
     def folder(self) -> str:
-        """A file name."""
+        """The name as a file name."""
         return "".join(letter if letter.isalnum() else "-" for letter in self.name)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a variant reached, one number a seed each.
+class Measurement:
+    """Figures of a variant, one for each seed.
 
     Attributes:
-        variant: which.
+        variant: that was measured.
         r2: on the test pairs.
-        mse_percent: of the naive guess's.
+        mse_percent: MSE as a share of the naive guess's.
         change_percent: median relative change of z under random motions.
-        iou: mean over unseen shapes, reconstructions laid on them.
+        iou: mean intersection over union of unseen shapes and their reconstructions, aligned.
     """
 
     variant: Variant
@@ -88,15 +80,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class AblationRun:
-    """What a run leaves: the page, what is on it, and the numbers behind it."""
+    """The result of a run: the page, its content, the numbers, and the minutes it took."""
 
     page: Path
     report: Report
-    measured: tuple[Measured, ...]
+    measured: tuple[Measurement, ...]
     minutes: float
 
     def to_json(self) -> dict[str, Any]:
-        """Means and seeds as plain numbers."""
+        """The figures of each seed as plain numbers."""
         rows = [
             {"variant": m.variant.name, "group": m.variant.group, **dict(zip(MEASURES, m.columns(), strict=True))}
             for m in self.measured
@@ -104,49 +96,71 @@ class AblationRun:
         return {"page": str(self.page), "minutes": round(self.minutes, 1), "rows": rows}
 
     def text(self) -> str:
-        """The R^2 of each variant, and where the rest is."""
+        """The R^2 of each variant, and the path of the report."""
         width = max(len(m.variant.name) for m in self.measured)
         lines = [f"{m.variant.name.ljust(width)}  R^2 {_spread(m.r2)}" for m in self.measured]
         return "\n".join([*lines, f"report: {self.page}"])
 
 
-def variants(steps: int) -> list[Variant]:
-    """All of them, the full model first."""
-    whole, other, paper = preset("overlap"), preset("overlap-adversarial"), preset("paper")
-    training = dataclasses.replace(whole.training, steps=steps, evaluate_every=max(1, steps // 4))
-    found = [Variant(FULL, "losses", whole.model, training)]
-    for loss in LOSSES:
-        weights = dataclasses.replace(training.weights, **{loss: 0.0})
-        found.append(Variant(f"no {loss} loss", "losses", whole.model, dataclasses.replace(training, weights=weights)))
-    for latent in LATENTS:
-        if latent != whole.model.latent:
-            model = dataclasses.replace(whole.model, latent=latent)
-            found.append(Variant(f"{latent} latent dimensions", "size of the code", model, training))
-    adversarial = dataclasses.replace(training, latent_loss="adversarial", weights=other.training.weights)
-    found.append(Variant("adversarial latent loss", "losses", whole.model, adversarial))
-    inverse = dataclasses.replace(whole.model, head=InverseCosine())
-    found.append(Variant("inverse cosine head", "head", inverse, training))
-    flat = dataclasses.replace(paper.training, steps=steps, evaluate_every=max(1, steps // 4))
-    sensible = dataclasses.replace(flat, learning_rate=1e-3, metric_learning_rate=1e-3)
-    plain = dataclasses.replace(
-        training, optimisers="one", batch_pairs=flat.batch_pairs, run_length=flat.run_length, copies=0
+def variants(config: AblationConfig) -> list[Variant]:
+    """All variants, the full model first."""
+    chosen, steps = config.presets("overlap"), config.steps
+    training = dataclasses.replace(chosen.training, steps=steps, evaluate_every=max(1, steps // 4))
+    return [
+        Variant(FULL, "losses", chosen.model, training),
+        *_without_losses(chosen.model, training),
+        *_sizes(chosen.model, training, config.latents),
+        _adversarial(chosen.model, training, config),
+        Variant("inverse cosine head", "head", dataclasses.replace(chosen.model, head=InverseCosine()), training),
+        *_paper_variants(training, config),
+    ]
+
+
+def _without_losses(model: ModelConfig, training: TrainingConfig) -> list[Variant]:
+    """Each loss switched off."""
+    weights = {loss: dataclasses.replace(training.weights, **{loss: 0.0}) for loss in LOSSES}
+    return [
+        Variant(f"no {loss} loss", "losses", model, dataclasses.replace(training, weights=weights[loss]))
+        for loss in LOSSES
+    ]
+
+
+def _sizes(model: ModelConfig, training: TrainingConfig, latents: Sequence[int]) -> list[Variant]:
+    """Other sizes of the code."""
+    return [
+        Variant(f"{latent} latent dimensions", "size of the code", dataclasses.replace(model, latent=latent), training)
+        for latent in latents
+        if latent != model.latent
+    ]
+
+
+def _adversarial(model: ModelConfig, training: TrainingConfig, config: AblationConfig) -> Variant:
+    """A discriminator on the codes in place of the divergence."""
+    weights = config.presets("overlap-adversarial").training.weights
+    changed = dataclasses.replace(training, latent_loss="adversarial", weights=weights)
+    return Variant("adversarial latent loss", "losses", model, changed)
+
+
+def _paper_variants(training: TrainingConfig, config: AblationConfig) -> list[Variant]:
+    """The paper's network with its learning rates, with larger ones, and with our head and losses."""
+    paper, steps = config.presets("paper"), config.steps
+    own = dataclasses.replace(paper.training, steps=steps, evaluate_every=max(1, steps // 4))
+    larger = dataclasses.replace(own, learning_rate=1e-3, metric_learning_rate=1e-3)
+    ours = dataclasses.replace(
+        training, optimisers="one", batch_pairs=own.batch_pairs, run_length=own.run_length, copies=0
     )
     product = dataclasses.replace(paper.model, head=InnerProduct())
     return [
-        *found,
-        Variant("paper preset, its learning rates", "the paper's network", paper.model, flat),
-        Variant("paper preset, learning rates of 1e-3", "the paper's network", paper.model, sensible),
-        Variant("paper's network, our head and losses", "the paper's network", product, plain),
+        Variant("paper preset, its learning rates", "the paper's network", paper.model, own),
+        Variant("paper preset, learning rates of 1e-3", "the paper's network", paper.model, larger),
+        Variant("paper's network, our head and losses", "the paper's network", product, ours),
     ]
 
 
 def reproduce_ablations(
     folder: Path,
+    config: AblationConfig | None = None,
     *,
-    dataset: Path | None = None,
-    steps: int = STEPS,
-    seeds: int = SEEDS,
-    seed: int = 0,
     chosen: Callable[[Variant], bool] = lambda variant: True,
     on_step: OnStep | None = None,
 ) -> AblationRun:
@@ -154,78 +168,87 @@ def reproduce_ablations(
 
     Args:
         folder: the report; pairs and models are kept in `<folder>-work` and found again by the next run.
-        dataset: labelled pairs; None labels 40,000.
-        steps: training steps of every variant.
-        seeds: trainings of every variant.
-        seed: of the pairs, and the first of the trainings.
-        chosen: which variants; the full model is always among them.
+        config: the settings; by default those of the published results.
+        chosen: whether to train a variant; the full model is always trained.
+        on_step: told how far each stage is.
 
     Raises:
         InputError: no steps or seeds, a data set that is too small, a folder that holds something else.
     """
-    start, step = time.monotonic(), on_step or (lambda *_: None)
-    folder, work = claim(folder, (("steps", steps, 1), ("seeds", seeds, 1), ("seed", seed, 0)))
-    given = [] if dataset is None else ["--dataset", str(dataset)]
-    data = read_dataset(labelled(dataset, work, PAIRS, seed, step))
-    todo = [variant for variant in variants(steps) if variant.name == FULL or chosen(variant)]
+    start, step, config = time.monotonic(), on_step or (lambda *_: None), config or AblationConfig()
+    numbers = (("steps", config.steps, 1), ("seeds", config.seeds, 1), ("seed", config.seed, 0))
+    folder, work = report_folders(folder, numbers)
+    data = read_dataset(label_overlaps(config.data, work, config.seed, step))
+    todo = [variant for variant in variants(config) if variant.name == FULL or chosen(variant)]
     measured = []
     for place, variant in enumerate(todo):
         step("ablations", place, len(todo))
-        runs = [_measured_once(data, variant, work, seed + k, step) for k in range(seeds)]
-        measured.append(Measured(variant, *zip(*runs, strict=True)))
-    if seeds > 1:
-        measured.append(_together(data, todo[0], [_folder(work, todo[0], seed + k) for k in range(seeds)]))
+        runs = [_measure_once(data, variant, config, work, seed, step) for seed in _seeds(config)]
+        measured.append(Measurement(variant, *zip(*runs, strict=True)))
+    if config.seeds > 1:
+        measured.append(_ensemble(data, todo[0], [_folder(work, todo[0], seed) for seed in _seeds(config)]))
     minutes = (time.monotonic() - start) / 60
-    words = ["metricvae", "reproduce", "ablations", "--out", folder.name, "--steps", str(steps)]
-    words += ["--seeds", str(seeds), "--seed", str(seed), *given]
     facts = [
-        Fact("command", shlex.join(words)),
-        Fact("minutes of this run", f"{max(minutes, 0.1):.1f}"),
+        *run_facts(_words(config, folder.name), minutes),
         Fact("training pairs", int((data.split == "train").sum())),
-        Fact("training steps of each variant", steps),
-        Fact("seeds", ", ".join(str(seed + k) for k in range(seeds))),
+        Fact("training steps of each variant", config.steps),
+        Fact("seeds", ", ".join(map(str, _seeds(config)))),
         *environment_facts(),
     ]
-    made = report(measured, facts)
+    made = report_ablations(measured, facts)
     return AblationRun(write_report(made, folder), made, tuple(measured), minutes)
 
 
-def _measured_once(
-    data: DataSet, variant: Variant, work: Path, seed: int, step: OnStep
+def _words(config: AblationConfig, name: str) -> list[str]:
+    """The command that repeats the run."""
+    words = ["reproduce", "ablations", "--out", name, "--steps", str(config.steps)]
+    words += ["--seeds", str(config.seeds), "--seed", str(config.seed)]
+    return words if config.data.folder is None else [*words, "--dataset", str(config.data.folder)]
+
+
+def _seeds(config: AblationConfig) -> range:
+    return range(config.seed, config.seed + config.seeds)
+
+
+def _measure_once(
+    data: PairDataset, variant: Variant, config: AblationConfig, work: Path, seed: int, step: OnStep
 ) -> tuple[float, float, float, float]:
+    """The figures of one training, in the order of `MEASURES`."""
     folder = _folder(work, variant, seed)
-    training = dataclasses.replace(variant.training, seed=seed)
     fit(
-        *(data, variant.model, training, folder),
+        data,
+        variant.model,
+        dataclasses.replace(variant.training, seed=seed),
+        folder,
         on_progress=lambda p: step(f"{variant.name}, seed {seed}", p.step, p.steps),
     )
     predictor = Predictor.load(folder)
     figures = measure(data, answer(predictor, data), "test")
     rows = data.rows("test")
-    unseen = [data.mask(int(i)) for i in np.unique([data.first[rows], data.second[rows]])[:SHAPES]]
-    change = motion_change(predictor, unseen, PAIRS_MOVED, seed)
-    union = np.mean([back.iou for back in reconstruct(predictor, unseen)])
+    unseen = masks_of(data.left, np.unique([data.first[rows], data.second[rows]])[: config.shapes])
+    change = motion_change(predictor, unseen, config.moved_pairs, seed)
+    iou = np.mean([one.iou for one in reconstruct(predictor, unseen)])
     share = 100 * figures.mse / figures.naive_mse
-    return figures.r2, share, 100 * float(np.median(change.codes)), float(union)
+    return figures.r2, share, 100 * float(np.median(change.codes)), float(iou)
 
 
 def _folder(work: Path, variant: Variant, seed: int) -> Path:
     return work / f"{variant.folder}-{seed}"
 
 
-def _together(data: DataSet, full: Variant, folders: Sequence[Path]) -> Measured:
-    """An ensemble: the mean of what several models predict. It is one product too, of their codes side by side."""
-    said = [answer(Predictor.load(folder), data) for folder in folders]
-    value = np.mean([one.predictions.value for one in said], axis=0)
-    predictions = dataclasses.replace(said[0].predictions, value=value)
-    figures = measure(data, dataclasses.replace(said[0], predictions=predictions), "test")
-    variant = dataclasses.replace(full, name=f"{len(folders)} models together", group="ensembles")
-    return Measured(variant, (figures.r2,), (100 * figures.mse / figures.naive_mse,), (), ())
+def _ensemble(data: PairDataset, full: Variant, folders: Sequence[Path]) -> Measurement:
+    """The mean of what several models predict, which is one product too: of their codes, concatenated."""
+    answers = [answer(Predictor.load(folder), data) for folder in folders]
+    value = np.mean([one.predictions.value for one in answers], axis=0)
+    predictions = dataclasses.replace(answers[0].predictions, value=value)
+    figures = measure(data, dataclasses.replace(answers[0], predictions=predictions), "test")
+    variant = dataclasses.replace(full, name=f"ensemble of {len(folders)} models", group="ensembles")
+    return Measurement(variant, (figures.r2,), (100 * figures.mse / figures.naive_mse,), (), ())
 
 
-def report(measured: Sequence[Measured], facts: Sequence[Fact]) -> Report:
-    """The numbers by question, and the paper's claims beside them."""
-    by_group: dict[str, list[Measured]] = {}
+def report_ablations(measured: Sequence[Measurement], facts: Sequence[Fact]) -> Report:
+    """The numbers by group of variants, and the paper's claims."""
+    by_group: dict[str, list[Measurement]] = {}
     for one in measured:
         by_group.setdefault(one.variant.group, []).append(one)
     full = measured[0]
@@ -234,31 +257,31 @@ def report(measured: Sequence[Measured], facts: Sequence[Fact]) -> Report:
         rows = [full, *(one for one in members if one is not full)]
         sections.append(Section(group[0].upper() + group[1:], tables=(_table(rows),)))
     return Report(
-        title="Ablations: what each part is worth",
+        title="Ablations: the effect of each part",
         summary=(
             f"The full model has R\u00b2 {_spread(full.r2)} on unseen shapes after this short training. Every variant "
-            "learns from the same pairs for as many steps; the spread is the standard deviation over the seeds."
+            "is trained on the same pairs for as many steps; the spread is the standard deviation over the seeds."
         ),
         sections=tuple(sections),
         facts=tuple(facts),
         assumptions=(
             "The networks are trained briefly, so that all variants can be trained several times: differences between "
-            "variants count, not the level.",
+            "variants matter, not their level.",
         ),
     )
 
 
-def _table(rows: Sequence[Measured]) -> Table:
+def _table(rows: Sequence[Measurement]) -> Table:
     cells = tuple((one.variant.name, *(_spread(column) for column in one.columns())) for one in rows)
     return Table(
-        "Mean and standard deviation over the seeds, on shapes that no training pair holds.",
+        "Mean and standard deviation over the seeds, on shapes that are in no training pair.",
         ("variant", *MEASURES),
         cells,
         strong_rows=(0,),
     )
 
 
-def _claims(measured: Sequence[Measured]) -> Table:
+def _claims(measured: Sequence[Measurement]) -> Table:
     by_name = {one.variant.name: one for one in measured}
     full = by_name[FULL]
     rows: list[tuple[Cell, ...]] = []
@@ -271,22 +294,22 @@ def _claims(measured: Sequence[Measured]) -> Table:
         other = by_name.get(f"no {loss} loss")
         if other is not None:
             with_it, without = full.columns()[column], other.columns()[column]
-            said = f"{MEASURES[column]}: {_spread(with_it)} with it, {_spread(without)} without"
-            rows.append((f"the {loss} loss earns its place", _verdict(with_it, without, better), said))
+            text = f"{MEASURES[column]}: {_spread(with_it)} with it, {_spread(without)} without"
+            rows.append((f"the {loss} loss is needed", _verdict(with_it, without, better), text))
     sizes = [one for one in measured if one is full or one.variant.group == "size of the code"]
     if len(sizes) > 1:
         best = min(sizes, key=lambda one: float(np.mean(one.mse_percent)))
         others = [one for one in sizes if one is not best]
         second = min(others, key=lambda one: float(np.mean(one.mse_percent)))
-        said = f"best: {best.variant.model.latent}, {_spread(best.mse_percent)} % of naive; next: "
-        said += f"{second.variant.model.latent}, {_spread(second.mse_percent)} %"
+        text = f"best: {best.variant.model.latent}, {_spread(best.mse_percent)} % of naive; next: "
+        text += f"{second.variant.model.latent}, {_spread(second.mse_percent)} %"
         verdict = _verdict(best.mse_percent, second.mse_percent, "less")
         holds = verdict if best.variant.model.latent == PAPER_LATENT or verdict != "yes" else "no"
-        rows.append(("80 latent dimensions work best", holds, said))
+        rows.append(("80 latent dimensions work best", holds, text))
     paper = by_name.get("paper preset, its learning rates")
     if paper is not None:
-        said = f"MSE {_spread(paper.mse_percent)} % of naive at its own rates (published: 76 %)"
-        rows.append(("the paper's network predicts better than guessing", _verdict(paper.mse_percent, None, ""), said))
+        text = f"MSE {_spread(paper.mse_percent)} % of naive at its own rates (published: 76 %)"
+        rows.append(("the paper's network predicts better than guessing", _verdict(paper.mse_percent, None, ""), text))
     return Table(
         "A claim holds where the difference is more than twice its standard error over the seeds.",
         ("claim", "holds", "measured"),
@@ -299,9 +322,9 @@ def _verdict(one: Sequence[float], other: Sequence[float] | None, better: str) -
     a, b = np.asarray(one), np.asarray([100.0] if other is None else other)
     gain = float(a.mean() - b.mean()) * (1 if better == "more" else -1)
     if len(a) < 2:
-        return "not to be told from one seed"
+        return "cannot be judged from one seed"
     error = float(np.sqrt(a.var(ddof=1) / len(a) + (b.var(ddof=1) / len(b) if len(b) > 1 else 0.0)))
-    return "yes" if gain > 2 * error else "no" if gain < -2 * error else "no difference seen"
+    return "yes" if gain > 2 * error else "no" if gain < -2 * error else "no significant difference"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -1,9 +1,9 @@
-"""Figure 1.1: a plain variational autoencoder of handwritten digits with two latent dimensions, and what the other two
-losses do to codes of digits that are turned."""
+"""Figure 1.1: a plain variational autoencoder of handwritten digits with two latent dimensions, and the effect of the
+other two losses on the codes of rotated digits."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,61 +11,66 @@ import numpy.typing as npt
 import torch
 from scipy import stats
 
+from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.decoders.dense import DenseDecoderConfig
 from metricvae.kinds.silhouette.digits import SIDE, Digits, read_digits
-from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig
+from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
+from metricvae.kinds.silhouette.kind import SilhouetteKind
+from metricvae.metrics.tabular import TabularMetric
+from metricvae.nn.autoencoder import ModelConfig, Tower, TowerConfig
 from metricvae.nn.heads import CosineDistance
 from metricvae.plotting.codes import draw_plane
+from metricvae.reproduction.config import DigitsConfig
+from metricvae.reproduction.inputs import OnStep
 from metricvae.reproduction.report import Figure, Section, Table
-from metricvae.reproduction.reproduce import OnStep
-from metricvae.training.batching import PairData
 from metricvae.training.checkpoint import load_model
 from metricvae.training.config import TrainingConfig
-from metricvae.training.features import move_randomly
 from metricvae.training.loop import train
 from metricvae.training.optimisers import LossWeights
 
-POINTS = 16
-"""Of the plane, each way."""
+KIND = SilhouetteKind(SIDE, SIDE)
+SAME_DIGIT = TabularMetric("whether two digits are the same", left=KIND.name, task="binary")
 
-EDGE = 0.05
-"""Share of the prior beyond each edge of the plane."""
+PLAIN = LossWeights(reconstruction=1.0, latent=1.0, deformation=0.0, metric=0.0)
+ALL_LOSSES = LossWeights(reconstruction=1.0, latent=1.0, deformation=30.0, metric=30.0)
 
-LATENT = 20
-"""Dimensions where all four losses are at work."""
-
-PAIRS = 20_000
-LEARNED = 0.8
-"""Share of the digits that is learned from."""
-
-MEASURED = 1_000
-"""Digits that codes are measured on, at most."""
-
-STEPS_A_STEP = 5
-"""These networks are small: steps of theirs for each of the other figures' trainings."""
-
-LESS = LossWeights(reconstruction=1.0, latent=1.0, deformation=0.0, metric=0.0)
-ALL = LossWeights(reconstruction=1.0, latent=1.0, deformation=30.0, metric=30.0)
+LEAST_UNSEEN = 20
+"""Unseen digits that are needed."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Invariance:
-    """What a motion does to codes of unseen digits.
+    """The effect of a motion on codes of unseen digits.
 
     Attributes:
         change: median of |z - z_moved| / |z|.
-        same: share of moved digits whose nearest code, by angle, among learned digits is one of the same digit.
+        same: share of moved digits whose nearest code, by angle, among training digits is one of the same digit.
     """
 
     change: float
     same: float
 
 
-def digits_section(mnist: Path | None, folder: Path, steps: int, seed: int, step: OnStep) -> Section:
-    """Train three networks and show what they do.
+@dataclass(frozen=True)
+class SplitDigits:
+    """Digits, and which of them are learned from.
+
+    Attributes:
+        digits: all of them.
+        train, unseen: rows of them.
+    """
+
+    digits: Digits
+    train: npt.NDArray[np.int64]
+    unseen: npt.NDArray[np.int64]
+
+
+def digits_section(config: DigitsConfig, folder: Path, steps: int, seed: int, step: OnStep) -> Section:
+    """Train three networks and show their codes.
 
     Args:
-        mnist: file of digits; None for scikit-learn's.
+        config: the settings.
         folder: for the networks.
         steps: of the other figures' trainings.
         seed: of the pairs and the trainings.
@@ -74,96 +79,106 @@ def digits_section(mnist: Path | None, folder: Path, steps: int, seed: int, step
     Raises:
         InputError: a file that is no MNIST, or too few digits.
     """
-    digits = read_digits(mnist)
-    count = round(LEARNED * len(digits.labels))
-    if len(digits.labels) - count < 20:
-        raise InputError(f"got {len(digits.labels)} digits: expected at least 100")
-    order = np.random.default_rng(seed).permutation(len(digits.labels))
-    learned, unseen = order[:count], order[count:]
-    parts = digit_pairs(digits, learned, PAIRS, seed), digit_pairs(digits, unseen, PAIRS // 10, seed + 1)
-    flat, found = _trained(folder / "plain-2", 2, LESS, parts, steps, seed, step), {}
-    for name, weights in (("without", LESS), ("with", ALL)):
-        model = _trained(folder / f"{name}-{LATENT}", LATENT, weights, parts, steps, seed, step)
-        found[name] = invariance(model, digits, learned, unseen[:MEASURED], seed)
+    split = _split_digits(read_digits(config.mnist), config.train_share, seed)
+    parts = (
+        digit_pairs(split.digits, split.train, config.pairs, seed),
+        digit_pairs(split.digits, split.unseen, config.pairs // 10, seed + 1),
+    )
+
+    def trained(name: str, latent: int, weights: LossWeights) -> Tower:
+        training = _training(config.steps_factor * steps, weights, seed)
+        return _trained(folder / f"{name}-{latent}", latent, training, parts, step)
+
+    plane, found = trained("plain", 2, PLAIN), {}
+    for name, weights in (("without", PLAIN), ("with", ALL_LOSSES)):
+        found[name] = invariance(trained(name, config.latent, weights), split, config.measured, seed)
     rows = tuple((f"{name} deformation and metric loss", one.change, one.same) for name, one in found.items())
-    source = "MNIST" if mnist is not None else "scikit-learn's digits"
+    source = "MNIST" if config.mnist is not None else "scikit-learn's digits"
     return Section(
         "Figure 1.1: the plane of digits",
-        f"A plain variational autoencoder of {len(learned):,} of {source}, cut at half, with the paper's fully "
-        f"connected layers and two latent dimensions. Below it, networks with {LATENT} dimensions. One also has "
-        "the other two losses: moved copies are to have the same code, and digits are near where they are the same.",
+        f"A plain variational autoencoder of {len(split.train):,} of {source}, thresholded at half, with the paper's "
+        f"fully connected layers and two latent dimensions. Below it, networks with {config.latent} dimensions. One "
+        "also has the other two losses: moved copies are to have the same code, and equal digits are to be close.",
         tables=(
             Table(
-                f"Codes of {min(len(unseen), MEASURED):,} unseen digits that are turned by any angle and shifted.",
-                ("network", "change of the code, median share", "nearest learned digit is the same digit"),
+                f"Codes of {min(len(split.unseen), config.measured):,} unseen digits that are rotated by any angle and "
+                "shifted.",
+                ("network", "change of the code, median share", "nearest training digit is the same digit"),
                 rows,
             ),
         ),
-        figures=(_plane(flat),),
+        figures=(_plane(plane, config),),
     )
 
 
-def digit_pairs(digits: Digits, rows: npt.NDArray[np.int64], count: int, seed: int) -> PairData:
+def _split_digits(digits: Digits, train_share: float, seed: int) -> SplitDigits:
+    total = len(digits.labels)
+    count = round(train_share * total)
+    if total - count < LEAST_UNSEEN:
+        raise InputError(f"got {total} digits: expected at least {round(LEAST_UNSEEN / (1 - train_share))}")
+    order = np.random.default_rng(seed).permutation(total)
+    return SplitDigits(digits, order[:count], order[count:])
+
+
+def digit_pairs(digits: Digits, rows: npt.NDArray[np.int64], count: int, seed: int) -> PairDataset:
     """Random pairs of some digits, half of them of the same digit (value 1), the rest of any two (1 or 0)."""
     rng = np.random.default_rng(seed)
     labels = digits.labels[rows]
     first, second = rng.integers(len(rows), size=(2, count))
     by_label = [np.flatnonzero(labels == label) for label in range(10)]
-    alike = np.array([rng.choice(by_label[label]) for label in labels[first[: count // 2]]])
-    second[: count // 2] = alike
+    equal = np.array([rng.choice(by_label[label]) for label in labels[first[: count // 2]]])
+    second[: count // 2] = equal
     mixed = rng.permutation(count)
     first, second = first[mixed], second[mixed]
-    return PairData.from_masks(digits.masks[rows], first, second, labels[first] == labels[second])
+    table = ObjectTable.from_objects(KIND, list(digits.masks[rows]))
+    return PairDataset.from_objects(SAME_DIGIT, table, first, second, labels[first] == labels[second])
 
 
-def _trained(
-    folder: Path,
-    latent: int,
-    weights: LossWeights,
-    parts: tuple[PairData, PairData],
-    steps: int,
-    seed: int,
-    step: OnStep,
-) -> MagicAutoencoder:
-    total = STEPS_A_STEP * steps
-    config = TrainingConfig(
-        steps=total,
+def _training(steps: int, weights: LossWeights, seed: int) -> TrainingConfig:
+    return TrainingConfig(
+        steps=steps,
         batch_pairs=64,
         weights=weights,
         schedule="cosine",
         clip_norm=1_000.0,
-        evaluate_every=total,
+        evaluate_every=steps,
         precision="float32",
         seed=seed,
     )
-    model = ModelConfig(latent=latent, head=CosineDistance(), height=SIDE, width=SIDE)
+
+
+def _trained(
+    folder: Path, latent: int, training: TrainingConfig, parts: tuple[PairDataset, PairDataset], step: OnStep
+) -> Tower:
+    encoder, decoder = DenseEncoderConfig(height=SIDE, width=SIDE), DenseDecoderConfig(height=SIDE, width=SIDE)
+    model = ModelConfig(SAME_DIGIT, TowerConfig(KIND, encoder, decoder), latent=latent, head=CosineDistance())
     name = f"training on digits, {latent} dimensions"
-    train(config, model, *parts, folder, on_progress=lambda now: step(name, now.step, now.steps))
-    return load_model(folder).model
+    train(training, model, *parts, folder, on_progress=lambda now: step(name, now.step, now.steps))
+    return load_model(folder).model.left
 
 
 @torch.inference_mode()
-def invariance(
-    model: MagicAutoencoder, digits: Digits, learned: npt.NDArray[np.int64], unseen: npt.NDArray[np.int64], seed: int
-) -> Invariance:
-    """Move unseen digits at random, and look for the nearest of the learned ones."""
-    known, new = (torch.from_numpy(digits.masks[rows])[:, None].float() for rows in (learned, unseen))
-    z, z_known = model.code(new), model.code(known)
-    z_moved = model.code(move_randomly(new, torch.Generator().manual_seed(seed)))
+def invariance(tower: Tower, split: SplitDigits, most: int, seed: int) -> Invariance:
+    """Move at most `most` unseen digits at random, and find the nearest of the training digits."""
+    digits, unseen = split.digits, split.unseen[:most]
+    known, new = (torch.from_numpy(digits.masks[rows])[:, None].float() for rows in (split.train, unseen))
+    z, z_known = tower.code(new), tower.code(known)
+    z_moved = tower.code(KIND.move(new, torch.Generator().manual_seed(seed)))
     near = torch.nn.functional.normalize(z_moved, dim=1) @ torch.nn.functional.normalize(z_known, dim=1).T
-    guessed = digits.labels[learned][near.argmax(1).numpy()]
+    guessed = digits.labels[split.train][near.argmax(1).numpy()]
     change = (z - z_moved).norm(dim=1) / z.norm(dim=1).clamp(min=1e-9)
     return Invariance(float(change.median()), float(np.mean(guessed == digits.labels[unseen])))
 
 
-def _plane(model: MagicAutoencoder) -> Figure:
+def _plane(tower: Tower, config: DigitsConfig) -> Figure:
     """Decoded at equal steps of the prior's probability."""
-    places = stats.norm.ppf(np.linspace(EDGE, 1 - EDGE, POINTS))
+    points, edge = config.points, config.edge
+    places = stats.norm.ppf(np.linspace(edge, 1 - edge, points))
     grid = np.stack(np.meshgrid(places, places[::-1]), axis=-1).reshape(-1, 2).astype(np.float32)
-    pictures = model.picture(torch.from_numpy(grid))[:, 0].numpy().reshape(POINTS, POINTS, SIDE, SIDE)
+    pictures = tower.picture(torch.from_numpy(grid))[:, 0].numpy().reshape(points, points, SIDE, SIDE)
     return Figure(
         "digits",
-        f"Decoded on a grid of the latent plane; {1 - 2 * EDGE:.0%} of the prior lies between the edges, each way.",
+        f"Decoded on a grid of the latent plane; {1 - 2 * edge:.0%} of the prior lies between the edges, each way.",
         "A square of handwritten digits that change gradually from one to the next.",
         draw_plane(pictures, across=places.tolist(), down=places[::-1].tolist()),
     )

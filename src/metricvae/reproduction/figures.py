@@ -1,10 +1,9 @@
-"""The figures of the paper, made anew: digits (1.1), the network (1.2), a pair (1.3), the plane of codes (1.4), a
-training (1.5)."""
+"""The figures of the paper: digits (1.1), the network (1.2), a pair (1.3), the plane of codes (1.4), a training curve
+(1.5)."""
 
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,128 +11,136 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import answer
 from metricvae.fitting.fit import fit
-from metricvae.nn.autoencoder import MagicAutoencoder
+from metricvae.nn.autoencoder import Tower
 from metricvae.plotting.charts import draw_curve
 from metricvae.plotting.codes import draw_plane
 from metricvae.plotting.network import Layer, draw_network
 from metricvae.plotting.pairs import draw_pair
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction import FIGURES, OVERLAP_MODEL, STEPS
+from metricvae.reproduction.config import FIGURES, FigureConfig
 from metricvae.reproduction.digits import digits_section
-from metricvae.reproduction.report import Fact, Figure, Report, Section, environment_facts, write_report
-from metricvae.reproduction.reproduce import PAIRS, OnStep, claim, examples, halved, labelled
+from metricvae.reproduction.inputs import OnStep, label_halves, label_overlaps, report_folders, run_facts
+from metricvae.reproduction.report import Figure, Report, Section, environment_facts, write_report
+from metricvae.reproduction.table_1_run import example_pairs
+from metricvae.training.config import TrainingConfig
 from metricvae.training.logs import read_log
-from metricvae.training.presets import preset
 
-POINTS = 12
-"""Of the plane, each way."""
-
-SPAN = 0.95
-"""Share of the training shapes' codes between the edges of the plane, in each dimension."""
+ENCODED = 2_000
+"""Training shapes whose codes give the range of the plane, at most."""
 
 
 @dataclass(frozen=True)
 class FigureRun:
-    """What a run of a figure leaves: the page, what is on it, and what it cost."""
+    """The result of a run of a figure: the page, its content, and the minutes it took."""
 
     page: Path
     report: Report
     minutes: float
 
     def to_json(self) -> dict[str, Any]:
-        """Where it is and what it cost."""
+        """The path of the page and the minutes."""
         return {"page": str(self.page), "minutes": round(self.minutes, 2)}
 
     def text(self) -> str:
-        """Where it is."""
+        """The path of the page."""
         return f"report: {self.page}"
 
 
 def reproduce_figure(
-    which: str,
-    folder: Path,
-    *,
-    dataset: Path | None = None,
-    model: str = OVERLAP_MODEL,
-    mnist: Path | None = None,
-    steps: int = STEPS,
-    seed: int = 0,
-    on_step: OnStep | None = None,
+    which: str, folder: Path, config: FigureConfig | None = None, on_step: OnStep | None = None
 ) -> FigureRun:
     """One of `FIGURES` as a report in `folder`.
 
     Args:
         which: its name.
         folder: the report; pairs and models are kept in `<folder>-work`.
-        dataset: labelled pairs, for figure 1.5 of halves; None labels 22,000 where the figure needs pairs.
-        model: folder or name of the model of figures 1.2 and 1.3.
-        mnist: file of digits for figure 1.1; None for scikit-learn's.
-        steps: of the trainings of figures 1.1, 1.4 and 1.5.
-        seed: of the pairs and the trainings.
+        config: the settings; by default those of the published results.
+        on_step: told how far each stage is.
 
     Raises:
         InputError: no such figure, no steps, a model or data that cannot be read, a folder that holds something else.
     """
-    start, step = time.monotonic(), on_step or (lambda *_: None)
+    start, step, config = time.monotonic(), on_step or (lambda *_: None), config or FigureConfig()
     if which not in FIGURES:
         raise InputError(f"there is no {which} here: expected one of {', '.join(FIGURES)}")
-    folder, work = claim(folder, (("steps", steps, 1), ("seed", seed, 0)))
-    if which == "figure-1.1":
-        section = digits_section(mnist, work / "digits", steps, seed, step)
-    elif which == "figure-1.2":
-        section = network_section(Predictor.load(model).model)
-    elif which == "figure-1.5":
-        section = curve_section(read_dataset(halved(dataset, work, seed, step)), work / "curve", steps, seed, step)
-    else:
-        data = read_dataset(labelled(dataset, work, PAIRS, seed, step))
-        if which == "figure-1.3":
-            section = pair_section(data, Predictor.load(model))
-        else:
-            section = plane_section(data, work / "plane", steps, seed, step)
+    folder, work = report_folders(folder, (("steps", config.steps, 1), ("seed", config.seed, 0)))
+    section = _section(which, config, work, step)
     minutes = (time.monotonic() - start) / 60
-    words = ["metricvae", "reproduce", which, "--out", folder.name, "--model", model, "--seed", str(seed)]
-    words += ["--steps", str(steps), *([] if dataset is None else ["--dataset", str(dataset)])]
-    words += [] if mnist is None else ["--mnist", str(mnist)]
-    facts = (Fact("command", shlex.join(words)), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}"))
-    made = Report(section.title, section.text, (dataclasses.replace(section, text=""),), (*facts, *environment_facts()))
+    facts = (*run_facts(_words(which, config, folder.name), minutes), *environment_facts())
+    made = Report(section.title, section.text, (dataclasses.replace(section, text=""),), facts)
     return FigureRun(write_report(made, folder), made, minutes)
 
 
-def network_section(model: MagicAutoencoder) -> Section:
-    """Figure 1.2, drawn from what a blank object passes through."""
-    seen: list[Layer] = []
-    parts = [*model.encoder.named_children(), *model.decoder.named_children()]
-    hooks = [part.register_forward_hook(_recorder(name, part, seen)) for name, part in _opened(parts)]
-    device = next(model.parameters()).device
-    x = torch.zeros(1, 1, 200, 200, device=device)
-    x[..., 80:120, 60:140] = 1
-    with torch.inference_mode():
-        code = model.encode(x).mean
-        middle = len(seen)
-        model.decode(code)
-    for hook in hooks:
-        hook.remove()
-    png = draw_network(seen[:middle], code.shape[1], seen[middle:])
-    total = sum(p.numel() for p in model.parameters())
-    direct = any(layer.name == "direct" for layer in seen)
+def _section(which: str, config: FigureConfig, work: Path, step: OnStep) -> Section:
+    if which == "figure-1.1":
+        return digits_section(config.digits, work / "digits", config.steps, config.seed, step)
+    if which == "figure-1.2":
+        return network_section(Predictor.load(config.model))
+    if which == "figure-1.5":
+        halves = read_dataset(label_halves(config.halves, work, config.seed, step))
+        return curve_section(halves, work / "curve", config, step)
+    data = read_dataset(label_overlaps(config.data, work, config.seed, step))
+    if which == "figure-1.3":
+        return pair_section(data, Predictor.load(config.model))
+    return plane_section(data, work / "plane", config, step)
+
+
+def _words(which: str, config: FigureConfig, name: str) -> list[str]:
+    """The command that repeats the run."""
+    words = ["reproduce", which, "--out", name, "--model", config.model, "--seed", str(config.seed)]
+    words += ["--steps", str(config.steps)]
+    folder = config.halves.folder if which == "figure-1.5" else config.data.folder
+    words += [] if folder is None else ["--dataset", str(folder)]
+    return words if config.digits.mnist is None else [*words, "--mnist", str(config.digits.mnist)]
+
+
+def network_section(predictor: Predictor) -> Section:
+    """Figure 1.2, drawn from the layers that a rectangle passes through."""
+    tower = predictor.model.left
+    encoder, latent, decoder = _layers(tower, _rectangle(predictor))
+    png = draw_network(encoder, latent, decoder)
+    total = sum(p.numel() for p in predictor.model.parameters())
+    direct = any(layer.name == "direct" for layer in encoder + decoder)
     return Section(
         "Figure 1.2: the network",
-        f"Drawn from the model itself: the shape of what leaves each layer, and the numbers it learns, {total:,} in "
-        "all. The metric loss compares the codes of two objects, the deformation loss those of one and its moved copy."
-        + (" `direct` goes from the rings straight to the code, beside all others." if direct else ""),
+        f"Drawn from the model itself: the output shape of each layer, and its weights, {total:,} in all. The metric "
+        "loss compares the codes of two objects, the deformation loss those of one object and its moved copy."
+        + (" `direct` maps the rings straight to the code, beside all other layers." if direct else ""),
         figures=(Figure("network", "Encoder, code and decoder.", "Boxes for the layers, from left to right.", png),),
     )
 
 
-def _opened(parts: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]]:
+def _rectangle(predictor: Predictor) -> torch.Tensor:
+    """A rectangle of 40 by 80 pixels, (1, 1, 200, 200)."""
+    mask = np.zeros((200, 200), np.uint8)
+    mask[80:120, 60:140] = 1
+    return predictor.kind("left").collate([mask], predictor.device)
+
+
+@torch.inference_mode()
+def _layers(tower: Tower, x: torch.Tensor) -> tuple[list[Layer], int, list[Layer]]:
+    """Layers of the encoder and of the decoder in the order in which they work on x, and the size of the code."""
+    seen: list[Layer] = []
+    parts = [*tower.encoder.named_children(), *tower.drawer.named_children()]
+    hooks = [part.register_forward_hook(_recorder(name, part, seen)) for name, part in _expanded(parts)]
+    code = tower.encode(x).mean
+    encoded = len(seen)
+    tower.decode(code)
+    for hook in hooks:
+        hook.remove()
+    return seen[:encoded], code.shape[1], seen[encoded:]
+
+
+def _expanded(parts: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]]:
     """Lists of layers replaced by their layers."""
     found: list[tuple[str, nn.Module]] = []
     for name, part in parts:
@@ -147,54 +154,67 @@ def _recorder(name: str, part: nn.Module, seen: list[Layer]) -> Callable[[nn.Mod
     return lambda module, inputs, output: seen.append(Layer(name, tuple(output.shape[1:]), count))
 
 
-def pair_section(data: DataSet, predictor: Predictor) -> Section:
+def pair_section(data: PairDataset, predictor: Predictor) -> Section:
     """Figure 1.3, of the first test pair."""
-    (example,) = examples(data, answer(predictor, data), np.arange(1))
+    (example,) = example_pairs(data, answer(predictor, data), np.arange(1))
+    figure = Figure("pair", "A pair of unseen shapes.", "Two shapes, and both superimposed.", draw_pair(example))
     return Section(
         "Figure 1.3: two shapes at their maximum overlap",
         "The pose and the true value come from the exact search, the prediction from the two codes alone.",
-        figures=(
-            Figure("pair", "A pair of unseen shapes.", "Two shapes, and one laid on the other.", draw_pair(example)),
-        ),
+        figures=(figure,),
     )
 
 
-def plane_section(data: DataSet, folder: Path, steps: int, seed: int, step: OnStep) -> Section:
+def plane_section(data: PairDataset, folder: Path, config: FigureConfig, step: OnStep) -> Section:
     """Figure 1.4: a model with two latent dimensions, decoded on a grid over its training shapes' codes."""
-    chosen = preset("overlap")
-    training = dataclasses.replace(chosen.training, steps=steps, seed=seed, evaluate_every=max(1, steps // 4))
-    weights = dataclasses.replace(training.weights, reconstruction=2e-6, latent=2e-6)
+    chosen = config.presets("overlap")
+    weights = dataclasses.replace(chosen.training.weights, reconstruction=2e-6, latent=2e-6)
     fit(
-        *(data, dataclasses.replace(chosen.model, latent=2), dataclasses.replace(training, weights=weights), folder),
+        data,
+        dataclasses.replace(chosen.model, latent=2),
+        dataclasses.replace(_shortened(chosen.training, config), weights=weights),
+        folder,
         on_progress=lambda p: step("training two dimensions", p.step, p.steps),
     )
     predictor = Predictor.load(folder)
-    rows = data.rows("train")
-    objects = np.unique([data.first[rows], data.second[rows]])[:2_000]
-    codes = predictor.encode(lambda i: data.mask(int(objects[i])), len(objects)).codes.cpu().numpy()
-    low, high = np.quantile(codes, [(1 - SPAN) / 2, (1 + SPAN) / 2], axis=0)
-    across, down = (np.linspace(low[k], high[k], POINTS) for k in range(2))
+    low, high = np.quantile(_codes(predictor, data), [(1 - config.span) / 2, (1 + config.span) / 2], axis=0)
+    across, down = (np.linspace(low[k], high[k], config.points) for k in range(2))
     points = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2).astype(np.float32)
-    pictures = predictor.model.picture(torch.from_numpy(points).to(predictor.device))[:, 0].cpu().numpy()
-    grid = pictures.reshape(POINTS, POINTS, *pictures.shape[1:])[..., ::2, ::2]
+    pictures = predictor.model.left.picture(torch.from_numpy(points).to(predictor.device))[:, 0].cpu().numpy()
+    grid = pictures.reshape(config.points, config.points, *pictures.shape[1:])[..., ::2, ::2]
     figure = Figure(
         "plane",
-        f"Decoded on a grid over the middle {SPAN:.0%} of the training shapes' codes.",
+        f"Decoded on a grid over the central {config.span:.0%} of the training shapes' codes.",
         "A square of small shapes that change gradually from one to the next.",
         draw_plane(grid, across=across.tolist(), down=down.tolist()),
     )
-    text = "A model with two latent dimensions. Neighbours are alike: the latent space is continuous."
+    text = "A model with two latent dimensions. Neighbours are similar: the latent space is continuous."
     return Section("Figure 1.4: the plane of codes", text, figures=(figure,))
 
 
-def curve_section(data: DataSet, folder: Path, steps: int, seed: int, step: OnStep) -> Section:
-    """Figure 1.5: how the metric loss falls while the matching of halves is learned."""
+def _codes(predictor: Predictor, data: PairDataset) -> npt.NDArray[np.float32]:
+    """Codes of training shapes, (m, 2)."""
+    rows = data.rows("train")
+    objects = np.unique([data.first[rows], data.second[rows]])[:ENCODED]
+    codes: npt.NDArray[np.float32] = predictor.encode_rows(data.left, objects).codes.cpu().numpy()
+    return codes
+
+
+def _shortened(training: TrainingConfig, config: FigureConfig) -> TrainingConfig:
+    """A training of the steps and the seed of the figures."""
+    return dataclasses.replace(training, steps=config.steps, seed=config.seed, evaluate_every=max(1, config.steps // 4))
+
+
+def curve_section(data: PairDataset, folder: Path, config: FigureConfig, step: OnStep) -> Section:
+    """Figure 1.5: the metric loss in a training of the matching of halves."""
     binary_labels("training", data.value)
-    chosen = preset("halves")
-    training = dataclasses.replace(chosen.training, steps=steps, seed=seed, evaluate_every=max(1, steps // 4))
-    training = dataclasses.replace(training, log_every=max(1, min(training.log_every, steps // 100)))
+    chosen = config.presets("halves")
+    log_every = max(1, min(chosen.training.log_every, config.steps // 100))
     fit(
-        *(data, chosen.model, training, folder),
+        data,
+        chosen.model,
+        dataclasses.replace(_shortened(chosen.training, config), log_every=log_every),
+        folder,
         on_progress=lambda p: step("training the model of halves", p.step, p.steps),
     )
     log = read_log(folder)

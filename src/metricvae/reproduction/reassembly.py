@@ -1,10 +1,10 @@
-"""Shapes put together again from a heap of halves, and halves made where there are none: sections of a report."""
+"""Retrieval of the partners of halves, and generation of missing partners: sections of a report."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from metricvae.core.dataset import DataSet
+from metricvae.core.dataset import PairDataset
 from metricvae.evaluation.invariance import Completion, complete
 from metricvae.evaluation.retrieval import Hit, rerank_by_fit, retrieve_partners
 from metricvae.kinds.silhouette.records import Mask
@@ -12,59 +12,77 @@ from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
 from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
 from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction.config import ReassemblyConfig
+from metricvae.reproduction.inputs import OnStep, masks_of
 from metricvae.reproduction.report import Figure, Section
-from metricvae.reproduction.reproduce import OnStep
+from metricvae.reproduction.table_1 import Indices
 
-LIBRARY = 1_000
-"""Halves in the heap, at most."""
-
-LISTED = 50
-"""Of the model's first hits, how many have their edges fitted."""
-
-DRAWN = 6
+PANELS = "Rows of three panels."
+"""What the figures show, for those who cannot see them."""
 
 
-def reassembly_sections(data: DataSet, predictor: Predictor, step: OnStep) -> tuple[Section, Section]:
-    """Partners found among unseen halves, and partners made for them."""
+def reassembly_sections(
+    data: PairDataset, predictor: Predictor, config: ReassemblyConfig, step: OnStep
+) -> tuple[Section, Section]:
+    """Partners retrieved from unseen halves, and partners generated for them.
+
+    Args:
+        data: pairs of halves with a test split.
+        predictor: of a binary metric.
+        config: the settings.
+        step: told how far it is.
+    """
     rows = data.rows("test")
-    matches = rows[data.value[rows] == 1][: LIBRARY // 2]
-    places = np.concatenate([data.first[matches], data.second[matches]])
-    halves = [data.mask(int(place)) for place in places]
-    partner = np.roll(np.arange(len(halves)), -len(matches))
-    ranking = retrieve_partners(predictor, halves, partner, LISTED)
-    queries = np.linspace(0, len(matches) - 1, min(DRAWN, len(matches))).astype(np.int64)
-    lists = rerank_by_fit(halves, ranking, queries, lambda done, total: step("putting shapes together", done, total))
+    matches = rows[data.value[rows] == 1][: config.library // 2]
+    first, second = masks_of(data.left, data.first[matches]), masks_of(data.right, data.second[matches])
+    queries = np.linspace(0, len(matches) - 1, min(config.drawn, len(matches))).astype(np.int64)
+    return (
+        _retrieved(first + second, predictor, queries, config, step),
+        _generated(first, second, predictor, queries),
+    )
+
+
+def _retrieved(
+    halves: list[Mask], predictor: Predictor, queries: Indices, config: ReassemblyConfig, step: OnStep
+) -> Section:
+    """Partners retrieved from a library whose second part holds the partners of the first, in order."""
+    partner = np.roll(np.arange(len(halves)), len(halves) // 2)
+    ranking = retrieve_partners(predictor, halves, partner, config.listed)
+    lists = rerank_by_fit(halves, ranking, queries, lambda done, total: step("fitting edges of hits", done, total))
     drawn = [
-        _found(halves, int(query), hits[0], int(partner[query])) for query, hits in zip(queries, lists, strict=True)
+        _hit(halves, query, hits[0], int(partner[query])) for query, hits in zip(queries.tolist(), lists, strict=True)
     ]
-    first, listed = (100 * float(np.mean(ranking.rank < most)) for most in (1, LISTED))
-    found = Section(
-        "Partners found",
-        f"Among {len(halves):,} unseen halves the model puts the partner first for {first:.0f} %, and among the first "
-        f"{LISTED} for {listed:.0f} %. Below, of these {LISTED} the one for which the fit of the edges and the model "
-        "together speak most.",
-        figures=(
-            Figure("found", "A half, the first hit, and both joined.", "Rows of three panels.", draw_joined(drawn)),
-        ),
+    first, listed = (100 * float(np.mean(ranking.rank < most)) for most in (1, config.listed))
+    figure = Figure("found", "A half, the first hit, and both joined.", PANELS, draw_joined(drawn))
+    return Section(
+        "Retrieval of partners",
+        f"Among {len(halves):,} unseen halves the model ranks the partner first for {first:.0f} %, and among the first "
+        f"{config.listed} for {listed:.0f} %. Below, the one of these {config.listed} with the largest sum of the "
+        "model's log-odds and the evidence of the fit of the edges.",
+        figures=(figure,),
     )
-    made = complete(predictor, halves[: len(matches)], halves[len(matches) :])
+
+
+def _generated(halves: list[Mask], partners: list[Mask], predictor: Predictor, queries: Indices) -> Section:
+    """Partners decoded for halves, compared with the true ones."""
+    completions = complete(predictor, halves, partners)
+    drawn = [_completion(halves[query], completions[query]) for query in queries.tolist()]
+    figure = Figure("made", "A half, the partner generated, and both joined.", PANELS, draw_joined(drawn))
     text = (
-        "The code at a distance of 0 from a half's own, decoded. With the true partners, laid where they share most, "
-        f"the intersection over union is {np.mean([one.iou for one in made]):.2f} on average; the model calls "
-        f"{100 * np.mean([one.probability >= 0.5 for one in made]):.0f} % of them a match."
+        "The code at a distance of 0 from that of a half, decoded. The mean intersection over union with the true "
+        f"partners, aligned at their maximum overlap, is {np.mean([one.iou for one in completions]):.2f}; the model "
+        f"calls {100 * np.mean([one.probability >= 0.5 for one in completions]):.0f} % of them a match."
     )
-    drawn = [_made(halves[query], made[query]) for query in queries.tolist()]
-    figure = Figure("made", "A half, the partner made, and both joined.", "Rows of three panels.", draw_joined(drawn))
-    return found, Section("The missing half", text, figures=(figure,))
+    return Section("The missing half", text, figures=(figure,))
 
 
-def _found(halves: list[Mask], query: int, hit: Hit, partner: int) -> JoinedPair:
+def _hit(halves: list[Mask], query: int, hit: Hit, partner: int) -> JoinedPair:
     mask = halves[hit.place]
-    words = "the partner" if hit.place == partner else "another half"
-    return JoinedPair(halves[query], mask, laid_together(halves[query], mask, hit.pose), words)
+    caption = "the partner" if hit.place == partner else "another half"
+    return JoinedPair(halves[query], mask, laid_together(halves[query], mask, hit.pose), caption)
 
 
-def _made(half: Mask, made: Completion) -> JoinedPair:
+def _completion(half: Mask, made: Completion) -> JoinedPair:
     joined = None
     if made.mask.any():
         joined = laid_together(half, made.mask, join(Edge(half), Edge(made.mask)).pose)

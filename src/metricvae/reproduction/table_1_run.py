@@ -1,46 +1,33 @@
-"""Make a table of the paper from nothing: label, train, predict, compare, report.
+"""Table 1 as a run: label pairs, train the paper's network, predict, compare, and write the report.
 
-What takes long (pairs, the paper's network) is kept in a folder beside the report and found again by the next run.
+Pairs and the paper's network are kept in a folder beside the report and found again by the next run.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import shlex
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.core.errors import InputError
+from metricvae.evaluation.baselines import LabelledMagnitudes
 from metricvae.evaluation.evaluate import Answers, answer, labelled_magnitudes
 from metricvae.fitting.fit import fit
-from metricvae.labelling.plans import HalvesPlan, LabelPlan
-from metricvae.labelling.run import label
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.plotting.pairs import ExamplePair
 from metricvae.prediction.calibration import conformal
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction import OVERLAP_MODEL, PAPER_STEPS
-from metricvae.reproduction.report import MARKER, Fact, Report, environment_facts, write_report
+from metricvae.reproduction.config import PresetSource, Table1Config
+from metricvae.reproduction.inputs import OnStep, label_overlaps, mask_at, pose_at, report_folders, run_facts
+from metricvae.reproduction.report import Fact, Report, environment_facts, write_report
 from metricvae.reproduction.table_1 import LARGE_SIZE, METHODS, Indices, Table1, Table1Data, draw_batches, table_1
-from metricvae.reproduction.table_1_report import Agreement
-from metricvae.reproduction.table_1_report import report as table_1_report
-from metricvae.runtime.files import require_free_folder
-from metricvae.training.presets import preset
-
-OnStep = Callable[[str, int, int], None]
-
-PAIRS = 22_000
-"""A tenth of them are test pairs: six batches of 24 and a large one of 2,000."""
-
-EXAMPLES = 8
+from metricvae.reproduction.table_1_report import Agreement, report_table_1
 
 ASSUMPTIONS = (
     "The paper trains its network by two Adams, at 1e-8 and 1e-10: the first rate is taken "
@@ -48,20 +35,20 @@ ASSUMPTIONS = (
     "In equation (1), n is taken to be the size of a code, and the equation is taken over the objects that stand first "
     "in a pair. Equation (2) is taken to be squared.",
     "The metric m of equation (2) is sqrt(area of one * area of the other) / overlap: at the scale of pixels the "
-    "equation has a slope of millions, and an inverse cosine is never below 1.",
+    "equation has a gradient of millions, and an inverse cosine is never below 1.",
 )
-"""Where the paper is silent on its network; see `preset`."""
+"""What is assumed where the paper does not specify its network; see the preset `paper`."""
 
 
 @dataclass(frozen=True)
 class Table1Run:
-    """What a run of Table 1 leaves.
+    """The result of a run of Table 1.
 
     Attributes:
         page: the HTML page.
-        report: what is on it.
+        report: its content.
         table: the numbers.
-        minutes: what it cost.
+        minutes: the time it took.
     """
 
     page: Path
@@ -81,9 +68,8 @@ class Table1Run:
 
     def text(self) -> str:
         """Table 1 as plain text, less than 80 columns wide."""
-        above, names = zip(
-            ("", "batch"), ("", "pairs"), *(str(name).split() for name in METHODS.in_order()), strict=True
-        )
+        titles = [str(name).split() for name in METHODS.in_order()]
+        above, names = zip(("", "batch"), ("", "pairs"), *titles, strict=True)
         lines = [list(above), list(names)]
         for row in (*self.table.rows, self.table.large):
             lines.append([row.batch, str(row.pairs), *(_figure(value) for value in row.errors.in_order())])
@@ -97,91 +83,46 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def reproduce_table_1(
-    folder: Path,
-    *,
-    dataset: Path | None = None,
-    model: str = OVERLAP_MODEL,
-    paper_steps: int = PAPER_STEPS,
-    seed: int = 0,
-    on_step: OnStep | None = None,
-) -> Table1Run:
-    """Table 1 on unseen `mixed` shapes (or on the test split of `dataset`), written as a report into `folder`.
+def reproduce_table_1(folder: Path, config: Table1Config | None = None, on_step: OnStep | None = None) -> Table1Run:
+    """Table 1 on unseen `mixed` shapes (or on the test split of a given data set), written as a report into `folder`.
 
-    Whatever can be at fault is looked at before anything that takes long.
+    All input is checked before the work begins.
 
     Args:
-        folder: the report; what takes long is kept in `<folder>-work`.
-        dataset: labelled pairs; None labels 22,000.
-        model: folder or name of the model beside the paper's.
-        paper_steps: steps the paper's network is trained for.
-        seed: of the pairs, the batches, the random guess, the bootstrap and the paper's network.
+        folder: the report; pairs and the paper's network are kept in `<folder>-work`.
+        config: the settings; by default those of the published results.
+        on_step: told how far each stage is.
 
     Raises:
         InputError: a data set with too few test pairs, a model that cannot be read, a folder that holds something else.
     """
-    start, step = time.monotonic(), on_step or (lambda *_: None)
-    folder, work = claim(folder, (("paper-steps", paper_steps, 1), ("seed", seed, 0)))
-    predictor = Predictor.load(model)
-    given = [] if dataset is None else ["--dataset", str(dataset)]
-    dataset = labelled(dataset, work, PAIRS, seed, step)
+    start, step, config = time.monotonic(), on_step or (lambda *_: None), config or Table1Config()
+    folder, work = report_folders(folder, (("paper-steps", config.paper_steps, 1), ("seed", config.seed, 0)))
+    predictor = Predictor.load(config.model)
+    dataset = label_overlaps(config.data, work, config.seed, step)
     data = read_dataset(dataset)
-    check_enough(data, dataset, seed)
-    paper = train_paper(data, work / "paper-model", paper_steps, seed, step)
-    words = ["metricvae", "reproduce", "table-1", "--out", folder.name, "--model", model, "--seed", str(seed)]
-    words += ["--paper-steps", str(paper_steps), *given]
-    return compare(data, predictor, paper, folder, seed=seed, start=start, command=shlex.join(words), on_step=step)
+    check_enough(data, dataset, config)
+    paper = train_paper(data, work / "paper-model", config.presets, config.paper_steps, config.seed, step)
+    words = ["reproduce", "table-1", "--out", folder.name, "--model", config.model, "--seed", str(config.seed)]
+    words += ["--paper-steps", str(config.paper_steps)]
+    words += [] if config.data.folder is None else ["--dataset", str(config.data.folder)]
+    return compare(data, predictor, paper, folder, config, start=start, words=words, on_step=step)
 
 
-def claim(folder: Path, numbers: Sequence[tuple[str, int, int]]) -> tuple[Path, Path]:
-    """The folder of a report, absolute, and beside it the one for what takes long.
-
-    Args:
-        folder: absent, empty, or an earlier report.
-        numbers: options, what they are and the least they may be.
-
-    Raises:
-        InputError: a number is too small, or the folder holds something else.
-    """
-    folder = Path(os.path.abspath(folder))
-    for name, number, least in numbers:
-        if number < least:
-            raise InputError(f"{name} is {number}: expected at least {least}")
-    require_free_folder(folder, MARKER, "report")
-    return folder, folder.with_name(f"{folder.name}-work")
-
-
-def labelled(dataset: Path | None, work: Path, pairs: int, seed: int, on_step: OnStep) -> Path:
-    """The data set given, or a new one of so many `mixed` pairs in `work`, of a seed that no shipped model learned."""
-    if dataset is not None:
-        return dataset
-    plan = LabelPlan("mixed", pairs, 1_000_000 + seed)
-    label(plan, work / "pairs", on_progress=lambda p: on_step(p.stage, p.done, p.total))
-    return work / "pairs"
-
-
-def halved(dataset: Path | None, work: Path, seed: int, on_step: OnStep) -> Path:
-    """The pairs of halves given, or new ones in `work` in the paper's setting, of a seed that no shipped model learned:
-    simple shapes, cut straight through the middle."""
-    if dataset is not None:
-        return dataset
-    plan = HalvesPlan("procedural", PAIRS, 1_000_000 + seed, cuts=("straight",), middle=True)
-    label(plan, work / "halves", on_progress=lambda p: on_step(p.stage, p.done, p.total))
-    return work / "halves"
-
-
-def check_enough(data: DataSet, folder: Path, seed: int) -> None:
+def check_enough(data: PairDataset, folder: Path, config: Table1Config) -> None:
     """Raise InputError, naming the folder the data came from, when its splits are too small for Table 1."""
     try:
         conformal.check_enough(len(data.rows("calibration")))
-        draw_batches(len(data.rows("test")), seed=seed)
+        draw_batches(len(data.rows("test")), seed=config.seed, size=config.batch_size)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
 
 
-def train_paper(data: DataSet, folder: Path, steps: int, seed: int, on_step: OnStep) -> Predictor:
+def train_paper(
+    data: PairDataset, folder: Path, presets: PresetSource, steps: int, seed: int, on_step: OnStep
+) -> Predictor:
     """The paper's network at its own learning rates."""
-    chosen = preset("paper")
+    chosen = presets("paper")
     training = dataclasses.replace(chosen.training, steps=steps, seed=seed, evaluate_every=max(1, steps // 4))
     fit(
         data,
@@ -194,72 +135,95 @@ def train_paper(data: DataSet, folder: Path, steps: int, seed: int, on_step: OnS
 
 
 def compare(
-    data: DataSet,
+    data: PairDataset,
     overlap: Predictor,
     paper: Predictor,
     folder: Path,
+    config: Table1Config,
     *,
-    seed: int,
     start: float,
-    command: str,
+    words: list[str],
     on_step: OnStep,
 ) -> Table1Run:
-    """Fill Table 1 from the test split and write its report."""
-    said = answer(overlap, data, "test", lambda done, total: on_step("encoding shapes", done, total))
-    theirs = answer(paper, data, "test").predictions.value
-    batches, large = draw_batches(len(said.value), seed=seed)
-    train, test = labelled_magnitudes(data, data.rows("train")), labelled_magnitudes(data, said.rows)
-    numbers = table_1(Table1Data(train, test, batches, large, seed), overlap=said.predictions.value, paper=theirs)
+    """Fill Table 1 from the test split and write its report.
+
+    Args:
+        data: the labelled pairs.
+        overlap, paper: the two models.
+        folder: of the report.
+        config: the settings.
+        start: when the run began, as `time.monotonic` has it.
+        words: of the command that repeats the run.
+        on_step: told how far it is.
+    """
+    answers = answer(overlap, data, "test", lambda done, total: on_step("encoding shapes", done, total))
+    predicted = answers.predictions
+    batches, large = draw_batches(len(answers.value), seed=config.seed, size=config.batch_size)
+    train, test = labelled_magnitudes(data, data.rows("train")), labelled_magnitudes(data, answers.rows)
+    numbers = table_1(
+        Table1Data(train, test, batches, large, config.seed),
+        overlap=predicted.value,
+        paper=answer(paper, data, "test").predictions.value,
+    )
     minutes = (time.monotonic() - start) / 60
-    facts = [
-        Fact("command", command),
-        Fact("minutes of this run", f"{max(minutes, 0.1):.1f}"),
-        Fact("test pairs", len(said.value)),
-        Fact("training pairs of the baselines and the paper's network", len(train)),
-        Fact("training steps of the paper's network", paper.loaded.facts["steps"]),
-        Fact("training pairs of the overlap model", overlap.loaded.facts["pairs"]),
-        Fact("training steps of the overlap model", overlap.loaded.facts["steps"]),
-        *environment_facts(),
-    ]
-    deviations = (
-        [] if len(large) >= LARGE_SIZE else [f"A small run: the large batch has {len(large)} pairs, not 2,000."]
-    )
-    agreement = Agreement(
-        said.value[large],
-        said.predictions.value[large],
-        said.predictions.low[large],
-        said.predictions.high[large],
-        said.predictions.level,
-    )
-    made = table_1_report(
+    made = report_table_1(
         numbers,
-        examples=examples(data, said, large[:EXAMPLES]),
-        agreement=agreement,
-        facts=facts,
+        examples=example_pairs(data, answers, large[: config.examples]),
+        agreement=Agreement(
+            answers.value[large], predicted.value[large], predicted.low[large], predicted.high[large], predicted.level
+        ),
+        facts=[*run_facts(words, minutes), *_facts(answers, train, overlap, paper), *environment_facts()],
         assumptions=ASSUMPTIONS,
-        deviations=deviations,
+        deviations=_deviations(len(large)),
     )
     return Table1Run(write_report(made, folder), made, numbers, minutes)
 
 
-def examples(data: DataSet, answers: Answers, chosen: Indices) -> list[ExamplePair]:
-    """Pairs of a data set as pictures show them, the second shape at its optimal pose."""
-    return [_example(data, answers, int(place)) for place in chosen]
+def _facts(answers: Answers, train: LabelledMagnitudes, overlap: Predictor, paper: Predictor) -> list[Fact]:
+    return [
+        Fact("test pairs", len(answers.value)),
+        Fact("training pairs of the baselines and the paper's network", len(train)),
+        Fact("training steps of the paper's network", paper.loaded.facts["steps"]),
+        Fact("training pairs of the overlap model", overlap.loaded.facts["pairs"]),
+        Fact("training steps of the overlap model", overlap.loaded.facts["steps"]),
+    ]
 
 
-def _example(data: DataSet, answers: Answers, place: int) -> ExamplePair:
-    row = int(answers.rows[place])
+def _deviations(pairs: int) -> list[str]:
+    return [] if pairs >= LARGE_SIZE else [f"A small run: the large batch has {pairs} pairs, not {LARGE_SIZE:,}."]
+
+
+def example_pairs(data: PairDataset, answers: Answers, chosen: Indices) -> list[ExamplePair]:
+    """Pairs of a data set as pictures show them, the second shape at its optimal pose.
+
+    Args:
+        data: pairs of silhouettes with their poses.
+        answers: of a model for some of them.
+        chosen: (k,) places among the answers.
+    """
+    return [_example(data, answers, place) for place in chosen.tolist()]
+
+
+def _example(data: PairDataset, answers: Answers, place: int) -> ExamplePair:
+    row, predicted = int(answers.rows[place]), answers.predictions
+    return dataclasses.replace(
+        labelled_example(data, row),
+        predicted=float(predicted.value[place]),
+        low=float(predicted.low[place]),
+        high=float(predicted.high[place]),
+    )
+
+
+def labelled_example(data: PairDataset, row: int) -> ExamplePair:
+    """A pair of a data set with its true value, the second shape at its optimal pose."""
     first, second = int(data.first[row]), int(data.second[row])
-    pose, said = Pose(*(float(value) for value in data.pose[row])), answers.predictions
+    mask, pose = mask_at(data.right, second), pose_at(data, row) or Pose(0.0, 0.0, 0.0)
     return ExamplePair(
-        first_id=data.ids[first],
-        second_id=data.ids[second],
-        first=data.mask(first),
-        second=data.mask(second),
-        second_moved=np.clip(move_mask(data.mask(second), pose), 0, 1),
+        first_id=data.left.ids[first],
+        second_id=data.right.ids[second],
+        first=mask_at(data.left, first),
+        second=mask,
+        second_moved=np.clip(move_mask(mask, pose), 0, 1),
         pose=pose,
-        value=float(answers.value[place]),
-        predicted=float(said.value[place]),
-        low=float(said.low[place]),
-        high=float(said.high[place]),
+        value=float(data.value[row]),
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.kinds.molecule.conformers import flat
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.records import Molecule
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,10 @@ class Molecule2dKind(MoleculeKind):
 
     def _of_smiles(self, smiles: str) -> Molecule:
         return flat(smiles)
+
+    def move(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """As they are: a graph has no pose."""
+        return x
 
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:

@@ -109,6 +109,9 @@ class SilhouetteKind(ObjectKind):
 
         return unpack_bits(torch.from_numpy(packed).to(device), self.height, self.width).float()[:, None]
 
+    def restore(self, packed: Packed) -> list[Object]:
+        return list(unpack_masks(packed, self.height, self.width))
+
     def pack_table(self, table: pa.Table, workers: int | None = 1) -> Packed:
         contents = _contents(table)
         if len(contents) < WORTH_PROCESSES or workers == 1:

@@ -16,6 +16,7 @@ from metricvae.metrics.match.solver.joins import join
 
 if TYPE_CHECKING:
     from metricvae.core.plan import Plan
+    from metricvae.metrics.match.generation import HalfComplement
     from metricvae.nn.heads import Head
 
 
@@ -76,6 +77,12 @@ class MatchMetric(Metric):
         from metricvae.metrics.match.labelling import MatchPlan
 
         return MatchPlan
+
+    @property
+    def complement(self) -> HalfComplement:
+        from metricvae.metrics.match.generation import HalfComplement
+
+        return HalfComplement()
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

@@ -13,8 +13,9 @@ from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 
 if TYPE_CHECKING:
-    from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
     from metricvae.core.plan import Plan
+    from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
+    from metricvae.metrics.overlap.generation import OverlapGenerator
     from metricvae.nn.heads import Head
 
 
@@ -78,6 +79,12 @@ class OverlapMetric(Metric):
         from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
 
         return OverlapPoseModel()
+
+    @property
+    def generator(self) -> OverlapGenerator:
+        from metricvae.metrics.overlap.generation import OverlapGenerator
+
+        return OverlapGenerator()
 
     @property
     def plan_type(self) -> type[Plan]:

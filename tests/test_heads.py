@@ -1,4 +1,4 @@
-"""Metric heads: laws over all of them, known angles, the pole."""
+"""Metric heads: laws over all that are registered, known angles, the pole."""
 
 from __future__ import annotations
 
@@ -12,20 +12,35 @@ from hypothesis import strategies as st
 
 from metricvae.core.errors import InputError
 from metricvae.nn.heads import (
+    HEADS,
     CosineDistance,
-    CosineTanimoto,
     Head,
     InnerProduct,
     InverseCosine,
-    Joining,
     SignedInverseCosine,
     head_from_json,
     head_to_json,
 )
 
-HEADS = [InverseCosine(), SignedInverseCosine(scale=3.0), InnerProduct(), InnerProduct(700.0)]
-HEADS += [CosineDistance(), CosineDistance(0.9, swapped=True)]
-every_head = pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+FURTHER = (
+    SignedInverseCosine(scale=3.0),
+    InnerProduct(700.0),
+    InnerProduct(2.0, offset=-30.0),
+    CosineDistance(0.9, swapped=True),
+)
+"""Settings that are not the default ones."""
+
+ALL = (*(head() for head in HEADS.values()), *FURTHER)
+
+
+def each(heads: list[Head] | tuple[Head, ...]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("head", heads, ids=lambda head: head.name)
+
+
+every_head = each(ALL)
+joining_head = each([head for head in ALL if head.joins_mirrored])
+other_head = each([head for head in ALL if not head.joins_mirrored])
+searched_head = each([head for head in ALL if head.has_vectors])
 
 
 def scalar(value: float) -> torch.Tensor:
@@ -41,7 +56,7 @@ def at_angle(degrees: float, length: float = 1.0) -> torch.Tensor:
 @given(share=st.floats(0.06, 1.0), size=st.floats(1.0, 4e4), size_other=st.floats(1.0, 4e4))
 def test_value_undoes_target(head: Head, share: float, size: float, size_other: float) -> None:
     a, b = scalar(size), scalar(size_other)
-    value = scalar(share) if isinstance(head, CosineDistance) else share * (a * b).sqrt()
+    value = scalar(share) if "binary" in head.tasks else share * (a * b).sqrt()
     assert torch.allclose(head.value(head.target(value, a, b), a, b), value, rtol=1e-9)
 
 
@@ -114,7 +129,7 @@ def test_cosine_distance_matches_up_to_one() -> None:
     head = CosineDistance()
     score = torch.cat([head.score(at_angle(0), at_angle(degrees)) for degrees in (0, 89, 91, 180)])
     assert torch.allclose(score[[0, 3]], torch.tensor([0.0, 2.0], dtype=torch.float64))
-    assert head.match(score).tolist() == [True, True, False, False]
+    assert head.is_match(score).tolist() == [True, True, False, False]
     assert torch.allclose(head.target(scalar(1), scalar(9), scalar(9)), scalar(0))
     assert torch.allclose(head.target(scalar(0), scalar(9), scalar(9)), scalar(2))
 
@@ -127,35 +142,63 @@ def test_with_halves_exchanged_codes_fit_their_counterpart_and_not_themselves() 
     assert (head.score(z, z) > 0.1).all()
 
 
-@pytest.mark.parametrize("head", [InverseCosine(), CosineTanimoto(), CosineDistance(), CosineDistance(swapped=True)])
-def test_joined_codes_say_the_mean_of_what_their_parts_say(head: Joining) -> None:
+@joining_head
+def test_joined_codes_say_the_mean_of_what_their_parts_say(head: Head) -> None:
     generator = torch.Generator().manual_seed(3)
     first, second = (torch.randn(2, 50, 8, dtype=torch.float64, generator=generator) for _ in range(2))
     first, second = (part / part.norm(dim=-1, keepdim=True) for part in (first, second))
     if isinstance(head, InverseCosine):
         second = first + 0.3 * second  # off the pole, where 1/cos is the inverse of a cosine
         cosines = 1 / head.score(first, second)
-        assert torch.allclose(1 / head.score(head.joined(*first), head.joined(*second)), cosines.mean(0))
+        assert torch.allclose(1 / head.score(head.join_mirrored(*first), head.join_mirrored(*second)), cosines.mean(0))
     else:
-        score = head.score(head.joined(*first), head.joined(*second))
+        score = head.score(head.join_mirrored(*first), head.join_mirrored(*second))
         assert torch.allclose(score, head.score(first, second).mean(0))
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_joined_codes_of_a_distance_keep_their_length_and_have_joined_partners(swapped: bool) -> None:
+def test_joined_codes_of_a_distance_keep_their_length_and_have_joined_counterparts(swapped: bool) -> None:
     head = CosineDistance(swapped=swapped)
     z, z_mirrored = torch.randn(2, 5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
-    joined = head.joined(z, z_mirrored)
+    joined = head.join_mirrored(z, z_mirrored)
     assert torch.allclose(joined.square().sum(-1), z.square().sum(-1) + z_mirrored.square().sum(-1))
-    assert torch.equal(head.partner(joined), head.joined(head.partner(z), head.partner(z_mirrored)))
+    assert torch.equal(head.counterpart(joined), head.join_mirrored(head.counterpart(z), head.counterpart(z_mirrored)))
 
 
-def test_values_have_the_limits_of_their_metric() -> None:
-    small, large = scalar(30.0), scalar(70.0)
-    for overlap in (InverseCosine(), InnerProduct()):
-        assert [limit.item() for limit in overlap.limits(small, large)] == [0, 30]
-    assert [limit.item() for limit in CosineDistance().limits(small, large)] == [0, 1]
-    assert [limit.item() for limit in SignedInverseCosine().limits(small, large)] == [-math.inf, math.inf]
+@other_head
+def test_heads_that_go_by_more_than_angles_join_nothing(head: Head) -> None:
+    with pytest.raises(InputError, match=f"the head {head.name} cannot compare mirror images"):
+        head.join_mirrored(torch.ones(2, 4), torch.ones(2, 4))
+
+
+@searched_head
+def test_inner_products_of_vectors_order_items_as_values_do(head: Head) -> None:
+    generator = torch.Generator().manual_seed(5)
+    queries, items = (torch.randn(count, 8, dtype=torch.float64, generator=generator) for count in (6, 40))
+    sizes = torch.full((len(items),), 30.0, dtype=torch.float64)
+    for query in queries:
+        product = (head.query_vectors(query[None]) * head.item_vectors(items)).sum(-1)
+        score = head.score(query.expand_as(items), items)
+        value = head.value(score, sizes, sizes).double()
+        order = product.argsort()
+        assert (value[order].diff() >= -1e-12 * value.abs().max()).all()
+
+
+@searched_head
+def test_the_counterpart_of_a_code_scores_best(head: Head) -> None:
+    generator = torch.Generator().manual_seed(6)
+    z, others = (torch.randn(30, 8, dtype=torch.float64, generator=generator) for _ in range(2))
+    others = others / others.norm(dim=1, keepdim=True) * z.norm(dim=1, keepdim=True)
+    sizes = torch.full((len(z),), 30.0, dtype=torch.float64)
+    best, other = (head.value(head.score(z, code), sizes, sizes) for code in (head.counterpart(z), others))
+    assert (best >= other).all()
+
+
+@each([head for head in ALL if not head.has_vectors])
+def test_heads_without_vectors_say_so(head: Head) -> None:
+    for vectors in (head.query_vectors, head.item_vectors):
+        with pytest.raises(InputError, match="search without an approximate index"):
+            vectors(torch.ones(2, 4))
 
 
 @every_head
@@ -163,7 +206,7 @@ def test_heads_survive_json(head: Head) -> None:
     assert head_from_json(json.loads(json.dumps(head_to_json(head)))) == head
 
 
-@pytest.mark.parametrize("document", [{}, {"name": "euclid"}, {"name": "inner_product", "slope": 1.0}])
-def test_unknown_heads_are_refused(document: dict[str, object]) -> None:
+@pytest.mark.parametrize("document", [{}, {"name": "euclid"}, {"name": "inner_product", "gradient": 1.0}, None])
+def test_unknown_heads_are_refused(document: dict[str, object] | None) -> None:
     with pytest.raises(InputError, match="head"):
         head_from_json(document)

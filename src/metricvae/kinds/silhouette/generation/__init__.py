@@ -1,0 +1,1 @@
+"""Generated silhouettes: from a decoded picture to a mask in one piece."""
