@@ -23,11 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import ndimage
-
-from metricvae.core.dataset import read_dataset
-from metricvae.core.errors import InputError
-from metricvae.core.splits import split_of
 from metricvae.generation.constraints import (
     Area,
     Like,
@@ -38,6 +33,11 @@ from metricvae.generation.constraints import (
     Span,
     near,
 )
+from scipy import ndimage
+
+from metricvae.core.dataset import read_dataset
+from metricvae.core.errors import InputError
+from metricvae.core.splits import split_of
 from metricvae.generation.exemplars import Bank, make_bank
 from metricvae.generation.generate import generate
 from metricvae.generation.selection import COPY, LOOKED_AT_AGAINST, Generated, mean_closeness, nearest

@@ -28,10 +28,10 @@ from metricvae.evaluation.invariance import decode_samples, motion_change, recon
 from metricvae.kinds.silhouette.kind import mask_of
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.drawing import draw_pairs, draw_reconstructions
 from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.plotting.codes import draw_samples
-from metricvae.plotting.pairs import draw_pairs, draw_reconstructions
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.inputs import mask_at, masks_of
 from metricvae.reproduction.table_1_run import example_pairs

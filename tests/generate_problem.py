@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from metricvae.generation.constraints import Area, Like, OverlapWith, Plausible, Requirement
 from scipy import ndimage
 
-from metricvae.generation.constraints import Area, Like, OverlapWith, Plausible, Requirement
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve

@@ -11,12 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
-from generate_problem import QUERIES, faults_of
-from metricvae import cli
-from metricvae.core.dataset import DataSet
-from metricvae.core.errors import InputError
-from metricvae.generation.bounds import bounds_of
 from metricvae.generation.constraints import (
     Area,
     Like,
@@ -27,10 +21,16 @@ from metricvae.generation.constraints import (
     Span,
     near,
 )
+from metricvae.generation.pixel_refinement import condition, cut_out, likeliest, logits_of
+
+from generate_problem import QUERIES, faults_of
+from metricvae import cli
+from metricvae.core.dataset import DataSet
+from metricvae.core.errors import InputError
+from metricvae.generation.bounds import bounds_of
 from metricvae.generation.exemplars import FILE, Bank, add_bank, bank_of, make_bank
 from metricvae.generation.generate import generate
 from metricvae.generation.interpolation import around, between
-from metricvae.generation.pixel_refinement import condition, cut_out, likeliest, logits_of
 from metricvae.generation.selection import COPY, Generated, mean_closeness, nearest, spread_out
 from metricvae.generation.targets import linear
 from metricvae.generation.verification import laid, measure

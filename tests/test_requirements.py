@@ -8,9 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-
-from metricvae.core.errors import InputError
-from metricvae.generation.bounds import MOST_AREA, bounds_of, shapes_of
 from metricvae.generation.constraints import (
     Area,
     Like,
@@ -22,6 +19,9 @@ from metricvae.generation.constraints import (
     near,
     parse_requirement,
 )
+
+from metricvae.core.errors import InputError
+from metricvae.generation.bounds import MOST_AREA, bounds_of, shapes_of
 from metricvae.kinds.silhouette.records import Mask
 
 

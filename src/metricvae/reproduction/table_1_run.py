@@ -18,9 +18,9 @@ from metricvae.core.errors import InputError
 from metricvae.evaluation.baselines import LabelledMagnitudes
 from metricvae.evaluation.evaluate import Answers, answer, labelled_magnitudes
 from metricvae.fitting.fit import fit
+from metricvae.metrics.overlap.drawing import ExamplePair
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
-from metricvae.plotting.pairs import ExamplePair
 from metricvae.prediction.calibration import conformal
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import PresetSource, Table1Config

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
+from metricvae.core.hits import FoundObject
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
@@ -140,6 +141,15 @@ def draw_joined(pairs: Sequence[JoinedPair], *, columns: int = 3) -> bytes:
             if column == 0:
                 axes.set_title(pair.said, fontsize=9, color=INK, loc="left", pad=4)
     return png_of(figure)
+
+
+def draw_first_hit(query: Mask, hits: Sequence[FoundObject]) -> bytes:
+    """Two silhouettes, and the first hit laid on the query, as a PNG."""
+    first = hits[0]
+    together = laid_together(query, first.value, first.pose)
+    return draw_joined(
+        [JoinedPair(query, first.value, together, f"first hit, predicted {first.predicted:.4g}")], columns=1
+    )
 
 
 def draw_reconstructions(
