@@ -39,6 +39,7 @@ from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
 from metricvae.metrics.overlap.alignment.refinement import best_pose
 from metricvae.metrics.overlap.alignment.targets import SCAN_FREQUENCIES
 from metricvae.metrics.overlap.alignment.warping import Grids, about_centroids, field, overlaps
+from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.metrics.overlap.solver.kernels import overlap_at
 from metricvae.metrics.overlap.solver.search import (
     PreparedMask,
@@ -49,7 +50,6 @@ from metricvae.metrics.overlap.solver.search import (
     rotation_curve,
     solve,
 )
-from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.training.config import TrainingConfig
@@ -262,7 +262,9 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(dataset: PairDatas
         weights_after(dataset, tmp_path / "b", dataclasses.replace(QUICK, seed=1))
 
 
-def test_training_lays_shapes_better_than_it_began(dataset: PairDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_training_lays_shapes_better_than_it_began(
+    dataset: PairDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     longer = dataclasses.replace(QUICK, steps=60, evaluate_every=60, warmup_steps=5, average_decay=0.5)
     (tmp_path / "x").mkdir()
     seen: list[float] = []
