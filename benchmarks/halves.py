@@ -34,7 +34,7 @@ from metricvae.metrics.match.metric import MatchSolver
 from metricvae.metrics.match.pairs import shape_of
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.decoded import complete
-from metricvae.reproduction.inputs import TableMasks, masks_of
+from metricvae.reproduction.inputs import masks_of
 
 SEED = 314_159
 PAIRS = 50_000
@@ -94,8 +94,7 @@ def by_outlines(data: PairDataset, answers: Answers) -> dict[str, dict[str, floa
     rows, predicted = answers.rows, answers.predictions
     ends = np.stack([data.first[rows], data.second[rows]])
     halves, place = np.unique(ends, return_inverse=True)
-    masks = TableMasks(data.left)
-    count = np.array([outlines(masks[int(half)]) for half in halves])[place.reshape(2, -1)].max(0)
+    count = np.array([outlines(data.left.object(int(half))) for half in halves])[place.reshape(2, -1)].max(0)
     match, hard = answers.value == 1, data.columns["grade"][rows] == "hard"
     found = {}
     for name, least, most in (("one", 1, 1), ("two or three", 2, 3), ("four or more", 4, math.inf)):
@@ -120,8 +119,7 @@ def outlines(mask: Mask) -> int:
 def measure_edge_fit(data: PairDataset, pairs: int) -> dict[str, Any]:
     """Accuracy of the exact fit of the edges as a classifier; its threshold is chosen on as many training pairs."""
     rows = [data.rows(split)[:pairs] for split in ("train", "test")]
-    masks, solver = TableMasks(data.left), MatchSolver()
-    scores = [solver_scores(solver, masks, masks, data.first[part], data.second[part]) for part in rows]
+    scores = [solver_scores(data, part) for part in rows]
     matches = [data.value[part] == 1 for part in rows]
     threshold = best_threshold(scores[0], matches[0])
     right = (scores[1] >= threshold) == matches[1]

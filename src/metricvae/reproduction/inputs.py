@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -79,31 +77,9 @@ def run_facts(words: Sequence[str], minutes: float) -> tuple[Fact, Fact]:
     return Fact("command", shlex.join(["metricvae", *words])), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}")
 
 
-@dataclass(frozen=True)
-class TableMasks(Sequence[Mask]):
-    """The masks (H, W) of a table of silhouettes, unpacked when they are asked for."""
-
-    table: ObjectTable
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    @overload
-    def __getitem__(self, row: int) -> Mask: ...
-
-    @overload
-    def __getitem__(self, row: slice) -> list[Mask]: ...
-
-    def __getitem__(self, row: int | slice) -> Mask | list[Mask]:
-        if isinstance(row, slice):
-            return self.table.kind.restore(self.table.packed[row])
-        mask: Mask = self.table.kind.restore(self.table.packed[row : row + 1])[0]
-        return mask
-
-
 def masks_of(table: ObjectTable, rows: Rows) -> list[Mask]:
     """The masks (H, W) in some rows of a table of silhouettes."""
-    return list(map(TableMasks(table).__getitem__, rows.tolist()))
+    return list(map(table.object, rows.tolist()))
 
 
 def pose_at(data: PairDataset, row: int) -> Pose | None:
