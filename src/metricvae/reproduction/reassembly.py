@@ -12,7 +12,7 @@ from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.match.metric import MatchSolver
 from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
-from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
+from metricvae.plotting.pairs import JoinedPair, draw_joined, superimpose
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import ReassemblyConfig
 from metricvae.reproduction.decoded import Completion, complete
@@ -82,11 +82,11 @@ def _generated(halves: list[Mask], partners: list[Mask], predictor: Predictor, q
 def _hit(halves: list[Mask], query: int, hit: Hit, partner: int) -> JoinedPair:
     mask = halves[hit.place]
     caption = "the partner" if hit.place == partner else "another half"
-    return JoinedPair(halves[query], mask, laid_together(halves[query], mask, hit.pose), caption)
+    return JoinedPair(halves[query], mask, superimpose(halves[query], mask, hit.pose), caption)
 
 
 def _completion(half: Mask, made: Completion) -> JoinedPair:
     joined = None
     if made.mask.any():
-        joined = laid_together(half, made.mask, join(Edge(half), Edge(made.mask)).pose)
+        joined = superimpose(half, made.mask, join(Edge(half), Edge(made.mask)).pose)
     return JoinedPair(half, made.mask, joined, f"IoU {made.iou:.2f}, probability {made.probability:.2f}")

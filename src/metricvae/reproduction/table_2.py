@@ -24,7 +24,7 @@ from metricvae.evaluation.evaluate import Answers, answer
 from metricvae.evaluation.retrieval import solver_scores
 from metricvae.evaluation.statistics import SignificanceTest, welch_test, z_test
 from metricvae.metrics.match.card import area_and_boundary, size_similarity
-from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
+from metricvae.plotting.pairs import JoinedPair, draw_joined, superimpose
 from metricvae.prediction.calibration.binary import PAPER_THRESHOLD, binary_labels
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import BATCHES, Table2Config
@@ -366,7 +366,7 @@ def _example(data: PairDataset, answers: Answers, place: int) -> JoinedPair:
     row = int(answers.rows[place])
     first, second = data.left.object(int(data.first[row])), data.right.object(int(data.second[row]))
     pose = pose_at(data, row)
-    joined = None if pose is None else laid_together(first, second, pose)
+    joined = None if pose is None else superimpose(first, second, pose)
     caption = f"probability {answers.predictions.value[place]:.2f}"
     if "grade" in data.columns:
         caption = f"{data.columns['grade'][row]}, {caption}"
