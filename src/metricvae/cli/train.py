@@ -37,7 +37,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     chosen = _preset(_named(arguments, "--preset"), arguments)
     default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
-    aligning = AligningConfig(PoseNetworkConfig())
+    aligning = dataclasses.asdict(AligningConfig(PoseNetworkConfig()))
     parser.add_argument("--aligning", type=AligningConfig[PoseNetworkConfig], default=aligning, help="how it learns")
 
 
