@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import LabelProgress
 from metricvae.metrics.overlap.labelling import OverlapPlan
-from metricvae.metrics.overlap.solver.records import Pose
-from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.plotting.pairs import ExamplePair, draw_pairs
+from metricvae.reproduction.table_1_run import labelled_example
 from metricvae.runtime.files import write_bytes
 
 SEED = 2017
@@ -48,15 +47,10 @@ class Clock:
         return found
 
 
-def examples(data: DataSet, count: int) -> list[ExamplePair]:
+def examples(data: PairDataset, count: int) -> list[ExamplePair]:
+    """Random pairs at their optimal poses."""
     rows = np.random.default_rng(SEED).choice(len(data.value), count, replace=False)
-    found = []
-    for row in rows:
-        a, b, pose = int(data.first[row]), int(data.second[row]), Pose(*map(float, data.pose[row]))
-        moved = move_mask(data.mask(b), pose).clip(0, 1)
-        value = float(data.value[row])
-        found.append(ExamplePair(data.ids[a], data.ids[b], data.mask(a), data.mask(b), moved, pose, value))
-    return found
+    return [labelled_example(data, row) for row in rows.tolist()]
 
 
 def main() -> None:

@@ -1,16 +1,17 @@
-"""How well a model tells which halves belong together, on shapes it never saw. JSON on stdout.
+"""How well a model tells which halves match, on unseen shapes. JSON on stdout.
 
     python benchmarks/halves.py --work FOLDER [--model halves] [--icons FOLDER] [--leaves FOLDER]
 
 Pairs are cut with a seed that no training used; splits are by group of shapes, the same in every data set. The library
-is 500 unseen shapes cut once, 1,000 halves: each is looked for with its partner, and the first 50 hits of some are put
-in the order in which their edges fit.
+is 500 unseen shapes cut once, 1,000 halves: the partner of each is retrieved, and the first 50 hits of some are
+reranked by the fit of their edges.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import sys
@@ -22,7 +23,7 @@ import numpy as np
 from scipy import ndimage
 
 from metricvae.core.binary_scores import auc, best_threshold
-from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.evaluate import Answers, answer, evaluate
 from metricvae.evaluation.invariance import complete
@@ -33,6 +34,7 @@ from metricvae.labelling.run import label
 from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.match.pairs import shape_of
 from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction.inputs import mask_at, masks_of
 
 SEED = 314_159
 PAIRS = 50_000
@@ -43,18 +45,18 @@ LIBRARY, LISTED = 1_000, 50
 WOUND: tuple[Cut, ...] = ("zigzag", "curved")
 
 
-def made(work: Path, name: str, plan: MatchPlan) -> DataSet:
+def label_data(work: Path, name: str, plan: MatchPlan) -> PairDataset:
     label(plan, work / name)
     return read_dataset(work / name)
 
 
-def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]:
+def measure_retrieval(predictor: Predictor, data: PairDataset, queries: int) -> dict[str, float]:
     """Rank of each half's partner among the others of a library of test halves, one cut of a shape each."""
     rows = data.rows("test")
     matches = rows[data.value[rows] == 1]
-    shapes = np.array([shape_of(data.ids[int(place)]) for place in data.first[matches]])
+    shapes = np.array([shape_of(data.left.ids[int(place)]) for place in data.first[matches]])
     matches = matches[np.sort(np.unique(shapes, return_index=True)[1])][: LIBRARY // 2]
-    halves = [data.mask(int(place)) for place in np.concatenate([data.first[matches], data.second[matches]])]
+    halves = masks_of(data.left, np.concatenate([data.first[matches], data.second[matches]]))
     partner = np.roll(np.arange(len(halves)), -len(matches))
     ranking = retrieve_partners(predictor, halves, partner, LISTED)
     report = {
@@ -76,33 +78,34 @@ def found(predictor: Predictor, data: DataSet, queries: int) -> dict[str, float]
             "first_after_fit_percent": 100 * float(np.mean(by_both == partner[chosen])),
             "seconds_a_query": (time.perf_counter() - start) / len(chosen),
         }
-    made = complete(predictor, halves[: len(matches)], halves[len(matches) :])
+    completions = complete(predictor, halves[: len(matches)], halves[len(matches) :])
     return report | {
-        "made_iou": float(np.mean([one.iou for one in made])),
-        "made_called_matches_percent": 100 * float(np.mean([one.probability >= 0.5 for one in made])),
+        "made_iou": float(np.mean([one.iou for one in completions])),
+        "made_called_matches_percent": 100 * float(np.mean([one.probability >= 0.5 for one in completions])),
     }
 
 
-def figures(data: DataSet, answers: Answers) -> BinaryEvaluation:
-    return measure_binary(answers.predictions, answers.value == 1, np.asarray(data.grade)[answers.rows])
+def figures(data: PairDataset, answers: Answers) -> BinaryEvaluation:
+    return measure_binary(answers.predictions, answers.value == 1, data.columns["grade"][answers.rows])
 
 
-def by_outlines(data: DataSet, answers: Answers) -> dict[str, dict[str, float]]:
+def by_outlines(data: PairDataset, answers: Answers) -> dict[str, dict[str, float]]:
     """Accuracy and AUC of hard mismatches by outlines, holes counted, of the half of a pair that has more of them."""
-    rows, said = answers.rows, answers.predictions
+    rows, predicted = answers.rows, answers.predictions
     ends = np.stack([data.first[rows], data.second[rows]])
     halves, place = np.unique(ends, return_inverse=True)
-    count = np.array([outlines(data.mask(int(half))) for half in halves])[place.reshape(2, -1)].max(0)
-    match, hard = answers.value == 1, np.asarray(data.grade)[rows] == "hard"
+    count = np.array([outlines(mask_at(data.left, int(half))) for half in halves])[place.reshape(2, -1)].max(0)
+    match, hard = answers.value == 1, data.columns["grade"][rows] == "hard"
     found = {}
     for name, least, most in (("one", 1, 1), ("two or three", 2, 3), ("four or more", 4, math.inf)):
         here = (count >= least) & (count <= most)
-        if said.match is None or not (here & match).any() or not (here & hard).any():
+        if predicted.match is None or not (here & match).any() or not (here & hard).any():
             continue
         found[name] = {
             "matches": int((here & match).sum()),
-            "accuracy_percent": 50 * float(said.match[here & match].mean() + (~said.match[here & hard]).mean()),
-            "auc": auc(said.value[here & (match | hard)], match[here & (match | hard)]),
+            "accuracy_percent": 50
+            * float(predicted.match[here & match].mean() + (~predicted.match[here & hard]).mean()),
+            "auc": auc(predicted.value[here & (match | hard)], match[here & (match | hard)]),
         }
     return found
 
@@ -113,16 +116,16 @@ def outlines(mask: Mask) -> int:
     return int(parts + ndimage.label(np.pad(mask, 1) == 0)[1] - 1)
 
 
-def fitted(data: DataSet, pairs: int) -> dict[str, Any]:
-    """What the exact fit of the edges reaches as a classifier; its threshold is chosen on as many training pairs."""
+def measure_edge_fit(data: PairDataset, pairs: int) -> dict[str, Any]:
+    """Accuracy of the exact fit of the edges as a classifier; its threshold is chosen on as many training pairs."""
     rows = [data.rows(split)[:pairs] for split in ("train", "test")]
-    scores = [fit_scores(data.mask, data.first[part], data.second[part]) for part in rows]
+    scores = [fit_scores(functools.partial(mask_at, data.left), data.first[part], data.second[part]) for part in rows]
     matches = [data.value[part] == 1 for part in rows]
     threshold = best_threshold(scores[0], matches[0])
     right = (scores[1] >= threshold) == matches[1]
     grades = {}
-    if data.grade is not None:
-        grade = data.grade[rows[1]]
+    if "grade" in data.columns:
+        grade = data.columns["grade"][rows[1]]
         hit = right[matches[1]].mean()
         grades = {g: 50 * float(hit + right[grade == g].mean()) for g in np.unique(grade) if g != "match"}
     return {"pairs": len(rows[1]), "accuracy_percent": 100 * float(right.mean()), "grades_percent": grades}
@@ -145,17 +148,19 @@ def main() -> None:
     }
     report: dict[str, Any] = {}
     for name, plan in plans.items():
-        data = made(options.work, name.replace(" ", "-"), plan)
+        data = label_data(options.work, name.replace(" ", "-"), plan)
         answers = answer(predictor, data, "test")
         report[name] = dataclasses.asdict(figures(data, answers)) | {"baselines": data.card["baselines"]}
         report[f"{name}, hard, by outlines"] = by_outlines(data, answers)
-        report[f"{name}, edges fitted"] = fitted(data, options.fits)
-        report[f"{name}, partner in a library"] = found(predictor, data, options.queries if "wound" in name else 0)
+        report[f"{name}, edges fitted"] = measure_edge_fit(data, options.fits)
+        report[f"{name}, partner in a library"] = measure_retrieval(
+            predictor, data, options.queries if "wound" in name else 0
+        )
         print(name, "done", file=sys.stderr)
     for name in ("icons", "leaves"):
         folder = getattr(options, name)
         if folder is not None:
-            data = made(options.work, name, MatchPlan(str(folder), FOREIGN_PAIRS, SEED, fit=True, cuts=WOUND))
+            data = label_data(options.work, name, MatchPlan(str(folder), FOREIGN_PAIRS, SEED, fit=True, cuts=WOUND))
             report[name] = dataclasses.asdict(evaluate(predictor, data, "all"))
     print(json.dumps(report, indent=2))
 

@@ -10,6 +10,7 @@ of the pair and of other pieces (a conditional logit, McFadden 1974). Without, p
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
-from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.labelling.run import label
 from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.match.pairs import shape_of
@@ -28,6 +29,7 @@ from metricvae.metrics.match.solver.contacts import FEATURES
 from metricvae.metrics.match.solver.edges import Edge, cached_edges
 from metricvae.metrics.overlap.solver.poses import origin_pose
 from metricvae.metrics.overlap.solver.records import Pose
+from metricvae.reproduction.inputs import mask_at, pose_at
 
 SEED, PAIRS = 271_828, 8_000
 OTHERS = 49
@@ -42,10 +44,10 @@ Floats = npt.NDArray[np.float64]
 class Pieces:
     """Matching pieces of one split, and their true poses."""
 
-    def __init__(self, data: DataSet, split: Any, count: int, seed: int) -> None:
+    def __init__(self, data: PairDataset, split: Any, count: int, seed: int) -> None:
         rows = data.rows(split)
         matches = rows[data.value[rows] == 1]
-        self.data, self.edge = data, cached_edges(data.mask)
+        self.data, self.edge = data, cached_edges(functools.partial(mask_at, data.left))
         self.rows = np.random.default_rng(seed).permutation(matches)[:count]
 
     def pair(self, row: int) -> tuple[Edge, Edge]:
@@ -54,7 +56,7 @@ class Pieces:
 
     def pose(self, row: int) -> Floats:
         """(3,) true pose, as the compiled loops read it."""
-        return origin_pose(Pose(*map(float, self.data.pose[row])))
+        return origin_pose(pose_at(self.data, row) or Pose(0.0, 0.0, 0.0))
 
 
 def near(found: Floats, pose: Floats) -> npt.NDArray[np.bool_]:
@@ -91,8 +93,8 @@ def measure(pieces: Pieces) -> dict[str, float]:
     }
 
 
-def _shape(data: DataSet, row: int) -> str:
-    return shape_of(data.ids[int(data.first[row])])
+def _shape(data: PairDataset, row: int) -> str:
+    return shape_of(data.left.ids[int(data.first[row])])
 
 
 def fit_weights(pieces: Pieces) -> dict[str, Any]:

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import scipy.ndimage
 import torch
-from metricvae.reproduction.reproduce import examples
 
-from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.core.splits import split_of
 from metricvae.evaluation.evaluate import answer, measure
 from metricvae.evaluation.invariance import decode_samples, motion_change, reconstruct
+from metricvae.kinds.silhouette.kind import mask_of
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
 from metricvae.metrics.overlap.labelling import OverlapPlan
@@ -33,8 +33,9 @@ from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.plotting.codes import draw_samples
 from metricvae.plotting.pairs import draw_pairs, draw_reconstructions
 from metricvae.prediction.predictor import Predictor
+from metricvae.reproduction.inputs import mask_at, masks_of
+from metricvae.reproduction.table_1_run import example_pairs
 from metricvae.runtime.files import write_bytes
-from metricvae.training.features import move_randomly
 
 SEED = 314_159
 MIXED_PAIRS = 50_000
@@ -44,30 +45,32 @@ FOREIGN_PAIRS = 1_000
 MOVED_PAIRS = 10_000
 
 
-def labelled(work: Path, name: str, plan: OverlapPlan) -> DataSet:
+def labelled(work: Path, name: str, plan: OverlapPlan) -> PairDataset:
     label(plan, work / name)
     return read_dataset(work / name)
 
 
-def with_size_classes(predictor: Predictor, data: DataSet, split: str, worst: Path | None = None) -> dict[str, Any]:
-    said = answer(predictor, data, split)
+def with_size_classes(predictor: Predictor, data: PairDataset, split: str, worst: Path | None = None) -> dict[str, Any]:
+    """Errors and coverage of intervals, by size of the true value too; the pairs predicted worst as a picture."""
+    answers = answer(predictor, data, split)
+    predicted, value = answers.predictions, answers.value
     if worst is not None:
-        order = np.argsort(-np.abs(said.predictions.value - said.value))
-        write_bytes(worst, draw_pairs(examples(data, said, order[:25]), columns=5))
-    inside = (said.predictions.low <= said.value) & (said.value <= said.predictions.high)
-    edges = np.quantile(said.value, [0.25, 0.5, 0.75])
-    classes = np.searchsorted(edges, said.value)
-    figures = dataclasses.asdict(measure(data, said, split))
+        order = np.argsort(-np.abs(predicted.value - value))
+        write_bytes(worst, draw_pairs(example_pairs(data, answers, order[:25]), columns=5))
+    inside = (predicted.low <= value) & (value <= predicted.high)
+    edges = np.quantile(value, [0.25, 0.5, 0.75])
+    classes = np.searchsorted(edges, value)
+    figures = dataclasses.asdict(measure(data, answers, split))
     figures["mse_percent_of_naive"] = 100 * figures["mse"] / figures["naive_mse"]
     figures["coverage_by_quarter_of_true_value"] = [round(float(inside[classes == k].mean()), 3) for k in range(4)]
     return figures
 
 
-def motion(predictor: Predictor, data: DataSet, count: int = 2000) -> dict[str, float]:
-    """What random motions change that stay on the canvas, moved shapes cut at half, percent."""
+def motion(predictor: Predictor, data: PairDataset, count: int = 2000) -> dict[str, float]:
+    """Changes by random motions that stay on the canvas, moved shapes thresholded at half, percent."""
     rows = data.rows("test")
     objects = np.unique([data.first[rows], data.second[rows]])[:count]
-    change = motion_change(predictor, [data.mask(int(i)) for i in objects], MOVED_PAIRS, SEED)
+    change = motion_change(predictor, masks_of(data.left, objects), MOVED_PAIRS, SEED)
     return {
         "shapes": len(change.codes),
         "codes_median_percent": 100 * float(np.median(change.codes)),
@@ -79,7 +82,7 @@ def motion(predictor: Predictor, data: DataSet, count: int = 2000) -> dict[str, 
     }
 
 
-def near_copies(predictor: Predictor, data: DataSet, count: int = 100) -> dict[str, float]:
+def near_copies(predictor: Predictor, data: PairDataset, count: int = 100) -> dict[str, float]:
     """Predicted against true overlap of unseen shapes with copies grown by so many pixels all round and moved, mean
     relative error in percent; 0 is a moved copy."""
     rows = data.rows("test")
@@ -88,21 +91,21 @@ def near_copies(predictor: Predictor, data: DataSet, count: int = 100) -> dict[s
     found = {}
     for growth in (-2, -1, 0, 1, 2):
         pairs = []
-        for i in objects:
-            mask = data.mask(int(i))
+        for row in objects.tolist():
+            mask = mask_at(data.left, row)
             step = scipy.ndimage.binary_dilation if growth > 0 else scipy.ndimage.binary_erosion
             grown = step(mask, iterations=abs(growth)) if growth else mask
             if grown.any():
-                copy = move_randomly(torch.from_numpy(grown.astype(np.float32))[None, None], generator)[0, 0]
-                pairs.append((mask, copy.numpy().astype(np.uint8)))
+                copy = predictor.kind().move(torch.from_numpy(grown.astype(np.float32))[None, None], generator)[0]
+                pairs.append((mask, mask_of(copy)))
         value = np.array([solve(PreparedMask(a), PreparedMask(b)).area for a, b in pairs])
-        error = predictor.predict_masks(pairs).value / value - 1
+        error = predictor.predict_objects(pairs).value / value - 1
         found[f"{growth:+d} pixels"] = round(100 * float(error.mean()), 2)
     return found
 
 
 def reconstruction(predictor: Predictor, source: str, count: int = 200, plot: Path | None = None) -> dict[str, float]:
-    """Intersection over union of unseen shapes and what is decoded from their codes, laid on them by `solve`."""
+    """Intersection over union of unseen shapes and what is decoded from their codes, aligned with them by `solve`."""
     unseen = [shape.mask for shape in draw(source, 16 * count, SEED) if split_of(shape.group) == "test"][:count]
     back = reconstruct(predictor, unseen)
     if plot is not None:
@@ -139,16 +142,16 @@ def samples(predictor: Predictor, count: int = 500, plots: Path | None = None) -
     return report
 
 
-def speeds(predictor: Predictor, data: DataSet) -> dict[str, float]:
+def speeds(predictor: Predictor, data: PairDataset) -> dict[str, float]:
     """Shapes encoded and pairs of codes in memory answered, a second."""
     start = time.perf_counter()
-    encoded = predictor.encode(data.mask, 1024)
+    encoded = predictor.encode_rows(data.left, np.arange(1024))
     encoding = 1024 / (time.perf_counter() - start)
     codes = encoded.codes.repeat(16, 1)
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        predictor.model.head.value(codes @ codes.T / codes.shape[1], encoded.sizes, encoded.sizes)
+        predictor.model.head.value(codes @ codes.T / codes.shape[1], encoded.magnitudes, encoded.magnitudes)
         times.append(time.perf_counter() - start)
     return {"shapes_encoded_per_second": encoding, "pairs_per_second": len(codes) ** 2 / float(np.median(times))}
 

@@ -1,4 +1,4 @@
-"""How well models of molecules answer: one-shot shape Tanimoto, search, and enrichment. JSON on stdout.
+"""Quality of the models of molecules: one-shot shape Tanimoto, search, and enrichment. JSON on stdout.
 
     python benchmarks/molecules.py --smiles FILE --work FOLDER [--model molecules] [--flat molecules-2d] [--dude FOLDER]
 
@@ -26,37 +26,39 @@ from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from scipy import stats
 
 from metricvae.core.binary_scores import auc
-from metricvae.core.dataset import DataSet, read_dataset, read_molecules
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.kinds.molecule.mol_blocks import mol_block
-from metricvae.kinds.molecule.packing import atoms_of
+from metricvae.kinds.molecule.packing import unpacked_molecules
 from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.molecule.table import read_molecules
 from metricvae.labelling.run import label
 from metricvae.metrics.shape.labelling import ShapePlan
+from metricvae.metrics.shape.metric import tanimoto
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.predictor import Encoded, Predictor
-from metricvae.search.ann import LEARNED_FROM, Nearest, query_vectors, vectors
+from metricvae.search.ann import LEARNED_FROM, InvertedFile, item_vectors, query_vector
 
 Floats = npt.NDArray[np.float64]
 
 SEED = 314_159
 QUERIES, LIBRARY, RERANKED, TOP = 20, 20_000, 1_000, 100
-EMBEDDINGS = 1_000_000
+EMBEDDINGS, ENCODED_AT_ONCE = 1_000_000, 256
 SHARE = 0.01
 """Of a ranking, whose enrichment is told."""
 
 
-def say(text: str) -> None:
+def report_progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def made(plan: ShapePlan, folder: Path) -> DataSet:
+def label_data(plan: ShapePlan, folder: Path) -> PairDataset:
     label(plan, folder)
     return read_dataset(folder)
 
 
-def alike(
+def predicted_tanimoto(
     encoded: Encoded, predictor: Predictor, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
 ) -> Floats:
     """Predicted Tanimoto coefficients."""
@@ -64,92 +66,93 @@ def alike(
     return score.double().cpu().numpy()
 
 
-def one_shot(predictor: Predictor, data: DataSet) -> dict[str, float]:
+def one_shot(predictor: Predictor, data: PairDataset) -> dict[str, float]:
     """Predicted against exact Tanimoto of the test pairs."""
     rows = data.rows("test")
-    objects, ends = np.unique(np.stack([data.first[rows], data.second[rows]]), return_inverse=True)
-    first, second = ends.reshape(2, -1)
-    encoded = predictor.encode(lambda i: data.object(int(objects[i])), len(objects))
-    sizes = data.areas[objects]
-    exact = data.value[rows] / (sizes[first] + sizes[second] - data.value[rows])
-    said = alike(encoded, predictor, first, second)
+    encoded, _, first, second = predictor.encode_pairs(data, rows).arguments
+    exact = tanimoto(data.value[rows], *data.magnitudes(rows))
+    predicted = predicted_tanimoto(encoded, predictor, first, second)
     return {
         "pairs": len(rows),
-        "molecules": len(objects),
-        "pearson": float(np.corrcoef(said, exact)[0, 1]),
-        "spearman": float(stats.spearmanr(said, exact).statistic),
-        "mae": float(np.abs(said - exact).mean()),
+        "molecules": len(encoded),
+        "pearson": float(np.corrcoef(predicted, exact)[0, 1]),
+        "spearman": float(stats.spearmanr(predicted, exact).statistic),
+        "mae": float(np.abs(predicted - exact).mean()),
         "std_exact": float(exact.std()),
     }
 
 
-def peers(data: DataSet, folder: Path) -> dict[str, float]:
-    """Correlation of other likenesses with the exact Tanimoto of the test pairs."""
+def peers(data: PairDataset, folder: Path) -> dict[str, float]:
+    """Correlation of other similarities with the exact Tanimoto of the test pairs."""
     rows = data.rows("test")
     molecules = list(read_molecules(pq.read_table(folder / "objects.parquet")))
-    exact = data.value[rows] / (data.areas[data.first[rows]] + data.areas[data.second[rows]] - data.value[rows])
+    exact = tanimoto(data.value[rows], *data.magnitudes(rows))
     found = {}
-    for name, likeness in LIKENESSES.items():
+    for name, describe in DESCRIPTIONS.items():
         used = {int(i) for side in (data.first, data.second) for i in side[rows]}
-        kept = {i: likeness(molecules[i]) for i in used}
-        said = [kept[int(a)](kept[int(b)]) for a, b in zip(data.first[rows], data.second[rows], strict=True)]
-        found[f"{name}_pearson"] = float(np.corrcoef(said, exact)[0, 1])
+        described = {i: describe(molecules[i]) for i in used}
+        predicted = [
+            described[int(a)](described[int(b)]) for a, b in zip(data.first[rows], data.second[rows], strict=True)
+        ]
+        found[f"{name}_pearson"] = float(np.corrcoef(predicted, exact)[0, 1])
     return found
 
 
-class Likeness(Protocol):
-    """A description of a molecule, which says how like another of its kind is."""
+class Description(Protocol):
+    """A description of a molecule; called with another, it gives their similarity."""
 
     def __call__(self, other: Any, /) -> float: ...
 
 
-class usrcat:
-    """Likeness by ultrafast shape recognition with atom types."""
+class Usrcat:
+    """Similarity by ultrafast shape recognition with atom types."""
 
     def __init__(self, molecule: Molecule) -> None:
         self.numbers: Any = rdMolDescriptors.GetUSRCAT(Chem.MolFromMolBlock(mol_block(molecule)))
 
-    def __call__(self, other: usrcat) -> float:
+    def __call__(self, other: Usrcat) -> float:
         return float(rdMolDescriptors.GetUSRScore(self.numbers, other.numbers))
 
 
 _MORGAN = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
 
 
-class morgan:
+class Morgan:
     """Tanimoto coefficient of circular fingerprints."""
 
     def __init__(self, molecule: Molecule) -> None:
         self.bits = _MORGAN.GetFingerprint(Chem.MolFromMolBlock(mol_block(molecule)))
 
-    def __call__(self, other: morgan) -> float:
+    def __call__(self, other: Morgan) -> float:
         return float(DataStructs.TanimotoSimilarity(self.bits, other.bits))
 
 
-LIKENESSES: dict[str, Callable[[Molecule], Likeness]] = {"usrcat": usrcat, "morgan": morgan}
+DESCRIPTIONS: dict[str, Callable[[Molecule], Description]] = {"usrcat": Usrcat, "morgan": Morgan}
 
 
-def reranking(predictor: Predictor, data: DataSet) -> dict[str, float]:
-    """Share of the exact overlay's first hundred of a library that re-ranking the model's first thousand gives."""
+def reranking(predictor: Predictor, data: PairDataset) -> dict[str, float]:
+    """Share of the hundred most similar molecules of a library, by the exact overlay, that reranking the model's first
+    thousand finds."""
     rng = np.random.default_rng(SEED)
     test = np.unique(np.concatenate([side[data.rows("test")] for side in (data.first, data.second)]))
     queries = rng.permutation(test)[:QUERIES]
-    library = rng.permutation(np.setdiff1d(np.arange(len(data.ids)), queries))[:LIBRARY]
+    library = rng.permutation(np.setdiff1d(np.arange(len(data.left)), queries))[:LIBRARY]
     rows = np.concatenate([queries, library])
-    prepared = [prepare(one[one[:, 3] > 0, :3], one[one[:, 3] > 0, 3]) for one in map(data.object, rows.tolist())]
-    encoded = predictor.encode(lambda i: data.object(int(rows[i])), len(rows))
+    atoms = unpacked_molecules(data.left.packed[rows])
+    prepared = [prepare(one[one[:, 3] > 0, :3], one[one[:, 3] > 0, 3]) for one in atoms]
+    encoded = predictor.encode_rows(data.left, rows)
     shares, before, recalls = [], [], []
     for query in range(len(queries)):
         others = np.arange(len(queries), len(rows))
-        said = alike(encoded, predictor, np.full(len(others), query), others)
+        predicted = predicted_tanimoto(encoded, predictor, np.full(len(others), query), others)
         pairs = np.stack([np.full(len(others), query), others], axis=1)
         exact = overlay_many(prepared, pairs).tanimoto
-        best, listed = np.argsort(-exact)[:TOP], np.argsort(-said)[:RERANKED]
+        best, listed = np.argsort(-exact)[:TOP], np.argsort(-predicted)[:RERANKED]
         again = listed[np.argsort(-exact[listed])][:TOP]
         shares.append(len(set(best) & set(again)) / TOP)
         before.append(len(set(best) & set(listed[:TOP].tolist())) / TOP)
-        recalls.append(float(np.corrcoef(said, exact)[0, 1]))
-        say(f"query {query}: overlap {before[-1]:.2f} -> {shares[-1]:.2f}, correlation {recalls[-1]:.3f}")
+        recalls.append(float(np.corrcoef(predicted, exact)[0, 1]))
+        report_progress(f"query {query}: overlap {before[-1]:.2f} -> {shares[-1]:.2f}, correlation {recalls[-1]:.3f}")
     return {
         "library": len(library),
         "queries": len(queries),
@@ -160,26 +163,28 @@ def reranking(predictor: Predictor, data: DataSet) -> dict[str, float]:
     }
 
 
-def searching(predictor: Predictor, data: DataSet) -> dict[str, float]:
+def searching(predictor: Predictor, data: PairDataset) -> dict[str, float]:
     """A million codes: those of molecules and of their mirror images, and as many between two of them as are lacking.
 
     Queries are codes of molecules.
     """
-    head, encoder = predictor.model.head, predictor.model.encoder
+    head, tower = predictor.model.head, predictor.tower()
     parts: list[npt.NDArray[np.float32]] = []
-    start = time.perf_counter()
+    began = time.perf_counter()
     with torch.inference_mode():
-        for _, features in predictor.prepared(lambda i: data.object(i), len(data.ids)):
-            for shown in (features, encoder.mirror(features)):
-                parts.append(predictor.model.code_features(shown).cpu().numpy())
-    real = vectors(head, np.concatenate(parts))
-    say(f"{len(real)} codes in {time.perf_counter() - start:.0f} s")
+        for first in range(0, len(data.left), ENCODED_AT_ONCE):
+            rows = np.arange(first, min(first + ENCODED_AT_ONCE, len(data.left)))
+            features = tower.encoder.prepare(data.left.tensor(rows, predictor.device))
+            for shown in (features, tower.encoder.mirror(features)):
+                parts.append(tower.code_features(shown).cpu().numpy())
+    real = item_vectors(head, np.concatenate(parts))
+    report_progress(f"{len(real)} codes in {time.perf_counter() - began:.0f} s")
     rng = np.random.default_rng(SEED)
     ends = rng.integers(len(real), size=(2, EMBEDDINGS - len(real)))
     share = rng.random((ends.shape[1], 1), np.float32)
-    items = np.concatenate([real, vectors(head, share * real[ends[0]] + (1 - share) * real[ends[1]])])
+    items = np.concatenate([real, item_vectors(head, share * real[ends[0]] + (1 - share) * real[ends[1]])])
     start = time.perf_counter()
-    cells = Nearest.build(
+    cells = InvertedFile.build(
         (items[i : i + 10_000] for i in range(0, len(items), 10_000)),
         items[:: len(items) // LEARNED_FROM].copy(),
         len(items),
@@ -196,17 +201,17 @@ def searching(predictor: Predictor, data: DataSet) -> dict[str, float]:
     for looked in (32, 64, 128, 192, 256):
         times, recall = [], []
         for query, best in zip(queries.tolist(), exact, strict=True):
-            vector = query_vectors(head, torch.from_numpy(items[query : query + 1]))[0].numpy()
+            vector = query_vector(head, torch.from_numpy(items[query : query + 1]))
             start = time.perf_counter()
-            rows, _ = cells.find(vector, TOP, looked)
+            hits, _ = cells.find(vector, TOP, looked)
             times.append(time.perf_counter() - start)
-            recall.append(len(best & set(rows.tolist())) / TOP)
+            recall.append(len(best & set(hits.tolist())) / TOP)
         found |= {f"recall_{looked}": float(np.mean(recall)), f"ms_{looked}": 1e3 * float(np.median(times))}
     return found
 
 
 def enrichment(models: dict[str, Predictor], folder: Path) -> dict[str, Any]:
-    """Actives and decoys ranked by their likeness to the ligand of the crystal."""
+    """Actives and decoys ranked by their similarity to the ligand of the crystal."""
     query = next(one for one in read(folder / "crystal_ligand.mol2") if isinstance(one, Molecule))
     actives, decoys = (
         [one for one in read(folder / f"{kind}_final.mol2.gz") if isinstance(one, Molecule)]
@@ -217,13 +222,12 @@ def enrichment(models: dict[str, Predictor], folder: Path) -> dict[str, Any]:
     prepared = [prepare(one.positions, one.radii) for one in molecules]
     pairs = np.stack([np.zeros(len(active), np.int64), np.arange(1, len(molecules))], axis=1)
     scores: dict[str, Floats] = {"exact overlay": overlay_many(prepared, pairs).tanimoto}
-    arrays = [atoms_of(one) for one in molecules]
     for name, predictor in models.items():
-        encoded = predictor.encode(arrays.__getitem__, len(arrays))
-        scores[name] = alike(encoded, predictor, pairs[:, 0], pairs[:, 1])
-    for name, likeness in LIKENESSES.items():
-        asked = likeness(query)
-        scores[name] = np.array([asked(likeness(one)) for one in molecules[1:]])
+        encoded = predictor.encode(molecules)
+        scores[name] = predicted_tanimoto(encoded, predictor, pairs[:, 0], pairs[:, 1])
+    for name, describe in DESCRIPTIONS.items():
+        described = describe(query)
+        scores[name] = np.array([described(describe(one)) for one in molecules[1:]])
     best = max(1, round(SHARE * len(active)))
     found: dict[str, Any] = {"actives": int(active.sum()), "decoys": int((~active).sum())}
     for name, score in scores.items():
@@ -249,12 +253,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source, report = str(options.smiles), {}
     model = Predictor.load(options.model)
     flat = None if options.flat is None else Predictor.load(options.flat)
-    data = made(ShapePlan(source, 100_000, SEED, molecules=LIBRARY + 2_000), options.work / "spatial")
+    data = label_data(ShapePlan(source, 100_000, SEED, molecules=LIBRARY + 2_000), options.work / "spatial")
     if wanted("one-shot"):
         report["given conformers"] = one_shot(model, data) | peers(data, options.work / "spatial")
-        say(json.dumps(report["given conformers"]))
+        report_progress(json.dumps(report["given conformers"]))
     if wanted("flat") and flat is not None:
-        best = made(ShapePlan(source, 20_000, SEED, molecules=4_000, conformers=5), options.work / "best")
+        best = label_data(ShapePlan(source, 20_000, SEED, molecules=4_000, conformers=5), options.work / "best")
         report["SMILES only, best of 5 conformers"] = one_shot(flat, best)
         report["first conformers, best of 5 conformers"] = one_shot(model, best)
     if wanted("reranking"):

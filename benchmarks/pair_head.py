@@ -1,10 +1,10 @@
-"""What a free function of two codes would add to their product. JSON on stdout.
+"""The gain of a free function of two codes over their product. JSON on stdout.
 
     python benchmarks/pair_head.py --data FOLDER [--model overlap] [--pairs 400000] [--steps 4000]
 
-The codes of a finished model stay as they are. A fully connected network is shown the products and the distances of
-their numbers, pair by pair, and learns the overlap that the product of the codes leaves unexplained. It answers for a
-pair at a time, where products answer for all pairs of a library at once: it is here for comparison only.
+The codes of a finished model are fixed. A fully connected network of the products and the distances of their numbers,
+pair by pair, is trained on the overlap that the product of the codes leaves unexplained. It predicts a pair at a time,
+where products predict all pairs of a library at once: it is here for comparison only.
 """
 
 from __future__ import annotations
@@ -18,30 +18,28 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from metricvae.core.dataset import DataSet, read_dataset
+from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.prediction.predictor import Predictor
-from metricvae.training.batching import graph
 
 HIDDEN = 512
 AT_ONCE = 4096
 
 
-def coded(predictor: Predictor, data: DataSet, split: str, most: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def coded(predictor: Predictor, data: PairDataset, split: str, most: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Codes of both ends, the product's prediction and the true value of at most so many pairs of a split."""
     rows = data.rows(split)[:most]
-    objects, first, second = graph(data.first[rows], data.second[rows])
-    encoded = predictor.encode(lambda i: data.mask(int(objects[i])), len(objects))
-    said = torch.from_numpy(predictor.values(encoded, first, second)).float()
-    return encoded.codes[first], encoded.codes[second], said, torch.from_numpy(data.value[rows]).float()
+    left, right, first, second = predictor.encode_pairs(data, rows).arguments
+    product = torch.from_numpy(predictor.values(left, right, first, second)).float()
+    return left.codes[first], right.codes[second], product, torch.from_numpy(data.value[rows]).float()
 
 
-def seen(a: Tensor, b: Tensor, said: Tensor) -> Tensor:
-    """What the network is shown: symmetric in the two codes."""
-    return torch.cat([a * b, (a - b).abs(), said[:, None] / 5000], dim=1)
+def features(a: Tensor, b: Tensor, product: Tensor) -> Tensor:
+    """Input of the network: symmetric in the two codes."""
+    return torch.cat([a * b, (a - b).abs(), product[:, None] / 5000], dim=1)
 
 
-def r2(said: Tensor, value: Tensor) -> float:
-    return 1 - float((said - value).square().mean() / value.var(unbiased=False))
+def r2(predicted: Tensor, value: Tensor) -> float:
+    return 1 - float((predicted - value).square().mean() / value.var(unbiased=False))
 
 
 def main() -> None:
@@ -52,7 +50,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4_000)
     options = parser.parse_args()
     predictor, data = Predictor.load(options.model), read_dataset(options.data)
-    a, b, said, value = coded(predictor, data, "train", options.pairs)
+    a, b, product, value = coded(predictor, data, "train", options.pairs)
     test = coded(predictor, data, "test", options.pairs)
     torch.manual_seed(0)
     width = 2 * a.shape[1] + 1
@@ -64,14 +62,14 @@ def main() -> None:
     for step in range(options.steps):
         optimiser.param_groups[0]["lr"] = 1e-3 * 0.5 * (1 + math.cos(math.pi * step / options.steps))
         rows = torch.randint(len(value), (AT_ONCE,))
-        left = (value[rows] - said[rows]) / 5000
-        loss = (network(seen(a[rows], b[rows], said[rows]))[:, 0] - left).square().mean()
+        residual = (value[rows] - product[rows]) / 5000
+        loss = (network(features(a[rows], b[rows], product[rows]))[:, 0] - residual).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     seconds = time.perf_counter() - start
     with torch.inference_mode():
-        parts = [seen(*part) for part in zip(*(x.split(AT_ONCE) for x in test[:3]), strict=True)]
+        parts = [features(*part) for part in zip(*(x.split(AT_ONCE) for x in test[:3]), strict=True)]
         better = test[2] + 5000 * torch.cat([network(part)[:, 0] for part in parts])
         begun = time.perf_counter()
         network(parts[0])

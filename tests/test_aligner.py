@@ -14,34 +14,50 @@ from torch import Tensor
 
 from cli_problem import draw_pictures
 from metricvae.alignment import training as aligning
-from metricvae.alignment.predictor import FILE, Alignments, best_offer
-from metricvae.alignment.training import AligningConfig, AligningProgress, aligning_loss, teach
+from metricvae.alignment.predictor import FILE, Aligner
+from metricvae.alignment.targets import AlignmentTargets, choose_runs, scan_targets
+from metricvae.alignment.training import AligningConfig, AligningProgress, alignment_batch, train_aligner
 from metricvae.cli import main
-from metricvae.core.dataset import DataSet
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
-from metricvae.fitting.fit import fit, fit_aligner, pair_data
+from metricvae.fitting.fit import fit, fit_aligner
+from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
 from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
 from metricvae.kinds.silhouette.encoders.polar_pictures import polar_pictures
+from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.alignment.network import Aligner, AlignerConfig, Curves, best_of, offers
-from metricvae.metrics.overlap.alignment.targets import SCAN_WAVES, make_lessons
+from metricvae.metrics.overlap.alignment import loss as overlap_loss
+from metricvae.metrics.overlap.alignment.loss import alignment_loss
+from metricvae.metrics.overlap.alignment.network import (
+    Curves,
+    PoseNetwork,
+    PoseNetworkConfig,
+    best_of,
+    best_proposals,
+)
+from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
+from metricvae.metrics.overlap.alignment.refinement import best_pose
+from metricvae.metrics.overlap.alignment.targets import SCAN_FREQUENCIES
 from metricvae.metrics.overlap.alignment.warping import Grids, about_centroids, field, overlaps
+from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.metrics.overlap.solver.kernels import overlap_at
 from metricvae.metrics.overlap.solver.search import (
     PreparedMask,
+    SearchConfig,
     inverse_poses,
     overlap_area,
     overlap_record,
     rotation_curve,
     solve,
 )
-from metricvae.nn.autoencoder import ModelConfig
+from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.training.config import TrainingConfig
 
-NETWORK = AlignerConfig(width=16, depth=1, numbers=12, arrows=6, hidden=16)
+NETWORK = PoseNetworkConfig(width=16, depth=1, numbers=12, arrows=6, hidden=16)
 ROTATIONS, DIRECTIONS = NETWORK.rotations, NETWORK.directions
-SCAN = Effort(angles=ROTATIONS, waves=SCAN_WAVES)
+SCAN = SearchConfig(angles=ROTATIONS, frequencies=SCAN_FREQUENCIES)
+POSES = OverlapPoseModel()
 QUICK = AligningConfig(
     NETWORK,
     lessons=96,
@@ -66,13 +82,13 @@ def x(masks: list[np.ndarray]) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def network() -> Aligner:
+def network() -> PoseNetwork:
     torch.manual_seed(3)
-    return Aligner(NETWORK).eval()
+    return PoseNetwork(NETWORK).eval()
 
 
 @torch.inference_mode()
-def curves_of(network: Aligner, still: Tensor, moved: Tensor, size: Tensor, size_moved: Tensor) -> Curves:
+def curves_of(network: PoseNetwork, still: Tensor, moved: Tensor, size: Tensor, size_moved: Tensor) -> Curves:
     spectra = (network.spectra(network.encode(pictures)) for pictures in (still, moved))
     return network.compare(*spectra, size, size_moved)
 
@@ -85,7 +101,7 @@ def turned(vectors: Tensor, angle: float) -> Tensor:
 
 
 @pytest.mark.parametrize("looks", [2, 10, 24])
-def test_answers_turn_with_the_first_shape_and_move_along_with_the_second(network: Aligner, x: Tensor, looks: int):
+def test_answers_turn_with_the_first_shape_and_move_along_with_the_second(network: PoseNetwork, x: Tensor, looks: int):
     pictures, size = polar_pictures(x, PolarEncoderConfig().grid), x.sum((1, 2, 3))
     plain = curves_of(network, pictures[:4], pictures[4:], size[:4], size[4:])
     first = curves_of(network, pictures[:4].roll(2 * looks, -1), pictures[4:], size[:4], size[4:])
@@ -99,7 +115,7 @@ def test_answers_turn_with_the_first_shape_and_move_along_with_the_second(networ
     assert (first.share - plain.share).abs().max() > 1e-3  # the law is not kept by saying nothing
 
 
-def test_exchanged_shapes_get_the_motion_that_undoes_the_first_answer(network: Aligner, x: Tensor):
+def test_exchanged_shapes_get_the_motion_that_undoes_the_first_answer(network: PoseNetwork, x: Tensor):
     pictures, size = polar_pictures(x, PolarEncoderConfig().grid), x.sum((1, 2, 3))
     here = curves_of(network, pictures[:4], pictures[4:], size[:4], size[4:])
     there = curves_of(network, pictures[4:], pictures[:4], size[4:], size[:4])
@@ -111,11 +127,11 @@ def test_exchanged_shapes_get_the_motion_that_undoes_the_first_answer(network: A
         np.testing.assert_allclose(there.shift[0, 0, back[turn]].numpy(), undone[1:], atol=1e-2)
 
 
-def test_offers_are_local_maxima_between_the_turns():
+def test_proposals_are_local_maxima_between_the_turns():
     angle = torch.arange(ROTATIONS) * (math.tau / ROTATIONS)
     share = torch.stack([0.5 + 0.3 * torch.cos(angle - 0.71), 0.4 + 0.3 * torch.cos(2 * angle - 0.2)])[None]
     shift = torch.stack([angle, -angle], dim=-1).expand(1, 2, -1, -1)
-    turn, moved, said = offers(Curves(share, shift), 3)
+    turn, moved, said = best_proposals(Curves(share, shift), 3)
     assert turn[0, 0].item() == pytest.approx(0.71, abs=2e-3)
     np.testing.assert_allclose(turn[0, 1:].sort().values.numpy(), [0.1, 0.1 + math.pi], atol=2e-3)
     np.testing.assert_allclose(moved[0, :, 0].numpy(), turn[0].numpy(), atol=1e-3)
@@ -161,18 +177,18 @@ def test_the_overlap_rises_along_its_gradient(x: Tensor):
     assert field(turn, shift, grids.centre).shape[-1] == 2
 
 
-def lesson_of(a: PreparedMask, b: PreparedMask) -> tuple[Tensor, Tensor]:
+def targets_of(a: PreparedMask, b: PreparedMask) -> tuple[Tensor, Tensor]:
     curve = rotation_curve(a, b, SCAN)
     return torch.from_numpy(curve.area)[None] / min(a.area, b.area), torch.from_numpy(curve.shift)[None]
 
 
 def test_the_loss_is_least_for_curves_that_know_the_answer_in_either_order(masks: list[np.ndarray], x: Tensor):
     grids, ends = Grids.of(x), (torch.tensor([0]), torch.tensor([1]))
-    area, shift = lesson_of(PreparedMask(masks[0]), PreparedMask(masks[1]))
+    area, shift = targets_of(PreparedMask(masks[0]), PreparedMask(masks[1]))
     right = Curves(area.transpose(1, 2), shift.transpose(1, 2))
     order = Curves(right.share.flip(1), right.shift.flip(1))
     far, blind = Curves(right.share, right.shift + 25.0), Curves(torch.full_like(right.share, 0.5), right.shift)
-    good, same, lost, unsure = (aligning_loss(c, grids, *ends, area, shift) for c in (right, order, far, blind))
+    good, same, lost, unsure = (alignment_loss(c, grids, *ends, area, shift) for c in (right, order, far, blind))
     assert good.item() == pytest.approx(same.item(), abs=1e-5)
     assert good < unsure
     assert good < lost
@@ -189,47 +205,53 @@ def test_the_curve_of_a_pair_is_its_overlap_at_every_turn(masks: list[np.ndarray
         assert curve.area.max() == pytest.approx(solve(*shapes).area, rel=0.1)
 
 
-def test_lessons_are_kept_and_reflect(dataset: DataSet, tmp_path: Path):
-    data = pair_data(dataset, "train")
-    first = make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 1}, rotations=ROTATIONS, workers=1)
-    again = make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 1}, rotations=ROTATIONS, workers=1)
-    assert torch.equal(first.area, again.area)
+def scanned(data: PairDataset, path: Path, begun: dict[str, int]) -> AlignmentTargets:
+    rows = choose_runs(len(data), 64, 8, 0)
+    return scan_targets(POSES, NETWORK, data, rows, path, begun, workers=1)
+
+
+def test_targets_are_stored_and_mirrored(dataset: PairDataset, tmp_path: Path):
+    data = dataset.of_split("train")
+    first = scanned(data, tmp_path / "x", {"a": 1})
+    again = scanned(data, tmp_path / "x", {"a": 1})
+    assert torch.equal(first.arrays["area"], again.arrays["area"])
     assert len(first.rows) == 64
     with pytest.raises(InputError, match="other settings or data"):
-        make_lessons(data, 64, 8, 0, tmp_path / "x", {"a": 2}, rotations=ROTATIONS, workers=1)
-    seen = aligning.met(data, first.rows.numpy()[:4], torch.device("cpu"))
-    area, shift = first.of(np.arange(4), torch.device("cpu"))
-    mirrored, areas, shifts = aligning._reflected(seen, area, shift)
-    shapes = [PreparedMask(mask[0].numpy().astype(np.uint8)) for mask in mirrored.x]
-    curve = rotation_curve(shapes[int(seen.first[0])], shapes[int(seen.second[0])], SCAN)
-    least = min(shapes[int(seen.first[0])].area, shapes[int(seen.second[0])].area)
-    np.testing.assert_allclose(areas[0, :, 0].numpy() * least, curve.area[:, 0], rtol=0.05, atol=20)
-    assert shifts.shape == shift.shape
+        scanned(data, tmp_path / "x", {"a": 2})
+    batch = alignment_batch(data, first.rows.numpy()[:4], torch.device("cpu"))
+    targets = first.of(np.arange(4), torch.device("cpu"))
+    mirrored, back = POSES.mirror(batch.x, targets)
+    shapes = [PreparedMask(mask[0].numpy().astype(np.uint8)) for mask in mirrored]
+    curve = rotation_curve(shapes[int(batch.first[0])], shapes[int(batch.second[0])], SCAN)
+    least = min(shapes[int(batch.first[0])].area, shapes[int(batch.second[0])].area)
+    np.testing.assert_allclose(back["area"][0, :, 0].numpy() * least, curve.area[:, 0], rtol=0.05, atol=20)
+    assert back["shift"].shape == targets["shift"].shape
 
 
 @pytest.fixture(scope="module")
-def taught(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def taught(dataset: PairDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model of the overlap that was taught for a moment where shapes go."""
     folder = tmp_path_factory.mktemp("aligner") / "model"
-    model = ModelConfig("polar", "canonical", (8, 8), (8, 8), 8)
+    tower = TowerConfig(SilhouetteKind(), PolarEncoderConfig((8, 8)), CanonicalDecoderConfig((8, 8)))
+    model = ModelConfig(OverlapMetric(), tower, latent=8)
     fit(dataset, model, TrainingConfig(steps=2, batch_pairs=24, threads=1), folder)
     fit_aligner(dataset, folder, QUICK)
     return folder
 
 
-def weights_after(dataset: DataSet, path: Path, config: AligningConfig, stop: int | None = None) -> Aligner:
-    encoder = Predictor.load("overlap").model.encoder
+def weights_after(dataset: PairDataset, path: Path, config: AligningConfig, stop: int | None = None) -> torch.nn.Module:
+    encoder = Predictor.load("overlap").tower().encoder
 
     def interrupt(now: AligningProgress) -> None:
         if now.step == stop:
             raise KeyboardInterrupt
 
-    parts = pair_data(dataset, "train"), pair_data(dataset, "validation")
+    parts = dataset.of_split("train"), dataset.of_split("validation")
     path.mkdir(exist_ok=True)
-    return teach(config, encoder, *parts, path, on_progress=interrupt)[0]
+    return train_aligner(POSES, config, encoder, *parts, path, on_progress=interrupt)[0]
 
 
-def test_an_interrupted_training_ends_as_an_uninterrupted_one(dataset: DataSet, tmp_path: Path):
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(dataset: PairDataset, tmp_path: Path):
     whole = weights_after(dataset, tmp_path / "a", QUICK)
     with pytest.raises(KeyboardInterrupt):
         weights_after(dataset, tmp_path / "b", QUICK, stop=4)
@@ -240,44 +262,46 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(dataset: DataSet, 
         weights_after(dataset, tmp_path / "b", dataclasses.replace(QUICK, seed=1))
 
 
-def test_training_lays_shapes_better_than_it_began(dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_training_lays_shapes_better_than_it_began(
+    dataset: PairDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     longer = dataclasses.replace(QUICK, steps=60, evaluate_every=60, warmup_steps=5, average_decay=0.5)
     (tmp_path / "x").mkdir()
     seen: list[float] = []
-    encoder = Predictor.load("overlap").model.encoder
-    parts = pair_data(dataset, "train"), pair_data(dataset, "validation")
-    teach(longer, encoder, *parts, tmp_path / "x", on_progress=lambda now: seen.append(now.loss))
+    encoder = Predictor.load("overlap").tower().encoder
+    parts = dataset.of_split("train"), dataset.of_split("validation")
+    train_aligner(POSES, longer, encoder, *parts, tmp_path / "x", on_progress=lambda now: seen.append(now.loss))
     assert np.mean(seen[-10:]) < np.mean(seen[:10]) - 0.1
-    monkeypatch.setattr(aligning, "overlaps", lambda *_: torch.full((24, 3), float("nan")))
+    monkeypatch.setattr(overlap_loss, "overlaps", lambda *_: torch.full((24, 3), float("nan")))
     (tmp_path / "x" / aligning.RESUME).unlink()
     with pytest.raises(InputError, match="not finite"):
-        teach(longer, encoder, *parts, tmp_path / "x")
+        train_aligner(POSES, longer, encoder, *parts, tmp_path / "x")
 
 
 def test_an_alignment_is_what_its_pose_gives_and_never_more_than_the_maximum(taught: Path, masks: list[np.ndarray]):
-    aligner = Alignments(Predictor.load(taught))
+    aligner = Aligner(Predictor.load(taught))
     shapes = [PreparedMask(mask) for mask in masks]
     for a, b in ((0, 1), (3, 2), (5, 7)):
-        found = aligner.align(shapes[a], shapes[b])
-        assert found.overlap.area == pytest.approx(overlap_area(masks[a], masks[b], found.overlap.pose), rel=1e-3)
-        assert found.overlap.area <= solve(shapes[a], shapes[b]).area * 1.0005
-        assert found.overlap.area >= aligner.align(shapes[a], shapes[b], tries=1).overlap.area - 1e-6
+        found = aligner.align(masks[a], masks[b]).solution
+        assert found.value == pytest.approx(overlap_area(masks[a], masks[b], found.pose), rel=1e-3)
+        assert found.value <= solve(shapes[a], shapes[b]).area * 1.0005
+        assert found.value >= aligner.align(masks[a], masks[b], tries=1).solution.value - 1e-6
 
 
 def test_more_or_fewer_motions_than_there_are_end_in_a_line(taught: Path, masks: list[np.ndarray]):
-    aligner = Alignments(Predictor.load(taught))
-    a, b = PreparedMask(masks[0]), PreparedMask(masks[1])
+    aligner = Aligner(Predictor.load(taught))
+    a, b = masks[:2]
     for tries in (0, ROTATIONS + 1):
         with pytest.raises(InputError, match="motions are asked for"):
             aligner.align(a, b, tries)
     with pytest.raises(InputError, match="blank"):
-        aligner.align(a, PreparedMask(np.zeros_like(masks[0])))
+        aligner.align(a, np.zeros_like(a))
 
 
-def test_the_best_offer_is_told(masks: list[np.ndarray]):
+def test_the_best_pose_is_the_answer(masks: list[np.ndarray]):
     a, b = PreparedMask(masks[0]), PreparedMask(masks[1])
     frames = np.array([[0.0, 60.0, 0.0], [0.3, 0.0, 0.0], [1.0, 0.0, 90.0]])
-    assert best_offer(a, b, frames) == best_offer(a, b, frames[1:2])
+    assert best_pose(a, b, frames) == best_pose(a, b, frames[1:2])
 
 
 def test_a_search_from_its_own_answer_stays_there(masks: list[np.ndarray]):
@@ -290,9 +314,9 @@ def test_a_search_from_its_own_answer_stays_there(masks: list[np.ndarray]):
         assert again.area == pytest.approx(best.area, rel=2e-3)
 
 
-def test_what_cannot_align_says_so(taught: Path, halves: tuple[Path, Path], dataset: DataSet, tmp_path: Path):
+def test_what_cannot_align_says_so(taught: Path, halves: tuple[Path, Path], dataset: PairDataset, tmp_path: Path):
     with pytest.raises(InputError, match="never taught"):
-        Alignments(Predictor.load(halves[1]))
+        Aligner(Predictor.load(halves[1]))
     with pytest.raises(InputError, match="only a model of the overlap"):
         fit_aligner(dataset, halves[1], QUICK)
     copy = tmp_path / "copy"
@@ -302,7 +326,7 @@ def test_what_cannot_align_says_so(taught: Path, halves: tuple[Path, Path], data
             (copy / file.name).write_bytes(file.read_bytes())
     (copy / FILE).write_bytes(b"else")
     with pytest.raises(InputError, match=FILE):
-        Alignments(Predictor.load(copy))
+        Aligner(Predictor.load(copy))
 
 
 @pytest.fixture
@@ -356,7 +380,7 @@ def test_bad_words_end_in_one_line(
     assert said.count("\n") == 1
 
 
-def test_train_teaches_a_model_at_the_command_line(
+def test_an_aligner_is_trained_at_the_command_line(
     taught: Path, dataset_folder: Path, capsys: pytest.CaptureFixture[str]
 ):
     options = {"lessons": 48, "steps": 2, "batch_pairs": 24, "run_length": 8, "evaluate_pairs": 24, "threads": 1}
@@ -365,4 +389,4 @@ def test_train_teaches_a_model_at_the_command_line(
     assert main(["train", str(dataset_folder), "--aligner", str(taught), *words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 2
     assert not list(taught.glob("*resume*"))
-    assert not list(taught.glob("*lessons*"))
+    assert not list(taught.glob("*targets*"))

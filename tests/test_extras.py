@@ -11,23 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from metricvae.metrics.overlap.solver.planar import Prepared
 from PIL import Image
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require as require_chem
 from metricvae.kinds.silhouette.sources import glyphs
-from metricvae.metrics.overlap.solver import searches
+from metricvae.kinds.volume.kind import VolumeKind
 from metricvae.plotting.drawing import figure_of
 from metricvae.reproduction.report import require_reporting
 from metricvae.runtime.extras import require
 from metricvae.runtime.ray_pool import ray_pool
-from metricvae.search.ann import Nearest
+from metricvae.search.ann import InvertedFile
 from metricvae.training.logs import summary_writer
 
 ROOT = Path(__file__).parents[1]
-
-DISC = Prepared((np.hypot(*(np.indices((200, 200)) - 99.5)) < 40).astype(np.uint8))
 
 
 def glyph_outline() -> None:
@@ -50,9 +47,9 @@ USES: dict[tuple[str, str], Callable[[], object]] = {
     ("rdkit", "chem"): lambda: require_chem("rdkit.Chem"),
     ("gemmi", "chem"): lambda: require_chem("gemmi"),
     ("ray", "ray"): ray,
-    ("faiss", "search"): lambda: Nearest.read(Path()),
+    ("faiss", "search"): lambda: InvertedFile.read(Path()),
     ("tensorboard", "track"): summary_writer,
-    ("cma", "solvers"): lambda: searches.adapt(DISC, DISC, 10),
+    ("mrcfile", "maps"): lambda: VolumeKind().read(Path("map.mrc")),
 }
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from metricvae.core.dataset import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.splits import SPLITS
+from metricvae.kinds.silhouette.kind import mask_of
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
 from metricvae.metrics.match.labelling import MatchPlan
@@ -98,10 +99,10 @@ def test_the_pose_of_a_match_puts_the_halves_together(folder: Path) -> None:
     shapes = {shape.id: shape.mask for shape in draw("mixed", 400, seed=PLAN.seed)}
     rows = pq.read_table(folder / "pairs.parquet").to_pylist()
     halves = {row["id"]: row for row in pq.read_table(folder / "objects.parquet").to_pylist()}
-    place = {name: index for index, name in enumerate(data.ids)}
+    place = {name: index for index, name in enumerate(data.left.ids)}
     matches = [row for row in rows if row["value"] == 1][:25]
     for row in matches:
-        a, b = (data.mask(place[row[side]]).astype(float) for side in "ab")
+        a, b = (mask_of(data.left.tensor(np.array([place[row[side]]]))[0]).astype(float) for side in "ab")
         moved = move_mask(b, Pose(row["angle_deg"], row["dx"], row["dy"]))
         own = halves[row["a"]]
         whole = move_mask(shapes[own["shape"]], Pose(own["angle_deg"], own["dx"], own["dy"]))
@@ -112,8 +113,8 @@ def test_the_pose_of_a_match_puts_the_halves_together(folder: Path) -> None:
 
 def test_mismatches_have_no_pose(folder: Path) -> None:
     data = read_dataset(folder)
-    assert np.isnan(data.pose[data.value == 0]).all()
-    assert np.isfinite(data.pose[data.value == 1]).all()
+    assert np.isnan(data.columns["angle_deg"][data.value == 0]).all()
+    assert np.isfinite(data.columns["angle_deg"][data.value == 1]).all()
 
 
 def test_the_card_counts_and_measures_the_baselines(folder: Path) -> None:

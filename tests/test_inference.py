@@ -14,22 +14,34 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metricvae.core.dataset import DataSet
+from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
-from metricvae.evaluation.evaluate import Evaluation, answer, calibrate, evaluate, labelled_magnitudes
-from metricvae.evaluation.invariance import decode_samples
-from metricvae.fitting.fit import fit, pair_data
+from metricvae.evaluation.evaluate import Evaluation, answer, evaluate, labelled_magnitudes
+from metricvae.fitting.fit import fit
+from metricvae.kinds.half.kind import HalfKind
+from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
+from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
+from metricvae.kinds.silhouette.kind import SilhouetteKind, mask_of
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.metrics.match.metric import MatchMetric
+from metricvae.metrics.overlap.metric import OverlapMetric
+from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
+from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.calibration.conformal import Conformal, conformal_quantile, fit_conformal
-from metricvae.prediction.predictor import Encoded, Predictions, Predictor
+from metricvae.prediction.predictor import Encoded, EncodedPairs, Predictions, Predictor
+from metricvae.reproduction.decoded import decode_samples
+from metricvae.training.batching import graph_of
 from metricvae.training.checkpoint import annotate, begin_model, finish_model, load_model
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LossWeights
 
 Floats = np.ndarray
 
-TINY = ModelConfig("polar", "canonical", encoder_widths=(16, 16), decoder_widths=(16, 16), latent=8)
+TINY = ModelConfig(
+    OverlapMetric(),
+    TowerConfig(SilhouetteKind(), PolarEncoderConfig((16, 16)), CanonicalDecoderConfig((16, 16))),
+    latent=8,
+)
 SHORT = TrainingConfig(
     steps=60,
     batch_pairs=56,
@@ -145,7 +157,7 @@ def test_models_without_calibration_give_no_intervals(document: dict[str, object
 
 
 @pytest.fixture(scope="module")
-def model_folder(dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_folder(dataset: PairDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fitted") / "model"
     fit(dataset, TINY, SHORT, folder)
     return folder
@@ -156,28 +168,32 @@ def predictor(model_folder: Path) -> Predictor:
     return Predictor.load(model_folder)
 
 
-def encoded(predictor: Predictor, dataset: DataSet, objects: list[int]) -> Encoded:
-    return predictor.encode(lambda i: dataset.mask(objects[i]), len(objects))
+def mask(dataset: PairDataset, row: int) -> np.ndarray:
+    return mask_of(dataset.left.tensor(np.array([row]))[0])
 
 
-def test_fitting_learns_calibrates_and_describes(model_folder: Path, dataset: DataSet) -> None:
+def encoded(predictor: Predictor, dataset: PairDataset, objects: list[int]) -> Encoded:
+    return predictor.encode_rows(dataset.left, np.array(objects))
+
+
+def test_fitting_learns_calibrates_and_describes(model_folder: Path, dataset: PairDataset) -> None:
     loaded = load_model(model_folder)
     assert loaded.facts["pairs"] == 480
-    assert loaded.facts["data"] == dataset.card["plan"]
+    assert loaded.facts["data"] == {"parts": [dataset.card["plan"]]}
     assert loaded.facts["validation_r2"] > 0.5
     assert Conformal.from_json(loaded.calibration).level == 0.9
     card = (model_folder / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: metricvae\n")
-    assert "480 training pairs of `mixed` shapes" in card
+    assert "480 training pairs of silhouettes from `mixed`, seed 3" in card
 
 
-def test_fitting_again_is_finished_at_once(model_folder: Path, dataset: DataSet) -> None:
+def test_fitting_again_is_finished_at_once(model_folder: Path, dataset: PairDataset) -> None:
     before = (model_folder / "model.safetensors").stat().st_mtime_ns
     fit(dataset, TINY, SHORT, model_folder)
     assert (model_folder / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_the_calibration_is_that_of_its_split(model_folder: Path, dataset: DataSet, predictor: Predictor) -> None:
+def test_the_calibration_is_that_of_its_split(model_folder: Path, dataset: PairDataset, predictor: Predictor) -> None:
     said = answer(predictor, dataset, "calibration")
     expected = fit_conformal(said.predictions.value, dataset.value[dataset.rows("calibration")])
     assert Conformal.from_json(predictor.loaded.calibration).half_widths == pytest.approx(expected.half_widths)
@@ -185,7 +201,7 @@ def test_the_calibration_is_that_of_its_split(model_folder: Path, dataset: DataS
     assert inside.mean() >= 0.9
 
 
-def test_calibration_needs_pairs(model_folder: Path, dataset: DataSet, tmp_path: Path) -> None:
+def test_calibration_needs_pairs(model_folder: Path, dataset: PairDataset, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(model_folder, tmp_path / "model"))
     split = dataset.split.copy()
     split[dataset.rows("calibration")[15:]] = "test"
@@ -194,16 +210,18 @@ def test_calibration_needs_pairs(model_folder: Path, dataset: DataSet, tmp_path:
     assert load_model(folder).calibration == load_model(model_folder).calibration
 
 
-def test_the_splits_of_training_are_the_data_set_s(dataset: DataSet) -> None:
-    rows, data = dataset.rows("validation"), pair_data(dataset, "validation")
+def test_the_splits_of_training_are_the_data_set_s(dataset: PairDataset) -> None:
+    rows, data = dataset.rows("validation"), dataset.of_split("validation")
     assert len(data) == 30
-    assert data.values.tolist() == dataset.value[rows].astype(np.float32).tolist()
-    assert data.unpack(data.first[:1])[0, 0].numpy().tolist() == dataset.mask(int(dataset.first[rows[0]])).tolist()
+    assert data.value.tolist() == dataset.value[rows].tolist()
+    assert set(data.split) == {"validation"}
+    shown = data.left.tensor(data.first[:1])[0, 0].numpy()
+    assert shown.tolist() == mask(dataset, int(dataset.first[rows[0]])).tolist()
 
 
-def test_answers_stay_between_nothing_and_the_smaller_shape(predictor: Predictor, dataset: DataSet) -> None:
+def test_answers_stay_between_nothing_and_the_smaller_shape(predictor: Predictor, dataset: PairDataset) -> None:
     said = answer(predictor, dataset, "all").predictions
-    least = np.minimum(dataset.areas[dataset.first], dataset.areas[dataset.second])
+    least = np.minimum(*dataset.magnitudes())
     assert (said.low >= 0).all()
     assert (said.low <= said.value).all()
     assert (said.value <= said.high).all()
@@ -215,13 +233,13 @@ def test_answers_stay_there_whatever_the_weights_say(tmp_path: Path, gain: float
     """Codes of random weights made so large that the raw product leaves the bounds."""
     begin_model(tmp_path, TINY, {}, {})
     weights = build(TINY, seed=1).state_dict()
-    weights["encoder.direct.weight"] *= gain
-    weights["encoder.last.weight"] *= -gain
+    weights["towers.left.encoder.direct.weight"] *= gain
+    weights["towers.left.encoder.last.weight"] *= -gain
     finish_model(tmp_path, weights, "float32", {})
     annotate(tmp_path, calibration=Conformal(0.9, (), (40.0,)).to_json())
     shapes = draw("procedural", 12, 4)
     pairs = [(a.mask, b.mask) for a in shapes for b in shapes]
-    said = Predictor.load(tmp_path).predict_masks(pairs)
+    said = Predictor.load(tmp_path).predict_objects(pairs)
     least = np.array([min(a.sum(), b.sum()) for a, b in pairs])
     for values in (said.low, said.value, said.high):
         assert (values >= 0).all()
@@ -229,41 +247,42 @@ def test_answers_stay_there_whatever_the_weights_say(tmp_path: Path, gain: float
     assert (said.value == least).any()
 
 
-def test_order_within_a_pair_does_not_matter(predictor: Predictor, dataset: DataSet) -> None:
+def test_order_within_a_pair_does_not_matter(predictor: Predictor, dataset: PairDataset) -> None:
     shown = encoded(predictor, dataset, list(range(20)))
     first, second = np.divmod(np.arange(400), 20)
-    here, there = predictor.predict(shown, first, second), predictor.predict(shown, second, first)
+    here, there = (predictor.predict(shown, shown, *ends) for ends in ((first, second), (second, first)))
     np.testing.assert_allclose(here.value, there.value, rtol=1e-6)
     np.testing.assert_allclose(here.high, there.high, rtol=1e-6)
 
 
-def test_company_does_not_matter(predictor: Predictor, dataset: DataSet) -> None:
+def test_company_does_not_matter(predictor: Predictor, dataset: PairDataset) -> None:
     """A pair alone, among others, and in a library larger than what is encoded at once."""
     objects = list(range(140))
     seen: list[tuple[int, int]] = []
-    library = predictor.encode(lambda i: dataset.mask(objects[i]), len(objects), on_progress=lambda *n: seen.append(n))
+    masks = [mask(dataset, row) for row in objects]
+    library = predictor.encode(masks, on_progress=lambda *n: seen.append(n))
     assert seen == [(done, 140) for done in (32, 64, 96, 128, 140)]
     first, second = np.array([3, 135, 139]), np.array([130, 7, 138])
-    together = predictor.values(library, first, second)
+    together = predictor.values(library, library, first, second)
     pairs = zip(first.tolist(), second.tolist(), strict=True)
-    alone = predictor.predict_masks([(dataset.mask(a), dataset.mask(b)) for a, b in pairs])
+    alone = predictor.predict_objects([(masks[a], masks[b]) for a, b in pairs])
     np.testing.assert_allclose(alone.value, together, rtol=1e-4)
-    one = predictor.predict_masks([(dataset.mask(3), dataset.mask(130))])
+    one = predictor.predict_objects([(masks[3], masks[130])])
     np.testing.assert_allclose(one.value, together[:1], rtol=1e-4)
 
 
-def test_an_uncalibrated_model_gives_values_but_no_intervals(tmp_path: Path, dataset: DataSet) -> None:
+def test_an_uncalibrated_model_gives_values_but_no_intervals(tmp_path: Path, dataset: PairDataset) -> None:
     begin_model(tmp_path, TINY, {}, {})
     finish_model(tmp_path, build(TINY).state_dict(), "float32", {})
     bare = Predictor.load(tmp_path)
     shown = encoded(bare, dataset, [0, 1])
-    assert bare.values(shown, np.array([0]), np.array([1])).shape == (1,)
+    assert bare.values(shown, shown, np.array([0]), np.array([1])).shape == (1,)
     with pytest.raises(InputError, match="no calibration"):
-        bare.predict(shown, np.array([0]), np.array([1]))
+        bare.predict(shown, shown, np.array([0]), np.array([1]))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_says_the_same(model_folder: Path, predictor: Predictor, dataset: DataSet) -> None:
+def test_a_gpu_says_the_same(model_folder: Path, predictor: Predictor, dataset: PairDataset) -> None:
     there = answer(Predictor.load(model_folder, "cuda"), dataset).predictions
     here = answer(predictor, dataset).predictions
     np.testing.assert_allclose(there.value, here.value, rtol=1e-2, atol=2)
@@ -278,35 +297,34 @@ class Prophet(Predictor):
     def __init__(self, said: Predictions) -> None:
         self.said = said
 
-    def encode(self, mask_of: object, count: int, **options: object) -> Encoded:  # type: ignore[override]
-        return Encoded(torch.zeros(count, 1), torch.ones(count), torch.zeros(count))
+    def encode_pairs(self, data: PairDataset, rows: np.ndarray, on_progress: object = None) -> EncodedPairs:
+        graph = graph_of(data, rows, one_tower=True)
+        count = len(graph.left)
+        side = Encoded(torch.zeros(count, 1), torch.ones(count), torch.zeros(count))
+        return EncodedPairs(side, side, graph)
 
-    def predict(self, encoded: Encoded, first: Floats, second: Floats) -> Predictions:
+    def predict(self, left: Encoded, right: Encoded, first: Floats, second: Floats) -> Predictions:
         return self.said
 
 
-def made_up(value: list[float], split: list[str]) -> DataSet:
+def made_up(value: list[float], split: list[str]) -> PairDataset:
     """Pairs (0, 1), (2, 3), ... of objects with areas 100, 200, 300, ..."""
     count = len(value)
-    return DataSet(
-        ids=tuple(map(str, range(2 * count))),
-        families=("none",) * (2 * count),
-        packed=np.zeros((2 * count, 5000), np.uint8),
-        areas=100.0 * np.arange(1, 2 * count + 1),
-        first=np.arange(0, 2 * count, 2),
-        second=np.arange(1, 2 * count, 2),
-        value=np.array(value),
-        pose=np.zeros((count, 3)),
-        split=np.array(split),
-        card={},
-    )
+    masks = (np.arange(20_000) < 100 * np.arange(1, 2 * count + 1)[:, None]).astype(np.uint8)
+    table = ObjectTable.from_objects(SilhouetteKind(100, 200), masks.reshape(-1, 100, 200))
+    rows = np.arange(2 * count).reshape(count, 2).T
+    return PairDataset.from_objects(OverlapMetric(), table, *rows, value, split=split)
 
 
-def test_ordinary_pairs_are_all_but_hard_ones() -> None:
-    data, rows = made_up([1.0, 0.0, 0.0, 0.0], ["test"] * 4), np.array([3, 0, 2])
-    assert data.ordinary(rows).tolist() == [True] * 3
-    graded = replace(data, grade=np.array(["match", "easy", "hard", "family"]))
-    assert graded.ordinary(rows).tolist() == [True, True, False]
+def test_representative_pairs_are_all_but_hard_ones() -> None:
+    rows = np.array([3, 0, 2])
+    overlaps = made_up([1.0, 0.0, 0.0, 0.0], ["test"] * 4)
+    assert overlaps.representative(rows).tolist() == [True] * 3
+    table = ObjectTable.from_objects(HalfKind(), np.ones((8, 200, 200), np.uint8))
+    data = PairDataset.from_objects(MatchMetric(), table, np.arange(4), np.arange(4, 8), overlaps.value)
+    assert data.representative(rows).tolist() == [True] * 3
+    graded = replace(data, columns={"grade": np.array(["match", "easy", "hard", "family"])})
+    assert graded.representative(rows).tolist() == [True, True, False]
 
 
 def test_the_figures_by_hand() -> None:
@@ -360,18 +378,19 @@ def test_pairs_of_one_value_have_no_r2() -> None:
         evaluate(Prophet(said), made_up([100, 300, 500], ["train", "train", "test"]))
 
 
-def test_splits_that_are_not_there(predictor: Predictor, dataset: DataSet) -> None:
+def test_splits_that_are_not_there(predictor: Predictor, dataset: PairDataset) -> None:
     with pytest.raises(InputError, match="split 'tests': expected one of"):
         evaluate(predictor, dataset, "tests")
     with pytest.raises(InputError, match="has no validation pairs"):
         evaluate(predictor, replace(dataset, split=np.full(600, "test")), "validation")
 
 
-def test_a_real_model_s_figures(predictor: Predictor, dataset: DataSet) -> None:
+def test_a_real_model_s_figures(predictor: Predictor, dataset: PairDataset) -> None:
     found: Evaluation = evaluate(predictor, dataset)
     rows = dataset.rows("test")
-    pairs = [(dataset.mask(int(dataset.first[row])), dataset.mask(int(dataset.second[row]))) for row in rows]
-    said = predictor.predict_masks(pairs)
+    ends = zip(dataset.first[rows].tolist(), dataset.second[rows].tolist(), strict=True)
+    pairs = [(mask(dataset, a), mask(dataset, b)) for a, b in ends]
+    said = predictor.predict_objects(pairs)
     assert found.n == 60
     assert found.mse == pytest.approx(np.mean((said.value - dataset.value[rows]) ** 2), rel=1e-3)
     assert found.rmse**2 == pytest.approx(found.mse)
@@ -384,7 +403,7 @@ def test_a_real_model_s_figures(predictor: Predictor, dataset: DataSet) -> None:
 
 def test_samples_are_judged_by_what_is_decoded(predictor: Predictor) -> None:
     shapes = draw("mixed", 4, seed=5)
-    codes = predictor.encode(lambda i: shapes[i].mask, len(shapes)).codes
+    codes = predictor.encode([shape.mask for shape in shapes]).codes
     found = decode_samples(predictor, codes)
     assert found.pictures.shape == (4, 200, 200)
     for judged in (found.sharp, found.whole):

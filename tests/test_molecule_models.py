@@ -12,16 +12,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from metricvae.search.sources import MoleculeFile
 from PIL import Image
 
-from metricvae.core import dataset as dataset_module
-from metricvae.core.dataset import DataSet, merged, read_dataset, read_molecules
+from metricvae.core.dataset import PairDataset, merge, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import evaluate
-from metricvae.fitting.fit import fit, pair_data
+from metricvae.fitting.fit import fit
+from metricvae.kinds.molecule import table as table_module
 from metricvae.kinds.molecule.conformers import conform, flat
+from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
+from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.fragments import draw, stream_smiles
+from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import (
     COLUMNS,
@@ -34,22 +36,25 @@ from metricvae.kinds.molecule.packing import (
 )
 from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.molecule.self_overlap import self_overlaps, sizes_of
+from metricvae.kinds.molecule.self_overlap import self_overlaps
+from metricvae.kinds.molecule.table import read_molecules
 from metricvae.kinds.molecule.transforms import RigidMotion, move, present, random_motions, rotation_matrices
 from metricvae.kinds.volume.io import write_map
 from metricvae.kinds.volume.simulation import density
 from metricvae.labelling.run import label
 from metricvae.metrics.shape.labelling import ShapePlan
+from metricvae.metrics.shape.metric import ShapeMetric, tanimoto
 from metricvae.metrics.shape.solver.gaussian_molecule import exponents, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
-from metricvae.nn.autoencoder import ModelConfig, build
-from metricvae.nn.heads import CosineDistance, CosineTanimoto, InnerProduct
+from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
+from metricvae.nn.heads import CosineDistance, CosineTanimoto, Head, InnerProduct
 from metricvae.plotting.molecules import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
-from metricvae.prediction.predictor import Predictor, tanimoto
-from metricvae.search.ann import Nearest, item_vectors, query_vectors
-from metricvae.search.build import build_index, encode_records, packed_model
-from metricvae.search.index import exact_search, item_reader, read_index, rerank, search
+from metricvae.prediction.predictor import Predictor
+from metricvae.search.ann import InvertedFile, item_vectors, query_vector
+from metricvae.search.build import build_index, encode_part, packed_model
+from metricvae.search.index import read_index, search
+from metricvae.search.rerank import exact_search, item_reader, rerank
 from metricvae.training.presets import preset
 
 COUNT = 12
@@ -65,15 +70,8 @@ def x(molecules: list[Molecule]) -> torch.Tensor:
     return torch.from_numpy(padded([atoms_of(one) for one in molecules]))
 
 
-def config(encoder: str) -> ModelConfig:
-    return ModelConfig(
-        encoder=encoder,  # type: ignore[arg-type]
-        decoder="solid",
-        encoder_widths=(16, 16),
-        decoder_widths=(8, 8, 4, 4),
-        latent=12,
-        head=CosineTanimoto(),
-    )
+TOWER = TowerConfig(MoleculeKind(), PointSetEncoderConfig((16, 16)), DensityDecoderConfig((8, 8, 4, 4)))
+TINY = ModelConfig(ShapeMetric(), TOWER, latent=12, head=CosineTanimoto())
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -118,7 +116,7 @@ def test_a_quarter_turn_is_where_it_belongs() -> None:
 
 def test_mirrored_codes_need_a_head_that_goes_by_angles() -> None:
     with pytest.raises(InputError, match="got mirrored codes with the head inner_product: expected one that goes"):
-        replace(config("cloud"), head=InnerProduct(), mirrored=True)
+        replace(TINY, head=InnerProduct(), mirrored=True)
 
 
 def test_self_overlaps_are_those_of_the_exact_search(molecules: list[Molecule], x: torch.Tensor) -> None:
@@ -139,7 +137,7 @@ def test_the_overlap_follows_from_the_cosine() -> None:
     overlap = head.value(t, size, other)
     assert overlap.tolist() == pytest.approx([0.5 * 1700 / 1.5, 700.0])
     assert torch.allclose(head.target(overlap, size, other), t)
-    assert bool((overlap <= head.limits(size, other)[1]).all())
+    assert (overlap.numpy() <= ShapeMetric().limits(size.double().numpy(), other.double().numpy())[1]).all()
 
 
 @pytest.fixture(scope="module")
@@ -152,57 +150,62 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         **{"steps": 120, "batch_pairs": 120, "warmup_steps": 10, "average_decay": None, "evaluate_every": 60},
         **{"threads": 1, "precision": "float32"},
     )
-    fit(read_dataset(folder / "data"), config("cloud"), training, folder / "model")
+    fit(read_dataset(folder / "data"), TINY, training, folder / "model")
     return folder / "data", folder / "model"
 
 
 @pytest.fixture(scope="module")
-def data(trained: tuple[Path, Path]) -> DataSet:
+def data(trained: tuple[Path, Path]) -> PairDataset:
     return read_dataset(trained[0])
 
 
-def test_labels_are_the_exact_overlays(data: DataSet) -> None:
-    assert data.form == "molecules"
-    for row in range(0, len(data.value), 97):
-        one, other = (data.object(int(side[row])) for side in (data.first, data.second))
-        found = overlay(*(prepare(each[each[:, 3] > 0, :3], each[each[:, 3] > 0, 3]) for each in (one, other)))
+def arrays_of(data: PairDataset) -> np.ndarray:
+    """All objects as encoders take them."""
+    return data.left.tensor(np.arange(len(data.left))).numpy()
+
+
+def test_labels_are_the_exact_overlays(data: PairDataset) -> None:
+    assert data.metric == ShapeMetric()
+    for row in range(0, len(data), 97):
+        ends = data.left.tensor([data.first[row], data.second[row]]).numpy()
+        found = overlay(*(prepare(each[each[:, 3] > 0, :3], each[each[:, 3] > 0, 3]) for each in ends))
         assert data.value[row] == pytest.approx(found.overlap, rel=1e-4)
-        assert data.areas[data.first[row]] == pytest.approx(found.self_a, rel=1e-5)
+        assert data.left.magnitudes[data.first[row]] == pytest.approx(found.self_a, rel=1e-5)
 
 
 def test_molecules_are_read_a_few_at_a_time(
-    data: DataSet, trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    data: PairDataset, trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset_module, "AT_ONCE", 7)
-    assert np.array_equal(read_dataset(trained[0]).packed, data.packed)
+    monkeypatch.setattr(table_module, "AT_ONCE", 7)
+    assert np.array_equal(read_dataset(trained[0]).left.packed, data.left.packed)
     table = pq.read_table(trained[0] / "objects.parquet").slice(20, 30)
-    arrays = [atoms_of(one) for one in read_molecules(table)]
-    whole = data.object(0)
-    for row, one in enumerate(arrays, 20):
-        assert np.array_equal(padded([one, whole])[0], data.object(row))
+    every = arrays_of(data)
+    for row, one in enumerate(map(atoms_of, read_molecules(table)), 20):
+        assert np.array_equal(padded([one, every[0]])[0], every[row])
 
 
-def test_molecules_of_several_data_sets_have_room_for_the_largest(data: DataSet) -> None:
-    atoms = len(data.object(0))
-    wide = padded([*(data.object(row) for row in range(len(data.ids))), np.zeros((atoms + 3, 9 + atoms), np.float32)])
-    other = replace(data, packed=packed_molecules(wide[:-1]))
+def test_molecules_of_several_data_sets_have_room_for_the_largest(data: PairDataset) -> None:
+    every = arrays_of(data)
+    atoms = len(every[0])
+    wide = padded([*every, np.zeros((atoms + 3, 9 + atoms), np.float32)])
+    table = replace(data.left, packed=packed_molecules(wide[:-1]))
+    other = replace(data, left=table, right=table)
     for parts in ((data, other), (other, data)):
-        both = merged(parts)
-        for row in range(0, len(data.ids), 31):
-            assert np.array_equal(both.object(row), wide[row])
-            assert np.array_equal(both.object(row + len(data.ids)), wide[row])
+        both = arrays_of(merge(parts))
+        assert np.array_equal(both, np.concatenate([wide[:-1]] * 2))
 
 
-def test_a_model_learns_and_answers(trained: tuple[Path, Path], data: DataSet) -> None:
-    predictor = Predictor.load(trained[1])
+def test_a_model_learns_and_answers(trained: tuple[Path, Path], data: PairDataset) -> None:
+    predictor, rows = Predictor.load(trained[1]), data.rows("train")
     assert 0.8 <= evaluate(predictor, data, "calibration").interval_coverage <= 1.0
-    encoded, rows = predictor.encode(data.object, len(data.ids)), data.rows("train")
-    first, second = data.first[rows], data.second[rows]
-    said = tanimoto(predictor.values(encoded, first, second), encoded, first, second)
-    assert np.corrcoef(said, tanimoto(data.value[rows], encoded, first, second))[0, 1] > 0.6
-    whole = pair_data(data, "train").unpack(np.arange(3))
-    assert torch.allclose(predictor.encode(data.object, 3).codes, predictor.model.code(whole), atol=1e-4)
-    assert sizes_of(whole).numpy() == pytest.approx(data.areas[:3], rel=1e-5)
+    encoded = predictor.encode_pairs(data, rows)
+    magnitudes = predictor.magnitudes(*encoded.arguments)
+    predicted = tanimoto(predictor.values(*encoded.arguments), *magnitudes)
+    assert np.corrcoef(predicted, tanimoto(data.value[rows], *magnitudes))[0, 1] > 0.6
+    whole = data.left.tensor(np.arange(3))
+    codes = predictor.encode_rows(data.left, np.arange(3)).codes
+    assert torch.allclose(codes, predictor.model.left.code(whole), atol=1e-4)
+    assert self_overlaps(whole).numpy() == pytest.approx(data.left.magnitudes[:3], rel=1e-5)
 
 
 def test_a_library_file_is_indexed_searched_and_overlaid(trained: tuple[Path, Path], tmp_path: Path) -> None:
@@ -215,10 +218,9 @@ def test_a_library_file_is_indexed_searched_and_overlaid(trained: tuple[Path, Pa
     assert [note.split(":")[0] for note in notes] == ["line 3 (bad)", "line 4 (salt)"]
     assert build_index(predictor, tmp_path / "library.smi", tmp_path / "index", workers=1) == document
     index, query = read_index(tmp_path / "index"), conform("CC(C)Cc1ccc(cc1)C(C)C(=O)O", 5)[0]
-    hits = search(index, predictor, atoms_of(query), 3)
-    assert hits.tanimoto is not None
-    assert list(hits.tanimoto) == sorted(hits.tanimoto, reverse=True)
-    best = rerank(hits, exact_search("molecules", atoms_of(query)), item_reader(index, hits))
+    hits = search(index, predictor, query, 3)
+    assert list(hits.answers["tanimoto"]) == sorted(hits.score, reverse=True)
+    best = rerank(hits, exact_search(predictor.metric, index, query), item_reader(index, hits))
     assert best.exact is not None
     assert index.ids[int(best.rows[0])] == "ibuprofen"
     assert list(best.exact) == sorted(best.exact, reverse=True)
@@ -228,9 +230,10 @@ def test_a_task_of_a_cluster_makes_the_part_that_one_process_makes(trained: tupl
     predictor, source = Predictor.load(trained[1]), tmp_path / "library.smi"
     source.write_text("CCCO propanol\noops bad\nCC(=O)Oc1ccccc1C(=O)O aspirin\n")
     build_index(predictor, source, tmp_path / "index", workers=1)
-    library = MoleculeFile(source, tmp_path, in_space=True)
+    library = predictor.kind().open_library(source, tmp_path)
+    assert library.portable
     (tmp_path / "model.zip").write_bytes(packed_model(trained[1]))
-    encode_records(str(source), True, tmp_path / "model.zip", library.rows(0), tmp_path / "part.parquet")
+    encode_part(library.loader, "right", tmp_path / "model.zip", library.item(0), tmp_path / "part.parquet")
     part, whole = pq.read_table(tmp_path / "part.parquet"), pq.read_table(tmp_path / "index" / "items.parquet")
     assert part.drop_columns("code") == whole.drop_columns("code")
     for one, other in zip(part["code"].to_pylist(), whole["code"].to_pylist(), strict=True):
@@ -247,25 +250,25 @@ def test_an_index_made_on_a_cluster_is_that_of_one_machine(trained: tuple[Path, 
     source.write_text("".join(f"{one.smiles} m{number}\n" for number, one in enumerate(draw(30, seed=8))))
     build_index(predictor, source, tmp_path / "here", workers=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("metricvae.search.sources.ITEMS_A_PART", 10)
+        patch.setattr("metricvae.kinds.molecule.library.ITEMS_A_PART", 10)
         patch.setattr("metricvae.search.build.ITEMS_A_PART", 10)
         build_index(predictor, source, tmp_path / "there", workers=2, ray="local")
     here, there = read_index(tmp_path / "here"), read_index(tmp_path / "there")
     assert here.ids == there.ids
     assert torch.allclose(here.codes, there.codes, atol=1e-4)
     assert (tmp_path / "there" / "skipped.txt").read_text() == (tmp_path / "here" / "skipped.txt").read_text()
-    with pytest.raises(InputError, match="a Ray cluster shares out files of molecules"):
+    with pytest.raises(InputError, match=r"a Ray cluster shares out files of many records, and .* is none"):
         build_index(predictor, trained[0], tmp_path / "data", workers=1, ray="local")
 
 
 def test_a_library_without_a_molecule_is_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "library.smi").write_text("oops\nworse\n")
-    with pytest.raises(InputError, match="gave a molecule, the first for this reason: line 1: "):
+    with pytest.raises(InputError, match="gave an object, the first for this reason: line 1: "):
         build_index(Predictor.load(trained[1]), tmp_path / "library.smi", tmp_path / "index", workers=1)
 
 
 def test_a_library_of_other_objects_is_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a library of molecules, and the model compares masks"):
+    with pytest.raises(InputError, match="are of the kind molecule, and the model takes silhouettes"):
         build_index(Predictor.load("overlap"), trained[0], tmp_path / "index", workers=1)
 
 
@@ -276,17 +279,17 @@ def test_flat_molecules_have_bonds_and_no_shape() -> None:
 
 
 @pytest.mark.parametrize("head", [InnerProduct(), CosineTanimoto(), CosineDistance(swapped=True)])
-def test_cells_find_what_the_head_puts_first(head: CosineTanimoto, tmp_path: Path) -> None:
+def test_cells_find_what_the_head_puts_first(head: Head, tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     middles = torch.randn(20, 16, generator=rng)
     codes = middles[torch.randint(20, (4000,), generator=rng)] + 0.3 * torch.randn(4000, 16, generator=rng)
-    items = item_vectors(head, codes).numpy()
-    Nearest.build([items[:1500], items[1500:]], items[::4], len(items)).write(tmp_path)
-    cells = Nearest.read(tmp_path)
+    items = item_vectors(head, codes.numpy())
+    InvertedFile.build([items[:1500], items[1500:]], items[::4], len(items)).write(tmp_path)
+    cells = InvertedFile.read(tmp_path)
     for row in range(5):
         score = head.score(codes[row].expand_as(codes), codes)
         order = (-score if not isinstance(head, CosineDistance) else score).argsort()[:20]
-        found, _ = cells.find(query_vectors(head, codes[row : row + 1])[0].numpy(), 20)
+        found, _ = cells.find(query_vector(head, codes[row : row + 1]), 20)
         assert len(set(found.tolist()) & set(order.tolist())) >= 18
         assert cells.codes(found) == pytest.approx(items[found], abs=2e-2)
 
@@ -371,7 +374,10 @@ def test_solve_takes_density_maps(command, files: Path, tmp_path: Path) -> None:
         (("solve", "aspirin.sdf", "ibuprofen.sdf", "--join"), "--join is for images"),
         (("solve", "aspirin.sdf", "missing.sdf"), "missing.sdf"),
         (("generate", "molecules", "--require", "aspirin.sdf=300", "--out", "data"), "generate draws silhouettes"),
-        (("predict", "overlap", "aspirin.sdf", "ibuprofen.sdf"), "this model compares images"),
+        (
+            ("predict", "overlap", "aspirin.sdf", "ibuprofen.sdf"),
+            "is a file of molecules, and the model takes silhouettes",
+        ),
         (
             ("label", "molecules", "--objects", "bad.smi", "--pairs", "10", "--out", "data"),
             "cannot form 10 distinct pairs",

@@ -174,7 +174,7 @@ def test_models_of_the_reports_are_those_of_the_library():
 
 def test_help_of_label_names_the_defaults_of_its_plans():
     text = " ".join(cli.parser_of("label").format_help().split())
-    assert f"default: {OverlapPlan.partners} shapes, {ShapePlan.partners} molecules" in text
+    assert f"default: {OverlapPlan.partners} for overlap, {ShapePlan.partners} for molecules" in text
     assert f"some of them; default: {','.join(MatchPlan.cuts)}" in text
     assert f"at least; default: {MatchPlan.times}" in text
 

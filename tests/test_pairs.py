@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,12 +29,13 @@ from hypothesis import strategies as st
 
 import dataset_problem
 from dataset_problem import PLAN, QUICK, contents
-from metricvae.core.dataset import CARD, OBJECTS, PAIRS, DataSet, merged, read_dataset
+from metricvae.core.dataset import CARD, OBJECTS, PAIRS, PairDataset, merge, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.pair_list import read_pair_list, write_rows
 from metricvae.core.sampling import lacking_splits, objects_needed, plan_blocks
 from metricvae.core.splits import SPLITS, split_of
 from metricvae.kinds.silhouette.io import decode_png, encode_png
+from metricvae.kinds.silhouette.kind import mask_of
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import PARTS, LabelProgress
@@ -41,6 +43,12 @@ from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.records import Overlap, Pose
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, overlap_area, solve
 from metricvae.runtime import files
+
+
+def mask(data: PairDataset, row: int) -> npt.NDArray[np.uint8]:
+    """One mask of the left table."""
+    return mask_of(data.left.tensor(np.array([row]))[0])
+
 
 FILES = {CARD, OBJECTS, PAIRS, "README.md"}
 
@@ -112,27 +120,27 @@ def test_the_number_of_workers_does_not_matter(dataset_folder: Path, tmp_path: P
     card = label(PLAN, tmp_path, workers=2, on_progress=seen.append)
     assert contents(tmp_path) == contents(dataset_folder)
     assert card == json.loads((tmp_path / CARD).read_text())
-    for stage in ("drawing shapes", "labelling pairs"):
+    for stage in ("drawing silhouettes", "labelling pairs"):
         done = [progress.done for progress in seen if progress.stage == stage]
         total = {progress.total for progress in seen if progress.stage == stage}
         assert done == sorted(done)
         assert total == {done[-1]}
 
 
-def test_what_was_drawn_is_what_is_read(dataset: DataSet) -> None:
+def test_what_was_drawn_is_what_is_read(dataset: PairDataset) -> None:
     shapes = draw("mixed", objects_needed(PLAN.pairs, PLAN.partners), PLAN.seed)
-    assert dataset.ids == tuple(shape.id for shape in shapes)
-    assert dataset.families == tuple(shape.family for shape in shapes)
-    assert dataset.areas.tolist() == [shape.area for shape in shapes]
-    assert all(np.array_equal(dataset.mask(i), shape.mask) for i, shape in enumerate(shapes))
+    assert dataset.left.ids == tuple(shape.id for shape in shapes)
+    assert dataset.left.families == tuple(shape.family for shape in shapes)
+    assert dataset.left.magnitudes.tolist() == [shape.area for shape in shapes]
+    assert all(np.array_equal(mask(dataset, i), shape.mask) for i, shape in enumerate(shapes))
     assert all(split_of(shapes[i].group) == split for i, split in zip(dataset.first, dataset.split, strict=True))
     assert all(split_of(shapes[i].group) == split for i, split in zip(dataset.second, dataset.split, strict=True))
 
 
-def test_counts_add_up(dataset: DataSet) -> None:
+def test_counts_add_up(dataset: PairDataset) -> None:
     counts = {split: len(dataset.rows(split)) for split in SPLITS}
     assert counts == dataset.card["counts"]["pairs"] == {"train": 480, "validation": 30, "calibration": 30, "test": 60}
-    assert sum(dataset.card["counts"]["objects"].values()) == len(dataset.ids)
+    assert sum(dataset.card["counts"]["objects"].values()) == len(dataset.left.ids)
     assert len(dataset.rows("all")) == PLAN.pairs
     with pytest.raises(InputError, match="split 'tset': expected one of train"):
         dataset.rows("tset")
@@ -140,28 +148,28 @@ def test_counts_add_up(dataset: DataSet) -> None:
         replace(dataset, split=np.array(["train"] * PLAN.pairs)).rows("test")
 
 
-def test_values_are_the_solver_s_and_poses_give_them(dataset: DataSet) -> None:
+def test_values_are_the_solver_s_and_poses_give_them(dataset: PairDataset) -> None:
     for row in np.random.default_rng(0).choice(PLAN.pairs, 20, replace=False):
-        a, b = (dataset.mask(int(side[row])) for side in (dataset.first, dataset.second))
+        a, b = (mask(dataset, int(side[row])) for side in (dataset.first, dataset.second))
         found: Overlap = solve(PreparedMask(a), PreparedMask(b), QUICK)
         assert dataset.value[row] == pytest.approx(found.area, abs=6e-4)
-        pose = Pose(*dataset.pose[row])
+        pose = Pose(*(float(dataset.columns[name][row]) for name in ("angle_deg", "dx", "dy")))
         assert overlap_area(a, b, pose) == pytest.approx(dataset.value[row], rel=2e-3)
 
 
-def test_other_tools_can_read_it(dataset_folder: Path, dataset: DataSet) -> None:
+def test_other_tools_can_read_it(dataset_folder: Path, dataset: PairDataset) -> None:
     objects, pairs = pq.read_table(dataset_folder / OBJECTS), pq.read_table(dataset_folder / PAIRS)
     features = json.loads(objects.schema.metadata[b"huggingface"])["info"]["features"]
     assert features["image"] == {"_type": "Image"}
     assert objects.schema.field("image").type == pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     assert objects.column_names == ["id", "image", "source", "family", "group", "area", "split"]
     assert pairs.column_names == ["a", "b", "value", "angle_deg", "dx", "dy", "split"]
-    assert np.array_equal(decode_png(objects["image"][5]["bytes"].as_py()), dataset.mask(5))
-    assert objects["id"].to_pylist() == list(dataset.ids)
+    assert np.array_equal(decode_png(objects["image"][5]["bytes"].as_py()), mask(dataset, 5))
+    assert objects["id"].to_pylist() == list(dataset.left.ids)
 
 
 def test_cards_name_the_search_configuration_and_those_with_its_old_names_can_be_read(
-    copy: Callable[[], Path], dataset: DataSet
+    copy: Callable[[], Path], dataset: PairDataset
 ) -> None:
     """Cards of version 0.1 have `effort` with angles, waves, climbs and finishes."""
     assert dataset.card["plan"]["search"] == dataclasses.asdict(QUICK)
@@ -197,13 +205,13 @@ def test_the_smallest_data_sets_have_objects_enough(tmp_path: Path) -> None:
     assert sum(card["counts"]["pairs"].values()) == 50
     assert sum(card["counts"]["objects"].values()) > first
     data = read_dataset(tmp_path)
-    assert data.ids == tuple(shape.id for shape in draw("procedural", len(data.ids), seed))
+    assert data.left.ids == tuple(shape.id for shape in draw("procedural", len(data.left.ids), seed))
 
 
-def test_two_data_sets_are_taken_as_one(dataset: DataSet) -> None:
-    both = merged([dataset, replace(dataset, card={"task": "overlap", "plan": {"objects": "others", "seed": 5}})])
-    assert merged([dataset]) is dataset
-    assert (len(both.ids), len(both.value)) == (2 * len(dataset.ids), 2 * len(dataset.value))
+def test_two_data_sets_are_taken_as_one(dataset: PairDataset) -> None:
+    both = merge([dataset, replace(dataset, card={"task": "overlap", "plan": {"objects": "others", "seed": 5}})])
+    assert merge([dataset]) is dataset
+    assert (len(both.left.ids), len(both.value)) == (2 * len(dataset.left.ids), 2 * len(dataset.value))
     for split in ("train", "test"):
         rows, here = both.rows(split), dataset.rows(split)
         assert rows.tolist() == [*here, *(here + len(dataset.value))]
@@ -212,28 +220,31 @@ def test_two_data_sets_are_taken_as_one(dataset: DataSet) -> None:
         assert both.value[row] == dataset.value[there]
         for side in ("first", "second"):
             place, one = int(getattr(both, side)[row]), int(getattr(dataset, side)[there])
-            assert place // len(dataset.ids) == row // len(dataset.value)  # each part names objects of its own
-            assert np.array_equal(both.mask(place), dataset.mask(one))
-            assert both.areas[place] == dataset.areas[one]
+            assert place // len(dataset.left.ids) == row // len(dataset.value)  # each part names objects of its own
+            assert np.array_equal(mask(both, place), mask(dataset, one))
+            assert both.left.magnitudes[place] == dataset.left.magnitudes[one]
     assert both.card["task"] == "overlap"
     assert [plan["objects"] for plan in both.card["plan"]["parts"]] == ["mixed", "others"]
-    assert merged([both, dataset]).card["plan"]["parts"] == [*both.card["plan"]["parts"], dataset.card["plan"]]
+    assert merge([both, dataset]).card["plan"]["parts"] == [*both.card["plan"]["parts"], dataset.card["plan"]]
 
 
-def test_data_sets_of_two_tasks_are_not_taken_as_one(dataset: DataSet, halves: tuple[Path, Path]) -> None:
-    with pytest.raises(InputError, match="of the tasks overlap, halves: expected one task"):
-        merged([dataset, read_dataset(halves[0])])
+def test_data_sets_of_two_tasks_are_not_taken_as_one(dataset: PairDataset, halves: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match="of the metrics overlap, match: expected one metric"):
+        merge([dataset, read_dataset(halves[0])])
 
 
-def test_the_card_says_how_values_areas_and_angles_lie(dataset: DataSet) -> None:
+def test_the_card_says_how_values_areas_and_angles_lie(dataset: PairDataset) -> None:
     spread, shares = dataset.card["distributions"], dataset.card["distributions"]["quantiles"]
-    smaller = np.minimum(dataset.areas[dataset.first], dataset.areas[dataset.second])
+    smaller = np.minimum(dataset.left.magnitudes[dataset.first], dataset.left.magnitudes[dataset.second])
     assert spread["value"] == pytest.approx(np.quantile(dataset.value, shares).tolist(), abs=1e-4)
-    assert spread["area"] == pytest.approx(np.quantile(dataset.areas, shares).tolist(), abs=1e-4)
+    assert spread["area"] == pytest.approx(np.quantile(dataset.left.magnitudes, shares).tolist(), abs=1e-4)
     assert spread["covered"] == pytest.approx(np.quantile(dataset.value / smaller, shares).tolist(), abs=1e-4)
     assert max(spread["covered"]) <= 1
     assert sum(spread["angle_classes"]) == len(dataset.value)
-    assert spread["angle_classes"][0] == ((dataset.pose[:, 0] >= -180) & (dataset.pose[:, 0] < -150)).sum()
+    assert (
+        spread["angle_classes"][0]
+        == ((dataset.columns["angle_deg"] >= -180) & (dataset.columns["angle_deg"] < -150)).sum()
+    )
     assert dataset.card["label_error"] is None
 
 
@@ -448,8 +459,8 @@ def test_a_folder_of_images(pictures: Path, tmp_path: Path, monkeypatch: pytest.
     card = label(plan, tmp_path / "out", workers=1)
     data = read_dataset(tmp_path / "out")
     assert (
-        sorted(data.ids)
-        == list(data.ids)
+        sorted(data.left.ids)
+        == list(data.left.ids)
         == sorted({p.relative_to(pictures).as_posix() for p in pictures.rglob("*.png")})
     )
     assert card["plan"]["objects"] == "pictures"

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from metricvae.alignment.predictor import Alignments
+from metricvae.alignment.predictor import Aligner
 from metricvae.alignment.training import AligningConfig
-from metricvae.core.dataset import DataSet
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
-from metricvae.evaluation.evaluate import calibrate
 from metricvae.fitting.fit import fit_aligner
-from metricvae.generation.exemplars import add_bank
+from metricvae.generation.exemplars import add_exemplars
 from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.molecule.fragments import draw as draw_molecules
-from metricvae.kinds.molecule.packing import atoms_of
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
-from metricvae.prediction.predictor import Predictor, tanimoto
+from metricvae.prediction.calibrate import calibrate
+from metricvae.prediction.predictor import Predictor
 from metricvae.training.checkpoint import SHIPPED, annotate, begin_model, finish_model, load_model
 
 NAMES = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
+METRICS = {"halves": "match", "molecules": "shape", "molecules-2d": "shape", "overlap": "overlap"}
 MOST_BYTES = 8_000_000
+DATA = Path(__file__).parent / "data"
 
 
 def test_the_models_the_documents_name_are_there() -> None:
-    assert NAMES == ["halves", "molecules", "molecules-2d", "overlap"]
+    assert sorted(METRICS) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,9 +41,11 @@ def test_a_model_is_small_and_comes_with_its_card(name: str) -> None:
     files = [path for path in (SHIPPED / name).iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= MOST_BYTES
     loaded = load_model(name)
-    task = loaded.facts["task"]
-    assert f"# {task} model" in (SHIPPED / name / "README.md").read_text(encoding="utf-8")
-    assert name.removesuffix("-2d") == task
+    title = loaded.config.metric.description.value
+    card = (SHIPPED / name / "README.md").read_text(encoding="utf-8")
+    assert f"# {title.capitalize()} model\n" in card
+    assert f"{loaded.facts['pairs']} training pairs" in card
+    assert loaded.config.metric.name == METRICS[name]
     before = loaded.facts.get("start", {}).get("facts", {"steps": 0})
     assert min(loaded.facts["pairs"], before["steps"] + loaded.facts["steps"]) > 1_000
 
@@ -52,7 +56,7 @@ def test_the_model_of_halves_knows_partners_from_strangers() -> None:
     ]
     firsts, seconds = ([pair[side] for pair in pieces] for side in (0, 1))
     others = seconds[7:] + seconds[:7]
-    said = Predictor.load("halves").predict_masks(
+    said = Predictor.load("halves").predict_objects(
         [*zip(firsts, seconds, strict=True), *zip(firsts, others, strict=True)]
     )
     match = np.arange(96) < 48
@@ -60,35 +64,52 @@ def test_the_model_of_halves_knows_partners_from_strangers() -> None:
     assert np.mean(said.value[match]) > 0.6 > 0.4 > np.mean(said.value[~match])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_says_what_it_said_in_version_0_1(name: str) -> None:
+    """Predictions of 20 pairs, as metricvae 0.1.0 gave them."""
+    known = json.loads((DATA / "shipped_predictions.json").read_text())
+    predictor, made = Predictor.load(name), known["objects"]
+    if predictor.kind().name in ("silhouette", "half"):
+        shown = [shape.mask for shape in draw(made["masks"], made["count"], made["seed"])]
+    else:
+        pytest.importorskip("rdkit")
+        shown = draw_molecules(made["count"], made["seed"])
+    encoded = predictor.encode(shown)
+    said = predictor.predict(encoded, encoded, np.array(known["first"]), np.array(known["second"]))
+    for part, expected in known["predictions"][name].items():
+        np.testing.assert_allclose(getattr(said, part), expected, rtol=1e-5, err_msg=part)
+
+
 @pytest.mark.parametrize(("name", "least"), [("molecules", 0.93), ("molecules-2d", 0.7)])
 def test_models_of_molecules_order_pairs_as_the_overlay_does(name: str, least: float) -> None:
     molecules = draw_molecules(24, seed=77)
     predictor, count = Predictor.load(name), len(molecules)
-    arrays = [atoms_of(one) for one in molecules]
-    encoded = predictor.encode(arrays.__getitem__, count)
+    encoded = predictor.encode(molecules)
     pairs = np.array(list(itertools.combinations(range(count), 2)))
     exact = overlay_many([prepare(one.positions, one.radii) for one in molecules], pairs, threads=1).tanimoto
-    said = tanimoto(predictor.values(encoded, *pairs.T), encoded, *pairs.T)
+    value = predictor.values(encoded, encoded, *pairs.T)
+    said = predictor.metric.answers(value, *predictor.magnitudes(encoded, encoded, *pairs.T))["tanimoto"]
     assert np.corrcoef(said, exact)[0, 1] > least
-    itself = predictor.values(encoded, np.arange(count), np.arange(count))
-    assert itself == pytest.approx(encoded.sizes.numpy(), rel=1e-3)
+    itself = predictor.values(encoded, encoded, np.arange(count), np.arange(count))
+    assert itself == pytest.approx(encoded.magnitudes.numpy(), rel=1e-3)
 
 
 def test_the_aligner_lays_unseen_shapes_nearly_as_well_as_the_search() -> None:
-    shapes = [PreparedMask(shape.mask) for shape in draw("mixed", 60, seed=99)]
-    aligner = Alignments(Predictor.load("overlap"))
-    pairs = list(zip(shapes[::2], shapes[1::2], strict=True))
-    reached = np.array([aligner.align(a, b).overlap.area / solve(a, b).area for a, b in pairs])
+    masks = [shape.mask for shape in draw("mixed", 60, seed=99)]
+    aligner = Aligner(Predictor.load("overlap"))
+    pairs = list(zip(masks[::2], masks[1::2], strict=True))
+    exact = [solve(PreparedMask(a), PreparedMask(b)).area for a, b in pairs]
+    reached = np.array([aligner.align(*pair).solution.value / area for pair, area in zip(pairs, exact, strict=True)])
     assert reached.mean() > 0.98
     assert reached.max() < 1.0005
 
 
-WRITERS: dict[str, Callable[[Path | str, DataSet], object]] = {
+WRITERS: dict[str, Callable[[Path | str, PairDataset], object]] = {
     "begin": lambda folder, data: begin_model(Path(folder), load_model("overlap").config, {}, {}),
     "finish": lambda folder, data: finish_model(Path(folder), {}, "float16", {}),
     "annotate": lambda folder, data: annotate(Path(folder), facts={"changed": True}),
     "calibrate": calibrate,
-    "add exemplars": add_bank,
+    "add exemplars": lambda folder, data: add_exemplars(Path(folder), data, 8),
     "fit an aligner": lambda folder, data: fit_aligner(data, Path(folder), AligningConfig()),
 }
 """Everything that writes into the folder of a model."""
@@ -100,7 +121,7 @@ def snapshot() -> dict[Path, tuple[int, int]]:
 
 @pytest.mark.parametrize("where", ["overlap", SHIPPED / "overlap", SHIPPED / "new"], ids=["name", "path", "new path"])
 @pytest.mark.parametrize("writer", WRITERS)
-def test_a_model_that_ships_is_never_written_to(writer: str, where: Path | str, dataset: DataSet) -> None:
+def test_a_model_that_ships_is_never_written_to(writer: str, where: Path | str, dataset: PairDataset) -> None:
     before = snapshot()
     with pytest.raises(InputError, match=r"ships with metricvae and is never changed: copy it first \(cp -r "):
         WRITERS[writer](where, dataset)

@@ -10,20 +10,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from metricvae.labelling.plans import facts_of
-from metricvae.metrics.shape.labels import (
-    GEOMETRY_SCHEMA,
-    ShapePlan,
-    overlay_part,
-    read_geometry,
-    write_geometry,
-)
 
+from metricvae.labelling.parts import ReadShard, Shard, label_part, read_arrow_rows
 from metricvae.labelling.run import label
+from metricvae.metrics.shape.conformers_table import MOLECULE_SCHEMA
+from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay
 
 QUICK = OverlayConfig(starts=16, optimised=8, refined=4, final=2)
+CONTENTS = pa.schema([MOLECULE_SCHEMA.field(name) for name in ("id", "elements", "positions", "others")])
+
+
+def write_arrow(table: pa.Table, path: Path) -> None:
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
 
 
 def geometry(seed: int, conformers: int = 1) -> pa.Table:
@@ -40,7 +41,7 @@ def geometry(seed: int, conformers: int = 1) -> pa.Table:
                 "others": np.ravel(others).tolist(),
             }
         )
-    return pa.Table.from_pylist(rows, GEOMETRY_SCHEMA)
+    return pa.Table.from_pylist(rows, CONTENTS)
 
 
 def test_two_data_sets_at_one_path_have_their_own_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,17 +56,19 @@ def test_two_data_sets_at_one_path_have_their_own_labels(tmp_path: Path, monkeyp
 
 def test_any_rows_of_the_coordinates_come_back(tmp_path: Path) -> None:
     table = geometry(1, conformers=2)
-    write_geometry(table, tmp_path / "geometry.arrow")
-    rows = np.array([4, 0, 5])
-    assert read_geometry(tmp_path / "geometry.arrow", rows) == table.take(pa.array(rows)).combine_chunks()
+    write_arrow(table, tmp_path / "objects.arrow")
+    rows = np.array([0, 3, 4, 5])
+    assert read_arrow_rows(tmp_path / "objects.arrow", rows) == table.take(pa.array(rows)).combine_chunks()
 
 
 def test_a_part_holds_the_overlays_of_its_pairs(tmp_path: Path) -> None:
-    path, out = tmp_path / "geometry.arrow", tmp_path / "part.parquet"
+    path, out = tmp_path / "objects.arrow", tmp_path / "part.parquet"
+    labelling = ShapePlan("fragments", 3, search=QUICK).labelling()
     for seed in (1, 2):
         table = geometry(seed)
-        write_geometry(table, path)
-        overlay_part(QUICK, path, ("train", [np.array([[5, 1], [1, 3]]), np.array([[2, 4]])]), out)
+        write_arrow(table, path)
+        shard = Shard("train", [np.array([[5, 1], [1, 3]]), np.array([[2, 4]])])
+        label_part(labelling, "cpu", ReadShard((path,))(shard), out)
         found = pq.read_table(out).to_pylist()
         assert [(row["a"], row["b"]) for row in found] == [
             (f"{seed}-{a}", f"{seed}-{b}") for a, b in ((5, 1), (1, 3), (2, 4))
@@ -79,6 +82,6 @@ def test_a_part_holds_the_overlays_of_its_pairs(tmp_path: Path) -> None:
 
 
 def test_plans_in_cards_keep_their_names() -> None:
-    facts = facts_of(ShapePlan("fragments", 10))
+    facts = ShapePlan("fragments", 10).facts()
     assert facts["effort"] == {"starts": 192, "climbs": 96, "kept": 32, "last": 16}
     assert "search" not in facts

@@ -43,11 +43,11 @@ def _align(options: Namespace) -> Fields:
         return _align_list(options, aligner)
     kind = aligner.predictor.kind()
     pair = [kind.read(Path(path), ReadOptions(options.fit)) for path in (options.a, options.b)]
-    found = aligner.align(*pair, options.tries, options.steps)
+    found = aligner.align(pair[0], pair[1], options.tries, options.steps)
     value, score = found.solution.value, aligner.solver.score_name
     if options.picture is not None:
         words = f"{score} {value:.0f} {aligner.predictor.metric.unit}, expected {found.expected:.0f}"
-        draw_laid(Path(options.picture), *pair, found.solution.pose, words)
+        draw_laid(Path(options.picture), pair[0], pair[1], found.solution.pose, words)
     document = {score: value, **dataclasses.asdict(found.solution.pose), "expected": found.expected}
     document |= {f"{kind.magnitude_name}_{ab}": one for ab, one in zip("ab", kind.measure(pair).tolist(), strict=True)}
     return say(options, document, columns(document))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
 from metricvae.cli.common import about, device_named, refuse_ray_beside, say
-from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
@@ -91,7 +91,7 @@ def _label_options(parser: Parser, arguments: Sequence[str]) -> None:
         if isinstance(default, bool):
             parser.add_argument(flag, action="store_true", help=text)
         else:
-            parser.add_argument(flag, type=int if _is_number(name, metrics) else str, help=text)
+            parser.add_argument(flag, type=_type(name, metrics), help=text)
     parser.add_argument("--workers", type=int, help="processes; default all cores; the result does not depend on it")
     parser.add_argument("--device", default="cpu", help="cpu: all its cores; cuda: pairs by the thousand on a GPU")
     parser.add_argument("--ray", metavar="ADDRESS", help="work on a Ray cluster: its address, or local to start one")
@@ -134,8 +134,9 @@ def _shown(default: Any) -> str:
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-def _is_number(name: str, metrics: Mapping[str, Labelled]) -> bool:
-    return all(field.metadata["least"] is not None for field in _takers(name, metrics).values())
+def _type(name: str, metrics: Mapping[str, Labelled]) -> Callable[[Any], Any]:
+    leasts = [field.metadata["least"] for field in _takers(name, metrics).values()]
+    return str if None in leasts else at_least(min(leasts))
 
 
 def _label(options: Namespace) -> Fields:

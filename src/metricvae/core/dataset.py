@@ -71,6 +71,10 @@ class ObjectTable:
     def __len__(self) -> int:
         return len(self.packed)
 
+    def object(self, row: int) -> Object:
+        """One object as its kind reads it; see `ObjectKind.restore` for the errors."""
+        return self.kind.restore(self.packed[[row]])[0]
+
     def tensor(self, rows: npt.NDArray[Any], device: torch.device | str = "cpu") -> Tensor:
         """Some objects as encoders take them, (k, ...) float32."""
         return self.kind.unpack(self.packed[rows], device)

@@ -1,9 +1,9 @@
 """The interfaces by which a metric has objects generated to constraints, and the records that go between.
 
-The loop of proposing, verifying, repairing and choosing is the same for all (`metricvae.generation`). A metric offers an
-`ObjectGenerator`: how a decoded picture becomes an object, how that is repaired until it keeps its bounds, and what of
-several constraints cannot be. A binary metric may offer a `ComplementModel`: what is left of a whole object without one
-of its parts.
+The loop of proposing, verifying, repairing and choosing is the same for all (`metricvae.generation`). A metric offers
+an `ObjectGenerator`: how a decoded picture becomes an object, how that is repaired until it keeps its bounds, and what
+of several constraints cannot be. A binary metric may offer a `ComplementModel`: what is left of a whole object without
+one of its parts.
 """
 
 from __future__ import annotations

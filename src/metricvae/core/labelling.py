@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -50,9 +50,15 @@ class Labelling(abc.ABC, Generic[P]):
 
     Attributes:
         plan: what the data depend on.
+        kinds: of the objects of each table: one kind where both ends of pairs come from one table, else two. Workers
+            are told them, as kinds may be registered in one process alone.
     """
 
     plan: P
+    kinds: tuple[ObjectKind, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", tuple(map(kind_from_json, self.plan.kind_names)))
 
     # Objects
 
@@ -60,11 +66,6 @@ class Labelling(abc.ABC, Generic[P]):
     def metric(self) -> Metric:
         """That labels the pairs."""
         return self.plan.metric
-
-    @property
-    def kinds(self) -> tuple[ObjectKind, ...]:
-        """Of the objects of each table: one kind where both ends of pairs come from one table, else two."""
-        return (kind_from_json(self.metric.left),)
 
     @abc.abstractmethod
     def sources(self, work: Path) -> tuple[ObjectSource, ...]:
@@ -168,11 +169,6 @@ class Labelling(abc.ABC, Generic[P]):
 @dataclass(frozen=True)
 class SolverLabelling(Labelling[S]):
     """Objects of generated sources or libraries, in blocks, labelled by the metric's solver pair by pair."""
-
-    @property
-    def kinds(self) -> tuple[ObjectKind, ...]:
-        left = kind_from_json(self.metric.left)
-        return (left, kind_from_json(self.metric.right)) if self.plan.two_tables else (left,)
 
     def sources(self, work: Path) -> tuple[ObjectSource, ...]:
         given = [self.plan.objects, *([self.plan.right_objects] if self.plan.right_objects else [])]

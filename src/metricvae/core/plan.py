@@ -60,6 +60,11 @@ class Plan(abc.ABC):
         """Kind of `objects`: by default that of the left objects of the metric."""
         return kind_from_json(self.metric.left)
 
+    @property
+    def kind_names(self) -> tuple[str, ...]:
+        """Names of the kinds of the tables of objects: one table, or a left and a right one."""
+        return (self.metric.left,)
+
     def on_device(self, device: str) -> Self:
         """The plan for a device that is no CPU.
 
@@ -120,6 +125,10 @@ class MetricPlan(Plan):
     def two_tables(self) -> bool:
         """Whether left and right objects are of two tables."""
         return self.right_objects is not None
+
+    @property
+    def kind_names(self) -> tuple[str, ...]:
+        return (self.metric.left, self.metric.right) if self.two_tables else (self.metric.left,)
 
     def facts(self) -> dict[str, Any]:
         if self.metric.left != self.metric.right and not self.two_tables:

@@ -112,7 +112,7 @@ class PoseModel(abc.ABC):
     def propose(
         self, network: nn.Module, left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor], count: int
     ) -> tuple[Floats, Floats]:
-        """`count` poses for each of n pairs, (n, k, p), the most promising first, and the values expected there, (n, k).
+        """`count` poses for each of n pairs, (n, k, p), the best one first, and the values expected there, (n, k).
 
         Args:
             network: as it was trained.

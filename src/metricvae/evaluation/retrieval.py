@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.core.dataset import PairDataset
+from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.metric import Solver
 from metricvae.prediction.predictor import Predictor
@@ -21,33 +23,33 @@ PREPARED = 256
 
 
 def solver_scores(
-    solver: Solver,
-    left: Sequence[Object],
-    right: Sequence[Object],
-    first: Indices,
-    second: Indices,
-    on_progress: Callable[[int, int], None] | None = None,
+    data: PairDataset, rows: Indices, on_progress: Callable[[int, int], None] | None = None
 ) -> npt.NDArray[np.float64]:
-    """The scores of the exact solver of n pairs, (n,).
+    """The scores of the exact solver of some pairs of a data set, (n,); see `metricvae.core.metric.Solution.score`.
 
     Args:
-        solver: of a metric; see `metricvae.core.metric.Solution.score`.
-        left, right: objects that stand first, and second, in pairs, read when they are asked for.
-        first, second: (n,) places of the two objects of each pair.
+        data: of a metric with a solver.
+        rows: (n,) of its pairs.
         on_progress: told how many pairs of how many are done.
+
+    Raises:
+        InputError: the metric has no solver.
     """
-    a, scores = _prepared(solver, left, PREPARED), np.empty(len(first))
-    b = a if left is right else _prepared(solver, right, PREPARED)
-    for place, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        scores[place] = solver.solve(a(i), b(j)).score
+    solver = data.metric.solver
+    if solver is None:
+        raise InputError(f"the metric {data.metric.name} has no exact solver to score pairs by: leave them out")
+    left, scores = _prepared(solver, data.left.object, PREPARED), np.empty(len(rows))
+    right = left if data.shared else _prepared(solver, data.right.object, PREPARED)
+    for place, (a, b) in enumerate(zip(data.first[rows].tolist(), data.second[rows].tolist(), strict=True)):
+        scores[place] = solver.solve(left(a), right(b)).score
         if on_progress is not None:
             on_progress(place + 1, len(scores))
     return scores
 
 
-def _prepared(solver: Solver, objects: Sequence[Object], kept: int | None = None) -> Callable[[int], Any]:
-    """The objects as the solver prepares them, the last ones kept; all of them by default."""
-    return functools.lru_cache(maxsize=kept)(lambda place: solver.prepare(objects[place]))
+def _prepared(solver: Solver, object_of: Callable[[int], Object], kept: int | None = None) -> Callable[[int], Any]:
+    """Objects by number as the solver prepares them, the last ones kept; all of them by default."""
+    return functools.lru_cache(maxsize=kept)(lambda place: solver.prepare(object_of(place)))
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def rerank(
         queries: (m,) places of the objects whose lists are wanted.
         on_progress: told how many lists of how many are done.
     """
-    prepared, found = _prepared(solver, objects), []
+    prepared, found = _prepared(solver, objects.__getitem__), []
     for query in queries.tolist():
         hits = []
         for place, odds in zip(ranking.listed[query].tolist(), ranking.log_odds[query].tolist(), strict=True):

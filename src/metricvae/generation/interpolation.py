@@ -1,7 +1,7 @@
 """What lies between two objects, and around one: what is decoded along a line and in a plane of codes.
 
-The prediction is linear in the code, so along the line from one code to the other the predicted values with both objects
-run straight from one end to the other; what the decoder makes of it is measured exactly.
+The prediction is linear in the code, so along the line from one code to the other the predicted values with both
+objects run straight from one end to the other; what the decoder makes of it is measured exactly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What codes predict, where that is linear in them, and the least change of a code that makes it predict something else.
+"""What codes predict, where that is linear in them, and the least change of a code to a given prediction.
 
 The predicted metric with a required object is linear in the code, and the magnitude nearly so. Of all codes whose
 predictions are t, with rows C, the one nearest to z, measured by the covariance S of the training codes, is

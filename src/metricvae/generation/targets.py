@@ -75,7 +75,7 @@ def origins_of(predictor: Predictor, exemplars: Exemplars | None, bounds: Bounds
 def draw_starts(
     origins: Origins, predictor: LinearPredictor, targets: Floats, tried: int, generator: torch.Generator
 ) -> Tensor:
-    """Codes (m, d) that predict the targets (m, k), each by the least change of one of `tried` codes that were drawn."""
+    """Codes (m, d) that predict the targets (m, k), each by the least change of one of `tried` drawn codes."""
     wanted, count = torch.from_numpy(targets).float(), len(targets)
     drawn = origins.draw(tried * count, generator).unflatten(0, (count, tried))
     if not len(predictor.rows):

@@ -10,10 +10,10 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from metricvae import __version__
 from metricvae.core.dataset import CARD, FORMAT, PAIRS
 from metricvae.core.errors import InputError
 from metricvae.core.labelling import Labelling
@@ -104,7 +104,7 @@ def _finished(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
 @contextlib.contextmanager
 def _claimed(folder: Path, facts: dict[str, Any]) -> Iterator[None]:
     """Make the folder this plan's own; objects that cannot serve claim nothing."""
-    parts, mine, there = folder / PARTS, facts | {"version": version("metricvae")}, folder.exists()
+    parts, mine, there = folder / PARTS, facts | {"version": __version__}, folder.exists()
     if (parts / PLAN).is_file() and read_json(parts / PLAN) != mine:
         raise InputError(f"{folder} holds an unfinished data set of another plan or version: choose another folder")
     write_json(parts / PLAN, mine)
@@ -164,7 +164,7 @@ def _joined(
         "unit": labelling.unit,
         **({} if metric.unlisted is None else {"otherwise": metric.unlisted}),
         "plan": facts,
-        "version": version("metricvae"),
+        "version": __version__,
         "counts": counts_of(folder, tables) | labelling.counts(folder) | skipped,
         **labelling.describe(folder, error),
     }

@@ -16,12 +16,13 @@ import numpy as np
 
 from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.evaluation.evaluate import answer, measure
-from metricvae.evaluation.invariance import motion_change, reconstruct
+from metricvae.evaluation.invariance import motion_change
 from metricvae.fitting.fit import fit
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.nn.heads import InnerProduct, InverseCosine
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import AblationConfig
+from metricvae.reproduction.decoded import reconstruct
 from metricvae.reproduction.inputs import OnStep, label_overlaps, masks_of, report_folders, run_facts
 from metricvae.reproduction.report import Cell, Fact, Report, Section, Table, environment_facts, write_report
 from metricvae.training.config import TrainingConfig

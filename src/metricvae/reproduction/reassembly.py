@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from metricvae.core.dataset import PairDataset
-from metricvae.evaluation.invariance import Completion, complete
-from metricvae.evaluation.retrieval import Hit, rerank_by_fit, retrieve_partners
+from metricvae.evaluation.retrieval import Hit, rerank, retrieve_counterparts
 from metricvae.kinds.silhouette.records import Mask
+from metricvae.metrics.match.metric import MatchSolver
 from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
 from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import ReassemblyConfig
+from metricvae.reproduction.decoded import Completion, complete
 from metricvae.reproduction.inputs import OnStep, masks_of
 from metricvae.reproduction.report import Figure, Section
 from metricvae.reproduction.table_1 import Indices
@@ -47,8 +48,9 @@ def _retrieved(
 ) -> Section:
     """Partners retrieved from a library whose second part holds the partners of the first, in order."""
     partner = np.roll(np.arange(len(halves)), len(halves) // 2)
-    ranking = retrieve_partners(predictor, halves, partner, config.listed)
-    lists = rerank_by_fit(halves, ranking, queries, lambda done, total: step("fitting edges of hits", done, total))
+    ranking = retrieve_counterparts(predictor, halves, partner, config.listed)
+    solver = MatchSolver()
+    lists = rerank(solver, halves, ranking, queries, lambda done, total: step("fitting edges of hits", done, total))
     drawn = [
         _hit(halves, query, hits[0], int(partner[query])) for query, hits in zip(queries.tolist(), lists, strict=True)
     ]

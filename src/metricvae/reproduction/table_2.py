@@ -21,7 +21,7 @@ from metricvae.core.binary_scores import auc, average_precision, best_threshold
 from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import Answers, answer
-from metricvae.evaluation.retrieval import fit_scores
+from metricvae.evaluation.retrieval import solver_scores
 from metricvae.evaluation.statistics import SignificanceTest, welch_test, z_test
 from metricvae.metrics.match.card import area_and_boundary, size_similarity
 from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
@@ -256,7 +256,7 @@ def _by_fit(data: PairDataset, test: Indices, fitted: int, step: OnStep) -> Meth
     train = _training_pairs(data)[:fitted]
     rows = np.concatenate([train, test])
     on_progress = partial(step, "fitting edges")
-    score = fit_scores(partial(mask_at, data.left), data.first[rows], data.second[rows], on_progress)
+    score = solver_scores(data, rows, on_progress)
     match = binary_labels("train", data.value[train])
     return MethodScores(score[len(train) :], best_threshold(score[: len(train)], match))
 

@@ -1,7 +1,7 @@
 """How silhouettes are generated to constraints on their overlaps.
 
-What is proven to be impossible is refused first. With area(A) written a, the largest overlap of A and B written m, and X
-the shape that is to be made, D(A, B) = a + b - 2 m is a metric over shapes up to motions: the least symmetric
+What is proven to be impossible is refused first. With area(A) written a, the largest overlap of A and B written m, and
+X the shape that is to be made, D(A, B) = a + b - 2 m is a metric over shapes up to motions: the least symmetric
 difference. Its triangle inequalities for A, B and X bound what X may be, v and w being its overlaps with A and B:
 
     area(X) >= v + w - m,    v >= m + w - b,    w >= m + v - a.

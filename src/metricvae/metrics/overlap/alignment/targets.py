@@ -1,4 +1,4 @@
-"""What the pose network learns of a pair: the overlap as a function of the rotation, as the exact search's scan has it."""
+"""What the pose network learns of a pair: the overlap as a function of the rotation, from the exact scan."""
 
 from __future__ import annotations
 
