@@ -6,9 +6,9 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, make_dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from metricvae.alignment.targets import AlignmentTargets, choose_runs, scan_targets
 from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
-from metricvae.core.pose import ObjectPairs, PoseModel
+from metricvae.core.metric import METRICS, Metric
+from metricvae.core.pose import ObjectPairs, PoseModel, metrics_with_poses
 from metricvae.nn.coders import Encoder
 from metricvae.runtime.precision import Precision, autocast, threads_of
 from metricvae.training.batching import PairSampler, generator_of, graph_of, training_facts
@@ -33,11 +34,8 @@ TARGETS = "aligner-targets.safetensors"
 
 EVALUATED_AT_ONCE = 100
 
-N = TypeVar("N")
-
-
 @dataclass(frozen=True)
-class AligningConfig(Generic[N]):
+class AligningConfig:
     """How an aligner is trained; written to the model's `config.json`.
 
     Attributes:
@@ -57,7 +55,7 @@ class AligningConfig(Generic[N]):
         seed: of the initial weights and all draws.
     """
 
-    network: N | None = None
+    network: Any = None
     lessons: int = 150_000
     steps: int = 6_000
     batch_pairs: int = 240
@@ -76,6 +74,21 @@ class AligningConfig(Generic[N]):
         for name in ("lessons", "steps", "batch_pairs", "run_length", "evaluate_every", "evaluate_pairs"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: expected 1 or more")
+
+
+def config_type(metric: Metric | None) -> type[AligningConfig]:
+    """`AligningConfig` with the type of the network's hyperparameters, whose fields are options of the command line.
+
+    Args:
+        metric: whose pose model it is; by default, and without one, of the first metric that has one.
+    """
+    found = None if metric is None else metric.pose_model
+    found = found or METRICS.get(metrics_with_poses()[0])().pose_model
+    assert found is not None
+    network = found.default_network()
+    typed = make_dataclass("AligningConfig", [("network", type(network), network)], bases=(AligningConfig,), frozen=True)
+    typed.__doc__ = AligningConfig.__doc__
+    return typed
 
 
 @dataclass(frozen=True)
@@ -132,7 +145,7 @@ def alignment_batch(data: PairDataset, rows: npt.NDArray[np.int64], device: torc
 class _State:
     """Weights, their average, the optimisers and the counters."""
 
-    def __init__(self, pose_model: PoseModel, config: AligningConfig[Any], device: torch.device | str) -> None:
+    def __init__(self, pose_model: PoseModel, config: AligningConfig, device: torch.device | str) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network: nn.Module = pose_model.build(config.network).to(device)
@@ -165,7 +178,7 @@ class _State:
 
 def train_aligner(
     pose_model: PoseModel,
-    config: AligningConfig[Any],
+    config: AligningConfig,
     encoder: Encoder,
     data_train: PairDataset,
     data_validation: PairDataset,
@@ -229,7 +242,7 @@ class _Training:
     def __init__(
         self,
         pose_model: PoseModel,
-        config: AligningConfig[Any],
+        config: AligningConfig,
         encoder: Encoder,
         data: PairDataset,
         targets: AlignmentTargets,

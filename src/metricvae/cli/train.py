@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
-    from metricvae.alignment.training import AligningConfig
-    from metricvae.metrics.overlap.alignment.network import PoseNetworkConfig
+    from metricvae.alignment.training import config_type
     from metricvae.training.config import TrainingConfig
     from metricvae.training.presets import preset_names
 
@@ -37,8 +36,8 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     chosen = _preset(_named(arguments, "--preset"), arguments)
     default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
-    aligning = AligningConfig(PoseNetworkConfig())
-    parser.add_argument("--aligning", type=AligningConfig[PoseNetworkConfig], default=aligning, help="how it learns")
+    aligning = config_type(None if chosen is None else chosen.model.metric)
+    parser.add_argument("--aligning", type=aligning, default=aligning(), help="how an aligner is trained")
 
 
 def _named(arguments: Sequence[str], option: str) -> str | None:

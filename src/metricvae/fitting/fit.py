@@ -81,7 +81,7 @@ def fit(
 def fit_aligner(
     data: PairDataset,
     folder: Path,
-    config: AligningConfig[Any],
+    config: AligningConfig,
     *,
     device: str | torch.device = "cpu",
     on_targets: Callable[[int, int], None] | None = None,
