@@ -37,10 +37,10 @@ Drawer = Callable[[Object, Sequence[FoundObject]], bytes]
 
 def draw_first_mask(query: Object, hits: Sequence[FoundObject]) -> bytes:
     """Two silhouettes or halves, and the first hit laid on the query."""
-    from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
+    from metricvae.plotting.pairs import JoinedPair, draw_joined, superimpose
 
     first = hits[0]
-    together = laid_together(query, first.value, first.pose)
+    together = superimpose(query, first.value, first.pose)
     words = f"first hit, predicted {first.predicted:.4g}"
     return draw_joined([JoinedPair(query, first.value, together, words)], columns=1)
 
