@@ -23,24 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-<<<<<<< HEAD
-from metricvae.generation.constraints import (
-    Area,
-    Like,
-    Match,
-    OverlapWith,
-    Plausible,
-    Requirement,
-    Span,
-    near,
-)
-from scipy import ndimage
-
-from metricvae.core.dataset import read_dataset
-from metricvae.core.errors import InputError
-from metricvae.core.splits import split_of
-from metricvae.generation.exemplars import Bank, make_bank
-=======
 from scipy import ndimage
 
 from metricvae.core.constraints import Closeness, Constraint, Magnitude, Match, Plausible, Span, ValueWith, near
@@ -48,7 +30,6 @@ from metricvae.core.dataset import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.splits import split_of
 from metricvae.generation.exemplars import Exemplars, make_exemplars
->>>>>>> repro
 from metricvae.generation.generate import generate
 from metricvae.generation.selection import COMPARED_AGAINST, COPY, Generated, nearest
 from metricvae.generation.verification import ClosenessMeasure

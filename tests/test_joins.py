@@ -23,13 +23,9 @@ from metricvae.metrics.match.solver.joins import (
     join,
     refine,
 )
-from metricvae.metrics.overlap.drawing import laid_together
+from metricvae.metrics.overlap.drawing import superimpose
 from metricvae.metrics.overlap.solver.poses import inverse_poses, origin_pose
 from metricvae.metrics.overlap.solver.records import Pose
-<<<<<<< HEAD
-=======
-from metricvae.plotting.pairs import superimpose
->>>>>>> repro
 
 Mask = npt.NDArray[np.uint8]
 

@@ -12,11 +12,7 @@ from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.match.metric import MatchSolver
 from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
-<<<<<<< HEAD
-from metricvae.metrics.overlap.drawing import JoinedPair, draw_joined, laid_together
-=======
-from metricvae.plotting.pairs import JoinedPair, draw_joined, superimpose
->>>>>>> repro
+from metricvae.metrics.overlap.drawing import JoinedPair, draw_joined, superimpose
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import ReassemblyConfig
 from metricvae.reproduction.decoded import Completion, complete

@@ -24,11 +24,7 @@ from metricvae.evaluation.evaluate import Answers, answer
 from metricvae.evaluation.retrieval import solver_scores
 from metricvae.evaluation.statistics import SignificanceTest, welch_test, z_test
 from metricvae.metrics.match.card import area_and_boundary, size_similarity
-<<<<<<< HEAD
-from metricvae.metrics.overlap.drawing import JoinedPair, draw_joined, laid_together
-=======
-from metricvae.plotting.pairs import JoinedPair, draw_joined, superimpose
->>>>>>> repro
+from metricvae.metrics.overlap.drawing import JoinedPair, draw_joined, superimpose
 from metricvae.prediction.calibration.binary import PAPER_THRESHOLD, binary_labels
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import BATCHES, Table2Config

@@ -153,7 +153,7 @@ def draw_joined(pairs: Sequence[JoinedPair], *, columns: int = 3) -> bytes:
 def draw_first_hit(query: Mask, hits: Sequence[FoundObject]) -> bytes:
     """Two silhouettes, and the first hit laid on the query, as a PNG."""
     first = hits[0]
-    together = laid_together(query, first.value, first.pose)
+    together = superimpose(query, first.value, first.pose)
     return draw_joined(
         [JoinedPair(query, first.value, together, f"first hit, predicted {first.predicted:.4g}")], columns=1
     )
