@@ -188,8 +188,8 @@ class SearchIndex:
 
     def _row(self, hits: Hits, place: int) -> dict[str, Any]:
         row = int(hits.rows[place])
-        said = hits.predictions
-        answer = {"predicted": said.value[place], "low": said.low[place], "high": said.high[place]}
+        found = hits.predictions
+        answer = {"predicted": found.value[place], "low": found.low[place], "high": found.high[place]}
         return {"id": self.index.ids[row], "path": self.index.paths[row]} | {k: float(v) for k, v in answer.items()}
 
 
