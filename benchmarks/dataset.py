@@ -21,8 +21,8 @@ import numpy as np
 from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import LabelProgress
+from metricvae.metrics.overlap.drawing import ExamplePair, draw_pairs
 from metricvae.metrics.overlap.labelling import OverlapPlan
-from metricvae.plotting.pairs import ExamplePair, draw_pairs
 from metricvae.reproduction.table_1_run import labelled_example
 from metricvae.runtime.files import write_bytes
 

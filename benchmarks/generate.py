@@ -1,13 +1,13 @@
-"""How many of the shapes that are asked for are made, and hold. JSON on stdout.
+"""Generation: the share of answers that satisfy their constraints, their diversity and novelty. JSON on stdout.
 
     python benchmarks/generate.py --work FOLDER [--against DATASET] [--parts one,two,area,like,match]
 
-Queries are of `mixed` shapes of the test split, drawn with a seed that nothing else uses. Each can be met, since it
-says what another unseen shape does: `one`, its overlap with a query shape; `two`, its overlaps with two; `area`, one
+Queries are of `mixed` shapes of the test split, drawn with a seed that nothing else uses. Each can be satisfied, as
+another unseen shape satisfies it: `one`, its overlap with a query shape; `two`, its overlaps with two; `area`, one
 overlap and its area, plausible as well. `like` asks for a closeness of 0.7 or more, which need not be possible. Answers
 are read back from their files and solved again, the other way round; a missing answer counts as a wrong one. With
-`--against` the answers of some queries are compared with all training shapes. `match` makes missing halves of unseen
-shapes.
+`--against` the answers of some queries are compared with all training shapes. `match` generates missing halves of
+unseen shapes.
 """
 
 from __future__ import annotations
@@ -25,26 +25,20 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from metricvae.core.constraints import Closeness, Constraint, Magnitude, Match, Plausible, Span, ValueWith, near
 from metricvae.core.dataset import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.splits import split_of
-from metricvae.generation.constraints import (
-    Area,
-    Like,
-    Match,
-    OverlapWith,
-    Plausible,
-    Requirement,
-    Span,
-    near,
-)
-from metricvae.generation.exemplars import Bank, make_bank
+from metricvae.generation.exemplars import Exemplars, make_exemplars
 from metricvae.generation.generate import generate
-from metricvae.generation.selection import COPY, LOOKED_AT_AGAINST, Generated, mean_closeness, nearest
+from metricvae.generation.selection import COMPARED_AGAINST, COPY, Generated, nearest
+from metricvae.generation.verification import ClosenessMeasure
 from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.io import encode_png, read_image
+from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.metric import OverlapSolver
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import read_json, write_bytes, write_json
@@ -54,7 +48,7 @@ SEED, SHAPES = 5_550_123, 250
 ANSWERS = 8
 LEAST_AREA = 300
 
-Query = Sequence[Requirement]
+Query = Sequence[Constraint]
 
 
 def unseen(count: int) -> list[Mask]:
@@ -71,36 +65,36 @@ def overlap(a: Mask, b: Mask) -> float:
     return solve(PreparedMask(a), PreparedMask(b)).area
 
 
-def asked(kind: str, shapes: Sequence[Mask], rng: np.random.Generator) -> Query:
-    """A query that the third shape answers."""
+def draw_query(kind: str, shapes: Sequence[Mask], rng: np.random.Generator) -> Query:
+    """A query that the last of three shapes satisfies."""
     first, second, answer = (shapes[i] for i in rng.choice(len(shapes), 3, replace=False))
-    one = OverlapWith("A", first, near(overlap(first, answer)))
+    one = ValueWith("A", first, near(overlap(first, answer)))
     match kind:
         case "one":
             return [one]
         case "two":
-            return [one, OverlapWith("B", second, near(overlap(second, answer)))]
+            return [one, ValueWith("B", second, near(overlap(second, answer)))]
         case "area":
-            return [one, Area(near(float(answer.sum()))), Plausible()]
-    return [Like("A", first, Span(0.7, 1.0))]
+            return [one, Magnitude(near(float(answer.sum())), "area"), Plausible()]
+    return [Closeness("A", first, Span(0.7, 1.0))]
 
 
-def holds(requirement: Requirement, mask: Mask, predictor: Predictor) -> bool:
-    """By a search of the benchmark's own."""
-    match requirement:
-        case OverlapWith(_, shape, span):
+def holds(constraint: Constraint, mask: Mask, predictor: Predictor) -> bool:
+    """Whether a shape satisfies a constraint, by searches of the benchmark's own."""
+    match constraint:
+        case ValueWith(_, shape, span):
             return span.holds(overlap(shape, mask))
-        case Area(span):
+        case Magnitude(span):
             return span.holds(float(mask.sum()))
-        case Like(_, shape, span):
+        case Closeness(_, shape, span):
             both = overlap(shape, mask)
             return span.holds(both / (shape.sum(dtype=float) + mask.sum(dtype=float) - both))
         case Plausible(span):
-            return span.holds(float(predictor.encode(lambda _: mask, 1).novelty[0])) and whole(mask)
+            return span.holds(float(predictor.encode([mask]).novelty[0])) and is_connected(mask)
     return False
 
 
-def whole(mask: Mask) -> bool:
+def is_connected(mask: Mask) -> bool:
     return ndimage.label(mask, structure=np.ones((3, 3)))[1] == 1
 
 
@@ -108,31 +102,33 @@ def read_back(answers: Sequence[Generated], folder: Path) -> list[Mask]:
     """The answers as their files hold them."""
     files = [folder / f"{place}.png" for place in range(len(answers))]
     for one, file in zip(answers, files, strict=True):
-        write_bytes(file, encode_png(one.mask))
+        write_bytes(file, encode_png(one.object))
     return [read_image(file) for file in files]
 
 
-def measured(
-    kind: str, queries: int, shapes: Sequence[Mask], predictor: Predictor, known: Bank | None, options: Any
+def measure_queries(
+    kind: str, queries: int, shapes: Sequence[Mask], predictor: Predictor, known: Exemplars | None, options: Any
 ) -> dict[str, Any]:
     rng, seconds, right, clean, close = np.random.default_rng(SEED + len(kind)), [], 0, [], []
     empty, copies = 0, list[bool]()
+    closeness = ClosenessMeasure(SilhouetteKind(), OverlapSolver())
     for number in range(queries):
-        query, start = asked(kind, shapes, rng), time.perf_counter()
+        query, start = draw_query(kind, shapes, rng), time.perf_counter()
         try:
-            chance = torch.Generator().manual_seed(SEED + number)
-            answers = generate(predictor, query, ANSWERS, generator=chance, seconds=options.seconds)
+            generator = torch.Generator().manual_seed(SEED + number)
+            answers = generate(predictor, query, ANSWERS, generator=generator, seconds=options.seconds)
         except InputError as error:
             answers, empty = [], empty + 1
             print(kind, number, error, file=sys.stderr)
         seconds.append(time.perf_counter() - start)
         masks = read_back(answers, options.work / kind)
         right += sum(all(holds(one, mask, predictor) for one in query) for mask in masks)
-        clean += [whole(mask) and int(mask.sum()) >= LEAST_AREA for mask in masks]
-        close += [] if len(masks) < 2 else [mean_closeness(masks)]
+        clean += [is_connected(mask) and int(mask.sum()) >= LEAST_AREA for mask in masks]
+        close += [] if len(masks) < 2 else [closeness.mean(masks)]
         if known is not None and masks and number < options.copies:
-            made = predictor.encode(masks.__getitem__, len(masks))
-            copies += [one.iou >= COPY for one in nearest(predictor, made, masks, known, LOOKED_AT_AGAINST)]
+            encoded = predictor.encode(masks)
+            found = nearest(predictor, encoded, masks, known, COMPARED_AGAINST)
+            copies += [one.closeness >= COPY for one in found]
     report = {
         "queries": queries,
         "without_an_answer": empty,
@@ -148,8 +144,8 @@ def measured(
     return report
 
 
-def missing(queries: int, shapes: Sequence[Mask], predictor: Predictor, options: Any) -> dict[str, Any]:
-    """Missing halves beside the true ones."""
+def measure_missing_halves(queries: int, shapes: Sequence[Mask], predictor: Predictor, options: Any) -> dict[str, Any]:
+    """Generated missing halves, compared with the true ones."""
     partner, seconds = Predictor.load("halves"), []
     best, first, called, made = [], [], [], 0
     for number, shape in enumerate(shapes):
@@ -160,8 +156,8 @@ def missing(queries: int, shapes: Sequence[Mask], predictor: Predictor, options:
             continue  # too small to cut, or never in two useful pieces
         start, query = time.perf_counter(), [Match("H", half)]
         try:
-            chance = torch.Generator().manual_seed(SEED + number)
-            options_of = {"generator": chance, "seconds": options.seconds, "partner": partner}
+            generator = torch.Generator().manual_seed(SEED + number)
+            options_of = {"generator": generator, "seconds": options.seconds, "partner": partner}
             answers = generate(predictor, query, ANSWERS, **options_of)
         except InputError as error:
             answers = []
@@ -171,8 +167,8 @@ def missing(queries: int, shapes: Sequence[Mask], predictor: Predictor, options:
         ious = [both / (true.sum() + mask.sum() - both) for mask in masks if (both := overlap(true, mask)) >= 0]
         best.append(max(ious, default=0.0))
         first.append(ious[0] if ious else 0.0)
-        said = partner.predict_masks([(half, mask) for mask in masks]).match if masks else None
-        called.append(0.0 if said is None else float(said.sum()) / ANSWERS)
+        match = partner.predict_objects([(half, mask) for mask in masks]).match if masks else None
+        called.append(0.0 if match is None else float(match.sum()) / ANSWERS)
         made += len(masks)
         if len(best) == queries:
             break
@@ -187,16 +183,16 @@ def missing(queries: int, shapes: Sequence[Mask], predictor: Predictor, options:
     }
 
 
-def training_shapes(predictor: Predictor, folder: Path, work: Path) -> Bank:
-    """All training shapes of a data set; their codes are kept in the work folder."""
+def training_shapes(predictor: Predictor, folder: Path, work: Path) -> Exemplars:
+    """All training shapes of a data set; their codes are stored in the work folder."""
     tensors, names = work / "known.safetensors", work / "known.json"
     if not names.is_file():
-        bank = make_bank(predictor, read_dataset(folder), None)
-        packed = torch.from_numpy(bank.packed)
-        write_tensors(tensors, {"packed": packed, "codes": bank.codes, "areas": bank.areas}, {})
-        write_json(names, list(bank.ids))
-    kept = read_tensors(tensors).tensors
-    return Bank(tuple(read_json(names)), kept["packed"].numpy(), kept["codes"], kept["areas"])
+        known = make_exemplars(predictor, read_dataset(folder), None)
+        packed = torch.from_numpy(known.packed)
+        write_tensors(tensors, {"packed": packed, "codes": known.codes, "magnitudes": known.magnitudes}, {})
+        write_json(names, list(known.ids))
+    stored, ids = read_tensors(tensors).tensors, tuple(read_json(names))
+    return Exemplars(predictor.kind(), ids, stored["packed"].numpy(), stored["codes"], stored["magnitudes"])
 
 
 def main() -> None:
@@ -215,10 +211,10 @@ def main() -> None:
     overlap(shapes[0], shapes[1])  # compiles
     counts = {"one": 200, "two": 100, "area": 100, "like": 50}
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        kind: functools.partial(measured, kind, options.queries or count, shapes, predictor, known, options)
+        kind: functools.partial(measure_queries, kind, options.queries or count, shapes, predictor, known, options)
         for kind, count in counts.items()
     }
-    parts["match"] = functools.partial(missing, options.halves, shapes, predictor, options)
+    parts["match"] = functools.partial(measure_missing_halves, options.halves, shapes, predictor, options)
     report = {}
     for name in options.parts.split(","):
         report[name] = parts[name]()

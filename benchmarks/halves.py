@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import json
 import math
 import sys
@@ -26,15 +25,16 @@ from metricvae.core.binary_scores import auc, best_threshold
 from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.evaluate import Answers, answer, evaluate
-from metricvae.evaluation.invariance import complete
-from metricvae.evaluation.retrieval import fit_scores, rerank_by_fit, retrieve_partners
+from metricvae.evaluation.retrieval import rerank, retrieve_counterparts, solver_scores
 from metricvae.kinds.half.cutting import Cut
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.labelling.run import label
 from metricvae.metrics.match.labelling import MatchPlan
+from metricvae.metrics.match.metric import MatchSolver
 from metricvae.metrics.match.pairs import shape_of
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction.inputs import mask_at, masks_of
+from metricvae.reproduction.decoded import complete
+from metricvae.reproduction.inputs import masks_of
 
 SEED = 314_159
 PAIRS = 50_000
@@ -58,7 +58,7 @@ def measure_retrieval(predictor: Predictor, data: PairDataset, queries: int) -> 
     matches = matches[np.sort(np.unique(shapes, return_index=True)[1])][: LIBRARY // 2]
     halves = masks_of(data.left, np.concatenate([data.first[matches], data.second[matches]]))
     partner = np.roll(np.arange(len(halves)), -len(matches))
-    ranking = retrieve_partners(predictor, halves, partner, LISTED)
+    ranking = retrieve_counterparts(predictor, halves, partner, LISTED)
     report = {
         "halves": len(halves),
         "first_percent": 100 * float(np.mean(ranking.rank == 0)),
@@ -68,8 +68,8 @@ def measure_retrieval(predictor: Predictor, data: PairDataset, queries: int) -> 
     chosen = np.random.default_rng(SEED).permutation(len(halves))[:queries]
     if len(chosen):
         start = time.perf_counter()
-        lists = rerank_by_fit(halves, ranking, chosen)
-        by_fit = [max(hits, key=lambda hit: hit.fit).place for hits in lists]
+        lists = rerank(MatchSolver(), halves, ranking, chosen)
+        by_fit = [max(hits, key=lambda hit: hit.score).place for hits in lists]
         by_both = [hits[0].place for hits in lists]
         report |= {
             "queries_refitted": len(chosen),
@@ -94,7 +94,7 @@ def by_outlines(data: PairDataset, answers: Answers) -> dict[str, dict[str, floa
     rows, predicted = answers.rows, answers.predictions
     ends = np.stack([data.first[rows], data.second[rows]])
     halves, place = np.unique(ends, return_inverse=True)
-    count = np.array([outlines(mask_at(data.left, int(half))) for half in halves])[place.reshape(2, -1)].max(0)
+    count = np.array([outlines(data.left.object(int(half))) for half in halves])[place.reshape(2, -1)].max(0)
     match, hard = answers.value == 1, data.columns["grade"][rows] == "hard"
     found = {}
     for name, least, most in (("one", 1, 1), ("two or three", 2, 3), ("four or more", 4, math.inf)):
@@ -119,7 +119,7 @@ def outlines(mask: Mask) -> int:
 def measure_edge_fit(data: PairDataset, pairs: int) -> dict[str, Any]:
     """Accuracy of the exact fit of the edges as a classifier; its threshold is chosen on as many training pairs."""
     rows = [data.rows(split)[:pairs] for split in ("train", "test")]
-    scores = [fit_scores(functools.partial(mask_at, data.left), data.first[part], data.second[part]) for part in rows]
+    scores = [solver_scores(data, part) for part in rows]
     matches = [data.value[part] == 1 for part in rows]
     threshold = best_threshold(scores[0], matches[0])
     right = (scores[1] >= threshold) == matches[1]

@@ -10,7 +10,6 @@ of the pair and of other pieces (a conditional logit, McFadden 1974). Without, p
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import time
 from pathlib import Path
@@ -29,7 +28,7 @@ from metricvae.metrics.match.solver.contacts import FEATURES
 from metricvae.metrics.match.solver.edges import Edge, cached_edges
 from metricvae.metrics.overlap.solver.poses import origin_pose
 from metricvae.metrics.overlap.solver.records import Pose
-from metricvae.reproduction.inputs import mask_at, pose_at
+from metricvae.reproduction.inputs import pose_at
 
 SEED, PAIRS = 271_828, 8_000
 OTHERS = 49
@@ -47,7 +46,7 @@ class Pieces:
     def __init__(self, data: PairDataset, split: Any, count: int, seed: int) -> None:
         rows = data.rows(split)
         matches = rows[data.value[rows] == 1]
-        self.data, self.edge = data, cached_edges(functools.partial(mask_at, data.left))
+        self.data, self.edge = data, cached_edges(data.left.object)
         self.rows = np.random.default_rng(seed).permutation(matches)[:count]
 
     def pair(self, row: int) -> tuple[Edge, Edge]:

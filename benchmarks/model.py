@@ -24,16 +24,17 @@ import torch
 from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.core.splits import split_of
 from metricvae.evaluation.evaluate import answer, measure
-from metricvae.evaluation.invariance import decode_samples, motion_change, reconstruct
+from metricvae.evaluation.invariance import motion_change
 from metricvae.kinds.silhouette.kind import mask_of
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
+from metricvae.metrics.overlap.drawing import draw_pairs, draw_reconstructions
 from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.plotting.codes import draw_samples
-from metricvae.plotting.pairs import draw_pairs, draw_reconstructions
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction.inputs import mask_at, masks_of
+from metricvae.reproduction.decoded import decode_samples, reconstruct
+from metricvae.reproduction.inputs import masks_of
 from metricvae.reproduction.table_1_run import example_pairs
 from metricvae.runtime.files import write_bytes
 
@@ -89,10 +90,10 @@ def near_copies(predictor: Predictor, data: PairDataset, count: int = 100) -> di
     objects = np.unique([data.first[rows], data.second[rows]])[:count]
     generator = torch.Generator().manual_seed(SEED)
     found = {}
+    masks = masks_of(data.left, objects)
     for growth in (-2, -1, 0, 1, 2):
         pairs = []
-        for row in objects.tolist():
-            mask = mask_at(data.left, row)
+        for mask in masks:
             step = scipy.ndimage.binary_dilation if growth > 0 else scipy.ndimage.binary_erosion
             grown = step(mask, iterations=abs(growth)) if growth else mask
             if grown.any():

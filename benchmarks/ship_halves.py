@@ -1,13 +1,13 @@
-"""Make the `halves` model that ships: cut shapes, train five times, and put the model into the package.
+"""Make the `halves` model that ships: cut shapes, train in five stages, and put the model into the package.
 
     python benchmarks/ship_halves.py --work FOLDER [--device auto]
 
 The data are pairs of halves of `mixed` shapes, every shape cut eight times along lines of all kinds. The first
-stage looks at many at a time, a step encodes some 770 halves and learns from all their pairs: made for a GPU and a
-dozen cores, a quarter of an hour; two cores need a day. The second goes on in small batches, where more of what a half
-is compared with is of its own shape or family; two cores do that in an hour. The third has simple shapes cut straight
-through the middle beside them, the paper's setting; another hour. The fourth sees others of both, for longer. The
-fifth sees these ten times, again many at a time: a quarter of an hour on a GPU. Killed, it goes on where it was.
+stage has large batches, a step encodes some 770 halves and learns from all their pairs: made for a GPU and a dozen
+cores, a quarter of an hour; two cores need a day. The second has small batches, where more of the halves that a half
+is compared with are of its own shape or family; an hour on two cores. The third adds simple shapes cut straight
+through the centroid, the paper's setting; another hour. The fourth has other shapes of both kinds, for more steps. The
+fifth has these ten times over, in large batches again: a quarter of an hour on a GPU. A killed run resumes.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from __future__ import annotations
 from shipping import Stage, ship
 
 SEED, OTHER_SEED, TIMES = 1, 2, 8
-"""Of the shapes and cuts of three stages, and of the others; cuts of a shape."""
+"""Seeds of the first three stages and of the others; cuts of each shape."""
 
 FIRST, SECOND, THIRD, FOURTH = 800_000, 600_000, 400_000, 600_000
 """Pairs of each stage."""
 
 SIMPLE, MORE_SIMPLE = 120_000, 180_000
-"""Pairs of simple shapes beside them in the third and the fourth."""
+"""Pairs of simple shapes that the third and the fourth stage add."""
 
 TRAINING = {"batch_pairs": 768, "steps": 8_000, "evaluate_every": 1_000}
-"""What differs from the preset at first."""
+"""Differences from the preset in the first stage."""
 
 FINER = {
     "steps": 2_400,
@@ -34,13 +34,13 @@ FINER = {
     "anchor_share": 0.125,
     "threads": 1,
 }
-"""Then."""
+"""In the second."""
 
 WITH_SIMPLE = FINER | {"steps": 3_000, "evaluate_every": 1_000, "threads": 2}
-"""And then."""
+"""In the third."""
 
 LONGER = WITH_SIMPLE | {"steps": 4_000}
-"""For the fourth time."""
+"""In the fourth."""
 
 LAST = {
     "batch_pairs": 768,
@@ -50,7 +50,7 @@ LAST = {
     "matrix_learning_rate": 4e-3,
     "anchor_share": 0.125,
 }
-"""At last."""
+"""In the fifth."""
 
 
 def plan(pairs: int, seed: int = SEED, objects: str = "mixed", cuts: str = "straight,zigzag,curved") -> list[str]:

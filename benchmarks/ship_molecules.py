@@ -8,7 +8,7 @@ f3f2148e1976ffe079edb3e311f576977c63ae5d6b79eb4401e3cdc71af50936.
 Two stages, in blocks of 16 molecules that all meet one another, so that a step encodes 512 molecules and learns from
 3,840 pairs. First 3,000,000 pairs of 70,000 molecules: conformers take 40 minutes and overlays 10, on two cores, and
 training is for a GPU. Then, from those weights, 2,400,000 pairs of 120,000 molecules, most of them new and all in new
-conformers: three quarters of an hour to label, and an hour of training on two cores. Killed, it goes on where it was.
+conformers: three quarters of an hour to label, and an hour of training on two cores. A killed run resumes.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/ship_molecules_2d.py --smiles FILE --work FOLDER [--device auto]
 
 The first stage learns from the first data of `ship_molecules.py` (give the same FOLDER, and they are made once). The
-second goes on from there on 200,000 pairs of 12,000 molecules with five conformers each, seed 2, whose value is that of
-the likest two: conformers take 10 minutes, the overlays of all 15, on two cores. Killed, it goes on where it was.
+second continues on 200,000 pairs of 12,000 molecules with five conformers each, seed 2, whose value is that of the
+most similar two: conformers take 10 minutes, the overlays of all 15, on two cores. A killed run resumes.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 The data are 1,500,000 `mixed` pairs, seed 1, in blocks of 16 shapes that all meet one another: a step encodes 96 shapes
 and learns from 720 pairs. Labelling takes 45 minutes and training 70, on two free cores. The aligner
 learns from 150,000 of the pairs for half an hour more, on one.
-Killed, it goes on where it was.
+A killed run resumes.
 """
 
 from __future__ import annotations

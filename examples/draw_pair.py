@@ -14,8 +14,8 @@ from metricvae.core.splits import split_of
 from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import stream
+from metricvae.metrics.overlap.drawing import ExamplePair, draw_pair
 from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
-from metricvae.plotting.pairs import ExamplePair, draw_pair
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_bytes
 

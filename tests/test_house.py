@@ -15,7 +15,7 @@ from metricvae.metrics import ALIASES
 from metricvae.metrics import BUILTIN as METRICS
 
 ORDER = (
-    *("errors", "runtime", "core", "nn", "kinds", "metrics", "labelling", "training", "prediction"),
+    *("errors", "runtime", "core", "nn", "plotting", "kinds", "metrics", "labelling", "training", "prediction"),
     *(
         "evaluation",
         "search",

@@ -23,9 +23,9 @@ from metricvae.metrics.match.solver.joins import (
     join,
     refine,
 )
+from metricvae.metrics.overlap.drawing import superimpose
 from metricvae.metrics.overlap.solver.poses import inverse_poses, origin_pose
 from metricvae.metrics.overlap.solver.records import Pose
-from metricvae.plotting.pairs import laid_together
 
 Mask = npt.NDArray[np.uint8]
 
@@ -157,12 +157,12 @@ def test_the_pose_of_uncut_pieces_is_zero() -> None:
 def test_a_picture_of_both_holds_them_whole_and_in_its_middle() -> None:
     corner = np.zeros((200, 200), np.uint8)
     corner[:60, :50] = 1
-    first, second = laid_together(corner, corner, Pose(0.0, -40.0, 0.0))
+    first, second = superimpose(corner, corner, Pose(0.0, -40.0, 0.0))
     assert first.shape == second.shape == (200, 200)
     assert first.sum() == second.sum() == 3_000
     rows, columns = np.nonzero(first + second)
     assert abs(rows.min() + rows.max() - 199) <= 1
     assert abs(columns.min() + columns.max() - 199) <= 1
-    wide, other = laid_together(corner, corner, Pose(0.0, 260.0, 0.0))
+    wide, other = superimpose(corner, corner, Pose(0.0, 260.0, 0.0))
     assert wide.shape == other.shape == (318, 318)
     assert wide.sum() == other.sum() == 3_000

@@ -23,13 +23,15 @@ from metricvae.core.dataset import CARD, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import KINDS
 from metricvae.core.metric import METRICS
-from metricvae.core.plan import MetricPlan
+from metricvae.core.plan import MetricPlan, Plan
 from metricvae.core.sampling import plan_bipartite_blocks, quotas
 from metricvae.core.splits import SPLITS, split_of
 from metricvae.kinds.silhouette.io import encode_png
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.labelling.run import label
+from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.overlap.labelling import OverlapPlan
+from metricvae.metrics.shape.labelling import ShapePlan
 from toy_metric import DifferenceMetric, LengthMetric, NumberKind, WordKind, files_of
 
 NUMBERS = [math.sqrt(number) for number in range(90)]
@@ -245,3 +247,18 @@ def test_a_data_set_of_version_1_is_read(name: str, magnitude: str) -> None:
     assert data.unlisted == (0.0 if name == "halves" else None)
     low, high = data.metric.limits(*data.magnitudes())
     assert ((low <= data.value) & (data.value <= high * (1 + 1e-6))).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "plan"),
+    [
+        ("overlap", OverlapPlan("shapes", 12, seed=1)),
+        ("halves", MatchPlan("shapes", 10, seed=1)),
+        ("molecules", ShapePlan("fragments", 10, seed=1, molecules=14)),
+    ],
+)
+def test_a_plan_stands_in_cards_as_it_did_in_version_1(name: str, plan: Plan) -> None:
+    """A finished data set of version 1 is given back, and not labelled again."""
+    folder = Path(__file__).parent / "data" / f"format-1-{name}"
+    assert plan.facts() == read_dataset(folder).card["plan"]
+    assert label(plan, folder) == read_dataset(folder).card

@@ -21,6 +21,7 @@ from metricvae.fitting.fit import fit
 from metricvae.kinds.molecule import table as table_module
 from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
+from metricvae.kinds.molecule.drawing import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.fragments import draw, stream_smiles
 from metricvae.kinds.molecule.kind import MoleculeKind
@@ -49,7 +50,6 @@ from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.nn.heads import CosineDistance, CosineTanimoto, Head, InnerProduct
-from metricvae.plotting.molecules import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.ann import InvertedFile, item_vectors, query_vector
 from metricvae.search.build import build_index, encode_part, packed_model

@@ -13,7 +13,8 @@ from metricvae.reproduction.everything import reproduce_all
 from metricvae.reproduction.reproduce import reproduce_table_1
 
 from metricvae import cli
-from metricvae.alignment.predictor import Alignments, align_files
+from metricvae.alignment.predictor import Aligner
+from metricvae.core.libraries import ReadOptions
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
 from metricvae.generation.generate import generate
@@ -101,9 +102,9 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
     "evaluate": {"split": [(evaluate, "split")]},
     "predict": {},
     "align": {
-        "tries": [(Alignments.align, "tries"), (align_files, "tries")],
-        "steps": [(Alignments.align, "steps"), (align_files, "steps")],
-        "fit": [(align_files, "fit")],
+        "tries": [(Aligner.align, "tries"), (Aligner.align_all, "tries")],
+        "steps": [(Aligner.align, "steps"), (Aligner.align_all, "steps")],
+        "fit": [(ReadOptions, "fit")],
     },
     "index": {"fit": [(build_index, "fit")], "workers": [(build_index, "workers")], "ray": [(build_index, "ray")]},
     "search": {"k": [(search, "count")]},

@@ -168,17 +168,10 @@ def test_other_tools_can_read_it(dataset_folder: Path, dataset: PairDataset) -> 
     assert objects["id"].to_pylist() == list(dataset.left.ids)
 
 
-def test_cards_name_the_search_configuration_and_those_with_its_old_names_can_be_read(
-    copy: Callable[[], Path], dataset: PairDataset
-) -> None:
-    """Cards of version 0.1 have `effort` with angles, waves, climbs and finishes."""
-    assert dataset.card["plan"]["search"] == dataclasses.asdict(QUICK)
-    folder = copy()
-    card = json.loads((folder / "card.json").read_text())
-    search = card["plan"].pop("search")
-    card["plan"]["effort"] = dict(zip(("angles", "waves", "climbs", "finishes"), search.values(), strict=True))
-    (folder / "card.json").write_text(json.dumps(card))
-    assert np.array_equal(read_dataset(folder).value, dataset.value)
+def test_cards_name_the_search_configuration_as_those_of_version_0_1_do(dataset: PairDataset) -> None:
+    names = ("angles", "waves", "climbs", "finishes")
+    assert dataset.card["plan"]["effort"] == dict(zip(names, dataclasses.astuple(QUICK), strict=True))
+    assert "search" not in dataset.card["plan"]
 
 
 def test_the_readme_has_front_matter_that_names_the_files(dataset_folder: Path) -> None:

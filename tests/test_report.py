@@ -15,10 +15,11 @@ from PIL import Image
 
 from metricvae.core.errors import InputError
 from metricvae.evaluation.baselines import LabelledMagnitudes
+from metricvae.metrics.overlap import drawing as pairs
+from metricvae.metrics.overlap.drawing import ExamplePair
 from metricvae.metrics.overlap.solver.records import Pose
-from metricvae.plotting import charts, pairs
+from metricvae.plotting import charts
 from metricvae.plotting.drawing import blend
-from metricvae.plotting.pairs import ExamplePair
 from metricvae.reproduction import table_1, table_1_report
 from metricvae.reproduction.report import (
     Fact,

@@ -9,20 +9,24 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from metricvae.core.errors import InputError
-from metricvae.generation.bounds import MOST_AREA, bounds_of, shapes_of
-from metricvae.generation.constraints import (
-    Area,
-    Like,
+from generate_problem import Area
+from metricvae.core.constraints import (
+    Closeness,
+    Constraint,
     Match,
-    OverlapWith,
     Plausible,
-    Requirement,
     Span,
+    ValueWith,
     near,
-    parse_requirement,
+    parse_constraint,
 )
+from metricvae.core.errors import InputError
+from metricvae.core.generation import Bounds
+from metricvae.generation.bounds import bounds_of, objects_of
+from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.kinds.silhouette.records import Mask
+from metricvae.metrics.overlap.generation import MOST_AREA
+from metricvae.metrics.overlap.metric import OverlapMetric
 
 
 def rectangle(high: int, wide: int) -> Mask:
@@ -35,23 +39,27 @@ SHAPES = {"A.png": rectangle(40, 40), "B.png": rectangle(10, 160), "odd=>name.pn
 """A and B have 1,600 pixels each, and overlap most along a diagonal: 516 pixels."""
 
 
-def parsed(text: str) -> Requirement:
-    return parse_requirement(text, SHAPES.__getitem__)
+def parsed(text: str) -> Constraint:
+    return parse_constraint(text, SHAPES.__getitem__, "area")
+
+
+def bounded(*texts: str) -> Bounds:
+    return bounds_of([parsed(text) for text in texts], OverlapMetric(), SilhouetteKind())
 
 
 WRITTEN = {
-    "A.png=1000": OverlapWith("A.png", SHAPES["A.png"], Span(950.0, 1050.0, 1000.0)),
-    "A.png>=1000": OverlapWith("A.png", SHAPES["A.png"], Span(1000.0, math.inf)),
-    "A.png<=1000.5": OverlapWith("A.png", SHAPES["A.png"], Span(0.0, 1000.5)),
-    "A.png=900..1100": OverlapWith("A.png", SHAPES["A.png"], Span(900.0, 1100.0)),
-    "odd=>name.png<=700": OverlapWith("odd=>name.png", SHAPES["odd=>name.png"], Span(0.0, 700.0)),
+    "A.png=1000": ValueWith("A.png", SHAPES["A.png"], Span(950.0, 1050.0, 1000.0)),
+    "A.png>=1000": ValueWith("A.png", SHAPES["A.png"], Span(1000.0, math.inf)),
+    "A.png<=1000.5": ValueWith("A.png", SHAPES["A.png"], Span(0.0, 1000.5)),
+    "A.png=900..1100": ValueWith("A.png", SHAPES["A.png"], Span(900.0, 1100.0)),
+    "odd=>name.png<=700": ValueWith("odd=>name.png", SHAPES["odd=>name.png"], Span(0.0, 700.0)),
     "area=4000": Area(near(4000.0)),
     "area>=4000": Area(Span(4000.0, math.inf)),
     "area<=4000": Area(Span(0.0, 4000.0)),
     "area=3000..5000": Area(Span(3000.0, 5000.0)),
-    "like:A.png>=0.7": Like("A.png", SHAPES["A.png"], Span(0.7, 1.0)),
-    "like:A.png=0.5": Like("A.png", SHAPES["A.png"], near(0.5)),
-    "like:A.png<=0.6": Like("A.png", SHAPES["A.png"], Span(0.0, 0.6)),
+    "like:A.png>=0.7": Closeness("A.png", SHAPES["A.png"], Span(0.7, 1.0)),
+    "like:A.png=0.5": Closeness("A.png", SHAPES["A.png"], near(0.5)),
+    "like:A.png<=0.6": Closeness("A.png", SHAPES["A.png"], Span(0.0, 0.6)),
     "match:B.png": Match("B.png", SHAPES["B.png"]),
     "plausible": Plausible(),
 }
@@ -94,7 +102,11 @@ def test_what_cannot_be_read_is_named(text: str, words: str) -> None:
 def test_a_span_says_how_far_off_a_number_is() -> None:
     span = near(1000.0)
     assert [span.holds(value) for value in (949.9, 950.0, 1050.0, 1050.1)] == [False, True, True, False]
-    assert (span.off(1000.0), span.off(1155.0), span.off(475.0)) == (0.0, pytest.approx(0.1), pytest.approx(0.5))
+    assert (span.violation(1000.0), span.violation(1155.0), span.violation(475.0)) == (
+        0.0,
+        pytest.approx(0.1),
+        pytest.approx(0.5),
+    )
 
 
 INFEASIBLE: dict[str, tuple[Sequence[str], str]] = {
@@ -127,7 +139,7 @@ INFEASIBLE: dict[str, tuple[Sequence[str], str]] = {
 def test_what_nothing_can_meet_is_refused_before_any_search(name: str) -> None:
     texts, words = INFEASIBLE[name]
     with pytest.raises(InputError) as caught:
-        bounds_of([parsed(text) for text in texts])
+        bounded(*texts)
     assert re.search(words, str(caught.value))  # processors round the sums of the solver in ways of their own
     assert "\n" not in str(caught.value)
 
@@ -143,14 +155,15 @@ def test_what_can_be_met_is_not_refused() -> None:
         ("match:A.png", "area=150..200"),
         ("plausible",),
     ):
-        bounds_of([parsed(text) for text in texts])
+        bounded(*texts)
 
 
 def test_requirements_on_one_shape_are_joined() -> None:
-    bounds = bounds_of([parsed("A.png>=1000"), parsed("A.png<=1200"), parsed("like:A.png>=0.5"), parsed("B.png=500")])
-    assert [target.name for target in bounds.targets] == ["A.png", "B.png"]
-    assert (bounds.targets[0].overlap.low, bounds.targets[0].overlap.high) == (1000, 1200)
-    assert (bounds.area.low, bounds.area.high, bounds.asked) == (800, 3200, True)
+    bounds = bounded("A.png>=1000", "A.png<=1200", "like:A.png>=0.5", "B.png=500")
+    assert [one.name for one in bounds.required] == ["A.png", "B.png"]
+    assert (bounds.required[0].value.low, bounds.required[0].value.high) == (1000, 1200)
+    assert (bounds.magnitude.low, bounds.magnitude.high, bounds.asked) == (800, 3200, True)
     assert bounds.place_of(SHAPES["B.png"]) == 1
-    assert [name for name, _ in shapes_of([parsed("A.png>=1"), parsed("area=400"), parsed("match:A.png")])] == ["A.png"]
-    assert bounds_of([parsed("A.png=1000")]).area == Span(300, MOST_AREA)
+    constraints = [parsed("A.png>=1"), parsed("area=400"), parsed("match:A.png")]
+    assert [name for name, _ in objects_of(constraints, SilhouetteKind())] == ["A.png"]
+    assert bounded("A.png=1000").magnitude == Span(300, MOST_AREA)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metricvae.core.errors import InputError
-from metricvae.plotting.pairs import draw_joined
+from metricvae.metrics.overlap.drawing import draw_joined
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import HalvesPairs, Table2Config
 from metricvae.reproduction.table_2 import (

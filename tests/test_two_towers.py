@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +25,10 @@ from toy_problem import FitMetric, KeyKind, LockKind, fit_pairs
 
 
 @pytest.fixture(scope="module", autouse=True)
-def registered() -> Iterator[None]:
+def registered() -> None:
     KINDS.register("toy-lock", LockKind)
     KINDS.register("toy-key", KeyKind)
     METRICS.register("toy-fit", FitMetric)
-    yield
 
 
 @pytest.fixture(scope="module")

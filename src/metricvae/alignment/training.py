@@ -34,6 +34,7 @@ TARGETS = "aligner-targets.safetensors"
 
 EVALUATED_AT_ONCE = 100
 
+
 @dataclass(frozen=True)
 class AligningConfig:
     """How an aligner is trained; written to the model's `config.json`.
@@ -86,7 +87,9 @@ def config_type(metric: Metric | None) -> type[AligningConfig]:
     found = found or METRICS.get(metrics_with_poses()[0])().pose_model
     assert found is not None
     network = found.default_network()
-    typed = make_dataclass("AligningConfig", [("network", type(network), network)], bases=(AligningConfig,), frozen=True)
+    typed = make_dataclass(
+        "AligningConfig", [("network", type(network), network)], bases=(AligningConfig,), frozen=True
+    )
     typed.__doc__ = AligningConfig.__doc__
     return typed
 

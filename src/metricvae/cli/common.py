@@ -63,10 +63,10 @@ def columns(document: Fields) -> str:
 
 def draw_laid(path: Path, first: Mask, second: Mask, pose: Pose, words: str) -> None:
     """Write a picture of two shapes and of the second laid on the first."""
-    from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
+    from metricvae.metrics.overlap.drawing import JoinedPair, draw_joined, superimpose
     from metricvae.runtime.files import write_bytes
 
-    pair = JoinedPair(first, second, laid_together(first, second, pose), words)
+    pair = JoinedPair(first, second, superimpose(first, second, pose), words)
     write_bytes(path, draw_joined([pair], columns=1))
 
 

@@ -165,7 +165,7 @@ def _answer(one: Generated, file: str, magnitude: str) -> Fields:
 def _sheet(constraints: Sequence[Constraint], answers: Sequence[Generated], predictor: Predictor) -> bytes:
     from metricvae.core.generation import identity
     from metricvae.generation.bounds import objects_of
-    from metricvae.plotting.answers import DrawnAnswer, draw_answers
+    from metricvae.metrics.overlap.generated_drawing import DrawnAnswer, draw_answers
 
     kind = predictor.kind()
     required = objects_of(constraints, kind)
@@ -216,7 +216,7 @@ def _words(options: Namespace, document: Fields, answers: Sequence[Generated]) -
 
 def _between(options: Namespace, predictor: Predictor) -> Fields:
     from metricvae.generation.interpolation import between
-    from metricvae.plotting.answers import DrawnAnswer, draw_answers
+    from metricvae.metrics.overlap.generated_drawing import DrawnAnswer, draw_answers
 
     ends = [_read(options, predictor, path) for path in options.between]
     steps = between(predictor, ends[0], ends[1], options.n)

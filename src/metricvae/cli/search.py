@@ -16,8 +16,8 @@ from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
+    from metricvae.core.hits import FoundObject
     from metricvae.core.kind import Object
-    from metricvae.plotting.hits import FoundObject
     from metricvae.prediction.predictor import Predictor
     from metricvae.search.index import Hits, Index
 
@@ -107,12 +107,11 @@ def _check_options(options: Namespace) -> None:
 
 def _check_output(options: Namespace, index: Index, predictor: Predictor) -> None:
     """Raise InputError if hits of this index cannot be shown as was asked for: before anything is computed."""
-    from metricvae.plotting.hits import drawer_of
-
     if options.sdf is not None and ".sdf" not in index.kind.posed_suffixes:
         raise InputError(f"--sdf writes molecules, got an index of {index.kind.title}: ask for --picture")
     if options.picture is not None:
-        drawer_of(index.kind)
+        if predictor.metric.hit_drawer is None:
+            raise InputError(f"there is no picture of {index.kind.title} that were found: leave --picture out")
         if predictor.kind("left").title != predictor.kind("right").title:
             raise InputError(f"--picture draws objects of one kind, got a model of two ({predictor.metric.name})")
     laid = options.sdf is not None or options.picture is not None
@@ -136,7 +135,7 @@ def _rerank(options: Namespace, index: Index, predictor: Predictor, query: Objec
 
 
 def _found(index: Index, predictor: Predictor, hits: Hits, shown: Sequence[Object]) -> list[FoundObject]:
-    from metricvae.plotting.hits import FoundObject
+    from metricvae.core.hits import FoundObject
     from metricvae.search.rerank import solver_of
 
     assert hits.exact is not None
@@ -154,7 +153,6 @@ def _write_hits(
     options: Namespace, index: Index, predictor: Predictor, query: Object, found: Sequence[FoundObject]
 ) -> None:
     """Write the query and the hits laid on it, as a file of molecules or as a picture."""
-    from metricvae.plotting.hits import drawer_of
     from metricvae.runtime.files import write_bytes
 
     if options.sdf is not None:
@@ -164,7 +162,9 @@ def _write_hits(
     if options.picture is not None:
         if not found:
             raise InputError("the library has no hit to draw")
-        write_bytes(Path(options.picture), drawer_of(index.kind)(query, found))
+        drawer = predictor.metric.hit_drawer
+        assert drawer is not None
+        write_bytes(Path(options.picture), drawer(query, found))
 
 
 def _predicted(predictor: Predictor, hits: Hits) -> Any:

@@ -18,10 +18,10 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.libraries import FolderLibrary, Library, NamedObject, ReadOptions
+from metricvae.core.libraries import AS_IT_IS, FolderLibrary, Library, NamedObject, ReadOptions
 from metricvae.core.registry import Registry
 
-__all__ = ["KINDS", "Library", "Object", "ObjectKind", "Packed", "ReadOptions", "kind_from_json"]
+__all__ = ["AS_IT_IS", "KINDS", "Library", "Object", "ObjectKind", "Packed", "ReadOptions", "kind_from_json"]
 
 if TYPE_CHECKING:
     import torch
@@ -68,14 +68,14 @@ class ObjectKind(abc.ABC):
     # Reading
 
     @abc.abstractmethod
-    def read(self, path: Path, options: ReadOptions = ReadOptions()) -> Object:  # noqa: B008
+    def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> Object:
         """The object in a file.
 
         Raises:
             InputError: no such file, or not one that holds such an object.
         """
 
-    def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> Object:  # noqa: B008
+    def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> Object:
         """An object from a path or from what lies in memory already.
 
         Raises:
@@ -83,7 +83,7 @@ class ObjectKind(abc.ABC):
         """
         return self.read(Path(value), options) if isinstance(value, str | Path) else value
 
-    def open_library(self, path: Path, work: Path, options: ReadOptions = ReadOptions()) -> Library:  # noqa: B008
+    def open_library(self, path: Path, work: Path, options: ReadOptions = AS_IT_IS) -> Library:
         """The objects at `path`, to be indexed or labelled; by default the files of a folder that this kind reads.
 
         Args:

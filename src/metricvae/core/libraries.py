@@ -33,6 +33,10 @@ class ReadOptions:
     fit: bool = False
 
 
+AS_IT_IS = ReadOptions()
+"""Nothing is asked for."""
+
+
 @dataclass(frozen=True)
 class LibraryPart:
     """Some objects of a library.

@@ -16,6 +16,7 @@ from metricvae.core.registry import Registry
 
 if TYPE_CHECKING:
     from metricvae.core.generation import ComplementModel, ObjectGenerator
+    from metricvae.core.hits import HitDrawer
     from metricvae.core.kind import Object
     from metricvae.core.plan import Plan
     from metricvae.core.pose import PoseModel
@@ -187,6 +188,12 @@ class Metric(abc.ABC):
     def presets(self) -> Mapping[str, Callable[[], Preset]]:
         """Ready-made models and trainings for it by name, the default one first."""
         return {}
+
+    @property
+    def hit_drawer(self) -> HitDrawer | None:
+        """What draws a query with objects that were found for it, each where the solver puts it; None where nothing
+        does."""
+        return None
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""

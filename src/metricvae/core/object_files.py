@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import overload
 
 from metricvae.core.errors import InputError
-from metricvae.core.kind import KINDS, Object, ObjectKind, ReadOptions
+from metricvae.core.kind import AS_IT_IS, KINDS, Object, ObjectKind, ReadOptions
 
 
-def read_file(kind: ObjectKind, path: Path, options: ReadOptions = ReadOptions()) -> Object:  # noqa: B008
+def read_file(kind: ObjectKind, path: Path, options: ReadOptions = AS_IT_IS) -> Object:
     """The object in a file, for a model that takes objects of this kind.
 
     Raises:
@@ -51,7 +51,7 @@ class LazyObjects(Sequence[Object]):
         options: of reading.
     """
 
-    def __init__(self, kind: ObjectKind, paths: Sequence[Path], options: ReadOptions = ReadOptions()) -> None:  # noqa: B008
+    def __init__(self, kind: ObjectKind, paths: Sequence[Path], options: ReadOptions = AS_IT_IS) -> None:
         self.kind, self.paths, self.options = kind, paths, options
 
     def __len__(self) -> int:

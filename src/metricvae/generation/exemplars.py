@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from metricvae.core.dataset import PairDataset, magnitudes_of
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind
 from metricvae.prediction.predictor import Predictor
@@ -91,7 +91,7 @@ class Exemplars:
             codes = torch.from_numpy(_rows(table["code"], np.int8)).float() * step
         except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise InputError(f"{path} cannot be read ({error}): restore it or train the model again") from None
-        magnitudes = torch.from_numpy(magnitudes_of(kind, packed)).float()
+        magnitudes = torch.from_numpy(kind.measure(kind.restore(packed))).float()
         return cls(kind, tuple(table["id"].to_pylist()), packed, codes, magnitudes)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class ArrayKind(ObjectKind):
     suffixes: ClassVar[tuple[str, ...]] = (".npy",)
     shape: tuple[int, ...] = (1,)
 
-    def read(self, path: Path, options: ReadOptions = ReadOptions()) -> Array:  # noqa: B008
+    def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> Array:
         """The array in a NumPy file; never unpickled."""
         try:
             with open(path, "rb") as file:
@@ -51,7 +51,7 @@ class ArrayKind(ObjectKind):
             raise InputError(f"{path} cannot be read as an array ({error}): save it with numpy.save") from None
         return self._checked(array, str(path))
 
-    def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> Array:  # noqa: B008
+    def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> Array:
         """An array from a path, or from what NumPy takes for one."""
         if isinstance(value, str | Path):
             return self.read(Path(value), options)

@@ -32,7 +32,7 @@ class Series:
 
 @dataclass(frozen=True)
 class TradeOff:
-    """One method at several settings: seconds a pair, and what it loses on average, in percent."""
+    """One method at several settings: seconds a pair, and its mean shortfall, in percent."""
 
     name: str
     seconds: Sequence[float]
@@ -119,7 +119,7 @@ def draw_errors(batches: Sequence[str], series: Sequence[Series], *, unit: str =
 
 
 def draw_trade_off(curves: Sequence[TradeOff], *, least: float = 1e-4) -> bytes:
-    """Shortfall against seconds a pair, both on logarithmic scales: the lower left corner is where one wants to be.
+    """Shortfall against seconds a pair, both on logarithmic scales: the lower left corner is best.
 
     Args:
         curves: the methods, the one in question first.

@@ -1,4 +1,4 @@
-"""Sheets of what codes decode to."""
+"""Sheets of pictures that are decoded from codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def draw_plane(
     down: Sequence[float],
     labels: tuple[str, str] = ("first latent dimension", "second latent dimension"),
 ) -> bytes:
-    """Figure 1.4: what is decoded from the points of a grid in a plane of codes.
+    """Figure 1.4: the pictures decoded from the points of a grid in a plane of codes.
 
     Args:
         pictures: (rows, columns, H, W) coverage in [0, 1].

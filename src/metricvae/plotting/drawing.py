@@ -1,4 +1,4 @@
-"""What all pictures share: colours, figures without a display, PNG bytes.
+"""Common parts of all pictures: colours, figures without a display, PNG bytes.
 
 Colours are those of Okabe and Ito, told apart by all common kinds of colour vision, and methods also differ in the
 shape of their markers. Masks are drawn pixel by pixel, unsmoothed. Nothing here touches the disk or a display, and
@@ -31,7 +31,7 @@ FAINT = "#8A94A0"
 
 
 def blend(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
-    """Colour two masks laid on one another on a transparent ground.
+    """Colour two superimposed masks on a transparent ground.
 
     Args:
         first, second: (H, W) coverage in [0, 1].

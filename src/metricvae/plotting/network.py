@@ -1,4 +1,4 @@
-"""The network as a drawing."""
+"""A drawing of a network: its layers, the code, and the losses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """A part of a network as it is drawn: its name, the shape of what leaves it, and the numbers it learns."""
+    """A layer of a network as it is drawn: its name, the shape of its output, and its number of weights."""
 
     name: str
     shape: tuple[int, ...]
@@ -32,10 +32,10 @@ class Layer:
 
 
 def draw_network(encoder: Sequence[Layer], code: int, decoder: Sequence[Layer]) -> bytes:
-    """Figure 1.2: the layers of an encoder and a decoder around the code, and where the four losses look.
+    """Figure 1.2: the layers of an encoder and a decoder around the code, and where the four losses apply.
 
     Args:
-        encoder, decoder: layers in the order in which they work.
+        encoder, decoder: layers in the order of computation.
         code: latent dimensions.
     """
     columns = max(len(encoder), len(decoder))

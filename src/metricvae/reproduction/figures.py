@@ -19,11 +19,11 @@ from metricvae.core.dataset import PairDataset, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import answer
 from metricvae.fitting.fit import fit
+from metricvae.metrics.overlap.drawing import draw_pair
 from metricvae.nn.autoencoder import Tower
 from metricvae.plotting.charts import draw_curve
 from metricvae.plotting.codes import draw_plane
 from metricvae.plotting.network import Layer, draw_network
-from metricvae.plotting.pairs import draw_pair
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import FIGURES, FigureConfig

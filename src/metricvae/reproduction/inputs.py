@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
-from metricvae.kinds.silhouette.kind import mask_of
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.labelling.run import label
 from metricvae.metrics.match.labelling import MatchPlan
@@ -78,14 +77,9 @@ def run_facts(words: Sequence[str], minutes: float) -> tuple[Fact, Fact]:
     return Fact("command", shlex.join(["metricvae", *words])), Fact("minutes of this run", f"{max(minutes, 0.1):.1f}")
 
 
-def mask_at(table: ObjectTable, row: int) -> Mask:
-    """The mask (H, W) in one row of a table of silhouettes."""
-    return mask_of(table.tensor(np.array([row]))[0])
-
-
 def masks_of(table: ObjectTable, rows: Rows) -> list[Mask]:
     """The masks (H, W) in some rows of a table of silhouettes."""
-    return [mask_at(table, row) for row in rows.tolist()]
+    return list(map(table.object, rows.tolist()))
 
 
 def pose_at(data: PairDataset, row: int) -> Pose | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from metricvae.core.dataset import PairDataset
@@ -10,7 +12,7 @@ from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.match.metric import MatchSolver
 from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
-from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
+from metricvae.metrics.overlap.drawing import JoinedPair, draw_joined, superimpose
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import ReassemblyConfig
 from metricvae.reproduction.decoded import Completion, complete
@@ -49,8 +51,7 @@ def _retrieved(
     """Partners retrieved from a library whose second part holds the partners of the first, in order."""
     partner = np.roll(np.arange(len(halves)), len(halves) // 2)
     ranking = retrieve_counterparts(predictor, halves, partner, config.listed)
-    solver = MatchSolver()
-    lists = rerank(solver, halves, ranking, queries, lambda done, total: step("fitting edges of hits", done, total))
+    lists = rerank(MatchSolver(), halves, ranking, queries, partial(step, "fitting edges of hits"))
     drawn = [
         _hit(halves, query, hits[0], int(partner[query])) for query, hits in zip(queries.tolist(), lists, strict=True)
     ]
@@ -81,11 +82,11 @@ def _generated(halves: list[Mask], partners: list[Mask], predictor: Predictor, q
 def _hit(halves: list[Mask], query: int, hit: Hit, partner: int) -> JoinedPair:
     mask = halves[hit.place]
     caption = "the partner" if hit.place == partner else "another half"
-    return JoinedPair(halves[query], mask, laid_together(halves[query], mask, hit.pose), caption)
+    return JoinedPair(halves[query], mask, superimpose(halves[query], mask, hit.pose), caption)
 
 
 def _completion(half: Mask, made: Completion) -> JoinedPair:
     joined = None
     if made.mask.any():
-        joined = laid_together(half, made.mask, join(Edge(half), Edge(made.mask)).pose)
+        joined = superimpose(half, made.mask, join(Edge(half), Edge(made.mask)).pose)
     return JoinedPair(half, made.mask, joined, f"IoU {made.iou:.2f}, probability {made.probability:.2f}")

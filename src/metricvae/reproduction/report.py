@@ -1,4 +1,4 @@
-"""A result that people and programs can read: one record in, a folder with JSON, Markdown, PNG and HTML out."""
+"""Reports: one record, written as a folder of JSON, Markdown, PNG and HTML."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 MARKER = "report.json"
-"""The file that says a folder is a report."""
+"""The file that marks a folder as a report."""
 
 PAGE = "index.html"
 """The page to open."""
 
 Cell = str | int | float | None
-"""One entry of a table: a text, a number, or None where there is nothing to say."""
+"""One entry of a table: a text, a number, or None where there is no value."""
 
 _REPORTED_PACKAGES = ("metricvae", "torch", "numpy", "scipy", "numba", "pillow", "matplotlib")
 
@@ -43,7 +43,7 @@ class Figure:
     Attributes:
         name: file name without `.png`; letters, digits, `-` and `_`; unique within the report.
         caption: one or two sentences under it.
-        alt: what it shows, for those who cannot see it.
+        alt: a description of it, for those who cannot see it.
         png: its bytes.
     """
 
@@ -61,8 +61,8 @@ class Table:
         caption: one or two sentences above it.
         columns: names of the columns; the first names the rows.
         rows: one entry per column each; numbers stay numbers in the JSON.
-        strong_columns: indices of columns to stress (the method the report is about).
-        strong_rows: indices of rows to stress (sums, means).
+        strong_columns: indices of columns to emphasise (the method the report is about).
+        strong_rows: indices of rows to emphasise (sums, means).
     """
 
     caption: str
@@ -84,7 +84,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that must be known to repeat the result: a seed, a version, a command, a cost."""
+    """A fact needed to repeat the result: a seed, a version, a command, a cost."""
 
     name: str
     value: Cell
@@ -92,15 +92,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the folder will say.
+    """The content of a report.
 
     Attributes:
         title: what was done.
         summary: the result in a sentence or two.
         sections: the body.
         facts: seeds, versions, command, cost.
-        assumptions: where the paper leaves something open, what was assumed.
-        deviations: what was done otherwise than in the paper, and why.
+        assumptions: what was assumed where the paper does not specify something.
+        deviations: differences from the paper, and why.
     """
 
     title: str
@@ -117,7 +117,7 @@ class Report:
 
 
 def environment_facts() -> tuple[Fact, ...]:
-    """Versions of Python and of the packages that can move a number, and the machine."""
+    """Versions of Python and of the packages that results depend on, and the machine."""
     versions = [Fact(f"{name} version", _version(name)) for name in _REPORTED_PACKAGES]
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} logical processors"
     return (Fact("Python version", platform.python_version()), *versions, Fact("machine", machine))
@@ -137,7 +137,7 @@ def write_report(report: Report, folder: Path) -> Path:
         path of the page.
 
     Raises:
-        InputError: `folder` is somebody's own data, the disk refuses, or two figures share a name.
+        InputError: `folder` holds something else, the disk is full or read-only, or two figures share a name.
     """
     folder = Path(folder)
     require_free_folder(folder, MARKER, "report")
@@ -164,13 +164,13 @@ def as_document(report: Report) -> dict[str, Any]:
 
 
 def as_markdown(report: Report) -> str:
-    """The report as Markdown; figures are read from beside it."""
+    """The report as Markdown; figures are files beside it."""
     text = _templates().get_template("report.md.jinja").render(report=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def as_html(report: Report) -> str:
-    """The report as one HTML page with style and pictures inside: opening it asks nothing of any network."""
+    """The report as one HTML page with style and pictures inside; it loads nothing from a network."""
     return _templates().get_template("report.html.jinja").render(report=report)
 
 
@@ -288,7 +288,7 @@ def _version(package: str) -> str:
 
 
 def require_reporting() -> None:
-    """Raise InputError unless what reports need is there; worth asking before the work they are about."""
+    """Raise InputError unless the packages that write reports are installed; to be called before the work."""
     for package in ("matplotlib", "jinja2"):
         require(package, "reproduce", "a report")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.metrics.overlap.drawing import ExamplePair, draw_pair, draw_pairs
 from metricvae.plotting.charts import Series, draw_errors, draw_scatter
-from metricvae.plotting.pairs import ExamplePair, draw_pair, draw_pairs
 from metricvae.reproduction.report import Cell, Fact, Figure, Report, Section, Table, format_cell
 from metricvae.reproduction.table_1 import (
     METHODS,

@@ -18,13 +18,13 @@ from metricvae.core.errors import InputError
 from metricvae.evaluation.baselines import LabelledMagnitudes
 from metricvae.evaluation.evaluate import Answers, answer, labelled_magnitudes
 from metricvae.fitting.fit import fit
+from metricvae.metrics.overlap.drawing import ExamplePair
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
-from metricvae.plotting.pairs import ExamplePair
 from metricvae.prediction.calibration import conformal
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import PresetSource, Table1Config
-from metricvae.reproduction.inputs import OnStep, label_overlaps, mask_at, pose_at, report_folders, run_facts
+from metricvae.reproduction.inputs import OnStep, label_overlaps, pose_at, report_folders, run_facts
 from metricvae.reproduction.report import Fact, Report, environment_facts, write_report
 from metricvae.reproduction.table_1 import LARGE_SIZE, METHODS, Indices, Table1, Table1Data, draw_batches, table_1
 from metricvae.reproduction.table_1_report import Agreement, report_table_1
@@ -217,11 +217,11 @@ def _example(data: PairDataset, answers: Answers, place: int) -> ExamplePair:
 def labelled_example(data: PairDataset, row: int) -> ExamplePair:
     """A pair of a data set with its true value, the second shape at its optimal pose."""
     first, second = int(data.first[row]), int(data.second[row])
-    mask, pose = mask_at(data.right, second), pose_at(data, row) or Pose(0.0, 0.0, 0.0)
+    mask, pose = data.right.object(second), pose_at(data, row) or Pose(0.0, 0.0, 0.0)
     return ExamplePair(
         first_id=data.left.ids[first],
         second_id=data.right.ids[second],
-        first=mask_at(data.left, first),
+        first=data.left.object(first),
         second=mask,
         second_moved=np.clip(move_mask(mask, pose), 0, 1),
         pose=pose,

@@ -24,11 +24,11 @@ from metricvae.evaluation.evaluate import Answers, answer
 from metricvae.evaluation.retrieval import solver_scores
 from metricvae.evaluation.statistics import SignificanceTest, welch_test, z_test
 from metricvae.metrics.match.card import area_and_boundary, size_similarity
-from metricvae.plotting.pairs import JoinedPair, draw_joined, laid_together
+from metricvae.metrics.overlap.drawing import JoinedPair, draw_joined, superimpose
 from metricvae.prediction.calibration.binary import PAPER_THRESHOLD, binary_labels
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import BATCHES, Table2Config
-from metricvae.reproduction.inputs import OnStep, label_halves, mask_at, pose_at, report_folders, run_facts
+from metricvae.reproduction.inputs import OnStep, label_halves, pose_at, report_folders, run_facts
 from metricvae.reproduction.reassembly import reassembly_sections
 from metricvae.reproduction.report import Fact, Figure, Report, Section, Table, environment_facts, write_report
 from metricvae.reproduction.table_1 import Indices, draw_batches
@@ -244,7 +244,7 @@ def _training_pairs(data: PairDataset) -> Indices:
 
 def _by_size(data: PairDataset, test: Indices) -> list[MethodScores]:
     """Areas alone, and boundary lengths alone: the closer the logarithms, the likelier a match."""
-    sizes = [area_and_boundary(mask_at(data.left, row)) for row in range(len(data.left))]
+    sizes = [area_and_boundary(data.left.object(row)) for row in range(len(data.left))]
     score = size_similarity(sizes, data.first, data.second)
     train = _training_pairs(data)
     match = binary_labels("train", data.value[train])
@@ -255,8 +255,7 @@ def _by_fit(data: PairDataset, test: Indices, fitted: int, step: OnStep) -> Meth
     """The classical method: the evidence of the best fit of the edges."""
     train = _training_pairs(data)[:fitted]
     rows = np.concatenate([train, test])
-    on_progress = partial(step, "fitting edges")
-    score = solver_scores(data, rows, on_progress)
+    score = solver_scores(data, rows, partial(step, "fitting edges"))
     match = binary_labels("train", data.value[train])
     return MethodScores(score[len(train) :], best_threshold(score[: len(train)], match))
 
@@ -365,9 +364,9 @@ def _examples(data: PairDataset, answers: Answers, chosen: Indices) -> list[Join
 
 def _example(data: PairDataset, answers: Answers, place: int) -> JoinedPair:
     row = int(answers.rows[place])
-    first, second = mask_at(data.left, int(data.first[row])), mask_at(data.right, int(data.second[row]))
+    first, second = data.left.object(int(data.first[row])), data.right.object(int(data.second[row]))
     pose = pose_at(data, row)
-    joined = None if pose is None else laid_together(first, second, pose)
+    joined = None if pose is None else superimpose(first, second, pose)
     caption = f"probability {answers.predictions.value[place]:.2f}"
     if "grade" in data.columns:
         caption = f"{data.columns['grade'][row]}, {caption}"

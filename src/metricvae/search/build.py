@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.dataset_library import open_library
 from metricvae.core.errors import InputError
-from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, ReadOptions
+from metricvae.core.libraries import AS_IT_IS, ITEMS_A_PART, Library, LibraryPart, Loader, ReadOptions
 from metricvae.nn.autoencoder import Sides
 from metricvae.nn.heads import Head
 from metricvae.prediction.latent_prior import PRIOR_FILE
@@ -67,7 +67,7 @@ def build_index(
     folder: Path,
     *,
     side: Sides = "right",
-    options: ReadOptions = ReadOptions(),  # noqa: B008
+    options: ReadOptions = AS_IT_IS,
     workers: int | None = None,
     ray: str | None = None,
     on_progress: Report | None = None,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import NamedObject
 from metricvae.kinds.molecule.conformers import conform
 from metricvae.kinds.molecule.fragments import stream
@@ -51,7 +51,7 @@ class MoleculeKind(ObjectKind):
     needs_conformers: ClassVar[bool] = True
     sources: ClassVar[tuple[str, ...]] = (FRAGMENTS,)
 
-    def read(self, path: Path, options: ReadOptions = ReadOptions()) -> Molecule:  # noqa: B008
+    def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> Molecule:
         """The first molecule of a file; a SMILES gets a conformer.
 
         Raises:
@@ -63,7 +63,7 @@ class MoleculeKind(ObjectKind):
             raise InputError(f"{path} is no molecule: expected a file that ends in {', '.join(self.suffixes)}")
         return read_one(path)
 
-    def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> Molecule:  # noqa: B008
+    def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> Molecule:
         """A molecule from a path, a SMILES, an RDKit molecule, or a `Molecule`.
 
         A SMILES, and an RDKit molecule without coordinates, get a conformer.
@@ -79,7 +79,7 @@ class MoleculeKind(ObjectKind):
     def _of_smiles(self, smiles: str) -> Molecule:
         return conform(smiles, conformer_seed(0, 0))[0]
 
-    def open_library(self, path: Path, work: Path, options: ReadOptions = ReadOptions()) -> MoleculeFile:  # noqa: B008
+    def open_library(self, path: Path, work: Path, options: ReadOptions = AS_IT_IS) -> MoleculeFile:
         """The molecules of a file: SMILES, a table, mol blocks or mol2.
 
         Raises:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import FolderLibrary, NamedObject
 from metricvae.kinds.silhouette.io import decode_png, encode_png, image_names, read_image
 from metricvae.kinds.silhouette.packing import pack_masks, unpack_masks
@@ -55,11 +55,11 @@ class SilhouetteKind(ObjectKind):
     height: int = SIZE
     width: int = SIZE
 
-    def read(self, path: Path, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
+    def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> npt.NDArray[np.uint8]:
         """The mask in an image file; see `silhouette.io.read_image` for what is read, and the errors."""
         return read_image(path, fit=options.fit)
 
-    def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> npt.NDArray[np.uint8]:  # noqa: B008
+    def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> npt.NDArray[np.uint8]:
         """A mask from a path, a PIL image, or an array (height, width) of 0 and 1, of 0 to 255, or of bool."""
         if isinstance(value, str | Path):
             return self.read(Path(value), options)
@@ -69,7 +69,7 @@ class SilhouetteKind(ObjectKind):
             raise InputError(f"got an array of {mask.shape}: expected a silhouette of {(self.height, self.width)}")
         return mask
 
-    def open_library(self, path: Path, work: Path, options: ReadOptions = ReadOptions()) -> FolderLibrary:  # noqa: B008
+    def open_library(self, path: Path, work: Path, options: ReadOptions = AS_IT_IS) -> FolderLibrary:
         """The images in a folder and the folders below it."""
         return FolderLibrary(self, Path(path), options, image_names(Path(path)))
 

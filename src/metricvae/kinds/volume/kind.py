@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.kind import Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.kinds.volume.records import ENDINGS, DensityMap
 from metricvae.runtime.extras import require
 
@@ -44,7 +44,7 @@ class VolumeKind(ObjectKind):
     kept_in_index: ClassVar[bool] = False
     side: int = 32
 
-    def read(self, path: Path, options: ReadOptions = ReadOptions()) -> DensityMap:  # noqa: B008
+    def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> DensityMap:
         """The map in an MRC, MAP or CCP4 file."""
         if options.fit:
             raise InputError("--fit is for images, got a density map: leave it out")
@@ -53,7 +53,7 @@ class VolumeKind(ObjectKind):
 
         return read_map(path)
 
-    def convert(self, value: Any, options: ReadOptions = ReadOptions()) -> DensityMap:  # noqa: B008
+    def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> DensityMap:
         """A map from a path or a `DensityMap`."""
         if isinstance(value, str | Path):
             return self.read(Path(value), options)

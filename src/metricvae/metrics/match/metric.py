@@ -15,6 +15,7 @@ from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
 
 if TYPE_CHECKING:
+    from metricvae.core.hits import HitDrawer
     from metricvae.core.plan import Plan
     from metricvae.metrics.match.generation import HalfComplement
     from metricvae.nn.heads import Head
@@ -83,6 +84,12 @@ class MatchMetric(Metric):
         from metricvae.metrics.match.generation import HalfComplement
 
         return HalfComplement()
+
+    @property
+    def hit_drawer(self) -> HitDrawer:
+        from metricvae.metrics.overlap.drawing import draw_first_hit
+
+        return draw_first_hit
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

@@ -13,6 +13,7 @@ from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 
 if TYPE_CHECKING:
+    from metricvae.core.hits import HitDrawer
     from metricvae.core.plan import Plan
     from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
     from metricvae.metrics.overlap.generation import OverlapGenerator
@@ -91,6 +92,12 @@ class OverlapMetric(Metric):
         from metricvae.metrics.overlap.labelling import OverlapPlan
 
         return OverlapPlan
+
+    @property
+    def hit_drawer(self) -> HitDrawer:
+        from metricvae.metrics.overlap.drawing import draw_first_hit
+
+        return draw_first_hit
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

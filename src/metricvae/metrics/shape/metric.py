@@ -15,6 +15,7 @@ from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, p
 from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay
 
 if TYPE_CHECKING:
+    from metricvae.core.hits import HitDrawer
     from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
@@ -90,6 +91,12 @@ class ShapeMetric(Metric):
         from metricvae.metrics.shape.labelling import ShapePlan
 
         return ShapePlan
+
+    @property
+    def hit_drawer(self) -> HitDrawer:
+        from metricvae.kinds.molecule.drawing import draw_found
+
+        return draw_found
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

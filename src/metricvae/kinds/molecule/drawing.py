@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from metricvae.core.hits import FoundObject
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.mol_blocks import mol_block
 from metricvae.kinds.molecule.records import Molecule
@@ -54,6 +55,15 @@ def draw_hits(query: Molecule, hits: Sequence[Laid]) -> bytes:
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def draw_found(query: Molecule, hits: Sequence[FoundObject]) -> bytes:
+    """A query, and every hit flat and laid on it, as a PNG."""
+    from metricvae.kinds.molecule.kind import posed
+
+    words = [f"{hit.name}\n{hit.score_name} {hit.exact:.3f}, predicted {hit.predicted:.3f}" for hit in hits]
+    shown = [Laid(posed(hit.value, hit.pose), text) for hit, text in zip(hits, words, strict=True)]
+    return draw_hits(posed(query, None), shown)
 
 
 def flat_picture(molecule: Molecule) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Pairs of shapes, laid on one another or joined, and shapes with what came back from their codes."""
+"""Pictures of pairs of shapes, superimposed or joined, and of shapes with their reconstructions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
+from metricvae.core.hits import FoundObject
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
@@ -47,29 +48,36 @@ class ExamplePair:
 
 @dataclass(frozen=True)
 class JoinedPair:
-    """Two halves and what is said of them.
+    """Two halves and a caption.
 
     Attributes:
         first, second: (H, W) masks, as they lie in the data set.
-        joined: both as they lie together, see `laid_together`; None where they do not.
-        said: a few words.
+        joined: both, the second at its pose, see `superimpose`; None where they do not.
+        caption: a few words.
     """
 
     first: Mask
     second: Mask
     joined: tuple[Floats, Floats] | None
-    said: str
+    caption: str
 
 
-def laid_together(first: Mask, second: Mask, pose: Pose) -> tuple[Floats, Floats]:
-    """Two masks (H, W) and a motion of the second -> coverage of both in [0, 1], in a window that holds them in its
-    middle: (S, S) each, S being at least the longer side of the canvas."""
-    room = max(first.shape)
-    wide, moved = np.pad(first, room).astype(np.float64), np.clip(move_mask(np.pad(second, room), pose), 0, 1)
+def superimpose(first: Mask, second: Mask, pose: Pose) -> tuple[Floats, Floats]:
+    """Coverage of two masks, the second moved, in a square window with both at its centre.
+
+    Args:
+        first, second: (H, W) masks.
+        pose: motion of the second.
+
+    Returns:
+        two arrays (S, S) in [0, 1], S being at least the longer side of the canvas.
+    """
+    margin = max(first.shape)
+    wide, moved = np.pad(first, margin).astype(np.float64), np.clip(move_mask(np.pad(second, margin), pose), 0, 1)
     rows, columns = np.nonzero(wide + moved > 0.5)
     top, left = int(rows.min()), int(columns.min())
     high, broad = int(rows.max()) + 1 - top, int(columns.max()) + 1 - left
-    side = max(room, high + 8, broad + 8)
+    side = max(margin, high + 8, broad + 8)
     row, column = (
         min(max(0, start - (side - size) // 2), length - side)
         for start, size, length in ((top, high, len(wide)), (left, broad, wide.shape[1]))
@@ -138,18 +146,27 @@ def draw_joined(pairs: Sequence[JoinedPair], *, columns: int = 3) -> bytes:
             axes = figure.add_subplot(inner[0, column])
             show(axes, panel)
             if column == 0:
-                axes.set_title(pair.said, fontsize=9, color=INK, loc="left", pad=4)
+                axes.set_title(pair.caption, fontsize=9, color=INK, loc="left", pad=4)
     return png_of(figure)
+
+
+def draw_first_hit(query: Mask, hits: Sequence[FoundObject]) -> bytes:
+    """Two silhouettes, and the first hit laid on the query, as a PNG."""
+    first = hits[0]
+    together = superimpose(query, first.value, first.pose)
+    return draw_joined(
+        [JoinedPair(query, first.value, together, f"first hit, predicted {first.predicted:.4g}")], columns=1
+    )
 
 
 def draw_reconstructions(
     shapes: Sequence[Mask], decoded: Sequence[Floats], unions: Sequence[float], *, columns: int = 6
 ) -> bytes:
-    """A sheet of shapes with what was decoded from their codes laid over them.
+    """A sheet of shapes with their reconstructions superimposed.
 
     Args:
         shapes: (H, W) masks.
-        decoded: (H, W) coverage in [0, 1], where it lies best.
+        decoded: (H, W) coverage in [0, 1], aligned with the shapes.
         unions: intersection over union of each two.
 
     Raises:
@@ -171,8 +188,8 @@ def draw_reconstructions(
 def _footer(figure: Figure, place: Any, pair: ExamplePair) -> None:
     axes = figure.add_subplot(place)
     axes.set_axis_off()
-    middle = "" if pair.predicted is None else f"      {_predicted_line(pair)}"
-    axes.text(0.5, 0.0, f"true maximum overlap {pair.value:,.0f} px{middle}", ha="center", fontsize=12.5, color=INK)
+    predicted = "" if pair.predicted is None else f"      {_predicted_line(pair)}"
+    axes.text(0.5, 0.0, f"true maximum overlap {pair.value:,.0f} px{predicted}", ha="center", fontsize=12.5, color=INK)
 
 
 def _predicted_line(pair: ExamplePair) -> str:
@@ -183,4 +200,4 @@ def _predicted_line(pair: ExamplePair) -> str:
 
 
 def _pose_line(pose: Pose) -> str:
-    return f"turned {pose.angle_deg:.1f}\u00b0, shifted ({pose.dx:+.1f}, {pose.dy:+.1f}) px"
+    return f"rotated {pose.angle_deg:.1f}\u00b0, shifted ({pose.dx:+.1f}, {pose.dy:+.1f}) px"
