@@ -65,7 +65,7 @@ def metric_loss(
 ) -> Tensor:
     r"""Equation (2): how far the latent geometry is from the metric, mean over the pairs.
 
-    With e = score - target, on the scale of the metric head's scores: `squared` e^2; `absolute` |e|; `huber` e^2/2 up to
+    With e = score - target, both scores of the metric head: `squared` e^2; `absolute` |e|; `huber` e^2/2 up to
     |e| = 1, then |e| - 1/2. Assumption of the `paper` preset: squared (the paper writes the bare difference).
     `contrastive` is for distances in [0, 2] of a binary metric, see `contrastive_loss`.
 
