@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cli_problem import draw_pictures
 from metricvae.alignment import training as aligning
-from metricvae.alignment.predictor import FILE, Aligner
+from metricvae.alignment.predictor import FILE, Aligner, require_pose_model
 from metricvae.alignment.targets import AlignmentTargets, choose_runs, scan_targets
 from metricvae.alignment.training import AligningConfig, AligningProgress, alignment_batch, train_aligner
 from metricvae.cli import main
@@ -22,6 +22,7 @@ from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
 from metricvae.fitting.fit import fit, fit_aligner
 from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
+from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
 from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
 from metricvae.kinds.silhouette.encoders.polar_pictures import polar_pictures
 from metricvae.kinds.silhouette.kind import SilhouetteKind
@@ -228,6 +229,16 @@ def test_targets_are_stored_and_mirrored(dataset: PairDataset, tmp_path: Path):
     assert back["shift"].shape == targets["shift"].shape
 
 
+def test_two_tables_of_objects_are_scanned_as_one_is(dataset: PairDataset, tmp_path: Path):
+    one = dataset.of_split("train")
+    two = dataclasses.replace(one, right=dataclasses.replace(one.left))
+    assert not two.shared
+    here, there = scanned(one, tmp_path / "one", {}), scanned(two, tmp_path / "two", {})
+    assert torch.equal(here.arrays["area"], there.arrays["area"])
+    batches = [alignment_batch(data, np.arange(8), torch.device("cpu")) for data in (one, two)]
+    assert torch.equal(*(batch.x[batch.second] for batch in batches))
+
+
 @pytest.fixture(scope="module")
 def taught(dataset: PairDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model of the overlap that was taught for a moment where shapes go."""
@@ -319,6 +330,12 @@ def test_what_cannot_align_says_so(taught: Path, halves: tuple[Path, Path], data
         Aligner(Predictor.load(halves[1]))
     with pytest.raises(InputError, match="only a model of the overlap"):
         fit_aligner(dataset, halves[1], QUICK)
+    with pytest.raises(InputError, match="never taught"):
+        Aligner(Predictor.load("molecules"))
+    with pytest.raises(InputError, match="predicts the metric shape, which has no poses"):
+        require_pose_model(Predictor.load("molecules").metric, "molecules")
+    with pytest.raises(InputError, match="whose encoder is polar or contour"):
+        POSES.check_encoder(DenseEncoderConfig(), NETWORK)
     copy = tmp_path / "copy"
     copy.mkdir()
     for file in taught.iterdir():

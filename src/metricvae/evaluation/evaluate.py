@@ -1,4 +1,4 @@
-"""How good a model is on labelled pairs, beside what one gets without it."""
+"""Errors of a model on labelled pairs, beside those of baselines."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Answers:
-    """Pairs of a data set with what the model says of them.
+    """Pairs of a data set with the predictions for them.
 
     Attributes:
         rows: (n,) rows of the data set's pairs.
         value: (n,) true values.
-        predictions: what the model says.
+        predictions: for these pairs.
     """
 
     rows: npt.NDArray[np.int64]
@@ -80,13 +80,13 @@ def evaluate(
     Raises:
         InputError: no such split, or all its pairs have one value, of which R^2 says nothing.
     """
-    said = answer(predictor, data, split, on_progress)
-    if said.predictions.match is None:
-        return measure(data, said, split)
+    answers = answer(predictor, data, split, on_progress)
+    if answers.predictions.match is None:
+        return measure(data, answers, split)
     return measure_binary(
-        said.predictions,
-        binary_labels(split, said.value),
-        data.columns["grade"][said.rows] if "grade" in data.columns else None,
+        answers.predictions,
+        binary_labels(split, answers.value),
+        data.columns["grade"][answers.rows] if "grade" in data.columns else None,
     )
 
 
@@ -99,7 +99,7 @@ def measure(data: PairDataset, answers: Answers, split: str) -> Evaluation:
     learned = np.flatnonzero(data.split == "train")
     base = labelled_magnitudes(data, learned if split != "all" and len(learned) else answers.rows)
     test = labelled_magnitudes(data, answers.rows)
-    said, value = answers.predictions, answers.value
+    predictions, value = answers.predictions, answers.value
     if value.min() == value.max():
         raise InputError(
             f"all {len(value)} pairs of split '{split}' have the value {value[0]:g}: label more, or take another split"
@@ -107,7 +107,7 @@ def measure(data: PairDataset, answers: Answers, split: str) -> Evaluation:
     sizes = test.left_magnitude, test.right_magnitude
     fitted = fit_magnitudes(base, symmetric=data.metric.symmetric)
     by_magnitudes = fitted.predict(*sizes, limits=data.metric.limits(*sizes))
-    error = said.value - value
+    error = predictions.value - value
     mse = float(np.mean(error**2))
     some = value != 0
     return Evaluation(
@@ -119,9 +119,9 @@ def measure(data: PairDataset, answers: Answers, split: str) -> Evaluation:
         mape=float((np.abs(error[some] / value[some])).mean()),
         naive_mse=float(np.mean((base.value.mean() - value) ** 2)),
         areas_mse=float(np.mean((by_magnitudes - value) ** 2)),
-        interval_coverage=float(np.mean((said.low <= value) & (value <= said.high))),
-        interval_width=float(np.mean(said.high - said.low)),
-        novel=float(np.mean(said.novel)),
+        interval_coverage=float(np.mean((predictions.low <= value) & (value <= predictions.high))),
+        interval_width=float(np.mean(predictions.high - predictions.low)),
+        novel=float(np.mean(predictions.novel)),
     )
 
 
