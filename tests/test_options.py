@@ -9,8 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from metricvae.reproduction.everything import reproduce_all
-from metricvae.reproduction.reproduce import reproduce_table_1
 
 from metricvae import cli
 from metricvae.alignment.predictor import Aligner
@@ -25,12 +23,19 @@ from metricvae.metrics.overlap.solver.certify import certify
 from metricvae.metrics.overlap.solver.files import solve_files
 from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction.ablations import reproduce_ablations
-from metricvae.reproduction.figures import reproduce_figure
-from metricvae.reproduction.quickstart import quickstart
-from metricvae.reproduction.table_2 import reproduce_table_2
+from metricvae.reproduction.config import (
+    AblationConfig,
+    DigitsConfig,
+    FigureConfig,
+    HalvesPairs,
+    OverlapPairs,
+    QuickstartConfig,
+    Table1Config,
+    Table2Config,
+)
 from metricvae.search.build import build_index
 from metricvae.search.index import search
+from metricvae.training.config import TrainingConfig
 from metricvae.training.presets import preset
 
 OUT_OF_RANGE = {
@@ -89,7 +94,7 @@ def test_a_number_of_zero_that_is_in_range_is_taken(command, tmp_path):
 
 
 SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
-    "quickstart": {"seed": [(quickstart, "seed")]},
+    "quickstart": {"seed": [(QuickstartConfig, "seed")]},
     "solve": {"cells": [(certify, "max_cells")], "workers": [(solve_files, "workers")], "fit": [(solve_files, "fit")]},
     "label": {
         "seed": [(OverlapPlan, "seed"), (MatchPlan, "seed"), (ShapePlan, "seed")],
@@ -106,20 +111,25 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "steps": [(Aligner.align, "steps"), (Aligner.align_all, "steps")],
         "fit": [(ReadOptions, "fit")],
     },
-    "index": {"fit": [(build_index, "fit")], "workers": [(build_index, "workers")], "ray": [(build_index, "ray")]},
+    "kinds": {},
+    "metrics": {},
+    "models": {},
+    "index": {
+        "side": [(build_index, "side")],
+        "fit": [(ReadOptions, "fit")],
+        "workers": [(build_index, "workers")],
+        "ray": [(build_index, "ray")],
+    },
     "search": {"k": [(search, "count")]},
     "generate": {"n": [(generate, "n")], "seconds": [(generate, "seconds")]},
     "reproduce": {
-        "steps": [(reproduce_ablations, "steps"), (reproduce_all, "steps"), (reproduce_figure, "steps")],
-        "seeds": [(reproduce_ablations, "seeds"), (reproduce_all, "seeds")],
-        "paper_steps": [(reproduce_table_1, "paper_steps"), (reproduce_all, "paper_steps")],
-        "halves_model": [(reproduce_all, "halves_model"), (reproduce_table_2, "model")],
-        "seed": [
-            *((reproduce_ablations, "seed"), (reproduce_all, "seed"), (reproduce_figure, "seed")),
-            *((reproduce_table_1, "seed"), (reproduce_table_2, "seed")),
-        ],
-        "dataset": [(reproduce_all, "dataset"), (reproduce_table_1, "dataset"), (reproduce_table_2, "dataset")],
-        "mnist": [(reproduce_all, "mnist"), (reproduce_figure, "mnist")],
+        "steps": [(AblationConfig, "steps"), (FigureConfig, "steps")],
+        "seeds": [(AblationConfig, "seeds")],
+        "paper_steps": [(Table1Config, "paper_steps")],
+        "halves_model": [(Table2Config, "model")],
+        "seed": [(config, "seed") for config in (AblationConfig, FigureConfig, Table1Config, Table2Config)],
+        "dataset": [(OverlapPairs, "folder"), (HalvesPairs, "folder")],
+        "mnist": [(DigitsConfig, "mnist")],
     },
 }
 """Options of every verb that are arguments of the library."""
@@ -161,16 +171,21 @@ def test_no_default_escapes_the_comparison(verb):
     assert told <= SHARED[verb].keys() | OF_THE_COMMAND_LINE.keys()
 
 
-def test_the_default_preset_is_what_training_options_are_taken_from():
-    assert cli.parser_of("train").get_defaults().preset == "overlap"
-    shown = cli.parser_of("train").get_defaults().training
-    assert shown["steps"] == preset("overlap").training.steps
+def test_the_chosen_preset_is_what_training_options_are_taken_from(dataset_folder):
+    def shown(*arguments):
+        return cli.parser_of("train", [str(word) for word in arguments]).get_defaults().training
+
+    assert shown()["steps"] == TrainingConfig().steps
+    for name in ("overlap", "paper"):
+        assert shown("--preset", name)["steps"] == preset(name).training.steps
+        assert shown(f"--preset={name}")["learning_rate"] == preset(name).training.learning_rate
+    assert shown(dataset_folder)["steps"] == preset("overlap").training.steps
 
 
 def test_models_of_the_reports_are_those_of_the_library():
-    for report in (reproduce_all, reproduce_table_1, reproduce_figure):
+    for report in (Table1Config, FigureConfig):
         assert library_default(report, "model") == "overlap"
-    assert Predictor.load(library_default(reproduce_table_2, "model")).loaded.folder.name == "halves"
+    assert Predictor.load(library_default(Table2Config, "model")).loaded.folder.name == "halves"
 
 
 def test_help_of_label_names_the_defaults_of_its_plans():
