@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import errno
-import functools
 import json
 import math
 import os
@@ -34,6 +33,7 @@ from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.io import encode_png, read_image
 from metricvae.kinds.silhouette.records import as_mask
 from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.labelling.run import label
 from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.records import Pose
 from metricvae.metrics.overlap.solver.search import move_mask
@@ -612,11 +612,9 @@ def test_a_split_that_is_not_there_is_named(command, dataset_folder, trained):
 
 
 @pytest.fixture
-def few(command, tmp_path, monkeypatch) -> Path:
+def few(tmp_path) -> Path:
     """A data set of 60 pairs: three to calibrate with."""
-    monkeypatch.setattr("metricvae.metrics.overlap.labelling.OverlapPlan", functools.partial(OverlapPlan, search=QUICK))
-    plan = ("--objects", "procedural", "--pairs", "60", "--workers", "1")
-    assert command("label", "overlap", *plan, "--out", tmp_path / "few").status == 0
+    label(OverlapPlan("procedural", 60, search=QUICK), tmp_path / "few", workers=1)
     return tmp_path / "few"
 
 
@@ -731,7 +729,7 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("label overlap --objects gylphs --pairs 10 --out d", "gylphs is not a folder: give glyphs, procedural, mixed"),
         (
             "train d --out m --preset ovrelap",
-            "there is no preset 'ovrelap': expected one of paper, overlap, overlap-adversarial, halves",
+            "there is no preset 'ovrelap': expected one of overlap, overlap-adversarial, paper, halves",
         ),
         ("train d --out m --pres paper", "--pres paper (see metricvae train --help)"),
         ("train d --out m --training.stepz 3", "--training.stepz 3 (see metricvae train --help)"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,10 @@ class Prediction:
         low, high: ends of the interval.
         novelty: above 1, an object is unlike those of the training, and the interval a guess.
         match: whether the answer of a binary metric is 1; None of another metric.
+
+    Example:
+        >>> Prediction(value=120.0, low=100.0, high=140.0, novelty=0.4).high
+        140.0
     """
 
     value: float
@@ -70,7 +75,6 @@ class PairModel:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def metric(self) -> Metric:
@@ -134,10 +138,12 @@ class PairModel:
             folder: of the index, which can be read again with `read_index`; by default one that goes with the result.
             fit: scale and centre images of other sizes.
         """
-        temporary = None if folder is not None else tempfile.TemporaryDirectory(prefix="metricvae-")
-        place = Path(temporary.name) / "index" if temporary is not None else Path(str(folder))
+        place = _new_folder("index") if folder is None else Path(folder)
         build_index(self.predictor, Path(library), place, options=ReadOptions(fit=fit))
-        return SearchIndex(self, read_index(place), temporary)
+        found = SearchIndex(self, read_index(place))
+        if folder is None:
+            weakref.finalize(found, shutil.rmtree, place.parent, ignore_errors=True)
+        return found
 
     def evaluate(self, data: PairDataset, split: str = "test") -> Evaluation | BinaryEvaluation:
         """Errors, baselines and coverage on one split of a data set; see `metricvae.evaluation.evaluate.evaluate`."""
@@ -161,11 +167,10 @@ class SearchIndex:
     Args:
         model: that encoded it.
         index: its codes.
-        temporary: the folder it lies in, if that goes with it.
     """
 
-    def __init__(self, model: PairModel, index: Index, temporary: Any = None) -> None:
-        self.model, self.index, self._temporary = model, index, temporary
+    def __init__(self, model: PairModel, index: Index) -> None:
+        self.model, self.index = model, index
 
     def __len__(self) -> int:
         return len(self.index.ids)
@@ -183,8 +188,8 @@ class SearchIndex:
 
     def _row(self, hits: Hits, place: int) -> dict[str, Any]:
         row = int(hits.rows[place])
-        said = hits.predictions
-        answer = {"predicted": said.value[place], "low": said.low[place], "high": said.high[place]}
+        found = hits.predictions
+        answer = {"predicted": found.value[place], "low": found.low[place], "high": found.high[place]}
         return {"id": self.index.ids[row], "path": self.index.paths[row]} | {k: float(v) for k, v in answer.items()}
 
 
@@ -224,6 +229,25 @@ def fit(
 
     Raises:
         InputError: splits too small, values without variety, or settings that there are not.
+
+    Example:
+        >>> import numpy as np, metricvae as mv
+        >>> from metricvae.core.dataset import ObjectTable
+        >>> from metricvae.kinds.arrays import ArrayKind
+        >>> from metricvae.core.kind import KINDS
+        >>> class Point(ArrayKind):
+        ...     name, title = "doc-point", "points"
+        >>> KINDS.register("doc-point", Point)
+        >>> random = np.random.default_rng(0)
+        >>> table = ObjectTable.from_objects(Point((2,)), random.normal(size=(90, 2)))
+        >>> first, second = random.integers(0, 90, (2, 900))
+        >>> values = (table.tensor(first) * table.tensor(second)).sum(1).numpy()
+        >>> metric = mv.metrics.Tabular("product").of_kinds("doc-point")
+        >>> splits = random.choice(["train", "validation", "calibration", "test"], 900)
+        >>> data = mv.PairDataset.from_objects(metric, table, first, second, values, split=splits)
+        >>> model = mv.fit(data, steps=30, batch_pairs=32, evaluate_every=30, threads=1, show_progress=False)
+        >>> model.similarity([[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0]]).shape
+        torch.Size([2, 1])
     """
     values = data.value[data.rows("train")]
     chosen = preset(preset_name) if preset_name is not None else default_preset(data.metric, data.kinds, values)
@@ -231,8 +255,7 @@ def fit(
         settings = replace(chosen.training, **training)
     except TypeError as error:
         raise InputError(f"the training cannot be set so ({error}): see metricvae train --help") from None
-    temporary = None if folder is not None else tempfile.TemporaryDirectory(prefix="metricvae-")
-    place = Path(temporary.name) / "model" if temporary is not None else Path(str(folder))
+    place = _new_folder("model") if folder is None else Path(folder)
     if show_progress:
         with progress() as step:
             fit_model(
@@ -244,8 +267,14 @@ def fit(
     else:
         fit_model(data, chosen.model, settings, place, device=device)
     model = load(place, device)
-    model._temporary = temporary
+    if folder is None:
+        weakref.finalize(model, shutil.rmtree, place.parent, ignore_errors=True)
     return model
+
+
+def _new_folder(name: str) -> Path:
+    """A folder of that name in a new temporary one."""
+    return Path(tempfile.mkdtemp(prefix="metricvae-")) / name
 
 
 def solve(left: Object, right: Object, metric: str | Metric | None = None, *, fit: bool = False) -> Solution:

@@ -103,6 +103,16 @@ class PairDataset:
         columns: further columns of the pairs by name, (n,) each: poses, how hard a mismatch is to tell.
         unlisted: value of every pair that is not listed, where that is known: training then looks at all pairs of the
             objects of a batch.
+
+    Example:
+        >>> import numpy as np
+        >>> from metricvae.core.metric import metric_from_json
+        >>> from metricvae.core.kind import kind_from_json
+        >>> squares = [np.pad(np.ones((n, n), np.uint8), (200 - n) // 2) for n in (20, 40, 60)]
+        >>> table = ObjectTable.from_objects(kind_from_json("silhouette"), squares)
+        >>> data = PairDataset.from_objects(metric_from_json("overlap"), table, [0, 0], [1, 2], [400.0, 400.0])
+        >>> len(data), data.left.magnitudes.tolist()
+        (2, [400.0, 1600.0, 3600.0])
     """
 
     metric: Metric
@@ -254,7 +264,14 @@ def merge(parts: Sequence[PairDataset]) -> PairDataset:
 
     Raises:
         InputError: of different metrics or kinds, or some say what unlisted pairs are worth and others do not.
+
+    Example:
+        >>> merge([])
+        Traceback (most recent call last):
+        metricvae.core.errors.InputError: got no data sets to merge: give at least one
     """
+    if not parts:
+        raise InputError("got no data sets to merge: give at least one")
     if len(parts) == 1:
         return parts[0]
     if len({(str(part.metric.to_json()), part.unlisted, part.shared) for part in parts}) > 1:
@@ -317,6 +334,11 @@ def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
 
     Raises:
         InputError: the folder is no finished data set, a file is missing or was changed, or an object is unknown.
+
+    Example:
+        >>> read_dataset("nowhere")
+        Traceback (most recent call last):
+        metricvae.core.errors.InputError: nowhere is not a folder: give a data set that `metricvae label` wrote
     """
     folder = Path(folder)
     card = read_card(folder)

@@ -19,7 +19,7 @@ class FoundObject:
         pose: motion that lays it on the query, as the metric's solver has it.
         score_name: what `exact` is.
         exact: score of the exact search.
-        predicted: what the model said.
+        predicted: the model's prediction.
     """
 
     name: str

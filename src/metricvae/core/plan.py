@@ -114,7 +114,7 @@ class MetricPlan(Plan):
     partners: int = option(7, "how many others each object meets", least=1)
     fit: bool = option(False, "scale and centre images of other sizes")
     right_objects: str | None = option(None, "library of the right objects, where these are not those of --objects")
-    cold: Cold = option("both", "which objects of two libraries test and training pairs must not share")  # noqa: RUF009
+    cold: Cold = option("both", "which objects of two libraries test and training pairs must not share")
 
     def labelling(self) -> Labelling[Any]:
         from metricvae.core.labelling import SolverLabelling

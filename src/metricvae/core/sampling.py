@@ -156,6 +156,6 @@ def _chunks(order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int6
 def objects_needed(pairs: int, partners: int) -> int:
     """How many generated objects let every split fill its share without using an object twice, and a few to spare.
 
-    Splits are drawn by chance, so a small data set may still lack objects in one (`lacking_splits`) and draw more.
+    Splits are drawn at random, so a small data set may still lack objects in one (`lacking_splits`) and draw more.
     """
     return max(int(np.ceil(2 * pairs / partners * 1.02)) + 8 * (partners + 1), 64)

@@ -1,4 +1,4 @@
-"""How good a model is on labelled pairs, beside what one gets without it."""
+"""Errors of a model on labelled pairs, beside those of baselines."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Answers:
-    """Pairs of a data set with what the model says of them.
+    """Pairs of a data set with the predictions for them.
 
     Attributes:
         rows: (n,) rows of the data set's pairs.
         value: (n,) true values.
-        predictions: what the model says.
+        predictions: for these pairs.
     """
 
     rows: npt.NDArray[np.int64]

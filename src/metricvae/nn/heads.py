@@ -3,7 +3,7 @@
 A head is a score of two codes and a link function between that score and the metric's own unit: `score` reads the
 latent geometry, `target` brings a value to the scale of scores, `value` brings a score back. The law every head obeys:
 `value(target(v, a, b), a, b) == v`. Heads hold no weights; they are frozen records that are written to `config.json`.
-Which values are possible at all is said by the metric, not by the head.
+Which values are possible at all is known to the metric, not to the head.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def metric_loss(
 ) -> Tensor:
     r"""Equation (2): how far the latent geometry is from the metric, mean over the pairs.
 
-    With e = score - target, in the gauge of the metric head: `squared` e^2; `absolute` |e|; `huber` e^2/2 up to
+    With e = score - target, on the scale of the metric head's scores: `squared` e^2; `absolute` |e|; `huber` e^2/2 up to
     |e| = 1, then |e| - 1/2. Assumption of the `paper` preset: squared (the paper writes the bare difference).
     `contrastive` is for distances in [0, 2] of a binary metric, see `contrastive_loss`.
 
@@ -97,7 +97,7 @@ def contrastive_loss(
     all pairs of that end, t being `TEMPERATURE` (van den Oord et al. 2018, InfoNCE). And the logistic loss of
     (1 - d) / t, matches and mismatches each counting half, which puts the border between them at 1.
 
-    Mismatches that somebody listed were chosen, often for being hard to tell; those between objects that merely met in
+    Mismatches that somebody listed were chosen, often for being hard to tell; those between objects that only share
     a batch are many and mostly easy. Where both are there, each kind has half of the mismatches' weight.
 
     Args:

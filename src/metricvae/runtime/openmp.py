@@ -1,4 +1,4 @@
-"""How long OpenMP's threads spin while they wait, said before PyTorch loads its OpenMP library.
+"""How long OpenMP's threads spin while they wait, set before PyTorch loads its OpenMP library.
 
 GNU OpenMP lets a thread that waits for others spin for milliseconds before it sleeps. Where a core is shared with other
 work, the spinning thread takes the time of the very thread it waits for. Sixty training steps of the preset `overlap`,

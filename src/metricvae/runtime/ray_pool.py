@@ -29,7 +29,7 @@ RETRIES = 5
 """How often a part is tried again after its worker died."""
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
-"""Environment in which Ray starts, where the user has not said otherwise: it reports to nobody."""
+"""Environment in which Ray starts, where the user has not chosen otherwise: no usage statistics are sent."""
 
 
 @contextlib.contextmanager

@@ -52,8 +52,8 @@ class TrainingConfig:
         scales: objects of a batch are shown this many times as large, one factor a batch, drawn uniformly; an area
             grows with its square, and the metric with it. None shows them as they are.
         copies: moved copies of each object that are prepared before training and drawn from in every step; 0 makes a
-            new one each time, which costs more than the step where the encoder's preparation is dear.
-        average_decay: weights are averaged over time with this decay, and the average is what is kept; None keeps the
+            new one each time, which costs more than the step where the encoder's preparation is expensive.
+        average_decay: weights are averaged over time with this decay (EMA), and the average is the result; None takes the
             weights themselves.
         evaluate_every: steps between measurements of the validation R^2; progress is saved then.
         evaluate_pairs: at most so many validation pairs are used for it.

@@ -151,7 +151,7 @@ def draw_joined(pairs: Sequence[JoinedPair], *, columns: int = 3) -> bytes:
 
 
 def draw_first_hit(query: Mask, hits: Sequence[FoundObject]) -> bytes:
-    """Two silhouettes, and the first hit laid on the query, as a PNG."""
+    """Two silhouettes, and the first hit aligned to the query, as a PNG."""
     first = hits[0]
     together = superimpose(query, first.value, first.pose)
     return draw_joined(
