@@ -16,8 +16,8 @@ from metricvae.reproduction.table_1 import (
     PUBLISHED_MODEL,
     PUBLISHED_NAIVE,
     PUBLISHED_P_VALUE,
-    PerMethod,
     ErrorRow,
+    PerMethod,
     Table1,
 )
 
