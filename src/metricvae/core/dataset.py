@@ -18,9 +18,6 @@ from metricvae.core.metric import IMPORTED, Metric, metric_from_json
 from metricvae.core.splits import SPLITS, Split
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
