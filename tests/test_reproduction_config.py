@@ -1,4 +1,4 @@
-"""Settings of the experiments: the options of the command line reach them, and their defaults are those of the records."""
+"""Settings of experiments: frozen, checked, and the same on the command line and in the library."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.binary_scores import auc, average_precision, best_threshold
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import Answers, answer
 from metricvae.evaluation.retrieval import solver_scores
