@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.labelling.run import label
 from metricvae.labelling.steps import LabelProgress
 from metricvae.metrics.overlap.drawing import ExamplePair, draw_pairs

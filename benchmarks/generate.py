@@ -26,7 +26,7 @@ import torch
 from scipy import ndimage
 
 from metricvae.core.constraints import Closeness, Constraint, Magnitude, Match, Plausible, Span, ValueWith, near
-from metricvae.core.dataset import read_dataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.splits import split_of
 from metricvae.generation.exemplars import Exemplars, make_exemplars

@@ -22,7 +22,8 @@ import numpy as np
 from scipy import ndimage
 
 from metricvae.core.binary_scores import auc, best_threshold
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.evaluate import Answers, answer, evaluate
 from metricvae.evaluation.retrieval import rerank, retrieve_counterparts, solver_scores

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.labelling.run import label
 from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.match.pairs import shape_of

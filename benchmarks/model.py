@@ -21,7 +21,8 @@ import numpy as np
 import scipy.ndimage
 import torch
 
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.splits import split_of
 from metricvae.evaluation.evaluate import answer, measure
 from metricvae.evaluation.invariance import motion_change

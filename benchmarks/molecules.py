@@ -26,7 +26,8 @@ from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from scipy import stats
 
 from metricvae.core.binary_scores import auc
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.kinds.molecule.mol_blocks import mol_block
 from metricvae.kinds.molecule.packing import unpacked_molecules
 from metricvae.kinds.molecule.readers import read

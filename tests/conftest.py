@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cli_problem import HALVES_TOWER, Command, Outcome
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.metrics.match.metric import MatchMetric
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.nn.heads import CosineDistance

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from metricvae.core.dataset import read_dataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.evaluate import evaluate

@@ -27,7 +27,7 @@ from cli_problem import BAD_IMAGES, BAD_LISTS, SMALL_PRESETS, TRAINING, Outcome,
 from dataset_problem import PLAN, QUICK, contents
 from metricvae import cli
 from metricvae.cli.train import _losses
-from metricvae.core.dataset import read_dataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.kinds.half.cutting import cut
 from metricvae.kinds.silhouette.io import encode_png, read_image

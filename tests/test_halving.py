@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from metricvae.core.dataset import read_dataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.splits import SPLITS
 from metricvae.kinds.silhouette.kind import mask_of

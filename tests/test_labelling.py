@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_problem import QUICK, contents
-from metricvae.core.dataset import CARD, read_dataset
+from metricvae.core.dataset_files import CARD, read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import KINDS
 from metricvae.core.metric import METRICS

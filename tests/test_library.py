@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from metricvae.core import libraries as libraries_module
-from metricvae.core.dataset import read_dataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ReadOptions
 from metricvae.kinds.silhouette.kind import SilhouetteKind, mask_of

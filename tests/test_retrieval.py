@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.core.dataset import read_dataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.retrieval import Ranking, rerank, retrieve_counterparts, solver_scores
 from metricvae.kinds.half.cutting import cut

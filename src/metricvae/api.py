@@ -17,13 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metricvae.core.dataset import PairDataset, merge, read_dataset
+from metricvae.core.dataset import PairDataset, merge
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import KINDS, Object, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, Solution, metric_from_json
 from metricvae.evaluation.binary import BinaryEvaluation
 from metricvae.evaluation.evaluate import Evaluation, evaluate
 from metricvae.fitting.fit import fit as fit_model
+from metricvae.nn.autoencoder import Sides
 from metricvae.prediction.predictor import Predictions, Predictor
 from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
@@ -130,16 +132,19 @@ class PairModel:
         values = [self.predictor.values(a, b, first[part], second[part]) for part in parts]
         return torch.from_numpy(np.concatenate([np.empty(0), *values])).reshape(len(a), len(b))
 
-    def index(self, library: str | Path, folder: str | Path | None = None, *, fit: bool = False) -> SearchIndex:
+    def index(
+        self, library: str | Path, folder: str | Path | None = None, *, side: Sides = "right", fit: bool = False
+    ) -> SearchIndex:
         """Encode a library (a folder, a file of many objects, a data set) once, to search in it.
 
         Args:
             library: as `metricvae index` takes it.
-            folder: of the index, which can be read again with `read_index`; by default one that goes with the result.
+            folder: of the index, which `metricvae search` reads too; by default one that goes with the result.
+            side: of a pair on which the items stand, of a model of two kinds; queries stand on the other.
             fit: scale and centre images of other sizes.
         """
         place = _new_folder("index") if folder is None else Path(folder)
-        build_index(self.predictor, Path(library), place, options=ReadOptions(fit=fit))
+        build_index(self.predictor, Path(library), place, side=side, options=ReadOptions(fit=fit))
         found = SearchIndex(self, read_index(place))
         if folder is None:
             weakref.finalize(found, shutil.rmtree, place.parent, ignore_errors=True)
@@ -176,21 +181,22 @@ class SearchIndex:
         return len(self.index.ids)
 
     def search(self, query: Object, k: int = 10, *, fit: bool = False) -> list[dict[str, Any]]:
-        """The k items that answer best to an object, best first: id, path, predicted value and its interval."""
+        """The k items that answer best to an object, best first.
+
+        Returns:
+            of each item: `id`, `path`, the predicted `value` with its interval `low` to `high`, and what follows from
+            it (`tanimoto` of a shape).
+        """
         predictor = self.model.predictor
-        side = self.index.query_side
-        asked = predictor.kind(side).convert(query, ReadOptions(fit=fit))
-        return [
-            self._row(hits, place)
-            for hits in [search(self.index, predictor, asked, k)]
-            for place in range(len(hits.rows))
-        ]
+        asked = predictor.kind(self.index.query_side).convert(query, ReadOptions(fit=fit))
+        hits = search(self.index, predictor, asked, k)
+        return [self._row(hits, place) for place in range(len(hits))]
 
     def _row(self, hits: Hits, place: int) -> dict[str, Any]:
-        row = int(hits.rows[place])
-        found = hits.predictions
-        answer = {"predicted": found.value[place], "low": found.low[place], "high": found.high[place]}
-        return {"id": self.index.ids[row], "path": self.index.paths[row]} | {k: float(v) for k, v in answer.items()}
+        row, found = int(hits.rows[place]), hits.predictions
+        numbers = {"value": found.value, "low": found.low, "high": found.high} | hits.answers
+        named = {"id": self.index.ids[row], "path": self.index.paths[row]}
+        return named | {name: float(column[place]) for name, column in numbers.items()}
 
 
 def load(folder_or_name: str | Path, device: str = "cpu") -> PairModel:

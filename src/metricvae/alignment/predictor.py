@@ -99,9 +99,9 @@ class Aligner:
     def __init__(self, predictor: Predictor) -> None:
         loaded = predictor.loaded
         if "aligner" not in loaded.calibration:
+            advice = "" if predictor.metric.pose_model is None else ", or run `metricvae train DATASET --aligner MODEL`"
             raise InputError(
-                f"the model in {loaded.folder} was never taught where shapes go: give one that was, or run `metricvae "
-                "train DATASET --aligner MODEL`"
+                f"the model in {loaded.folder} was never taught where shapes go: give one that was{advice}"
             )
         self.predictor, self.pose_model = predictor, require_pose_model(predictor.metric, loaded.folder)
         self.solver = _solver_of(predictor.metric)

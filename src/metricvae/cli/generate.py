@@ -122,7 +122,7 @@ def _read(options: Namespace, predictor: Predictor, path: str) -> Mask:
 def _against(options: Namespace, predictor: Predictor, step: Step) -> Exemplars | None:
     if options.against is None:
         return None
-    from metricvae.core.dataset import read_dataset
+    from metricvae.core.dataset_files import read_dataset
     from metricvae.generation.exemplars import make_exemplars
 
     data = read_dataset(Path(options.against))

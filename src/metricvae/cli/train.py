@@ -53,7 +53,7 @@ def _named(arguments: Sequence[str], option: str) -> str | None:
 
 def _preset(name: str | None, folders: Sequence[str]) -> ChosenPreset | None:
     """The preset of that name, or the default one of the first data set among some arguments; None without either."""
-    from metricvae.core.dataset import CARD
+    from metricvae.core.dataset_files import CARD
     from metricvae.training.presets import preset, preset_of_folder
 
     if name is not None:
@@ -115,7 +115,8 @@ def _train_aligner(options: Namespace) -> Fields:
 
 
 def _data(options: Namespace) -> PairDataset:
-    from metricvae.core.dataset import merge, read_dataset
+    from metricvae.core.dataset import merge
+    from metricvae.core.dataset_files import read_dataset
 
     return merge([read_dataset(Path(folder), workers=None) for folder in options.dataset])
 
@@ -144,7 +145,7 @@ def _evaluate_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _evaluate(options: Namespace) -> Fields:
-    from metricvae.core.dataset import read_dataset
+    from metricvae.core.dataset_files import read_dataset
     from metricvae.evaluation.evaluate import evaluate
 
     predictor = calibrated(options)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from metricvae.core.dataset import LEFT, OBJECTS, PAIRS, RIGHT
+from metricvae.core.dataset_files import LEFT, OBJECTS, PAIRS, RIGHT
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 

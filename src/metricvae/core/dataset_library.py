@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from metricvae.core.compatibility import check_kind
-from metricvae.core.dataset import CARD, read_card, sides_of_card
+from metricvae.core.dataset_files import CARD, read_card, sides_of_card
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, kind_from_json
 from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map, ReadOptions, digest_of

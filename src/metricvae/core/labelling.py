@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metricvae.core.data_card import QUANTILES, default_readme, quantiles_of
-from metricvae.core.dataset import PAIRS
+from metricvae.core.dataset_files import PAIRS
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, ReadOptions, kind_from_json
 from metricvae.core.metric import Metric, Solution, Solver

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae import __version__
-from metricvae.core.dataset import CARD, FORMAT, PAIRS
+from metricvae.core.dataset_files import CARD, FORMAT, PAIRS
 from metricvae.core.errors import InputError
 from metricvae.core.labelling import Labelling
 from metricvae.core.object_sources import ObjectSource

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metricvae.core.data_card import label_error
-from metricvae.core.dataset import CARD, LEFT, OBJECTS, PAIRS, RIGHT
+from metricvae.core.dataset_files import CARD, LEFT, OBJECTS, PAIRS, RIGHT
 from metricvae.core.labelling import Labelling
 from metricvae.core.object_sources import SKIPPED, ObjectSource
 from metricvae.core.pair_list import write_rows

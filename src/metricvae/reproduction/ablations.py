@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.evaluation.evaluate import answer, measure
 from metricvae.evaluation.invariance import motion_change
 from metricvae.fitting.fit import fit

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import answer
 from metricvae.fitting.fit import fit

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metricvae.core.dataset import read_dataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.fitting.fit import fit
 from metricvae.labelling.run import label
 from metricvae.prediction.predictor import Predictor

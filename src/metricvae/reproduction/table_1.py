@@ -85,7 +85,7 @@ METHODS = PerMethod("train-mean guess", "random guess", "areas regression", "pap
 
 
 @dataclass(frozen=True)
-class Row:
+class ErrorRow:
     """One batch.
 
     Attributes:
@@ -124,8 +124,8 @@ class Table1:
         seed: of the random guess and the bootstrap.
     """
 
-    rows: tuple[Row, ...]
-    large: Row
+    rows: tuple[ErrorRow, ...]
+    large: ErrorRow
     r2: PerMethod[float]
     published_tests: tuple[SignificanceTest, ...]
     tests: tuple[SignificanceTest, ...]
@@ -175,7 +175,7 @@ def table_1(data: Table1Data, *, overlap: npt.ArrayLike, paper: npt.ArrayLike | 
     ours = [row.errors.train_mean for row in rows], [row.errors.overlap for row in rows]
     return Table1(
         rows=rows,
-        large=Row("large", len(data.large), None, None, _mean_squares(errors, data.large)),
+        large=ErrorRow("large", len(data.large), None, None, _mean_squares(errors, data.large)),
         r2=_r2(data, errors),
         published_tests=(z_test(PUBLISHED_NAIVE, PUBLISHED_MODEL), welch_test(PUBLISHED_NAIVE, PUBLISHED_MODEL)),
         tests=(z_test(*ours), welch_test(*ours)),
@@ -215,9 +215,9 @@ def _mean_squares(errors: PerMethod[Floats], batch: Indices) -> PerMethod[float]
     return errors.map(lambda error: float(np.mean(error[batch] ** 2)))
 
 
-def _row(number: int, errors: PerMethod[Floats], batch: Indices) -> Row:
+def _row(number: int, errors: PerMethod[Floats], batch: Indices) -> ErrorRow:
     published = number < BATCHES
-    return Row(
+    return ErrorRow(
         batch=str(number + 1),
         pairs=len(batch),
         published_naive=PUBLISHED_NAIVE[number] if published else None,

@@ -16,8 +16,8 @@ from metricvae.reproduction.table_1 import (
     PUBLISHED_MODEL,
     PUBLISHED_NAIVE,
     PUBLISHED_P_VALUE,
+    ErrorRow,
     PerMethod,
-    Row,
     Table1,
 )
 
@@ -106,16 +106,16 @@ def _errors_section(table: Table1) -> Section:
     )
 
 
-def _means(table: Table1) -> Row:
+def _means(table: Table1) -> ErrorRow:
     """Column means over the six batches."""
     columns = np.array([[np.nan if e is None else e for e in row.errors.in_order()] for row in table.rows]).mean(axis=0)
     train_mean, random, areas, paper, overlap = (float(value) for value in columns)
     errors = PerMethod(train_mean, random, areas, None if table.large.errors.paper is None else paper, overlap)
     pairs = sum(row.pairs for row in table.rows)
-    return Row("mean of six", pairs, float(np.mean(PUBLISHED_NAIVE)), float(np.mean(PUBLISHED_MODEL)), errors)
+    return ErrorRow("mean of six", pairs, float(np.mean(PUBLISHED_NAIVE)), float(np.mean(PUBLISHED_MODEL)), errors)
 
 
-def _cells(row: Row) -> tuple[Cell, ...]:
+def _cells(row: ErrorRow) -> tuple[Cell, ...]:
     return (row.batch, row.pairs, row.published_naive, row.published_model, *row.errors.in_order())
 
 

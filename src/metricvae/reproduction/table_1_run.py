@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.baselines import LabelledMagnitudes
 from metricvae.evaluation.evaluate import Answers, answer, labelled_magnitudes

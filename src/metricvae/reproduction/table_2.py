@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.binary_scores import auc, average_precision, best_threshold
-from metricvae.core.dataset import PairDataset, read_dataset
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import Answers, answer
 from metricvae.evaluation.retrieval import solver_scores
@@ -64,7 +65,7 @@ DEVIATIONS = (
 
 
 @dataclass(frozen=True)
-class Row:
+class MatchRow:
     """One batch.
 
     Attributes:
@@ -92,8 +93,8 @@ class Table2:
         tests: z-test and Welch's t-test of the guess's errors against the model's (the paper's rule) over the batches.
     """
 
-    rows: tuple[Row, ...]
-    large: Row
+    rows: tuple[MatchRow, ...]
+    large: MatchRow
     grades: tuple[tuple[str, str, float, float], ...]
     tests: tuple[SignificanceTest, ...]
 
@@ -269,8 +270,8 @@ def _table(
 ) -> Table2:
     misses = [one.misses(match) for one in scores]
 
-    def row(name: str, pairs: Indices, guess: float | None, model: float | None) -> Row:
-        return Row(name, len(pairs), guess, model, tuple(2.0 * float(np.mean(one[pairs])) for one in misses))
+    def row(name: str, pairs: Indices, guess: float | None, model: float | None) -> MatchRow:
+        return MatchRow(name, len(pairs), guess, model, tuple(2.0 * float(np.mean(one[pairs])) for one in misses))
 
     rows = tuple(
         row(str(number + 1), batch, PUBLISHED_GUESS[number], PUBLISHED_MODEL[number])
@@ -297,7 +298,7 @@ def report_table_2(
         sections: on the retrieval and generation of partners.
         facts: command, cost and versions of the run.
     """
-    means = Row(
+    means = MatchRow(
         "mean of six",
         sum(row.pairs for row in table.rows),
         float(np.mean(PUBLISHED_GUESS)),
@@ -346,7 +347,7 @@ def report_table_2(
     )
 
 
-def _summary(large: Row) -> str:
+def _summary(large: MatchRow) -> str:
     """The model on all other pairs, with each of its three thresholds."""
     rule, own, chosen = (f"{100 * (1 - error / 2):.1f} %" for error in large.errors[MODEL:])
     of_rule, of_own, of_chosen = large.errors[MODEL:]

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from metricvae.core.compatibility import describe
-from metricvae.core.dataset import CARD
+from metricvae.core.dataset_files import CARD
 from metricvae.core.dataset_library import DatasetLibrary
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from metricvae.core.dataset import PAIRS, metric_of_card, read_card, sides_of_card
+from metricvae.core.dataset_files import PAIRS, metric_of_card, read_card, sides_of_card
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import METRICS, Floats, Metric, Preset

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.binary_scores import accuracy, auc, best_threshold
 from metricvae.core.data_card import FRONT_MATTER, words_of
-from metricvae.core.dataset import OBJECTS, PAIRS
+from metricvae.core.dataset_files import OBJECTS, PAIRS
 from metricvae.kinds.silhouette.io import decode_png
 from metricvae.kinds.silhouette.records import Mask
 

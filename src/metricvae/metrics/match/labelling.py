@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metricvae.core.dataset import PAIRS
+from metricvae.core.dataset_files import PAIRS
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, ReadOptions
 from metricvae.core.labelling import Columns, Labelling

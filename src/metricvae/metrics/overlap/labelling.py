@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metricvae.core.data_card import FRONT_MATTER, QUANTILES, error_line, quantile_table, quantiles_of, words_of
-from metricvae.core.dataset import OBJECTS, PAIRS
+from metricvae.core.dataset_files import OBJECTS, PAIRS
 from metricvae.core.labelling import Columns, Floats, SolverLabelling
 from metricvae.core.metric import Metric
 from metricvae.core.plan import MetricPlan, option

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from metricvae.core.data_card import FRONT_MATTER, QUANTILES, error_line, quantile_table, quantiles_of, words_of
-from metricvae.core.dataset import OBJECTS, PAIRS
+from metricvae.core.dataset_files import OBJECTS, PAIRS
 
 _TEXT = (
     FRONT_MATTER
