@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import metricvae as mv
 from metricvae.core.splits import split_of
 from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import stream
 from metricvae.metrics.overlap.drawing import ExamplePair, draw_pair
-from metricvae.metrics.overlap.solver.search import PreparedMask, move_mask, solve
-from metricvae.prediction.predictor import Predictor
+from metricvae.metrics.overlap.solver.search import move_mask
 from metricvae.runtime.files import write_bytes
 
 
@@ -35,11 +35,10 @@ def main() -> None:
         (a_name, a), (b_name, b) = ((path.name, read_image(path, fit=True)) for path in options.images)
     else:
         (a_name, a), (b_name, b) = unseen("person"), unseen("star")
-    exact, said = solve(PreparedMask(a), PreparedMask(b)), Predictor.load("overlap").predict_masks([(a, b)])
-    value, low, high = (float(part[0]) for part in (said.value, said.low, said.high))
+    exact, predicted = mv.solve(a, b), mv.load("overlap").predict(a, b)
     moved = move_mask(b, exact.pose).clip(0, 1)
-    pair = ExamplePair(a_name, b_name, a, b, moved, exact.pose, exact.area, value, low, high)
-    write_bytes(options.out, draw_pair(pair))
+    interval = predicted.value, predicted.low, predicted.high
+    write_bytes(options.out, draw_pair(ExamplePair(a_name, b_name, a, b, moved, exact.pose, exact.value, *interval)))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
-from metricvae.kinds.silhouette.io import read_folder, read_image
-from metricvae.metrics.overlap.solver.search import PreparedMask, solve
-from metricvae.prediction.predictor import Predictor
+import metricvae as mv
 
 
 def main() -> None:
@@ -23,17 +19,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("-k", type=int, default=10)
     options = parser.parse_args()
-    query, library = read_image(options.query, fit=True), read_folder(options.folder, fit=True)
-    masks = [query, *(shape.mask for shape in library)]
-    predictor = Predictor.load("overlap")
-    encoded = predictor.encode(masks.__getitem__, len(masks))
-    others = np.arange(1, len(masks))
-    said = predictor.predict(encoded, np.zeros_like(others), others)
+    index = mv.load("overlap").index(options.folder, fit=True)
     print(f"{'shape':32} {'predicted':>9} {'interval':>15} {'exact':>8}")
-    for place in np.argsort(-said.value)[: options.k]:
-        exact = solve(PreparedMask(query), PreparedMask(library[place].mask))
-        interval = f"{said.low[place]:.0f} to {said.high[place]:.0f}"
-        print(f"{library[place].id:32} {said.value[place]:9.0f} {interval:>15} {exact.area:8.0f}")
+    for hit in index.search(options.query, k=options.k, fit=True):
+        exact = mv.solve(options.query, Path(hit["path"]), fit=True)
+        interval = f"{hit['low']:.0f} to {hit['high']:.0f}"
+        print(f"{hit['id']:32} {hit['value']:9.0f} {interval:>15} {exact.value:8.0f}")
 
 
 if __name__ == "__main__":

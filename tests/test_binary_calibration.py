@@ -154,8 +154,8 @@ def test_a_model_of_halves_answers_with_probabilities_and_verdicts(halves: tuple
     assert found.n == 150
     assert set(found.grades) == {"easy", "family", "hard"}
     assert 0.3 < found.auc <= 1
-    said = predictor.predict_masks([(data.mask(int(data.first[0])), data.mask(int(data.second[0])))])
-    back = predictor.predict_masks([(data.mask(int(data.second[0])), data.mask(int(data.first[0])))])
+    said = predictor.predict_objects([(data.left.object(int(data.first[0])), data.left.object(int(data.second[0])))])
+    back = predictor.predict_objects([(data.left.object(int(data.second[0])), data.left.object(int(data.first[0])))])
     assert said.value == pytest.approx(back.value)
     assert 0 <= said.value[0] <= 1
     assert said.match is not None

@@ -486,7 +486,8 @@ def test_training_takes_several_data_sets(command, dataset_folder, tmp_path):
     pairs = len(read_dataset(dataset_folder).rows("train"))
     assert said.document["pairs"] == 2 * pairs
     card = (tmp_path / "model" / "README.md").read_text()
-    assert f"{2 * pairs} training pairs of `mixed` shapes, seed 3 and of `mixed` shapes, seed 3; labels" in card
+    source = "silhouettes from `mixed`, seed 3"
+    assert f"{2 * pairs} training pairs of {source} and of {source}; labels" in card
 
 
 def test_training_starts_from_a_model(command, trained, dataset_folder, tmp_path):
@@ -591,7 +592,7 @@ def test_a_data_set_with_a_changed_byte_is_named(command, dataset_copy, trained,
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("key", ["task", "plan", "objects", "seed", "sha256"])
+@pytest.mark.parametrize("key", ["metric", "plan", "objects", "seed", "sha256"])
 def test_a_card_with_a_changed_key_is_named_before_the_work_begins(command, dataset_copy, tmp_path, key):
     card = (dataset_copy / "card.json").read_text()
     (dataset_copy / "card.json").write_text(card.replace(f'"{key}"', f'"_{key[1:]}"'))

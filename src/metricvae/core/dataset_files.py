@@ -150,7 +150,7 @@ def _whole(card: dict[str, Any]) -> bool:
         digests = dict(card["sha256"])
         names = {entry["file"] for entry in (card.get("objects") or {"left": {"file": OBJECTS}}).values()}
         plan = card["plan"]
-        named = isinstance(card.get("task"), str) or isinstance(card["metric"], dict)
+        named = isinstance(card["metric"], dict) if card.get("format", 1) > 1 else isinstance(card["task"], str)
         safe = all(Path(name).name == name for name in (*digests, *names))
         plain = isinstance(plan["objects"], str) and isinstance(plan["seed"], int)
         return named and safe and plain and {PAIRS, *names} <= set(digests) and all(map(_is_text, digests.values()))
