@@ -42,6 +42,7 @@ from metricvae.reproduction.config import (
     FigureConfig,
     OverlapPairs,
     QuickstartConfig,
+    ReassemblyConfig,
     ReproductionConfig,
     Table1Config,
     Table2Config,
@@ -101,7 +102,7 @@ def small_experiments(monkeypatch):
     pairs = OverlapPairs(count=PLAN.pairs, search=QUICK)
     small = ReproductionConfig(
         table_1=Table1Config(data=pairs, batch_size=4, presets=presets),
-        table_2=Table2Config(batch_size=4),
+        table_2=Table2Config(batch_size=4, fitted=20, examples=2, reassembly=ReassemblyConfig(listed=5, drawn=2)),
         figures=FigureConfig(data=pairs, points=3, presets=presets),
         ablations=AblationConfig(data=pairs, latents=(2, 4), shapes=6, presets=presets),
         quickstart=QuickstartConfig(data=pairs, steps=2, paper_steps=1, batch_size=4, presets=presets),
