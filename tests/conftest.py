@@ -73,7 +73,7 @@ def _make_halves(folder: Path) -> None:
     from metricvae.labelling.run import label
     from metricvae.metrics.match.labelling import MatchPlan
 
-    label(MatchPlan("glyphs", 400, seed=2, times=6), folder / "data", workers=1)
+    label(MatchPlan("procedural", 400, seed=2), folder / "data", workers=1)
     model = ModelConfig(MatchMetric(), HALVES_TOWER, latent=8, head=CosineDistance(swapped=True), mirrored=True)
     training = TrainingConfig(
         steps=10,
