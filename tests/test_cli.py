@@ -398,6 +398,20 @@ def test_reproduce_writes_a_report_beside_what_took_long(command, dataset_folder
     assert {path.name for path in tmp_path.iterdir()} == {"report", "report-work"}
 
 
+@pytest.mark.parametrize("number", ["1.2", "1.3", "1.4", "1.5"])
+def test_reproduce_draws_one_figure(command, dataset_folder, halves, trained, small_experiments, tmp_path, number):
+    data = halves[0] if number == "1.5" else dataset_folder
+    arguments = ("--dataset", data, "--model", trained, "--steps", "2")
+    said = command("reproduce", f"figure-{number}", "--out", tmp_path / "report", *arguments)
+    assert said.status == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["title"].startswith(f"Figure {number}")
+    figures = [figure["file"] for section in report["sections"] for figure in section["figures"]]
+    assert figures
+    assert all((tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG") for name in figures)
+
+
+@pytest.mark.slow
 def test_reproduce_all_is_one_page_of_every_table_and_figure(
     command, dataset_folder, trained, halves, small_experiments, tmp_path
 ):
