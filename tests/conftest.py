@@ -25,7 +25,6 @@ from metricvae.nn.heads import CosineDistance
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LossWeights
 
-
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 

@@ -50,9 +50,7 @@ def test_batches_are_balanced_and_hold_halves_of_two_shapes_where_they_do_not_ma
 
 def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path) -> None:
     small = ReassemblyConfig(listed=5, drawn=2)
-    config = Table2Config(
-        HalvesPairs(halves[0]), str(halves[1]), batch_size=4, fitted=20, examples=2, reassembly=small
-    )
+    config = Table2Config(HalvesPairs(halves[0]), str(halves[1]), batch_size=4, fitted=20, examples=2, reassembly=small)
     run = reproduce_table_2(tmp_path / "report", config)
     document = json.loads((tmp_path / "report" / "report.json").read_text())
     assert document["title"].startswith("Table 2")
