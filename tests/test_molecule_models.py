@@ -145,10 +145,10 @@ def test_the_overlap_follows_from_the_cosine() -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A data set of fragments and a small model of it."""
     folder = tmp_path_factory.mktemp("molecules")
-    label(ShapePlan("fragments", 600, seed=3, molecules=160), folder / "data", workers=1)
+    label(ShapePlan("fragments", 400, seed=3, molecules=160), folder / "data", workers=1)
     training = replace(
         preset("molecules").training,
-        **{"steps": 120, "batch_pairs": 120, "warmup_steps": 10, "average_decay": None, "evaluate_every": 60},
+        **{"steps": 80, "batch_pairs": 80, "warmup_steps": 10, "average_decay": None, "evaluate_every": 40},
         **{"threads": 1, "precision": "float32"},
     )
     fit(read_dataset(folder / "data"), TINY, training, folder / "model")
