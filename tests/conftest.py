@@ -6,11 +6,15 @@ without the layers above it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read once, when PyTorch is loaded; the tests run side by side
 
 from cli_problem import HALVES_TOWER, Command, Outcome
 from metricvae.core.dataset import PairDataset
@@ -21,16 +25,34 @@ from metricvae.nn.heads import CosineDistance
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LossWeights
 
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
 
 @pytest.fixture(scope="session")
-def dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> MakeOnce:
+    """Makes a folder by name unless another process of this run of the tests has, or waits until it has."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def make(name: str, write: Callable[[Path], object]) -> Path:
+        folder, made = shared / "once" / name, shared / "once" / f"{name}.made"
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not made.exists():
+                write(folder)
+                made.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dataset_folder(make_once: MakeOnce) -> Path:
     """The data set of `PLAN` on one process; read it, do not change it."""
     from dataset_problem import PLAN
     from metricvae.labelling.run import label
 
-    folder = tmp_path_factory.mktemp("labelled") / "dataset"
-    label(PLAN, folder, workers=1)
-    return folder
+    return make_once("dataset", lambda folder: label(PLAN, folder, workers=1))
 
 
 @pytest.fixture(scope="session")
@@ -39,17 +61,21 @@ def dataset(dataset_folder: Path) -> PairDataset:
 
 
 @pytest.fixture(scope="session")
-def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def halves(make_once: MakeOnce) -> tuple[Path, Path]:
     """Pairs of halves, and a small model of them that was trained for a moment; read them, do not change them."""
+    folder = make_once("halves", _make_halves)
+    return folder / "data", folder / "model"
+
+
+def _make_halves(folder: Path) -> None:
     from metricvae.fitting.fit import fit
     from metricvae.labelling.run import label
     from metricvae.metrics.match.labelling import MatchPlan
 
-    folder = tmp_path_factory.mktemp("halves")
-    label(MatchPlan("glyphs", 1_500, seed=2, times=6), folder / "data", workers=2)
+    label(MatchPlan("procedural", 400, seed=2), folder / "data", workers=1)
     model = ModelConfig(MatchMetric(), HALVES_TOWER, latent=8, head=CosineDistance(swapped=True), mirrored=True)
     training = TrainingConfig(
-        steps=25,
+        steps=10,
         batch_pairs=64,
         run_length=64,
         anchor_share=0.25,
@@ -63,7 +89,6 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         precision="float32",
     )
     fit(read_dataset(folder / "data"), model, training, folder / "model")
-    return folder / "data", folder / "model"
 
 
 @pytest.fixture

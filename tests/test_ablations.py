@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+from cli_problem import SMALL_PRESETS
 from metricvae.nn.autoencoder import build
-from metricvae.reproduction.ablations import FULL, Measurement, report_ablations, variants
-from metricvae.reproduction.config import AblationConfig
+from metricvae.reproduction.ablations import FULL, Measurement, report_ablations, reproduce_ablations, variants
+from metricvae.reproduction.config import AblationConfig, OverlapPairs
 from metricvae.training.optimisers import LOSSES
 
 CONFIG = AblationConfig(steps=10)
@@ -74,3 +76,14 @@ def test_numbers_come_with_their_spread(values: tuple[float, ...], text: str) ->
     from metricvae.reproduction.ablations import _spread
 
     assert _spread(values) == text
+
+
+def test_variants_and_an_ensemble_are_trained_and_measured(dataset_folder: Path, tmp_path: Path) -> None:
+    adversarial = "adversarial latent loss"
+    config = AblationConfig(
+        OverlapPairs(dataset_folder), steps=2, seeds=2, shapes=6, moved_pairs=20, presets=SMALL_PRESETS.__getitem__
+    )
+    run = reproduce_ablations(tmp_path / "report", config, chosen=lambda variant: variant.name == adversarial)
+    assert [one.variant.name for one in run.measured] == [FULL, adversarial, "ensemble of 2 models"]
+    assert {section.title for section in run.report.sections} >= {"The paper's claims", "Losses", "Ensembles"}
+    assert run.page.is_file()

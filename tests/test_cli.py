@@ -42,6 +42,7 @@ from metricvae.reproduction.config import (
     FigureConfig,
     OverlapPairs,
     QuickstartConfig,
+    ReassemblyConfig,
     ReproductionConfig,
     Table1Config,
     Table2Config,
@@ -101,7 +102,7 @@ def small_experiments(monkeypatch):
     pairs = OverlapPairs(count=PLAN.pairs, search=QUICK)
     small = ReproductionConfig(
         table_1=Table1Config(data=pairs, batch_size=4, presets=presets),
-        table_2=Table2Config(batch_size=4),
+        table_2=Table2Config(batch_size=4, fitted=20, examples=2, reassembly=ReassemblyConfig(listed=5, drawn=2)),
         figures=FigureConfig(data=pairs, points=3, presets=presets),
         ablations=AblationConfig(data=pairs, latents=(2, 4), shapes=6, presets=presets),
         quickstart=QuickstartConfig(data=pairs, steps=2, paper_steps=1, batch_size=4, presets=presets),
@@ -397,6 +398,20 @@ def test_reproduce_writes_a_report_beside_what_took_long(command, dataset_folder
     assert {path.name for path in tmp_path.iterdir()} == {"report", "report-work"}
 
 
+@pytest.mark.parametrize("number", ["1.2", "1.3", "1.4", "1.5"])
+def test_reproduce_draws_one_figure(command, dataset_folder, halves, trained, small_experiments, tmp_path, number):
+    data = halves[0] if number == "1.5" else dataset_folder
+    arguments = ("--dataset", data, "--model", trained, "--steps", "2")
+    said = command("reproduce", f"figure-{number}", "--out", tmp_path / "report", *arguments)
+    assert said.status == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["title"].startswith(f"Figure {number}")
+    figures = [figure["file"] for section in report["sections"] for figure in section["figures"]]
+    assert figures
+    assert all((tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG") for name in figures)
+
+
+@pytest.mark.slow
 def test_reproduce_all_is_one_page_of_every_table_and_figure(
     command, dataset_folder, trained, halves, small_experiments, tmp_path
 ):

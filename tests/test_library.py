@@ -119,10 +119,16 @@ def test_a_finished_index_is_found_again_and_another_s_is_left_alone(
         build_index(predictor, tmp_path / "others", built)
 
 
-def test_data_sets_are_libraries(halves: tuple[Path, Path], tmp_path: Path) -> None:
-    predictor = Predictor.load(halves[1])
-    build_index(predictor, halves[0], tmp_path / "index")
-    index = read_index(tmp_path / "index")
+@pytest.fixture(scope="module")
+def pieces(halves: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the pieces of the data set of halves, without cells."""
+    folder = tmp_path_factory.mktemp("pieces") / "index"
+    build_index(Predictor.load(halves[1]), halves[0], folder)
+    return folder
+
+
+def test_data_sets_are_libraries(halves: tuple[Path, Path], pieces: Path) -> None:
+    predictor, index = Predictor.load(halves[1]), read_index(pieces)
     query = mask_of(read_dataset(halves[0]).left.tensor([3])[0])
     hits = search(index, predictor, query, 5)
     assert hits.predictions.match is not None
@@ -137,13 +143,12 @@ def test_data_sets_are_libraries(halves: tuple[Path, Path], tmp_path: Path) -> N
 
 
 def test_cells_give_the_probabilities_that_all_codes_give(
-    halves: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    halves: tuple[Path, Path], pieces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query, predictor = mask_of(read_dataset(halves[0]).left.tensor([0])[0]), Predictor.load(halves[1])
-    build_index(predictor, halves[0], tmp_path / "plain")
     monkeypatch.setattr(indexing_module, "WORTHWHILE", 10)
     build_index(predictor, halves[0], tmp_path / "cells")
-    plain, cells = read_index(tmp_path / "plain"), read_index(tmp_path / "cells")
+    plain, cells = read_index(pieces), read_index(tmp_path / "cells")
     assert plain.cells is None
     assert cells.codes is None
     hits = search(cells, predictor, query, 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,15 +48,20 @@ def data() -> PairDataset:
     return PairDataset.from_objects(METRIC, table, first, second, 20 * (length[first] + length[second]), split=splits)
 
 
+def fit_general_preset(data: PairDataset, folder: Path, channels: int, **changes: Any) -> Path:
+    """A model of the general preset with small networks."""
+    chosen = default_preset(data.metric, data.kinds, data.value[data.rows("train")])
+    tower = TowerConfig(SilhouetteKind(), PolarEncoderConfig((channels, channels)), CanonicalDecoderConfig((16, 16)))
+    training = replace(chosen.training, copies=1, precision="float32", threads=1, **changes)
+    fit(data, replace(chosen.model, left=tower, latent=32), training, folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def folder(data: PairDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of the general preset, its networks small and its training short."""
-    chosen = default_preset(data.metric, data.kinds, data.value[data.rows("train")])
-    tower = TowerConfig(SilhouetteKind(), PolarEncoderConfig((32, 32)), CanonicalDecoderConfig((16, 16)))
-    training = replace(chosen.training, steps=300, copies=1, precision="float32", threads=1)
-    target = tmp_path_factory.mktemp("own") / "model"
-    fit(data, replace(chosen.model, left=tower, latent=32), training, target)
-    return target
+    """A model that was trained for a moment."""
+    short = {"steps": 60, "batch_pairs": 56, "learning_rate": 5e-3}
+    return fit_general_preset(data, tmp_path_factory.mktemp("own") / "model", channels=16, **short)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +78,16 @@ def test_a_metric_of_one_s_own_is_predicted_beyond_the_smaller_area(predictor: P
     assert (said.predictions.low >= 0).all()
 
 
-def test_it_is_better_than_what_magnitudes_tell_and_its_intervals_hold(predictor: Predictor, data: PairDataset) -> None:
+def test_it_is_better_than_the_mean_and_its_intervals_hold(predictor: Predictor, data: PairDataset) -> None:
     found = evaluate(predictor, data)
+    assert isinstance(found, Evaluation)
+    assert found.mse < found.naive_mse
+    assert 0.80 <= found.interval_coverage <= 0.98
+
+
+@pytest.mark.slow
+def test_trained_longer_it_is_better_than_what_magnitudes_tell(data: PairDataset, tmp_path: Path) -> None:
+    found = evaluate(Predictor.load(fit_general_preset(data, tmp_path / "model", channels=32, steps=300)), data)
     assert isinstance(found, Evaluation)
     assert found.mse < found.areas_mse < found.naive_mse
     assert 0.80 <= found.interval_coverage <= 0.98

@@ -253,18 +253,18 @@ def test_copies_of_a_picture_are_counted(tmp_path: Path) -> None:
 
 
 def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
-    plan = OverlapPlan("procedural", 30, 5, search=QUICK, check=6)
+    plan = OverlapPlan("procedural", 30, 5, search=QUICK, check=2)
     card = label(plan, tmp_path / "one", workers=1)
-    assert card["label_error"]["pairs"] == 6
+    assert card["label_error"]["pairs"] == 2
     assert -0.1 < card["label_error"]["mean_shortfall_percent"] <= card["label_error"]["worst_shortfall_percent"]
-    assert "6 of the pairs were also given to the dense search" in (tmp_path / "one" / "README.md").read_text()
+    assert "2 of the pairs were also given to the dense search" in (tmp_path / "one" / "README.md").read_text()
     assert label(plan, tmp_path / "two", workers=2) == card
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
 def test_bad_labels_show_in_the_check(tmp_path: Path) -> None:
     blind = SearchConfig(angles=2, frequencies=6, local_optimisations=1, refinements=1)
-    card = label(OverlapPlan("procedural", 30, 5, search=blind, check=6), tmp_path, workers=1)
+    card = label(OverlapPlan("procedural", 30, 5, search=blind, check=2), tmp_path, workers=1)
     assert card["label_error"]["worst_shortfall_percent"] > 2
 
 

@@ -47,10 +47,10 @@ def geometry(seed: int, conformers: int = 1) -> pa.Table:
 def test_two_data_sets_at_one_path_have_their_own_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metricvae.labelling.run.worker_pool", lambda workers: ThreadPoolExecutor(1))
     folder, other = tmp_path / "data", tmp_path / "other"
-    label(ShapePlan("fragments", 30, seed=1), folder)
+    label(ShapePlan("fragments", 30, seed=1, search=QUICK), folder)
     shutil.rmtree(folder)
-    label(ShapePlan("fragments", 30, seed=2), folder)
-    label(ShapePlan("fragments", 30, seed=2), other)
+    label(ShapePlan("fragments", 30, seed=2, search=QUICK), folder)
+    label(ShapePlan("fragments", 30, seed=2, search=QUICK), other)
     assert pq.read_table(folder / "pairs.parquet") == pq.read_table(other / "pairs.parquet")
 
 

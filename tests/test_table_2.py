@@ -11,7 +11,7 @@ import pytest
 from metricvae.core.errors import InputError
 from metricvae.metrics.overlap.drawing import draw_joined
 from metricvae.prediction.predictor import Predictor
-from metricvae.reproduction.config import HalvesPairs, Table2Config
+from metricvae.reproduction.config import HalvesPairs, ReassemblyConfig, Table2Config
 from metricvae.reproduction.table_2 import (
     METHODS,
     PUBLISHED_MODEL,
@@ -49,7 +49,8 @@ def test_batches_are_balanced_and_hold_halves_of_two_shapes_where_they_do_not_ma
 
 
 def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path) -> None:
-    config = Table2Config(HalvesPairs(halves[0]), str(halves[1]), batch_size=8)
+    small = ReassemblyConfig(listed=5, drawn=2)
+    config = Table2Config(HalvesPairs(halves[0]), str(halves[1]), batch_size=4, fitted=20, examples=2, reassembly=small)
     run = reproduce_table_2(tmp_path / "report", config)
     document = json.loads((tmp_path / "report" / "report.json").read_text())
     assert document["title"].startswith("Table 2")

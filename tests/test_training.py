@@ -708,7 +708,9 @@ def check_kills(problem: str, folder: Path, *, steps: int, kills: int) -> None:
     assert not [path for path in (folder / "killed").iterdir() if path.suffix == ".tmp"]
 
 
-@pytest.mark.parametrize(("problem", "steps"), [("dense", 200), ("polar", 40)])
+@pytest.mark.parametrize(
+    ("problem", "steps"), [("dense", 40), pytest.param("polar", 40, marks=pytest.mark.slow)], ids=["dense", "polar"]
+)
 def test_training_killed_at_random_moments_ends_bit_equal(tmp_path: Path, problem: str, steps: int) -> None:
     check_kills(problem, tmp_path, steps=steps, kills=1)
 
