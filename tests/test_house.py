@@ -16,18 +16,7 @@ from metricvae.metrics import BUILTIN as METRICS
 
 ORDER = (
     *("errors", "runtime", "core", "nn", "plotting", "kinds", "metrics", "labelling", "training", "prediction"),
-    *(
-        "evaluation",
-        "search",
-        "alignment",
-        "generation",
-        "fitting",
-        "plotting",
-        "api",
-        "reproduction",
-        "cli",
-        "__main__",
-    ),
+    *("evaluation", "search", "alignment", "generation", "fitting", "api", "reproduction", "cli", "__main__"),
 )
 """Packages; each imports from those before it. `errors` is `core/errors.py`, which everything may import."""
 

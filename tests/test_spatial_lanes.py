@@ -19,6 +19,7 @@ from metricvae.metrics.shape.solver.lanes import (
     load,
     maximum,
     minimum,
+    multiply_add,
     select,
     square_root,
     store,
@@ -51,6 +52,8 @@ def worked(a, b, out):
     store(out[3], 0, maximum(x, y))
     store(out[4], 0, square_root(absolute(y)))
     store(out[5], 0, select(x, y, x, y))
+    store(out[6], 0, multiply_add(x, y, x))
+    store(out[7], 0, multiply_add(np.float32(3.0), y, x))
 
 
 @njit
@@ -61,9 +64,10 @@ def powers(exponents, fine, rough):
 
 
 def test_lanes_calculate_as_numbers_do():
-    a, b, out = (RNG.normal(size=shape).astype(np.float32) for shape in (WIDTH, WIDTH, (6, WIDTH)))
+    a, b, out = (RNG.normal(size=shape).astype(np.float32) for shape in (WIDTH, WIDTH, (8, WIDTH)))
     worked(a, b, out)
     expected = [a + 2 * b, 1 / a - b, np.minimum(a, b), np.maximum(a, b), np.sqrt(abs(b)), np.maximum(a, b)]
+    expected += [a * b + a, 3 * b + a]
     assert out == pytest.approx(np.array(expected), rel=1e-5, abs=1e-6)
 
 

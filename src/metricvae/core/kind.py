@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +18,7 @@ import pyarrow as pa
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import AS_IT_IS, FolderLibrary, Library, NamedObject, ReadOptions
-from metricvae.core.registry import Registry
+from metricvae.core.registry import Registry, record_from_json, record_to_json
 
 __all__ = ["AS_IT_IS", "KINDS", "Library", "Object", "ObjectKind", "Packed", "ReadOptions", "kind_from_json"]
 
@@ -216,8 +215,7 @@ class ObjectKind(abc.ABC):
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""
-        document = {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
+        return record_to_json(self)
 
     @property
     def family(self) -> tuple[str, ...]:
@@ -235,11 +233,4 @@ def kind_from_json(document: str | Mapping[str, Any]) -> ObjectKind:
     Raises:
         InputError: no such kind, or not its fields.
     """
-    fields = {"name": document} if isinstance(document, str) else dict(document)
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-    name = fields.pop("name", None)
-    kind = KINDS.get(str(name))
-    try:
-        return kind(**fields)
-    except TypeError as error:
-        raise InputError(f"the kind '{name}' cannot be read ({error}): restore its configuration") from None
+    return record_from_json(document, KINDS.get, "kind")

@@ -97,49 +97,6 @@ class Labelling(abc.ABC, Generic[P]):
             return bool(lacking_splits(splits, self.plan.pairs))
         return bool(lacking_bipartite(splits, splits, self.plan.pairs, "both"))
 
-    # Pairs
-
-    def known_pairs(self, objects: Path) -> pa.Table | None:
-        """The labelled pairs, where the way in which the objects in a Parquet file were made tells them; else None."""
-        return None
-
-    @abc.abstractmethod
-    def blocks(self, splits: Sequence[Sequence[Split]]) -> dict[Split, list[Block]]:
-        """Which objects meet which, by split; not asked where pairs are known.
-
-        Args:
-            splits: of the objects of each table.
-
-        Raises:
-            InputError: too few objects.
-        """
-
-    # Values
-
-    @property
-    def in_this_process(self) -> bool:
-        """Whether `label` runs in one thread of this process, as on a GPU, and not in workers."""
-        return False
-
-    @abc.abstractmethod
-    def label(self, left: pa.Table, right: pa.Table, blocks: Sequence[Block], device: str) -> Columns:
-        """The values of the pairs of some blocks, and further columns of pairs; not asked where pairs are known.
-
-        Args:
-            left, right: `id` and `contents` of the objects in these pairs, one table twice where there is one.
-            blocks: (k, 2) rows of `left` and `right` each.
-            device: where to compute, if `in_this_process`.
-        """
-
-    @property
-    def checks(self) -> int:
-        """How many of the pairs are given to `check` as well."""
-        return 0
-
-    def check(self, left: pa.Table, right: pa.Table, pairs: Block) -> Floats:
-        """(k,) what a more thorough search says of some pairs; arguments as of `label`."""
-        raise NotImplementedError
-
     # Card
 
     @property
@@ -167,7 +124,64 @@ class Labelling(abc.ABC, Generic[P]):
 
 
 @dataclass(frozen=True)
-class SolverLabelling(Labelling[S]):
+class KnownPairsLabelling(Labelling[P]):
+    """Objects that are made in such a way that it is known which pairs there are, and their values."""
+
+    @abc.abstractmethod
+    def known_pairs(self, objects: Path) -> pa.Table:
+        """The labelled pairs of the objects in a Parquet file: `a`, `b`, `value`, `split` and the metric's own columns.
+
+        Raises:
+            InputError: too few objects.
+        """
+
+
+@dataclass(frozen=True)
+class BlockLabelling(Labelling[P]):
+    """Objects that meet one another in blocks, whose pairs are labelled in worker processes."""
+
+    @abc.abstractmethod
+    def blocks(self, splits: Sequence[Sequence[Split]]) -> dict[Split, list[Block]]:
+        """Which objects meet which, by split.
+
+        Args:
+            splits: of the objects of each table.
+
+        Raises:
+            InputError: too few objects.
+        """
+
+    @property
+    def in_this_process(self) -> bool:
+        """Whether `label` runs in one thread of this process, as on a GPU, and not in workers."""
+        return False
+
+    @abc.abstractmethod
+    def label(self, left: pa.Table, right: pa.Table, blocks: Sequence[Block], device: str) -> Columns:
+        """The values of the pairs of some blocks, and further columns of pairs.
+
+        Args:
+            left, right: `id` and `contents` of the objects in these pairs, one table twice where there is one.
+            blocks: (k, 2) rows of `left` and `right` each.
+            device: where to compute, if `in_this_process`.
+        """
+
+    @property
+    def checks(self) -> int:
+        """How many of the pairs are given to `check` as well."""
+        return 0
+
+    def check(self, left: pa.Table, right: pa.Table, pairs: Block) -> Floats:
+        """(k,) what a more thorough search says of some pairs; arguments as of `label`.
+
+        Raises:
+            InputError: the metric has no such search.
+        """
+        raise InputError(f"labels of {self.metric.name} cannot be checked: it has no more thorough search")
+
+
+@dataclass(frozen=True)
+class SolverLabelling(BlockLabelling[S]):
     """Objects of generated sources or libraries, in blocks, labelled by the metric's solver pair by pair."""
 
     def sources(self, work: Path) -> tuple[ObjectSource, ...]:

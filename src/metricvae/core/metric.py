@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.core.registry import Registry
+from metricvae.core.registry import Registry, record_from_json, record_to_json
 
 if TYPE_CHECKING:
     from metricvae.core.generation import ComplementModel, ObjectGenerator
@@ -197,8 +197,7 @@ class Metric(abc.ABC):
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""
-        document = {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
+        return record_to_json(self)
 
 
 IMPORTED = "tabular"
@@ -214,11 +213,4 @@ def metric_from_json(document: str | Mapping[str, Any]) -> Metric:
     Raises:
         InputError: no such metric, or not its fields.
     """
-    fields = {"name": document} if isinstance(document, str) else dict(document)
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-    name = fields.pop("name", None)
-    metric = METRICS.get(str(name))
-    try:
-        return metric(**fields)
-    except TypeError as error:
-        raise InputError(f"the metric '{name}' cannot be read ({error}): restore its configuration") from None
+    return record_from_json(document, METRICS.get, "metric")

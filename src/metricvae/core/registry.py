@@ -7,13 +7,15 @@ A registry is told one package of this project that lists its built-in entries (
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib import metadata
 from typing import Any, Generic, TypeVar, cast
 
 from metricvae.core.errors import InputError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Registry(Generic[T]):
@@ -80,33 +82,28 @@ class Registry(Generic[T]):
         return {entry.name: entry for entry in metadata.entry_points(group=self.group)}
 
 
-def config_to_json(config: Any) -> dict[str, Any]:
+def record_to_json(record: Any) -> dict[str, Any]:
     """A frozen dataclass with a `name` as a document of plain values: the name, and its fields."""
-    from dataclasses import asdict
-
-    document = {"name": config.name, **asdict(config)}
+    document = {"name": record.name, **asdict(record)}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
 
 
-def config_from_json(document: Mapping[str, Any], classes: Mapping[str, type[T]], noun: str) -> T:
-    """The inverse of `config_to_json`.
+def record_from_json(document: str | Mapping[str, Any], find: Callable[[str], type[R]], noun: str) -> R:
+    """The inverse of `record_to_json`.
 
     Args:
-        document: with a `name`.
-        classes: dataclasses by name and by former names.
-        noun: what they are, in messages.
+        document: with a `name` and fields, or a name alone.
+        find: the class of a name; raises InputError where there is none.
+        noun: what such a record is, in messages.
 
     Raises:
         InputError: no such name, or fields that it does not have.
     """
-    if not isinstance(document, Mapping) or document.get("name") not in classes:
-        name = document.get("name") if isinstance(document, Mapping) else document
-        raise InputError(f"there is no {noun} {name!r}: expected one of {', '.join(sorted(classes))}")
-    fields: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
-    }
-    name = str(fields.pop("name"))
+    fields = dict(document) if isinstance(document, Mapping) else {"name": document}
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    name = str(fields.pop("name", None))
+    found = find(name)
     try:
-        return classes[name](**fields)
+        return found(**fields)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the {noun} {name!r} cannot be read ({error}): restore its configuration") from None
+        raise InputError(f"the {noun} '{name}' cannot be read ({error}): restore its configuration") from None

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metricvae.core.labelling import Labelling
+from metricvae.core.labelling import BlockLabelling
 from metricvae.core.sampling import Block
 from metricvae.runtime.parquet import write_table
 
@@ -87,7 +87,7 @@ def read_arrow_rows(file: Path, rows: npt.NDArray[np.int64]) -> pa.Table:
         return pa.Table.from_batches(found, reader.schema).combine_chunks()
 
 
-def label_part(labelling: Labelling[Any], device: str, item: ShardObjects, path: Path) -> None:
+def label_part(labelling: BlockLabelling[Any], device: str, item: ShardObjects, path: Path) -> None:
     """Write the labelled pairs of a shard: ids, what the metric says, and the split."""
     shard = item.shard
     columns = labelling.label(item.left, item.right, shard.blocks, device)
@@ -102,7 +102,7 @@ def label_part(labelling: Labelling[Any], device: str, item: ShardObjects, path:
     write_table(path, [table], table.schema)
 
 
-def check_part(labelling: Labelling[Any], item: ShardObjects, path: Path) -> None:
+def check_part(labelling: BlockLabelling[Any], item: ShardObjects, path: Path) -> None:
     """Write what the more thorough search says of some pairs."""
     found = labelling.check(item.left, item.right, np.concatenate(item.shard.blocks))
     write_table(path, [pa.table({"dense": np.asarray(found, np.float64)}, CHECK_SCHEMA)], CHECK_SCHEMA)

@@ -16,7 +16,7 @@ from typing import Any
 from metricvae import __version__
 from metricvae.core.dataset_files import CARD, FORMAT, PAIRS
 from metricvae.core.errors import InputError
-from metricvae.core.labelling import Labelling
+from metricvae.core.labelling import BlockLabelling, KnownPairsLabelling, Labelling
 from metricvae.core.object_sources import ObjectSource
 from metricvae.core.plan import Plan
 from metricvae.labelling.parts import ReadShard, Shard, label_part
@@ -85,11 +85,10 @@ def label(
                 local = ray is not None and not source.portable
                 with worker_pool(workers) if local else contextlib.nullcontext(pool) as readers:
                     make_objects(labelling, source, parts / name, readers, report)
-            known = labelling.known_pairs(parts / tables[0])
-            shards = shards_of(labelling, [parts / name for name in tables]) if known is None else []
-        if known is not None:
-            write_table(parts / PAIRS, [known], known.schema)
-        checks = _label_shards(labelling, shards, parts, tables, pool, report, device) if shards else NO_CHECKS
+            shards = _shards(labelling, parts, tables)
+        checks = NO_CHECKS
+        if isinstance(labelling, BlockLabelling):
+            checks = _label_shards(labelling, shards, parts, tables, pool, report, device)
     return _joined(labelling, folder, facts, tables, checks)
 
 
@@ -126,8 +125,19 @@ def _missing(labelling: Labelling[Any], parts: Path, tables: Sequence[str]) -> I
         yield from zip(tables, labelling.sources(parts), strict=True)
 
 
+def _shards(labelling: Labelling[Any], parts: Path, tables: Sequence[str]) -> list[Shard]:
+    """What is left to label; pairs that are known are written."""
+    if isinstance(labelling, BlockLabelling):
+        return shards_of(labelling, [parts / name for name in tables])
+    if not isinstance(labelling, KnownPairsLabelling):
+        raise TypeError(f"{type(labelling).__name__} is a Labelling: expected one of blocks or of known pairs")
+    known = labelling.known_pairs(parts / tables[0])
+    write_table(parts / PAIRS, [known], known.schema)
+    return []
+
+
 def _label_shards(
-    labelling: Labelling[Any],
+    labelling: BlockLabelling[Any],
     shards: Sequence[Shard],
     parts: Path,
     tables: Sequence[str],

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.data_card import label_error
 from metricvae.core.dataset_files import CARD, LEFT, OBJECTS, PAIRS, RIGHT
-from metricvae.core.labelling import Labelling
+from metricvae.core.labelling import BlockLabelling, Labelling
 from metricvae.core.object_sources import SKIPPED, ObjectSource
 from metricvae.core.pair_list import write_rows
 from metricvae.core.splits import SPLITS, Split
@@ -169,7 +169,7 @@ def read_notes(path: Path) -> list[list[str]]:
 # Pairs
 
 
-def shards_of(labelling: Labelling[Any], tables: Sequence[Path]) -> list[Shard]:
+def shards_of(labelling: BlockLabelling[Any], tables: Sequence[Path]) -> list[Shard]:
     """The blocks of each split, some at a time."""
     splits = [pq.read_table(path, columns=["split"])["split"].to_pylist() for path in tables]
     return [
@@ -196,7 +196,12 @@ def join_pairs(paths: Sequence[Path], target: Path) -> None:
 
 
 def check_pairs(
-    labelling: Labelling[Any], read: ReadShard, shards: Sequence[Shard], parts: Path, pool: Executor, report: Report
+    labelling: BlockLabelling[Any],
+    read: ReadShard,
+    shards: Sequence[Shard],
+    parts: Path,
+    pool: Executor,
+    report: Report,
 ) -> Checks:
     """Some of the labelled pairs through the more thorough search: `labelling.checks` of them, or all there are."""
     pairs = np.concatenate([block for shard in shards for block in shard.blocks])

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.core.metric import Task
-from metricvae.core.registry import config_from_json, config_to_json
+from metricvae.core.registry import record_from_json, record_to_json
 
 _TINY = 1e-12
 """Added to squared norms, so that a zero vector has the direction 0 and finite gradients."""
@@ -280,7 +280,7 @@ HEADS: dict[str, type[Head]] = {
 
 def head_to_json(head: Head) -> dict[str, Any]:
     """{"name": ..., and the head's own numbers}."""
-    return config_to_json(head)
+    return record_to_json(head)
 
 
 def head_from_json(document: Mapping[str, Any]) -> Head:
@@ -289,7 +289,13 @@ def head_from_json(document: Mapping[str, Any]) -> Head:
     Raises:
         InputError: no such head, or not its numbers.
     """
-    return config_from_json(document, HEADS, "metric head")
+    return record_from_json(document, _head_named, "metric head")
+
+
+def _head_named(name: str) -> type[Head]:
+    if name not in HEADS:
+        raise InputError(f"there is no metric head {name!r}: expected one of {', '.join(HEADS)}")
+    return HEADS[name]
 
 
 def _sign(value: Tensor) -> Tensor:

@@ -15,12 +15,11 @@ import pyarrow.parquet as pq
 from metricvae.core.dataset_files import PAIRS
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, ReadOptions
-from metricvae.core.labelling import Columns, Labelling
+from metricvae.core.labelling import KnownPairsLabelling
 from metricvae.core.libraries import ITEMS_A_PART, Library
 from metricvae.core.metric import Metric
 from metricvae.core.object_sources import GeneratedSource, ObjectSource
 from metricvae.core.plan import Plan, option
-from metricvae.core.sampling import Block
 from metricvae.core.splits import Split
 from metricvae.kinds.half.cutting import CUTS, Cut
 from metricvae.kinds.silhouette.kind import SilhouetteKind
@@ -101,7 +100,7 @@ def _library_item(library: Library, part: int) -> tuple[int, Any]:
 
 
 @dataclass(frozen=True)
-class MatchLabelling(Labelling[MatchPlan]):
+class MatchLabelling(KnownPairsLabelling[MatchPlan]):
     """Pieces, and which of them belong together."""
 
     def sources(self, work: Path) -> tuple[ObjectSource, ...]:
@@ -131,12 +130,6 @@ class MatchLabelling(Labelling[MatchPlan]):
     def known_pairs(self, objects: Path) -> pa.Table:
         names = ["id", "shape", "family", "split", "angle_deg", "dx", "dy"]
         return pair_table(pq.read_table(objects, columns=names), self.plan.pairs, self.plan.seed)
-
-    def blocks(self, splits: Sequence[Sequence[Split]]) -> dict[Split, list[Block]]:
-        raise NotImplementedError("the pairs of halves are known")
-
-    def label(self, left: pa.Table, right: pa.Table, blocks: Sequence[Block], device: str) -> Columns:
-        raise NotImplementedError("the pairs of halves are known")
 
     @property
     def unit(self) -> str:

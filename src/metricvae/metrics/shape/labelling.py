@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metricvae.core.kind import ObjectKind
-from metricvae.core.labelling import Columns, Floats, Labelling
+from metricvae.core.labelling import BlockLabelling, Columns, Floats
 from metricvae.core.metric import Metric
 from metricvae.core.object_sources import OBJECTS_A_PART, SKIPPED, GeneratedSource, ObjectSource
 from metricvae.core.plan import Plan, option
@@ -91,7 +91,7 @@ conformers' self-overlaps at that Tanimoto coefficient."""
 
 
 @dataclass(frozen=True)
-class ShapeLabelling(Labelling[ShapePlan]):
+class ShapeLabelling(BlockLabelling[ShapePlan]):
     """Overlays of the most similar conformers of two molecules."""
 
     def sources(self, work: Path) -> tuple[ObjectSource, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from metricvae.metrics.shape.solver.lanes import WIDTH, Register, broadcast, exp2, load, store
+from metricvae.metrics.shape.solver.lanes import WIDTH, Register, broadcast, exp2, load, multiply_add, store
 from metricvae.metrics.shape.solver.pose_batch import (
     FIELDS,
     GRADIENT,
@@ -55,10 +55,13 @@ def pose_derivatives(a: Atoms, b: Atoms, k: Single, c: Single, batch: Single) ->
                 sxx, sxy, sxz, syy, syz, szz = zero, zero, zero, zero, zero, zero
                 for i in range(a.runs[p], a.runs[p + 1]):
                     row = a.rows[i]
-                    e = exp2(row[0] * along_x + (row[1] * along_y + (row[2] * along_z + (start - fall * row[9]))))
-                    s, sx, sy, sz = s + e, sx + row[0] * e, sy + row[1] * e, sz + row[2] * e
-                    sxx, sxy, sxz = sxx + row[3] * e, sxy + row[4] * e, sxz + row[5] * e
-                    syy, syz, szz = syy + row[6] * e, syz + row[7] * e, szz + row[8] * e
+                    exponent = multiply_add(row[2], along_z, start - fall * row[9])
+                    e = exp2(multiply_add(row[0], along_x, multiply_add(row[1], along_y, exponent)))
+                    s, sx = s + e, multiply_add(row[0], e, sx)
+                    sy, sz = multiply_add(row[1], e, sy), multiply_add(row[2], e, sz)
+                    sxx, sxy = multiply_add(row[3], e, sxx), multiply_add(row[4], e, sxy)
+                    sxz, syy = multiply_add(row[5], e, sxz), multiply_add(row[6], e, syy)
+                    syz, szz = multiply_add(row[7], e, syz), multiply_add(row[8], e, szz)
                 stiff = np.float32(2.0) * k[p, q]
                 force = stiff * c[p, q]
                 bend = stiff * force

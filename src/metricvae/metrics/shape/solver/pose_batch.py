@@ -24,7 +24,16 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.kinds.molecule.gaussians import AMPLITUDE_SQUARED
-from metricvae.metrics.shape.solver.lanes import WIDTH, broadcast, exp2_fast, load, maximum, select, store
+from metricvae.metrics.shape.solver.lanes import (
+    WIDTH,
+    broadcast,
+    exp2_fast,
+    load,
+    maximum,
+    multiply_add,
+    select,
+    store,
+)
 from metricvae.metrics.shape.solver.quaternions import Row, rotation_rows
 from metricvae.runtime.jit import jit_strict
 
@@ -92,10 +101,10 @@ def score(a: Atoms, b: Atoms, k: Single, c: Single, batch: Single) -> None:
                 total = broadcast(np.float32(0.0))
                 for i in range(a.runs[p], a.runs[p + 1]):
                     row = a.rows[i]
-                    total = total + exp2_fast(
-                        row[0] * along_x + (row[1] * along_y + (row[2] * along_z + (start - fall * row[9])))
-                    )
-                value = value + c[p, q] * total
+                    exponent = multiply_add(row[2], along_z, start - fall * row[9])
+                    exponent = multiply_add(row[0], along_x, multiply_add(row[1], along_y, exponent))
+                    total = total + exp2_fast(exponent)
+                value = multiply_add(c[p, q], total, value)
     store(batch, VALUE * WIDTH, value)
 
 
