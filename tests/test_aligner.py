@@ -273,6 +273,17 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(dataset: PairDatas
         weights_after(dataset, tmp_path / "b", dataclasses.replace(QUICK, seed=1))
 
 
+def test_training_leaves_global_random_states_as_they_were(
+    dataset: PairDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reseeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
+    before = torch.get_rng_state()
+    weights_after(dataset, tmp_path / "a", dataclasses.replace(QUICK, steps=1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert reseeded == []
+
+
 def test_training_lays_shapes_better_than_it_began(
     dataset: PairDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -281,6 +281,13 @@ def test_an_uncalibrated_model_gives_values_but_no_intervals(tmp_path: Path, dat
         bare.predict(shown, shown, np.array([0]), np.array([1]))
 
 
+def test_codes_of_no_objects_lie_where_the_model_does(model_folder: Path) -> None:
+    """So that no pairs have answers, none, on a GPU too."""
+    assert len(Predictor.load(model_folder).predict_objects([])) == 0
+    elsewhere = Predictor.load(model_folder, "meta").encode([])
+    assert {part.device.type for part in (elsewhere.codes, elsewhere.magnitudes, elsewhere.novelty)} == {"meta"}
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_says_the_same(model_folder: Path, predictor: Predictor, dataset: PairDataset) -> None:
     there = answer(Predictor.load(model_folder, "cuda"), dataset).predictions

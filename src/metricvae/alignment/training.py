@@ -150,7 +150,7 @@ class _State:
 
     def __init__(self, pose_model: PoseModel, config: AligningConfig, device: torch.device | str) -> None:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+            torch.default_generator.manual_seed(config.seed)  # not `torch.manual_seed`, which reseeds every GPU too
             self.network: nn.Module = pose_model.build(config.network).to(device)
         self.averaged = copy.deepcopy(self.network)
         rates = config.learning_rate, config.matrix_learning_rate

@@ -176,8 +176,8 @@ class Predictor:
             features = tower.encoder.prepare(x)
             parts.append((tower.code_features(features), kind.magnitudes(x), self._novelty(features, side)))
         if not parts:
-            width = self.code_width
-            return Encoded(torch.empty(0, width), torch.empty(0), torch.empty(0))
+            sizes = (0, self.code_width), (0,), (0,)
+            return Encoded(*(torch.empty(size, device=self.device) for size in sizes))
         return Encoded(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     @property
