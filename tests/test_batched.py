@@ -11,7 +11,8 @@ import torch
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.sources.generators import draw
-from metricvae.metrics.overlap.solver.batched import LOOKUPS_AT_ONCE, solve_batch
+from metricvae.metrics.overlap.solver import batched
+from metricvae.metrics.overlap.solver.batched import NUMBERS_AT_ONCE, solve_batch
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, overlap_area, solve
 from overlap_problem import family
 
@@ -71,10 +72,30 @@ def test_answers_do_not_depend_on_how_many_go_at_once(
 ) -> None:
     pairs = all_pairs(3)
     whole = solve_batch(shapes, pairs, CONFIG, device=device)
-    monkeypatch.setattr("metricvae.metrics.overlap.solver.batched.LOOKUPS_AT_ONCE", 1)
+    monkeypatch.setattr(batched, "NUMBERS_AT_ONCE", 1)
     single = solve_batch(shapes, pairs, CONFIG, device=device)
     assert [overlap.area for overlap in single] == pytest.approx([overlap.area for overlap in whole], rel=1e-3)
-    assert LOOKUPS_AT_ONCE > 1
+    assert NUMBERS_AT_ONCE > 1
+
+
+@pytest.mark.parametrize("config", [CONFIG, dataclasses.replace(CONFIG, local_optimisations=100)])
+def test_so_few_go_at_once_that_no_stage_takes_more_memory(
+    shapes: list[PreparedMask], config: SearchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the scan or the local optimisation takes most."""
+    sizes: list[tuple[int, int]] = []
+
+    def solved(table: batched._ShapeTable, pairs: torch.Tensor, config: SearchConfig) -> tuple[torch.Tensor, ...]:
+        sizes.append((len(pairs), table.coarse.shape[-1]))
+        return torch.ones(len(pairs)), torch.zeros(len(pairs), 3)
+
+    monkeypatch.setattr(batched, "_solve", solved)
+    monkeypatch.setattr(batched, "NUMBERS_AT_ONCE", 1 << 20)
+    solve_batch(shapes, all_pairs(len(shapes)), config, device="cpu")
+    assert sum(count for count, _ in sizes) == len(shapes) ** 2
+    for count, segments in sizes:
+        assert count * config.angles * (2 * config.frequencies + 1) * (config.frequencies + 1) <= 1 << 20
+        assert count * config.local_optimisations * segments * 2 <= 1 << 20
 
 
 @pytest.mark.parametrize("config", [{"angles": 2}, {"angles": 6}, {"local_optimisations": 1, "refinements": 1}])

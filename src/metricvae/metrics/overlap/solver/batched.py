@@ -36,8 +36,12 @@ from metricvae.metrics.overlap.solver.search import (
     segment_lengths,
 )
 
-LOOKUPS_AT_ONCE = 1 << 26
-"""Pixels that are interpolated at a time, which bounds the memory: about forty bytes each."""
+NUMBERS_AT_ONCE = 1 << 26
+"""Numbers of spectra that are multiplied at a time; a pixel that is interpolated counts as two. It bounds the memory:
+about forty bytes each."""
+
+SIMPLEX_CORNERS = 4
+"""Poses of a pair that are compared pixel by pixel at a time, at most: those of a simplex in three dimensions."""
 
 
 def solve_batch(
@@ -64,13 +68,21 @@ def solve_batch(
     used, rows = np.unique(pairs, return_inverse=True)
     table = _ShapeTable.of([shapes[i] for i in used.tolist()], config, torch.device(device))
     ends = torch.from_numpy(rows.reshape(-1, 2)).to(device)
-    at_once = max(1, LOOKUPS_AT_ONCE // (config.local_optimisations * table.coarse.shape[-1]))
+    at_once = max(1, NUMBERS_AT_ONCE // _numbers_a_pair(table, config))
     found: list[Overlap] = []
     for start in range(0, len(pairs), at_once):
         area, poses = (part.cpu().double().numpy() for part in _solve(table, ends[start : start + at_once], config))
         for (a, b), overlap, pose in zip(pairs[start : start + at_once].tolist(), area, poses, strict=True):
             found.append(overlap_record(shapes[a], shapes[b], float(overlap), pose))
     return found
+
+
+def _numbers_a_pair(table: _ShapeTable, config: SearchConfig) -> int:
+    """What `NUMBERS_AT_ONCE` counts, of one pair, in the stage of the search that has most of it."""
+    scanned = config.angles * (2 * config.frequencies + 1) * (config.frequencies + 1)
+    optimised = config.local_optimisations * table.coarse.shape[-1]
+    compared = SIMPLEX_CORNERS * table.points.shape[-1]
+    return max(scanned, 2 * optimised, 2 * compared)
 
 
 @dataclass(frozen=True)
@@ -252,10 +264,12 @@ def _peaks(correlation: Tensor) -> tuple[Tensor, Tensor]:
     `MIN_SEPARATION` apart."""
     side = correlation.shape[-1]
     cell = torch.arange(side * side, device=correlation.device)
-    row, column = cell // side, cell % side
     flat = correlation.flatten(-2)
     height, at = flat.max(-1, keepdim=True)
-    near = (row - at // side).abs().maximum((column - at % side).abs()) <= MIN_SEPARATION
+    (row, row_at), (column, column_at) = (
+        (part.short() for part in parts) for parts in ((cell // side, at // side), (cell % side, at % side))
+    )  # a number for every cell of every rotation of every pair: a quarter of the memory of int64
+    near = ((row - row_at).abs() <= MIN_SEPARATION) & ((column - column_at).abs() <= MIN_SEPARATION)
     second, other = flat.masked_fill(near, -torch.inf).max(-1, keepdim=True)
     where = torch.cat([at, other], dim=-1)
     return torch.cat([height, second], dim=-1), torch.stack([where % side, where // side], dim=-1) - side // 2
