@@ -24,7 +24,7 @@ from metricvae.kinds.silhouette.encoders.contour import ContourEncoderConfig
 from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
 from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
 from metricvae.nn.coders import Decoder, DecoderConfig, Encoder, EncoderConfig
-from metricvae.nn.layers import LinearShortcut
+from metricvae.nn.layers import LinearShortcut, seeded_weights
 from metricvae.training.optimisers import adam_and_muon
 
 ENCODERS: list[EncoderConfig] = [
@@ -187,8 +187,7 @@ def test_muon_leaves_layers_that_say_so_to_adam() -> None:
 
 
 def test_the_shortcut_starts_as_a_product_of_the_first_inputs() -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded_weights(0):
         layer = LinearShortcut(3, 4000)
     first, second = torch.tensor([2.0, 0.1, 0.3]), torch.tensor([3.0, -0.2, 0.1])
     with torch.no_grad():

@@ -28,6 +28,7 @@ from metricvae.kinds.silhouette.encoders.contour_features import (
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.kinds.silhouette.transforms import move, random_motions
 from metricvae.nn.heads import CosineDistance
+from metricvae.nn.layers import seeded_weights
 from metricvae.runtime.precision import threads_of
 from tower_problem import seeded_encoder, seeded_tower
 
@@ -201,8 +202,7 @@ def test_a_complementary_contour_gets_the_messages_of_the_outline_run_backwards(
     points = points_of(masks(4, seed=7))
     contours, run_back = Contours.from_points(points), Contours.from_points(run_backwards(points))
     near, theirs = neighbourhoods(contours), neighbourhoods(run_back)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded_weights(0):
         across = MessagePassing(6, near.cells, DEFAULT.message_dim)
     x = torch.randn(len(contours.slot), 6, generator=torch.Generator().manual_seed(0))
     order = same_points(contours, run_back)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-
 from metricvae.nn.autoencoder import Tower
 from metricvae.nn.coders import DecoderConfig, Encoder, EncoderConfig
 from metricvae.nn.heads import Head, InnerProduct
+from metricvae.nn.layers import seeded_weights
 
 
 def seeded_encoder(config: EncoderConfig, latent: int, seed: int = 0) -> Encoder:
     """An encoder with weights from a seed; the global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded_weights(seed):
         return config.build(latent)
 
 
@@ -26,6 +24,5 @@ def seeded_tower(
     mirrored: bool = False,
 ) -> Tower:
     """Encoder, decoder and head; the global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded_weights(seed):
         return Tower(encoder.build(latent), decoder.build(latent), head or InnerProduct(), mirrored)

@@ -23,6 +23,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.metric import Metric, Solution, Solver
 from metricvae.core.pose import PoseModel, metrics_with_poses
+from metricvae.nn.layers import seeded_weights
 from metricvae.prediction.predictor import OnProgress, Predictor
 from metricvae.runtime.files import check_sha256, sha256_of
 from metricvae.training.checkpoint import load_weights, read_tensors, rounded, write_tensors
@@ -107,7 +108,7 @@ class Aligner:
         self.solver = _solver_of(predictor.metric)
         document = dict(loaded.calibration["aligner"])
         self.config = self.pose_model.network_from_json(document.get("network") or {})
-        with torch.random.fork_rng(devices=[]):
+        with seeded_weights(0):  # they are replaced
             network = self.pose_model.build(self.config)
         self.network = _read(network, loaded.folder, document).to(predictor.device)
 

@@ -21,6 +21,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.metric import METRICS, Metric
 from metricvae.core.pose import ObjectPairs, PoseModel, metrics_with_poses
 from metricvae.nn.coders import Encoder
+from metricvae.nn.layers import seeded_weights
 from metricvae.runtime.precision import Precision, autocast, threads_of
 from metricvae.training.batching import PairSampler, generator_of, graph_of, training_facts
 from metricvae.training.checkpoint import load_weights, read_tensors, write_tensors
@@ -149,8 +150,7 @@ class _State:
     """Weights, their average, the optimisers and the counters."""
 
     def __init__(self, pose_model: PoseModel, config: AligningConfig, device: torch.device | str) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(config.seed)  # not `torch.manual_seed`, which reseeds every GPU too
+        with seeded_weights(config.seed):
             self.network: nn.Module = pose_model.build(config.network).to(device)
         self.averaged = copy.deepcopy(self.network)
         rates = config.learning_rate, config.matrix_learning_rate

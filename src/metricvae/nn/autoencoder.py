@@ -19,6 +19,7 @@ from metricvae.core.metric import METRICS, Metric, metric_from_json
 from metricvae.nn.coders import Decoder, Encoder
 from metricvae.nn.codes import Codes
 from metricvae.nn.heads import Head, InnerProduct, head_from_json, head_to_json
+from metricvae.nn.layers import seeded_weights
 
 FORMAT = 2
 """Version of the model's configuration that is written; those without one are of version 1, and are still read."""
@@ -338,8 +339,7 @@ class MagicAutoencoder(nn.Module):
 
 def build(config: ModelConfig, seed: int = 0) -> MagicAutoencoder:
     """A model with initial weights drawn from `seed`; the global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # not `torch.manual_seed`, which reseeds every GPU too
+    with seeded_weights(seed):
         towers = {side: _tower(tower, config) for side, tower in config.towers.items()}
         return MagicAutoencoder(towers, config.head)
 

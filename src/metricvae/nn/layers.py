@@ -6,8 +6,10 @@ to Adam where a training uses both (`metricvae.training.optimisers`).
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import torch
@@ -71,6 +73,23 @@ def circular_stages(widths: Sequence[int]) -> list[nn.Sequential]:
         nn.Sequential(*([] if a == b else [CircularConv1d(a, b, 1)]), CircularResidual(b))
         for a, b in zip(before, widths, strict=False)
     ]
+
+
+def hidden_layers(*sizes: int) -> nn.Sequential:
+    """Linear layers of the given sizes, each followed by layer normalisation and SiLU."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.SiLU()]
+    return nn.Sequential(*layers)
+
+
+@contextlib.contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """Draw the initial weights of networks that are built in the block, on the CPU, from a seed; the global random
+    states, those of GPUs too, are left as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # not `torch.manual_seed`, which reseeds every GPU too
+        yield
 
 
 def scale_initial_weights(layer: nn.Linear, factor: float = 0.1) -> None:

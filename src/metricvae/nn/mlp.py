@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
+from metricvae.nn.layers import hidden_layers
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,9 @@ class MlpEncoder(Encoder):
     def __init__(self, config: MlpEncoderConfig, latent: int) -> None:
         super().__init__()
         self.config = config
-        layers: list[nn.Module] = []
-        inputs = config.inputs
-        for width in config.widths:
-            layers += [nn.Linear(inputs, width), nn.LayerNorm(width), nn.SiLU()]
-            inputs = width
-        self.hidden = nn.Sequential(*layers)
-        self.last = nn.Linear(inputs, 2 * latent)
+        sizes = (config.inputs, *config.widths)
+        self.hidden = hidden_layers(*sizes)
+        self.last = nn.Linear(sizes[-1], 2 * latent)
 
     def prepare(self, x: Tensor) -> Tensor:
         """The numbers of each object in one row, (m, inputs)."""

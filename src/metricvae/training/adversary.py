@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from metricvae.nn.layers import seeded_weights
+
 HIDDEN = 256
 """Units in each of the two hidden layers of the discriminator."""
 
@@ -38,8 +40,7 @@ class Adversary:
     """
 
     def __init__(self, latent: int, seed: int, device: torch.device | str = "cpu") -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded_weights(seed):
             self.discriminator = Discriminator(latent).to(device)
         self.optimiser = torch.optim.Adam(self.discriminator.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.999))
 

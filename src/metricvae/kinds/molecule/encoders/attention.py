@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.transforms import present
-from metricvae.nn.layers import scale_initial_weights
+from metricvae.nn.layers import hidden_layers, scale_initial_weights
 
 MASKED = -1e4
 """Attention bias, and value before the maximum, of rows that are no atom."""
@@ -66,10 +66,7 @@ class AtomTransformer(nn.Module):
         self.first = nn.Linear(atom_features, width)
         self.layers = nn.ModuleList(Attention(width, heads) for _ in widths)
         self.biases = nn.Linear(pair_features, heads * len(widths))
-        self.head = nn.Sequential(
-            *(nn.Linear(3 * width, 2 * width), nn.LayerNorm(2 * width), nn.SiLU()),
-            *(nn.Linear(2 * width, 2 * width), nn.LayerNorm(2 * width), nn.SiLU()),
-        )
+        self.head = hidden_layers(3 * width, 2 * width, 2 * width)
         self.last = nn.Linear(2 * width, 2 * latent)
 
     def forward(self, atoms: Tensor, pairs: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:

@@ -43,7 +43,7 @@ from metricvae.kinds.silhouette.encoders.polar_pictures import (
     ring_weights,
 )
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
-from metricvae.nn.layers import scale_initial_weights
+from metricvae.nn.layers import hidden_layers, scale_initial_weights
 from metricvae.runtime.precision import from_bytes, in_bytes
 
 
@@ -158,10 +158,7 @@ class ContourEncoder(Encoder):
             for width, cells in zip(widths, grids, strict=True)
         )
         inputs = 2 * widths[-1] + (1 + config.ring_frequencies) * config.rings + 2
-        self.head = nn.Sequential(
-            *(nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU()),
-            *(nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU()),
-        )
+        self.head = hidden_layers(inputs, hidden, hidden)
         self.last = nn.Linear(hidden, latent)
 
     def prepare(self, x: Tensor) -> Tensor:

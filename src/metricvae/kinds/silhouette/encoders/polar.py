@@ -31,6 +31,7 @@ from metricvae.nn.layers import (
     average_pairs,
     circular_stages,
     frequency_amplitudes,
+    hidden_layers,
     scale_initial_weights,
 )
 
@@ -124,10 +125,7 @@ class PolarEncoder(UnitRangeEncoder):
         inputs = (1 + config.ring_frequencies) * rings + config.mixture_frequencies * config.mixtures
         inputs += (2 + config.frequencies) * last
         hidden = config.hidden_factor * last
-        self.head = nn.Sequential(
-            *(nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU()),
-            *(nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU()),
-        )
+        self.head = hidden_layers(inputs, hidden, hidden)
         self.last = nn.Linear(hidden, 2 * latent)
         self.direct = LinearShortcut(1 + rings, latent, math.sqrt(config.initial_product))
         scale_initial_weights(self.last)
