@@ -33,7 +33,8 @@ def _align_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _align(options: Namespace) -> Fields:
-    from metricvae.core.kind import ReadOptions
+    from metricvae.core.libraries import ReadOptions
+    from metricvae.core.object_files import read_file
 
     listing = wants_list(options)
     if listing and options.picture is not None:
@@ -42,7 +43,7 @@ def _align(options: Namespace) -> Fields:
     if listing:
         return _align_list(options, aligner)
     kind = aligner.predictor.kind()
-    pair = [kind.read(Path(path), ReadOptions(options.fit)) for path in (options.a, options.b)]
+    pair = [read_file(kind, Path(path), ReadOptions(options.fit)) for path in (options.a, options.b)]
     found = aligner.align(pair[0], pair[1], options.tries, options.steps)
     value, score = found.solution.value, aligner.solver.score_name
     if options.picture is not None:
@@ -54,11 +55,12 @@ def _align(options: Namespace) -> Fields:
 
 
 def _align_list(options: Namespace, aligner: Aligner) -> Fields:
-    from metricvae.core.libraries import ObjectFiles, ReadOptions
+    from metricvae.core.libraries import ReadOptions
+    from metricvae.core.object_files import LazyObjects
     from metricvae.core.pair_list import read_pair_list, write_rows
 
     listed = read_pair_list(Path(options.pairs))
-    files = ObjectFiles(aligner.predictor.kind(), listed.files, ReadOptions(options.fit))
+    files = LazyObjects(aligner.predictor.kind(), listed.files, ReadOptions(options.fit))
     rows, names = [], list[str]()
     with progress() as step:
         answers = aligner.align_all(

@@ -82,7 +82,7 @@ def about(*paths: str) -> Iterator[None]:
 
 
 def device_named(name: str) -> str:
-    """A device of PyTorch's that is there; `auto` is a card where there is one.
+    """A device of PyTorch's that is there; `auto` is a GPU where there is one.
 
     Raises:
         InputError: it is not there.
@@ -99,6 +99,6 @@ def device_named(name: str) -> str:
 
 
 def refuse_ray_beside(device: str, ray: str | None) -> None:
-    """Raise InputError for a cluster beside a card."""
+    """Raise InputError for a cluster beside a GPU."""
     if ray is not None and device not in ("auto", "cpu"):
         raise InputError(f"--ray works on processors, --device {device} on this machine's card: choose one")

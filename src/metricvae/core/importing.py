@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +14,7 @@ from metricvae.core.dataset import ObjectTable, PairDataset, Rows
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, kind_from_json
 from metricvae.core.metric import Metric
+from metricvae.core.pair_list import read_csv_rows
 from metricvae.core.splits import SPLITS
 
 FEWEST = 20
@@ -111,8 +110,7 @@ def _table(kind: ObjectKind, names: Sequence[str], base: Path) -> tuple[ObjectTa
     objects = [_object(kind, name, base) for name in places]
     table = ObjectTable.from_objects(kind, objects, list(places))
     groups = tuple(kind.group(one, name) for one, name in zip(objects, places, strict=True))
-    named = ObjectTable(kind, table.ids, table.packed, table.magnitudes, groups)
-    return named, np.array([places[name] for name in names], dtype=np.int64)
+    return replace(table, families=groups), np.array([places[name] for name in names], dtype=np.int64)
 
 
 def _object(kind: ObjectKind, name: str, base: Path) -> Object:
@@ -173,20 +171,12 @@ def _own_splits(splits: Sequence[str]) -> npt.NDArray[np.str_]:
     return np.array(splits)
 
 
-def _rows(path: Path, columns: Columns) -> list[Mapping[str, Any]]:
+def _rows(path: Path, columns: Columns) -> list[dict[str, str]]:
     needed = [name for name in (columns.left, columns.right, columns.value, columns.split) if name is not None]
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in needed if name not in (reader.fieldnames or [])]
-            if missing:
-                there = ", ".join(reader.fieldnames or []) or "none"
-                raise InputError(f"{path} lacks the column '{missing[0]}': it has {there}")
-            rows: list[Mapping[str, Any]] = list(reader)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}: give a CSV with columns {', '.join(needed)}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}): give a text file") from None
+    there, rows = read_csv_rows(path, ", ".join(needed))
+    missing = [name for name in needed if name not in there]
+    if missing:
+        raise InputError(f"{path} lacks the column '{missing[0]}': it has {', '.join(there) or 'none'}")
     if not rows:
         raise InputError(f"{path} holds no pairs: expected rows below the header")
     return rows

@@ -162,22 +162,3 @@ def file_names(folder: Path, kind: ObjectKind) -> list[str]:
     if not found:
         raise InputError(f"{folder} holds no {kind.title}: expected files that end in {', '.join(kind.suffixes)}")
     return found
-
-
-class ObjectFiles(Sequence[Any]):
-    """The objects in some files, each read whenever it is asked for.
-
-    Args:
-        kind: that reads them.
-        files: their paths.
-        options: of reading.
-    """
-
-    def __init__(self, kind: ObjectKind, files: Sequence[Path], options: ReadOptions) -> None:
-        self.kind, self.files, self.options = kind, files, options
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self.kind.read(self.files[place], self.options)

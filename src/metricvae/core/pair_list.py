@@ -57,25 +57,36 @@ def read_pair_list(path: Path) -> PairList:
 
 
 def _rows(path: Path) -> list[tuple[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            if not {"a", "b"} <= set(columns):
-                raise InputError(
-                    f"{path} has columns {', '.join(columns) or 'none'}: expected a and b in its first line"
-                )
-            rows = [(row["a"], row["b"]) for row in reader]
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}: give a CSV with columns a,b") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}): give a text file with columns a,b") from None
+    columns, found = read_csv_rows(path, "a,b")
+    if not {"a", "b"} <= set(columns):
+        raise InputError(f"{path} has columns {', '.join(columns) or 'none'}: expected a and b in its first line")
+    rows = [(row["a"], row["b"]) for row in found]
     for number, row in enumerate(rows):
         if not (row[0] and row[1]):
             raise InputError(f"{path} row {number + 1} lacks a file name: expected two, separated by a comma")
     if not rows:
         raise InputError(f"{path} holds no pairs: expected at least one row below the line 'a,b'")
     return rows
+
+
+def read_csv_rows(path: Path, expected: str) -> tuple[list[str], list[dict[str, str]]]:
+    """Names of the columns of a CSV with a header, and its rows.
+
+    Args:
+        path: of the file.
+        expected: the columns it is to have, in messages.
+
+    Raises:
+        InputError: no such file, or no text.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            return list(reader.fieldnames or []), list(reader)
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}: give a CSV with columns {expected}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as CSV ({error}): give a text file with columns {expected}") from None
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
