@@ -111,9 +111,7 @@ class PairModel:
         lefts, rights = (list(left), list(right)) if many else ([left], [right])
         if len(lefts) != len(rights):
             raise InputError(f"got {len(lefts)} left and {len(rights)} right objects: expected as many")
-        rows = np.arange(len(lefts), dtype=np.int64)
-        codes = self._encode(lefts, "left", fit), self._encode(rights, "right", fit)
-        found = self.predictor.predict(*codes, rows, rows)
+        found = self.predictor.predict_objects(list(zip(lefts, rights, strict=True)), ReadOptions(fit=fit))
         return found if many else _single(found)
 
     def encode(self, objects: Sequence[Object], side: str = "left", *, fit: bool = False) -> Tensor:

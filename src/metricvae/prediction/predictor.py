@@ -14,7 +14,7 @@ from torch import Tensor
 
 from metricvae.core.compatibility import check_compatible
 from metricvae.core.dataset import ObjectTable, PairDataset
-from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.core.metric import Metric
 from metricvae.nn.autoencoder import Tower
 from metricvae.prediction.calibration.binary import BinaryCalibration, ScoredPairs
@@ -160,11 +160,14 @@ class Predictor:
         kind = self.kind(side)
         return lambda start, end: kind.collate([objects[place] for place in range(start, end)], self.device)
 
+    def _collate_rows(self, table: ObjectTable, rows: npt.NDArray[Any]) -> Callable[[int, int], Tensor]:
+        return lambda start, end: table.tensor(rows[start:end], self.device)
+
     def encode_rows(
         self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left", *, on_progress: OnProgress | None = None
     ) -> Encoded:
         """Codes of some objects of a table."""
-        return self._encode(lambda start, end: table.tensor(rows[start:end], self.device), len(rows), side, on_progress)
+        return self._encode(self._collate_rows(table, rows), len(rows), side, on_progress)
 
     @torch.inference_mode()
     def _encode(
@@ -189,7 +192,7 @@ class Predictor:
     def means(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> Tensor:
         """Means of q(z | x) of some objects of a table, (k, d): what the decoder takes."""
         tower = self.tower(side)
-        batches = self._batches(lambda start, end: table.tensor(rows[start:end], self.device), len(rows))
+        batches = self._batches(self._collate_rows(table, rows), len(rows))
         return torch.cat([tower.encode(x).mean for x in batches])
 
     @torch.inference_mode()
@@ -197,7 +200,7 @@ class Predictor:
         """What the novelty detector reads of some objects of a table, (k, p), and the means of their codes, (k, d)."""
         tower = self.tower(side)
         found = []
-        for x in self._batches(lambda start, end: table.tensor(rows[start:end], self.device), len(rows)):
+        for x in self._batches(self._collate_rows(table, rows), len(rows)):
             features = tower.encoder.prepare(x)
             found.append((tower.encoder.descriptors(features), tower.encode_features(features).mean))
         readings, means = zip(*found, strict=True)
@@ -246,20 +249,25 @@ class Predictor:
         length = (z.norm(dim=1) * z_other.norm(dim=1)).clamp(min=1e-12).log()
         return ScoredPairs(*(part.cpu().double().numpy() for part in (self.model.head.score(z, z_other), length)))
 
-    @torch.inference_mode()
     def values(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Floats:
         """Predicted metric of pairs of encoded objects, (n,), within its limits.
 
         The link function of the score of the codes, and for near duplicates what
         `metricvae.prediction.near_duplicates` adds.
         """
+        return self._values_within(self._limits(left, right, first, second), left, right, first, second)
+
+    @torch.inference_mode()
+    def _values_within(
+        self, limits: tuple[Floats, Floats], left: Encoded, right: Encoded, first: Rows, second: Rows
+    ) -> Floats:
         a, b = self._places(first), self._places(second)
         z, z_other, size, size_other = left.codes[a], right.codes[b], left.magnitudes[a], right.magnitudes[b]
         head = self.model.head
         raw = head.value(head.score(z, z_other), size, size_other)
         if self.near_duplicates is not None:
             raw = raw + self.near_duplicates.correction(head, z, z_other, size, size_other)
-        found: Floats = np.clip(raw.cpu().double().numpy(), *self._limits(left, right, first, second))
+        found: Floats = np.clip(raw.cpu().double().numpy(), *limits)
         return found
 
     def magnitudes(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> tuple[Floats, Floats]:
@@ -305,20 +313,20 @@ class Predictor:
             positive = probability >= calibration.threshold
             return Predictions(*answers, calibration.level, novelty, positive, pairs.distance)
         conformal = Conformal.from_json(self.loaded.calibration)
-        value = self.values(left, right, first, second)
+        least, most = limits = self._limits(left, right, first, second)
+        value = self._values_within(limits, left, right, first, second)
         low, high = conformal.interval(value, np.maximum(novelty, 1.0))
-        least, most = self._limits(left, right, first, second)
         return Predictions(value, np.clip(low, least, most), np.clip(high, least, most), conformal.level, novelty)
 
-    def predict_objects(self, pairs: Sequence[tuple[Object, Object]]) -> Predictions:
-        """Answers for pairs of objects in memory.
+    def predict_objects(self, pairs: Sequence[tuple[Object, Object]], options: ReadOptions = AS_IT_IS) -> Predictions:
+        """Answers for pairs of objects in memory, or of what their kinds convert.
 
         Raises:
             InputError: not objects of the model's kinds, or the model was never calibrated.
         """
         order = np.arange(len(pairs), dtype=np.int64)
-        left = self.encode([self.kind("left").convert(a) for a, _ in pairs], "left")
-        right = self.encode([self.kind("right").convert(b) for _, b in pairs], "right")
+        left = self.encode([self.kind("left").convert(a, options) for a, _ in pairs], "left")
+        right = self.encode([self.kind("right").convert(b, options) for _, b in pairs], "right")
         return self.predict(left, right, order, order)
 
     def _places(self, rows: Rows) -> Tensor:
