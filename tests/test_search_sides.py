@@ -15,9 +15,8 @@ import torch
 from cli_problem import Command
 from metricvae.core.dataset_library import open_library
 from metricvae.core.errors import InputError
-from metricvae.core.kind import KINDS
 from metricvae.core.libraries import ReadOptions
-from metricvae.core.metric import METRICS, Metric
+from metricvae.core.metric import Metric
 from metricvae.core.object_files import LazyObjects, read_file
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.silhouette.kind import SilhouetteKind
@@ -32,7 +31,7 @@ from metricvae.search.build import build_index, encode_part, packed_model
 from metricvae.search.index import read_index, search
 from metricvae.search.rerank import exact_search, item_reader, rerank, solver_of
 from metricvae.training.checkpoint import annotate, begin_model, finish_model
-from toy_problem import KEY, LOCK, FitMetric, FitSolver, KeyKind, LockKind
+from toy_problem import KEY, LOCK, FitMetric, FitSolver, KeyKind, LockKind, register
 
 COUNT = 25
 SIDES = ("left", "right")
@@ -41,9 +40,7 @@ KIND_OF = {"left": LockKind(), "right": KeyKind()}
 
 @pytest.fixture(scope="module", autouse=True)
 def registered() -> None:
-    KINDS.register("toy-lock", LockKind)
-    KINDS.register("toy-key", KeyKind)
-    METRICS.register("toy-fit", FitMetric)
+    register()
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ import torch
 
 from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
-from metricvae.core.kind import KINDS
-from metricvae.core.metric import METRICS
 from metricvae.evaluation.evaluate import Evaluation, evaluate
 from metricvae.fitting.fit import fit
 from metricvae.nn.autoencoder import build
@@ -21,14 +19,12 @@ from metricvae.training.config import TrainingConfig
 from metricvae.training.features import LiveFeatures
 from metricvae.training.presets import general_preset
 from metricvae.training.step import TrainingData, batch_of_step, training_losses
-from toy_problem import FitMetric, KeyKind, LockKind, fit_pairs
+from toy_problem import fit_pairs, register
 
 
 @pytest.fixture(scope="module", autouse=True)
 def registered() -> None:
-    KINDS.register("toy-lock", LockKind)
-    KINDS.register("toy-key", KeyKind)
-    METRICS.register("toy-fit", FitMetric)
+    register()
 
 
 @pytest.fixture(scope="module")

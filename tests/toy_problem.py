@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from metricvae.core.dataset import ObjectTable, PairDataset
-from metricvae.core.metric import Description, Floats, Metric, Solution
+from metricvae.core.kind import KINDS
+from metricvae.core.metric import METRICS, Description, Floats, Metric, Solution
 from metricvae.kinds.arrays import ArrayKind
 from metricvae.nn.heads import Head, InnerProduct
 
@@ -63,6 +64,13 @@ class FitMetric(Metric):
     @property
     def solver(self) -> FitSolver:
         return FitSolver()
+
+
+def register() -> None:
+    """Make the toy kinds and their metric known by name in this process."""
+    KINDS.register("toy-lock", LockKind)
+    KINDS.register("toy-key", KeyKind)
+    METRICS.register("toy-fit", FitMetric)
 
 
 def fit_pairs(locks: int, keys: int, pairs: int, seed: int) -> PairDataset:
