@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+WEIGHT, CENSORED, GROUP = "weight", "censored", "group"
+"""Columns of pairs that mean the same in every data set; see `PairDataset.weight`, `censored` and `group`."""
+
 
 @dataclass(frozen=True, eq=False)
 class ObjectTable:
@@ -83,7 +86,8 @@ class PairDataset:
         value: (n,) float64, in the metric's unit; 1 or 0 of a binary metric.
         split: (n,) of `train`, `validation`, `calibration`, `test`.
         card: the contents of `card.json`.
-        columns: further columns of the pairs by name, (n,) each: poses, how hard a mismatch is to tell.
+        columns: further columns of the pairs by name, (n,) each: poses, how hard a mismatch is to tell. Those of the
+            names `WEIGHT`, `CENSORED` and `GROUP` mean the same in every data set.
         unlisted: value of every pair that is not listed, where that is known: training then looks at all pairs of the
             objects of a batch.
 
@@ -190,6 +194,23 @@ class PairDataset:
         if not len(found):
             raise InputError(f"the data set has no {split} pairs: label more pairs, or choose another split")
         return found
+
+    @property
+    def weight(self) -> Floats | None:
+        """(n,) how much each pair counts in training and evaluation, 1 on average; None where all count alike."""
+        return self.columns.get(WEIGHT)
+
+    @property
+    def censored(self) -> npt.NDArray[np.int8] | None:
+        """(n,) 1 where the true value is known to be at least `value`, -1 where at most, 0 where it is `value`; None
+        where all are known."""
+        return self.columns.get(CENSORED)
+
+    @property
+    def group(self) -> npt.NDArray[np.str_] | None:
+        """(n,) names of groups of pairs whose values are comparable (an assay, a query), of a ranking metric; None
+        where all are."""
+        return self.columns.get(GROUP)
 
     def select(self, rows: npt.NDArray[Any]) -> PairDataset:
         """Some of the pairs, with all objects."""

@@ -7,9 +7,9 @@ with its name. Shared code speaks of objects by these methods alone.
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +103,27 @@ class ObjectKind(abc.ABC):
         """
         raise InputError(f"there is no source of {self.title} {source!r}: give a folder or a file")
 
+    # Settings
+
+    def adapt(self, objects: Iterable[Object]) -> Self:
+        """The kind with the settings that objects ask for: the size of images, the alphabet of sequences.
+
+        An import calls it with all objects, one after the other, before any is packed. Settings that were given
+        explicitly stay as they are.
+
+        Args:
+            objects: as `read` and `convert` give them; they are looked at once, in order.
+
+        Raises:
+            InputError: no one setting takes them all, as images of different sizes.
+        """
+        return self
+
+    def takes(self, held: ObjectKind) -> bool:
+        """Whether objects of this kind with the settings of `held` serve, as its tensors are; by default only equal
+        settings do."""
+        return held == self
+
     # Storing
 
     @property
@@ -195,12 +216,16 @@ class ObjectKind(abc.ABC):
     def decoders(self) -> tuple[type[CoderConfig], ...]:
         """Configurations of the decoders that draw this kind, the default one first; none where it is not decoded."""
 
-    def default_encoder(self) -> CoderConfig:
-        """The encoder of a model for which none is named."""
+    def default_encoder(self, objects: int | None = None) -> CoderConfig:
+        """The encoder of a model for which none is named.
+
+        Args:
+            objects: how many there are to learn from; None stands for very many.
+        """
         return self.encoders[0]()
 
-    def default_decoder(self) -> CoderConfig | None:
-        """The decoder of a model for which none is named."""
+    def default_decoder(self, objects: int | None = None) -> CoderConfig | None:
+        """The decoder of a model for which none is named; `objects` as for `default_encoder`."""
         return self.decoders[0]() if self.decoders else None
 
     # Files

@@ -96,7 +96,7 @@ class ArrayKind(ObjectKind):
     def decoders(self) -> tuple[type[CoderConfig], ...]:
         return ()
 
-    def default_encoder(self) -> CoderConfig:
+    def default_encoder(self, objects: int | None = None) -> CoderConfig:
         from metricvae.nn.mlp import MlpEncoderConfig
 
         return MlpEncoderConfig(inputs=math.prod(self.shape))

@@ -49,9 +49,9 @@ class TowerConfig:
             )
 
     @classmethod
-    def of_kind(cls, kind: ObjectKind) -> TowerConfig:
-        """The kind's default networks."""
-        return cls(kind, kind.default_encoder(), kind.default_decoder())
+    def of_kind(cls, kind: ObjectKind, objects: int | None = None) -> TowerConfig:
+        """The kind's default networks; `objects` as for `ObjectKind.default_encoder`."""
+        return cls(kind, kind.default_encoder(objects), kind.default_decoder(objects))
 
     def to_json(self) -> dict[str, Any]:
         """A document of plain values."""

@@ -34,6 +34,15 @@ class Encoder(nn.Module, ABC):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features (m, ...) -> mean and log-variance of q(z | x), (m, d) each."""
 
+    def fit_scaling(self, features: Tensor) -> None:
+        """Learn the scaling of numbers from objects of the training, into buffers; by default there is none.
+
+        Called once, before the first step, with the features of at most 2,048 training objects.
+
+        Args:
+            features: (m, ...) as `prepare` gives them.
+        """
+
     @abstractmethod
     def pictures(self, features: Tensor) -> Tensor:
         """The part of the features that the decoder reconstructs, (m, 1, ...) in [0, 1]."""

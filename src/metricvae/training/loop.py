@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from metricvae.core.compatibility import check_compatible
-from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.runtime.precision import threads_of, trim_heap
@@ -48,6 +49,9 @@ class TrainResult:
     seconds: float
     stopped: StopReason
 
+
+SCALED_ON = 2_048
+"""Training objects from which an encoder learns the scaling of its numbers, at most."""
 
 TRIM_EVERY = 100
 """Steps after which the heap is trimmed."""
@@ -103,6 +107,8 @@ def train(
         model = build(model_config, config.seed)
         if start is not None:
             model.load_state_dict(start.model.state_dict())
+        else:
+            fit_scalings(model, data_train)
         model = model.to(device).train()
         optimisers = Optimisers(
             model,
@@ -124,6 +130,22 @@ def train(
         return _finish(state, config, data_validation, folder)
 
 
+def fit_scalings(model: MagicAutoencoder, data: PairDataset) -> None:
+    """Have the encoders learn their scalings from objects of the training pairs; see `Encoder.fit_scaling`."""
+    for side, (table, rows) in _used(model, data).items():
+        encoder = model.tower(side).encoder
+        chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), SCALED_ON)).astype(np.int64)]
+        with torch.no_grad():
+            encoder.fit_scaling(encoder.prepare(table.tensor(chosen)))
+
+
+def _used(model: MagicAutoencoder, data: PairDataset) -> dict[str, tuple[ObjectTable, npt.NDArray[np.int64]]]:
+    """The table of each tower's objects, and the rows of those that stand in pairs."""
+    if data.shared and model.shared:
+        return {"left": (data.left, np.unique(np.concatenate([data.first, data.second])))}
+    return {"left": (data.left, np.unique(data.first)), "right": (data.right, np.unique(data.second))}
+
+
 def _features(
     model: MagicAutoencoder,
     config: TrainingConfig,
@@ -133,13 +155,9 @@ def _features(
     on_prepare: OnPrepare | None,
 ) -> dict[str, Features]:
     """What each tower is fed."""
-    if data.shared and model.shared:
-        used = {"left": (data.left, np.unique(np.concatenate([data.first, data.second])))}
-    else:
-        used = {"left": (data.left, np.unique(data.first)), "right": (data.right, np.unique(data.second))}
     return {
         side: features_for(config, table, rows, model.tower(side).encoder, move or table.kind.move, device, on_prepare)
-        for side, (table, rows) in used.items()
+        for side, (table, rows) in _used(model, data).items()
     }
 
 
