@@ -17,6 +17,7 @@ from metricvae.nn.heads import (
     Head,
     InnerProduct,
     InverseCosine,
+    ProductAndDistance,
     SignedInverseCosine,
     head_from_json,
     head_to_json,
@@ -27,6 +28,9 @@ FURTHER = (
     InnerProduct(700.0),
     InnerProduct(2.0, offset=-30.0),
     CosineDistance(0.9, swapped=True),
+    ProductAndDistance(3.0, -2.0, "log"),
+    ProductAndDistance(link="logistic"),
+    ProductAndDistance(directed=True),
 )
 """Settings that are not the default ones."""
 
@@ -68,10 +72,33 @@ def test_the_signed_head_reaches_every_real_value(value: float) -> None:
     assert torch.allclose(head.value(target, size, size), scalar(value), rtol=1e-9, atol=1e-9)
 
 
-@every_head
+@each([head for head in ALL if not head.directed])
 def test_scores_are_symmetric(head: Head) -> None:
     z, z_other = torch.randn(2, 20, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert torch.equal(head.score(z, z_other), head.score(z_other, z))
+
+
+def test_directed_codes_are_two_projections_of_one() -> None:
+    head, plain = ProductAndDistance(directed=True), ProductAndDistance()
+    z, z_other = torch.randn(2, 20, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(head.score(z, z_other), plain.score(z[:, :8], z_other[:, 8:]))
+    assert not torch.allclose(head.score(z, z_other), head.score(z_other, z))
+
+
+def test_a_product_and_distance_by_hand() -> None:
+    """p = 1, q = 2, u = 3, v = 4 and p' = 5, q' = 6, u' = 8, v' = 6."""
+    z, z_other = torch.tensor([[1.0, 2, 3, 4]]).double(), torch.tensor([[5.0, 6, 8, 6]]).double()
+    head, size = ProductAndDistance(scale=10.0, offset=1.0), scalar(1.0)
+    score = (1 * 5 - 2 * 6) / math.sqrt(2) + abs(3 - 8) - abs(4 - 6)
+    assert head.score(z, z_other).item() == pytest.approx(score)
+    assert head.value(head.score(z, z_other), size, size).item() == pytest.approx(1 + 10 * score)
+
+
+def test_a_logistic_link_gives_probabilities_and_a_distance_of_one_at_the_border() -> None:
+    head, size = ProductAndDistance(scale=2.0, offset=0.5, link="logistic"), torch.ones(3)
+    score = torch.tensor([-0.25, 0.0, 40.0])
+    assert torch.allclose(head.value(score, size, size), torch.tensor([0.5, 0.6225, 1.0]), atol=1e-4)
+    assert head.distance(score)[0].item() == pytest.approx(1.0)
 
 
 @every_head

@@ -24,13 +24,14 @@ from metricvae.core.kind import KINDS, Object, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, Solution, metric_from_json
 from metricvae.evaluation.binary import BinaryEvaluation
 from metricvae.evaluation.evaluate import Evaluation, evaluate
+from metricvae.evaluation.ranking import RankingEvaluation
 from metricvae.fitting.fit import fit as fit_model
 from metricvae.nn.autoencoder import Sides
 from metricvae.prediction.predictor import Predictions, Predictor
 from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
 from metricvae.search.index import Hits, Index, read_index, search
-from metricvae.training.presets import default_preset, preset
+from metricvae.training.presets import preset, preset_of_data
 
 PAIRS_AT_ONCE = 100_000
 """Pairs of codes that are compared together."""
@@ -148,7 +149,7 @@ class PairModel:
             weakref.finalize(found, shutil.rmtree, place.parent, ignore_errors=True)
         return found
 
-    def evaluate(self, data: PairDataset, split: str = "test") -> Evaluation | BinaryEvaluation:
+    def evaluate(self, data: PairDataset, split: str = "test") -> Evaluation | BinaryEvaluation | RankingEvaluation:
         """Errors, baselines and coverage on one split of a data set; see `metricvae.evaluation.evaluate.evaluate`."""
         return evaluate(self.predictor, data, split)
 
@@ -253,8 +254,7 @@ def fit(
         >>> model.similarity([[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0]]).shape
         torch.Size([2, 1])
     """
-    values = data.value[data.rows("train")]
-    chosen = preset(preset_name) if preset_name is not None else default_preset(data.metric, data.kinds, values)
+    chosen = preset(preset_name) if preset_name is not None else preset_of_data(data)
     try:
         settings = replace(chosen.training, **training)
     except TypeError as error:

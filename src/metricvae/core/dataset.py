@@ -212,6 +212,22 @@ class PairDataset:
         where all are."""
         return self.columns.get(GROUP)
 
+    def group_numbers(self) -> Rows | None:
+        """(n,) the number of the group of each pair; None where all values are comparable."""
+        return None if self.group is None else np.unique(self.group, return_inverse=True)[1].astype(np.int64)
+
+    def within_groups(self, numbers: Floats, rows: Rows) -> Floats:
+        """(k,) numbers of some pairs less their mean over the pairs of the same group among these."""
+        if self.group is None:
+            return numbers - numbers.mean()
+        _, group = np.unique(self.group[rows], return_inverse=True)
+        centred: Floats = numbers - (np.bincount(group, numbers) / np.bincount(group))[group]
+        return centred
+
+    def known(self, rows: Rows) -> Rows:
+        """Those of some pairs whose value is known, and not only a bound of it."""
+        return rows if self.censored is None else rows[self.censored[rows] == 0]
+
     def select(self, rows: npt.NDArray[Any]) -> PairDataset:
         """Some of the pairs, with all objects."""
         return replace(

@@ -68,12 +68,15 @@ class Description:
         value: the number itself, as `maximum overlap`.
         labels: where the values of the training pairs came from.
         exact: what gives the exact answer, in messages; empty where nothing does.
+        positive, negative: the answers 1 and 0 of a binary metric.
     """
 
     predicts: str
     value: str
     labels: str
     exact: str = ""
+    positive: str = "yes"
+    negative: str = "no"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from metricvae.prediction.calibration.conformal import Conformal, Floats
 from metricvae.prediction.latent_prior import LatentPrior
 from metricvae.prediction.near_duplicates import NearDuplicateCorrection
 from metricvae.prediction.novelty import NoveltyDetector
+from metricvae.prediction.pair_head import PairHead
 from metricvae.training.batching import PairGraph, graph_of
 from metricvae.training.checkpoint import LoadedModel, load_model
 
@@ -100,6 +101,8 @@ class Predictor:
     Attributes:
         near_duplicates: what is added for near duplicates; None of heads and metrics that do not need it.
         detectors: novelty detectors by side, `left` alone where one tower serves both; empty before calibration.
+        pair_head: a network of both codes whose answer is added; None where the model has none.
+        slope: what the head's values are multiplied by: of a ranking metric, to have the scale of the values.
         latent_prior: a normal distribution of the codes of training objects (of the left side).
     """
 
@@ -108,6 +111,9 @@ class Predictor:
         self.device = torch.device(device)
         self.model = model.model.to(self.device)
         self.near_duplicates = NearDuplicateCorrection.read(model.calibration)
+        pair_head = PairHead.read(model.folder, model.calibration)
+        self.pair_head = None if pair_head is None else pair_head.to(self.device)
+        self.slope = float(model.calibration.get("slope", 1.0))
         found = {side: NoveltyDetector.read(model.folder, model.calibration, side) for side in model.config.towers}
         self.detectors = {side: one.to(self.device) for side, one in found.items() if one is not None}
         prior = LatentPrior.read(model.folder, model.calibration)
@@ -247,7 +253,8 @@ class Predictor:
         """What a binary metric sees of pairs of encoded objects."""
         z, z_other = left.codes[self._places(first)], right.codes[self._places(second)]
         length = (z.norm(dim=1) * z_other.norm(dim=1)).clamp(min=1e-12).log()
-        return ScoredPairs(*(part.cpu().double().numpy() for part in (self.model.head.score(z, z_other), length)))
+        distance = self.model.head.distance(self.model.head.score(z, z_other))
+        return ScoredPairs(*(part.cpu().double().numpy() for part in (distance, length)))
 
     def values(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Floats:
         """Predicted metric of pairs of encoded objects, (n,), within its limits.
@@ -267,7 +274,9 @@ class Predictor:
         raw = head.value(head.score(z, z_other), size, size_other)
         if self.near_duplicates is not None:
             raw = raw + self.near_duplicates.correction(head, z, z_other, size, size_other)
-        found: Floats = np.clip(raw.cpu().double().numpy(), *limits)
+        if self.pair_head is not None:
+            raw = raw + self.pair_head(z, z_other)
+        found: Floats = np.clip(self.slope * raw.cpu().double().numpy(), *limits)
         return found
 
     def magnitudes(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> tuple[Floats, Floats]:
