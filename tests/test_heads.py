@@ -79,6 +79,16 @@ def test_scores_are_symmetric(head: Head) -> None:
     assert torch.equal(head.score(z, z_other), head.score(z_other, z))
 
 
+@every_head
+def test_a_matrix_of_scores_holds_those_of_all_pairs(head: Head) -> None:
+    generator = torch.Generator().manual_seed(7)
+    z, others = (torch.randn(count, 16, dtype=torch.float64, generator=generator) for count in (5, 3))
+    matrix = head.score_matrix(z, others)
+    one_by_one = torch.stack([torch.cat([head.score(a[None], b[None]) for b in others]) for a in z])
+    assert matrix.shape == (5, 3)
+    assert torch.allclose(matrix, one_by_one, rtol=1e-9, atol=1e-9)
+
+
 def test_directed_codes_are_two_projections_of_one() -> None:
     head, plain = ProductAndDistance(directed=True), ProductAndDistance()
     z, z_other = torch.randn(2, 20, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

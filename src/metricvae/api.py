@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from metricvae.core.dataset import PairDataset, merge
@@ -32,9 +30,6 @@ from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
 from metricvae.search.index import Hits, Index, read_index, search
 from metricvae.training.presets import preset, preset_of_data
-
-PAIRS_AT_ONCE = 100_000
-"""Pairs of codes that are compared together."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +119,8 @@ class PairModel:
         return self.predictor.encode([kind.convert(one, options) for one in objects], side)
 
     def similarity(self, left: Sequence[Object], right: Sequence[Object], *, fit: bool = False) -> Tensor:
-        """Predicted metric of all pairs, (n, m); each object is encoded once."""
-        a, b = self._encode(left, "left", fit), self._encode(right, "right", fit)
-        first, second = (ends.ravel() for ends in np.indices((len(a), len(b))))
-        parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(first), PAIRS_AT_ONCE)]
-        values = [self.predictor.values(a, b, first[part], second[part]) for part in parts]
-        return torch.from_numpy(np.concatenate([np.empty(0), *values])).reshape(len(a), len(b))
+        """Predicted metric of all pairs, (n, m) float32; each object is encoded once."""
+        return self.predictor.value_matrix(self._encode(left, "left", fit), self._encode(right, "right", fit))
 
     def index(
         self, library: str | Path, folder: str | Path | None = None, *, side: Sides = "right", fit: bool = False

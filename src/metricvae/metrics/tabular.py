@@ -95,6 +95,10 @@ class TabularMetric(Metric):
             directed=directed,
         )
 
+    def limits_of_all(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+        low, high = (0.0, 1.0) if self.task == "binary" else self._bounds()
+        return np.full((1, 1), low), np.full((1, 1), high)
+
     def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
         if self.task == "binary":
             return super().limits(left, right)

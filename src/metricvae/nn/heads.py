@@ -51,6 +51,12 @@ class Head(abc.ABC):
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
         """Latent geometry of each pair, (n,)."""
 
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        """Scores (n, m) of all pairs of codes (n, d) and (m, d): a product of matrices where the head has one."""
+        n, m = len(z_left), len(z_right)
+        pairs = z_left[:, None].expand(n, m, -1), z_right[None].expand(n, m, -1)
+        return self.score(*(part.reshape(n * m, -1) for part in pairs)).reshape(n, m)
+
     @abc.abstractmethod
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         """The score that pairs of metric `value` and of objects with such magnitudes should have, (n,)."""
@@ -111,10 +117,26 @@ def inverse_above(cosine: Tensor, floor: float) -> Tensor:
     return torch.where(cosine >= floor, 1.0 / cosine.clamp(min=floor), (2.0 * floor - cosine) / floor**2)
 
 
+def cosine_matrix(z: Tensor, z_other: Tensor) -> Tensor:
+    """`cosine` of all pairs of codes (n, d) and (m, d), (n, m)."""
+    directions = [part / (part.square().sum(-1, keepdim=True) + _TINY).sqrt() for part in (z, z_other)]
+    return directions[0] @ directions[1].T
+
+
 class AngularHead(Head):
-    """A head that takes no notice of the norms of codes."""
+    """A head that takes no notice of the norms of codes: its score is a function of their cosine."""
 
     joins_mirrored: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def score_of_cosine(self, cosine: Tensor) -> Tensor:
+        """The score of pairs at such angles, elementwise."""
+
+    def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        return self.score_of_cosine(cosine(z_left, z_right))
+
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        return self.score_of_cosine(cosine_matrix(z_left, z_right))
 
     def join_mirrored(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
         """One code (n, 2 d) from those of objects and of their mirror images: the directions of both.
@@ -138,8 +160,8 @@ class InverseCosine(AngularHead):
     name: ClassVar[str] = "inverse_cosine"
     floor: float = 0.05
 
-    def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
-        return inverse_above(cosine(z_left, z_right), self.floor)
+    def score_of_cosine(self, cosine: Tensor) -> Tensor:
+        return inverse_above(cosine, self.floor)
 
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return 1.0 / (value / (left * right).sqrt()).clamp(min=self.floor)
@@ -200,6 +222,9 @@ class InnerProduct(Head):
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
         return (z_left * z_right).mean(-1)
 
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        return (z_left / z_left.shape[-1]) @ z_right.T
+
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return (value - self.offset) / self.scale
 
@@ -222,8 +247,8 @@ class CosineTanimoto(AngularHead):
 
     name: ClassVar[str] = "cosine_tanimoto"
 
-    def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
-        return cosine(z_left, z_right)
+    def score_of_cosine(self, cosine: Tensor) -> Tensor:
+        return cosine
 
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return value / (left + right - value)
@@ -315,6 +340,13 @@ class ProductAndDistance(Head):
         (p, q, u, v), (p_other, q_other, u_other, v_other) = self.parts(z_left), self.parts(z_right, second=True)
         product = ((p * p_other).sum(-1) - (q * q_other).sum(-1)) / (p.shape[-1] + q.shape[-1]) ** 0.5
         return product + (euclidean(u, u_other) - euclidean(v, v_other)) / max(u.shape[-1], 1) ** 0.5
+
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        (p, q, u, v), (p_other, q_other, u_other, v_other) = self.parts(z_left), self.parts(z_right, second=True)
+        product = torch.cat([p, -q], dim=-1) / (p.shape[-1] + q.shape[-1]) ** 0.5
+        unit = max(u.shape[-1], 1) ** -0.5
+        score = torch.cdist(u * unit, u_other * unit).sub_(torch.cdist(v * unit, v_other * unit))
+        return score.addmm_(product, torch.cat([p_other, q_other], dim=-1).T)
 
     def parts(self, z: Tensor, *, second: bool = False) -> tuple[Tensor, ...]:
         """p, q, u, v of codes (n, d), of objects that stand first, or second: a quarter of the numbers each."""

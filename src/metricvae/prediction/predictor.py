@@ -29,6 +29,9 @@ from metricvae.training.checkpoint import LoadedModel, load_model
 ENCODED_AT_ONCE = {"cpu": 32, "cuda": 256}
 """Objects that are encoded together: as many as stay in a processor's cache, or keep a GPU busy."""
 
+TILE = (512, 2_048)
+"""Rows and columns of a matrix of predictions that are computed together: as many as stay in a processor's cache."""
+
 Rows = npt.NDArray[np.int64]
 OnProgress = Callable[[int, int], None]
 """Told how many of how many are done."""
@@ -278,6 +281,35 @@ class Predictor:
             raw = raw + self.pair_head(z, z_other)
         found: Floats = np.clip(self.slope * raw.cpu().double().numpy(), *limits)
         return found
+
+    @torch.inference_mode()
+    def value_matrix(self, left: Encoded, right: Encoded) -> Tensor:
+        """Predicted metric of all pairs, (n, m) float32 on the CPU, within its limits: what `values` gives, by products
+        of matrices, some rows and columns at a time.
+        """
+        found = torch.empty((len(left), len(right)))
+        for row in range(0, len(left), TILE[0]):
+            rows = slice(row, row + TILE[0])
+            for column in range(0, len(right), TILE[1]):
+                columns = slice(column, column + TILE[1])
+                found[rows, columns] = self._tile(left[rows], right[columns])
+        return found
+
+    def _tile(self, left: Encoded, right: Encoded) -> Tensor:
+        if self.near_duplicates is not None or self.pair_head is not None or self.metric.task == "binary":
+            first, second = (ends.ravel() for ends in np.indices((len(left), len(right))))
+            return torch.from_numpy(self.predict_values(left, right, first, second)).reshape(len(left), len(right))
+        head, sizes = self.model.head, (left.magnitudes[:, None], right.magnitudes[None])
+        values = head.value(head.score_matrix(left.codes, right.codes), *sizes)
+        limits = self.metric.limits_of_all(*(part.cpu().double().numpy().ravel() for part in sizes))
+        low, high = (torch.from_numpy(np.asarray(end, np.float32)).to(values.device) for end in limits)
+        return (values if self.slope == 1.0 else values * self.slope).clamp_(low, high)
+
+    def predict_values(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Floats:
+        """`predict` without intervals: values, or probabilities of a binary metric, (n,)."""
+        if self.metric.task == "binary":
+            return self.binary_calibration.probability(self.scored_pairs(left, right, first, second))
+        return self.values(left, right, first, second)
 
     def magnitudes(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> tuple[Floats, Floats]:
         """Magnitudes of the two objects of each pair, (n,) each."""
