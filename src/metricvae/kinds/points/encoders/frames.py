@@ -1,0 +1,302 @@
+"""An encoder of point clouds that sees neither the order of the points nor, where that is asked for, their motion.
+
+Every cloud is put about its centroid and, where rotations are not to count, on its principal axes. These are known up
+to the rotations that map axes to themselves (two in the plane, four in space), so the network reads the cloud in each
+of them, and the results are pooled (frame averaging, O. Puny et al. 2022). As principal axes jump where a cloud is
+nearly symmetric, numbers that need no axes stand beside: see `metricvae.kinds.points.encoders.measures`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from metricvae.core.errors import InputError
+from metricvae.kinds.points.decoders.occupancy import occupancy_maps
+from metricvae.kinds.points.encoders.harmonics import plane_spectrum, space_spectrum
+from metricvae.kinds.points.encoders.measures import (
+    TINY,
+    directions,
+    flip_tables,
+    frame_measures,
+    pair_measures,
+    quantiles,
+)
+from metricvae.nn.coders import Encoder, EncoderConfig, Picture
+from metricvae.nn.layers import hidden_layers, scale_initial_weights
+from metricvae.nn.principal_axes import AXIS_FLIPS_BY_DIMENSION, gaussian_basis, principal_axes
+
+FURTHEST = 8.0
+"""Standard deviations from the mean beyond which a number of a cloud counts as that far."""
+
+LEAST_SPREAD = 1e-6
+"""Standard deviation below which a number counts as the same for all clouds."""
+
+FLOOR = 1e-6
+"""Squared power below which its root is continued by a line."""
+
+LENGTHS = ("lengths", "centroid", "quantiles")
+"""Parts of the features that grow with the size of a cloud."""
+
+
+@dataclass(frozen=True)
+class CloudEncoderConfig(EncoderConfig):
+    """Hyperparameters of `CloudEncoder`.
+
+    Attributes:
+        dimension: of space, 2 or 3.
+        channels: numbers of each point beside its coordinates.
+        invariance: `rigid`, `rotation`, `shift` or `none`, as of the kind.
+        widths: hidden layers: of the frames, then of the whole cloud.
+        distances, means, nearest: quantiles of the distances between points, of a point's mean distance from the
+            others, and of that to its nearest neighbour.
+        radii: quantiles of the distances from the centroid.
+        projections: quantiles of the projections onto each direction, an even number.
+        waves: wave numbers of the characteristic function.
+        shells: about the centroid, of the power spectrum.
+        degree: largest degree of the angular functions.
+        pair_points: points whose distances from one another are looked at, at most.
+        grid_side: grid points along each edge of the maps that the decoder draws.
+    """
+
+    name: ClassVar[str] = "cloud-frames"
+
+    dimension: int = 3
+    channels: int = 0
+    invariance: str = "rigid"
+    widths: tuple[int, ...] = (256, 256)
+    distances: int = 24
+    means: int = 8
+    nearest: int = 8
+    radii: int = 16
+    projections: int = 16
+    waves: int = 4
+    shells: int = 6
+    degree: int = 6
+    pair_points: int = 512
+    grid_side: int = 12
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dimension not in AXIS_FLIPS_BY_DIMENSION or len(self.widths) != 2 or self.projections % 2:
+            raise InputError(
+                f"got dimension {self.dimension}, widths {self.widths} and {self.projections} projections: expected 2 "
+                "or 3, two widths, and an even number"
+            )
+
+    @property
+    def picture(self) -> Picture:
+        return "occupancy", self.dimension, self.grid_side
+
+    @property
+    def blocks(self) -> dict[str, int]:
+        """Names and sizes of the parts of the features, in their order."""
+        space, v = self.dimension, len(directions(self.dimension))
+        of_shells = self.shells * (self.shells + 1) // 2 if space == 3 else self.shells**2
+        return {
+            "lengths": 1 + space + self.radii + self.distances + self.means + self.nearest,
+            "shapes": 1 + (self.degree + 1) * of_shells + self.channels * (1 + 2 * self.shells),
+            "centroid": space,
+            "quantiles": v * self.projections,
+            "waves": v * 2 * self.waves * (1 + self.channels),
+            "picture": self.grid_side**space,
+        }
+
+    @property
+    def aligned(self) -> bool:
+        """Whether clouds are read on their principal axes."""
+        return self.invariance in ("rigid", "rotation")
+
+    @property
+    def placed(self) -> bool:
+        """Whether codes depend on where the centroid lies."""
+        return self.invariance in ("rotation", "none")
+
+    def build(self, latent: int) -> CloudEncoder:
+        return CloudEncoder(self, latent)
+
+
+class CloudEncoder(Encoder):
+    """Clouds (m, P, 1 + dimension + channels) -> mean and log-variance of q(z | x).
+
+    Args:
+        config: its hyperparameters.
+        latent: size d of the code.
+    """
+
+    length: Tensor
+    centre: Tensor
+    spread: Tensor
+    frame_centre: Tensor
+    frame_spread: Tensor
+    places: Tensor
+    signs: Tensor
+    flips: Tensor
+
+    def __init__(self, config: CloudEncoderConfig, latent: int) -> None:
+        super().__init__()
+        self.config, blocks = config, config.blocks
+        read = 2 * blocks["lengths"] + blocks["shapes"]
+        framed = blocks["centroid"] * config.placed + blocks["quantiles"] + blocks["waves"]
+        places, signs = flip_tables(config.dimension)
+        frames = len(places) if config.aligned else 1
+        flips = torch.tensor(AXIS_FLIPS_BY_DIMENSION[config.dimension], dtype=torch.float32)
+        for name, tensor in {"places": places, "signs": signs, "flips": flips}.items():
+            self.register_buffer(name, tensor[:frames], persistent=False)
+        self.register_buffer("length", torch.ones(()))
+        for name, size in {"": read, "frame_": framed}.items():
+            self.register_buffer(f"{name}centre", torch.zeros(size))
+            self.register_buffer(f"{name}spread", torch.ones(size))
+        width, last = config.widths
+        self.of_cloud, self.of_frame = nn.Linear(read, width), nn.Linear(framed, width, bias=False)
+        self.norm, self.second = nn.LayerNorm(width), nn.Linear(width, width)
+        self.hidden = hidden_layers(read + 2 * width, last, last)
+        self.last = nn.Linear(last, 2 * latent)
+        self.shortcut = nn.Linear(read, latent)
+        scale_initial_weights(self.shortcut)
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """(m, P, 1 + dimension + channels) -> (m, sum of `CloudEncoderConfig.blocks`)."""
+        return cloud_features(x, self.config)
+
+    def fit_scaling(self, features: Tensor) -> None:
+        """Learn the typical size of a cloud, and mean and standard deviation of every number that the network reads."""
+        self.length.fill_(features[:, 0].median().clamp(min=TINY))
+        cloud, frames = self._numbers(features)
+        parts = {"": cloud} | {"frame_": frames.flatten(0, 1)}
+        for name, numbers in parts.items():
+            spread = numbers.std(0, correction=0)
+            getattr(self, f"{name}centre").copy_(numbers.mean(0))
+            getattr(self, f"{name}spread").copy_(torch.where(spread > LEAST_SPREAD, spread, 1.0))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        cloud, frames = self._numbers(features)
+        cloud = ((cloud - self.centre) / self.spread).clamp(-FURTHEST, FURTHEST)
+        frames = ((frames - self.frame_centre) / self.frame_spread).clamp(-FURTHEST, FURTHEST)
+        h = functional.silu(self.norm(self.of_cloud(cloud)[:, None] + self.of_frame(frames)))
+        h = h + functional.silu(self.second(h))
+        pooled = torch.cat([cloud, h.mean(1), h.amax(1)], dim=1)
+        mean, log_variance = self.last(self.hidden(pooled)).chunk(2, 1)
+        return mean + self.shortcut(cloud), log_variance
+
+    def _numbers(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network reads, not yet scaled: of the cloud (m, p), and of each of its frames (m, f, q)."""
+        parts = self._split(features)
+        lengths = parts["lengths"]
+        size = lengths[:, :1].clamp(min=TINY)
+        cloud = torch.cat(
+            [lengths / self.length, (size / self.length).log(), lengths[:, 1:] / size, parts["shapes"]], 1
+        )
+        v = self.places.shape[1]
+        quantile, wave = (parts[name].unflatten(1, (v, -1)) for name in ("quantiles", "waves"))
+        frames = [self._flipped(quantile / self.length), self._flipped(wave)]
+        if self.config.placed:
+            frames.append(parts["centroid"][:, None] / self.length * self.flips)
+        return cloud, torch.cat(frames, dim=2)
+
+    def _flipped(self, numbers: Tensor) -> Tensor:
+        """Numbers of the directions (m, v, even and odd ones) -> in each frame, (m, f, as many)."""
+        even, odd = numbers.chunk(2, dim=2)
+        both = torch.cat([even[:, self.places], odd[:, self.places] * self.signs[..., None]], dim=3)
+        return both.flatten(2)
+
+    def _split(self, features: Tensor) -> dict[str, Tensor]:
+        blocks = self.config.blocks
+        return dict(zip(blocks, features.split(list(blocks.values()), dim=1), strict=True))
+
+    def pack(self, features: Tensor) -> Tensor:
+        """As they are: half precision is too coarse for lengths."""
+        return features
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        return packed
+
+    def pictures(self, features: Tensor) -> Tensor:
+        """Occupancy maps in the clouds' frames, (m, 1, side, side) or (m, 1, side, side, side)."""
+        config = self.config
+        return self._split(features)["picture"].unflatten(1, (1, *(config.grid_side,) * config.dimension))
+
+    def descriptors(self, features: Tensor) -> Tensor:
+        """Lengths, absolute and as shares of the size, and power spectra, scaled as in the training, (m, p)."""
+        return (self._numbers(features)[0] - self.centre) / self.spread
+
+    def rescale(self, features: Tensor, factor: float) -> Tensor:
+        """Clouds `factor` times as large, about the origin."""
+        parts = self._split(features)
+        scaled = [part * factor if name in LENGTHS else part for name, part in parts.items()]
+        return torch.cat(scaled, dim=1)
+
+
+def cloud_features(x: Tensor, config: CloudEncoderConfig) -> Tensor:
+    """Clouds (m, P, 1 + dimension + channels) -> (m, sum of `CloudEncoderConfig.blocks`)."""
+    places, there, marks, centroid = _in_frame(x, config)
+    count = there.sum(1).clamp(min=1)
+    variances = places.square().sum(1) / count[:, None]
+    size = variances.sum(1).sqrt()
+    unit, radius = size.clamp(min=TINY), places.norm(dim=-1)
+    mean = marks.sum(1) / count[:, None]
+    deviation = (marks - mean[:, None]) * there[..., None]
+    few = _evenly(there, count, config.pair_points)
+    between, products = pair_measures(
+        *(_rows(part, few) for part in (places, there, deviation)),
+        unit,
+        (config.distances, config.means, config.nearest),
+        config.shells,
+    )
+    radii = quantiles(radius.masked_fill(~there, torch.inf), count, config.radii)
+    shells = gaussian_basis(radius / unit[:, None], config.shells, 2.0) * there[..., None] / count[:, None, None]
+    even, odd, waves, odd_waves = frame_measures(places, there, deviation, unit, config.projections, config.waves)
+    parts = [size[:, None], variances.sqrt(), radii, between]
+    parts += [count[:, None].log(), _spectrum(places, radius, shells, config), mean, deviation.mT @ shells, products]
+    parts += [centroid, torch.cat([even, odd], dim=-1), torch.cat([waves, odd_waves], dim=-1)]
+    parts += [occupancy_maps(places / unit[:, None, None], there, config.grid_side)]
+    return torch.cat([part.flatten(1) for part in parts], dim=1)
+
+
+def _in_frame(x: Tensor, config: CloudEncoderConfig) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Clouds about their centroids and on their axes, from the innermost point to the outermost, padding last.
+
+    Returns:
+        coordinates (m, P, k), whether there is a point (m, P), marks (m, P, c), and the centroids on the axes (m, k).
+    """
+    space = config.dimension
+    there = x[..., 0] > 0
+    marks, absolute = x[..., 1 + space :], x[..., 1 : 1 + space].double()
+    count = there.sum(1).clamp(min=1)
+    centroid = (absolute * there[..., None]).sum(1) / count[:, None]
+    places = (absolute - centroid[:, None]) * there[..., None]
+    order = places.norm(dim=-1).masked_fill(~there, torch.inf).argsort(dim=1, stable=True)
+    order = order[:, : max(1, int(count.amax()))]
+    places, there, marks = (_rows(part, order) for part in (places, there, marks))
+    if config.aligned:
+        axes = principal_axes(places.mT @ places / count[:, None, None]).to(places)
+        places, centroid = places @ axes, (centroid[:, None] @ axes)[:, 0]
+    return places.float(), there, marks, centroid.float()
+
+
+def _rows(x: Tensor, rows: Tensor) -> Tensor:
+    """The given rows (m, n) of each of (m, P, ...) objects."""
+    return x[torch.arange(len(x), device=x.device)[:, None], rows]
+
+
+def _evenly(there: Tensor, count: Tensor, most: int) -> Tensor:
+    """(m, n) at most `most` places of each row of (m, P), evenly spaced among those that are there."""
+    wide = there.shape[1]
+    every = torch.arange(min(wide, most), device=there.device).expand(len(there), -1)
+    if wide <= most:
+        return every
+    spaced = torch.linspace(0.0, 1.0, most, device=there.device) * (count[:, None] - 1)
+    return torch.where(count[:, None] > most, spaced.round().long(), every)
+
+
+def _spectrum(places: Tensor, radius: Tensor, shells: Tensor, config: CloudEncoderConfig) -> Tensor:
+    """Power spectra on the shells, their roots with their signs."""
+    if config.dimension == 2:
+        found = plane_spectrum(torch.atan2(places[..., 1], places[..., 0]), shells, config.degree)
+    else:
+        found = space_spectrum(places / radius.clamp(min=TINY)[..., None], shells, config.degree)
+    return found / (found.square() + FLOOR).pow(0.25)
