@@ -46,8 +46,8 @@ def packed_clouds(
 def _row(one: PointCloud, dimension: int, scalars: int, numbers: dict[str, int]) -> Floats:
     if one.dimension != dimension or one.scalars.shape[1] != scalars:
         raise InputError(
-            f"got a point cloud of {one.dimension} dimensions with {one.scalars.shape[1]} scalars: expected {dimension} and "
-            f"{scalars}, set the kind's dimension and scalars"
+            f"a point cloud has {one.dimension} dimensions with {one.scalars.shape[1]} scalars: expected {dimension} "
+            f"and {scalars}, set the kind's dimension and scalars"
         )
     if numbers and not one.labels:
         raise InputError(f"got a point cloud without classes of points: expected some of {', '.join(numbers)}")

@@ -19,12 +19,13 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.points.decoders.occupancy import occupancy_maps
 from metricvae.kinds.points.encoders.harmonics import plane_spectrum, space_spectrum
 from metricvae.kinds.points.encoders.measures import (
-    TINY,
+    FramedClouds,
     directions,
     flip_tables,
     frame_measures,
     pair_measures,
     quantiles,
+    rows_of,
 )
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 from metricvae.nn.layers import hidden_layers, scale_initial_weights
@@ -35,6 +36,12 @@ FURTHEST = 8.0
 
 LEAST_SPREAD = 1e-6
 """Standard deviation below which a number counts as the same for all clouds."""
+
+FURTHEST_SHELL = 2.0
+"""Radii of gyration at the centre of the last shell about the centroid."""
+
+TINY = 1e-12
+"""Least length that is divided by."""
 
 FLOOR = 1e-6
 """Squared power below which its root is continued by a line."""
@@ -233,70 +240,48 @@ class CloudEncoder(Encoder):
 
 def cloud_features(x: Tensor, config: CloudEncoderConfig) -> Tensor:
     """Clouds (m, P, 1 + dimension + channels) -> (m, sum of `CloudEncoderConfig.blocks`)."""
-    places, there, marks, centroid = _in_frame(x, config)
-    count = there.sum(1).clamp(min=1)
-    variances = places.square().sum(1) / count[:, None]
-    size = variances.sum(1).sqrt()
-    unit, radius = size.clamp(min=TINY), places.norm(dim=-1)
-    mean = marks.sum(1) / count[:, None]
-    deviation = (marks - mean[:, None]) * there[..., None]
-    few = _evenly(there, count, config.pair_points)
-    between, products = pair_measures(
-        *(_rows(part, few) for part in (places, there, deviation)),
-        unit,
-        (config.distances, config.means, config.nearest),
-        config.shells,
-    )
-    radii = quantiles(radius.masked_fill(~there, torch.inf), count, config.radii)
-    shells = gaussian_basis(radius / unit[:, None], config.shells, 2.0) * there[..., None] / count[:, None, None]
-    even, odd, waves, odd_waves = frame_measures(places, there, deviation, unit, config.projections, config.waves)
-    parts = [size[:, None], variances.sqrt(), radii, between]
-    parts += [count[:, None].log(), _spectrum(places, radius, shells, config), mean, deviation.mT @ shells, products]
-    parts += [centroid, torch.cat([even, odd], dim=-1), torch.cat([waves, odd_waves], dim=-1)]
-    parts += [occupancy_maps(places / unit[:, None, None], there, config.grid_side)]
-    return torch.cat([part.flatten(1) for part in parts], dim=1)
+    clouds, centroid, mean = framed(x, config)
+    places, there, unit = clouds.places, clouds.there, clouds.size[:, None]
+    count, radius = clouds.count[:, None], places.norm(dim=-1)
+    variances = places.square().sum(1) / count
+    sizes = config.distances, config.means, config.nearest
+    between, products = pair_measures(clouds.thinned(config.pair_points), sizes, config.shells)
+    radii = quantiles(radius.masked_fill(~there, torch.inf), clouds.count, config.radii)
+    shells = gaussian_basis(radius / unit, config.shells, FURTHEST_SHELL) * (there / count)[..., None]
+    parts = [variances.sum(1).sqrt(), variances.sqrt(), radii, between]
+    parts += [count.log(), spectrum(places, radius, shells, config.degree), mean, clouds.marks.mT @ shells, products]
+    parts += [centroid, *frame_measures(clouds, config.projections, config.waves)]
+    parts += [occupancy_maps(places / unit[..., None], there, config.grid_side)]
+    return torch.cat([part.reshape(len(x), -1) for part in parts], dim=1)
 
 
-def _in_frame(x: Tensor, config: CloudEncoderConfig) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def framed(x: Tensor, config: CloudEncoderConfig) -> tuple[FramedClouds, Tensor, Tensor]:
     """Clouds about their centroids and on their axes, from the innermost point to the outermost, padding last.
 
     Returns:
-        coordinates (m, P, k), whether there is a point (m, P), marks (m, P, c), and the centroids on the axes (m, k).
+        the clouds, their centroids on these axes (m, k), and the means of their marks (m, c).
     """
     space = config.dimension
-    there = x[..., 0] > 0
-    marks, absolute = x[..., 1 + space :], x[..., 1 : 1 + space].double()
-    count = there.sum(1).clamp(min=1)
-    centroid = (absolute * there[..., None]).sum(1) / count[:, None]
+    there, marks, absolute = x[..., 0] > 0, x[..., 1 + space :], x[..., 1 : 1 + space].double()
+    count = there.sum(1).clamp(min=1)[:, None]
+    centroid = (absolute * there[..., None]).sum(1) / count
     places = (absolute - centroid[:, None]) * there[..., None]
+    mean = marks.sum(1) / count
+    marks = (marks - mean[:, None]) * there[..., None]
     order = places.norm(dim=-1).masked_fill(~there, torch.inf).argsort(dim=1, stable=True)
-    order = order[:, : max(1, int(count.amax()))]
-    places, there, marks = (_rows(part, order) for part in (places, there, marks))
+    order = order[:, : int(count.amax())]
+    places, there, marks = (rows_of(part, order) for part in (places, there, marks))
     if config.aligned:
-        axes = principal_axes(places.mT @ places / count[:, None, None]).to(places)
+        axes = principal_axes(places.mT @ places / count[..., None]).to(places)
         places, centroid = places @ axes, (centroid[:, None] @ axes)[:, 0]
-    return places.float(), there, marks, centroid.float()
+    size = (places.square().sum((1, 2)) / count[:, 0]).sqrt().clamp(min=TINY)
+    return FramedClouds(places.float(), there, marks, size.float()), centroid.float(), mean
 
 
-def _rows(x: Tensor, rows: Tensor) -> Tensor:
-    """The given rows (m, n) of each of (m, P, ...) objects."""
-    return x[torch.arange(len(x), device=x.device)[:, None], rows]
-
-
-def _evenly(there: Tensor, count: Tensor, most: int) -> Tensor:
-    """(m, n) at most `most` places of each row of (m, P), evenly spaced among those that are there."""
-    wide = there.shape[1]
-    every = torch.arange(min(wide, most), device=there.device).expand(len(there), -1)
-    if wide <= most:
-        return every
-    spaced = torch.linspace(0.0, 1.0, most, device=there.device) * (count[:, None] - 1)
-    return torch.where(count[:, None] > most, spaced.round().long(), every)
-
-
-def _spectrum(places: Tensor, radius: Tensor, shells: Tensor, config: CloudEncoderConfig) -> Tensor:
-    """Power spectra on the shells, their roots with their signs."""
-    if config.dimension == 2:
-        found = plane_spectrum(torch.atan2(places[..., 1], places[..., 0]), shells, config.degree)
+def spectrum(places: Tensor, radius: Tensor, shells: Tensor, degree: int) -> Tensor:
+    """Roots, with their signs, of the power spectra of points (m, P, k) on shells about the centroid."""
+    if places.shape[2] == 2:
+        power = plane_spectrum(torch.atan2(places[..., 1], places[..., 0]), shells, degree)
     else:
-        found = space_spectrum(places / radius.clamp(min=TINY)[..., None], shells, config.degree)
-    return found / (found.square() + FLOOR).pow(0.25)
+        power = space_spectrum(places / radius.clamp(min=TINY)[..., None], shells, degree)
+    return power / (power.square() + FLOOR).pow(0.25)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,7 +25,8 @@ from metricvae.nn.principal_axes import AXIS_FLIPS_BY_DIMENSION, gaussian_basis
 PAIRS_AT_ONCE = 2**22
 """Pairs of points that are looked at together."""
 
-TINY = 1e-12
+FURTHEST_PAIR = 2.5
+"""Radii of gyration at the centre of the last shell of distances."""
 
 
 def directions(dimension: int) -> Tensor:
@@ -70,74 +73,101 @@ def quantiles(values: Tensor, count: Tensor, levels: int) -> Tensor:
     return torch.where(count.reshape(-1, *(1,) * (values.ndim - 1)) > 0, found, 0.0).nan_to_num(0.0, 0.0, 0.0)
 
 
-def pair_measures(
-    places: Tensor, there: Tensor, marks: Tensor, size: Tensor, sizes: tuple[int, int, int], shells: int
-) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class FramedClouds:
+    """m clouds about their centroids, on the axes of their frames, padded to P points.
+
+    Attributes:
+        places: (m, P, k) coordinates, zero for padding.
+        there: (m, P) whether there is a point.
+        marks: (m, P, c) further numbers of the points, of mean 0 in each cloud.
+        size: (m,) radii of gyration, above 0.
+    """
+
+    places: Tensor
+    there: Tensor
+    marks: Tensor
+    size: Tensor
+
+    @property
+    def count(self) -> Tensor:
+        """(m,) numbers of points, at least 1."""
+        return self.there.sum(1).clamp(min=1)
+
+    def thinned(self, most: int) -> FramedClouds:
+        """At most `most` points of each, evenly spaced in their order, in which padding comes last."""
+        wide, count = self.there.shape[1], self.count[:, None]
+        if wide <= most:
+            return self
+        spaced = torch.linspace(0.0, 1.0, most, device=count.device) * (count - 1)
+        rows = torch.where(count > most, spaced.round().long(), torch.arange(most, device=count.device))
+        places, there, marks = (rows_of(part, rows) for part in (self.places, self.there, self.marks))
+        return FramedClouds(places, there, marks, self.size)
+
+    def split(self, at_once: int) -> Iterator[FramedClouds]:
+        """Parts of `at_once` clouds."""
+        parts = (part.split(at_once) for part in (self.places, self.there, self.marks, self.size))
+        return (FramedClouds(*part) for part in zip(*parts, strict=True))
+
+
+def rows_of(x: Tensor, rows: Tensor) -> Tensor:
+    """The given rows (m, n) of each of (m, P, ...) objects."""
+    return x[torch.arange(len(x), device=x.device)[:, None], rows]
+
+
+def pair_measures(clouds: FramedClouds, sizes: tuple[int, int, int], shells: int) -> tuple[Tensor, Tensor]:
     """Numbers from the distances between the points of each cloud.
 
     Args:
-        places: (m, P, k) coordinates; marks: (m, P, c) further numbers of points, of mean 0; there: (m, P) bool.
-        size: (m,) lengths that are 1 for the products of marks.
+        clouds: m of them.
         sizes: quantiles of all distances, of the mean distance of a point, and of that to its nearest neighbour.
         shells: of distance, over which products of marks are averaged.
 
     Returns:
         quantiles, (m, sum of `sizes`) lengths, and mean products of the marks of two points, (m, c shells).
     """
-    at_once = max(1, PAIRS_AT_ONCE // places.shape[1] ** 2)
-    parts = [
-        _pair_measures(*chunk, sizes, shells)
-        for chunk in zip(*(part.split(at_once) for part in (places, there, marks, size)), strict=True)
-    ]
-    lengths, products = zip(*parts, strict=True)
+    at_once = max(1, PAIRS_AT_ONCE // clouds.there.shape[1] ** 2)
+    lengths, products = zip(*(_pair_measures(part, sizes, shells) for part in clouds.split(at_once)), strict=True)
     return torch.cat(lengths), torch.cat(products)
 
 
-def _pair_measures(
-    places: Tensor, there: Tensor, marks: Tensor, size: Tensor, sizes: tuple[int, int, int], shells: int
-) -> tuple[Tensor, Tensor]:
-    count = there.sum(1)
-    away = torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+def _pair_measures(clouds: FramedClouds, sizes: tuple[int, int, int], shells: int) -> tuple[Tensor, Tensor]:
+    there, marks, count = clouds.there, clouds.marks, clouds.count
+    away = torch.cdist(clouds.places, clouds.places, compute_mode="donot_use_mm_for_euclid_dist")
     both = there[:, :, None] & there[:, None]
-    first, second = torch.triu_indices(away.shape[1], away.shape[1], 1, device=away.device)
     among = away.masked_fill(~both, math.inf)
+    first, second = torch.triu_indices(away.shape[1], away.shape[1], 1, device=away.device)
     every = quantiles(among[:, first, second], count * (count - 1) // 2, sizes[0])
     mean = (away * both).sum(2) / (count[:, None] - 1).clamp(min=1)
     means = quantiles(mean.masked_fill(~there, math.inf), count, sizes[1])
-    nearest = among + torch.diag(away.new_full((away.shape[1],), math.inf))
-    few = count * (count > 1)
-    nearest = quantiles(nearest.amin(2), few, sizes[2])
+    others = among + torch.diag(away.new_full((away.shape[1],), math.inf))
+    nearest = quantiles(others.amin(2), count * (count > 1), sizes[2])
     products = marks.new_zeros(len(marks), 0)
     if marks.shape[2]:
-        basis = gaussian_basis(away / size[:, None, None], shells, 2.5) * both[..., None]
+        basis = gaussian_basis(away / clouds.size[:, None, None], shells, FURTHEST_PAIR) * both[..., None]
         products = torch.einsum("mic,mijk,mjc->mck", marks, basis, marks) / count[:, None, None].square()
     return torch.cat([every, means, nearest], dim=1), products.flatten(1)
 
 
-def frame_measures(
-    places: Tensor, there: Tensor, marks: Tensor, size: Tensor, levels: int, waves: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Numbers from the projections of points onto the `directions`, halved into those that keep their value where a
-    direction is reversed (even) and those that change their sign (odd).
+def frame_measures(clouds: FramedClouds, levels: int, waves: int) -> tuple[Tensor, Tensor]:
+    """Numbers from the projections of points onto the v `directions`: first those that keep their value where a
+    direction is reversed (even), then those that change their sign (odd).
 
     Args:
-        places: (m, P, k) coordinates in the frame; marks: (m, P, c) further numbers; there: (m, P) bool.
-        size: (m,) lengths by which coordinates are divided in phases.
+        clouds: m of them.
         levels: quantiles of the projections, an even number.
-        waves: wave numbers of the characteristic function: 1 to `waves`.
+        waves: wave numbers of the characteristic function: 1 to `waves`, per radius of gyration.
 
     Returns:
-        of the v directions: quantiles, lengths, even and odd, (m, v, levels / 2) each, and the characteristic function
-        of the points and that weighted by each mark, even and odd, (m, v, (1 + c) waves) each.
+        quantiles, (m, v, levels) lengths, and the characteristic function of the points and that weighted by each mark,
+        (m, v, 2 waves (1 + c)).
     """
-    count = there.sum(1)
+    places, there, count = clouds.places, clouds.there, clouds.count
     projected = places @ directions(places.shape[2]).to(places).T  # (m, P, v)
     found = quantiles(projected.masked_fill(~there[..., None], math.inf).mT.contiguous(), count, levels)
     low, high = found[..., : levels // 2], found.flip(-1)[..., : levels // 2]
-    phase = projected / size[:, None, None]
-    weights = torch.cat([there[..., None].to(places), marks], dim=-1) / count[:, None, None]
-    even, odd = [], []
-    for wave in range(1, waves + 1):
-        even.append((phase * wave).cos().mT @ weights)
-        odd.append((phase * wave).sin().mT @ weights)
-    return (high - low) / 2, (high + low) / 2, torch.cat(even, dim=-1), torch.cat(odd, dim=-1)
+    weights = torch.cat([there[..., None].to(places), clouds.marks], dim=-1) / count[:, None, None]
+    phases = [projected * wave / clouds.size[:, None, None] for wave in range(1, waves + 1)]
+    even = [phase.cos().mT @ weights for phase in phases]
+    odd = [phase.sin().mT @ weights for phase in phases]
+    return torch.cat([(high - low) / 2, (high + low) / 2], dim=-1), torch.cat(even + odd, dim=-1)
