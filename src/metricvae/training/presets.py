@@ -81,6 +81,7 @@ def general_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) 
         warmup_steps=50,
         schedule="cosine",
         average_decay=0.99,
+        copies=max(left.encoder.prepared_copies, right.encoder.prepared_copies),
         evaluate_every=100,
     )
     return ChosenPreset(model, training)

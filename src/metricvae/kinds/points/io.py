@@ -40,6 +40,8 @@ def read_cloud(path: Path, dimension: int | None = None) -> PointCloud:
     suffix = path.suffix.lower()
     if suffix not in READERS:
         raise InputError(f"{path} is no point cloud: expected a file that ends in {', '.join(READERS)}")
+    if suffix == ".ply":
+        _plyfile()
     with _named(path):
         size = path.stat().st_size
         if size > MOST_BYTES:
@@ -63,7 +65,7 @@ def read_npy(path: Path, dimension: int | None) -> PointCloud:
 
 def read_ply(path: Path, dimension: int | None) -> PointCloud:
     """The vertices of a PLY file, text or binary; all further properties but normals are scalars."""
-    plyfile = require("plyfile", "points", "reading PLY files")
+    plyfile = _plyfile()
     _check_ply(path)
     try:
         with warnings.catch_warnings():
@@ -74,6 +76,10 @@ def read_ply(path: Path, dimension: int | None) -> PointCloud:
         raise InputError(f"{path} cannot be read as PLY ({_line(error)}): expected an element vertex") from None
     names = [one.name for one in vertices.properties if not isinstance(one, plyfile.PlyListProperty)]
     return _of_columns(path, names, lambda name: np.asarray(vertices[name]), dimension)
+
+
+def _plyfile() -> Any:
+    return require("plyfile", "points", "reading PLY files")
 
 
 def _check_ply(path: Path) -> None:

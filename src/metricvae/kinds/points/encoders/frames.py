@@ -71,6 +71,7 @@ class CloudEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "cloud-frames"
+    prepared_copies: ClassVar[int] = 1
 
     dimension: int = 3
     channels: int = 0
