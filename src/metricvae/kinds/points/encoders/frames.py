@@ -148,7 +148,7 @@ class CloudEncoder(Encoder):
     def __init__(self, config: CloudEncoderConfig, latent: int) -> None:
         super().__init__()
         self.config, blocks = config, config.blocks
-        read = 2 * blocks["lengths"] + blocks["shapes"]
+        read = 2 * blocks["lengths"] + blocks["shapes"] + config.placed * (1 if config.aligned else config.dimension)
         framed = blocks["centroid"] * config.placed + blocks["quantiles"] + blocks["waves"]
         places, signs = flip_tables(config.dimension)
         frames = len(places) if config.aligned else 1
@@ -196,15 +196,15 @@ class CloudEncoder(Encoder):
         parts = self._split(features)
         lengths = parts["lengths"]
         size = lengths[:, :1].clamp(min=TINY)
-        cloud = torch.cat(
-            [lengths / self.length, (size / self.length).log(), lengths[:, 1:] / size, parts["shapes"]], 1
-        )
+        cloud = [lengths / self.length, (size / self.length).log(), lengths[:, 1:] / size, parts["shapes"]]
         v = self.places.shape[1]
         quantile, wave = (parts[name].unflatten(1, (v, -1)) for name in ("quantiles", "waves"))
         frames = [self._flipped(quantile / self.length), self._flipped(wave)]
         if self.config.placed:
-            frames.append(parts["centroid"][:, None] / self.length * self.flips)
-        return cloud, torch.cat(frames, dim=2)
+            centroid = parts["centroid"] / self.length
+            cloud.append(centroid.norm(dim=1, keepdim=True) if self.config.aligned else centroid)
+            frames.append(centroid[:, None] * self.flips)
+        return torch.cat(cloud, dim=1), torch.cat(frames, dim=2)
 
     def _flipped(self, numbers: Tensor) -> Tensor:
         """Numbers of the directions (m, v, even and odd ones) -> in each frame, (m, f, as many)."""
