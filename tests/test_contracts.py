@@ -20,6 +20,7 @@ from metricvae.core.kind import KINDS, ObjectKind, kind_from_json
 from metricvae.core.metric import METRICS, Metric, metric_from_json
 from metricvae.core.registry import Registry
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.points.records import PointCloud
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.kinds.volume.records import DensityMap
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
@@ -55,11 +56,17 @@ def volumes() -> list[Any]:
     return [DensityMap(values, np.full(3, 1.5), np.array([1.0, -2.0, 0.5])) for values in grid]
 
 
+def clouds() -> list[Any]:
+    random = np.random.default_rng(0)
+    return [PointCloud.of(random.normal(size=(n, 3)) * (3, 2, 1)) for n in (7, 1, 40, 12)]
+
+
 EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "silhouette": masks,
     "half": halves,
     "molecule": molecules,
     "molecule-2d": functools.partial(molecules, flat=True),
+    "points": clouds,
     "volume": volumes,
 }
 """Objects of every kind."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require as require_chem
+from metricvae.kinds.points.kind import PointsKind
 from metricvae.kinds.silhouette.sources import glyphs
 from metricvae.kinds.volume.kind import VolumeKind
 from metricvae.plotting.drawing import figure_of
@@ -49,6 +50,7 @@ USES: dict[tuple[str, str], Callable[[], object]] = {
     ("ray", "ray"): ray,
     ("faiss", "search"): lambda: InvertedFile.read(Path()),
     ("tensorboard", "track"): summary_writer,
+    ("plyfile", "points"): lambda: PointsKind().read(Path("cloud.ply")),
     ("mrcfile", "maps"): lambda: VolumeKind().read(Path("map.mrc")),
 }
 

@@ -40,7 +40,7 @@ from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.self_overlap import self_overlaps
 from metricvae.kinds.molecule.table import read_molecules
-from metricvae.kinds.molecule.transforms import RigidMotion, move, present, random_motions, rotation_matrices
+from metricvae.kinds.molecule.transforms import RigidMotion, move, present, random_motions
 from metricvae.kinds.volume.io import write_map
 from metricvae.kinds.volume.simulation import density
 from metricvae.labelling.run import label
@@ -51,6 +51,7 @@ from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.nn.heads import CosineDistance, CosineTanimoto, Head, InnerProduct
+from metricvae.nn.rotations import rotation_matrices
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.ann import InvertedFile, item_vectors, query_vector
 from metricvae.search.build import build_index, encode_part, packed_model

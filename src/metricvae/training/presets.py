@@ -100,6 +100,7 @@ def general_preset(
         warmup_steps=50,
         schedule="cosine",
         average_decay=0.99,
+        copies=max(left.encoder.prepared_copies, right.encoder.prepared_copies),
         evaluate_every=100,
     )
     return ChosenPreset(model, training)

@@ -17,9 +17,7 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.gaussians import AMPLITUDE, KAPPA
 from metricvae.kinds.molecule.transforms import present
 from metricvae.nn.coders import Decoder, DecoderConfig, Picture
-
-AXIS_FLIPS = ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
-"""The rotations that map principal axes to themselves: signs of the three axes."""
+from metricvae.nn.principal_axes import best_flips, grid_axis
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,7 @@ class DensityDecoder(Decoder):
 
     def reconstruction(self, logits: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """The logits, and the maps with their axes flipped to where the two agree best."""
-        flipped = flip_maps(pictures.float())
-        drawn = logits.detach().float().sigmoid()
-        best = (flipped * drawn).sum((2, 3, 4)).argmax(1)
-        return logits, flipped[torch.arange(len(flipped), device=flipped.device), best][:, None]
+        return logits, best_flips(logits, pictures)
 
 
 def density_maps(molecules: Tensor, side: int, spacing: float) -> Tensor:
@@ -103,14 +98,3 @@ def density_maps(molecules: Tensor, side: int, spacing: float) -> Tensor:
     along = torch.exp(-alpha[..., None, None] * away) * present(molecules)[..., None, None]
     density = AMPLITUDE * torch.einsum("mai,maj,mak->mijk", *along.unbind(2))
     return -torch.expm1(-density)[:, None]
-
-
-def grid_axis(side: int, spacing: float, device: torch.device | str = "cpu") -> Tensor:
-    """(side,) coordinates of the grid points along each axis, in angstroms from the centre."""
-    return (torch.arange(side, device=device) - (side - 1) / 2) * spacing
-
-
-def flip_maps(maps: Tensor) -> Tensor:
-    """(m, 1, s, s, s) -> (m, 4, s, s, s): the maps under the `AXIS_FLIPS`, in their order."""
-    flipped = [maps.flip([place + 2 for place, sign in enumerate(flip) if sign < 0]) for flip in AXIS_FLIPS]
-    return torch.cat(flipped, dim=1)
