@@ -55,11 +55,21 @@ def volumes() -> list[Any]:
     return [DensityMap(values, np.full(3, 1.5), np.array([1.0, -2.0, 0.5])) for values in grid]
 
 
+def sequences() -> list[Any]:
+    return ["straight", "a road", "Straße", "x"]
+
+
+def vectors() -> list[Any]:
+    return [np.array([number], np.float32) for number in (0.5, -2.0, 3e8, 0.0)]
+
+
 EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "silhouette": masks,
     "half": halves,
     "molecule": molecules,
     "molecule-2d": functools.partial(molecules, flat=True),
+    "sequence": sequences,
+    "vector": vectors,
     "volume": volumes,
 }
 """Objects of every kind."""
@@ -81,6 +91,8 @@ def metric_of(name: str) -> Metric:
 def same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return np.array_equal(one, other)
+    if isinstance(one, str):
+        return one == other
     return all(
         np.allclose(getattr(one, key), value, atol=1e-5)
         for key, value in vars(other).items()

@@ -153,6 +153,16 @@ class ObjectKind(abc.ABC):
         """
         return name
 
+    def groups(self, objects: Sequence[Object], names: Sequence[str]) -> list[str]:
+        """The groups of many objects that share a split: by default `group` of each by itself; a kind may compare them
+        with one another, as for clusters of similar ones.
+
+        Args:
+            objects: all of them.
+            names: their ids.
+        """
+        return [self.group(one, name) for one, name in zip(objects, names, strict=True)]
+
     # In memory
 
     @abc.abstractmethod
