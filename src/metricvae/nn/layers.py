@@ -62,6 +62,33 @@ class ResidualBlock(nn.Module):
         return x + added
 
 
+class WideLinear(nn.Linear):
+    """A linear layer of many inputs, which Adam moves: a step of Muon on it costs as much as all the rest."""
+
+    muon: ClassVar[bool] = False
+
+
+class FixedProjection(nn.Module):
+    """A random projection (m, n) -> (m, d) that is not learned but for a factor of each output.
+
+    Products of its outputs estimate products of its inputs, of inputs unlike those of the training too.
+
+    Args:
+        inputs, outputs: n and d.
+        factor: initial factor of the outputs, which for inputs of variance 1 have its square as their variance.
+    """
+
+    weight: Tensor
+
+    def __init__(self, inputs: int, outputs: int, factor: float = 0.5) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.randn(outputs, inputs) / inputs**0.5)
+        self.factor = nn.Parameter(torch.full((outputs,), factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * functional.linear(x, self.weight)
+
+
 class LinearShortcut(nn.Linear):
     """A linear layer past a network, dominated by its first input at the start of a training.
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.nn.coders import Decoder, DecoderConfig, Encoder, EncoderConfig, Picture
-from metricvae.nn.layers import ResidualBlock, hidden_layers, neighbours
+from metricvae.nn.layers import ResidualBlock, WideLinear, hidden_layers, neighbours
 from metricvae.nn.number_views import NumberViews
 
 
@@ -27,6 +27,7 @@ class MlpEncoderConfig(EncoderConfig):
         blocks: residual blocks.
         levels: of the piecewise linear encoding of each number.
         bound: standardised numbers beyond this grow as a logarithm.
+        gate: initial share of the perceptron in codes, beside the linear function.
         channels: of the convolutions over neighbouring numbers (series, spectra); 0 for none.
         taps: numbers that a convolution sees.
         shortest: convolutions halve a row until fewer numbers than twice this are left.
@@ -38,6 +39,7 @@ class MlpEncoderConfig(EncoderConfig):
     blocks: int = 2
     levels: int = 8
     bound: float = 8.0
+    gate: float = 0.3
     channels: int = 0
     taps: int = 5
     shortest: int = 8
@@ -83,11 +85,12 @@ class MlpEncoder(Encoder):
         self.config = config
         self.views = NumberViews(config.inputs, config.levels, config.bound)
         self.series = SeriesNet(config) if config.channels else None
-        self.first = nn.Linear(self.views.width, config.width)
+        self.first = WideLinear(self.views.width, config.width)
         self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
         self.norm = nn.LayerNorm(config.width)
         self.last = nn.Linear(config.width, 2 * latent)
-        self.shortcut = nn.Linear(self.views.width, latent)
+        self.shortcut = WideLinear(self.views.width, latent)
+        self.gate = nn.Parameter(torch.full((latent,), config.gate))
 
     def prepare(self, x: Tensor) -> Tensor:
         """The numbers of each object in one row, (m, inputs)."""
@@ -112,7 +115,7 @@ class MlpEncoder(Encoder):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         views = self.views(features)
         mean, log_variance = self.last(self._hidden(features, views)).chunk(2, dim=1)
-        return mean + self.shortcut(views), log_variance
+        return self.gate * mean + self.shortcut(views), log_variance
 
     def _hidden(self, features: Tensor, views: Tensor) -> Tensor:
         hidden: Tensor = self.first(views)

@@ -36,5 +36,5 @@ class Standardise(nn.Module):
 
 
 def bounded(x: Tensor, bound: float) -> Tensor:
-    """x up to `bound` on either side of 0; beyond, plus or minus (bound + log(1 + |x| - bound))."""
-    return x.clamp(-bound, bound) + x.sign() * (x.abs() - bound).clamp(min=0.0).log1p()
+    """x up to `bound` on either side of 0; beyond, plus or minus (bound + log(1 + |x| - bound)). Always finite."""
+    return x.clamp(-bound, bound) + x.sign() * (x.abs() - bound).clamp(0.0, 1e30).log1p()

@@ -43,10 +43,11 @@ def clusters(sequences: Sequence[str], alphabet: str, least: float = 0.5) -> lis
     for number in sorted(range(len(sequences)), key=lambda one: (-len(sequences[one]), one)):
         own = sketch(sequences[number], word)
         shared = Counter(other for code in own for other in holding.get(code, ()))
-        for other, count in shared.most_common(1):
-            if count >= least * (len(own) + len(sketches[other]) - count):
-                found[number] = other
-        if found[number] == number:
+        index = {other: count / (len(own) + len(sketches[other]) - count) for other, count in shared.items()}
+        nearest = max(index, key=index.__getitem__, default=number)
+        if index.get(nearest, 0.0) >= least:
+            found[number] = nearest
+        else:
             sketches[number] = own
             for code in own:
                 holding[code].append(number)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.kinds.sequence.alphabets import DNA, PRINTABLE, PROTEIN
-from metricvae.kinds.sequence.encoders.kmers import KmerCounts, KmerSketches, Patterns
+from metricvae.kinds.sequence.encoders.kmers import KmerCounts, KmerSketch, Patterns
 from metricvae.kinds.sequence.encoders.places import letter_pictures, place_weights
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
-from metricvae.nn.layers import ResidualBlock, neighbours
+from metricvae.nn.layers import FixedProjection, ResidualBlock, WideLinear, neighbours
 from metricvae.nn.scaling import Standardise
 
 COUNTED: dict[str, Patterns] = {
@@ -24,10 +24,13 @@ COUNTED: dict[str, Patterns] = {
 """k-mers that are counted one by one, by alphabet; of text, single characters."""
 
 SKETCHED: dict[str, Patterns] = {
-    DNA: ((0, 1, 2, 3, 4), (0, 1, 2, 4, 5), (0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 4, 5, 6, 7, 8)),
-    PROTEIN: ((0, 1), (0, 2), (0, 1, 2), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3)),
+    DNA: ((0, 1, 2, 3, 4, 5), (0, 1, 2, 4, 5, 6), (0, 1, 3, 4, 6, 7), (0, 1, 2, 3, 4, 5, 6, 7, 8)),
+    PROTEIN: ((0, 1, 2), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3)),
 }
-"""k-mers that are projected at random, by alphabet."""
+"""k-mers whose counts are projected at random, by alphabet."""
+
+LENGTHS = 2
+"""Numbers that say how long a sequence is: the length and its logarithm."""
 
 _OF_TEXT: Patterns = ((0, 1), (0, 2), (0, 1, 2))
 
@@ -40,7 +43,7 @@ class AlignmentEncoderConfig(EncoderConfig):
         characters: letters that are told apart; one more stands for all others.
         counted, sketched: patterns of the k-mers that are counted, and whose counts are projected at random.
         buckets: numbers that k-mers are hashed to.
-        sketch: size of each projection.
+        sketch: size of the projection.
         letter_width: size of the vector of a letter.
         channels: of the convolutions, one for each.
         taps: letters that a convolution sees.
@@ -48,6 +51,7 @@ class AlignmentEncoderConfig(EncoderConfig):
         spacing: letters from one place to the next, from the start and from the end.
         width: of the hidden layers.
         blocks: residual blocks.
+        gate: initial share of the perceptron in codes, beside the linear functions.
         drawn: parts of a sequence that the decoder draws.
     """
 
@@ -56,14 +60,15 @@ class AlignmentEncoderConfig(EncoderConfig):
     counted: Patterns = ((0,),)
     sketched: Patterns = _OF_TEXT
     buckets: int = 4_096
-    sketch: int = 128
+    sketch: int = 256
     letter_width: int = 16
     channels: tuple[int, ...] = (32, 32)
     taps: int = 3
-    parts: int = 16
-    spacing: float = 1.0
+    parts: int = 12
+    spacing: float = 1.2
     width: int = 256
     blocks: int = 1
+    gate: float = 0.3
     drawn: int = 16
 
     @classmethod
@@ -76,7 +81,7 @@ class AlignmentEncoderConfig(EncoderConfig):
             length: of the longest one; None where it is not known.
         """
         short = length is not None and length <= 32
-        parts = 16 if short else 8
+        parts = 12 if short else 8
         return cls(
             characters=characters,
             counted=COUNTED.get(alphabet, ((0,),)),
@@ -115,30 +120,31 @@ class AlignmentEncoder(Encoder):
         letters = len(config.characters) + 1
         self.register_buffer("points", torch.tensor(sorted(map(ord, config.characters)), dtype=torch.float32))
         self.counts = KmerCounts(letters, config.counted, config.buckets)
-        self.sketches = KmerSketches(letters, config.sketched, config.buckets, config.sketch)
-        self.counted = sum(self.counts.sizes) + 2
-        self.sketched = len(config.sketched) * config.sketch
+        self.sketch = KmerSketch(letters, config.sketched, config.buckets, config.sketch)
+        self.counted = sum(self.counts.sizes) + LENGTHS
         self.scale = Standardise(self.counted)
-        self.sketch_scale = Standardise(self.sketched)
+        self.sketch_scale = Standardise(config.sketch)
         self.letters = nn.Embedding(letters + 1, config.letter_width, padding_idx=0)
         sizes = (config.letter_width, *config.channels)
         self.stages = nn.ModuleList(
             nn.Linear(config.taps * before, after) for before, after in itertools.pairwise(sizes)
         )
-        pooled = (3 * config.parts + 1) * (sizes[0] + sizes[-1]) + sizes[-1]
+        pooled = (3 * config.parts + 2) * sizes[-1]
         self.pooled_norm = nn.LayerNorm(pooled)
-        inputs = self.counted + self.sketched + pooled
-        self.first = nn.Linear(inputs, config.width)
+        inputs = self.counted + config.sketch + pooled
+        self.first = WideLinear(inputs, config.width)
         self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
         self.norm = nn.LayerNorm(config.width)
         self.last = nn.Linear(config.width, 2 * latent)
-        self.shortcut = nn.Linear(inputs, latent)
+        self.shortcut = WideLinear(inputs, latent)
+        self.kernel = FixedProjection(config.sketch, latent)
+        self.gate = nn.Parameter(torch.full((latent,), config.gate))
 
     def prepare(self, x: Tensor) -> Tensor:
         """Counts and projections of k-mers, then the letters as numbers from 1 on, 0 behind the end: (m, F + L)."""
         letters = self._numbered(x)
         lengths = (letters > 0).sum(1, keepdim=True).float()
-        parts = [lengths, lengths.log(), self.counts(letters), self.sketches(letters).flatten(1), letters.float()]
+        parts = [lengths, lengths.log(), self.counts(letters), self.sketch(letters), letters.float()]
         return torch.cat(parts, dim=1)
 
     def _numbered(self, x: Tensor) -> Tensor:
@@ -150,13 +156,14 @@ class AlignmentEncoder(Encoder):
 
     def fit_scaling(self, features: Tensor) -> None:
         """Means and standard deviations of the counts."""
-        counts, sketches, _ = self._split(features)
+        counts, sketch, _ = self._split(features)
         self.scale.fit(counts)
-        self.sketch_scale.fit(sketches)
+        self.sketch_scale.fit(sketch)
 
     def _split(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        counts, sketches, letters = features.tensor_split((self.counted, self.counted + self.sketched), dim=1)
-        return counts, sketches, letters.long()
+        ends = self.counted, self.counted + self.config.sketch
+        counts, sketch, letters = features.tensor_split(ends, dim=1)
+        return counts, sketch, letters.long()
 
     def pictures(self, features: Tensor) -> Tensor:
         """Shares of the letters in each part of a sequence, (m, 1, drawn, letters)."""
@@ -164,28 +171,28 @@ class AlignmentEncoder(Encoder):
 
     def descriptors(self, features: Tensor) -> Tensor:
         """Activations of the last hidden layer."""
-        return self._hidden(self._inputs(features))
+        return self._hidden(torch.cat(self._inputs(features), dim=1))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = self._inputs(features)
+        counts, sketch, pooled = self._inputs(features)
+        inputs = torch.cat([counts, sketch, pooled], dim=1)
         mean, log_variance = self.last(self._hidden(inputs)).chunk(2, dim=1)
-        return mean + self.shortcut(inputs), log_variance
+        return self.kernel(sketch) + self.shortcut(inputs) + self.gate * mean, log_variance
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         return functional.silu(self.norm(self.blocks(self.first(inputs))))
 
-    def _inputs(self, features: Tensor) -> Tensor:
-        counts, sketches, letters = self._split(features)
-        return torch.cat(
-            [self.scale(counts), self.sketch_scale(sketches), self.pooled_norm(self._pooled(letters))], dim=1
-        )
+    def _inputs(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Standardised counts and projections, and activations near each place."""
+        counts, sketch, letters = self._split(features)
+        return self.scale(counts), self.sketch_scale(sketch), self.pooled_norm(self._pooled(letters))
 
     def _pooled(self, letters: Tensor) -> Tensor:
         """Activations summed near each place, and their maximum: (m, pooled)."""
         there = (letters > 0)[..., None]
-        vectors = activations = self.letters(letters)
+        activations = self.letters(letters)
         for stage in self.stages:
             activations = functional.silu(stage(neighbours(activations, self.config.taps))) * there
         weights = place_weights(there[..., 0], self.config.parts, self.config.spacing)
-        sums = weights.transpose(1, 2) @ torch.cat([vectors, activations], dim=2)
+        sums = weights.transpose(1, 2) @ activations
         return torch.cat([sums.flatten(1), activations.amax(1)], dim=1)

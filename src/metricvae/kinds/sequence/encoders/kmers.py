@@ -7,8 +7,6 @@ hashed to `buckets` numbers and projected at random, products keep their expecta
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 
@@ -51,25 +49,24 @@ class KmerCounts(nn.Module):
         return torch.cat(counts, dim=1)
 
 
-class KmerSketches(nn.Module):
-    """(m, L) letters -> (m, P, r) random projections of the counts of k-mers, one for each pattern.
+class KmerSketch(nn.Module):
+    """(m, L) letters -> (m, r) random projection of the counts of the k-mers of all patterns.
 
-    The projections are Gaussian, of a fixed seed: they are no weights, and are not stored with them.
+    The projection is Gaussian, of a fixed seed: it is no weight, and is not stored with them.
 
     Args:
         letters, patterns, buckets: as for `KmerCounts`.
-        size: r, numbers of each projection.
+        size: r, numbers of the projection.
     """
+
+    projection: Tensor
 
     def __init__(self, letters: int, patterns: Patterns, buckets: int, size: int) -> None:
         super().__init__()
         self.counts = KmerCounts(letters, patterns, buckets)
         generator = torch.Generator().manual_seed(0)
-        for number, rows in enumerate(self.counts.sizes):
-            projection = torch.randn(rows, size, generator=generator) / size**0.5
-            self.register_buffer(f"projection_{number}", projection, persistent=False)
+        projection = torch.randn(sum(self.counts.sizes), size, generator=generator) / size**0.5
+        self.register_buffer("projection", projection, persistent=False)
 
     def forward(self, letters: Tensor) -> Tensor:
-        parts = self.counts(letters).split(self.counts.sizes, dim=1)
-        projections = (getattr(self, f"projection_{number}") for number in itertools.count())
-        return torch.stack([part @ projection for part, projection in zip(parts, projections, strict=False)], dim=1)
+        return self.counts(letters) @ self.projection
