@@ -153,6 +153,7 @@ def test_magnitudes_are_positive_and_do_not_change_under_motions(name: str) -> N
     torch.testing.assert_close(kind.magnitudes(moved), magnitudes, rtol=0.05, atol=0)
     again = kind.move(x, torch.Generator().manual_seed(0))
     assert torch.equal(moved, again)
+    assert kind.moves or moved is x
 
 
 @kinds

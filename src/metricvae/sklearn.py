@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import kind_from_json
-from metricvae.core.metric import IMPORTED, METRICS
+from metricvae.core.metric import IMPORTED, metric_from_json
 from metricvae.fitting.fit import fit as fit_model
 from metricvae.prediction.predictor import Encoded, Predictor
 from metricvae.training.loop import train
@@ -149,7 +149,7 @@ class MetricRegressor(RegressorMixin, BaseEstimator):
 
     def _dataset(self, rows: Floats, values: Floats, random: np.random.RandomState) -> PairDataset:
         sides = rows[:, : self._sides[0]], rows[:, self._sides[0] :]
-        metric = METRICS.get(IMPORTED)(symmetric=self.symmetric).of_kinds("vector", "vector")
+        metric = metric_from_json({"name": IMPORTED, "symmetric": self.symmetric}).of_kinds("vector", "vector")
         if self.symmetric:
             left, ends = _table(np.concatenate(sides))
             right, (first, second) = left, ends.reshape(2, -1)

@@ -205,6 +205,11 @@ class ObjectKind(abc.ABC):
         """Each of (m, ...) objects under a random motion to which codes are to be invariant; by default none."""
         return x
 
+    @property
+    def moves(self) -> bool:
+        """Whether there is any motion to which codes are to be invariant."""
+        return type(self).move is not ObjectKind.move
+
     def magnitudes(self, x: Tensor) -> Tensor:
         """(m,) positive numbers of (m, ...) objects, in the unit of the metrics they enter: areas, self-overlaps; ones
         where there is none."""

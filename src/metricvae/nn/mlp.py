@@ -29,7 +29,8 @@ class MlpEncoderConfig(EncoderConfig):
         bound: standardised numbers beyond this grow as a logarithm.
         gate: initial share of the perceptron in codes, beside the linear function.
         channels: of the convolutions over neighbouring numbers (series, spectra); 0 for none.
-        taps: numbers that a convolution sees.
+        taps: places that a convolution sees.
+        stride: numbers from one place of the first convolution to the next; it sees `taps * stride / 2` numbers.
         shortest: convolutions halve a row until fewer numbers than twice this are left.
     """
 
@@ -42,6 +43,7 @@ class MlpEncoderConfig(EncoderConfig):
     gate: float = 0.3
     channels: int = 0
     taps: int = 5
+    stride: int = 2
     shortest: int = 8
 
     @classmethod
@@ -59,6 +61,7 @@ class MlpEncoderConfig(EncoderConfig):
             width=128 if objects is not None and objects < 300 else 256,
             levels=max(1, min(8, 2_048 // inputs)),
             channels=48 if series else 0,
+            stride=max(2, inputs // 128),
         )
 
     @property
@@ -89,7 +92,7 @@ class MlpEncoder(Encoder):
         self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
         self.norm = nn.LayerNorm(config.width)
         self.last = nn.Linear(config.width, 2 * latent)
-        self.shortcut = WideLinear(self.views.width, latent)
+        self.shortcut = WideLinear(self.views.smooth, latent)
         self.gate = nn.Parameter(torch.full((latent,), config.gate))
 
     def prepare(self, x: Tensor) -> Tensor:
@@ -115,7 +118,7 @@ class MlpEncoder(Encoder):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         views = self.views(features)
         mean, log_variance = self.last(self._hidden(features, views)).chunk(2, dim=1)
-        return self.gate * mean + self.shortcut(views), log_variance
+        return self.gate * mean + self.shortcut(views[:, : self.views.smooth]), log_variance
 
     def _hidden(self, features: Tensor, views: Tensor) -> Tensor:
         hidden: Tensor = self.first(views)
@@ -136,12 +139,13 @@ class SeriesNet(nn.Module):
 
     def __init__(self, config: MlpEncoderConfig) -> None:
         super().__init__()
-        self.taps = config.taps
-        places, sizes = config.inputs, [2]
+        self.taps, self.strides = config.taps, [config.stride]
+        places, sizes = -(-config.inputs // config.stride), [2, config.channels]
         while places >= 2 * config.shortest:
-            places, sizes = -(-places // 2), [*sizes, config.channels]
+            places, sizes, self.strides = -(-places // 2), [*sizes, config.channels], [*self.strides, 2]
         self.stages = nn.ModuleList(
-            nn.Linear(config.taps * before, after) for before, after in itertools.pairwise(sizes)
+            nn.Linear(self._width(stride) * before, after)
+            for stride, (before, after) in zip(self.strides, itertools.pairwise(sizes), strict=True)
         )
         self.last = nn.Linear((places + 2) * sizes[-1], config.width)
 
@@ -149,11 +153,15 @@ class SeriesNet(nn.Module):
         centred = x - x.mean(1, keepdim=True)
         own = centred / centred.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)
         h = torch.stack([x, own], dim=2)
-        for stage in self.stages:
-            h = functional.silu(stage(neighbours(h, self.taps, stride=2)))
+        for stride, stage in zip(self.strides, self.stages, strict=True):
+            h = functional.silu(stage(neighbours(h, self._width(stride), stride)))
         pooled = [h.flatten(1), h.mean(1), h.amax(1)]
         joined: Tensor = self.last(torch.cat(pooled, dim=1))
         return joined
+
+    def _width(self, stride: int) -> int:
+        """Places that a convolution of that stride sees."""
+        return self.taps * stride // 2
 
 
 @dataclass(frozen=True)

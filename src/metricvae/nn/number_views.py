@@ -27,6 +27,8 @@ class NumberViews(nn.Module):
     column to the next. Standardised numbers beyond `bound` grow as a logarithm, so one outlier does not rule a network.
     Constant columns stay 0, and a missing number (NaN) counts as the mean of its column.
 
+    The first `smooth` numbers are all but the piecewise linear encoding.
+
     Args:
         inputs: numbers n of an object.
         levels: of the piecewise linear encoding, at least 1.
@@ -41,7 +43,8 @@ class NumberViews(nn.Module):
     def __init__(self, inputs: int, levels: int, bound: float) -> None:
         super().__init__()
         self.inputs, self.levels, self.bound = inputs, levels, bound
-        self.width = inputs * (4 + levels) + SUMMARIES
+        self.smooth = inputs * 4 + SUMMARIES
+        self.width = self.smooth + inputs * levels
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("unit", torch.ones(inputs))
         self.register_buffer("softness", torch.ones(inputs))

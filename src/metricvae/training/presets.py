@@ -61,6 +61,10 @@ def default_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) 
     return general_preset(metric, kinds, values)
 
 
+STILL_ANCHORS = 0.1
+"""Share of objects that are reconstructed and encoded twice, of kinds without motions: these learn nothing from it."""
+
+
 def general_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) -> ChosenPreset:
     """For any metric and kinds: their default networks and head, and a training whose length follows the pairs.
 
@@ -71,9 +75,12 @@ def general_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) 
     shared = metric.symmetric and left == right
     model = ModelConfig(metric, left, None if shared else right, latent=64, head=metric.default_head(values))
     batch = int(np.clip(len(values) // 16, 8, 256))
+    moves = any(kind.moves for kind in kinds)
     training = TrainingConfig(
         steps=int(np.clip(40 * len(values) // batch, 400, 6_000)),
         batch_pairs=batch,
+        anchor_share=1.0 if moves else STILL_ANCHORS,
+        copies=0 if moves else 1,
         optimisers="muon",
         weights=LossWeights(reconstruction=1e-6, latent=1e-6, deformation=0.1),
         metric_loss="contrastive" if metric.task == "binary" else "squared",

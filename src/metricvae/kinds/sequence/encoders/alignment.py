@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,7 +47,8 @@ class AlignmentEncoderConfig(EncoderConfig):
         sketch: size of the projection.
         letter_width: size of the vector of a letter.
         channels: of the convolutions, one for each.
-        taps: letters that a convolution sees.
+        taps: places that a convolution sees.
+        stride: letters from one place of the first convolution to the next; it sees `taps * stride` letters.
         parts: places near which activations are summed: from the start, from the end, and of the whole length.
         spacing: letters from one place to the next, from the start and from the end.
         width: of the hidden layers.
@@ -64,6 +66,7 @@ class AlignmentEncoderConfig(EncoderConfig):
     letter_width: int = 16
     channels: tuple[int, ...] = (32, 32)
     taps: int = 3
+    stride: int = 1
     parts: int = 12
     spacing: float = 1.2
     width: int = 256
@@ -87,6 +90,7 @@ class AlignmentEncoderConfig(EncoderConfig):
             counted=COUNTED.get(alphabet, ((0,),)),
             sketched=SKETCHED.get(alphabet, _OF_TEXT),
             channels=(32, 32) if short else (40,),
+            stride=max(1, (length or 0) // 256),
             parts=parts,
             spacing=max(1.0, ((length or 256) - 1) / (parts - 1)),
             drawn=min(length or 32, 32),
@@ -127,7 +131,8 @@ class AlignmentEncoder(Encoder):
         self.letters = nn.Embedding(letters + 1, config.letter_width, padding_idx=0)
         sizes = (config.letter_width, *config.channels)
         self.stages = nn.ModuleList(
-            nn.Linear(config.taps * before, after) for before, after in itertools.pairwise(sizes)
+            nn.Linear(config.taps * stride * before, after)
+            for stride, (before, after) in zip(self._strides, itertools.pairwise(sizes), strict=False)
         )
         pooled = (3 * config.parts + 2) * sizes[-1]
         self.pooled_norm = nn.LayerNorm(pooled)
@@ -189,10 +194,16 @@ class AlignmentEncoder(Encoder):
 
     def _pooled(self, letters: Tensor) -> Tensor:
         """Activations summed near each place, and their maximum: (m, pooled)."""
-        there = (letters > 0)[..., None]
+        there = letters[:, :: self.config.stride] > 0
         activations = self.letters(letters)
-        for stage in self.stages:
-            activations = functional.silu(stage(neighbours(activations, self.config.taps))) * there
-        weights = place_weights(there[..., 0], self.config.parts, self.config.spacing)
+        for stride, stage in zip(self._strides, self.stages, strict=False):
+            seen = neighbours(activations, self.config.taps * stride, stride)
+            activations = functional.silu(stage(seen)) * there[..., None]
+        weights = place_weights(there, self.config.parts, self.config.spacing / self.config.stride)
         sums = weights.transpose(1, 2) @ activations
         return torch.cat([sums.flatten(1), activations.amax(1)], dim=1)
+
+    @property
+    def _strides(self) -> Iterator[int]:
+        """Of the convolutions: the first one may leave out letters."""
+        return itertools.chain([self.config.stride], itertools.repeat(1))

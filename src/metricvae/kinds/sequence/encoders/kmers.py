@@ -7,6 +7,7 @@ hashed to `buckets` numbers and projected at random, products keep their expecta
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -52,7 +53,8 @@ class KmerCounts(nn.Module):
 class KmerSketch(nn.Module):
     """(m, L) letters -> (m, r) random projection of the counts of the k-mers of all patterns.
 
-    The projection is Gaussian, of a fixed seed: it is no weight, and is not stored with them.
+    The projection has random signs from a stream of bits that NumPy keeps the same for ever, so it is no weight and is
+    not stored with them.
 
     Args:
         letters, patterns, buckets: as for `KmerCounts`.
@@ -64,9 +66,14 @@ class KmerSketch(nn.Module):
     def __init__(self, letters: int, patterns: Patterns, buckets: int, size: int) -> None:
         super().__init__()
         self.counts = KmerCounts(letters, patterns, buckets)
-        generator = torch.Generator().manual_seed(0)
-        projection = torch.randn(sum(self.counts.sizes), size, generator=generator) / size**0.5
-        self.register_buffer("projection", projection, persistent=False)
+        signs = _random_signs(sum(self.counts.sizes) * size).reshape(-1, size)
+        self.register_buffer("projection", signs / size**0.5, persistent=False)
 
     def forward(self, letters: Tensor) -> Tensor:
         return self.counts(letters) @ self.projection
+
+
+def _random_signs(count: int) -> Tensor:
+    """(count,) numbers 1 and -1, always the same."""
+    words = np.random.PCG64(0).random_raw(-(-count // 64)).astype("<u8")
+    return torch.from_numpy(np.unpackbits(words.view(np.uint8))[:count] * np.float32(2.0) - np.float32(1.0))
