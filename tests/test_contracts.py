@@ -61,12 +61,22 @@ def clouds() -> list[Any]:
     return [PointCloud.of(random.normal(size=(n, 3)) * (3, 2, 1)) for n in (7, 1, 40, 12)]
 
 
+def sequences() -> list[Any]:
+    return ["straight", "a road", "Straße", "x"]
+
+
+def vectors() -> list[Any]:
+    return [np.array([number], np.float32) for number in (0.5, -2.0, 3e8, 0.0)]
+
+
 EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "silhouette": masks,
     "half": halves,
     "molecule": molecules,
     "molecule-2d": functools.partial(molecules, flat=True),
     "points": clouds,
+    "sequence": sequences,
+    "vector": vectors,
     "volume": volumes,
 }
 """Objects of every kind."""
@@ -88,6 +98,8 @@ def metric_of(name: str) -> Metric:
 def same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return np.array_equal(one, other)
+    if isinstance(one, str):
+        return one == other
     return all(
         np.allclose(getattr(one, key), value, atol=1e-5)
         for key, value in vars(other).items()
@@ -148,6 +160,7 @@ def test_magnitudes_are_positive_and_do_not_change_under_motions(name: str) -> N
     torch.testing.assert_close(kind.magnitudes(moved), magnitudes, rtol=0.05, atol=0)
     again = kind.move(x, torch.Generator().manual_seed(0))
     assert torch.equal(moved, again)
+    assert kind.moves or moved is x
 
 
 @kinds

@@ -153,6 +153,16 @@ class ObjectKind(abc.ABC):
         """
         return name
 
+    def groups(self, objects: Sequence[Object], names: Sequence[str]) -> list[str]:
+        """The groups of many objects that share a split: by default `group` of each by itself; a kind may compare them
+        with one another, as for clusters of similar ones.
+
+        Args:
+            objects: all of them.
+            names: their ids.
+        """
+        return [self.group(one, name) for one, name in zip(objects, names, strict=True)]
+
     # In memory
 
     @abc.abstractmethod
@@ -194,6 +204,11 @@ class ObjectKind(abc.ABC):
     def move(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Each of (m, ...) objects under a random motion to which codes are to be invariant; by default none."""
         return x
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is any motion to which codes are to be invariant."""
+        return type(self).move is not ObjectKind.move
 
     def magnitudes(self, x: Tensor) -> Tensor:
         """(m,) positive numbers of (m, ...) objects, in the unit of the metrics they enter: areas, self-overlaps; ones

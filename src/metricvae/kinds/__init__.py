@@ -6,5 +6,7 @@ BUILTIN = {
     "molecule": "metricvae.kinds.molecule.kind:MoleculeKind",
     "molecule-2d": "metricvae.kinds.molecule_2d.kind:Molecule2dKind",
     "points": "metricvae.kinds.points.kind:PointsKind",
+    "sequence": "metricvae.kinds.sequence.kind:SequenceKind",
+    "vector": "metricvae.kinds.vector.kind:VectorKind",
     "volume": "metricvae.kinds.volume.kind:VolumeKind",
 }

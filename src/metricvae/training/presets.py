@@ -72,6 +72,9 @@ LATENT = 128
 GROUPED = 8
 """Pairs of one group that stay together in a batch, of a ranking metric."""
 
+MOVED_ANCHORS, STILL_ANCHORS = 0.25, 0.1
+"""Shares of the objects of a batch that are reconstructed and encoded in two poses, of kinds with motions and without."""
+
 LOSS_OF: dict[Task, MetricLossKind] = {"regression": "squared", "binary": "logistic", "ranking": "ranking"}
 
 
@@ -89,10 +92,13 @@ def general_preset(
     latent = 2 * LATENT if head.directed else LATENT
     model = ModelConfig(metric, left, None if shared else right, latent=latent, head=head)
     batch = int(np.clip(len(values) // 16, 8, 256))
+    moves = any(kind.moves for kind in kinds)
     training = TrainingConfig(
         steps=int(np.clip(40 * len(values) // batch, 400, 6_000)),
         batch_pairs=batch,
         run_length=GROUPED if metric.task == "ranking" else 1,
+        anchor_share=MOVED_ANCHORS if moves else STILL_ANCHORS,
+        copies=max(left.encoder.prepared_copies, right.encoder.prepared_copies) if moves else 1,
         optimisers="muon",
         weights=LossWeights(reconstruction=1e-6, latent=1e-6, deformation=0.1),
         metric_loss=LOSS_OF[metric.task],
@@ -100,7 +106,6 @@ def general_preset(
         warmup_steps=50,
         schedule="cosine",
         average_decay=0.99,
-        copies=max(left.encoder.prepared_copies, right.encoder.prepared_copies),
         evaluate_every=100,
     )
     return ChosenPreset(model, training)
