@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, say
+from metricvae.cli.common import about, device_named, option_value, say
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.cli.predict import calibrated
 from metricvae.core.errors import InputError
@@ -33,22 +33,11 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("--aligner", metavar="MODEL", help="train a pose network for this finished model")
     parser.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard, too")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    chosen = _preset(_named(arguments, "--preset"), arguments)
+    chosen = _preset(option_value(arguments, "--preset"), arguments)
     default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
     aligning = config_type(None if chosen is None else chosen.model.metric)
     parser.add_argument("--aligning", type=aligning, default=aligning(), help="how an aligner is trained")
-
-
-def _named(arguments: Sequence[str], option: str) -> str | None:
-    """The value of an option before anything is parsed; the last one counts."""
-    found = None
-    for place, argument in enumerate(arguments):
-        if argument == option:
-            found = "".join(arguments[place + 1 : place + 2])
-        elif argument.startswith(f"{option}="):
-            found = argument.partition("=")[2]
-    return found
 
 
 def _preset(name: str | None, folders: Sequence[str]) -> ChosenPreset | None:
