@@ -224,14 +224,11 @@ class PairDataset:
         from metricvae.core.importing.run import read_pairs
 
         optional = {"split": split, "group": group, "weight": weight, "error": error, "censored": censored}
-        cells: dict[str, Any] = {
-            "value": value,
-            **{name: column for name, column in optional.items() if column is not None},
-        }
-        named: Any = {name: name for name in cells if name != "value"}
+        given: dict[str, Any] = {name: column for name, column in optional.items() if column is not None}
+        named: Any = {name: name for name in given}
         settings: Any = {"symmetric": symmetric, "strict": strict, "seed": seed}
         request = request_of(kind, "value", metric, right=right_kind, similarity=similarity, **named, **settings)
-        return read_pairs(left, right, cells, request)
+        return read_pairs(left, right, {"value": value, **given}, request)
 
     def __len__(self) -> int:
         return len(self.value)

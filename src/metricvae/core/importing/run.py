@@ -310,9 +310,7 @@ def _with_objects(
         bad = np.flatnonzero(np.isin(ends, list(side.faults)) & fine) if side.faults else np.empty(0, np.int64)
         for at in bad.tolist():
             why = side.faults[int(ends[at])]
-            source.faults.add(
-                int(rows.row[at]), "object", f"has an object in column '{name}' that cannot be read: {why}"
-            )
+            source.faults.add(int(rows.row[at]), "object", f"cannot be read in column '{name}': {why}")
         fine[bad] = False
     return rows.select(np.flatnonzero(fine))
 

@@ -125,10 +125,12 @@ class CsvTable(PairTable):
         last = 0
         try:
             for batch in self._reader(columns, skip):
-                rows = _numbers(last, len(batch), {number for number, _ in short})
+                rows = _numbers(last, len(batch), [number for number, _ in short])
                 last = int(rows[-1]) if len(rows) else last
                 yield TableBatch(rows, {name: batch.column(name) for name in columns})
         except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):
+                return
             raise InputError(f"{self.path} cannot be read as CSV ({_plain(error)}): correct it") from None
         for number, count in short:
             if faults is None:
@@ -160,10 +162,11 @@ def counted_cells(count: int) -> str:
     return f"{count} cell" if count == 1 else f"{count} cells"
 
 
-def _numbers(last: int, count: int, left_out: set[int]) -> npt.NDArray[np.int64]:
+def _numbers(last: int, count: int, left_out: Sequence[int]) -> npt.NDArray[np.int64]:
     """The next `count` numbers after `last` that are not left out."""
-    upper = last + count + len(left_out)
-    return np.array([n for n in range(last + 1, upper + 1) if n not in left_out][:count], np.int64)
+    ahead = [number for number in left_out if number > last]
+    numbers = np.arange(last + 1, last + count + len(ahead) + 1)
+    return np.setdiff1d(numbers, ahead)[:count].astype(np.int64)
 
 
 def _delimiter(path: Path, header: str) -> str:
