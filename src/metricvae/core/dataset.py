@@ -228,7 +228,8 @@ class PairDataset:
         named: Any = {name: name for name in given}
         settings: Any = {"symmetric": symmetric, "strict": strict, "seed": seed}
         request = request_of(kind, "value", metric, right=right_kind, similarity=similarity, **named, **settings)
-        return read_pairs(left, right, {"value": value, **given}, request)
+        given["value"] = value
+        return read_pairs(left, right, given, request)
 
     def __len__(self) -> int:
         return len(self.value)

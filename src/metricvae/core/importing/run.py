@@ -29,8 +29,6 @@ from metricvae.core.importing.values import PairRows, RowReader, error_weights, 
 from metricvae.core.importing.writing import Imported, write_dataset
 from metricvae.core.metric import Metric
 
-ROWS_AT_ONCE = 4_096
-
 
 def import_table(path: Path, request: ImportRequest, folder: Path, report: Report | None = None) -> dict[str, Any]:
     """Write the data set of a table of pairs, and return its card.

@@ -23,8 +23,8 @@ CSV_BLOCK = 2**22
 """Bytes of a CSV that are parsed together; no row may be longer."""
 
 LONGEST_HEADER = 2**20
-PARQUET_ROWS = 512
-"""Rows of a Parquet file that are read together."""
+CSV_ROWS, PARQUET_ROWS = 4_096, 512
+"""Rows of a table that are looked at together; cells of a Parquet file may be whole arrays."""
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
@@ -124,10 +124,12 @@ class CsvTable(PairTable):
 
         last = 0
         try:
-            for batch in self._reader(columns, skip):
-                rows = _numbers(last, len(batch), [number for number, _ in short])
-                last = int(rows[-1]) if len(rows) else last
-                yield TableBatch(rows, {name: batch.column(name) for name in columns})
+            for block in self._reader(columns, skip):
+                for start in range(0, len(block), CSV_ROWS):
+                    batch = block.slice(start, CSV_ROWS)
+                    rows = _numbers(last, len(batch), [number for number, _ in short])
+                    last = int(rows[-1])
+                    yield TableBatch(rows, {name: batch.column(name) for name in columns})
         except pa.ArrowInvalid as error:
             if "Empty CSV file" in str(error):
                 return
