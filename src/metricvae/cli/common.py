@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,17 @@ def wants_list(options: Namespace) -> bool:
     if Path(options.out).resolve() == Path(options.pairs).resolve():
         raise InputError(f"{options.out} is the list of pairs itself: give --out another name")
     return True
+
+
+def option_value(arguments: Sequence[str], option: str) -> str | None:
+    """The value of an option before anything is parsed; the last one counts."""
+    found = None
+    for place, argument in enumerate(arguments):
+        if argument == option:
+            found = "".join(arguments[place + 1 : place + 2])
+        elif argument.startswith(f"{option}="):
+            found = argument.partition("=")[2]
+    return found
 
 
 def columns(document: Fields) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from metricvae.cli.parser import Parser, named
+from metricvae.cli.common import option_value
+from metricvae.cli.parser import Parser
 from metricvae.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def add_model_settings(parser: Parser, model: ModelConfig, arguments: Sequence[s
     chosen = {
         name: value
         for name in settings_of(model)
-        if name.endswith(".name") and (value := named(arguments, f"--{PREFIX}.{name}")) is not None
+        if name.endswith(".name") and (value := option_value(arguments, f"--{PREFIX}.{name}")) is not None
     }
     for name, default in settings_of(with_settings(model, chosen)).items():
         parser.add_argument(f"--{PREFIX}.{name}", type=_type_of(default), default=_plain(default), help="of the model")

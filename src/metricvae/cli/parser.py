@@ -40,17 +40,6 @@ class Parser(ArgumentParser):
         raise InputError(f"{_plain(message)} (see {self.prog} --help)")
 
 
-def named(arguments: Sequence[str], option: str) -> str | None:
-    """The value of an option before anything is parsed; the last one counts."""
-    found = None
-    for place, argument in enumerate(arguments):
-        if argument == option:
-            found = "".join(arguments[place + 1 : place + 2])
-        elif argument.startswith(f"{option}="):
-            found = argument.partition("=")[2]
-    return found
-
-
 def at_least(least: int, below: float = math.inf) -> Callable[[str | int], int]:
     """The type of an option that takes a whole number, at least `least` and less than `below`."""
     border = "" if below == math.inf else f", below {below:g}"
@@ -95,6 +84,7 @@ class Help(DefaultHelpFormatter):
 
 def _plain(message: str) -> str:
     """A complaint of jsonargparse in the words of the command line."""
+    message = re.sub(r" \(see \S+ --help\)$", "", message.strip())  # of a parser inside this one
     message = re.sub(r"argument (?:-\w/)?(--[\w-]+): is ", r"\1 is ", message)
     message = re.sub(r'(?:Parser key|argument) "?([\w.]+)"?:', r"\1:", message)
     message = re.sub(r"<class '(?:builtins\.)?([\w.]+)'>", r"\1", " ".join(message.split()))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, say
+from metricvae.cli.common import about, device_named, option_value, say
 from metricvae.cli.model_options import add_model_settings, model_of
-from metricvae.cli.parser import Fields, Parser, Verb, named
+from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.cli.predict import calibrated
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
@@ -39,7 +39,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
         "--pair-head", action="store_true", help="add a network of both codes to their product: slower, one pair a time"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    chosen = _preset(named(arguments, "--preset"), arguments)
+    chosen = _preset(option_value(arguments, "--preset"), arguments)
     default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
     aligning = config_type(None if chosen is None else chosen.model.metric)
