@@ -55,11 +55,17 @@ def volumes() -> list[Any]:
     return [DensityMap(values, np.full(3, 1.5), np.array([1.0, -2.0, 0.5])) for values in grid]
 
 
+def images() -> list[Any]:
+    random = np.random.default_rng(0)
+    return list(random.integers(0, 256, (4, 28, 28, 1), np.uint8))
+
+
 EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "silhouette": masks,
     "half": halves,
     "molecule": molecules,
     "molecule-2d": functools.partial(molecules, flat=True),
+    "image": images,
     "volume": volumes,
 }
 """Objects of every kind."""

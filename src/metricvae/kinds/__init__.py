@@ -5,5 +5,6 @@ BUILTIN = {
     "half": "metricvae.kinds.half.kind:HalfKind",
     "molecule": "metricvae.kinds.molecule.kind:MoleculeKind",
     "molecule-2d": "metricvae.kinds.molecule_2d.kind:Molecule2dKind",
+    "image": "metricvae.kinds.image.kind:ImageKind",
     "volume": "metricvae.kinds.volume.kind:VolumeKind",
 }
