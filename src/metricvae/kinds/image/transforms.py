@@ -15,24 +15,20 @@ from torch.nn import functional
 
 
 def background(x: Tensor) -> Tensor:
-    """(m, C, 1, 1): the median level of each channel of (m, C, H, W) images."""
-    return x.flatten(2).median(dim=2).values[..., None, None]
+    """(m, C, 1, 1): the median level of each channel of (m, C, H, W) images, of about a thousand pixels."""
+    rows, columns = (max(1, side // 32) for side in x.shape[2:])
+    return x[:, :, ::rows, ::columns].flatten(2).median(dim=2).values[..., None, None]
 
 
 def shift(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
     """(m, C, H, W) images shifted circularly by (m,) pixels each way, linear between pixels."""
-    return _roll(_roll(x, down).transpose(2, 3), right).transpose(2, 3)
-
-
-def _roll(x: Tensor, places: Tensor) -> Tensor:
-    """Rows of (m, C, H, W) moved circularly down by (m,) places, linear between rows."""
-    height = x.shape[2]
-    whole = places.floor()
-    share = (places - whole)[:, None, None, None].to(x.dtype)
-    rows = (torch.arange(height, device=x.device) - whole.long()[:, None]) % height
-    near = x.gather(2, rows[:, None, :, None].expand_as(x))
-    further = x.gather(2, ((rows - 1) % height)[:, None, :, None].expand_as(x))
-    return near * (1 - share) + further * share
+    whole = torch.stack([down, right]).floor()
+    places = whole.long().T.tolist()
+    moved = torch.stack([torch.roll(one, place, (1, 2)) for one, place in zip(x, places, strict=True)])
+    for dim, share in zip((2, 3), torch.stack([down, right]) - whole, strict=True):
+        if share.any():
+            moved = torch.lerp(moved, moved.roll(1, dim), share.to(x.dtype)[:, None, None, None])
+    return moved
 
 
 def rotate(x: Tensor, radians: Tensor) -> Tensor:
@@ -65,11 +61,6 @@ def random_angles(x: Tensor, generator: torch.Generator) -> Tensor:
     return 2 * math.pi * torch.rand(len(x), generator=generator, device=generator.device).to(x.device)
 
 
-def contrast(x: Tensor) -> Tensor:
-    """(m, H, W): how far each pixel is from the background, summed over the channels."""
-    return (x - background(x)).abs().sum(1) + 1e-9
-
-
 def circular_centre(weight: Tensor) -> tuple[Tensor, Tensor]:
     """(m,) row and column about which (m, H, W) weights lie on a canvas whose opposite borders meet.
 
@@ -85,18 +76,22 @@ def _circular_mean(weight: Tensor) -> Tensor:
 
 
 def centred(x: Tensor) -> Tensor:
-    """(m, C, H, W) images shifted circularly so that their contents lie about the centre: the same for every shift."""
-    row, column = circular_centre(contrast(x))
+    """(m, C, H, W) images shifted circularly so that their contents lie about the centre: the same for every shift.
+
+    A pixel weighs by its squared distance from the mean level; an even background does not count.
+    """
+    row, column = circular_centre((x - x.mean((2, 3), keepdim=True)).square().sum(1))
     return shift(x, (x.shape[2] - 1) / 2 - row, (x.shape[3] - 1) / 2 - column)
 
 
-def mean_centre(weight: Tensor, rounds: int = 3) -> tuple[Tensor, Tensor]:
-    """(m,) rows and columns from the canvas centre: the mean place of (m, H, W) weights in a disc about itself.
+def mean_centre(x: Tensor, rounds: int = 3) -> tuple[Tensor, Tensor]:
+    """(m,) rows and columns from the canvas centre: the mean place of the contents of (m, C, H, W) images in a disc.
 
-    The disc reaches from one border to the other of the shorter side, with a soft edge; what lies outside it after a
-    rotation does not count.
+    A pixel weighs by its distance from the background. The disc is about that place itself and reaches from one border
+    to the other of the shorter side, with a soft edge; what a rotation brings in or loses at the corners hardly counts.
     """
-    height, width = weight.shape[1:]
+    height, width = x.shape[2:]
+    weight = (x - background(x)).abs().sum(1)
     rows = (torch.arange(height, device=weight.device, dtype=weight.dtype) - (height - 1) / 2)[None, :, None]
     columns = (torch.arange(width, device=weight.device, dtype=weight.dtype) - (width - 1) / 2)[None, None, :]
     row, column = weight.new_zeros(len(weight), 1, 1), weight.new_zeros(len(weight), 1, 1)
@@ -132,11 +127,11 @@ def polar(x: Tensor, rings: int, sectors: int, reach: float, centre: tuple[Tenso
     Args:
         x: images.
         rings, sectors: resolution.
-        reach: radius of the outermost ring, as a share of the shorter side.
+        reach: radius of the outermost ring, as a share of the shorter side between the centres of its pixels.
         centre: (m,) rows and columns from the canvas centre; by default the canvas centre.
     """
     height, width = x.shape[2:]
-    radius = (torch.arange(2 * rings, device=x.device) + 0.5) * (reach * min(height, width) / (2 * rings))
+    radius = (torch.arange(2 * rings, device=x.device) + 0.5) * (reach * max(1, min(height, width) - 1) / (2 * rings))
     angle = (torch.arange(2 * sectors, device=x.device) - 0.5) * (math.pi / sectors)
     right, down = radius[:, None] * angle.cos(), -radius[:, None] * angle.sin()
     row, column = (x.new_zeros(len(x)),) * 2 if centre is None else centre

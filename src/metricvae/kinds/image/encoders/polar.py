@@ -12,7 +12,7 @@ from torch.nn import functional
 from metricvae.core.errors import InputError
 from metricvae.kinds.image.encoders.grid import FEW
 from metricvae.kinds.image.encoders.scaling import ChannelScaling
-from metricvae.kinds.image.transforms import centred, contrast, mean_centre, polar, resized, working_size
+from metricvae.kinds.image.transforms import centred, mean_centre, polar, resized, working_size
 from metricvae.kinds.silhouette.encoders.polar_pictures import ring_spectrum, ring_weights
 from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
 from metricvae.nn.layers import (
@@ -126,7 +126,7 @@ class RotationEncoder(UnitRangeEncoder):
         """The pictures in polar coordinates, (m, C, rings, sectors)."""
         config = self.config
         x = resized(centred(x) if config.centred else x, config.height, config.width)
-        centre = mean_centre(contrast(x)) if config.centred else None
+        centre = mean_centre(x) if config.centred else None
         return polar(x, config.rings, config.sectors, config.reach, centre).clamp(0, 1)
 
     def fit_scaling(self, features: Tensor) -> None:
