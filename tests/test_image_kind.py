@@ -30,7 +30,7 @@ COLOUR = RANDOM.integers(0, 256, (6, 9, 3), np.uint8)
 
 def smooth_images(count: int, shape: tuple[int, int, int], *, framed: bool) -> Tensor:
     """(m, C, H, W) random images of low frequencies; `framed` ones fade to black well inside their borders."""
-    channels, height, width = shape
+    height, width = shape[1:]
     noise = torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
     rows, columns = torch.fft.fftfreq(height)[:, None] * height, torch.fft.rfftfreq(width)[None] * width
     x = torch.fft.irfft2(torch.fft.rfft2(noise) * torch.exp(-(rows**2 + columns**2) / 18), s=(height, width))

@@ -20,6 +20,9 @@ from metricvae.nn.layers import LinearShortcut, hidden_layers, scale_initial_wei
 FEW = 1_000
 """Images; networks are smaller for fewer."""
 
+WIDTHS = (32,), (24, 64), (24, 32, 64), (24, 32, 64, 96)
+"""Channels of the stages of one to four of them, as many as bring a picture down to four cells a side or fewer."""
+
 
 @dataclass(frozen=True)
 class GridEncoderConfig(EncoderConfig):
@@ -37,7 +40,7 @@ class GridEncoderConfig(EncoderConfig):
 
     name: ClassVar[str] = "grid"
 
-    widths: tuple[int, ...] = (24, 48, 96)
+    widths: tuple[int, ...] = (24, 32, 64)
     channels: int = 1
     height: int = 28
     width: int = 28
@@ -58,19 +61,11 @@ class GridEncoderConfig(EncoderConfig):
         height, width = working_size(*shape[:2])
         patch = 2 if max(height, width) > 12 and min(height, width) > 3 else 1
         config = cls(channels=shape[2], height=height, width=width, patch=patch, centred=centred)
-        few = objects is not None and objects < FEW
-        longest = max(config.grids[0])
-        widths, grid = [16 if few else 24], longest
-        while grid > 4 and len(widths) < 4:
-            widths.append(min(2 * widths[-1], 96))
-            grid = (grid + 1) // 2
-        hidden = config.hidden // 2 if few else config.hidden
-        return replace(
-            config,
-            widths=tuple(widths),
-            hidden=hidden,
-            spectrum=min(4, (min(height, width) + 1) // 2) if centred else 0,
-        )
+        stages = 1 + (max(config.grids[0]) > 4) + (max(config.grids[0]) > 8) + (max(config.grids[0]) > 16)
+        factor = 2 if objects is not None and objects < FEW else 1
+        widths = tuple(width // factor for width in WIDTHS[stages - 1])
+        spectrum = min(4, (min(height, width) + 1) // 2) if centred else 0
+        return replace(config, widths=widths, hidden=config.hidden // factor, spectrum=spectrum)
 
     @property
     def picture(self) -> Picture:
