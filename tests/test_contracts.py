@@ -69,6 +69,11 @@ def vectors() -> list[Any]:
     return [np.array([number], np.float32) for number in (0.5, -2.0, 3e8, 0.0)]
 
 
+def images() -> list[Any]:
+    random = np.random.default_rng(0)
+    return list(random.integers(0, 256, (4, 28, 28, 1), np.uint8))
+
+
 EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "silhouette": masks,
     "half": halves,
@@ -77,6 +82,7 @@ EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "points": clouds,
     "sequence": sequences,
     "vector": vectors,
+    "image": images,
     "volume": volumes,
 }
 """Objects of every kind."""

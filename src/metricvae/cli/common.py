@@ -26,7 +26,7 @@ def say(options: Namespace, document: Fields, text: str) -> Fields:
 
 def pair_options(parser: Parser) -> None:
     """Options for two images, or a list of pairs."""
-    parser.add_argument("a", nargs="?", help="first shape: image, white on black, 200x200; molecule; density map")
+    parser.add_argument("a", nargs="?", help="first shape: image, white on black; molecule; density map")
     parser.add_argument("b", nargs="?", help="second shape")
     parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it) instead of A B")
     parser.add_argument("--out", help="CSV to write, with --pairs only")

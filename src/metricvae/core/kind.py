@@ -120,9 +120,9 @@ class ObjectKind(abc.ABC):
         return self
 
     def takes(self, held: ObjectKind) -> bool:
-        """Whether objects of this kind with the settings of `held` serve, as its tensors are; by default only equal
-        settings do."""
-        return held == self
+        """Whether objects with the settings of `held`, of this kind or of one that it accepts, serve as this kind's; by
+        default, of this kind only those of equal settings do."""
+        return held.name != self.name or held == self
 
     # Storing
 

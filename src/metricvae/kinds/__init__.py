@@ -8,5 +8,6 @@ BUILTIN = {
     "points": "metricvae.kinds.points.kind:PointsKind",
     "sequence": "metricvae.kinds.sequence.kind:SequenceKind",
     "vector": "metricvae.kinds.vector.kind:VectorKind",
+    "image": "metricvae.kinds.image.kind:ImageKind",
     "volume": "metricvae.kinds.volume.kind:VolumeKind",
 }

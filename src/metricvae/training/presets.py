@@ -73,7 +73,7 @@ GROUPED = 8
 """Pairs of one group that stay together in a batch, of a ranking metric."""
 
 MOVED_ANCHORS, STILL_ANCHORS = 0.25, 0.1
-"""Shares of the objects of a batch that are reconstructed and encoded in two poses, of kinds with motions and without."""
+"""Shares of the objects of a batch that are decoded and encoded in two poses, of kinds with motions and without."""
 
 LOSS_OF: dict[Task, MetricLossKind] = {"regression": "squared", "binary": "logistic", "ranking": "ranking"}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.encoders.polar_pictures import align_rotation, cell_areas, render_pictures
+from metricvae.kinds.silhouette.records import Canvas
 from metricvae.nn.coders import Decoder, DecoderConfig, Picture
 from metricvae.nn.layers import CircularConv1d, circular_stages
 
@@ -40,6 +41,11 @@ class CanonicalDecoderConfig(DecoderConfig):
                 f"got {self.sectors} sectors and {len(self.widths)} stages of a canonical decoder: expected one stage "
                 "or more, and sectors that can be halved between them"
             )
+
+    @classmethod
+    def for_canvas(cls, canvas: Canvas) -> Self:
+        """For the longer side of a canvas."""
+        return cls(side=max(canvas))
 
     @property
     def picture(self) -> Picture:
