@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig

@@ -19,7 +19,7 @@ from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind
 from metricvae.generation.exemplars import exemplars_of
-from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.records import Molecule

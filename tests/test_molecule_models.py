@@ -21,7 +21,7 @@ from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit
 from metricvae.kinds.molecule import table as table_module
 from metricvae.kinds.molecule.conformers import conform, flat
-from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.kinds.molecule.drawing import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.fragments import draw, stream_smiles
