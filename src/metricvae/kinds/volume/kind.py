@@ -76,7 +76,9 @@ class VolumeKind(ObjectKind):
         if self.invariance not in ("rigid", "none"):
             raise InputError(f"invariance is {self.invariance!r}: expected rigid or none")
         if not 4 <= self.points <= 128 or not 0 < self.edge < math.inf:
-            raise InputError(f"got a cube of {self.points} points and an edge of {self.edge}: expected 4 to 128, and above 0")
+            raise InputError(
+                f"got a cube of {self.points} points and an edge of {self.edge}: expected 4 to 128, and above 0"
+            )
 
     @property
     def points(self) -> int:
@@ -157,9 +159,14 @@ class VolumeKind(ObjectKind):
     def to_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
         flat = [np.asarray(one.values, np.float32).ravel() for one in objects]
         ends = np.cumsum([0, *map(len, flat)]).astype(np.int32)
-        threes = {name: [np.asarray(getattr(one, name), np.float64).tolist() for one in objects] for name in ("spacing", "origin")}
+        threes = {
+            name: [np.asarray(getattr(one, name), np.float64).tolist() for one in objects]
+            for name in ("spacing", "origin")
+        }
         return {
-            "values": pa.ListArray.from_arrays(pa.array(ends), pa.array(np.concatenate([np.empty(0, np.float32), *flat]))),
+            "values": pa.ListArray.from_arrays(
+                pa.array(ends), pa.array(np.concatenate([np.empty(0, np.float32), *flat]))
+            ),
             "shape": pa.array([list(one.values.shape) for one in objects], _SCHEMA.field("shape").type),
             **{name: pa.array(rows, _SCHEMA.field(name).type) for name, rows in threes.items()},
         }
@@ -229,10 +236,10 @@ class VolumeKind(ObjectKind):
         from metricvae.kinds.volume.encoders.grid import GridEncoderConfig
         from metricvae.kinds.volume.encoders.principal import PrincipalEncoderConfig
 
-        picture = {"grid_side": _PICTURE, "grid_spacing": self.edge / _PICTURE}
+        spacing = self.edge / _PICTURE
         if self.invariance == "none":
-            return GridEncoderConfig(side=self.points, **picture)
-        return PrincipalEncoderConfig(**picture)
+            return GridEncoderConfig(side=self.points, grid_side=_PICTURE, grid_spacing=spacing)
+        return PrincipalEncoderConfig(grid_side=_PICTURE, grid_spacing=spacing)
 
     def default_decoder(self, objects: int | None = None) -> CoderConfig:
         from metricvae.nn.density import DensityDecoderConfig

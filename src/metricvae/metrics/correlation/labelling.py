@@ -1,4 +1,4 @@
-"""Data sets of correlations: maps of molecules, labelled from their atoms, or maps of a library, overlaid as they are."""
+"""Data sets of correlations: maps of molecules, labelled from their atoms, or maps of a library, overlaid."""
 
 from __future__ import annotations
 
@@ -62,28 +62,30 @@ class CorrelationPlan(MetricPlan):
         """Whether maps are made of molecules."""
         return self.objects in self.source_kind.sources or suffix_of(self.objects) in READERS
 
-    @property
-    def resolutions(self) -> tuple[float, float]:
-        """The finest and the coarsest, angstroms.
-
-        Raises:
-            InputError: `resolution` is no number and no range.
-        """
-        try:
-            ends = [float(end) for end in str(self.resolution).split("-")]
-        except ValueError:
-            ends = []
-        if len(ends) not in (1, 2) or not 1 <= ends[0] <= ends[-1] <= 20:
-            raise InputError(f"resolution is {self.resolution!r}: expected angstroms from 1 to 20, as 4 or 3-5")
-        return ends[0], ends[-1]
-
     def facts(self) -> dict[str, Any]:
         if self.of_molecules:
             if self.fit or self.right_objects is not None:
                 raise InputError("maps of molecules come from one source: leave out --fit and --right-objects")
-            self.resolutions
+            parse_resolutions(self.resolution)
             return super().facts()
-        return {name: value for name, value in super().facts().items() if name not in ("molecules", "resolution", "check")}
+        return {
+            name: value for name, value in super().facts().items() if name not in ("molecules", "resolution", "check")
+        }
+
+
+def parse_resolutions(text: str) -> tuple[float, float]:
+    """The finest and the coarsest resolution, angstroms, of `4` or `3-5`.
+
+    Raises:
+        InputError: it is neither a number nor a range, from 1 to 20.
+    """
+    try:
+        ends = [float(end) for end in text.split("-")]
+    except ValueError:
+        ends = []
+    if len(ends) not in (1, 2) or not 1 <= ends[0] <= ends[-1] <= 20:
+        raise InputError(f"resolution is {text!r}: expected angstroms from 1 to 20, as 4 or 3-5")
+    return ends[0], ends[-1]
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class MoleculeMapLabelling(BlockLabelling[CorrelationPlan]):
     def sources(self, work: Path) -> tuple[ObjectSource, ...]:
         """Molecules assembled from fragments, or those of a file, with notes on what was skipped."""
         plan = self.plan
-        settings = (plan.seed, plan.resolutions)
+        settings = (plan.seed, parse_resolutions(plan.resolution))
         if plan.objects in plan.source_kind.sources:
             total = plan.molecules or objects_needed(plan.pairs, plan.partners)
             return (GeneratedSource(Work(fragments_part, settings), total, STAGE, notes=True),)

@@ -24,7 +24,7 @@ from metricvae.kinds.volume.random_maps import Posed, random_map
 from metricvae.runtime.parquet import write_table
 
 ATOMS = ("elements", "positions", "resolution")
-"""Columns from which pairs are labelled: atomic numbers, x, y, z of each atom in turn, and that of the map, angstroms."""
+"""Columns from which pairs are labelled: atomic numbers, x, y, z of each atom, the resolution of the map, angstroms."""
 
 _FIELDS = (
     pa.field("smiles", pa.string()),

@@ -12,10 +12,10 @@ from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.heads import CosineTanimoto
 
 TRAINING: dict[str, Any] = {
-    "steps": 6_000,
+    "steps": 5_000,
     "batch_pairs": 1_920,
     "run_length": 120,
-    "anchor_share": 0.1,
+    "anchor_share": 0.05,
     "optimisers": "muon",
     "learning_rate": 1e-3,
     "matrix_learning_rate": 3e-3,
@@ -24,7 +24,7 @@ TRAINING: dict[str, Any] = {
     "warmup_steps": 200,
     "schedule": "cosine",
     "mirror": True,
-    "copies": 2,
+    "copies": 1,
     "average_decay": 0.999,
     "evaluate_every": 500,
     "evaluate_pairs": 20_000,
@@ -36,7 +36,7 @@ TRAINING: dict[str, Any] = {
 def maps() -> Preset:
     """Maps of molecules: the Tanimoto coefficient of maps of unit norm as the cosine of two codes."""
     kind = VolumeKind()
-    encoder = PrincipalEncoderConfig(degree=16, reach=0.42, width=384, blocks=3, grid_spacing=kind.edge / 16)
+    encoder = PrincipalEncoderConfig(degree=16, reach=0.42, width=320, blocks=3, grid_spacing=kind.edge / 16)
     tower = TowerConfig(kind, encoder, kind.default_decoder())
     return Preset(ModelConfig(CorrelationMetric(), tower, latent=256, head=CosineTanimoto(), mirrored=True), TRAINING)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.object_sources import SKIPPED, Span
 from metricvae.core.splits import split_of

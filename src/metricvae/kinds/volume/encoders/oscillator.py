@@ -34,9 +34,7 @@ def hermite_functions(degree: int, at: Floats) -> Floats:
 @functools.cache
 def degrees(highest: int) -> Whole:
     """(k, 3) i, j, k of all functions of a degree of at most `highest`, by degree."""
-    triples = [
-        (i, j, n - i - j) for n in range(highest + 1) for i in range(n, -1, -1) for j in range(n - i, -1, -1)
-    ]
+    triples = [(i, j, n - i - j) for n in range(highest + 1) for i in range(n, -1, -1) for j in range(n - i, -1, -1)]
     return np.array(triples, np.int64)
 
 
@@ -62,7 +60,7 @@ def to_spherical(highest: int) -> tuple[tuple[Floats, ...], ...]:
     """
     nodes, weights = np.polynomial.hermite.hermgauss(highest + 2)
     along = hermite_functions(highest, nodes) * np.sqrt(weights * np.exp(nodes**2))
-    root = (np.sqrt(weights) * np.exp(nodes**2 / 2))
+    root = np.sqrt(weights) * np.exp(nodes**2 / 2)
     i, j, k = degrees(highest).T
     cartesian = np.einsum("fx,fy,fz->fxyz", along[i], along[j], along[k]).reshape(len(i), -1)
     x, y, z = (part.ravel() for part in np.meshgrid(nodes, nodes, nodes, indexing="ij"))
@@ -70,25 +68,25 @@ def to_spherical(highest: int) -> tuple[tuple[Floats, ...], ...]:
     radius = np.sqrt(x**2 + y**2 + z**2)
     polar, azimuth = np.arccos(np.divide(z, radius, out=np.zeros_like(z), where=radius > 0)), np.arctan2(y, x)
     found = []
-    for l in range(highest + 1):
-        angular = real_harmonics(l, polar, azimuth) * weight
-        shells = [radial_function(n, l, radius) for n in range(l, highest + 1, 2)]
+    for order in range(highest + 1):
+        angular = real_harmonics(order, polar, azimuth) * weight
+        shells = [radial_function(n, order, radius) for n in range(order, highest + 1, 2)]
         found.append(tuple((angular * shell) @ cartesian.T for shell in shells))
     return tuple(found)
 
 
-def real_harmonics(l: int, polar: Floats, azimuth: Floats) -> Floats:
-    """(2 l + 1, p) real spherical harmonics of degree l, orthonormal on the sphere."""
-    rows = [scipy.special.sph_harm_y(l, 0, polar, azimuth).real]
-    for m in range(1, l + 1):
-        value = scipy.special.sph_harm_y(l, m, polar, azimuth) * math.sqrt(2)
+def real_harmonics(order: int, polar: Floats, azimuth: Floats) -> Floats:
+    """(2 l + 1, p) real spherical harmonics of l = `order`, orthonormal on the sphere."""
+    rows = [scipy.special.sph_harm_y(order, 0, polar, azimuth).real]
+    for m in range(1, order + 1):
+        value = scipy.special.sph_harm_y(order, m, polar, azimuth) * math.sqrt(2)
         rows += [value.real, value.imag]
     return np.array(rows)
 
 
-def radial_function(n: int, l: int, radius: Floats) -> Floats:
-    """(p,) R_nl, with the integral of R_nl^2 r^2 dr equal to 1."""
-    k = (n - l) // 2
-    log_norm = 0.5 * (math.log(2) + math.lgamma(k + 1) - math.lgamma(k + l + 1.5))
-    laguerre = scipy.special.eval_genlaguerre(k, l + 0.5, radius**2)
-    return np.asarray(math.exp(log_norm) * radius**l * laguerre * np.exp(-(radius**2) / 2))
+def radial_function(n: int, order: int, radius: Floats) -> Floats:
+    """(p,) R_nl for l = `order`, with the integral of R_nl^2 r^2 dr equal to 1."""
+    k = (n - order) // 2
+    log_norm = 0.5 * (math.log(2) + math.lgamma(k + 1) - math.lgamma(k + order + 1.5))
+    laguerre = scipy.special.eval_genlaguerre(k, order + 0.5, radius**2)
+    return np.asarray(math.exp(log_norm) * radius**order * laguerre * np.exp(-(radius**2) / 2))

@@ -4,8 +4,8 @@ Every map is rotated to its principal axes about its centre, and expanded in the
 That leaves nothing of a motion but the directions of the axes, up to the four rotations that map axes to themselves.
 These change the signs of coefficients in four sets, so one linear layer for each set gives all four views of a map;
 a network reads each, looking at the mean of the four too, and their mean and maximum are pooled. Beside them it gets
-the power spectra of the coefficients, sum_m c_nlm c_n'lm, which do not depend on the axes at all and speak for maps whose
-axes are not distinct (M. Kazhdan, T. Funkhouser and S. Rusinkiewicz, *Rotation invariant spherical harmonic
+the power spectra of the coefficients, sum_m c_nlm c_n'lm, which do not depend on the axes at all and speak for maps
+whose axes are not distinct (M. Kazhdan, T. Funkhouser and S. Rusinkiewicz, *Rotation invariant spherical harmonic
 representation of 3D shape descriptors*, 2003; A. Bartok, R. Kondor and G. Csanyi, Phys. Rev. B 87 (2013) 184115).
 """
 
