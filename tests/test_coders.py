@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
@@ -24,6 +23,7 @@ from metricvae.kinds.silhouette.encoders.contour import ContourEncoderConfig
 from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
 from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
 from metricvae.nn.coders import Decoder, DecoderConfig, Encoder, EncoderConfig
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.layers import LinearShortcut, seeded_weights
 from metricvae.training.optimisers import adam_and_muon
 

@@ -51,9 +51,16 @@ def molecules(*, flat: bool = False) -> list[Any]:
 
 
 def volumes() -> list[Any]:
+    """Blobs of several Gaussians, in boxes of several sizes."""
     random = np.random.default_rng(0)
-    grid = [random.normal(size=(32, 32, 32)).astype(np.float32) for _ in range(3)]
-    return [DensityMap(values, np.full(3, 1.5), np.array([1.0, -2.0, 0.5])) for values in grid]
+    found = []
+    for shape in ((24, 20, 22), (18, 26, 20), (24, 20, 22)):
+        points = np.stack(np.indices(shape), -1)
+        middles = np.array(shape) / 2 + random.normal(size=(6, 3)) * [3, 2, 1]
+        square = ((points[..., None, :] - middles) ** 2).sum(-1)
+        values = np.exp(-square / 6).sum(-1).astype(np.float32)
+        found.append(DensityMap(values, np.full(3, 1.2), np.array([1.0, -2.0, 0.5])))
+    return found
 
 
 def clouds() -> list[Any]:
