@@ -89,11 +89,13 @@ def close(found: Any, expected: Any, what: str, least: float = 0.0) -> None:
 
 # Version 0.1
 
+LATER_HEADS = {"product_and_distance"}
+
 
 def test_models_of_version_0_1_are_of_every_encoder_and_head() -> None:
     documents = [json.loads((DATA / name / CONFIG).read_text())["model"] for name in EXPECTED]
     assert {document["encoder"] for document in documents} == {"flat", "polar", "contour", "cloud", "graph"}
-    assert {document["head"]["name"] for document in documents} == set(HEADS)
+    assert {document["head"]["name"] for document in documents} == set(HEADS) - LATER_HEADS
     for name in EXPECTED:
         assert sum(path.stat().st_size for path in (DATA / name).iterdir()) < 60_000
 

@@ -220,10 +220,10 @@ class VolumeKind(ObjectKind):
 
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:
-        from metricvae.kinds.volume.encoders.grid import GridEncoderConfig
+        from metricvae.kinds.volume.encoders.grid import VolumeGridEncoderConfig
         from metricvae.kinds.volume.encoders.principal import PrincipalEncoderConfig
 
-        both: tuple[type[CoderConfig], ...] = (PrincipalEncoderConfig, GridEncoderConfig)
+        both: tuple[type[CoderConfig], ...] = (PrincipalEncoderConfig, VolumeGridEncoderConfig)
         return both if self.invariance == "rigid" else both[::-1]
 
     @property
@@ -233,12 +233,12 @@ class VolumeKind(ObjectKind):
         return (DensityDecoderConfig,)
 
     def default_encoder(self, objects: int | None = None) -> CoderConfig:
-        from metricvae.kinds.volume.encoders.grid import GridEncoderConfig
+        from metricvae.kinds.volume.encoders.grid import VolumeGridEncoderConfig
         from metricvae.kinds.volume.encoders.principal import PrincipalEncoderConfig
 
         spacing = self.edge / _PICTURE
         if self.invariance == "none":
-            return GridEncoderConfig(side=self.points, grid_side=_PICTURE, grid_spacing=spacing)
+            return VolumeGridEncoderConfig(side=self.points, grid_side=_PICTURE, grid_spacing=spacing)
         return PrincipalEncoderConfig(grid_side=_PICTURE, grid_spacing=spacing)
 
     def default_decoder(self, objects: int | None = None) -> CoderConfig:

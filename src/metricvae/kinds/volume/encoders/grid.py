@@ -21,8 +21,8 @@ DESCRIBED = 6
 
 
 @dataclass(frozen=True)
-class GridEncoderConfig(EncoderConfig):
-    """Hyperparameters of `GridEncoder`.
+class VolumeGridEncoderConfig(EncoderConfig):
+    """Hyperparameters of `VolumeGridEncoder`.
 
     Attributes:
         side: points along each edge of the volumes.
@@ -54,11 +54,11 @@ class GridEncoderConfig(EncoderConfig):
     def picture(self) -> Picture:
         return "density", self.grid_side, self.grid_spacing
 
-    def build(self, latent: int) -> GridEncoder:
-        return GridEncoder(self, latent)
+    def build(self, latent: int) -> VolumeGridEncoder:
+        return VolumeGridEncoder(self, latent)
 
 
-class GridEncoder(Encoder):
+class VolumeGridEncoder(Encoder):
     """Volumes (m, 1, s, s, s) -> mean and log-variance of q(z | x).
 
     Features are the volume at the points that the network reads, divided by its root mean square, the logarithm of
@@ -72,7 +72,7 @@ class GridEncoder(Encoder):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, config: GridEncoderConfig, latent: int) -> None:
+    def __init__(self, config: VolumeGridEncoderConfig, latent: int) -> None:
         super().__init__()
         self.config, side = config, config.read_side
         self.numbers = side**3
