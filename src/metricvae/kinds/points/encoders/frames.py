@@ -43,11 +43,11 @@ FURTHEST_SHELL = 2.0
 TINY = 1e-12
 """Least length that is divided by."""
 
-FLOOR = 1e-6
-"""Squared power below which its root is continued by a line."""
-
 LENGTHS = ("lengths", "centroid", "quantiles")
 """Parts of the features that grow with the size of a cloud."""
+
+Numbers = list[tuple[Tensor, float]]
+"""Numbers that the network reads, (..., groups, n), with their weights."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class CloudEncoderConfig(EncoderConfig):
         waves: wave numbers of the characteristic function.
         shells: about the centroid, of the power spectrum.
         degree: largest degree of the angular functions.
+        detail: weight of numbers that do not grow with the cloud, where those that do have the weight 1.
         pair_points: points whose distances from one another are looked at, at most.
         grid_side: grid points along each edge of the maps that the decoder draws.
     """
@@ -85,6 +86,7 @@ class CloudEncoderConfig(EncoderConfig):
     waves: int = 4
     shells: int = 6
     degree: int = 6
+    detail: float = 0.5
     pair_points: int = 512
     grid_side: int = 12
 
@@ -107,7 +109,10 @@ class CloudEncoderConfig(EncoderConfig):
         of_shells = self.shells * (self.shells + 1) // 2 if space == 3 else self.shells**2
         return {
             "lengths": 1 + space + self.radii + self.distances + self.means + self.nearest,
-            "shapes": 1 + (self.degree + 1) * of_shells + self.channels * (1 + 2 * self.shells),
+            "count": 1,
+            "spectrum": (self.degree + 1) * of_shells,
+            "marks": self.channels,
+            "mark_shells": self.channels * 2 * self.shells,
             "centroid": space,
             "quantiles": v * self.projections,
             "waves": v * 2 * self.waves * (1 + self.channels),
@@ -148,7 +153,8 @@ class CloudEncoder(Encoder):
     def __init__(self, config: CloudEncoderConfig, latent: int) -> None:
         super().__init__()
         self.config, blocks = config, config.blocks
-        read = 2 * blocks["lengths"] + blocks["shapes"] + config.placed * (1 if config.aligned else config.dimension)
+        read = 2 * blocks["lengths"] + blocks["count"] + blocks["spectrum"] + blocks["marks"] + blocks["mark_shells"]
+        read += config.placed * (1 if config.aligned else config.dimension)
         framed = blocks["centroid"] * config.placed + blocks["quantiles"] + blocks["waves"]
         places, signs = flip_tables(config.dimension)
         frames = len(places) if config.aligned else 1
@@ -172,45 +178,60 @@ class CloudEncoder(Encoder):
         return cloud_features(x, self.config)
 
     def fit_scaling(self, features: Tensor) -> None:
-        """Learn the typical size of a cloud, and mean and standard deviation of every number that the network reads."""
+        """Learn the typical size of a cloud, and the means and scales of the numbers that the network reads.
+
+        Numbers of one group, as all quantiles of one distribution, are divided by one number, the root of their mean
+        variance: what hardly differs between clouds is mostly noise of their points, and stays small.
+        """
         self.length.fill_(features[:, 0].median().clamp(min=TINY))
-        cloud, frames = self._numbers(features)
-        parts = {"": cloud} | {"frame_": frames.flatten(0, 1)}
-        for name, numbers in parts.items():
-            spread = numbers.std(0, correction=0)
-            getattr(self, f"{name}centre").copy_(numbers.mean(0))
-            getattr(self, f"{name}spread").copy_(torch.where(spread > LEAST_SPREAD, spread, 1.0))
+        for name, parts in zip(("", "frame_"), self._numbers(features), strict=True):
+            means, scales = [], []
+            for numbers, weight in parts:
+                dims = tuple(range(numbers.ndim - 2))
+                scale = numbers.var(dims, correction=0).mean(-1, keepdim=True).sqrt()
+                scale = torch.where(scale > LEAST_SPREAD, scale / weight, 1.0)
+                means.append(numbers.mean(dims).flatten())
+                scales.append(scale.expand(numbers.shape[-2:]).flatten())
+            getattr(self, f"{name}centre").copy_(torch.cat(means))
+            getattr(self, f"{name}spread").copy_(torch.cat(scales))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        cloud, frames = self._numbers(features)
-        cloud = ((cloud - self.centre) / self.spread).clamp(-FURTHEST, FURTHEST)
-        frames = ((frames - self.frame_centre) / self.frame_spread).clamp(-FURTHEST, FURTHEST)
+        cloud, frames = self._scaled(features)
         h = functional.silu(self.norm(self.of_cloud(cloud)[:, None] + self.of_frame(frames)))
         h = h + functional.silu(self.second(h))
         pooled = torch.cat([cloud, h.mean(1), h.amax(1)], dim=1)
         mean, log_variance = self.last(self.hidden(pooled)).chunk(2, 1)
         return mean + self.shortcut(cloud), log_variance
 
-    def _numbers(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network reads, not yet scaled: of the cloud (m, p), and of each of its frames (m, f, q)."""
-        parts = self._split(features)
-        lengths = parts["lengths"]
-        size = lengths[:, :1].clamp(min=TINY)
-        cloud = [lengths / self.length, (size / self.length).log(), lengths[:, 1:] / size, parts["shapes"]]
-        v = self.places.shape[1]
-        quantile, wave = (parts[name].unflatten(1, (v, -1)) for name in ("quantiles", "waves"))
-        frames = [self._flipped(quantile / self.length), self._flipped(wave)]
-        if self.config.placed:
-            centroid = parts["centroid"] / self.length
-            cloud.append(centroid.norm(dim=1, keepdim=True) if self.config.aligned else centroid)
-            frames.append(centroid[:, None] * self.flips)
-        return torch.cat(cloud, dim=1), torch.cat(frames, dim=2)
+    def _scaled(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network reads: of the cloud (m, p), and of each of its frames (m, f, q)."""
+        cloud, frames = (torch.cat([part.flatten(-2) for part, _ in parts], -1) for parts in self._numbers(features))
+        cloud = ((cloud - self.centre) / self.spread).clamp(-FURTHEST, FURTHEST)
+        return cloud, ((frames - self.frame_centre) / self.frame_spread).clamp(-FURTHEST, FURTHEST)
+
+    def _numbers(self, features: Tensor) -> tuple[Numbers, Numbers]:
+        """The same, not yet scaled, in parts with their weights: (m, groups, n), and (m, f, groups, n)."""
+        config, parts = self.config, self._split(features)
+        lengths, detail = parts["lengths"][:, None], config.detail
+        size = lengths[..., :1].clamp(min=TINY)
+        cloud = [(lengths / self.length, 1.0), ((size / self.length).log(), 1.0), (lengths[..., 1:] / size, detail)]
+        cloud += [(parts["count"][:, None], detail), (parts["spectrum"][:, None], detail)]
+        quantile = parts["quantiles"].unflatten(1, (1, self.places.shape[1], -1))
+        wave = parts["waves"].unflatten(1, (1 + config.channels, self.places.shape[1], -1))
+        frames = [(self._flipped(quantile / self.length), 1.0), (self._flipped(wave), detail)]
+        if config.channels:
+            cloud += [(parts["marks"][..., None], 1.0), (parts["mark_shells"].unflatten(1, (config.channels, -1)), 1.0)]
+        if config.placed:
+            centroid = parts["centroid"][:, None] / self.length
+            cloud.append((centroid.norm(dim=2, keepdim=True) if config.aligned else centroid, 1.0))
+            frames.append(((centroid * self.flips)[:, :, None], 1.0))
+        return cloud, frames
 
     def _flipped(self, numbers: Tensor) -> Tensor:
-        """Numbers of the directions (m, v, even and odd ones) -> in each frame, (m, f, as many)."""
-        even, odd = numbers.chunk(2, dim=2)
-        both = torch.cat([even[:, self.places], odd[:, self.places] * self.signs[..., None]], dim=3)
-        return both.flatten(2)
+        """Numbers of the directions (m, g, v, even and odd ones) -> in each frame, (m, f, g, v times as many)."""
+        even, odd = numbers.chunk(2, dim=3)
+        both = torch.cat([even[:, :, self.places], odd[:, :, self.places] * self.signs[..., None]], dim=4)
+        return both.flatten(3).transpose(1, 2)
 
     def _split(self, features: Tensor) -> dict[str, Tensor]:
         blocks = self.config.blocks
@@ -230,7 +251,7 @@ class CloudEncoder(Encoder):
 
     def descriptors(self, features: Tensor) -> Tensor:
         """Lengths, absolute and as shares of the size, and power spectra, scaled as in the training, (m, p)."""
-        return (self._numbers(features)[0] - self.centre) / self.spread
+        return self._scaled(features)[0]
 
     def rescale(self, features: Tensor, factor: float) -> Tensor:
         """Clouds `factor` times as large, about the origin."""
@@ -249,9 +270,10 @@ def cloud_features(x: Tensor, config: CloudEncoderConfig) -> Tensor:
     between, products = pair_measures(clouds.thinned(config.pair_points), sizes, config.shells)
     radii = quantiles(radius.masked_fill(~there, torch.inf), clouds.count, config.radii)
     shells = gaussian_basis(radius / unit, config.shells, FURTHEST_SHELL) * (there / count)[..., None]
+    of_marks = torch.cat([clouds.marks.mT @ shells, products], dim=2)
     parts = [variances.sum(1).sqrt(), variances.sqrt(), radii, between]
-    parts += [count.log(), spectrum(places, radius, shells, config.degree), mean, clouds.marks.mT @ shells, products]
-    parts += [centroid, *frame_measures(clouds, config.projections, config.waves)]
+    parts += [count.log(), spectrum(places, radius, shells, config.degree), mean, of_marks, centroid]
+    parts += [*frame_measures(clouds, config.projections, config.waves)]
     parts += [occupancy_maps(places / unit[..., None], there, config.grid_side)]
     return torch.cat([part.reshape(len(x), -1) for part in parts], dim=1)
 
@@ -280,9 +302,7 @@ def framed(x: Tensor, config: CloudEncoderConfig) -> tuple[FramedClouds, Tensor,
 
 
 def spectrum(places: Tensor, radius: Tensor, shells: Tensor, degree: int) -> Tensor:
-    """Roots, with their signs, of the power spectra of points (m, P, k) on shells about the centroid."""
+    """Power spectra of points (m, P, k) on shells about the centroid."""
     if places.shape[2] == 2:
-        power = plane_spectrum(torch.atan2(places[..., 1], places[..., 0]), shells, degree)
-    else:
-        power = space_spectrum(places / radius.clamp(min=TINY)[..., None], shells, degree)
-    return power / (power.square() + FLOOR).pow(0.25)
+        return plane_spectrum(torch.atan2(places[..., 1], places[..., 0]), shells, degree)
+    return space_spectrum(places / radius.clamp(min=TINY)[..., None], shells, degree)

@@ -124,7 +124,7 @@ def pair_measures(clouds: FramedClouds, sizes: tuple[int, int, int], shells: int
         shells: of distance, over which products of marks are averaged.
 
     Returns:
-        quantiles, (m, sum of `sizes`) lengths, and mean products of the marks of two points, (m, c shells).
+        quantiles, (m, sum of `sizes`) lengths, and mean products of the marks of two points, (m, c, shells).
     """
     at_once = max(1, PAIRS_AT_ONCE // clouds.there.shape[1] ** 2)
     lengths, products = zip(*(_pair_measures(part, sizes, shells) for part in clouds.split(at_once)), strict=True)
@@ -142,11 +142,11 @@ def _pair_measures(clouds: FramedClouds, sizes: tuple[int, int, int], shells: in
     means = quantiles(mean.masked_fill(~there, math.inf), count, sizes[1])
     others = among + torch.diag(away.new_full((away.shape[1],), math.inf))
     nearest = quantiles(others.amin(2), count * (count > 1), sizes[2])
-    products = marks.new_zeros(len(marks), 0)
+    products = marks.new_zeros(*marks.shape[::2], shells)
     if marks.shape[2]:
         basis = gaussian_basis(away / clouds.size[:, None, None], shells, FURTHEST_PAIR) * both[..., None]
         products = torch.einsum("mic,mijk,mjc->mck", marks, basis, marks) / count[:, None, None].square()
-    return torch.cat([every, means, nearest], dim=1), products.flatten(1)
+    return torch.cat([every, means, nearest], dim=1), products
 
 
 def frame_measures(clouds: FramedClouds, levels: int, waves: int) -> tuple[Tensor, Tensor]:
@@ -160,7 +160,7 @@ def frame_measures(clouds: FramedClouds, levels: int, waves: int) -> tuple[Tenso
 
     Returns:
         quantiles, (m, v, levels) lengths, and the characteristic function of the points and that weighted by each mark,
-        (m, v, 2 waves (1 + c)).
+        (m, 1 + c, v, 2 waves).
     """
     places, there, count = clouds.places, clouds.there, clouds.count
     projected = places @ directions(places.shape[2]).to(places).T  # (m, P, v)
@@ -168,6 +168,6 @@ def frame_measures(clouds: FramedClouds, levels: int, waves: int) -> tuple[Tenso
     low, high = found[..., : levels // 2], found.flip(-1)[..., : levels // 2]
     weights = torch.cat([there[..., None].to(places), clouds.marks], dim=-1) / count[:, None, None]
     phases = [projected * wave / clouds.size[:, None, None] for wave in range(1, waves + 1)]
-    even = [phase.cos().mT @ weights for phase in phases]
-    odd = [phase.sin().mT @ weights for phase in phases]
-    return torch.cat([(high - low) / 2, (high + low) / 2], dim=-1), torch.cat(even + odd, dim=-1)
+    waved = torch.stack([phase.cos() for phase in phases] + [phase.sin() for phase in phases], dim=-1)
+    sums = torch.einsum("mpc,mpvw->mcvw", weights, waved)
+    return torch.cat([(high - low) / 2, (high + low) / 2], dim=-1), sums
