@@ -29,7 +29,7 @@ def quick(**settings: Any) -> mv.MetricRegressor:
 
 @pytest.mark.slow
 def test_scikit_learn_accepts_the_estimator() -> None:
-    results = check_estimator(quick(steps=60), expected_failed_checks=EXPECTED_FAILURES, on_fail=None)
+    results = check_estimator(quick(steps=100), expected_failed_checks=EXPECTED_FAILURES, on_fail=None)
     failed = {one["check_name"]: one["exception"] for one in results if one["status"] == "failed"}
     assert failed == {}
     assert {one["check_name"] for one in results if one["status"] == "xfail"} == set(EXPECTED_FAILURES)

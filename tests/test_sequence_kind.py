@@ -330,3 +330,32 @@ def test_encoder_and_decoder_agree_for_every_alphabet() -> None:
         x = kind.collate(["xyzzy" if kind.alphabet in (None, "text") else "ACG"])
         network = encoder.build(6)
         assert network.pictures(network.prepare(x)).shape == decoder.build(6)(torch.zeros(1, 6)).shape
+
+
+# A model
+
+
+def test_a_fitted_model_predicts_sequences_of_other_lengths(tmp_path: Path) -> None:
+    import metricvae as mv
+    from metricvae.metrics.tabular import TabularMetric
+
+    random = np.random.default_rng(0)
+    objects = random_sequences("abcd", 60, 8)
+    kind = SequenceKind("text").adapt(objects)
+    first, second = random.integers(0, 60, (2, 300))
+    values = [abs(len(objects[a]) - len(objects[b])) for a, b in zip(first, second, strict=True)]
+    split = random.choice(["train", "validation", "calibration", "test"], 300, p=[0.5, 0.2, 0.2, 0.1])
+    table = ObjectTable.from_objects(kind, objects)
+    metric = TabularMetric("difference of lengths", similarity=False).of_kinds("sequence")
+    data = mv.PairDataset.from_objects(metric, table, first, second, values, split=split)
+    model = mv.fit(data, tmp_path / "model", steps=5, threads=1, show_progress=False)
+    again = mv.load(tmp_path / "model")
+    assert again.predictor.kind() == kind
+    pairs = ["abcd", "a"], ["a longer text of other characters", "d" * 3_000]
+    found, loaded = model.predict(*pairs), again.predict(*pairs)
+    assert np.isfinite(found.value).all()
+    assert np.allclose(found.value, loaded.value)
+    other = SequenceKind("text").adapt(["a longer text", "of other characters"])
+    table = ObjectTable.from_objects(other, ["a longer text", "of other characters", "abcd"])
+    held = mv.PairDataset.from_objects(metric, table, [0, 1, 2], [1, 2, 0], [6.0, 15.0, 9.0], split="test")
+    assert np.isfinite(model.evaluate(held, "all").r2)

@@ -25,6 +25,9 @@ from metricvae.training.presets import ChosenPreset, general_preset
 CALIBRATED_FROM = 200
 """Rows from which some are set aside for intervals and for the choice of weights; with fewer, all are learned from."""
 
+LEAST_BATCH = 64
+"""Rows of a training step, where there are so many: vectors are small."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -166,7 +169,7 @@ class MetricRegressor(RegressorMixin, BaseEstimator):
         chosen = general_preset(data.metric, data.kinds, data.value)
         model = chosen.model if self.latent is None else replace(chosen.model, latent=self.latent)
         steps = chosen.training.steps if self.steps is None else self.steps
-        batch = min(chosen.training.batch_pairs, len(data.of_split("train")))
+        batch = min(max(chosen.training.batch_pairs, LEAST_BATCH), len(data.of_split("train")))
         return ChosenPreset(model, replace(chosen.training, steps=steps, batch_pairs=batch, seed=seed, threads=1))
 
 
