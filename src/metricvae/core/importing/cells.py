@@ -91,9 +91,10 @@ def key_of(cell: Any) -> Any:
 
 
 def digest_of_array(array: npt.NDArray[Any]) -> bytes:
-    """A hash of the shape, type and content."""
-    digest = hashlib.blake2b(f"{array.shape}{array.dtype}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(array).data)
+    """A hash of the shape and content; float32 and float64 of equal values are equal, as are integers."""
+    wide = {"f": np.float64, "i": np.int64, "u": np.int64, "b": np.int64}.get(array.dtype.kind, array.dtype)
+    digest = hashlib.blake2b(f"{array.shape}{np.dtype(wide)}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(array, wide).data)
     return digest.digest()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path, PurePath, PureWindowsPath
@@ -57,13 +58,26 @@ def import_objects(kind: ObjectKind, reader: ObjectReader, file: Path, source: s
     Raises:
         InputError: the kind has no setting that takes all of them, or none of them could be read.
     """
-    adapted = kind.adapt(usable(reader.read(kind, "looking at objects")))
-    done = ImportedObjects(adapted, file, object_names(reader.cells, reader.base))
-    write_table(file, _tables(done, reader, source), object_schema(adapted))
+    done = ImportedObjects(_adapted(kind, reader, source), file, object_names(reader.cells, reader.base))
+    write_table(file, _tables(done, reader, source), object_schema(done.kind))
     if not done.groups:
-        first = next(iter(done.faults.values()), "it names none")
-        raise InputError(f"no object of {source} could be read as {kind.title}: {first}")
+        raise InputError(_unreadable(done.kind, source, done.faults))
     return done
+
+
+def _adapted(kind: ObjectKind, reader: ObjectReader, source: str) -> ObjectKind:
+    """The kind as the objects ask for; only as many are decoded as its `adapt` looks at, at least one."""
+    faults: dict[int, str] = {}
+    objects = usable(reader.read(kind, "looking at objects"), faults.setdefault)
+    first = list(itertools.islice(objects, 1))
+    if not first:
+        raise InputError(_unreadable(kind, source, faults))
+    return kind.adapt(itertools.chain(first, objects))
+
+
+def _unreadable(kind: ObjectKind, source: str, faults: Mapping[int, str]) -> str:
+    first = next(iter(faults.values()), "it names none")
+    return f"no object of {source} could be read as {kind.title}: {first}"
 
 
 def _tables(done: ImportedObjects, reader: ObjectReader, source: str) -> Iterator[pa.Table]:

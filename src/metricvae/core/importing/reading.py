@@ -82,7 +82,7 @@ def _found_by_processes(kind: ObjectKind, base: Path, parts: Iterator[Part], wor
             yield before, future.result()
 
 
-def usable(found: Iterator[Found], fault: Callable[[int, str], None] = lambda number, why: None) -> Iterator[Object]:
+def usable(found: Iterator[Found], fault: Callable[[int, str], object] = lambda number, why: None) -> Iterator[Object]:
     """The objects among what was found; `fault` is told the numbers of the others, and why."""
     for numbers, objects in found:
         for number, one in zip(numbers, objects, strict=True):

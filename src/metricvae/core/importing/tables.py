@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import codecs
 import csv
 import io
 from collections import Counter
@@ -107,13 +108,13 @@ class CsvTable(PairTable):
                 start = file.read(LONGEST_HEADER)
         except OSError as error:
             raise InputError(f"{self.path} cannot be read ({error.strerror}): give a CSV or Parquet file") from None
-        line = start.partition(b"\n")[0]
         if b"\0" in start:
             raise InputError(f"{self.path} holds NUL bytes, so it is no text: expected a CSV in UTF-8, or .parquet")
         try:
-            return line.decode("utf-8-sig")
+            text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
         except UnicodeDecodeError:
             raise InputError(f"{self.path} is not UTF-8 text: expected a CSV in UTF-8, or a file .parquet") from None
+        return text.partition("\n")[0]
 
     def batches(self, columns: Sequence[str], faults: Faults | None = None) -> Iterator[TableBatch]:
         short: list[tuple[int, int]] = []
