@@ -13,7 +13,7 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.image.encoders.grid import FEW
 from metricvae.kinds.image.encoders.scaling import ChannelScaling
 from metricvae.kinds.image.transforms import centred, mean_centre, polar, resized, working_size
-from metricvae.kinds.silhouette.encoders.polar_pictures import ring_spectrum, ring_weights
+from metricvae.kinds.pictures.polar import ring_spectrum, ring_weights
 from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
 from metricvae.nn.layers import (
     CircularConv1d,

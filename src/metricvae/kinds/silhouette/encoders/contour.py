@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
+from metricvae.kinds.pictures.polar import ring_spectrum, ring_weights
 from metricvae.kinds.silhouette.encoders.contour_features import (
     Contours,
     ContourSampling,
@@ -39,8 +40,6 @@ from metricvae.kinds.silhouette.encoders.polar_pictures import (
     polar_pictures,
     rescale_pictures,
     ring_descriptors,
-    ring_spectrum,
-    ring_weights,
 )
 from metricvae.kinds.silhouette.records import SIZE, Canvas
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
