@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
@@ -25,6 +25,7 @@ from metricvae.evaluation.evaluate import Evaluation, evaluate
 from metricvae.evaluation.ranking import RankingEvaluation
 from metricvae.fitting.fit import fit as fit_model
 from metricvae.nn.autoencoder import Sides
+from metricvae.nn.model_settings import with_settings
 from metricvae.prediction.predictor import Predictions, Predictor
 from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
@@ -208,6 +209,8 @@ def fit(
     folder: str | Path | None = None,
     *,
     preset_name: str | None = None,
+    model: Mapping[str, Any] | None = None,
+    pair_head: bool = False,
     device: str = "cpu",
     show_progress: bool = True,
     **training: Any,
@@ -219,6 +222,9 @@ def fit(
         folder: of the model; by default one that goes with the result (`save` keeps it).
         preset_name: of a ready-made model and training; by default what the metric, the kinds and the number of pairs
             suggest.
+        model: settings of the networks and the head that differ from the preset's, by dotted name, as
+            `{"latent": 64, "left.encoder.widths": (64, 64)}`; see `metricvae.nn.model_settings.settings_of`.
+        pair_head: add a network of both codes to their product; see `metricvae.prediction.pair_head`.
         device: where to train.
         show_progress: on stderr.
         training: settings that differ from the preset's, as `steps=500`; see `metricvae.training.config`.
@@ -250,21 +256,23 @@ def fit(
         settings = replace(chosen.training, **training)
     except TypeError as error:
         raise InputError(f"the training cannot be set so ({error}): see metricvae train --help") from None
+    config = with_settings(chosen.model, model or {})
     place = _new_folder("model") if folder is None else Path(folder)
     if show_progress:
         with progress() as step:
             fit_model(
-                *(data, chosen.model, settings, place),
+                *(data, config, settings, place),
                 device=device,
+                pair_head=pair_head,
                 on_prepare=lambda done, total: step("preparing objects", done, total),
                 on_progress=lambda now: step("training", now.step, now.steps, seconds_left=now.seconds_left),
             )
     else:
-        fit_model(data, chosen.model, settings, place, device=device)
-    model = load(place, device)
+        fit_model(data, config, settings, place, device=device, pair_head=pair_head)
+    fitted = load(place, device)
     if folder is None:
-        weakref.finalize(model, shutil.rmtree, place.parent, ignore_errors=True)
-    return model
+        weakref.finalize(fitted, shutil.rmtree, place.parent, ignore_errors=True)
+    return fitted
 
 
 def _new_folder(name: str) -> Path:

@@ -264,7 +264,8 @@ class PairDataset:
 
     @property
     def weight(self) -> Floats | None:
-        """(n,) how much each pair counts in training and evaluation, 1 on average; None where all count alike."""
+        """(n,) how much each pair counts in training and in the choice of the best step, 1 on average; None where all
+        count alike. Intervals and evaluations count all alike."""
         return self.columns.get(WEIGHT)
 
     @property

@@ -96,14 +96,21 @@ class TabularMetric(Metric):
         )
 
     def limits_of_all(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
-        low, high = (0.0, 1.0) if self.task == "binary" else self._bounds()
+        low, high = self._limits()
         return np.full((1, 1), low), np.full((1, 1), high)
 
     def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
-        if self.task == "binary":
-            return super().limits(left, right)
-        low, high = self._bounds()
+        low, high = self._limits()
         return np.full(len(left), low), np.full(len(left), high)
+
+    def _limits(self) -> tuple[float, float]:
+        """The range; of a ranking there is none, as predictions are known up to a constant of each group."""
+        match self.task:
+            case "binary":
+                return 0.0, 1.0
+            case "ranking":
+                return -math.inf, math.inf
+        return self._bounds()
 
 
 def spans_orders_of_magnitude(values: Floats) -> bool:

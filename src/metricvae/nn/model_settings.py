@@ -46,7 +46,7 @@ def with_settings(config: ModelConfig, settings: Mapping[str, Any]) -> ModelConf
     """A configuration with some settings changed.
 
     A new `name` of an encoder, decoder or head takes the place of the one that is there, with the defaults of its
-    fields; fields that both have (a canvas) keep their values.
+    fields; fields that both have (a canvas, the scale of values) keep their values.
 
     Args:
         config: of a model.
@@ -90,8 +90,9 @@ def _part(config: ModelConfig, parents: list[str], name: str, before: dict[str, 
     if parents == ["head"]:
         if name not in HEADS:
             raise InputError(f"there is no metric head {name!r}: expected one of {', '.join(HEADS)}")
-        return head_to_json(HEADS[name]())
-    made = _coder(config.towers[parents[0]], parents[-1], name).to_json()
+        made = head_to_json(HEADS[name]())
+    else:
+        made = _coder(config.towers[parents[0]], parents[-1], name).to_json()
     return made | {key: value for key, value in (before or {}).items() if key in made and key not in ("name", "widths")}
 
 

@@ -117,8 +117,8 @@ class PairHead(nn.Module):
         document = calibration.get("pair_head")
         if document is None:
             return None
+        check_sha256(folder / FILE, str(document.get("sha256")))
         try:
-            check_sha256(folder / FILE, str(document["sha256"]))
             head = cls(int(document["width"]), tuple(map(int, document["widths"])), bool(document["symmetric"]))
             head.load_state_dict(load_file(folder / FILE))
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset import WEIGHT, PairDataset
 from metricvae.core.dataset_files import PAIRS, metric_of_card, read_card, sides_of_card
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, kind_from_json
@@ -120,12 +120,16 @@ def preset_of_folder(folder: Path) -> ChosenPreset:
     card = read_card(folder)
     sides = sides_of_card(card)
     kinds = [kind_from_json(sides.get(side, sides["left"])["kind"]) for side in ("left", "right")]
-    pairs = pq.read_table(folder / PAIRS, columns=["a", "b", "value", "split"]).filter(pc.field("split") == "train")
+    there = set(pq.read_schema(folder / PAIRS).names)
+    columns = [name for name in ("a", "b", "value", "split", WEIGHT) if name in there]
+    pairs = pq.read_table(folder / PAIRS, columns=columns).filter(pc.field("split") == "train")
     if not len(pairs):
         raise InputError(f"{folder} has no training pairs: label or import more")
     ends = [set(pairs[name].to_pylist()) for name in ("a", "b")]
     objects = len(ends[0] | ends[1]) if len(sides) == 1 else max(map(len, ends))
-    return default_preset(metric_of_card(card), kinds, pairs["value"].to_numpy(), objects)
+    weight = pairs[WEIGHT].to_numpy() if WEIGHT in pairs.column_names else None
+    values = typical_values(pairs["value"].to_numpy(), weight)
+    return default_preset(metric_of_card(card), kinds, values, objects)
 
 
 def preset_of_data(data: PairDataset) -> ChosenPreset:
@@ -137,7 +141,18 @@ def preset_of_data(data: PairDataset) -> ChosenPreset:
     rows = data.rows("train")
     ends = [np.unique(data.first[rows]), np.unique(data.second[rows])]
     objects = len(np.union1d(*ends)) if data.shared else max(map(len, ends))
-    return default_preset(data.metric, data.kinds, data.value[rows], objects)
+    values = typical_values(data.value[rows], None if data.weight is None else data.weight[rows])
+    return default_preset(data.metric, data.kinds, values, objects)
+
+
+def typical_values(values: Floats, weight: Floats | None) -> Floats:
+    """(n,) values that are distributed as those given, counted by their weights: evenly spaced weighted quantiles."""
+    if weight is None:
+        return values
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum(weight[order]) / weight.sum()
+    found: Floats = values[order][np.searchsorted(share, (np.arange(len(values)) + 0.5) / len(values))]
+    return found
 
 
 def _presets() -> dict[str, Callable[[], Preset]]:

@@ -224,7 +224,8 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     """R^2 = 1 - sum (predicted - value)^2 / sum (value - mean value)^2 over evenly spaced pairs of `data`.
 
     Where the metric is no regression, the predictions' best linear function is taken: R^2 is their squared correlation;
-    of a ranking, after the mean of each group is taken off. Pairs of censored values are left out.
+    of a ranking, after the mean of each group is taken off. Pairs of censored values are left out; with weights, sums
+    and means are weighted.
     """
     device = next(model.parameters()).device
     known = data.known(np.arange(len(data)))
@@ -242,11 +243,13 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     value = data.value[pairs]
     if data.metric.task == "ranking":
         predicted, value = (data.within_groups(numbers, pairs) for numbers in (predicted, value))
+    weight = np.ones(len(pairs)) if data.weight is None else data.weight[pairs]
+    spread = value - np.average(value, weights=weight)
     if data.metric.task != "regression":
-        deviation = predicted - predicted.mean()
-        gradient = (deviation * value).sum() / max(np.square(deviation).sum(), 1e-12)
-        predicted = value.mean() + gradient * deviation
-    return float(1.0 - np.square(predicted - value).sum() / np.square(value - value.mean()).sum())
+        deviation = predicted - np.average(predicted, weights=weight)
+        gradient = (weight * deviation * value).sum() / max((weight * np.square(deviation)).sum(), 1e-12)
+        predicted = value - spread + gradient * deviation
+    return float(1.0 - (weight * np.square(predicted - value)).sum() / (weight * np.square(spread)).sum())
 
 
 def _means(model: MagicAutoencoder, side: str, data: PairDataset, rows: Rows, device: torch.device) -> Tensor:
