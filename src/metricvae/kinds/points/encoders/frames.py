@@ -87,7 +87,7 @@ class CloudEncoderConfig(EncoderConfig):
     shells: int = 6
     degree: int = 6
     detail: float = 0.5
-    pair_points: int = 512
+    pair_points: int = 256
     grid_side: int = 12
 
     def __post_init__(self) -> None:
