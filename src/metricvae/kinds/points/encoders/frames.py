@@ -177,7 +177,8 @@ class CloudEncoder(Encoder):
 
     def prepare(self, x: Tensor) -> Tensor:
         """(m, P, 1 + dimension + channels) -> (m, sum of `CloudEncoderConfig.blocks`)."""
-        return cloud_features(x, self.config)
+        with torch.autocast(x.device.type, enabled=False):  # lengths need more than bfloat16
+            return cloud_features(x, self.config)
 
     def fit_scaling(self, features: Tensor) -> None:
         """Learn the typical size of a cloud, and the means and scales of the numbers that the network reads.
