@@ -186,6 +186,16 @@ def test_clouds_without_extent_have_finite_codes_and_pictures(dimension: int) ->
     assert ((pictures >= 0) & (pictures <= 1)).all()
 
 
+def test_features_are_as_precise_where_products_are_in_bfloat16() -> None:
+    objects = clouds(3)
+    kind = kind_of(objects)
+    x = kind.collate(objects)
+    encoder = encoder_of(kind, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = encoder.prepare(x)
+    assert torch.equal(mixed, encoder.prepare(x))
+
+
 def test_gradients_are_finite() -> None:
     objects = clouds(3)
     kind = kind_of(objects)

@@ -187,6 +187,11 @@ class PointsKind(ObjectKind):
 
     # Invariance
 
+    @property
+    def moves(self) -> bool:
+        """Whether there is any motion to which codes are to be invariant."""
+        return self.invariance != "none"
+
     def move(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Each cloud under a random motion of its own, of those that `invariance` names."""
         from metricvae.kinds.points.transforms import random_motion

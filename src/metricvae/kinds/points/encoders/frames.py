@@ -17,19 +17,19 @@ from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.points.decoders.occupancy import occupancy_maps
-from metricvae.kinds.points.encoders.harmonics import plane_spectrum, space_spectrum
+from metricvae.kinds.points.encoders.harmonics import power_spectrum
 from metricvae.kinds.points.encoders.measures import (
-    FramedClouds,
+    TINY,
     directions,
     flip_tables,
     frame_measures,
+    framed,
     pair_measures,
     quantiles,
-    rows_of,
 )
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 from metricvae.nn.layers import hidden_layers, scale_initial_weights
-from metricvae.nn.principal_axes import AXIS_FLIPS_BY_DIMENSION, gaussian_basis, principal_axes
+from metricvae.nn.principal_axes import AXIS_FLIPS_BY_DIMENSION, gaussian_basis
 
 FURTHEST = 8.0
 """Standard deviations from the mean beyond which a number of a cloud counts as that far."""
@@ -39,9 +39,6 @@ LEAST_SPREAD = 1e-6
 
 FURTHEST_SHELL = 2.0
 """Radii of gyration at the centre of the last shell about the centroid."""
-
-TINY = 1e-12
-"""Least length that is divided by."""
 
 LENGTHS = ("lengths", "centroid", "quantiles")
 """Parts of the features that grow with the size of a cloud."""
@@ -77,7 +74,7 @@ class CloudEncoderConfig(EncoderConfig):
     dimension: int = 3
     channels: int = 0
     invariance: str = "rigid"
-    widths: tuple[int, ...] = (256, 256)
+    widths: tuple[int, ...] = (160, 160)
     distances: int = 24
     means: int = 8
     nearest: int = 8
@@ -87,7 +84,7 @@ class CloudEncoderConfig(EncoderConfig):
     shells: int = 6
     degree: int = 6
     detail: float = 0.5
-    pair_points: int = 512
+    pair_points: int = 256
     grid_side: int = 12
 
     def __post_init__(self) -> None:
@@ -139,6 +136,11 @@ class CloudEncoder(Encoder):
     Args:
         config: its hyperparameters.
         latent: size d of the code.
+
+    Attributes:
+        length: typical size of a training cloud, by which lengths are divided.
+        centre, spread, frame_centre, frame_spread: of the numbers that are read of a cloud, and of a frame.
+        places, signs: where each direction goes in each frame, see `flip_tables`; flips: signs of the axes, (f, k).
     """
 
     length: Tensor
@@ -175,7 +177,8 @@ class CloudEncoder(Encoder):
 
     def prepare(self, x: Tensor) -> Tensor:
         """(m, P, 1 + dimension + channels) -> (m, sum of `CloudEncoderConfig.blocks`)."""
-        return cloud_features(x, self.config)
+        with torch.autocast(x.device.type, enabled=False):  # lengths need more than bfloat16
+            return cloud_features(x, self.config)
 
     def fit_scaling(self, features: Tensor) -> None:
         """Learn the typical size of a cloud, and the means and scales of the numbers that the network reads.
@@ -262,7 +265,7 @@ class CloudEncoder(Encoder):
 
 def cloud_features(x: Tensor, config: CloudEncoderConfig) -> Tensor:
     """Clouds (m, P, 1 + dimension + channels) -> (m, sum of `CloudEncoderConfig.blocks`)."""
-    clouds, centroid, mean = framed(x, config)
+    clouds, centroid, mean = framed(x, config.dimension, aligned=config.aligned)
     places, there, unit = clouds.places, clouds.there, clouds.size[:, None]
     count, radius = clouds.count[:, None], places.norm(dim=-1)
     variances = places.square().sum(1) / count
@@ -272,37 +275,7 @@ def cloud_features(x: Tensor, config: CloudEncoderConfig) -> Tensor:
     shells = gaussian_basis(radius / unit, config.shells, FURTHEST_SHELL) * (there / count)[..., None]
     of_marks = torch.cat([clouds.marks.mT @ shells, products], dim=2)
     parts = [variances.sum(1).sqrt(), variances.sqrt(), radii, between]
-    parts += [count.log(), spectrum(places, radius, shells, config.degree), mean, of_marks, centroid]
+    parts += [count.log(), power_spectrum(places, shells, config.degree), mean, of_marks, centroid]
     parts += [*frame_measures(clouds, config.projections, config.waves)]
     parts += [occupancy_maps(places / unit[..., None], there, config.grid_side)]
     return torch.cat([part.reshape(len(x), -1) for part in parts], dim=1)
-
-
-def framed(x: Tensor, config: CloudEncoderConfig) -> tuple[FramedClouds, Tensor, Tensor]:
-    """Clouds about their centroids and on their axes, from the innermost point to the outermost, padding last.
-
-    Returns:
-        the clouds, their centroids on these axes (m, k), and the means of their marks (m, c).
-    """
-    space = config.dimension
-    there, marks, absolute = x[..., 0] > 0, x[..., 1 + space :], x[..., 1 : 1 + space].double()
-    count = there.sum(1).clamp(min=1)[:, None]
-    centroid = (absolute * there[..., None]).sum(1) / count
-    places = (absolute - centroid[:, None]) * there[..., None]
-    mean = marks.sum(1) / count
-    marks = (marks - mean[:, None]) * there[..., None]
-    order = places.norm(dim=-1).masked_fill(~there, torch.inf).argsort(dim=1, stable=True)
-    order = order[:, : int(count.amax())]
-    places, there, marks = (rows_of(part, order) for part in (places, there, marks))
-    if config.aligned:
-        axes = principal_axes(places.mT @ places / count[..., None]).to(places)
-        places, centroid = places @ axes, (centroid[:, None] @ axes)[:, 0]
-    size = (places.square().sum((1, 2)) / count[:, 0]).sqrt().clamp(min=TINY)
-    return FramedClouds(places.float(), there, marks, size.float()), centroid.float(), mean
-
-
-def spectrum(places: Tensor, radius: Tensor, shells: Tensor, degree: int) -> Tensor:
-    """Power spectra of points (m, P, k) on shells about the centroid."""
-    if places.shape[2] == 2:
-        return plane_spectrum(torch.atan2(places[..., 1], places[..., 0]), shells, degree)
-    return space_spectrum(places / radius.clamp(min=TINY)[..., None], shells, degree)

@@ -70,3 +70,10 @@ def plane_spectrum(angles: Tensor, shells: Tensor, degree: int) -> Tensor:
     same = real[:, upper[0]] * real[:, upper[1]] + imaginary[:, upper[0]] * imaginary[:, upper[1]]
     turned = imaginary[:, strict[0]] * real[:, strict[1]] - real[:, strict[0]] * imaginary[:, strict[1]]
     return torch.cat([same.flatten(1), turned.flatten(1)], dim=1)
+
+
+def power_spectrum(places: Tensor, shells: Tensor, degree: int) -> Tensor:
+    """`plane_spectrum` or `space_spectrum` of points (m, P, k) about their centre."""
+    if places.shape[2] == 2:
+        return plane_spectrum(torch.atan2(places[..., 1], places[..., 0]), shells, degree)
+    return space_spectrum(torch.nn.functional.normalize(places, dim=2), shells, degree)

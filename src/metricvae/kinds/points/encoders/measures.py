@@ -20,10 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metricvae.nn.principal_axes import AXIS_FLIPS_BY_DIMENSION, gaussian_basis
+from metricvae.nn.principal_axes import AXIS_FLIPS_BY_DIMENSION, gaussian_basis, principal_axes
 
 PAIRS_AT_ONCE = 2**22
 """Pairs of points that are looked at together."""
+
+TINY = 1e-12
+"""Least length that is divided by."""
 
 FURTHEST_PAIR = 2.5
 """Radii of gyration at the centre of the last shell of distances."""
@@ -113,6 +116,32 @@ class FramedClouds:
 def rows_of(x: Tensor, rows: Tensor) -> Tensor:
     """The given rows (m, n) of each of (m, P, ...) objects."""
     return x[torch.arange(len(x), device=x.device)[:, None], rows]
+
+
+def framed(x: Tensor, space: int, *, aligned: bool) -> tuple[FramedClouds, Tensor, Tensor]:
+    """Clouds about their centroids, from the innermost point to the outermost, padding last.
+
+    Args:
+        x: (m, P, 1 + space + c) as `PointsKind.unpack` gives them.
+        space: 2 or 3 dimensions.
+        aligned: whether they are put on their principal axes.
+
+    Returns:
+        the clouds, their centroids on the axes of their frames (m, space), and the means of their marks (m, c).
+    """
+    there, marks, absolute = x[..., 0] > 0, x[..., 1 + space :], x[..., 1 : 1 + space].double()
+    count = there.sum(1).clamp(min=1)[:, None]
+    centroid = (absolute * there[..., None]).sum(1) / count
+    places = (absolute - centroid[:, None]) * there[..., None]
+    mean = marks.sum(1) / count
+    marks = (marks - mean[:, None]) * there[..., None]
+    order = places.norm(dim=-1).masked_fill(~there, math.inf).argsort(dim=1, stable=True)[:, : int(count.amax())]
+    places, there, marks = (rows_of(part, order) for part in (places, there, marks))
+    if aligned:
+        axes = principal_axes(places.mT @ places / count[..., None]).to(places)
+        places, centroid = places @ axes, (centroid[:, None] @ axes)[:, 0]
+    size = (places.square().sum((1, 2)) / count[:, 0]).sqrt().clamp(min=TINY)
+    return FramedClouds(places.float(), there, marks, size.float()), centroid.float(), mean
 
 
 def pair_measures(clouds: FramedClouds, sizes: tuple[int, int, int], shells: int) -> tuple[Tensor, Tensor]:
