@@ -61,6 +61,9 @@ def default_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) 
     return general_preset(metric, kinds, values)
 
 
+LATENT = 64
+"""Numbers of a code in the general preset, where no kind asks for more."""
+
 STILL_ANCHORS = 0.1
 """Share of objects that are reconstructed and encoded twice, of kinds without motions: these learn nothing from it."""
 
@@ -73,7 +76,8 @@ def general_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) 
     """
     left, right = (TowerConfig.of_kind(kind) for kind in kinds)
     shared = metric.symmetric and left == right
-    model = ModelConfig(metric, left, None if shared else right, latent=64, head=metric.default_head(values))
+    latent = max(LATENT, *(kind.default_latent() or 0 for kind in kinds))
+    model = ModelConfig(metric, left, None if shared else right, latent=latent, head=metric.default_head(values))
     batch = int(np.clip(len(values) // 16, 8, 256))
     moves = any(kind.moves for kind in kinds)
     training = TrainingConfig(

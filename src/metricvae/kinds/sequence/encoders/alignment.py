@@ -53,8 +53,10 @@ class AlignmentEncoderConfig(EncoderConfig):
         blocks: residual blocks.
         gate: initial share of the perceptron in codes, beside the projection and the linear function.
         levels: of the piecewise linear encoding of the length and of the count of each letter.
-        total: sum of squares of each group of features: of these numbers, of k-mers, of the projection and of what the
-            convolutions give. Alike, so that no group learns faster for being large.
+        total: sum of squares of these numbers, which a network sees of an object.
+        detail: sum of squares of each other group: k-mers, their projection, what the convolutions give. Small, as they
+            tell all training objects apart: a network that learns from them first knows those by heart.
+        kernel: initial standard deviation of what the projection adds to codes.
         drawn: parts of a sequence that the decoder draws.
     """
 
@@ -72,9 +74,11 @@ class AlignmentEncoderConfig(EncoderConfig):
     spacing: float = 1.2
     width: int = 256
     blocks: int = 1
-    gate: float = 0.3
+    gate: float = 0.05
     levels: int = 8
     total: float = 32.0
+    detail: float = 0.1
+    kernel: float = 0.1
     drawn: int = 16
 
     @classmethod
@@ -131,7 +135,8 @@ class AlignmentEncoder(Encoder):
         self.sketch = KmerSketch(letters, config.sketched, config.buckets, config.sketch)
         self.sizes = 1 + letters, sum(self.counts.sizes), config.sketch
         self.views = NumberViews(self.sizes[0], config.levels, bound=8.0)
-        self.scales = nn.ModuleList(StandardiseTogether(size, config.total) for size in self.sizes[1:])
+        self.count_scale = StandardiseTogether(self.sizes[1], config.detail)
+        self.sketch_scale = StandardiseTogether(config.sketch, config.sketch)
         self.letters = nn.Embedding(letters + 1, config.letter_width, padding_idx=0)
         sizes = (config.letter_width, *config.channels)
         self.stages = nn.ModuleList(
@@ -146,7 +151,7 @@ class AlignmentEncoder(Encoder):
         self.norm = nn.LayerNorm(config.width)
         self.last = nn.Linear(config.width, 2 * latent)
         self.shortcut = WideLinear(inputs, latent)
-        self.kernel = FixedProjection(config.sketch, latent)
+        self.kernel = FixedProjection(config.sketch, latent, config.kernel)
         self.gate = nn.Parameter(torch.full((latent,), config.gate))
 
     def prepare(self, x: Tensor) -> Tensor:
@@ -165,10 +170,10 @@ class AlignmentEncoder(Encoder):
 
     def fit_scaling(self, features: Tensor) -> None:
         """Means and standard deviations of the counts."""
-        composition, *groups, _ = self._split(features)
+        composition, counts, sketch, _ = self._split(features)
         self.views.fit(composition)
-        for scale, group in zip(self.scales, groups, strict=True):
-            scale.fit(group)
+        self.count_scale.fit(counts)
+        self.sketch_scale.fit(sketch)
 
     def _split(self, features: Tensor) -> list[Tensor]:
         """Length and counts of letters, counts of k-mers, their projection, and the letters."""
@@ -182,28 +187,28 @@ class AlignmentEncoder(Encoder):
 
     def descriptors(self, features: Tensor) -> Tensor:
         """Activations of the last hidden layer."""
-        return self._hidden(self._inputs(features))
+        return self._hidden(self._inputs(features)[0])
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = self._inputs(features)
+        inputs, sketch = self._inputs(features)
         mean, log_variance = self.last(self._hidden(inputs)).chunk(2, dim=1)
-        sketch = self.scales[-1](self._split(features)[2]) * (self.config.sketch / self.config.total) ** 0.5
         return self.kernel(sketch) + self.shortcut(inputs) + self.gate * mean, log_variance
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         return functional.silu(self.norm(self.blocks(self.first(inputs))))
 
-    def _inputs(self, features: Tensor) -> Tensor:
-        """All groups of features, each with the same sum of squares."""
-        composition, *groups, letters = self._split(features)
+    def _inputs(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """All groups of features in one row, and the projection of k-mer counts with a variance of 1."""
+        composition, counts, sketch, letters = self._split(features)
         views, pooled = self.views(composition), self.pooled_norm(self._pooled(letters.long()))
-        total = self.config.total
+        sketch, total, detail = self.sketch_scale(sketch), self.config.total, self.config.detail
         parts = [
             views * (total / views.shape[1]) ** 0.5,
-            *(scale(group) for scale, group in zip(self.scales, groups, strict=True)),
-            pooled * (total / pooled.shape[1]) ** 0.5,
+            self.count_scale(counts),
+            sketch * (detail / sketch.shape[1]) ** 0.5,
+            pooled * (detail / pooled.shape[1]) ** 0.5,
         ]
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1), sketch
 
     def _pooled(self, letters: Tensor) -> Tensor:
         """Activations summed near each place, and their maximum: (m, pooled)."""
