@@ -247,6 +247,11 @@ class ObjectKind(abc.ABC):
         """The decoder of a model for which none is named; `objects` as for `default_encoder`."""
         return self.decoders[0]() if self.decoders else None
 
+    def default_latent(self, objects: int | None = None) -> int | None:
+        """Numbers of a code of a model for which nobody says; None where the usual number will do. `objects` as for
+        `default_encoder`."""
+        return None
+
     # Files
 
     def write_posed(self, path: Path, objects: Sequence[Object], poses: Sequence[Any]) -> None:

@@ -35,6 +35,38 @@ class Standardise(nn.Module):
         return bounded((x - self.mean) / self.spread, self.bound)
 
 
+class StandardiseTogether(nn.Module):
+    """(m, n) numbers less their means, by one common factor, so that the squares of a row add up to `total` on average.
+
+    Rare features keep small numbers, as each by its own standard deviation they would not.
+
+    Args:
+        size: numbers n of a row.
+        total: mean sum of squares.
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    def __init__(self, size: int, total: float) -> None:
+        super().__init__()
+        self.total = total
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("factor", torch.tensor((total / max(size, 1)) ** 0.5))
+
+    def fit(self, x: Tensor) -> None:
+        """Learn means and the factor from training rows (m, n)."""
+        if not x.shape[1]:
+            return
+        rows = x.double()
+        self.mean.copy_(rows.mean(0))
+        square = rows.var(0, correction=0).sum().clamp(min=1e-12)
+        self.factor.copy_((self.total / square).sqrt())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) * self.factor
+
+
 def bounded(x: Tensor, bound: float) -> Tensor:
     """x up to `bound` on either side of 0; beyond, plus or minus (bound + log(1 + |x| - bound)). Always finite."""
     return x.clamp(-bound, bound) + x.sign() * (x.abs() - bound).clamp(0.0, 1e30).log1p()

@@ -67,7 +67,7 @@ def default_preset(
 
 
 LATENT = 128
-"""Numbers of a code in the general preset."""
+"""Numbers of a code in the general preset, where no kind asks for more."""
 
 GROUPED = 8
 """Pairs of one group that stay together in a batch, of a ranking metric."""
@@ -89,7 +89,7 @@ def general_preset(
     left, right = (TowerConfig.of_kind(kind, objects) for kind in kinds)
     head = metric.default_head(values)
     shared = left == right and (metric.symmetric or head.directed)
-    latent = 2 * LATENT if head.directed else LATENT
+    latent = max(LATENT, *(kind.default_latent(objects) or 0 for kind in kinds)) * (2 if head.directed else 1)
     model = ModelConfig(metric, left, None if shared else right, latent=latent, head=head)
     batch = int(np.clip(len(values) // 16, 8, 256))
     moves = any(kind.moves for kind in kinds)

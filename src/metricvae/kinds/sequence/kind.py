@@ -195,6 +195,10 @@ class SequenceKind(ObjectKind):
         _, drawn, _ = encoder.picture
         return LetterDecoderConfig(letters=len(self._letters), drawn=int(drawn))
 
+    def default_latent(self, objects: int | None = None) -> int:
+        """Many: the error of products of projected k-mer counts falls with the root of the numbers of a code."""
+        return 512
+
     @property
     def _letters(self) -> str:
         """Letters that encoders tell apart."""

@@ -11,29 +11,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from metricvae.kinds.sequence.alphabets import DNA, PRINTABLE, PROTEIN
+from metricvae.kinds.sequence.alphabets import DNA, PRINTABLE, PROTEIN, TEXT
 from metricvae.kinds.sequence.encoders.kmers import KmerCounts, KmerSketch, Patterns
 from metricvae.kinds.sequence.encoders.places import letter_pictures, place_weights
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 from metricvae.nn.layers import FixedProjection, ResidualBlock, WideLinear, neighbours
-from metricvae.nn.scaling import Standardise
+from metricvae.nn.number_views import NumberViews
+from metricvae.nn.scaling import StandardiseTogether
 
 COUNTED: dict[str, Patterns] = {
-    DNA: ((0,), (0, 1), (0, 1, 2), (0, 1, 2, 3)),
-    PROTEIN: ((0,), (0, 1)),
+    DNA: ((0, 1), (0, 1, 2), (0, 1, 2, 3)),
+    PROTEIN: ((0, 1),),
+    TEXT: (),
 }
-"""k-mers that are counted one by one, by alphabet; of text, single characters."""
+"""k-mers that are counted one by one beside single letters, by alphabet."""
 
 SKETCHED: dict[str, Patterns] = {
-    DNA: ((0, 1, 2, 3, 4, 5), (0, 1, 2, 4, 5, 6), (0, 1, 3, 4, 6, 7), (0, 1, 2, 3, 4, 5, 6, 7, 8)),
-    PROTEIN: ((0, 1, 2), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3)),
+    DNA: ((0, 1, 2, 3, 4), (0, 1, 2, 4, 5, 6), (0, 1, 3, 4, 6, 7)),
+    PROTEIN: ((0, 1, 2), (0, 1, 3), (0, 2, 3)),
+    TEXT: ((0, 1), (0, 2), (0, 1, 2)),
 }
 """k-mers whose counts are projected at random, by alphabet."""
-
-LENGTHS = 2
-"""Numbers that say how long a sequence is: the length and its logarithm."""
-
-_OF_TEXT: Patterns = ((0, 1), (0, 2), (0, 1, 2))
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,21 @@ class AlignmentEncoderConfig(EncoderConfig):
         spacing: letters from one place to the next, from the start and from the end.
         width: of the hidden layers.
         blocks: residual blocks.
-        gate: initial share of the perceptron in codes, beside the linear functions.
+        gate: initial share of the perceptron in codes, beside the projection and the linear function.
+        levels: of the piecewise linear encoding of the length and of the count of each letter.
+        total: sum of squares of these numbers, which a network sees of an object.
+        detail: sum of squares of each other group: k-mers, their projection, what the convolutions give. Small, as they
+            tell all training objects apart: a network that learns from them first knows those by heart.
+        kernel: initial standard deviation of what the projection adds to codes.
         drawn: parts of a sequence that the decoder draws.
     """
 
     name: ClassVar[str] = "alignment"
     characters: str = PRINTABLE
-    counted: Patterns = ((0,),)
-    sketched: Patterns = _OF_TEXT
+    counted: Patterns = ((0, 1),)
+    sketched: Patterns = SKETCHED[TEXT]
     buckets: int = 4_096
-    sketch: int = 256
+    sketch: int = 512
     letter_width: int = 16
     channels: tuple[int, ...] = (32, 32)
     taps: int = 3
@@ -71,7 +74,11 @@ class AlignmentEncoderConfig(EncoderConfig):
     spacing: float = 1.2
     width: int = 256
     blocks: int = 1
-    gate: float = 0.3
+    gate: float = 0.05
+    levels: int = 8
+    total: float = 32.0
+    detail: float = 0.1
+    kernel: float = 0.1
     drawn: int = 16
 
     @classmethod
@@ -87,8 +94,8 @@ class AlignmentEncoderConfig(EncoderConfig):
         parts = 12 if short else 8
         return cls(
             characters=characters,
-            counted=COUNTED.get(alphabet, ((0,),)),
-            sketched=SKETCHED.get(alphabet, _OF_TEXT),
+            counted=COUNTED[alphabet],
+            sketched=SKETCHED[alphabet],
             channels=(32, 32) if short else (40,),
             stride=max(1, (length or 0) // 256),
             parts=parts,
@@ -123,11 +130,13 @@ class AlignmentEncoder(Encoder):
         self.config = config
         letters = len(config.characters) + 1
         self.register_buffer("points", torch.tensor(sorted(map(ord, config.characters)), dtype=torch.float32))
+        self.single = KmerCounts(letters, ((0,),), letters)
         self.counts = KmerCounts(letters, config.counted, config.buckets)
         self.sketch = KmerSketch(letters, config.sketched, config.buckets, config.sketch)
-        self.counted = sum(self.counts.sizes) + LENGTHS
-        self.scale = Standardise(self.counted)
-        self.sketch_scale = Standardise(config.sketch)
+        self.sizes = 1 + letters, sum(self.counts.sizes), config.sketch
+        self.views = NumberViews(self.sizes[0], config.levels, bound=8.0)
+        self.count_scale = StandardiseTogether(self.sizes[1], config.detail)
+        self.sketch_scale = StandardiseTogether(config.sketch, config.sketch)
         self.letters = nn.Embedding(letters + 1, config.letter_width, padding_idx=0)
         sizes = (config.letter_width, *config.channels)
         self.stages = nn.ModuleList(
@@ -136,20 +145,20 @@ class AlignmentEncoder(Encoder):
         )
         pooled = (3 * config.parts + 2) * sizes[-1]
         self.pooled_norm = nn.LayerNorm(pooled)
-        inputs = self.counted + config.sketch + pooled
+        inputs = self.views.width + sum(self.sizes[1:]) + pooled
         self.first = WideLinear(inputs, config.width)
         self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
         self.norm = nn.LayerNorm(config.width)
         self.last = nn.Linear(config.width, 2 * latent)
         self.shortcut = WideLinear(inputs, latent)
-        self.kernel = FixedProjection(config.sketch, latent)
+        self.kernel = FixedProjection(config.sketch, latent, config.kernel)
         self.gate = nn.Parameter(torch.full((latent,), config.gate))
 
     def prepare(self, x: Tensor) -> Tensor:
         """Counts and projections of k-mers, then the letters as numbers from 1 on, 0 behind the end: (m, F + L)."""
         letters = self._numbered(x)
         lengths = (letters > 0).sum(1, keepdim=True).float()
-        parts = [lengths, lengths.log(), self.counts(letters), self.sketch(letters), letters.float()]
+        parts = [lengths, self.single(letters), self.counts(letters), self.sketch(letters), letters.float()]
         return torch.cat(parts, dim=1)
 
     def _numbered(self, x: Tensor) -> Tensor:
@@ -161,36 +170,45 @@ class AlignmentEncoder(Encoder):
 
     def fit_scaling(self, features: Tensor) -> None:
         """Means and standard deviations of the counts."""
-        counts, sketch, _ = self._split(features)
-        self.scale.fit(counts)
+        composition, counts, sketch, _ = self._split(features)
+        self.views.fit(composition)
+        self.count_scale.fit(counts)
         self.sketch_scale.fit(sketch)
 
-    def _split(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        ends = self.counted, self.counted + self.config.sketch
-        counts, sketch, letters = features.tensor_split(ends, dim=1)
-        return counts, sketch, letters.long()
+    def _split(self, features: Tensor) -> list[Tensor]:
+        """Length and counts of letters, counts of k-mers, their projection, and the letters."""
+        return list(features.split([*self.sizes, features.shape[1] - sum(self.sizes)], dim=1))
 
     def pictures(self, features: Tensor) -> Tensor:
         """Shares of the letters in each part of a sequence, (m, 1, drawn, letters)."""
-        return letter_pictures(self._split(features)[2], self.config.drawn, len(self.config.characters))[:, None]
+        return letter_pictures(self._split(features)[-1].long(), self.config.drawn, len(self.config.characters))[
+            :, None
+        ]
 
     def descriptors(self, features: Tensor) -> Tensor:
         """Activations of the last hidden layer."""
-        return self._hidden(torch.cat(self._inputs(features), dim=1))
+        return self._hidden(self._inputs(features)[0])
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        counts, sketch, pooled = self._inputs(features)
-        inputs = torch.cat([counts, sketch, pooled], dim=1)
+        inputs, sketch = self._inputs(features)
         mean, log_variance = self.last(self._hidden(inputs)).chunk(2, dim=1)
         return self.kernel(sketch) + self.shortcut(inputs) + self.gate * mean, log_variance
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         return functional.silu(self.norm(self.blocks(self.first(inputs))))
 
-    def _inputs(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Standardised counts and projections, and activations near each place."""
-        counts, sketch, letters = self._split(features)
-        return self.scale(counts), self.sketch_scale(sketch), self.pooled_norm(self._pooled(letters))
+    def _inputs(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """All groups of features in one row, and the projection of k-mer counts with a variance of 1."""
+        composition, counts, sketch, letters = self._split(features)
+        views, pooled = self.views(composition), self.pooled_norm(self._pooled(letters.long()))
+        sketch, total, detail = self.sketch_scale(sketch), self.config.total, self.config.detail
+        parts = [
+            views * (total / views.shape[1]) ** 0.5,
+            self.count_scale(counts),
+            sketch * (detail / sketch.shape[1]) ** 0.5,
+            pooled * (detail / pooled.shape[1]) ** 0.5,
+        ]
+        return torch.cat(parts, dim=1), sketch
 
     def _pooled(self, letters: Tensor) -> Tensor:
         """Activations summed near each place, and their maximum: (m, pooled)."""

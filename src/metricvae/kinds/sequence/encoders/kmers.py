@@ -34,7 +34,7 @@ class KmerCounts(nn.Module):
 
     def forward(self, letters: Tensor) -> Tensor:
         places = torch.arange(letters.shape[1], device=letters.device)
-        counts = []
+        counts = [torch.empty(len(letters), 0, device=letters.device)]
         for pattern, size in zip(self.patterns, self.sizes, strict=True):
             code = torch.zeros_like(letters)
             whole = torch.ones_like(letters, dtype=torch.bool)
