@@ -49,16 +49,18 @@ class ObjectReader:
         """Numbers and objects, or why there is none, in the order of numbers, some at a time."""
         done, total = 0, int(self.wanted.sum())
         for numbers, found in self._found(kind, total):
-            done += len(numbers)
-            self.report(stage, done, total)
             yield numbers, found
+            done += len(numbers)
+            self.report(stage, done, total)  # of what was asked for beyond
 
     def _found(self, kind: ObjectKind, total: int) -> Iterator[Found]:
-        parts, start, done = self.cells.parts(self.wanted), time.monotonic(), 0
+        parts, spent, done = self.cells.parts(self.wanted), 0.0, 0
         for numbers, cells in parts:
-            yield numbers, convert_cells(kind, self.base, cells)
+            start = time.monotonic()
+            found = convert_cells(kind, self.base, cells)
+            spent += time.monotonic() - start
             done += len(numbers)
-            spent = time.monotonic() - start
+            yield numbers, found
             if spent > LOOKED_AT and spent / done * (total - done) > WORTH_PROCESSES and self._many:
                 yield from _found_by_processes(kind, self.base, parts, self.workers)
 

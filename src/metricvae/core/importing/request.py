@@ -80,7 +80,8 @@ class ImportRequest:
         symmetric: whether (a, b) and (b, a) are one pair; None to decide it from the values.
         strict: refuse bad rows and contradictions instead of skipping and averaging them.
         seed: of the splits.
-        workers: processes that read objects where that takes long; None takes all cores.
+        workers: processes that read objects where that takes long; None takes all cores. One by default, as a script
+            that starts processes needs a guard around its main part.
     """
 
     metric: Metric
@@ -90,7 +91,7 @@ class ImportRequest:
     symmetric: bool | None = None
     strict: bool = False
     seed: int = 0
-    workers: int | None = None
+    workers: int | None = 1
 
     @property
     def shared(self) -> bool:
@@ -148,5 +149,5 @@ def request_of(
         symmetric=others.get("symmetric"),
         strict=others.get("strict", False),
         seed=others.get("seed", 0),
-        workers=others.get("workers"),
+        workers=others.get("workers", 1),
     )

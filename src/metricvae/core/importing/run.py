@@ -62,8 +62,13 @@ def import_table(path: Path, request: ImportRequest, folder: Path, report: Repor
     table.require(request.columns.needed)
     source = Source(table.path.name, table.path.parent, Faults(request.strict, str(table.path)), request.columns)
     with new_dataset_folder(Path(folder)) as target:
-        rows, cells = rows_of_table(table, request, source.faults, report or _say_nothing)
-        return _import(rows, cells, request, source, target, report or _say_nothing)
+        return _import(
+            *rows_of_table(table, request, source.faults, report or _say_nothing),
+            request,
+            source,
+            target,
+            report or _say_nothing,
+        )
 
 
 def import_pairs(
@@ -91,8 +96,13 @@ def import_pairs(
         raise InputError(f"got {', '.join(f'{n} of {name}' for name, n in sizes.items())}: expected as many of each")
     source = Source("pairs", Path(), Faults(request.strict, "the pairs"), request.columns)
     with new_dataset_folder(Path(folder)) as target:
-        rows, held = rows_of_objects(left, right, cells, request, source.faults)
-        return _import(rows, held, request, source, target, report or _say_nothing)
+        return _import(
+            *rows_of_objects(left, right, cells, request, source.faults),
+            request,
+            source,
+            target,
+            report or _say_nothing,
+        )
 
 
 def read_table(path: Path, request: ImportRequest) -> PairDataset:
@@ -216,7 +226,7 @@ def _with_objects(
             why = side.faults[int(ends[at])]
             source.faults.add(int(rows.row[at]), "object", f"cannot be read in column '{name}': {why}")
         fine[bad] = False
-    return rows.select(np.flatnonzero(fine))
+    return rows if fine.all() else rows.select(np.flatnonzero(fine))
 
 
 def _described(rows: PairRows, request: ImportRequest) -> tuple[Metric, Repeats, list[str]]:
