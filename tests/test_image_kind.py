@@ -33,7 +33,7 @@ def smooth_images(count: int, shape: tuple[int, int, int], *, framed: bool) -> T
     height, width = shape[1:]
     noise = torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
     rows, columns = torch.fft.fftfreq(height)[:, None] * height, torch.fft.rfftfreq(width)[None] * width
-    x = torch.fft.irfft2(torch.fft.rfft2(noise) * torch.exp(-(rows**2 + columns**2) / 18), s=(height, width))
+    x = torch.fft.irfft2(torch.fft.rfft2(noise) * torch.exp(-(rows**2 + columns**2) / 8), s=(height, width))
     x = (0.2 * x / x.std((2, 3), keepdim=True) + 0.5).clamp(0, 1)
     if not framed:
         return x
@@ -263,6 +263,17 @@ def test_the_background_may_have_any_level() -> None:
     x = 1 - 0.5 * smooth_images(24, (3, 32, 32), framed=True)
     kind = ImageKind(32, 32, 3, "both")
     assert change(kind, x, kind.move(x, torch.Generator().manual_seed(1))) < 0.05
+
+
+def test_bands_tell_textures_from_one_another_wherever_they_lie() -> None:
+    x = smooth_images(8, (1, 48, 48), framed=False)
+    moved = transforms.shift(torch.rot90(x, 1, (2, 3)), torch.full((8,), 5.0), torch.full((8,), -7.0))
+    torch.testing.assert_close(transforms.band_amplitudes(moved, 5), transforms.band_amplitudes(x, 5))
+    column = torch.arange(48) * 2 * torch.pi / 48
+    waves = torch.stack([(k * column).cos().expand(48, 48) for k in (1, 2, 4, 8)])[:, None] / 2 + 0.5
+    found = transforms.band_amplitudes(waves, 5)[:, 0]
+    assert found.argmax(1).tolist() == [0, 1, 2, 3]
+    torch.testing.assert_close(found.amax(1), torch.full((4,), 8**-0.5))
 
 
 # Networks
