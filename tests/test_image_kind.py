@@ -168,15 +168,16 @@ def test_a_kind_takes_size_and_channels_from_its_objects() -> None:
 
 
 def test_images_of_other_sizes_are_refused_unless_they_are_fitted(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"image 1 is 9x6 pixels and image 3 6x9.*--fit"):
-        ImageKind().adapt([GREY[..., None], GREY[..., None], GREY.T[..., None]])
+    mixed = [GREY[..., None], GREY[..., None], GREY.T[..., None]]
+    with pytest.raises(InputError, match=r"image 3 is 6x9 pixels, expected 9x6: resize it, or use --fit"):
+        ImageKind().adapt(mixed).pack(mixed)
     path = save(tmp_path / "a.png", Image.fromarray(GREY))
     kind = ImageKind(12, 18, 1)
     with pytest.raises(InputError, match=r"a.png is 9x6 pixels, expected 18x12: resize it, or use --fit"):
         kind.read(path)
     assert kind.read(path, ReadOptions(fit=True)).shape == (12, 18, 1)
     assert ImageKind().read(path, ReadOptions(fit=True)).shape == (64, 64, 1)
-    with pytest.raises(InputError, match="got an image of 9x6 pixels, expected 18x12"):
+    with pytest.raises(InputError, match="image 1 is 9x6 pixels, expected 18x12"):
         kind.pack([GREY[..., None]])
 
 
