@@ -24,6 +24,7 @@ from metricvae.metrics.overlap.solver.files import read_pair
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.nn.autoencoder import Tower, TowerConfig
 from metricvae.nn.layers import seeded_weights
+from metricvae.training.presets import default_preset, preset
 
 CANVASES = [(128, 128), (512, 512), (96, 160), (40, 30)]
 FIT = ReadOptions(fit=True)
@@ -121,6 +122,14 @@ def test_default_networks_follow_the_canvas(kind: type[SilhouetteKind], canvas: 
     assert torch.isfinite(codes.mean).all()
     assert tower.picture(codes.mean).shape == (2, 1, max(canvas), max(canvas))
     assert TowerConfig.of_kind(kind()) == TowerConfig(kind(), kind().encoders[0](), kind().decoders[0]())
+
+
+def test_a_preset_for_200_pixels_is_not_taken_for_other_canvases() -> None:
+    metric, values = METRICS.get("overlap")(), np.arange(400.0)
+    for kind in (SilhouetteKind(), SilhouetteKind(128, 96)):
+        chosen = default_preset(metric, (kind, kind), values)
+        assert chosen.model.kinds == (kind, kind)
+    assert default_preset(metric, (SilhouetteKind(),) * 2, values) == preset("overlap")
 
 
 def test_contours_are_described_alike_at_every_size() -> None:

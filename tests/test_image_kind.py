@@ -221,6 +221,12 @@ def test_motions_are_those_of_the_invariance() -> None:
     x = smooth_images(16, (1, 16, 16), framed=False)
     still = ImageKind(16, 16, 1).move(x, torch.Generator())
     assert torch.equal(still, x)
+    assert [ImageKind(invariance=one).moves for one in ("none", "shift", "rotation", "both")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
     shifted = ImageKind(16, 16, 1, "shift").move(x, torch.Generator())
     assert torch.equal(shifted.flatten(1).sort().values, x.flatten(1).sort().values)
     for one, other in zip(shifted, x, strict=True):

@@ -172,6 +172,11 @@ class ImageKind(ObjectKind):
         return x
 
     @property
+    def moves(self) -> bool:
+        """Whether the invariance is to any motion."""
+        return self.invariance != "none"
+
+    @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:
         from metricvae.kinds.image.encoders.grid import GridEncoderConfig
         from metricvae.kinds.image.encoders.polar import RotationEncoderConfig

@@ -39,6 +39,7 @@ class GridEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "grid"
+    prepared_copies: ClassVar[int] = 1
 
     widths: tuple[int, ...] = (24, 32, 64)
     channels: int = 1

@@ -49,6 +49,7 @@ class RotationEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "rotation"
+    prepared_copies: ClassVar[int] = 1
 
     widths: tuple[int, ...] = (96, 128)
     channels: int = 1
