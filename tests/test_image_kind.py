@@ -339,7 +339,7 @@ def test_a_model_learns_from_images_and_predicts_files(tmp_path: Path) -> None:
     data = PairDataset.from_objects(
         metric, ObjectTable.from_objects(kind, objects), first, second, levels[first] * levels[second], split=splits
     )
-    settings = {"steps": 80, "batch_pairs": 32, "evaluate_every": 40, "threads": 1, "show_progress": False}
+    settings = {"steps": 40, "batch_pairs": 32, "evaluate_every": 40, "threads": 1, "show_progress": False}
     model = mv.fit(data, tmp_path / "model", **settings)
     (tmp_path / "images").mkdir()
     names = [tmp_path / "images" / f"{place}.png" for place in range(8)]
