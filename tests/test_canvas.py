@@ -24,6 +24,7 @@ from metricvae.metrics.overlap.solver.files import read_pair
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.nn.autoencoder import Tower, TowerConfig
 from metricvae.nn.layers import seeded_weights
+from metricvae.training.presets import default_preset, preset
 
 CANVASES = [(128, 128), (512, 512), (96, 160), (40, 30)]
 FIT = ReadOptions(fit=True)
@@ -48,8 +49,9 @@ def test_a_kind_without_a_size_takes_that_of_its_objects() -> None:
         assert kind == SilhouetteKind(*canvas) != SilhouetteKind()
         assert kind_from_json(kind.to_json()) == kind
     assert HalfKind().adapt([np.eye(30, dtype=np.uint8)]) == HalfKind(30, 30)
+    mixed = [rectangle(canvas, 0.5, 0.3) for canvas in CANVASES[2:]]
     with pytest.raises(InputError, match="silhouette 2 is 30x40 pixels, expected 160x96: scale it, or use --fit"):
-        SilhouetteKind().adapt([rectangle(canvas, 0.5, 0.3) for canvas in CANVASES[2:]])
+        SilhouetteKind().adapt(mixed).pack(mixed)
 
 
 def test_without_objects_a_canvas_counts_as_200() -> None:
@@ -120,6 +122,14 @@ def test_default_networks_follow_the_canvas(kind: type[SilhouetteKind], canvas: 
     assert torch.isfinite(codes.mean).all()
     assert tower.picture(codes.mean).shape == (2, 1, max(canvas), max(canvas))
     assert TowerConfig.of_kind(kind()) == TowerConfig(kind(), kind().encoders[0](), kind().decoders[0]())
+
+
+def test_a_preset_for_200_pixels_is_not_taken_for_other_canvases() -> None:
+    metric, values = METRICS.get("overlap")(), np.arange(400.0)
+    for kind in (SilhouetteKind(), SilhouetteKind(128, 96)):
+        chosen = default_preset(metric, (kind, kind), values)
+        assert chosen.model.kinds == (kind, kind)
+    assert default_preset(metric, (SilhouetteKind(),) * 2, values) == preset("overlap")
 
 
 def test_contours_are_described_alike_at_every_size() -> None:

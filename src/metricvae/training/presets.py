@@ -61,7 +61,7 @@ def default_preset(
     for make in metric.presets.values():
         made = make()
         taken = zip(made.model.kinds, kinds, strict=True)
-        if all(held.name in kind.family for kind, held in taken):
+        if all(held.name in kind.family and kind.takes(held) for kind, held in taken):
             return _chosen(made)
     return general_preset(metric, kinds, values, objects)
 

@@ -99,23 +99,19 @@ class ImageKind(ObjectKind):
         if options.fit:
             levels = fitted(levels, height or width or FITTED_SIDE, width or height or FITTED_SIDE)
         if (height or levels.shape[0], width or levels.shape[1]) != levels.shape[:2]:
-            raise InputError(
-                f"{name} is {levels.shape[1]}x{levels.shape[0]} pixels, expected {width or 'any'}x{height or 'any'}: "
-                "resize it, or use --fit"
-            )
+            raise InputError(_misfit(name, levels, width or "any", height or "any"))
         return levels if self.channels is None else with_channels(levels, self.channels)
 
     def adapt(self, objects: Iterable[Object]) -> Self:
+        """The kind with the size of the first object, and the channels of all; objects of other sizes are refused when
+        they are read or packed."""
         first: tuple[int, ...] | None = None
         channels = 1
-        for number, levels in enumerate(objects, 1):
-            first = levels.shape if first is None else first
-            if levels.shape[:2] != first[:2]:
-                raise InputError(
-                    f"image 1 is {first[1]}x{first[0]} pixels and image {number} {levels.shape[1]}x{levels.shape[0]}: "
-                    "resize them to one size, or use --fit"
-                )
+        for levels in objects:
+            first = first or levels.shape
             channels = max(channels, levels.shape[2])
+            if channels == 3 or self.channels is not None:
+                break
         if first is None:
             return self
         return replace(
@@ -147,12 +143,10 @@ class ImageKind(ObjectKind):
         Raises:
             InputError: an object of another size.
         """
-        height, width, channels = shape = self.shape
-        for one in objects:
-            if one.shape[:2] != shape[:2]:
-                raise InputError(
-                    f"got an image of {one.shape[1]}x{one.shape[0]} pixels, expected {width}x{height}: resize it"
-                )
+        height, width, channels = self.shape
+        for number, one in enumerate(objects, 1):
+            if one.shape[:2] != (height, width):
+                raise InputError(_misfit(f"image {number}", one, width, height))
         rows = [with_channels(one, channels).reshape(-1) for one in objects]
         return np.stack(rows) if rows else np.empty((0, height * width * channels), np.uint8)
 
@@ -176,6 +170,11 @@ class ImageKind(ObjectKind):
         if self.invariance in ("shift", "both"):
             x = transforms.shift(x, *transforms.random_shifts(x, generator))
         return x
+
+    @property
+    def moves(self) -> bool:
+        """Whether the invariance is to any motion."""
+        return self.invariance != "none"
 
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:
@@ -208,3 +207,8 @@ class ImageKind(ObjectKind):
         if self.invariance in ("rotation", "both"):
             return RotationDecoderConfig.of_encoder(encoder)
         return GridDecoderConfig.of_encoder(encoder)
+
+
+def _misfit(name: str, levels: Levels, width: int | str, height: int | str) -> str:
+    got = f"{levels.shape[1]}x{levels.shape[0]}"
+    return f"{name} is {got} pixels, expected {width}x{height}: resize it, or use --fit"

@@ -138,3 +138,18 @@ def polar(x: Tensor, rings: int, sectors: int, reach: float, centre: tuple[Tenso
     across = (right + column[:, None, None]) * (2 / width)
     along = (down + row[:, None, None]) * (2 / height)
     return functional.avg_pool2d(_sample(x, torch.stack([across, along], -1)), 2)
+
+
+def band_amplitudes(x: Tensor, bands: int) -> Tensor:
+    """(m, C, H, W) -> (m, C, bands) in [0, 1]: root power of spatial frequencies about 1, 2, 4, ... periods a canvas.
+
+    A frequency between two bands counts for both, and one above the last for that. No circular shift changes the
+    amplitudes, and a rotation hardly does.
+    """
+    height, width = x.shape[2:]
+    power = torch.fft.fft2(x, norm="forward").abs().square().flatten(2)
+    rows, columns = torch.fft.fftfreq(height, 1 / height), torch.fft.fftfreq(width, 1 / width)
+    octave = torch.hypot(rows[:, None], columns[None, :]).flatten().clamp(min=1).log2().clamp(max=bands - 1)
+    weight = (1 - (octave - torch.arange(bands)[:, None]).abs()).clamp(min=0)
+    weight[:, 0] = 0
+    return (power @ weight.T.to(x)).sqrt().clamp(max=1)

@@ -92,11 +92,13 @@ class SilhouetteKind(ObjectKind):
         return record_to_json(self.sized)
 
     def adapt(self, objects: Iterable[Object]) -> Self:
-        first: Canvas | None = None
-        for number, mask in enumerate(objects, 1):
-            first = first or mask.shape
-            check_canvas(mask.shape, first, f"silhouette {number}")
-        return self if first is None else replace(self, height=self.height or first[0], width=self.width or first[1])
+        """The kind with the size of the first object; others are refused when they are read or packed."""
+        first = next(iter(objects), None)
+        return (
+            self
+            if first is None
+            else replace(self, height=self.height or len(first), width=self.width or len(first[0]))
+        )
 
     def takes(self, held: ObjectKind) -> bool:
         """Whether they have the same canvas, halves among them."""

@@ -39,6 +39,7 @@ class GridEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "grid"
+    prepared_copies: ClassVar[int] = 1
 
     widths: tuple[int, ...] = (24, 32, 64)
     channels: int = 1
@@ -87,9 +88,9 @@ class GridEncoderConfig(EncoderConfig):
 class GridEncoder(UnitRangeEncoder):
     """Images (m, C, H, W) -> mean and log-variance of q(z | x).
 
-    The network reads what lies where (the last stage, place by place), what there is anywhere (mean and root mean
-    square of every channel of every stage), and the reduced picture itself, which also goes to the code by a linear
-    shortcut: distances between pictures start as distances between codes.
+    The network reads what lies where (the last stage, place by place), what there is anywhere (mean and standard
+    deviation of every channel of the picture and of every stage), and the reduced picture itself, which also goes to
+    the code by a linear shortcut: distances between pictures start as distances between codes.
 
     Args:
         config: its hyperparameters.
@@ -107,7 +108,7 @@ class GridEncoder(UnitRangeEncoder):
         self.stages = nn.ModuleList(ConvolutionResidual(width) for width in widths[1:])
         self.coarse = working_size(config.height, config.width, config.coarse)
         reduced = config.channels * self.coarse[0] * self.coarse[1]
-        inputs = widths[-1] * grids[-1][0] * grids[-1][1] + 2 * sum(widths) + reduced
+        inputs = widths[-1] * grids[-1][0] * grids[-1][1] + 2 * sum(widths) + 2 * config.channels + reduced
         inputs += config.channels * config.spectrum * (2 * config.spectrum + 1)
         self.head = hidden_layers(inputs, config.hidden, config.hidden)
         self.last = nn.Linear(config.hidden, 2 * latent)
@@ -140,7 +141,7 @@ class GridEncoder(UnitRangeEncoder):
         x = self.scaling(features)
         reduced = functional.adaptive_avg_pool2d(x, self.coarse).flatten(1)
         h = self.first(x.contiguous(memory_format=torch.channels_last))
-        seen = [reduced, *moments(h)]
+        seen = [reduced, *moments(x), *moments(h)]
         for change, stage in zip(self.changes, self.stages, strict=True):
             h = stage(change(halve(h)))
             seen += moments(h)
@@ -148,13 +149,13 @@ class GridEncoder(UnitRangeEncoder):
         if self.config.spectrum:
             seen.append(amplitudes(x, self.config.spectrum))
         inner = self.head(torch.cat(seen, dim=1)).float()
-        with torch.autocast(features.device.type, enabled=False):
+        with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms
             mean, log_variance = self.last(inner).chunk(2, dim=-1)
             return mean + self.direct(reduced), log_variance
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel of (m, c, h, w) over the grid, (m, c) each."""
+    """Mean and standard deviation of each channel of (m, c, ...) over its places, (m, c) each."""
     variance, mean = torch.var_mean(x.float().flatten(2), dim=2, correction=0)
     return mean, (variance + 1e-4).sqrt()
 

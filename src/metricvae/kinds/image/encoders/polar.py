@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -10,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.image.encoders.grid import FEW
+from metricvae.kinds.image.encoders.grid import FEW, moments
 from metricvae.kinds.image.encoders.scaling import ChannelScaling
-from metricvae.kinds.image.transforms import centred, mean_centre, polar, resized, working_size
+from metricvae.kinds.image.transforms import band_amplitudes, centred, mean_centre, polar, resized, working_size
 from metricvae.kinds.pictures.polar import ring_spectrum, ring_weights
 from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
 from metricvae.nn.layers import (
@@ -38,6 +39,8 @@ class RotationEncoderConfig(EncoderConfig):
         reach: radius of the outermost ring, as a share of the shorter side.
         centred: the picture is about the middle of the contents instead of the canvas, so codes do not change under
             shifts either.
+        bands: octaves of the spectrum of the whole image whose power the network reads as well, the same for shifts
+            and rotations: for images without a middle, as textures; 0 none.
         ring_frequencies: amplitudes of each ring that the network reads.
         mixtures: learned mixtures of the rings, which show how rings lie to one another.
         mixture_frequencies: amplitudes of each mixture.
@@ -46,6 +49,7 @@ class RotationEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "rotation"
+    prepared_copies: ClassVar[int] = 1
 
     widths: tuple[int, ...] = (96, 128)
     channels: int = 1
@@ -55,6 +59,7 @@ class RotationEncoderConfig(EncoderConfig):
     sectors: int = 64
     reach: float = 0.5
     centred: bool = False
+    bands: int = 0
     ring_frequencies: int = 8
     mixtures: int = 48
     mixture_frequencies: int = 8
@@ -82,7 +87,7 @@ class RotationEncoderConfig(EncoderConfig):
         few = objects is not None and objects < FEW
         widths, hidden = ((48, 64), 128) if few else (cls.widths, cls.hidden)
         sizes = {"channels": shape[2], "height": height, "width": width, "rings": rings, "sectors": sectors}
-        return cls(widths=widths, centred=centred, hidden=hidden, **sizes)
+        return cls(widths=widths, centred=centred, bands=5 if centred else 0, hidden=hidden, **sizes)
 
     @property
     def picture(self) -> Picture:
@@ -108,14 +113,17 @@ class RotationEncoder(UnitRangeEncoder):
     def __init__(self, config: RotationEncoderConfig, latent: int) -> None:
         super().__init__()
         self.config = config
-        self.scaling = ChannelScaling(config.channels)
+        self.scaling, self.band_scaling = (
+            ChannelScaling(config.channels),
+            ChannelScaling(config.channels * config.bands),
+        )
         rings, last = config.channels * config.rings, config.widths[-1]
         self.register_buffer("weight", ring_weights(config.rings), persistent=False)
         self.first = CircularConv1d(rings, config.widths[0])
         self.stages = nn.ModuleList(circular_stages(config.widths))
         self.mixtures = nn.Linear(rings, config.mixtures, bias=False)
-        inputs = (1 + config.ring_frequencies) * rings + config.mixture_frequencies * config.mixtures
-        inputs += (2 + config.frequencies) * last
+        inputs = (2 + config.ring_frequencies) * rings + config.mixture_frequencies * config.mixtures
+        inputs += (2 + config.frequencies) * last + config.channels * config.bands
         self.head = hidden_layers(inputs, config.hidden, config.hidden)
         self.last = nn.Linear(config.hidden, 2 * latent)
         described = (1 + config.ring_frequencies) * rings
@@ -123,33 +131,46 @@ class RotationEncoder(UnitRangeEncoder):
         scale_initial_weights(self.last)
 
     def prepare(self, x: Tensor) -> Tensor:
-        """The pictures in polar coordinates, (m, C, rings, sectors)."""
+        """(m, n): the pictures in polar coordinates, then the roots of the amplitudes of the bands."""
         config = self.config
         x = resized(centred(x) if config.centred else x, config.height, config.width)
         centre = mean_centre(x) if config.centred else None
-        return polar(x, config.rings, config.sectors, config.reach, centre).clamp(0, 1)
+        picture = polar(x, config.rings, config.sectors, config.reach, centre).clamp(0, 1).flatten(1)
+        return (
+            torch.cat([picture, band_amplitudes(x, config.bands).sqrt().flatten(1)], dim=1) if config.bands else picture
+        )
 
     def fit_scaling(self, features: Tensor) -> None:
-        self.scaling.fit(features)
+        picture, bands = self._parts(features)
+        self.scaling.fit(picture)
+        if self.config.bands:
+            self.band_scaling.fit(bands)
+
+    def _parts(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The polar pictures (m, C, rings, sectors), and the bands (m, C * bands, 1, 1)."""
+        shape = self.config.channels, self.config.rings, self.config.sectors
+        return features[:, : math.prod(shape)].unflatten(1, shape), features[:, math.prod(shape) :, None, None]
 
     def pictures(self, features: Tensor) -> Tensor:
         """The rings of all channels below one another, (m, 1, C * rings, sectors)."""
-        return features.flatten(1, 2)[:, None]
+        return self._parts(features)[0].flatten(1, 2)[:, None]
 
     def mirror(self, features: Tensor) -> Tensor:
         """The pictures with their sectors in reverse order."""
-        return features.roll(-1, -1).flip(-1)
+        picture, bands = self._parts(features)
+        return torch.cat([picture.roll(-1, -1).flip(-1).flatten(1), bands.flatten(1)], dim=1)
 
     def descriptors(self, features: Tensor) -> Tensor:
-        """Means of the rings, and their amplitudes over all frequencies."""
-        return ring_spectrum(self._rings(features), 2)
+        """Means of the rings, and their amplitudes of the two lowest frequencies."""
+        return ring_spectrum(self._rings(self._parts(features)[0]), 2)
 
-    def _rings(self, features: Tensor) -> Tensor:
+    def _rings(self, picture: Tensor) -> Tensor:
         """(m, C * rings, sectors), scaled; a cell weighs by the root of its area."""
-        return (self.scaling(features) * self.weight).flatten(1, 2)
+        return (self.scaling(picture) * self.weight).flatten(1, 2)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        config, rings = self.config, self._rings(features)
+        config, (picture, bands) = self.config, self._parts(features)
+        rings = self._rings(picture)
         h = self.first(average_pairs(rings.transpose(1, 2)))
         for depth, stage in enumerate(self.stages):
             h = stage(average_pairs(h) if depth else h)
@@ -158,10 +179,12 @@ class RotationEncoder(UnitRangeEncoder):
         spectrum = ring_spectrum(rings, config.ring_frequencies)
         invariants = [
             spectrum,
+            moments(rings)[1],
+            self.band_scaling(bands).flatten(1),
             frequency_amplitudes(mixed, config.mixture_frequencies).flatten(1),
             *(h.mean(-1), h.amax(-1), frequency_amplitudes(h, config.frequencies).flatten(1)),
         ]
         inner = self.head(torch.cat(invariants, dim=1)).float()
-        with torch.autocast(features.device.type, enabled=False):
+        with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms
             mean, log_variance = self.last(inner).chunk(2, dim=-1)
             return mean + self.direct(spectrum), log_variance

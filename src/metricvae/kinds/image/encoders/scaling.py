@@ -23,8 +23,9 @@ class ChannelScaling(nn.Module):
 
     def fit(self, x: Tensor) -> None:
         """Learn from (m, C, h, w) images; a channel that hardly varies is not blown up."""
-        self.mean.copy_(x.mean((0, 2, 3))[:, None, None])
-        self.std.copy_(x.std((0, 2, 3)).clamp(min=0.02)[:, None, None])
+        variance, mean = torch.var_mean(x.transpose(0, 1).flatten(1), dim=1, correction=0)
+        self.mean.copy_(mean[:, None, None])
+        self.std.copy_(variance.sqrt().clamp(min=0.02)[:, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
         scaled: Tensor = (x - self.mean) / self.std

@@ -67,6 +67,7 @@ class ContourEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "contour"
+    prepared_copies: ClassVar[int] = 1
 
     widths: tuple[int, ...] = (96, 160, 256)
     points: int = 384

@@ -55,6 +55,7 @@ class PolarEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "polar"
+    prepared_copies: ClassVar[int] = 1
 
     widths: tuple[int, ...] = (128, 160, 128)
     rings: int = 48
