@@ -53,6 +53,7 @@ class PrincipalEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "principal"
+    prepared_copies: ClassVar[int] = 1
 
     degree: int = 12
     reach: float = 0.45
