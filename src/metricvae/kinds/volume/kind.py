@@ -216,6 +216,11 @@ class VolumeKind(ObjectKind):
 
         return transforms.move(x, generator, shift=2.0 / self.points)
 
+    @property
+    def moves(self) -> bool:
+        """Whether codes are to be invariant to anything."""
+        return self.invariance == "rigid"
+
     # Networks
 
     @property

@@ -12,14 +12,14 @@ from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.heads import CosineTanimoto
 
 TRAINING: dict[str, Any] = {
-    "steps": 5_000,
+    "steps": 4_000,
     "batch_pairs": 1_920,
     "run_length": 120,
     "anchor_share": 0.05,
     "optimisers": "muon",
     "learning_rate": 1e-3,
     "matrix_learning_rate": 3e-3,
-    "weights": {"reconstruction": 2e-8, "latent": 2e-8, "deformation": 1e-3, "metric": 1.0},
+    "weights": {"reconstruction": 2e-8, "latent": 2e-8, "deformation": 1e-2, "metric": 1.0},
     "clip_norm": 0.05,
     "warmup_steps": 200,
     "schedule": "cosine",
@@ -36,7 +36,7 @@ TRAINING: dict[str, Any] = {
 def maps() -> Preset:
     """Maps of molecules: the Tanimoto coefficient of maps of unit norm as the cosine of two codes."""
     kind = VolumeKind()
-    encoder = PrincipalEncoderConfig(degree=16, reach=0.42, width=320, blocks=3, grid_spacing=kind.edge / 16)
+    encoder = PrincipalEncoderConfig(degree=14, reach=0.42, blur=1.0, width=320, blocks=3, grid_spacing=kind.edge / 16)
     tower = TowerConfig(kind, encoder, kind.default_decoder())
     return Preset(ModelConfig(CorrelationMetric(), tower, latent=256, head=CosineTanimoto(), mirrored=True), TRAINING)
 

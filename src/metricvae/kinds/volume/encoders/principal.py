@@ -27,13 +27,13 @@ from metricvae.kinds.volume.encoders.oscillator import (
     hermite_functions,
     to_spherical,
 )
-from metricvae.kinds.volume.transforms import to_principal_axes
+from metricvae.kinds.volume.transforms import blur, to_principal_axes
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 from metricvae.nn.layers import hidden_layers, scale_initial_weights
 from metricvae.nn.principal_axes import AXIS_FLIPS
 
-LEAST_SCALE = 0.1
-"""Least scale of a coefficient or a power, as a share of the root mean square of all."""
+LEAST_SCALES = 0.3, 0.05
+"""Least scale of the logarithms of a map's root mean square and of its sharpness."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class PrincipalEncoderConfig(EncoderConfig):
     Attributes:
         degree: highest degree of the oscillator functions.
         reach: radius that they cover, as a share of the cube's edge.
+        blur: standard deviation of the Gaussian that maps are convolved with first, in grid steps: what a grid of
+            other steps does to the finest waves is then not seen.
         power_degree: highest degree of those whose power spectra are taken, at most `degree`.
         width: of the network.
         blocks: residual blocks of it.
@@ -51,9 +53,11 @@ class PrincipalEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "principal"
+    prepared_copies: ClassVar[int] = 1
 
     degree: int = 12
     reach: float = 0.45
+    blur: float = 0.8
     power_degree: int = 10
     width: int = 192
     blocks: int = 2
@@ -79,7 +83,8 @@ class PrincipalEncoderConfig(EncoderConfig):
 class PrincipalEncoder(Encoder):
     """Maps (m, 1, s, s, s) -> mean and log-variance of q(z | x).
 
-    Features are the coefficients of the four sets, the powers, the logarithm of the map's scale, and the picture.
+    Features are the coefficients of the four sets, the powers, the logarithms of the map's root mean square and of the
+    share of it that the blur leaves, and the picture.
 
     Args:
         config: its hyperparameters.
@@ -95,10 +100,11 @@ class PrincipalEncoder(Encoder):
         self.sets = [torch.from_numpy(rows) for rows in flip_classes(config.degree)]
         self.sizes = [len(rows) for rows in self.sets]
         self.spectra = PowerSpectra(config.power_degree)
-        self.numbers = sum(self.sizes) + self.spectra.count + 1
+        self.invariants = self.spectra.count + len(LEAST_SCALES)
+        self.numbers = sum(self.sizes) + self.invariants
         self.register_buffer("mean", torch.zeros(self.numbers))
         self.register_buffer("scale", torch.ones(self.numbers))
-        self.even = nn.Linear(self.sizes[0] + self.spectra.count + 1, width)
+        self.even = nn.Linear(self.sizes[0] + self.invariants, width)
         self.odd = nn.ModuleList(nn.Linear(size, width, bias=False) for size in self.sizes[1:])
         self.blocks = nn.ModuleList(ViewBlock(width) for _ in range(config.blocks))
         self.head = hidden_layers(2 * width, 2 * width)
@@ -106,28 +112,34 @@ class PrincipalEncoder(Encoder):
 
     def prepare(self, x: Tensor) -> Tensor:
         """(m, 1, s, s, s) -> (m, f)."""
-        size = x.float().square().mean((1, 2, 3, 4)).clamp(min=1e-24).sqrt()
-        maps = to_principal_axes(x / size[:, None, None, None, None])
-        found = expand(maps, self.config.degree, self.config.reach)
+        config, size = self.config, root_mean_square(x)
+        maps = blur(x.float() / size[:, None, None, None, None], config.blur)
+        sharpness = root_mean_square(maps)
+        maps = to_principal_axes(maps)
+        found = expand(maps, config.degree, config.reach)
         ordered = torch.cat([found[:, rows.to(x.device)] for rows in self.sets], dim=1)
-        picture = functional.adaptive_avg_pool3d(maps, self.config.grid_side)
+        picture = functional.adaptive_avg_pool3d(maps, config.grid_side)
         picture = (picture / picture.amax((1, 2, 3, 4), keepdim=True).clamp(min=1e-6)).clamp(0, 1)
-        return torch.cat([ordered, self.spectra(found), size.log()[:, None], picture.flatten(1)], dim=1)
+        logs = torch.stack([size.log(), sharpness.log()], dim=1)
+        return torch.cat([ordered, self.spectra(found), logs, picture.flatten(1)], dim=1)
 
     def fit_scaling(self, features: Tensor) -> None:
-        """Mean and scale of every number; a coefficient that changes sign with the axes has none of the former."""
+        """A mean of every number that does not change sign with the axes, and a scale: one for all coefficients, one
+        for all powers, so that those which are small, and say little, stay small; and those of the two logarithms."""
         x = features[:, : self.numbers]
         free = torch.zeros(self.numbers, dtype=torch.bool)
         free[: self.sizes[0]] = free[sum(self.sizes) :] = True
         self.mean.copy_(torch.where(free.to(x.device), x.mean(0), 0.0))
-        spread = (x - self.mean).square().mean(0).sqrt()
-        for part in spread.split([sum(self.sizes), self.spectra.count, 1]):
-            part.clamp_(min=max(LEAST_SCALE * float(part.square().mean().sqrt()), 1e-3))
-        self.scale.copy_(spread)
+        spread = (x - self.mean).square().mean(0)
+        coefficients, powers, logs = spread.split([sum(self.sizes), self.spectra.count, len(LEAST_SCALES)])
+        for part in (coefficients, powers):
+            part.fill_(max(float(part.mean()), 1e-12))
+        least = torch.tensor(LEAST_SCALES, device=x.device)
+        self.scale.copy_(torch.cat([coefficients.sqrt(), powers.sqrt(), torch.maximum(logs.sqrt(), least)]))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         x = (features[:, : self.numbers] - self.mean) / self.scale
-        even, *odd, invariant = x.split([*self.sizes, self.spectra.count + 1], dim=1)
+        even, *odd, invariant = x.split([*self.sizes, self.invariants], dim=1)
         base = self.even(torch.cat([even, invariant], dim=1))
         parts = torch.stack([layer(part) for layer, part in zip(self.odd, odd, strict=True)], dim=1)
         signs = torch.tensor(AXIS_FLIPS, dtype=parts.dtype, device=parts.device)
@@ -142,7 +154,7 @@ class PrincipalEncoder(Encoder):
         return features[:, self.numbers :].unflatten(1, (1, *(self.config.grid_side,) * 3)).float()
 
     def descriptors(self, features: Tensor) -> Tensor:
-        """The power spectra, and the logarithm of the scale."""
+        """The power spectra, and the two logarithms."""
         return ((features[:, : self.numbers] - self.mean) / self.scale)[:, sum(self.sizes) :]
 
     def mirror(self, features: Tensor) -> Tensor:
@@ -152,6 +164,11 @@ class PrincipalEncoder(Encoder):
         picture = self.pictures(features).flip(2).flatten(1).to(features)
         middle = features[:, len(signs) : self.numbers]
         return torch.cat([features[:, : len(signs)] * signs, middle, picture], dim=1)
+
+
+def root_mean_square(maps: Tensor) -> Tensor:
+    """(m,) of maps (m, 1, s, s, s), above 0."""
+    return maps.float().square().mean((1, 2, 3, 4)).clamp(min=1e-24).sqrt()
 
 
 class ViewBlock(nn.Module):
