@@ -97,7 +97,7 @@ def table_of_pairs(folder: Path, path: Path, pairs: int = 600) -> Path:
         writer.writerow(["left", "right", "height", "part"])
         for number in range(pairs):
             a, b = random.choice(list(heights), 2)
-            part = ("train", "train", "train", "validation", "calibration", "test")[number % 6]
+            part = ("train", "train", "validation", "calibration", "calibration", "test")[number % 6]
             writer.writerow([f"shapes/{a}", f"shapes/{b}", heights[a] + heights[b], part])
     return path
 
@@ -114,7 +114,7 @@ def test_a_table_of_pairs_becomes_a_model(folder: Path, tmp_path: Path) -> None:
     assert data.metric.description.value == "joint height"
     assert len(data.left) == 12
     model = mv.fit(
-        data, tmp_path / "model", steps=25, batch_pairs=32, evaluate_every=25, threads=1, show_progress=False
+        data, tmp_path / "model", steps=25, batch_pairs=16, evaluate_every=25, threads=1, show_progress=False
     )
     assert "joint height" in model.card
     assert "overlap" not in model.card
