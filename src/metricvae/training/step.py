@@ -233,9 +233,8 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     graph = graph_of(data, pairs, one_tower=model.shared)
     was_training = model.training
     model.eval()
-    with autocast(config.precision, device):
-        z = _means(model, "left", data, graph.left, device)
-        z_other = z if graph.shared else _means(model, "right", data, graph.right, device)
+    z = _means(model, "left", data, graph.left, config)
+    z_other = z if graph.shared else _means(model, "right", data, graph.right, config)
     model.train(was_training)
     left, right = (torch.from_numpy(part.astype(np.float32)).to(device) for part in data.magnitudes(pairs))
     score = model.head.score(z[graph.first], z_other[graph.second])
@@ -252,7 +251,12 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     return float(1.0 - (weight * np.square(predicted - value)).sum() / (weight * np.square(spread)).sum())
 
 
-def _means(model: MagicAutoencoder, side: str, data: PairDataset, rows: Rows, device: torch.device) -> Tensor:
-    table = data.left if side == "left" else data.right
-    parts = np.array_split(rows, -(-len(rows) // ENCODED_AT_ONCE))
-    return torch.cat([model.tower(side).encode(table.tensor(part, device)).mean for part in parts])
+def _means(model: MagicAutoencoder, side: str, data: PairDataset, rows: Rows, config: TrainingConfig) -> Tensor:
+    """Means of q(z | x) of some objects, multiplied in the precision of the training; preparing is not."""
+    table, tower, found = (data.left if side == "left" else data.right), model.tower(side), []
+    device = next(model.parameters()).device
+    for part in np.array_split(rows, -(-len(rows) // ENCODED_AT_ONCE)):
+        features = tower.encoder.prepare(table.tensor(part, device))
+        with autocast(config.precision, device):
+            found.append(tower.encode_features(features).mean)
+    return torch.cat(found)
