@@ -10,8 +10,8 @@ import numpy as np
 from metricvae.evaluation.baselines import fit_magnitudes, train_mean_guess
 from metricvae.evaluation.evaluate import labelled_magnitudes
 from metricvae.reproduction.any_metric.data import LabelledExample
+from metricvae.reproduction.any_metric.labels.descriptors import squared_distances
 from metricvae.reproduction.any_metric.records import Floats, Rows
-from metricvae.reproduction.any_metric.sampling import squared_distances
 from metricvae.reproduction.any_metric.scores import score
 
 NEIGHBOURS = (1, 3, 10, 30, 100)
@@ -82,41 +82,45 @@ def pair_features(magnitudes: Floats, pairs: SplitPairs, symmetric: bool) -> Flo
 
 
 def nearest_pairs(labelled: LabelledExample) -> Floats:
-    """Weighted means of the values of the nearest training pairs; how many is chosen on the validation pairs."""
-    train, test = pairs_of(labelled, "train"), pairs_of(labelled, "test")
-    validation = pairs_of(labelled, "validation")
-    symmetric, binary = labelled.data.metric.symmetric, labelled.data.metric.task == "binary"
-    guesses = neighbour_means(labelled.embedding, train, validation, symmetric)
-    scores = [score(guess, validation.value, binary) for guess in guesses]
-    return neighbour_means(labelled.embedding, train, test, symmetric)[int(np.argmax(scores))]
+    """Weighted means of the values of the nearest training pairs, by the embeddings of both objects, side by side.
 
-
-def neighbour_means(embedding: Floats, train: SplitPairs, asked: SplitPairs, symmetric: bool) -> list[Floats]:
-    """For each of `NEIGHBOURS` the weighted means of the values of so many nearest training pairs, (n,) each.
-
-    The distance of two pairs is that of their embeddings, one after the other: in both orders where the order of a
-    pair does not count, and then the smaller one. A pair weighs the inverse of its distance.
+    Where the order of a pair does not count, training pairs stand in both orders. How many pairs are near is chosen on
+    the validation pairs.
     """
-    found = [_neighbour_means(embedding, train, part, symmetric) for part in _parts(asked)]
-    return [np.concatenate([part[place] for part in found]) for place in range(len(NEIGHBOURS))]
+    train, test, validation = (pairs_of(labelled, split) for split in ("train", "test", "validation"))
+    metric = labelled.data.metric
+    known, values = _side_by_side(labelled.embedding, train.first, train.second), train.value
+    if metric.symmetric:
+        swapped = _side_by_side(labelled.embedding, train.second, train.first)
+        known, values = np.concatenate([known, swapped]), np.tile(values, 2)
+    scores, found = (
+        neighbour_means(known, values, _side_by_side(labelled.embedding, pairs.first, pairs.second))
+        for pairs in (validation, test)
+    )
+    best = np.argmax([score(guess, validation.value, metric.task == "binary") for guess in scores])
+    return found[int(best)]
 
 
-def _parts(pairs: SplitPairs) -> list[SplitPairs]:
-    starts = range(0, len(pairs.value), COMPARED_AT_ONCE)
-    parts = [slice(start, start + COMPARED_AT_ONCE) for start in starts]
-    return [SplitPairs(pairs.first[part], pairs.second[part], pairs.value[part]) for part in parts]
+def _side_by_side(embedding: Floats, first: Rows, second: Rows) -> Floats:
+    """(n, 2 d)."""
+    return np.concatenate([embedding[first], embedding[second]], axis=1)
 
 
-def _neighbour_means(embedding: Floats, train: SplitPairs, asked: SplitPairs, symmetric: bool) -> list[Floats]:
-    first, second = (squared_distances(embedding, ends) for ends in (asked.first, asked.second))
-    distances = first[:, train.first] + second[:, train.second]
-    if symmetric:
-        distances = np.minimum(distances, first[:, train.second] + second[:, train.first])
-    most = min(max(NEIGHBOURS), len(train.value))
-    places = np.argpartition(distances, most - 1, axis=1)[:, :most]
-    near = np.take_along_axis(distances, places, axis=1)
-    order = np.argsort(near, axis=1)
-    places, near = np.take_along_axis(places, order, axis=1), np.take_along_axis(near, order, axis=1)
-    weights = 1 / (np.sqrt(np.maximum(near, 0)) + 1e-6)
-    values = train.value[places]
-    return [(weights[:, :k] * values[:, :k]).sum(1) / weights[:, :k].sum(1) for k in NEIGHBOURS]
+def neighbour_means(known: Floats, values: Floats, asked: Floats) -> list[Floats]:
+    """Weighted means of the values of the nearest known pairs, for each of `NEIGHBOURS` as many, (n,) each.
+
+    Args:
+        known: (m, p) embeddings of pairs whose values are known.
+        values: (m,) of them.
+        asked: (n, p) embeddings of pairs; a known pair weighs the inverse of its distance.
+    """
+    most, found = min(max(NEIGHBOURS), len(values)), []
+    for rows in np.array_split(np.arange(len(asked)), -(-len(asked) // COMPARED_AT_ONCE)):
+        squared = squared_distances(asked[rows], known)
+        places = np.argpartition(squared, most - 1, axis=1)[:, :most]
+        near = np.take_along_axis(squared, places, axis=1)
+        order = np.argsort(near, axis=1)
+        near, places = np.take_along_axis(near, order, axis=1), np.take_along_axis(places, order, axis=1)
+        weights = 1 / (np.sqrt(near) + 1e-6)
+        found.append([(weights[:, :k] * values[places[:, :k]]).sum(1) / weights[:, :k].sum(1) for k in NEIGHBOURS])
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]

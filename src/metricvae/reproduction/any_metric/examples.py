@@ -126,7 +126,6 @@ EXAMPLES: dict[str, MetricExample] = {
             objects=4_000,
             design=PairDesign(related=0.4, near=0.3, neighbours=20),
             embedding="Morgan counts of radius 1",
-            packages=("rdkit",),
         ),
         MetricExample(
             name="same-class",

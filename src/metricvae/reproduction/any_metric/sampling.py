@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from metricvae.core.errors import InputError
 from metricvae.core.splits import Split
-from metricvae.reproduction.any_metric.records import SHARES, Floats, MadeObjects, PairDesign, Rows
+from metricvae.reproduction.any_metric.labels.descriptors import squared_distances
+from metricvae.reproduction.any_metric.records import SHARES, MadeObjects, PairDesign, Rows
 
 DRAWS = 60
 """Rounds in which further pairs are drawn until there are enough different ones."""
@@ -122,17 +123,10 @@ def _nearest(objects: MadeObjects, rows: Rows, neighbours: int) -> Rows:
     embedding, kept = objects.embedding[rows], min(neighbours, len(rows) - 1)
     found = []
     for places in np.array_split(np.arange(len(rows)), -(-len(rows) // COMPARED_AT_ONCE)):
-        squared = squared_distances(embedding, places)
+        squared = squared_distances(embedding[places], embedding)
         squared[np.arange(len(places)), places] = np.inf
         found.append(np.argpartition(squared, kept - 1, axis=1)[:, :kept])
     return rows[np.concatenate(found)]
-
-
-def squared_distances(embedding: Floats, rows: Rows) -> Floats:
-    """(n, m) squared distances of the embeddings in some rows (n,) from all m, (m, d)."""
-    norms = np.square(embedding).sum(1)
-    found: Floats = norms[rows][:, None] + norms[None] - 2 * embedding[rows] @ embedding.T
-    return np.maximum(found, 0)
 
 
 def _near(rows: Rows, nearest: Rows, count: int, rng: np.random.Generator) -> tuple[Rows, Rows]:

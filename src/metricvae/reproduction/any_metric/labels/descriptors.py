@@ -1,4 +1,4 @@
-"""Plain descriptors that several of the baselines' embeddings are made of."""
+"""Plain descriptors of objects, and distances between them, for the baselines and for the choice of near pairs."""
 
 from __future__ import annotations
 
@@ -18,3 +18,9 @@ def sorted_distances(points: Floats, count: int) -> Floats:
     """(2 count,) quantiles of the distances of points (n, d) from their mean, and of those between them."""
     radii = np.linalg.norm(points - points.mean(0), axis=1)
     return np.concatenate([quantiles(radii, count), quantiles(pdist(points), count)])
+
+
+def squared_distances(asked: Floats, known: Floats) -> Floats:
+    """(n, m) squared distances of points (n, d) from points (m, d)."""
+    products: Floats = np.square(asked).sum(1)[:, None] + np.square(known).sum(1) - 2 * asked @ known.T
+    return np.maximum(products, 0)

@@ -13,12 +13,12 @@ import numpy as np
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.conformers import LARGEST_SEED, conform
+from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.scaffolds import scaffold
 from metricvae.reproduction.any_metric.records import Floats, MadeObjects, Measure, Rows
-from metricvae.runtime.extras import require
 
 FIRST_SEED = 7_000
 """Seed of the molecules is added to it, so that no shipped model was trained on them."""
@@ -58,7 +58,7 @@ def make_molecules(count: int, seed: int) -> MadeObjects:
 
 def substitute(smiles: str, rng: np.random.Generator) -> str:
     """A molecule with one to three groups in the place of hydrogens on carbon, aromatic where there is any."""
-    chem = require("rdkit.Chem", "any-metric", "the ECFP similarity")
+    chem = require("rdkit.Chem")
     mol = chem.MolFromSmiles(smiles)
     for _ in range(int(rng.integers(1, MOST_SUBSTITUENTS + 1))):
         places = mol.GetSubstructMatches(chem.MolFromSmarts("[cH]")) or mol.GetSubstructMatches(
@@ -92,8 +92,8 @@ def write_molecule(path: Path, molecule: Molecule) -> Path:
 
 def measure_tanimoto(molecules: Sequence[Molecule]) -> Measure:
     """Tanimoto similarity of ECFP4 fingerprints of 2,048 bits by RDKit."""
-    structs = require("rdkit.DataStructs", "any-metric", "the ECFP similarity")
-    chem, generator = require("rdkit.Chem", "any-metric", "the ECFP similarity"), _generator(BITS)
+    structs, chem = require("rdkit.DataStructs"), require("rdkit.Chem")
+    generator = require("rdkit.Chem.rdFingerprintGenerator").GetMorganGenerator(radius=RADIUS, fpSize=BITS)
     prints = [generator.GetFingerprint(chem.MolFromSmiles(one.smiles)) for one in molecules]
 
     def similarities(first: Rows, second: Rows) -> Floats:
@@ -103,15 +103,10 @@ def measure_tanimoto(molecules: Sequence[Molecule]) -> Measure:
     return similarities
 
 
-def _generator(bits: int) -> object:
-    made = require("rdkit.Chem.rdFingerprintGenerator", "any-metric", "the ECFP similarity")
-    return made.GetMorganGenerator(radius=RADIUS, fpSize=bits)
-
-
 def _counts(molecules: Sequence[Molecule]) -> Floats:
     """(m, COUNTED) Morgan counts of radius 1."""
-    chem = require("rdkit.Chem", "any-metric", "the ECFP similarity")
-    made = require("rdkit.Chem.rdFingerprintGenerator", "any-metric", "the ECFP similarity")
+    chem = require("rdkit.Chem")
+    made = require("rdkit.Chem.rdFingerprintGenerator")
     generator = made.GetMorganGenerator(radius=1, fpSize=COUNTED)
     return np.array([generator.GetCountFingerprintAsNumPy(chem.MolFromSmiles(one.smiles)) for one in molecules], float)
 
