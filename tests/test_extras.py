@@ -18,6 +18,10 @@ from metricvae.kinds.molecule.extra import require as require_chem
 from metricvae.kinds.silhouette.sources import glyphs
 from metricvae.kinds.volume.kind import VolumeKind
 from metricvae.plotting.drawing import figure_of
+from metricvae.reproduction.any_metric.labels.digits import measure_earth_mover
+from metricvae.reproduction.any_metric.labels.proteins import measure_alignment
+from metricvae.reproduction.any_metric.labels.series import measure_warping
+from metricvae.reproduction.any_metric.labels.words import measure_edits
 from metricvae.reproduction.report import require_reporting
 from metricvae.runtime.extras import require
 from metricvae.runtime.ray_pool import ray_pool
@@ -49,6 +53,10 @@ USES: dict[tuple[str, str], Callable[[], object]] = {
     ("ray", "ray"): ray,
     ("faiss", "search"): lambda: InvertedFile.read(Path()),
     ("tensorboard", "track"): summary_writer,
+    ("ot", "any-metric"): lambda: measure_earth_mover([]),
+    ("rapidfuzz", "any-metric"): lambda: measure_edits([]),
+    ("parasail", "any-metric"): lambda: measure_alignment([]),
+    ("dtaidistance", "any-metric"): lambda: measure_warping([]),
     ("mrcfile", "maps"): lambda: VolumeKind().read(Path("map.mrc")),
 }
 

@@ -48,6 +48,7 @@ OUT_OF_RANGE = {
     "generate overlap -r plausible --out answers": {"-n": 0, "--n": -1, "--seconds": 0, "--seed": -1},
     "generate overlap --around a.png --out answers": {"-n": 0, "--seconds": "nan", "--seed": 2**63},
     "reproduce table-1 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
+    "reproduce any-metric --out report": {"--pairs": 999, "--minutes": 0, "--seeds": 0, "--seed": -1},
     "reproduce figure-1.4 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
     "label overlap --objects mixed --pairs 8 --out data": {
         "--partners": 0,

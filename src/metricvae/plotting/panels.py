@@ -88,7 +88,7 @@ def _draw_values(axes: Axes, panel: Panel) -> None:
 
 def _draw_answers(axes: Axes, panel: Panel) -> None:
     """Histograms of the predictions for pairs with the value 0 and with the value 1."""
-    edges = np.linspace(float(panel.predicted.min()), float(panel.predicted.max()), 31)
+    edges = np.linspace(float(panel.predicted.min()), float(panel.predicted.max()), 31).tolist()
     for value, colour in ((0, SECOND_COLOUR), (1, FIRST_COLOUR)):
         axes.hist(panel.predicted[panel.true == value], edges, color=colour, alpha=0.75, label=f"true value {value}")
     axes.set(xlabel="predicted", ylabel="pairs")

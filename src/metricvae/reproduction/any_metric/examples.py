@@ -16,6 +16,7 @@ from metricvae.reproduction.any_metric.labels.digits import (
     write_rotated_digit,
 )
 from metricvae.reproduction.any_metric.labels.histograms import make_histograms, measure_divergence
+from metricvae.reproduction.any_metric.labels.maps import make_maps, measure_correlation, write_volume
 from metricvae.reproduction.any_metric.labels.molecules import make_molecules, measure_tanimoto, write_molecule
 from metricvae.reproduction.any_metric.labels.proteins import make_proteins, measure_alignment
 from metricvae.reproduction.any_metric.labels.series import (
@@ -113,6 +114,19 @@ EXAMPLES: dict[str, MetricExample] = {
             objects=5_000,
             design=PairDesign(related=0.2),
             embedding="quantiles of distances from the centroid and between points",
+        ),
+        MetricExample(
+            name="map-correlation",
+            title="correlation of density maps, largest over rigid motions",
+            labeller="metricvae.metrics.correlation: the overlay of the atoms",
+            kind={"name": "volume"},
+            metric=TabularMetric("correlation", range=SHARE),
+            make=make_maps,
+            measure=measure_correlation,
+            write=write_volume,
+            objects=3_000,
+            design=PairDesign(near=0.4, neighbours=20),
+            embedding="quantiles of distances between dense grid points, and of densities",
         ),
         MetricExample(
             name="ecfp-tanimoto",

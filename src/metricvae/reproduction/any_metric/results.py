@@ -79,7 +79,7 @@ class ExampleResult:
     @property
     def scores(self) -> dict[str, tuple[float, ...]]:
         """The scores of each method, of one seed or more; the model's last."""
-        found = {name: (value,) for name, value in self.baselines.scores.items()}
+        found: dict[str, tuple[float, ...]] = {name: (value,) for name, value in self.baselines.scores.items()}
         found["siamese network"] = tuple(one.score for one in self.siamese)
         found["metricvae"] = tuple(one.score for one in self.models)
         return found

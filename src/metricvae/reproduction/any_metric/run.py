@@ -125,7 +125,7 @@ def _baselines(labelled: LabelledExample, path: Path) -> BaselineResult:
         true, binary = data.value[data.rows("test")], data.metric.task == "binary"
         scores = {name: score(found, true, binary) for name, found in predict_baselines(labelled).items()}
         rows = {split: data.rows(split) for split in SPLITS}
-        pairs = {split: len(places) for split, places in rows.items()}
+        pairs: dict[str, int] = {split: len(places) for split, places in rows.items()}
         objects = {split: len(np.unique([data.first[places], data.second[places]])) for split, places in rows.items()}
         return BaselineResult(scores, pairs, objects, labelled.seconds, tuple(true.tolist()))
 
