@@ -161,7 +161,7 @@ def test_splits_of_a_table_are_cold(folder: Path, tmp_path: Path) -> None:
         ("a,b,value\n00.png,01.png,much\n", "row 1 has the value 'much': expected a finite number"),
         ("a,b,value\n00.png,01.png,inf\n", "row 1 has the value 'inf'"),
         ("a,b,value\n", "holds no pairs"),
-        ("a,b,value\n00.png,gone.png,1\n", "gone.png"),
+        ("a,b,value\n" + "00.png,gone.png,1\n00.png,gone.png,2\n" * 40, "gone.png"),
         ("a,b,value\n" + "00.png,01.png,1\n" * 8, "give more pairs of more objects"),
     ],
 )

@@ -108,16 +108,16 @@ def test_the_fit_is_the_most_likely_one() -> None:
 
 @pytest.mark.parametrize("document", [None, {}, {"threshold": 1.0}, {"threshold": "near"}, 3])
 def test_models_without_calibration_call_nothing_a_match(document: object) -> None:
-    with pytest.raises(InputError, match="no calibration, so it calls nothing a match: train it again"):
+    with pytest.raises(InputError, match="no calibration, so it gives no answers: train it again"):
         BinaryCalibration.from_json(document)
 
 
 def test_labels_of_other_kinds_are_named() -> None:
     with pytest.raises(InputError, match=r"the train pairs have the label 0\.5: expected 0"):
         binary_labels("train", np.array([0.0, 1.0, 0.5]))
-    with pytest.raises(InputError, match="all 2 test pairs are matches"):
+    with pytest.raises(InputError, match="all 2 test pairs have the value 1"):
         binary_labels("test", np.ones(2))
-    with pytest.raises(InputError, match="all 3 test pairs are mismatches: expected some of both"):
+    with pytest.raises(InputError, match="all 3 test pairs have the value 0: expected some of 0 and of 1"):
         check_classes("test", np.zeros(3, bool))
 
 

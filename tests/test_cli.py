@@ -351,7 +351,7 @@ def test_predict_answers_a_pair_and_a_list_alike(command, pictures, trained, tmp
         f"predicted maximum overlap {answer['predicted']:.0f} pixels, "
         f"90% interval {answer['low']:.0f} to {answer['high']:.0f}"
     )
-    assert ("unlike the training shapes" in text) == answer["novel"]
+    assert ("unlike those of the training" in text) == answer["novel"]
     lists = ("predict", trained, "--pairs", pictures / "pairs.csv", "--out", tmp_path / "out.csv")
     assert command(*lists).status == 0
     assert (tmp_path / "out.csv").read_text().splitlines()[0] == "a,b,predicted,low,high"

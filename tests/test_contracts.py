@@ -20,6 +20,7 @@ from metricvae.core.kind import KINDS, ObjectKind, kind_from_json
 from metricvae.core.metric import METRICS, Metric, metric_from_json
 from metricvae.core.registry import Registry
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.points.records import PointCloud
 from metricvae.kinds.silhouette.sources.generators import draw
 from metricvae.kinds.volume.records import DensityMap
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
@@ -50,9 +51,34 @@ def molecules(*, flat: bool = False) -> list[Any]:
 
 
 def volumes() -> list[Any]:
+    """Blobs of several Gaussians, in boxes of several sizes."""
     random = np.random.default_rng(0)
-    grid = [random.normal(size=(32, 32, 32)).astype(np.float32) for _ in range(3)]
-    return [DensityMap(values, np.full(3, 1.5), np.array([1.0, -2.0, 0.5])) for values in grid]
+    found = []
+    for shape in ((24, 20, 22), (18, 26, 20), (24, 20, 22)):
+        points = np.stack(np.indices(shape), -1)
+        middles = np.array(shape) / 2 + random.normal(size=(6, 3)) * [3, 2, 1]
+        square = ((points[..., None, :] - middles) ** 2).sum(-1)
+        values = np.exp(-square / 6).sum(-1).astype(np.float32)
+        found.append(DensityMap(values, np.full(3, 1.2), np.array([1.0, -2.0, 0.5])))
+    return found
+
+
+def clouds() -> list[Any]:
+    random = np.random.default_rng(0)
+    return [PointCloud.of(random.normal(size=(n, 3)) * (3, 2, 1)) for n in (7, 1, 40, 12)]
+
+
+def sequences() -> list[Any]:
+    return ["straight", "a road", "Straße", "x"]
+
+
+def vectors() -> list[Any]:
+    return [np.array([number], np.float32) for number in (0.5, -2.0, 3e8, 0.0)]
+
+
+def images() -> list[Any]:
+    random = np.random.default_rng(0)
+    return list(random.integers(0, 256, (4, 28, 28, 1), np.uint8))
 
 
 EXAMPLES: dict[str, Callable[[], list[Any]]] = {
@@ -60,6 +86,10 @@ EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "half": halves,
     "molecule": molecules,
     "molecule-2d": functools.partial(molecules, flat=True),
+    "points": clouds,
+    "sequence": sequences,
+    "vector": vectors,
+    "image": images,
     "volume": volumes,
 }
 """Objects of every kind."""
@@ -81,6 +111,8 @@ def metric_of(name: str) -> Metric:
 def same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return np.array_equal(one, other)
+    if isinstance(one, str):
+        return one == other
     return all(
         np.allclose(getattr(one, key), value, atol=1e-5)
         for key, value in vars(other).items()
@@ -141,6 +173,7 @@ def test_magnitudes_are_positive_and_do_not_change_under_motions(name: str) -> N
     torch.testing.assert_close(kind.magnitudes(moved), magnitudes, rtol=0.05, atol=0)
     again = kind.move(x, torch.Generator().manual_seed(0))
     assert torch.equal(moved, again)
+    assert kind.moves or moved is x
 
 
 @kinds

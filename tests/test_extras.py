@@ -15,6 +15,7 @@ from PIL import Image
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require as require_chem
+from metricvae.kinds.points.kind import PointsKind
 from metricvae.kinds.silhouette.sources import glyphs
 from metricvae.kinds.volume.kind import VolumeKind
 from metricvae.plotting.drawing import figure_of
@@ -57,6 +58,7 @@ USES: dict[tuple[str, str], Callable[[], object]] = {
     ("rapidfuzz", "any-metric"): lambda: measure_edits([]),
     ("parasail", "any-metric"): lambda: measure_alignment([]),
     ("dtaidistance", "any-metric"): lambda: measure_warping([]),
+    ("plyfile", "points"): lambda: PointsKind().read(Path("cloud.ply")),
     ("mrcfile", "maps"): lambda: VolumeKind().read(Path("map.mrc")),
 }
 

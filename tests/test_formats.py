@@ -19,7 +19,6 @@ from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind
 from metricvae.generation.exemplars import exemplars_of
-from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.records import Molecule
@@ -27,6 +26,7 @@ from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
 from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.metrics.tabular import TabularMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import HEADS
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.predictor import Encoded, Predictor
@@ -89,11 +89,13 @@ def close(found: Any, expected: Any, what: str, least: float = 0.0) -> None:
 
 # Version 0.1
 
+LATER_HEADS = {"product_and_distance"}
+
 
 def test_models_of_version_0_1_are_of_every_encoder_and_head() -> None:
     documents = [json.loads((DATA / name / CONFIG).read_text())["model"] for name in EXPECTED]
     assert {document["encoder"] for document in documents} == {"flat", "polar", "contour", "cloud", "graph"}
-    assert {document["head"]["name"] for document in documents} == set(HEADS)
+    assert {document["head"]["name"] for document in documents} == set(HEADS) - LATER_HEADS
     for name in EXPECTED:
         assert sum(path.stat().st_size for path in (DATA / name).iterdir()) < 60_000
 

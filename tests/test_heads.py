@@ -17,6 +17,7 @@ from metricvae.nn.heads import (
     Head,
     InnerProduct,
     InverseCosine,
+    ProductAndDistance,
     SignedInverseCosine,
     head_from_json,
     head_to_json,
@@ -27,6 +28,9 @@ FURTHER = (
     InnerProduct(700.0),
     InnerProduct(2.0, offset=-30.0),
     CosineDistance(0.9, swapped=True),
+    ProductAndDistance(3.0, -2.0, "log"),
+    ProductAndDistance(link="logistic"),
+    ProductAndDistance(directed=True),
 )
 """Settings that are not the default ones."""
 
@@ -56,7 +60,8 @@ def at_angle(degrees: float, length: float = 1.0) -> torch.Tensor:
 @given(share=st.floats(0.06, 1.0), size=st.floats(1.0, 4e4), size_other=st.floats(1.0, 4e4))
 def test_value_undoes_target(head: Head, share: float, size: float, size_other: float) -> None:
     a, b = scalar(size), scalar(size_other)
-    value = scalar(share) if "binary" in head.tasks else share * (a * b).sqrt()
+    probability = min(share, 0.999)  # the logarithm of the odds of a 1 is infinite
+    value = scalar(probability) if "binary" in head.tasks else share * (a * b).sqrt()
     assert torch.allclose(head.value(head.target(value, a, b), a, b), value, rtol=1e-9)
 
 
@@ -68,10 +73,43 @@ def test_the_signed_head_reaches_every_real_value(value: float) -> None:
     assert torch.allclose(head.value(target, size, size), scalar(value), rtol=1e-9, atol=1e-9)
 
 
-@every_head
+@each([head for head in ALL if not head.directed])
 def test_scores_are_symmetric(head: Head) -> None:
     z, z_other = torch.randn(2, 20, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert torch.equal(head.score(z, z_other), head.score(z_other, z))
+
+
+@every_head
+def test_a_matrix_of_scores_holds_those_of_all_pairs(head: Head) -> None:
+    generator = torch.Generator().manual_seed(7)
+    z, others = (torch.randn(count, 16, dtype=torch.float64, generator=generator) for count in (5, 3))
+    matrix = head.score_matrix(z, others)
+    one_by_one = torch.stack([torch.cat([head.score(a[None], b[None]) for b in others]) for a in z])
+    assert matrix.shape == (5, 3)
+    assert torch.allclose(matrix, one_by_one, rtol=1e-9, atol=1e-9)
+
+
+def test_directed_codes_are_two_projections_of_one() -> None:
+    head, plain = ProductAndDistance(directed=True), ProductAndDistance()
+    z, z_other = torch.randn(2, 20, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(head.score(z, z_other), plain.score(z[:, :8], z_other[:, 8:]))
+    assert not torch.allclose(head.score(z, z_other), head.score(z_other, z))
+
+
+def test_a_product_and_distance_by_hand() -> None:
+    """p = 1, q = 2, u = 3, v = 4 and p' = 5, q' = 6, u' = 8, v' = 6."""
+    z, z_other = torch.tensor([[1.0, 2, 3, 4]]).double(), torch.tensor([[5.0, 6, 8, 6]]).double()
+    head, size = ProductAndDistance(scale=10.0, offset=1.0), scalar(1.0)
+    score = (1 * 5 - 2 * 6) / math.sqrt(2) + abs(3 - 8) - abs(4 - 6)
+    assert head.score(z, z_other).item() == pytest.approx(score)
+    assert head.value(head.score(z, z_other), size, size).item() == pytest.approx(1 + 10 * score)
+
+
+def test_a_logistic_link_gives_probabilities_and_a_distance_of_one_at_the_border() -> None:
+    head, size = ProductAndDistance(scale=2.0, offset=0.5, link="logistic"), torch.ones(3)
+    score = torch.tensor([-0.25, 0.0, 40.0])
+    assert torch.allclose(head.value(score, size, size), torch.tensor([0.5, 0.6225, 1.0]), atol=1e-4)
+    assert head.distance(score)[0].item() == pytest.approx(1.0)
 
 
 @every_head

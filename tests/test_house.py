@@ -16,12 +16,24 @@ from metricvae.metrics import BUILTIN as METRICS
 
 ORDER = (
     *("errors", "runtime", "core", "nn", "plotting", "kinds", "metrics", "labelling", "training", "prediction"),
-    *("evaluation", "search", "alignment", "generation", "fitting", "api", "reproduction", "cli", "__main__"),
+    *(
+        "evaluation",
+        "search",
+        "alignment",
+        "generation",
+        "fitting",
+        "api",
+        "sklearn",
+        "reproduction",
+        "cli",
+        "__main__",
+    ),
 )
 """Packages; each imports from those before it. `errors` is `core/errors.py`, which everything may import."""
 
-MAY_NAME_KINDS = {"kinds", "metrics", "reproduction", "pretrained", "cli"}
-"""Packages that may name a kind or a metric; all others speak the interfaces of `core`."""
+MAY_NAME_KINDS = {"kinds", "metrics", "reproduction", "pretrained", "cli", "sklearn"}
+"""Packages that may name a kind or a metric (scikit-learn's rows are vectors); all others speak the interfaces of
+`core`."""
 
 NAMES = {*KINDS, *METRICS, *ALIASES, "masks", "molecules-2d"} - {"tabular"}
 """Kinds and metrics by their names; `tabular` is the metric of values that users bring, whatever they mean."""

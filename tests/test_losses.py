@@ -11,6 +11,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 from metricvae.nn.losses import (
     TEMPERATURE,
     MetricLossKind,
+    PairFacts,
     contrastive_loss,
     deformation_loss,
     latent_loss,
@@ -75,6 +76,54 @@ def test_gradients(kind: MetricLossKind) -> None:
     assert check(lambda score, target: metric_loss(score, target, kind), (draw(7).requires_grad_(), draw(7, seed=1)))
 
 
+def facts(value: list[float], **more: torch.Tensor) -> PairFacts:
+    """Pairs of known values."""
+    known = torch.tensor(value, dtype=torch.float64)
+    ends = torch.arange(len(value)), torch.arange(len(value)) + len(value)
+    return PairFacts(ends, **({"at_least": known, "at_most": known} | more))
+
+
+@pytest.mark.parametrize("kind", ["squared", "absolute", "huber", "logistic"])
+def test_weights_scale_the_terms_of_pairs(kind: MetricLossKind) -> None:
+    score, target = draw(5), draw(5, seed=1)
+    weight = torch.tensor([2.0, 0.0, 1.0, 1.0, 1.0], dtype=torch.float64)
+    alone = [metric_loss(score[place : place + 1], target[place : place + 1], kind) for place in range(5)]
+    expected = (2 * alone[0] + alone[2] + alone[3] + alone[4]) / 5
+    assert torch.allclose(metric_loss(score, target, kind, facts([0.0] * 5, weight=weight)), expected)
+
+
+def test_the_logistic_loss_is_the_negative_log_likelihood() -> None:
+    score = torch.tensor([1.5, -0.5], dtype=torch.float64)
+    found = metric_loss(score, torch.tensor([13.8, -13.8], dtype=torch.float64), "logistic")
+    expected = -(score[0].sigmoid().log() + (1 - score[1].sigmoid()).log()) / 2
+    assert torch.allclose(found, expected)
+
+
+def test_the_ranking_loss_by_hand() -> None:
+    """Of the groups (a, b) and (c), only a and b are ordered."""
+    score = torch.tensor([0.2, 1.0, 5.0], dtype=torch.float64)
+    found = metric_loss(score, score, "ranking", facts([3.0, 1.0, 2.0], group=torch.tensor([0, 0, 1])))
+    assert found.item() == pytest.approx(math.log1p(math.exp(1.0 - 0.2)))
+
+
+def test_the_ranking_loss_orders_censored_values_as_far_as_their_bounds_tell() -> None:
+    """The first value is at least 3, so above 1; the second at least 0, which says nothing about 1."""
+    score = torch.tensor([0.0, 2.0, 1.0], dtype=torch.float64)
+    value = torch.tensor([3.0, 0.0, 1.0], dtype=torch.float64)
+    most = torch.tensor([math.inf, math.inf, 1.0], dtype=torch.float64)
+    found = metric_loss(score, score, "ranking", facts([0.0] * 3, at_least=value, at_most=most))
+    assert found.item() == pytest.approx(math.log1p(math.exp(1.0)))
+
+
+def test_the_ranking_loss_of_pairs_without_an_order_is_zero_with_finite_gradients() -> None:
+    score = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    loss = metric_loss(score, score, "ranking", facts([1.0, 1.0, 1.0]))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert score.grad is not None
+    assert score.grad.isfinite().all()
+
+
 # Contrastive
 
 
@@ -127,5 +176,5 @@ def test_the_contrastive_loss_is_finite_with_matches_or_mismatches_alone(target:
 
 
 def test_the_contrastive_loss_asks_for_the_ends_of_the_pairs() -> None:
-    with pytest.raises(ValueError, match="ends"):
+    with pytest.raises(ValueError, match="give their facts"):
         metric_loss(torch.zeros(3), torch.zeros(3), "contrastive")

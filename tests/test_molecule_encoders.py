@@ -9,13 +9,7 @@ import pytest
 import torch
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.decoders.density import (
-    AXIS_FLIPS,
-    DensityDecoderConfig,
-    density_maps,
-    flip_maps,
-    grid_axis,
-)
+from metricvae.kinds.molecule.decoders.density import density_maps
 from metricvae.kinds.molecule.encoders.point_set import (
     MoleculeEncoderConfig,
     PointSetEncoderConfig,
@@ -29,7 +23,9 @@ from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.transforms import move, random_motions
 from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 from metricvae.nn.autoencoder import Tower
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import CosineTanimoto
+from metricvae.nn.principal_axes import AXIS_FLIPS, flip_maps, grid_axis
 from tower_problem import seeded_tower
 
 COUNT = 12

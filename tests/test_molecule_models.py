@@ -21,7 +21,6 @@ from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit
 from metricvae.kinds.molecule import table as table_module
 from metricvae.kinds.molecule.conformers import conform, flat
-from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
 from metricvae.kinds.molecule.drawing import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.fragments import draw, stream_smiles
@@ -40,7 +39,7 @@ from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.self_overlap import self_overlaps
 from metricvae.kinds.molecule.table import read_molecules
-from metricvae.kinds.molecule.transforms import RigidMotion, move, present, random_motions, rotation_matrices
+from metricvae.kinds.molecule.transforms import RigidMotion, move, present, random_motions
 from metricvae.kinds.volume.io import write_map
 from metricvae.kinds.volume.simulation import density
 from metricvae.labelling.run import label
@@ -50,7 +49,9 @@ from metricvae.metrics.shape.solver.gaussian_molecule import exponents, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import CosineDistance, CosineTanimoto, Head, InnerProduct
+from metricvae.nn.rotations import rotation_matrices
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.ann import InvertedFile, item_vectors, query_vector
 from metricvae.search.build import build_index, encode_part, packed_model

@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from metricvae.kinds.pictures.polar import align_rotation, cell_areas
 from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoder, CanonicalDecoderConfig
 from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
 from metricvae.kinds.silhouette.encoders.polar import PolarEncoder, PolarEncoderConfig
 from metricvae.kinds.silhouette.encoders.polar_pictures import (
-    align_rotation,
-    cell_areas,
     centroids,
     polar_pictures,
     render_pictures,

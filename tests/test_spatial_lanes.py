@@ -8,7 +8,6 @@ import torch
 from numba import njit
 from scipy.spatial.transform import Rotation
 
-from metricvae.kinds.molecule.transforms import rotation_matrices
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.gradients import pose_derivatives
 from metricvae.metrics.shape.solver.lanes import (
@@ -39,6 +38,7 @@ from metricvae.metrics.shape.solver.pose_batch import (
 from metricvae.metrics.shape.solver.quaternions import rotation_rows
 from metricvae.metrics.shape.solver.search import atom_exponents, best_poses, distinct_poses
 from metricvae.metrics.shape.solver.volumes import derivatives
+from metricvae.nn.rotations import rotation_matrices
 
 RNG = np.random.default_rng(5)
 

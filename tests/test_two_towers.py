@@ -67,7 +67,8 @@ def test_a_batch_has_two_sides_with_each_object_once(data: PairDataset) -> None:
     assert len(batch.left.x) == len(batch.first.unique())
     assert len(batch.right.x) == len(batch.second.unique())
     assert set(batch.right.anchors.tolist()) <= set(batch.second.tolist())
-    assert not set(batch.ends[0].tolist()) & set(batch.ends[1].tolist())
+    first, second = batch.facts(batch.value).ends
+    assert not set(first.tolist()) & set(second.tolist())
     terms = training_losses(model, batch, generator_of(1), config)
     assert all(torch.isfinite(getattr(terms, name)) for name in ("latent", "deformation", "metric"))
 

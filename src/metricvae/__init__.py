@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from metricvae import kinds, metrics
     from metricvae.api import PairDataset, PairModel, Prediction, fit, load, merge, read_dataset, solve
     from metricvae.core.errors import InputError
+    from metricvae.sklearn import MetricRegressor
 
 __version__ = "0.2.0"
 
@@ -18,6 +19,7 @@ limit_spinning()  # before any module of the package can load PyTorch
 
 _PUBLIC = {
     **dict.fromkeys(("PairModel", "Prediction", "fit", "load", "merge", "read_dataset", "solve"), "metricvae.api"),
+    "MetricRegressor": "metricvae.sklearn",
     "PairDataset": "metricvae.core.dataset",
     "InputError": "metricvae.core.errors",
 }
@@ -25,6 +27,7 @@ _PUBLIC = {
 
 __all__ = [
     "InputError",
+    "MetricRegressor",
     "PairDataset",
     "PairModel",
     "Prediction",

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from metricvae.core.dataset import PairDataset, merge
@@ -24,16 +22,14 @@ from metricvae.core.kind import KINDS, Object, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, Solution, metric_from_json
 from metricvae.evaluation.binary import BinaryEvaluation
 from metricvae.evaluation.evaluate import Evaluation, evaluate
+from metricvae.evaluation.ranking import RankingEvaluation
 from metricvae.fitting.fit import fit as fit_model
 from metricvae.nn.autoencoder import Sides
 from metricvae.prediction.predictor import Predictions, Predictor
 from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
 from metricvae.search.index import Hits, Index, read_index, search
-from metricvae.training.presets import default_preset, preset
-
-PAIRS_AT_ONCE = 100_000
-"""Pairs of codes that are compared together."""
+from metricvae.training.presets import preset, preset_of_data
 
 
 @dataclass(frozen=True)
@@ -123,12 +119,8 @@ class PairModel:
         return self.predictor.encode([kind.convert(one, options) for one in objects], side)
 
     def similarity(self, left: Sequence[Object], right: Sequence[Object], *, fit: bool = False) -> Tensor:
-        """Predicted metric of all pairs, (n, m); each object is encoded once."""
-        a, b = self._encode(left, "left", fit), self._encode(right, "right", fit)
-        first, second = (ends.ravel() for ends in np.indices((len(a), len(b))))
-        parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(first), PAIRS_AT_ONCE)]
-        values = [self.predictor.values(a, b, first[part], second[part]) for part in parts]
-        return torch.from_numpy(np.concatenate([np.empty(0), *values])).reshape(len(a), len(b))
+        """Predicted metric of all pairs, (n, m) float32; each object is encoded once."""
+        return self.predictor.value_matrix(self._encode(left, "left", fit), self._encode(right, "right", fit))
 
     def index(
         self, library: str | Path, folder: str | Path | None = None, *, side: Sides = "right", fit: bool = False
@@ -148,7 +140,7 @@ class PairModel:
             weakref.finalize(found, shutil.rmtree, place.parent, ignore_errors=True)
         return found
 
-    def evaluate(self, data: PairDataset, split: str = "test") -> Evaluation | BinaryEvaluation:
+    def evaluate(self, data: PairDataset, split: str = "test") -> Evaluation | BinaryEvaluation | RankingEvaluation:
         """Errors, baselines and coverage on one split of a data set; see `metricvae.evaluation.evaluate.evaluate`."""
         return evaluate(self.predictor, data, split)
 
@@ -253,8 +245,7 @@ def fit(
         >>> model.similarity([[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0]]).shape
         torch.Size([2, 1])
     """
-    values = data.value[data.rows("train")]
-    chosen = preset(preset_name) if preset_name is not None else default_preset(data.metric, data.kinds, values)
+    chosen = preset(preset_name) if preset_name is not None else preset_of_data(data)
     try:
         settings = replace(chosen.training, **training)
     except TypeError as error:

@@ -15,6 +15,7 @@ from jsonargparse import Namespace
 from metricvae import __version__
 from metricvae.cli.align import ALIGN
 from metricvae.cli.generate import GENERATE
+from metricvae.cli.import_ import IMPORT
 from metricvae.cli.label import LABEL
 from metricvae.cli.parser import Help, Parser, Verb
 from metricvae.cli.predict import PREDICT
@@ -29,6 +30,7 @@ VERBS: dict[str, Verb] = {
     "quickstart": QUICKSTART,
     "solve": SOLVE,
     "label": LABEL,
+    "import": IMPORT,
     "train": TRAIN,
     "evaluate": EVALUATE,
     "predict": PREDICT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ def say(options: Namespace, document: Fields, text: str) -> Fields:
 
 def pair_options(parser: Parser) -> None:
     """Options for two images, or a list of pairs."""
-    parser.add_argument("a", nargs="?", help="first shape: image, white on black, 200x200; molecule; density map")
+    parser.add_argument("a", nargs="?", help="first shape: image, white on black; molecule; density map")
     parser.add_argument("b", nargs="?", help="second shape")
     parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it) instead of A B")
     parser.add_argument("--out", help="CSV to write, with --pairs only")
@@ -54,6 +54,17 @@ def wants_list(options: Namespace) -> bool:
     if Path(options.out).resolve() == Path(options.pairs).resolve():
         raise InputError(f"{options.out} is the list of pairs itself: give --out another name")
     return True
+
+
+def option_value(arguments: Sequence[str], option: str) -> str | None:
+    """The value of an option before anything is parsed; the last one counts."""
+    found = None
+    for place, argument in enumerate(arguments):
+        if argument == option:
+            found = "".join(arguments[place + 1 : place + 2])
+        elif argument.startswith(f"{option}="):
+            found = argument.partition("=")[2]
+    return found
 
 
 def columns(document: Fields) -> str:

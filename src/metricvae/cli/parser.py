@@ -84,6 +84,7 @@ class Help(DefaultHelpFormatter):
 
 def _plain(message: str) -> str:
     """A complaint of jsonargparse in the words of the command line."""
+    message = re.sub(r" \(see \S+ --help\)$", "", message.strip())  # of a parser inside this one
     message = re.sub(r"argument (?:-\w/)?(--[\w-]+): is ", r"\1 is ", message)
     message = re.sub(r'(?:Parser key|argument) "?([\w.]+)"?:', r"\1:", message)
     message = re.sub(r"<class '(?:builtins\.)?([\w.]+)'>", r"\1", " ".join(message.split()))

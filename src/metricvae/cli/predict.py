@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def _predict_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     pair_options(parser)
-    parser.add_argument("--novelty", action="store_true", help="a column: above 1, a shape is unlike the training's")
+    parser.add_argument("--novelty", action="store_true", help="a column: above 1, an object is unlike the training's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
@@ -117,18 +117,19 @@ def _answer(predictions: Predictions, metric: Metric) -> str:
         unit = f" {metric.unit}" if metric.unit else ""
         interval = f"{predictions.level:.0%} interval {low:{style}} to {high:{style}}"
         return f"predicted {metric.description.value} {value:{style}}{unit}, {interval}"
-    verdict = "a match" if predictions.match[0] else "no match"
+    description = metric.description
+    verdict = description.positive if predictions.match[0] else description.negative
     sure = "" if low == high else f"; neither answer can be ruled out at {predictions.level:.0%}"
-    return f"{verdict}, {metric.description.value} {value:.3f}{sure}"
+    return f"{verdict}, {description.value} {value:.3f}{sure}"
 
 
 def _warning(metric: Metric, novel: int, pairs: int) -> str:
-    """What is said when shapes are unlike those the model was trained on."""
+    """What is said when objects are unlike those the model was trained on."""
     if not novel:
         return ""
-    which = "a shape here is" if pairs == 1 else f"in {novel} pairs a shape is"
+    which = "an object here is" if pairs == 1 else f"in {novel} pairs an object is"
     exact = f"; `{metric.description.exact}` is exact" if metric.description.exact else ""
-    return f"\n{which} unlike the training shapes: wider interval, still a guess{exact}"
+    return f"\n{which} unlike those of the training: wider interval, still a guess{exact}"
 
 
 def calibrated(options: Namespace) -> Predictor:

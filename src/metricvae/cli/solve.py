@@ -77,13 +77,12 @@ def _overlap_document(found: Overlap) -> Fields:
 
 
 def _certify(options: Namespace) -> Fields:
-    from metricvae.kinds.silhouette.io import read_image
     from metricvae.metrics.overlap.solver.certify import certify
-    from metricvae.metrics.overlap.solver.search import PreparedMask
+    from metricvae.metrics.overlap.solver.files import read_pair
 
     if wants_list(options):
         raise InputError("--certify takes its time for one pair A B, got --pairs: give two images")
-    a, b = (PreparedMask(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b))
+    a, b = read_pair(Path(options.a), Path(options.b), fit=options.fit)
     with progress() as step:
         found = certify(
             a,

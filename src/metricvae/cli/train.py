@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, say
+from metricvae.cli.common import about, device_named, option_value, say
+from metricvae.cli.model_options import add_model_settings, model_of
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.cli.predict import calibrated
 from metricvae.core.errors import InputError
@@ -26,29 +27,25 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.training.config import TrainingConfig
     from metricvae.training.presets import preset_names
 
-    parser.add_argument("dataset", nargs="+", help="folder that `metricvae label` wrote, or several of one metric")
+    parser.add_argument(
+        "dataset", nargs="+", help="folder that `metricvae label` or `import` wrote, or several of one metric"
+    )
     parser.add_argument("--preset", help=f"one of {', '.join(preset_names())}; default by the metric and the data")
     parser.add_argument("--out", help="folder of the model")
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
     parser.add_argument("--aligner", metavar="MODEL", help="train a pose network for this finished model")
     parser.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard, too")
+    parser.add_argument(
+        "--pair-head", action="store_true", help="add a network of both codes to their product: slower, one pair a time"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    chosen = _preset(_named(arguments, "--preset"), arguments)
+    chosen = _preset(option_value(arguments, "--preset"), arguments)
     default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
     aligning = config_type(None if chosen is None else chosen.model.metric)
     parser.add_argument("--aligning", type=aligning, default=aligning(), help="how an aligner is trained")
-
-
-def _named(arguments: Sequence[str], option: str) -> str | None:
-    """The value of an option before anything is parsed; the last one counts."""
-    found = None
-    for place, argument in enumerate(arguments):
-        if argument == option:
-            found = "".join(arguments[place + 1 : place + 2])
-        elif argument.startswith(f"{option}="):
-            found = argument.partition("=")[2]
-    return found
+    if chosen is not None:
+        add_model_settings(parser, chosen.model, arguments)
 
 
 def _preset(name: str | None, folders: Sequence[str]) -> ChosenPreset | None:
@@ -80,12 +77,13 @@ def _train(options: Namespace) -> Fields:
     with progress() as step, about(*options.dataset, options.out):
         facts = fit(
             data,
-            chosen.model if start is None else start.config,
+            model_of(options, chosen.model) if start is None else start.config,
             options.training,
             Path(options.out),
             device=device,
             start=start,
             tensorboard=options.tensorboard,
+            pair_head=options.pair_head,
             on_prepare=lambda done, total: step("preparing objects", done, total),
             on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
         )
@@ -139,7 +137,7 @@ def _short(value: float) -> str:
 
 def _evaluate_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
-    parser.add_argument("dataset", help="folder that `metricvae label` wrote")
+    parser.add_argument("dataset", help="folder that `metricvae label` or `import` wrote")
     parser.add_argument("--split", default="test", help="train, validation, calibration, test or all")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
@@ -151,7 +149,7 @@ def _evaluate(options: Namespace) -> Fields:
     predictor = calibrated(options)
     data = read_dataset(Path(options.dataset), workers=None)
     with progress() as step, about(options.dataset):
-        figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding shapes", done, total))
+        figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding objects", done, total))
     document = dataclasses.asdict(figures)
     return say(options, document, "\n".join(_lines(document)))
 
@@ -168,7 +166,7 @@ def _lines(document: Fields, prefix: str = "") -> Iterator[str]:
 TRAIN = Verb(
     "train a model on a data set; resumes by itself",
     (
-        "DATASET... --out MODEL [--preset NAME] [--start MODEL] [--tensorboard] [--training.FIELD VALUE ...]",
+        "DATASET... --out MODEL [--preset NAME] [--start MODEL] [--model.SETTING VALUE] [--training.FIELD VALUE]",
         "DATASET... --aligner MODEL [--aligning.FIELD VALUE ...]",
     ),
     _train_options,

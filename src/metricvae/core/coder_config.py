@@ -24,6 +24,9 @@ class CoderConfig(ABC):
     Attributes:
         name: in a configuration.
         aliases: names that earlier versions wrote.
+        prepared_copies: moved copies of each object that a training prepares beforehand where nothing else is said; 0
+            makes new ones in every step. 1 is for an encoder whose codes no motion changes and whose preparation costs
+            more than what follows.
 
     Raises:
         InputError: a field that is not as its default.
@@ -31,6 +34,7 @@ class CoderConfig(ABC):
 
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
+    prepared_copies: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):

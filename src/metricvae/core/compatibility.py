@@ -60,7 +60,7 @@ def check_kind(taken: ObjectKind, held: ObjectKind | str, name: str) -> None:
             f"{name} are of the kind {held_name}, and the model takes {taken.title}: "
             f"give {taken.title}, or another model"
         )
-    if not isinstance(held, str) and held.name == taken.name and not taken.takes(held):
+    if not isinstance(held, str) and not taken.takes(held):
         raise InputError(
             f"{name} are {taken.title} of other settings ({held.to_json()}) than the model takes ({taken.to_json()}): "
             "make them alike"

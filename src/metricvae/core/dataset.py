@@ -7,20 +7,21 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed
-from metricvae.core.metric import IMPORTED, Metric, metric_from_json
+from metricvae.core.metric import Metric
 from metricvae.core.splits import SPLITS, Split
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from metricvae.core.importing.request import ImportKeywords, KindLike
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -135,34 +136,100 @@ class PairDataset:
     def from_csv(
         cls,
         path: str | Path,
-        kind: str,
+        kind: KindLike,
         value: str = "value",
         metric: Metric | None = None,
         *,
-        right: str | None = None,
+        right: KindLike | None = None,
         columns: tuple[str, str] = ("a", "b"),
-        split: str | None = None,
-        seed: int = 0,
+        similarity: bool | None = None,
+        **others: Unpack[ImportKeywords],
     ) -> PairDataset:
-        """A data set from a table of pairs with a value each.
+        """A data set from a table of pairs with a value each; `card["import"]` says what became of its rows.
 
         Args:
-            path: CSV file; objects are paths relative to it, or what the kind converts (SMILES).
-            kind: name of the kind of the left objects, and of the right ones where `right` is not given.
-            value: column of the values.
+            path: CSV file; objects are paths relative to it, arrays in NumPy files (`maps.npz#3`), or what the kind
+                converts (SMILES).
+            kind: of the left objects, and of the right ones where `right` is not given: a kind, its name, or its JSON
+                document.
+            value: column of the values; `<5` and `>10` are bounds.
             metric: what they are (`metrics.Tabular`); by default a regression without unit or bounds.
             right: kind of the right objects.
             columns: of the two objects.
-            split: column of one's own splits; leak-free ones are made by default.
-            seed: of the splits.
+            similarity: whether larger values mean more similar objects; by default as the metric says, or where there
+                is none, as the values and the name of their column say.
+            others: further columns (`split`, `group`, `weight`, `error`, `censored`), `symmetric`, `strict`, `seed`;
+                see `metricvae.core.importing.request`.
 
         Raises:
-            InputError: a missing column, a row that cannot be used, or too few pairs.
+            InputError: a missing column, too many rows that cannot be used, or too few pairs.
         """
-        from metricvae.core.importing import Columns, read_csv
+        from metricvae.core.importing.request import request_of
+        from metricvae.core.importing.run import read_table
 
-        known = metric_from_json({"name": IMPORTED, "title": value}) if metric is None else metric
-        return read_csv(Path(path), known.of_kinds(kind, right), Columns(*columns, value, split), seed=seed)
+        return read_table(
+            Path(path), request_of(kind, value, metric, right=right, columns=columns, similarity=similarity, **others)
+        )
+
+    @classmethod
+    def from_parquet(
+        cls,
+        path: str | Path,
+        kind: KindLike,
+        value: str = "value",
+        metric: Metric | None = None,
+        *,
+        right: KindLike | None = None,
+        columns: tuple[str, str] = ("a", "b"),
+        similarity: bool | None = None,
+        **others: Unpack[ImportKeywords],
+    ) -> PairDataset:
+        """As `from_csv`, from a Parquet file; columns of objects may hold lists of numbers, the arrays themselves."""
+        return cls.from_csv(path, kind, value, metric, right=right, columns=columns, similarity=similarity, **others)
+
+    @classmethod
+    def from_pairs(
+        cls,
+        left: Sequence[Any],
+        right: Sequence[Any],
+        value: Sequence[Any] | Floats,
+        kind: KindLike,
+        metric: Metric | None = None,
+        *,
+        right_kind: KindLike | None = None,
+        split: Sequence[str] | None = None,
+        group: Sequence[str] | None = None,
+        weight: Sequence[float] | Floats | None = None,
+        error: Sequence[float] | Floats | None = None,
+        censored: Sequence[Any] | None = None,
+        similarity: bool | None = None,
+        symmetric: bool | None = None,
+        strict: bool = False,
+        seed: int = 0,
+    ) -> PairDataset:
+        """A data set from pairs of objects in memory with a value each.
+
+        Args:
+            left, right: (n,) objects: arrays, paths, texts, RDKit molecules, whatever the kinds convert. Equal texts,
+                equal paths, arrays of equal content, and one Python object are one object each.
+            value: (n,) values.
+            kind, metric, similarity, symmetric, strict, seed: as for `from_csv`.
+            right_kind: kind of the right objects; `kind` by default.
+            split, group, weight, error, censored: (n,) each, as the columns of a table.
+
+        Raises:
+            InputError: as for `from_csv`.
+        """
+        from metricvae.core.importing.request import request_of
+        from metricvae.core.importing.run import read_pairs
+
+        optional = {"split": split, "group": group, "weight": weight, "error": error, "censored": censored}
+        given: dict[str, Any] = {name: column for name, column in optional.items() if column is not None}
+        named: Any = {name: name for name in given}
+        settings: Any = {"symmetric": symmetric, "strict": strict, "seed": seed}
+        request = request_of(kind, "value", metric, right=right_kind, similarity=similarity, **named, **settings)
+        given["value"] = value
+        return read_pairs(left, right, given, request)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -211,6 +278,22 @@ class PairDataset:
         """(n,) names of groups of pairs whose values are comparable (an assay, a query), of a ranking metric; None
         where all are."""
         return self.columns.get(GROUP)
+
+    def group_numbers(self) -> Rows | None:
+        """(n,) the number of the group of each pair; None where all values are comparable."""
+        return None if self.group is None else np.unique(self.group, return_inverse=True)[1].astype(np.int64)
+
+    def within_groups(self, numbers: Floats, rows: Rows) -> Floats:
+        """(k,) numbers of some pairs less their mean over the pairs of the same group among these."""
+        if self.group is None:
+            return numbers - numbers.mean()
+        _, group = np.unique(self.group[rows], return_inverse=True)
+        centred: Floats = numbers - (np.bincount(group, numbers) / np.bincount(group))[group]
+        return centred
+
+    def known(self, rows: Rows) -> Rows:
+        """Those of some pairs whose value is known, and not only a bound of it."""
+        return rows if self.censored is None else rows[self.censored[rows] == 0]
 
     def select(self, rows: npt.NDArray[Any]) -> PairDataset:
         """Some of the pairs, with all objects."""

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +22,14 @@ from metricvae.core.dataset import ObjectTable, PairDataset, Rows, magnitudes_of
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import Metric, metric_from_json
-from metricvae.runtime.files import check_sha256, read_json
+from metricvae.core.splits import SPLITS
+from metricvae.runtime.files import check_sha256, disk_error, give_usual_mode, read_json
 
 FORMAT = 2
 """Version of `card.json` that is written; cards without one are of version 1, and are still read."""
 
 
-CARD = "card.json"
+CARD, README = "card.json", "README.md"
 OBJECTS, LEFT, RIGHT = "objects.parquet", "left.parquet", "right.parquet"
 PAIRS = "pairs.parquet"
 
@@ -160,3 +164,47 @@ def _whole(card: dict[str, Any]) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+# Writing
+
+
+@contextlib.contextmanager
+def new_dataset_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`, and rename it to that when all went well; else nothing is left.
+
+    Raises:
+        InputError: there is something at `folder` already, or the disk refuses.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; expected a folder for the data set: choose another path")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} is there already and is not empty: choose a new folder for the data set")
+    temporary: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+        yield temporary
+        give_usual_mode(temporary)
+        temporary.replace(folder)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def counts_of(folder: Path, tables: Sequence[str]) -> dict[str, Any]:
+    """Objects and pairs of each split, the objects of two tables together and by table."""
+    by_table = {Path(name).stem: tally(folder / name, "split") for name in tables}
+    together = {split: sum(one.get(split, 0) for one in by_table.values()) for split in SPLITS}
+    objects = {split: count for split, count in together.items() if count}
+    sides = by_table if len(tables) > 1 else {}
+    return {"objects": objects, **sides, "pairs": tally(folder / PAIRS, "split")}
+
+
+def tally(file: Path, column: str) -> dict[str, int]:
+    """How often each value stands in a column of a Parquet file."""
+    counted = pq.read_table(file, columns=[column])[column].value_counts()
+    return {row["values"]: row["counts"] for row in counted.to_pylist()}

@@ -120,9 +120,9 @@ class ObjectKind(abc.ABC):
         return self
 
     def takes(self, held: ObjectKind) -> bool:
-        """Whether objects of this kind with the settings of `held` serve, as its tensors are; by default only equal
-        settings do."""
-        return held == self
+        """Whether objects with the settings of `held`, of this kind or of one that it accepts, serve as this kind's; by
+        default, of this kind only those of equal settings do."""
+        return held.name != self.name or held == self
 
     # Storing
 
@@ -152,6 +152,16 @@ class ObjectKind(abc.ABC):
             name: its id.
         """
         return name
+
+    def groups(self, objects: Sequence[Object], names: Sequence[str]) -> list[str]:
+        """The groups of many objects that share a split: by default `group` of each by itself; a kind may compare them
+        with one another, as for clusters of similar ones.
+
+        Args:
+            objects: all of them.
+            names: their ids.
+        """
+        return [self.group(one, name) for one, name in zip(objects, names, strict=True)]
 
     # In memory
 
@@ -194,6 +204,11 @@ class ObjectKind(abc.ABC):
     def move(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Each of (m, ...) objects under a random motion to which codes are to be invariant; by default none."""
         return x
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is any motion to which codes are to be invariant."""
+        return type(self).move is not ObjectKind.move
 
     def magnitudes(self, x: Tensor) -> Tensor:
         """(m,) positive numbers of (m, ...) objects, in the unit of the metrics they enter: areas, self-overlaps; ones

@@ -68,12 +68,15 @@ class Description:
         value: the number itself, as `maximum overlap`.
         labels: where the values of the training pairs came from.
         exact: what gives the exact answer, in messages; empty where nothing does.
+        positive, negative: the answers 1 and 0 of a binary metric.
     """
 
     predicts: str
     value: str
     labels: str
     exact: str = ""
+    positive: str = "yes"
+    negative: str = "no"
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,13 @@ class Metric(abc.ABC):
         """The least and the largest value of pairs of objects with such magnitudes, (n,) each; infinite by default."""
         low, high = (0.0, 1.0) if self.task == "binary" else (-np.inf, np.inf)
         return np.full(len(left), low), np.full(len(left), high)
+
+    def limits_of_all(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+        """`limits` of all pairs of objects with magnitudes (n,) and (m,), of a shape that broadcasts to (n, m)."""
+        shape = len(left), len(right)
+        pairs = np.repeat(left, shape[1]), np.tile(right, shape[0])
+        low, high = (ends.reshape(shape) for ends in self.limits(*pairs))
+        return low, high
 
     def retrieval_score(self, value: Floats, left: Floats, right: Floats) -> Floats:
         """(n,) numbers by which a search orders pairs, larger for more similar, of values and magnitudes."""

@@ -11,6 +11,7 @@ from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
 from metricvae.evaluation.baselines import LabelledMagnitudes, fit_magnitudes
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
+from metricvae.evaluation.ranking import RankingEvaluation, measure_ranking
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.calibration.conformal import Floats
 from metricvae.prediction.predictor import OnProgress, Predictions, Predictor
@@ -25,6 +26,7 @@ class Evaluation:
         mse, rmse, mae: mean squared, root mean squared, mean absolute error.
         r2: 1 - mse / variance of the true values.
         mape: mean of |error| / true value (pairs with the value 0 left out).
+        censored: pairs of which only a bound of the value is known; they are not among the n.
         naive_mse: of guessing the mean true value of the training split (of these pairs where there is none).
         areas_mse: of the regression on the two magnitudes (areas of silhouettes), fitted likewise.
         interval_coverage: share of true values inside their intervals.
@@ -43,6 +45,7 @@ class Evaluation:
     interval_coverage: float
     interval_width: float
     novel: float
+    censored: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Answers:
     value: Floats
     predictions: Predictions
 
+    def of(self, rows: npt.NDArray[np.int64]) -> Answers:
+        """Those of some of the rows."""
+        there = np.isin(self.rows, rows)
+        return Answers(self.rows[there], self.value[there], self.predictions[there])
+
 
 def answer(
     predictor: Predictor, data: PairDataset, split: str = "test", on_progress: OnProgress | None = None
@@ -74,13 +82,15 @@ def answer(
 
 def evaluate(
     predictor: Predictor, data: PairDataset, split: str = "test", on_progress: OnProgress | None = None
-) -> Evaluation | BinaryEvaluation:
+) -> Evaluation | BinaryEvaluation | RankingEvaluation:
     """Measure a model on one split of a data set.
 
     Raises:
         InputError: no such split, or all its pairs have one value, of which R^2 says nothing.
     """
     answers = answer(predictor, data, split, on_progress)
+    if data.metric.task == "ranking":
+        return measure_ranking(data, answers.rows, answers.predictions, _learned(data, answers, split))
     if answers.predictions.match is None:
         return measure(data, answers, split)
     return measure_binary(
@@ -96,8 +106,9 @@ def measure(data: PairDataset, answers: Answers, split: str) -> Evaluation:
     Raises:
         InputError: all pairs have one value, of which R^2 says nothing.
     """
-    learned = np.flatnonzero(data.split == "train")
-    base = labelled_magnitudes(data, learned if split != "all" and len(learned) else answers.rows)
+    pairs = len(answers.rows)
+    answers = answers.of(data.known(answers.rows))
+    base = labelled_magnitudes(data, data.known(_learned(data, answers, split)))
     test = labelled_magnitudes(data, answers.rows)
     predictions, value = answers.predictions, answers.value
     if value.min() == value.max():
@@ -122,7 +133,14 @@ def measure(data: PairDataset, answers: Answers, split: str) -> Evaluation:
         interval_coverage=float(np.mean((predictions.low <= value) & (value <= predictions.high))),
         interval_width=float(np.mean(predictions.high - predictions.low)),
         novel=float(np.mean(predictions.novel)),
+        censored=pairs - len(answers.rows),
     )
+
+
+def _learned(data: PairDataset, answers: Answers, split: str) -> npt.NDArray[np.int64]:
+    """Rows of the pairs that baselines are fitted on: the training's, or those that are measured."""
+    learned = np.flatnonzero(data.split == "train")
+    return learned if split != "all" and len(learned) else answers.rows
 
 
 def labelled_magnitudes(data: PairDataset, rows: npt.NDArray[np.int64]) -> LabelledMagnitudes:

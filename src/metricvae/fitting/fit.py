@@ -13,12 +13,15 @@ from metricvae.alignment.predictor import require_pose_model, write_aligner
 from metricvae.alignment.training import AligningConfig, AligningProgress, remove_progress, train_aligner
 from metricvae.core.compatibility import check_compatible
 from metricvae.core.dataset import PairDataset, plan_parts
+from metricvae.core.errors import InputError
 from metricvae.fitting.model_card import model_card
+from metricvae.fitting.product_form import measure_product_form
 from metricvae.generation.exemplars import add_exemplars
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.calibration.conformal import check_enough
+from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_text
 from metricvae.training.checkpoint import LoadedModel, annotate, load_model, refuse_shipped
 from metricvae.training.config import TrainingConfig
@@ -38,21 +41,27 @@ def fit(
     on_prepare: OnPrepare | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     tensorboard: bool = False,
+    pair_head: bool = False,
 ) -> dict[str, Any]:
     """Train on the train split, stop by the validation split, take interval widths from the calibration split.
 
     An interrupted fit goes on where it stopped. The test split is not touched. With a `start`, training begins at the
     weights of that model: to learn more, or from data of one's own. With `tensorboard`, the log is written for
-    TensorBoard as well, into `folder/tensorboard`.
+    TensorBoard as well, into `folder/tensorboard`. With `pair_head`, predictions are corrected by a network of both
+    codes (see `metricvae.prediction.pair_head`).
 
     Returns:
         the facts of the training: steps, validation R^2, seconds, ...
 
     Raises:
         InputError: splits too small, labels without variety, labels other than 0 and 1 for a binary metric, a start of
-            another build, a folder that holds something else, TensorBoard asked for and not installed, a full disk.
+            another build, a folder that holds something else, TensorBoard asked for and not installed, a full disk, or
+            a pair head for a metric that is no regression.
     """
     check_compatible(model, data, "the data set")
+    regression = data.metric.task == "regression"
+    if pair_head and not regression:
+        raise InputError(f"a pair head is for regressions, got a {data.metric.task} metric: leave it out")
     check_enough(len(data.rows("calibration")))
     if data.metric.task == "binary":
         for split in ("train", "validation", "calibration"):
@@ -69,6 +78,11 @@ def fit(
     learned: dict[str, Any] = {"data": {"parts": plan_parts(data.card)}, "pairs": len(parts[0])}
     if start is not None:
         learned["start"] = {"model": start.folder.name, "sha256": start.sha256, "facts": start.facts}
+    if regression and (pair_head or not data.metric.presets):
+        predictor = Predictor(load_model(folder))
+        learned["product_form"], network = measure_product_form(predictor, data, training.seed)
+        if pair_head:
+            annotate(folder, calibration=network.write(Path(folder)))
     annotate(folder, facts=learned)
     calibrate(folder, data)
     if data.metric.exemplars:

@@ -7,6 +7,7 @@ from typing import Any
 
 from metricvae.core.kind import ObjectKind
 from metricvae.core.metric import Metric
+from metricvae.fitting.product_form import describe_product_form
 from metricvae.nn.autoencoder import TowerConfig
 from metricvae.prediction.calibration.binary import BinaryCalibration
 from metricvae.training.checkpoint import LoadedModel
@@ -26,8 +27,8 @@ Predicts {predicts}. `{command}`.
 | data | {pairs} training pairs of {objects}; {labels} |
 | network | {networks}, {latent} latent dimensions, head {head}, {numbers} weights |
 | training | {training} |
-| validation R^2 | {r2:.4f} (used for early stopping; see the project's benchmarks for unseen shapes) |
-{answers}
+| validation R^2 | {r2:.4f} (used for early stopping; `metricvae evaluate` measures unseen objects) |
+{answers}{form}
 
 **Limits.** {caveats}
 
@@ -47,7 +48,10 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         labels=metric.description.labels,
         command=_command(config.kinds),
         caveats=" ".join(dict.fromkeys(tower.kind.caveats for tower in towers)).strip() or "None are known.",
-        answers=_verdicts(loaded.calibration) if metric.task == "binary" else _intervals(loaded.calibration, metric),
+        answers=_verdicts(loaded.calibration, metric)
+        if metric.task == "binary"
+        else _intervals(loaded.calibration, metric),
+        form=_form(facts),
         pairs=facts["pairs"],
         objects=_objects(facts["data"], " and ".join(dict.fromkeys(tower.kind.title for tower in towers))),
         networks="; ".join(map(_networks, towers)),
@@ -76,11 +80,19 @@ def _intervals(calibration: Mapping[str, Any], metric: Metric) -> str:
     return f"| intervals | {level:.0%}, split conformal, {size} |"
 
 
-def _verdicts(calibration: Mapping[str, Any]) -> str:
+def _form(facts: Mapping[str, Any]) -> str:
+    """What the form of the head costs, where that was measured."""
+    measured = facts.get("product_form")
+    return "" if measured is None else f"\n| form of the metric | {describe_product_form(measured)} |"
+
+
+def _verdicts(calibration: Mapping[str, Any], metric: Metric) -> str:
     binary = BinaryCalibration.read(calibration)
     border = f"probability at least {binary.threshold:.3f}, chosen on validation pairs"
     ruled_out = f"an answer less likely than {1 - binary.nonconformity_quantile:.2f} is ruled out"
-    return f"| a match | {border} |\n| answers | {binary.level:.0%}, split conformal: {ruled_out} |"
+    return (
+        f"| {metric.description.positive} | {border} |\n| answers | {binary.level:.0%}, split conformal: {ruled_out} |"
+    )
 
 
 def _objects(plan: Mapping[str, Any], title: str) -> str:

@@ -5,5 +5,9 @@ BUILTIN = {
     "half": "metricvae.kinds.half.kind:HalfKind",
     "molecule": "metricvae.kinds.molecule.kind:MoleculeKind",
     "molecule-2d": "metricvae.kinds.molecule_2d.kind:Molecule2dKind",
+    "points": "metricvae.kinds.points.kind:PointsKind",
+    "sequence": "metricvae.kinds.sequence.kind:SequenceKind",
+    "vector": "metricvae.kinds.vector.kind:VectorKind",
+    "image": "metricvae.kinds.image.kind:ImageKind",
     "volume": "metricvae.kinds.volume.kind:VolumeKind",
 }

@@ -1,12 +1,13 @@
-"""A base for kinds whose objects are arrays of one shape: reading `.npy`, storing, packing and a dense encoder."""
+"""Bases for kinds whose objects are arrays of one shape: reading `.npy`, storing, packing and a dense encoder."""
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,47 +23,37 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float32]
 
+MOST_NUMBERS = 2**26
+"""Numbers of an array in a file, at most."""
 
-@dataclass(frozen=True)
-class ArrayKind(ObjectKind):
-    """Objects are float32 arrays of one shape, finite. A subclass gives `name`, and whatever it knows better.
 
-    Attributes:
-        shape: of every object.
-
-    Example:
-        >>> class Spectrum(ArrayKind):
-        ...     name, title = "spectrum", "spectra"
-        >>> Spectrum((3,)).convert([1, 2, 3]).dtype
-        dtype('float32')
-    """
+class NumbersKind(ObjectKind):
+    """Objects are float32 arrays of one shape. A subclass gives `name`, `shape`, and what it takes for an object."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".npy",)
-    shape: tuple[int, ...] = (1,)
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of every object."""
+
+    @abc.abstractmethod
+    def checked(self, array: npt.NDArray[Any], name: str) -> Array:
+        """An array as one of the objects; `name` is what messages call it.
+
+        Raises:
+            InputError: it is none.
+        """
 
     def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> Array:
         """The array in a NumPy file; never unpickled."""
-        try:
-            with open(path, "rb") as file:
-                array = np.lib.format.read_array(file, allow_pickle=False)
-        except FileNotFoundError:
-            raise InputError(f"{path} does not exist: give the path of an array") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path} cannot be read as an array ({error}): save it with numpy.save") from None
-        return self._checked(array, str(path))
+        return self.checked(read_npy(Path(path), MOST_NUMBERS), str(path))
 
     def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> Array:
         """An array from a path, or from what NumPy takes for one."""
         if isinstance(value, str | Path):
             return self.read(Path(value), options)
-        return self._checked(np.asarray(value), "the array")
-
-    def _checked(self, array: npt.NDArray[Any], name: str) -> Array:
-        if array.shape != tuple(self.shape):
-            raise InputError(f"{name} has the shape {array.shape}: expected {tuple(self.shape)}, as the others have")
-        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-            raise InputError(f"{name} holds something other than finite numbers: mend it")
-        return array.astype(np.float32)
+        return self.checked(np.asarray(value), "the array")
 
     @property
     def schema(self) -> pa.Schema:
@@ -70,14 +61,24 @@ class ArrayKind(ObjectKind):
         return pa.schema([("values", pa.list_(pa.float32()))])
 
     def to_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
-        return {"values": pa.array([np.ravel(one).tolist() for one in objects], self.schema.field("values").type)}
+        rows = [np.ravel(one) for one in objects]
+        ends = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32)
+        values = np.concatenate([np.empty(0, np.float32), *rows]).astype(np.float32)
+        return {"values": pa.ListArray.from_arrays(pa.array(ends), pa.array(values))}
 
     def from_table(self, table: pa.Table) -> list[Object]:
         return [np.asarray(row, np.float32).reshape(self.shape) for row in table["values"].to_pylist()]
 
     def pack(self, objects: Sequence[Object]) -> Packed:
         """float32, in bytes."""
-        rows = np.asarray(objects, np.float32).reshape(len(objects), math.prod(self.shape))
+        if not len(objects):
+            return np.empty((0, 4 * math.prod(self.shape)), np.uint8)
+        sizes = {np.size(one) for one in objects}
+        if sizes != {math.prod(self.shape)}:
+            raise InputError(
+                f"got {self.title} of {', '.join(map(str, sorted(sizes)))} numbers: expected {math.prod(self.shape)}"
+            )
+        rows = np.asarray(objects, np.float32).reshape(len(objects), -1)
         return np.ascontiguousarray(rows).view(np.uint8)
 
     def unpack(self, packed: Packed, device: torch.device | str = "cpu") -> Tensor:
@@ -85,6 +86,9 @@ class ArrayKind(ObjectKind):
         import torch
 
         return torch.from_numpy(np.array(packed).view(np.float32).reshape(len(packed), *self.shape)).to(device)
+
+    def restore(self, packed: Packed) -> list[Object]:
+        return list(np.array(packed).view(np.float32).reshape(len(packed), *self.shape))
 
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:
@@ -97,6 +101,61 @@ class ArrayKind(ObjectKind):
         return ()
 
     def default_encoder(self, objects: int | None = None) -> CoderConfig:
+        """A perceptron, with convolutions where a row is long enough for its order to mean something."""
         from metricvae.nn.mlp import MlpEncoderConfig
 
-        return MlpEncoderConfig(inputs=math.prod(self.shape))
+        return MlpEncoderConfig.for_shape(self.shape, objects)
+
+
+@dataclass(frozen=True)
+class ArrayKind(NumbersKind):
+    """Objects are float32 arrays of one shape, finite. A subclass gives `name`, and whatever it knows better.
+
+    Attributes:
+        shape: of every object.
+
+    Example:
+        >>> class Spectrum(ArrayKind):
+        ...     name, title = "spectrum", "spectra"
+        >>> Spectrum((3,)).convert([1, 2, 3]).dtype
+        dtype('float32')
+    """
+
+    shape: tuple[int, ...] = (1,)
+
+    def checked(self, array: npt.NDArray[Any], name: str) -> Array:
+        if array.shape != tuple(self.shape):
+            raise InputError(f"{name} has the shape {array.shape}: expected {tuple(self.shape)}, as the others have")
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            raise InputError(f"{name} holds something other than finite numbers: mend it")
+        return array.astype(np.float32)
+
+
+def read_npy(path: Path, most: int) -> npt.NDArray[Any]:
+    """The array in a NumPy file of at most `most` numbers; never unpickled.
+
+    Raises:
+        InputError: no such file, or not such an array.
+    """
+    try:
+        with open(path, "rb") as file:
+            shape, _, _ = _read_header(file)
+            if math.prod(shape) > most:
+                raise InputError(f"{path} holds an array of {shape}: expected at most {most} numbers")
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: give the path of an array") from None
+    except (OSError, ValueError, EOFError) as error:
+        text = str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be read as an array ({text}): save it with numpy.save") from None
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of the array in a NumPy file."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"format {version[0]}.{version[1]}")

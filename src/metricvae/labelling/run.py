@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae import __version__
-from metricvae.core.dataset_files import CARD, FORMAT, PAIRS
+from metricvae.core.dataset_files import CARD, FORMAT, PAIRS, counts_of
 from metricvae.core.errors import InputError
 from metricvae.core.labelling import BlockLabelling, KnownPairsLabelling, Labelling
 from metricvae.core.object_sources import ObjectSource
@@ -29,7 +29,6 @@ from metricvae.labelling.steps import (
     arrow_file,
     check_pairs,
     copy_file,
-    counts_of,
     finish,
     join_notes,
     join_pairs,

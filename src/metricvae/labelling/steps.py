@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metricvae.core.data_card import label_error
-from metricvae.core.dataset_files import CARD, LEFT, OBJECTS, PAIRS, RIGHT
+from metricvae.core.dataset_files import CARD, LEFT, OBJECTS, PAIRS, README, RIGHT
 from metricvae.core.labelling import BlockLabelling, Labelling
 from metricvae.core.object_sources import SKIPPED, ObjectSource
 from metricvae.core.pair_list import write_rows
@@ -30,7 +30,6 @@ from metricvae.runtime.parts import Work, run_parts
 
 PARTS = ".parts"
 NOTES, NOTE_COLUMNS = "skipped.csv", ("number", "name", "reason")
-README = "README.md"
 
 BLOCKS_A_PART = 8
 CHECKS_A_PART = 4
@@ -242,21 +241,6 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy a file atomically."""
     with atomic_path(target) as temporary:
         shutil.copyfile(source, temporary)
-
-
-def counts_of(folder: Path, tables: Sequence[str]) -> dict[str, Any]:
-    """Objects and pairs of each split, the objects of two tables together and by table."""
-    by_table = {Path(name).stem: tally(folder / name, "split") for name in tables}
-    together = {split: sum(one.get(split, 0) for one in by_table.values()) for split in SPLITS}
-    objects = {split: count for split, count in together.items() if count}
-    sides = by_table if len(tables) > 1 else {}
-    return {"objects": objects, **sides, "pairs": tally(folder / PAIRS, "split")}
-
-
-def tally(file: Path, column: str) -> dict[str, int]:
-    """How often each value stands in a column of a Parquet file."""
-    counted = pq.read_table(file, columns=[column])[column].value_counts()
-    return {row["values"]: row["counts"] for row in counted.to_pylist()}
 
 
 def finish(folder: Path, card: dict[str, Any], tables: Sequence[str], labelling: Labelling[Any]) -> dict[str, Any]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from metricvae.nn.heads import Head
 
 
+WIDE = 1e4
+"""Ratio of large to small values from which on their logarithms are learned."""
+
+
 @dataclass(frozen=True)
 class TabularMetric(Metric):
     """A metric that is known by the values of listed pairs alone.
@@ -75,17 +79,36 @@ class TabularMetric(Metric):
         )
 
     def default_head(self, values: Floats) -> Head:
-        """By the task and the spread of the training values: a cosine distance, or an inner product whose scale is the
-        standard deviation and whose offset is the mean."""
-        from metricvae.nn.heads import CosineDistance, InnerProduct
+        """The head for metrics of which nothing is known, its scale and offset those of the training values."""
+        from metricvae.nn.heads import ProductAndDistance
 
+        directed = not self.symmetric and self.left == self.right
         if self.task == "binary":
-            return CosineDistance()
-        spread = float(np.std(values))
-        return InnerProduct(scale=spread if spread > 0 else 1.0, offset=float(np.mean(values)))
+            return ProductAndDistance(link="logistic", directed=directed)
+        wide = self._bounds()[0] >= 0 and spans_orders_of_magnitude(values)
+        scaled = np.log(values) if wide else values
+        spread = float(np.std(scaled))
+        return ProductAndDistance(
+            scale=spread if spread > 0 else 1.0,
+            offset=float(np.mean(scaled)),
+            link="log" if wide else "identity",
+            directed=directed,
+        )
+
+    def limits_of_all(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+        low, high = (0.0, 1.0) if self.task == "binary" else self._bounds()
+        return np.full((1, 1), low), np.full((1, 1), high)
 
     def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
         if self.task == "binary":
             return super().limits(left, right)
         low, high = self._bounds()
         return np.full(len(left), low), np.full(len(left), high)
+
+
+def spans_orders_of_magnitude(values: Floats) -> bool:
+    """Whether values are positive and the 99th percentile is more than `WIDE` times the first."""
+    if not len(values) or values.min() <= 0:
+        return False
+    low, high = np.quantile(values, [0.01, 0.99])
+    return bool(high > WIDE * low)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class Head(abc.ABC):
         misses_near_duplicates: whether the score of a code with itself has no room for m(a, a); predictions of metrics
             with `self_is_magnitude` then get the correction of `metricvae.prediction.near_duplicates`.
         has_vectors: whether inner products order pairs as the score does, see `query_vectors`.
+        directed: whether a code is read differently where its object stands first and second, so that one encoder
+            serves a metric that is not symmetric.
     """
 
     name: ClassVar[str]
@@ -43,10 +45,17 @@ class Head(abc.ABC):
     joins_mirrored: ClassVar[bool] = False
     misses_near_duplicates: ClassVar[bool] = False
     has_vectors: ClassVar[bool] = True
+    directed: bool = False
 
     @abc.abstractmethod
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
         """Latent geometry of each pair, (n,)."""
+
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        """Scores (n, m) of all pairs of codes (n, d) and (m, d): a product of matrices where the head has one."""
+        n, m = len(z_left), len(z_right)
+        pairs = z_left[:, None].expand(n, m, -1), z_right[None].expand(n, m, -1)
+        return self.score(*(part.reshape(n * m, -1) for part in pairs)).reshape(n, m)
 
     @abc.abstractmethod
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -55,6 +64,10 @@ class Head(abc.ABC):
     @abc.abstractmethod
     def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
         """The metric value that `score` stands for, (n,): the inverse of `target`."""
+
+    def distance(self, score: Tensor) -> Tensor:
+        """(n,) how far pairs of a binary metric are from a 1: linear in the score, and 1 at the border to a 0."""
+        return score
 
     def join_mirrored(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
         """One code (n, 2 d) from those of objects and of their mirror images.
@@ -104,10 +117,26 @@ def inverse_above(cosine: Tensor, floor: float) -> Tensor:
     return torch.where(cosine >= floor, 1.0 / cosine.clamp(min=floor), (2.0 * floor - cosine) / floor**2)
 
 
+def cosine_matrix(z: Tensor, z_other: Tensor) -> Tensor:
+    """`cosine` of all pairs of codes (n, d) and (m, d), (n, m)."""
+    directions = [part / (part.square().sum(-1, keepdim=True) + _TINY).sqrt() for part in (z, z_other)]
+    return directions[0] @ directions[1].T
+
+
 class AngularHead(Head):
-    """A head that takes no notice of the norms of codes."""
+    """A head that takes no notice of the norms of codes: its score is a function of their cosine."""
 
     joins_mirrored: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def score_of_cosine(self, cosine: Tensor) -> Tensor:
+        """The score of pairs at such angles, elementwise."""
+
+    def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        return self.score_of_cosine(cosine(z_left, z_right))
+
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        return self.score_of_cosine(cosine_matrix(z_left, z_right))
 
     def join_mirrored(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
         """One code (n, 2 d) from those of objects and of their mirror images: the directions of both.
@@ -131,8 +160,8 @@ class InverseCosine(AngularHead):
     name: ClassVar[str] = "inverse_cosine"
     floor: float = 0.05
 
-    def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
-        return inverse_above(cosine(z_left, z_right), self.floor)
+    def score_of_cosine(self, cosine: Tensor) -> Tensor:
+        return inverse_above(cosine, self.floor)
 
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return 1.0 / (value / (left * right).sqrt()).clamp(min=self.floor)
@@ -193,6 +222,9 @@ class InnerProduct(Head):
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
         return (z_left * z_right).mean(-1)
 
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        return (z_left / z_left.shape[-1]) @ z_right.T
+
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return (value - self.offset) / self.scale
 
@@ -215,8 +247,8 @@ class CosineTanimoto(AngularHead):
 
     name: ClassVar[str] = "cosine_tanimoto"
 
-    def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
-        return cosine(z_left, z_right)
+    def score_of_cosine(self, cosine: Tensor) -> Tensor:
+        return cosine
 
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return value / (left + right - value)
@@ -272,8 +304,98 @@ class CosineDistance(Head):
         return score <= self.threshold
 
 
+Link = Literal["identity", "log", "logistic"]
+
+
+@dataclass(frozen=True)
+class ProductAndDistance(Head):
+    r"""An indefinite inner product plus a difference of two distances: for metrics of which nothing is known.
+
+    A code consists of the parts p, q, u, v. With the codes z = (p, q, u, v) and z' of two objects,
+
+    .. math:: s = \frac{p \cdot p' - q \cdot q'}{\sqrt{k}} + \frac{|u - u'| - |v - v'|}{\sqrt{h}}
+
+    with k numbers in p and q together, and h in u. The first term is the most general symmetric bilinear form of rank
+    k, so sums of functions of one object are among its cases; the second holds distances of either sign, which no
+    bilinear form of low rank comes near to where they are small. `value = link(offset + scale s)`.
+
+    Attributes:
+        scale: of the score.
+        offset: on the scale of the score, of a score of 0.
+        link: `identity`; `log` for positive values that span orders of magnitude, value = exp(...); `logistic` for
+            binary metrics, value = 1 / (1 + exp(-...)).
+        directed: for metrics that are not symmetric on objects of one kind: one half of a code is compared where the
+            object stands first, the other where it stands second (two projections of one code).
+    """
+
+    name: ClassVar[str] = "product_and_distance"
+    tasks: ClassVar[tuple[Task, ...]] = ("regression", "ranking", "binary")
+    has_vectors: ClassVar[bool] = False
+    scale: float = 1.0
+    offset: float = 0.0
+    link: Link = "identity"
+    directed: bool = False
+
+    def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        (p, q, u, v), (p_other, q_other, u_other, v_other) = self.parts(z_left), self.parts(z_right, second=True)
+        product = ((p * p_other).sum(-1) - (q * q_other).sum(-1)) / (p.shape[-1] + q.shape[-1]) ** 0.5
+        return product + (euclidean(u, u_other) - euclidean(v, v_other)) / max(u.shape[-1], 1) ** 0.5
+
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        (p, q, u, v), (p_other, q_other, u_other, v_other) = self.parts(z_left), self.parts(z_right, second=True)
+        product = torch.cat([p, -q], dim=-1) / (p.shape[-1] + q.shape[-1]) ** 0.5
+        unit = max(u.shape[-1], 1) ** -0.5
+        score = torch.cdist(u * unit, u_other * unit).sub_(torch.cdist(v * unit, v_other * unit))
+        return score.addmm_(product, torch.cat([p_other, q_other], dim=-1).T)
+
+    def parts(self, z: Tensor, *, second: bool = False) -> tuple[Tensor, ...]:
+        """p, q, u, v of codes (n, d), of objects that stand first, or second: a quarter of the numbers each."""
+        if self.directed:
+            z = z.tensor_split(2, dim=-1)[int(second)]
+        return z.tensor_split(4, dim=-1)
+
+    def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return (self._linked(value) - self.offset) / self.scale
+
+    def _linked(self, value: Tensor) -> Tensor:
+        match self.link:
+            case "log":
+                return value.clamp(min=1e-30).log()
+            case "logistic":
+                return value.logit(eps=1e-6)
+        return value
+
+    def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        linear = self.offset + self.scale * score
+        match self.link:
+            case "log":
+                return linear.clamp(max=80.0).exp()
+            case "logistic":
+                return linear.sigmoid()
+        return linear
+
+    def distance(self, score: Tensor) -> Tensor:
+        return 1.0 - (self.offset + self.scale * score)
+
+    def item_vectors(self, z: Tensor) -> Tensor:
+        raise InputError(f"the head {self.name} orders items by no inner product: search without an approximate index")
+
+
+def euclidean(u: Tensor, u_other: Tensor) -> Tensor:
+    """Euclidean distances (n,) of vectors (n, d), with finite gradients at 0."""
+    return ((u - u_other).square().sum(-1) + _TINY).sqrt()
+
+
 HEADS: dict[str, type[Head]] = {
-    head.name: head for head in (InnerProduct, InverseCosine, SignedInverseCosine, CosineTanimoto, CosineDistance)
+    head.name: head
+    for head in (
+        InnerProduct,
+        InverseCosine,
+        SignedInverseCosine,
+        CosineTanimoto,
+        CosineDistance,
+        ProductAndDistance,
+    )
 }
 """All heads by name; a package adds its own with `HEADS[name] = Class`."""
 

@@ -43,6 +43,52 @@ class CircularResidual(nn.Module):
         return x + self.second(functional.silu(self.first(x)))
 
 
+class ResidualBlock(nn.Module):
+    """x + f(x) with two linear layers after a layer normalisation, (m, c) -> (m, c); f starts small.
+
+    Args:
+        width: c.
+        factor: of the initial weights of the second layer.
+    """
+
+    def __init__(self, width: int, factor: float = 0.1) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        scale_initial_weights(self.second, factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = self.second(functional.silu(self.first(self.norm(x))))
+        return x + added
+
+
+class WideLinear(nn.Linear):
+    """A linear layer of many inputs, which Adam moves: a step of Muon on it costs as much as all the rest."""
+
+    muon: ClassVar[bool] = False
+
+
+class FixedProjection(nn.Module):
+    """A random projection (m, n) -> (m, d) that is not learned but for a factor of each output.
+
+    Products of its outputs estimate products of its inputs, of inputs unlike those of the training too.
+
+    Args:
+        inputs, outputs: n and d.
+        factor: initial factor of the outputs, which for inputs of variance 1 have its square as their variance.
+    """
+
+    weight: Tensor
+
+    def __init__(self, inputs: int, outputs: int, factor: float = 0.5) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.randn(outputs, inputs) / inputs**0.5)
+        self.factor = nn.Parameter(torch.full((outputs,), factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * functional.linear(x, self.weight)
+
+
 class LinearShortcut(nn.Linear):
     """A linear layer past a network, dominated by its first input at the start of a training.
 
@@ -98,6 +144,14 @@ def scale_initial_weights(layer: nn.Linear, factor: float = 0.1) -> None:
         layer.weight.mul_(factor)
         if layer.bias is not None:
             torch.nn.init.zeros_(layer.bias)
+
+
+def neighbours(x: Tensor, width: int, stride: int = 1) -> Tensor:
+    """(m, s, c) -> (m, ceil(s / stride), c * width): each place with those around it, zeros beyond the ends. A linear
+    layer on it is a convolution whose weights are a matrix, as Muon takes them."""
+    margin = width // 2
+    padded = functional.pad(x, (0, 0, margin, width - 1 - margin))
+    return padded.unfold(1, width, stride).flatten(2)
 
 
 def average_pairs(x: Tensor) -> Tensor:

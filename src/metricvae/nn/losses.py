@@ -6,6 +6,7 @@ Autoencoders* (2017). Equation (1) = latent + reconstruction + deformation; equa
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LatentLossKind = Literal["divergence", "adversarial"]
-MetricLossKind = Literal["squared", "absolute", "huber", "contrastive"]
+MetricLossKind = Literal["squared", "absolute", "huber", "contrastive", "logistic", "ranking"]
 
 
 def reconstruction_loss(logits: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -56,36 +57,82 @@ TEMPERATURE = 0.1
 """Distance that counts as one nat in the contrastive loss."""
 
 
+@dataclass(frozen=True)
+class PairFacts:
+    """What losses of the metric may know of n pairs beside scores.
+
+    Attributes:
+        ends: (n,) int64 each, numbers of the two objects of each pair.
+        listed: (n,) bool, pairs that were labelled and not only implied; None where all were.
+        weight: (n,) how much each pair counts; None where all count alike.
+        at_least, at_most: (n,) bounds of the true value of each pair, in the metric's unit; both are the value where
+            it is known.
+        group: (n,) int64, pairs of one group have comparable values; None where all have.
+    """
+
+    ends: tuple[Tensor, Tensor]
+    listed: Tensor | None = None
+    weight: Tensor | None = None
+    at_least: Tensor | None = None
+    at_most: Tensor | None = None
+    group: Tensor | None = None
+
+
 def metric_loss(
-    score: Tensor,
-    target: Tensor,
-    kind: MetricLossKind = "squared",
-    ends: tuple[Tensor, Tensor] | None = None,
-    listed: Tensor | None = None,
+    score: Tensor, target: Tensor, kind: MetricLossKind = "squared", facts: PairFacts | None = None
 ) -> Tensor:
     r"""Equation (2): how far the latent geometry is from the metric, mean over the pairs.
 
     With e = score - target, both scores of the metric head: `squared` e^2; `absolute` |e|; `huber` e^2/2 up to
     |e| = 1, then |e| - 1/2. Assumption of the `paper` preset: squared (the paper writes the bare difference).
-    `contrastive` is for distances in [0, 2] of a binary metric, see `contrastive_loss`.
+    `contrastive` is for distances in [0, 2] of a binary metric, see `contrastive_loss`; `logistic` for scores that are
+    the log-odds of a 1; `ranking` for metrics of which only the order counts, see `ranking_loss`.
 
     Args:
         score: (n,), latent geometry of each pair.
         target: (n,), what it should be.
-        ends: (n,) int64 each, numbers of the two objects of each pair; `contrastive` alone asks for them.
-        listed: (n,) bool, pairs that were labelled and not only implied; `contrastive` alone looks at it.
+        facts: of the pairs; `contrastive` asks for `ends`, `ranking` for the bounds.
     """
+    weight = None if facts is None else facts.weight
     match kind:
         case "squared":
-            return F.mse_loss(score, target)
+            return weighted_mean((score - target).square(), weight)
         case "absolute":
-            return F.l1_loss(score, target)
+            return weighted_mean((score - target).abs(), weight)
         case "huber":
-            return F.huber_loss(score, target)
-        case "contrastive":
-            if ends is None:
-                raise ValueError("the contrastive loss compares the pairs of an object: give their ends")
-            return contrastive_loss(score, target, *ends, listed)
+            return weighted_mean(F.huber_loss(score, target, reduction="none"), weight)
+        case "logistic":
+            return weighted_mean(F.softplus(torch.where(target > 0, -score, score)), weight)
+    if facts is None:
+        raise ValueError(f"the {kind} loss compares pairs with one another: give their facts")
+    return (
+        ranking_loss(score, facts) if kind == "ranking" else contrastive_loss(score, target, *facts.ends, facts.listed)
+    )
+
+
+def weighted_mean(terms: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean of (n,) terms; with weights, sum of weight * term over n, so that a batch of light pairs moves less."""
+    return terms.mean() if weight is None else (weight * terms).mean()
+
+
+def ranking_loss(score: Tensor, facts: PairFacts) -> Tensor:
+    r"""Mean of log(1 + exp(s_j - s_i)) over all i, j of one group for which the true value of i is known to be larger
+    than that of j (RankNet; C. Burges et al., ICML 2005), in nats; 0 where the pairs tell no order.
+
+    Args:
+        score: (n,).
+        facts: of the pairs: bounds, groups, and weights, of which the smaller of two counts.
+    """
+    assert facts.at_least is not None
+    assert facts.at_most is not None
+    above = facts.at_least[:, None] > facts.at_most[None, :]
+    if facts.group is not None:
+        above = above & (facts.group[:, None] == facts.group[None, :])
+    terms = F.softplus(score[None, :] - score[:, None])
+    weight = above.to(terms.dtype)
+    if facts.weight is not None:
+        weight = weight * torch.minimum(facts.weight[:, None], facts.weight[None, :])
+    return (weight * terms).sum() / above.sum().clamp(min=1)
 
 
 def contrastive_loss(

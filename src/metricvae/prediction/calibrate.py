@@ -12,7 +12,7 @@ import torch
 from metricvae.core.dataset import PairDataset
 from metricvae.core.splits import Split
 from metricvae.prediction.calibration.binary import binary_labels, fit_binary_calibration
-from metricvae.prediction.calibration.conformal import fit_conformal
+from metricvae.prediction.calibration.conformal import check_enough, fit_conformal
 from metricvae.prediction.latent_prior import fit_latent_prior
 from metricvae.prediction.near_duplicates import fit_near_duplicates
 from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
@@ -35,16 +35,16 @@ def calibrate(folder: str | Path, data: PairDataset, level: float = 0.9, on_prog
         InputError: the split has too few pairs, data of another kind or metric, or the model ships with the package.
     """
     refuse_shipped(folder)
-    predictor = Predictor(dataclasses.replace(load_model(folder), calibration={}))
-    rows = data.rows("calibration")
+    loaded = load_model(folder)
+    kept = {name: part for name, part in loaded.calibration.items() if name == "pair_head"}
+    predictor = Predictor(dataclasses.replace(loaded, calibration=kept))
+    rows = data.known(data.rows("calibration"))
+    check_enough(len(rows))
     encoded = predictor.encode_pairs(data, rows, on_progress)
     document = _write_distributions(predictor, data)
     if predictor.model.head.misses_near_duplicates and predictor.metric.self_is_magnitude:
         document |= _near_duplicates(predictor, encoded, data, rows)
-    if predictor.metric.task == "binary":
-        document |= _binary(predictor, encoded, data, rows, level)
-    else:
-        document |= fit_conformal(predictor.values(*encoded.arguments), data.value[rows], level).to_json()
+    document |= _CALIBRATIONS[predictor.metric.task](predictor, encoded, data, rows, level)
     annotate(predictor.loaded.folder, calibration=document)
 
 
@@ -67,6 +67,25 @@ def _binary(predictor: Predictor, encoded: EncodedPairs, data: PairDataset, rows
         ordinary=data.representative(rows),
     )
     return {"binary": fitted.to_json()}
+
+
+def _regression(
+    predictor: Predictor, encoded: EncodedPairs, data: PairDataset, rows: Any, level: float
+) -> dict[str, Any]:
+    return fit_conformal(predictor.values(*encoded.arguments), data.value[rows], level).to_json()
+
+
+def _ranking(predictor: Predictor, encoded: EncodedPairs, data: PairDataset, rows: Any, level: float) -> dict[str, Any]:
+    """Predictions are brought to the scale of the values; intervals hold up to a constant of each group."""
+    predicted = predictor.values(*encoded.arguments)
+    centred, value = (data.within_groups(numbers, rows) for numbers in (predicted, data.value[rows]))
+    predictor.slope = max(float((centred * value).sum() / max(np.square(centred).sum(), 1e-12)), 1e-6)
+    scaled = predictor.slope * predicted
+    conformal = fit_conformal(scaled, scaled + value - predictor.slope * centred, level)
+    return {"slope": predictor.slope, **conformal.to_json()}
+
+
+_CALIBRATIONS = {"regression": _regression, "binary": _binary, "ranking": _ranking}
 
 
 def _write_distributions(predictor: Predictor, data: PairDataset) -> dict[str, Any]:

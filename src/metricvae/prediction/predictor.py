@@ -22,11 +22,15 @@ from metricvae.prediction.calibration.conformal import Conformal, Floats
 from metricvae.prediction.latent_prior import LatentPrior
 from metricvae.prediction.near_duplicates import NearDuplicateCorrection
 from metricvae.prediction.novelty import NoveltyDetector
+from metricvae.prediction.pair_head import PairHead
 from metricvae.training.batching import PairGraph, graph_of
 from metricvae.training.checkpoint import LoadedModel, load_model
 
 ENCODED_AT_ONCE = {"cpu": 32, "cuda": 256}
 """Objects that are encoded together: as many as stay in a processor's cache, or keep a GPU busy."""
+
+TILE = (512, 2_048)
+"""Rows and columns of a matrix of predictions that are computed together: as many as stay in a processor's cache."""
 
 Rows = npt.NDArray[np.int64]
 OnProgress = Callable[[int, int], None]
@@ -100,6 +104,8 @@ class Predictor:
     Attributes:
         near_duplicates: what is added for near duplicates; None of heads and metrics that do not need it.
         detectors: novelty detectors by side, `left` alone where one tower serves both; empty before calibration.
+        pair_head: a network of both codes whose answer is added; None where the model has none.
+        slope: what the head's values are multiplied by: of a ranking metric, to have the scale of the values.
         latent_prior: a normal distribution of the codes of training objects (of the left side).
     """
 
@@ -108,6 +114,9 @@ class Predictor:
         self.device = torch.device(device)
         self.model = model.model.to(self.device)
         self.near_duplicates = NearDuplicateCorrection.read(model.calibration)
+        pair_head = PairHead.read(model.folder, model.calibration)
+        self.pair_head = None if pair_head is None else pair_head.to(self.device)
+        self.slope = float(model.calibration.get("slope", 1.0))
         found = {side: NoveltyDetector.read(model.folder, model.calibration, side) for side in model.config.towers}
         self.detectors = {side: one.to(self.device) for side, one in found.items() if one is not None}
         prior = LatentPrior.read(model.folder, model.calibration)
@@ -247,7 +256,8 @@ class Predictor:
         """What a binary metric sees of pairs of encoded objects."""
         z, z_other = left.codes[self._places(first)], right.codes[self._places(second)]
         length = (z.norm(dim=1) * z_other.norm(dim=1)).clamp(min=1e-12).log()
-        return ScoredPairs(*(part.cpu().double().numpy() for part in (self.model.head.score(z, z_other), length)))
+        distance = self.model.head.distance(self.model.head.score(z, z_other))
+        return ScoredPairs(*(part.cpu().double().numpy() for part in (distance, length)))
 
     def values(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Floats:
         """Predicted metric of pairs of encoded objects, (n,), within its limits.
@@ -267,8 +277,39 @@ class Predictor:
         raw = head.value(head.score(z, z_other), size, size_other)
         if self.near_duplicates is not None:
             raw = raw + self.near_duplicates.correction(head, z, z_other, size, size_other)
-        found: Floats = np.clip(raw.cpu().double().numpy(), *limits)
+        if self.pair_head is not None:
+            raw = raw + self.pair_head(z, z_other)
+        found: Floats = np.clip(self.slope * raw.cpu().double().numpy(), *limits)
         return found
+
+    @torch.inference_mode()
+    def value_matrix(self, left: Encoded, right: Encoded) -> Tensor:
+        """Predicted metric of all pairs, (n, m) float32 on the CPU, within its limits: what `values` gives, by products
+        of matrices, some rows and columns at a time.
+        """
+        found = torch.empty((len(left), len(right)))
+        for row in range(0, len(left), TILE[0]):
+            rows = slice(row, row + TILE[0])
+            for column in range(0, len(right), TILE[1]):
+                columns = slice(column, column + TILE[1])
+                found[rows, columns] = self._tile(left[rows], right[columns])
+        return found
+
+    def _tile(self, left: Encoded, right: Encoded) -> Tensor:
+        if self.near_duplicates is not None or self.pair_head is not None or self.metric.task == "binary":
+            first, second = (ends.ravel() for ends in np.indices((len(left), len(right))))
+            return torch.from_numpy(self.predict_values(left, right, first, second)).reshape(len(left), len(right))
+        head, sizes = self.model.head, (left.magnitudes[:, None], right.magnitudes[None])
+        values = head.value(head.score_matrix(left.codes, right.codes), *sizes)
+        limits = self.metric.limits_of_all(*(part.cpu().double().numpy().ravel() for part in sizes))
+        low, high = (torch.from_numpy(np.asarray(end, np.float32)).to(values.device) for end in limits)
+        return (values if self.slope == 1.0 else values * self.slope).clamp_(low, high)
+
+    def predict_values(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Floats:
+        """`predict` without intervals: values, or probabilities of a binary metric, (n,)."""
+        if self.metric.task == "binary":
+            return self.binary_calibration.probability(self.scored_pairs(left, right, first, second))
+        return self.values(left, right, first, second)
 
     def magnitudes(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> tuple[Floats, Floats]:
         """Magnitudes of the two objects of each pair, (n,) each."""

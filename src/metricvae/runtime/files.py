@@ -44,7 +44,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise _disk_error(error, path) from error
+        raise disk_error(error, path) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -130,6 +130,12 @@ def _umask() -> int:
     return mask
 
 
-def _disk_error(error: OSError, path: Path) -> DiskError:
+def give_usual_mode(folder: Path) -> None:
+    """Give a temporary folder, which is its owner's alone, the rights that a new folder has."""
+    os.chmod(folder, 0o777 & ~_umask())
+
+
+def disk_error(error: OSError, path: Path) -> DiskError:
+    """What to say of a path that cannot be written."""
     reason = _DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
     return DiskError(f"cannot write {path}: {reason}; nothing was written, free space or choose another place")

@@ -7,6 +7,7 @@ encoded once. The paper's triple `x`, `x_moved`, `x_other` is `left.x[first]`, i
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
+from metricvae.nn.losses import PairFacts
 
 Move = Callable[[Tensor, torch.Generator], Tensor]
 """(k, ...) objects and a generator -> the same objects, each under a random motion."""
@@ -51,6 +53,9 @@ class Batch:
         first, second: (n,) int64, rows of `left.x` and of `right.x` of each pair.
         value: (n,) float32, the metric in its own unit.
         listed: (n,) bool, pairs that the data list, where `PairDataset.unlisted` gave the others; None where all do.
+        weight: (n,) float32, how much each pair counts; None where all count alike.
+        censored: (n,) int8, see `PairDataset.censored`; None where all values are known.
+        group: (n,) int64, number of the group of each pair; None where all values are comparable.
     """
 
     left: Side
@@ -59,16 +64,30 @@ class Batch:
     second: Tensor
     value: Tensor
     listed: Tensor | None = None
+    weight: Tensor | None = None
+    censored: Tensor | None = None
+    group: Tensor | None = None
 
     @property
     def sides(self) -> dict[str, Side]:
         """The sides by the name of their tower: `left` alone where both are one."""
         return {"left": self.left} if self.left is self.right else {"left": self.left, "right": self.right}
 
-    @property
-    def ends(self) -> tuple[Tensor, Tensor]:
-        """(n,) int64 each, numbers of the two objects of each pair that differ for objects of different sides."""
-        return self.first, self.second if self.left is self.right else self.second + len(self.left.x)
+    def facts(self, value: Tensor) -> PairFacts:
+        """What losses may know of the pairs.
+
+        Args:
+            value: (n,) predicted values. A pair whose true value is known to be at least, or at most, so much counts
+                nothing where the prediction is.
+        """
+        second = self.second if self.left is self.right else self.second + len(self.left.x)
+        weight, at_least, at_most = self.weight, self.value, self.value
+        if self.censored is not None:
+            at_least = self.value.masked_fill(self.censored < 0, -math.inf)
+            at_most = self.value.masked_fill(self.censored > 0, math.inf)
+            holds = (at_least <= value) & (value <= at_most) & (self.censored != 0)
+            weight = (torch.ones_like(self.value) if weight is None else weight).masked_fill(holds, 0.0)
+        return PairFacts((self.first, second), self.listed, weight, at_least, at_most, self.group)
 
     def map_sides(self, change: Callable[[str, Side], Side]) -> Batch:
         """The batch with its sides changed, each once."""

@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from metricvae.core.dataset import PairDataset
 from metricvae.core.dataset_files import PAIRS, metric_of_card, read_card, sides_of_card
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, kind_from_json
-from metricvae.core.metric import METRICS, Floats, Metric, Preset
+from metricvae.core.metric import METRICS, Floats, Metric, Preset, Task
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
+from metricvae.nn.losses import MetricLossKind
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LossWeights
 
@@ -45,38 +47,61 @@ def preset(name: str) -> ChosenPreset:
     return _chosen(found[name]())
 
 
-def default_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) -> ChosenPreset:
+def default_preset(
+    metric: Metric, kinds: Sequence[ObjectKind], values: Floats, objects: int | None = None
+) -> ChosenPreset:
     """The first preset of a metric whose model takes objects of these kinds, or the general one.
 
     Args:
         metric: that is to be learned.
         kinds: of the left and of the right objects.
         values: (n,) of the training pairs.
+        objects: how many there are to learn from; None stands for very many.
     """
     for make in metric.presets.values():
         made = make()
         taken = zip(made.model.kinds, kinds, strict=True)
         if all(held.name in kind.family for kind, held in taken):
             return _chosen(made)
-    return general_preset(metric, kinds, values)
+    return general_preset(metric, kinds, values, objects)
 
 
-def general_preset(metric: Metric, kinds: Sequence[ObjectKind], values: Floats) -> ChosenPreset:
+LATENT = 128
+"""Numbers of a code in the general preset."""
+
+GROUPED = 8
+"""Pairs of one group that stay together in a batch, of a ranking metric."""
+
+MOVED_ANCHORS, STILL_ANCHORS = 0.25, 0.1
+"""Shares of the objects of a batch that are decoded and encoded in two poses, of kinds with motions and without."""
+
+LOSS_OF: dict[Task, MetricLossKind] = {"regression": "squared", "binary": "logistic", "ranking": "ranking"}
+
+
+def general_preset(
+    metric: Metric, kinds: Sequence[ObjectKind], values: Floats, objects: int | None = None
+) -> ChosenPreset:
     """For any metric and kinds: their default networks and head, and a training whose length follows the pairs.
 
     Args:
-        metric, kinds, values: as for `default_preset`.
+        metric, kinds, values, objects: as for `default_preset`.
     """
-    left, right = (TowerConfig.of_kind(kind) for kind in kinds)
-    shared = metric.symmetric and left == right
-    model = ModelConfig(metric, left, None if shared else right, latent=64, head=metric.default_head(values))
+    left, right = (TowerConfig.of_kind(kind, objects) for kind in kinds)
+    head = metric.default_head(values)
+    shared = left == right and (metric.symmetric or head.directed)
+    latent = 2 * LATENT if head.directed else LATENT
+    model = ModelConfig(metric, left, None if shared else right, latent=latent, head=head)
     batch = int(np.clip(len(values) // 16, 8, 256))
+    moves = any(kind.moves for kind in kinds)
     training = TrainingConfig(
         steps=int(np.clip(40 * len(values) // batch, 400, 6_000)),
         batch_pairs=batch,
+        run_length=GROUPED if metric.task == "ranking" else 1,
+        anchor_share=MOVED_ANCHORS if moves else STILL_ANCHORS,
+        copies=max(left.encoder.prepared_copies, right.encoder.prepared_copies) if moves else 1,
         optimisers="muon",
         weights=LossWeights(reconstruction=1e-6, latent=1e-6, deformation=0.1),
-        metric_loss="contrastive" if metric.task == "binary" else "squared",
+        metric_loss=LOSS_OF[metric.task],
         clip_norm=1.0,
         warmup_steps=50,
         schedule="cosine",
@@ -95,11 +120,24 @@ def preset_of_folder(folder: Path) -> ChosenPreset:
     card = read_card(folder)
     sides = sides_of_card(card)
     kinds = [kind_from_json(sides.get(side, sides["left"])["kind"]) for side in ("left", "right")]
-    pairs = pq.read_table(folder / PAIRS, columns=["value", "split"])
-    values = pairs.filter(pc.field("split") == "train")["value"].to_numpy()
-    if not len(values):
-        raise InputError(f"{folder} has no training pairs: label more")
-    return default_preset(metric_of_card(card), kinds, values)
+    pairs = pq.read_table(folder / PAIRS, columns=["a", "b", "value", "split"]).filter(pc.field("split") == "train")
+    if not len(pairs):
+        raise InputError(f"{folder} has no training pairs: label or import more")
+    ends = [set(pairs[name].to_pylist()) for name in ("a", "b")]
+    objects = len(ends[0] | ends[1]) if len(sides) == 1 else max(map(len, ends))
+    return default_preset(metric_of_card(card), kinds, pairs["value"].to_numpy(), objects)
+
+
+def preset_of_data(data: PairDataset) -> ChosenPreset:
+    """The default preset of a data set in memory: the same as that of its folder.
+
+    Raises:
+        InputError: it has no training pairs.
+    """
+    rows = data.rows("train")
+    ends = [np.unique(data.first[rows]), np.unique(data.second[rows])]
+    objects = len(np.union1d(*ends)) if data.shared else max(map(len, ends))
+    return default_preset(data.metric, data.kinds, data.value[rows], objects)
 
 
 def _presets() -> dict[str, Callable[[], Preset]]:

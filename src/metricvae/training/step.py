@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -44,17 +46,29 @@ class TrainingData:
         pairs: the training pairs.
         features: of the objects of each side, `left` alone where one tower serves both.
         sampler: which pairs a step takes.
+        groups: (n,) int64, number of the group of each pair; None where all values are comparable.
     """
 
     pairs: PairDataset
     features: Mapping[str, Features]
     sampler: PairSampler
+    groups: Rows | None = None
 
     @classmethod
     def of(cls, pairs: PairDataset, features: Mapping[str, Features], config: TrainingConfig) -> TrainingData:
-        """With the sampler that the configuration asks for."""
+        """With the sampler that the configuration asks for.
+
+        Raises:
+            InputError: weights or censored values with a loss that has no use for them.
+        """
+        if config.metric_loss == "contrastive" and not (pairs.weight is None and pairs.censored is None):
+            raise InputError("got weights or censored values with the contrastive loss: choose the logistic one")
+        groups = pairs.group_numbers()
+        if pairs.metric.task == "ranking" and groups is not None:  # runs of pairs are then of one group
+            order = np.argsort(groups, kind="stable")
+            pairs, groups = pairs.select(order), groups[order]
         sampler = PairSampler(len(pairs), config.batch_pairs, config.run_length, config.seed)
-        return cls(pairs, features, sampler)
+        return cls(pairs, features, sampler, groups)
 
 
 def training_losses(
@@ -74,6 +88,7 @@ def training_losses(
     z_left, z_right = compared["left"][batch.first], compared.get("right", compared["left"])[batch.second]
     magnitudes = batch.left.magnitude[batch.first], batch.right.magnitude[batch.second]
     score, target = model.head.score(z_left, z_right), model.head.target(batch.value, *magnitudes)
+    facts = batch.facts(model.head.value(score.detach(), *magnitudes))
     deformation = [
         deformation_loss(compared[name][side.anchors], getattr(codes[name][1], config.metric_on))
         for name, side in batch.sides.items()
@@ -84,7 +99,7 @@ def training_losses(
         ),
         latent=_latent([objects for objects, _ in codes.values()], generator, adversary),
         deformation=_mean(deformation),
-        metric=metric_loss(score, target, config.metric_loss, batch.ends, batch.listed),
+        metric=metric_loss(score, target, config.metric_loss, facts),
     )
 
 
@@ -130,8 +145,21 @@ def batch_of_step(data: TrainingData, step: int, config: TrainingConfig, generat
     left = sides["left"]
     value = torch.from_numpy(data.pairs.value[pairs].astype(np.float32))
     moved = (part.to(left.x.device) for part in (first, second, value))
-    batch = Batch(left, sides.get("right", left), *moved)
+    batch = Batch(left, sides.get("right", left), *moved, **_facts_of(data, pairs, left.x.device))
     return batch if data.pairs.unlisted is None else complete_pairs(batch, data.pairs.unlisted)
+
+
+def _facts_of(data: TrainingData, pairs: Rows, device: torch.device) -> dict[str, Tensor]:
+    """Weights, censoring and groups of some pairs, as far as the data have them."""
+    weight, censored, group = data.pairs.weight, data.pairs.censored, data.groups
+    there: dict[str, npt.NDArray[Any]] = {}
+    if weight is not None:
+        there["weight"] = weight[pairs].astype(np.float32)
+    if censored is not None:
+        there["censored"] = censored[pairs].astype(np.int8)
+    if group is not None:
+        there["group"] = group[pairs]
+    return {name: torch.from_numpy(column).to(device) for name, column in there.items()}
 
 
 def augment(
@@ -195,10 +223,12 @@ def training_step(state: TrainingState, data: TrainingData, config: TrainingConf
 def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingConfig) -> float:
     """R^2 = 1 - sum (predicted - value)^2 / sum (value - mean value)^2 over evenly spaced pairs of `data`.
 
-    Where the metric is no regression, the predictions' best linear function is taken: R^2 is their squared correlation.
+    Where the metric is no regression, the predictions' best linear function is taken: R^2 is their squared correlation;
+    of a ranking, after the mean of each group is taken off. Pairs of censored values are left out.
     """
     device = next(model.parameters()).device
-    pairs = np.linspace(0, len(data) - 1, min(len(data), config.evaluate_pairs)).astype(np.int64)
+    known = data.known(np.arange(len(data)))
+    pairs = known[np.linspace(0, len(known) - 1, min(len(known), config.evaluate_pairs)).astype(np.int64)]
     graph = graph_of(data, pairs, one_tower=model.shared)
     was_training = model.training
     model.eval()
@@ -210,6 +240,8 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     score = model.head.score(z[graph.first], z_other[graph.second])
     predicted = model.head.value(score, left, right).cpu().double().numpy()
     value = data.value[pairs]
+    if data.metric.task == "ranking":
+        predicted, value = (data.within_groups(numbers, pairs) for numbers in (predicted, value))
     if data.metric.task != "regression":
         deviation = predicted - predicted.mean()
         gradient = (deviation * value).sum() / max(np.square(deviation).sum(), 1e-12)

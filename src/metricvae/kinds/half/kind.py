@@ -9,7 +9,7 @@ from metricvae.core.coder_config import CoderConfig
 from metricvae.kinds.silhouette.kind import SilhouetteKind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HalfKind(SilhouetteKind):
     """Masks of pieces, read and stored as silhouettes are; encoded along their contour by default."""
 

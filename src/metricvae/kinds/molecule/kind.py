@@ -167,7 +167,7 @@ class MoleculeKind(ObjectKind):
 
     @property
     def decoders(self) -> tuple[type[CoderConfig], ...]:
-        from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
+        from metricvae.nn.density import DensityDecoderConfig
 
         return (DensityDecoderConfig,)
 

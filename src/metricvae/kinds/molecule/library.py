@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map
+from metricvae.core.object_sources import OBJECTS_A_PART, Span
 from metricvae.kinds.molecule.conformers import LARGEST_SEED, flat
 from metricvae.kinds.molecule.listing import Record, records
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
@@ -50,6 +51,18 @@ def list_records(source: Path, most: int | None, at_once: int, path: Path) -> in
             writer.write_table(pa.Table.from_pylist(batch, RECORD_SCHEMA))
             count += len(batch)
     return count
+
+
+class RecordReader:
+    """Reads the records of a span from the file of `list_records`."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __call__(self, span: Span) -> list[dict[str, Any]]:
+        group = span[0] // OBJECTS_A_PART
+        found: list[dict[str, Any]] = pq.ParquetFile(self.file).read_row_group(group).to_pylist()
+        return found
 
 
 def _at(rows: Iterator[Record], places: Iterator[int]) -> Iterator[Record]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from metricvae.nn.rotations import random_rotations
+
 LARGEST_TRANSLATION = 10.0
 """Angstroms along each axis, of a random rigid motion."""
 
@@ -36,26 +38,12 @@ def move(molecules: Tensor, motion: RigidMotion) -> Tensor:
 
 
 def random_motions(count: int, generator: torch.Generator) -> RigidMotion:
-    """Uniformly random rotations (K. Shoemake, *Uniform random rotations*, 1992) and translations.
+    """Uniformly random rotations and translations.
 
     Args:
         count: how many.
         generator: of the random numbers; translations are at most `LARGEST_TRANSLATION` along each axis.
     """
-    quaternions = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=1)
+    rotations = random_rotations(count, 3, generator)
     translations = LARGEST_TRANSLATION * (2 * torch.rand(count, 3, generator=generator) - 1)
-    return RigidMotion(rotation_matrices(quaternions), translations)
-
-
-def rotation_matrices(quaternions: Tensor) -> Tensor:
-    """(m, 3, 3) rotation matrices of unit quaternions (m, 4), the real part first.
-
-    The compiled version is :func:`metricvae.metrics.shape.solver.quaternions.rotation_rows`.
-    """
-    w, x, y, z = quaternions.unbind(-1)
-    rows = [
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    ]
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    return RigidMotion(rotations, translations)

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import shapely
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import Image
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.silhouette.records import SIZE, Mask, Silhouette, as_mask
+from metricvae.kinds.pictures.files import decode_picture, is_picture, read_picture
+from metricvae.kinds.silhouette.records import CANVAS, Canvas, Mask, Silhouette, as_mask
 
-LONGEST_SIDE = 4096
-"""Pixels; a larger picture is refused before it is decoded."""
-
-LARGEST_FILE = 64 * 2**20
-"""Bytes; a larger file is refused before it is opened."""
-
-FITTED_RADIUS = 80.0
-"""Pixels: radius of the smallest enclosing circle after fitting."""
-
-_PNG_SIGNATURE = 8
-"""Bytes before the first chunk of a PNG."""
+FITTED_RADIUS = 0.4
+"""Radius of the smallest enclosing circle after fitting, as a share of the canvas's shorter side."""
 
 _MARGIN = 2
 """Pixels round a fitted shape that the resampling filter may blur into."""
 
 
-def read_image(path: Path | str, *, fit: bool = False) -> Mask:
+def read_image(path: Path | str, *, fit: bool = False, canvas: Canvas | None = CANVAS) -> Mask:
     """The mask in an image file: white (or opaque) shape on black (or transparent), cut at half.
 
     Any format Pillow reads. Colours are turned into grey levels. When the picture has transparency and its visible
@@ -41,37 +29,41 @@ def read_image(path: Path | str, *, fit: bool = False) -> Mask:
 
     Args:
         path: file.
-        fit: accept any size; scale and centre so that the smallest enclosing circle has radius 80.
+        fit: accept any size; scale and centre so that the smallest enclosing circle has a radius of 0.4 of the
+            canvas's shorter side.
+        canvas: height and width in pixels; None takes any, and fits to 200x200.
 
     Raises:
         InputError: the file is missing, too large, no picture, damaged, blank, white all over, or (without `fit`)
-            not 200x200.
+            not of the size of the canvas.
     """
-    grey = _read_grey(Path(path))
+    grey = read_picture(Path(path), _shape_of)
     if not fit:
-        return as_mask(grey, name=str(path))
-    inside = as_mask(grey, name=str(path), size=None)
-    return as_mask(fit_to_canvas(grey, inside), name=f"{path} after fitting")
+        return as_mask(grey, name=str(path), canvas=canvas)
+    inside = as_mask(grey, name=str(path), canvas=None)
+    return as_mask(fit_to_canvas(grey, inside, canvas or CANVAS), name=f"{path} after fitting", canvas=None)
 
 
-def fit_to_canvas(grey: Mask, inside: Mask) -> Mask:
-    """Scale and centre a (H, W) uint8 picture of grey levels onto a (200, 200) one of grey levels.
+def fit_to_canvas(grey: Mask, inside: Mask, canvas: Canvas = CANVAS) -> Mask:
+    """Scale and centre a (H, W) uint8 picture of grey levels onto a canvas, as grey levels.
 
     Args:
         grey: 0 to 255.
-        inside: 1 where the shape is, 0 or 1; its smallest enclosing circle gets the canvas centre and radius 80.
+        inside: 1 where the shape is, 0 or 1; its smallest enclosing circle gets the canvas centre and a radius of 0.4
+            of the canvas's shorter side.
+        canvas: height and width.
     """
     x, y, radius = _circle_of(inside)
-    scale = radius / FITTED_RADIUS
+    scale = radius / (FITTED_RADIUS * min(canvas))
     levels = (grey if grey.max() > 1 else grey * 255).astype(np.uint8)
-    # The square of the picture that becomes the canvas, in its own pixels; what lies outside the picture is black.
-    half = scale * SIZE / 2
-    west, north = int(np.floor(x - half)) - _MARGIN, int(np.floor(y - half)) - _MARGIN
-    side = int(np.ceil(2 * half)) + 2 * _MARGIN + 1
-    square = Image.fromarray(levels).crop((west, north, west + side, north + side))
-    corner_x, corner_y = x - half - west, y - half - north
-    region = (corner_x, corner_y, corner_x + 2 * half, corner_y + 2 * half)
-    return np.asarray(square.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=region))
+    # The part of the picture that becomes the canvas, in its own pixels; what lies outside the picture is black.
+    half_width, half_height = scale * canvas[1] / 2, scale * canvas[0] / 2
+    west, north = int(np.floor(x - half_width)) - _MARGIN, int(np.floor(y - half_height)) - _MARGIN
+    broad, high = (int(np.ceil(2 * half)) + 2 * _MARGIN + 1 for half in (half_width, half_height))
+    cut = Image.fromarray(levels).crop((west, north, west + broad, north + high))
+    corner_x, corner_y = x - half_width - west, y - half_height - north
+    region = (corner_x, corner_y, corner_x + 2 * half_width, corner_y + 2 * half_height)
+    return np.asarray(cut.resize((canvas[1], canvas[0]), Image.Resampling.BILINEAR, box=region))
 
 
 def read_folder(folder: Path | str, *, fit: bool = False) -> list[Silhouette]:
@@ -112,87 +104,18 @@ def encode_png(mask: Mask) -> bytes:
     return buffer.getvalue()
 
 
-def decode_png(content: bytes, *, name: str = "the image") -> Mask:
-    """The mask in PNG bytes, (200, 200).
+def decode_png(content: bytes, *, name: str = "the image", canvas: Canvas = CANVAS) -> Mask:
+    """The mask in PNG bytes, of the size of the canvas.
 
     Raises:
         InputError: not a whole PNG of that size with a shape in it.
     """
-    return as_mask(_grey_of(io.BytesIO(content), name, formats=("PNG",)), name=name)
+    return as_mask(decode_picture(io.BytesIO(content), name, _shape_of, formats=("PNG",)), name=name, canvas=canvas)
 
 
 def _is_image(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and path.suffix.lower() in _image_extensions() and path.is_file()
-
-
-def _image_extensions() -> set[str]:
-    known = Image.registered_extensions()
-    return {extension for extension, format_name in known.items() if format_name in Image.OPEN and format_name != "PDF"}
-
-
-def _read_grey(path: Path) -> Mask:
-    if not path.exists():
-        raise InputError(f"{path} does not exist: give the path of an image")
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: give the path of an image")
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise InputError(f"{path} has {size:,} bytes, expected at most {LARGEST_FILE:,}: save a smaller picture")
-        with open(path, "rb") as file:
-            return _grey_of(file, str(path))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}): check it and its permissions") from error
-
-
-def _grey_of(file: BinaryIO, name: str, *, formats: tuple[str, ...] | None = None) -> Mask:
-    """Grey levels (H, W) of a picture; its size is checked from the header, before any pixel is decoded."""
-    with _open_picture(file, name, formats) as picture:
-        if max(picture.size) > LONGEST_SIDE:
-            raise InputError(f"{name} is {picture.width}x{picture.height} pixels and {_too_large()}")
-        try:
-            with _whole_files_only():
-                if picture.format == "PNG":
-                    _check_chunks(file)
-                picture.load()
-            return _shape_of(picture)
-        except Exception as error:  # Pillow's plug-ins raise many kinds on damaged pixels
-            raise InputError(f"{name} is damaged or cut short ({error}): save or copy it again") from error
-
-
-def _open_picture(file: BinaryIO, name: str, formats: tuple[str, ...] | None) -> Image.Image:
-    """A picture of which the header alone is read."""
-    try:
-        with warnings.catch_warnings(), _whole_files_only():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(file, formats=formats)
-    except Image.DecompressionBombError:
-        raise InputError(f"{name} {_too_large()}") from None
-    except Exception as error:  # likewise on a foreign or damaged header
-        raise InputError(f"{name} is not a picture that can be read: expected PNG or another image format") from error
-
-
-def _check_chunks(file: BinaryIO) -> None:
-    """Compare the CRC-32 of every chunk of a PNG up to the last, IEND; loading skips those of the pixels."""
-    place = file.tell()
-    file.seek(_PNG_SIGNATURE)
-    PngImagePlugin.ChunkStream(file).verify()
-    file.seek(place)
-
-
-@contextlib.contextmanager
-def _whole_files_only() -> Iterator[None]:
-    """Have Pillow refuse files that are cut short, whatever another library set for the process."""
-    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-    try:
-        yield
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-def _too_large() -> str:
-    return f"is larger than {LONGEST_SIDE}x{LONGEST_SIDE}: scale it down"
+    return not hidden and is_picture(path) and path.is_file()
 
 
 def _shape_of(picture: Image.Image) -> Mask:

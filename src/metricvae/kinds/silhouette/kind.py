@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,12 @@ from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import FolderLibrary, NamedObject
-from metricvae.kinds.silhouette.io import decode_png, encode_png, image_names, read_image
+from metricvae.core.registry import record_to_json
+from metricvae.kinds.pictures.files import LONGEST_SIDE
+from metricvae.kinds.silhouette.canvas import for_canvas
+from metricvae.kinds.silhouette.io import decode_png, encode_png, fit_to_canvas, image_names, read_image
 from metricvae.kinds.silhouette.packing import pack_masks, unpack_masks
-from metricvae.kinds.silhouette.records import SIZE, as_mask
+from metricvae.kinds.silhouette.records import CANVAS, Canvas, as_mask, check_canvas
 from metricvae.kinds.silhouette.sources.generators import SOURCES, draw
 from metricvae.runtime.process_pool import worker_pool
 
@@ -31,12 +35,19 @@ AT_ONCE, WORTH_PROCESSES = 1_000, 20_000
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SilhouetteKind(ObjectKind):
     """Masks (height, width) uint8 of 0 and 1.
 
+    A kind without a size reads images of any size until objects or a model give it one; it equals that of 200 pixels a
+    side, and is written so.
+
     Attributes:
-        height, width: canvas in pixels.
+        height, width: canvas in pixels; None takes them from the objects, and counts as 200.
+
+    Example:
+        >>> SilhouetteKind().adapt([np.ones((128, 96), np.uint8)]).canvas
+        (128, 96)
     """
 
     name: ClassVar[str] = "silhouette"
@@ -52,26 +63,66 @@ class SilhouetteKind(ObjectKind):
     caveats: ClassVar[str] = (
         "One white shape on black. Parts further than 60% of the canvas side from the centroid are not seen."
     )
-    height: int = SIZE
-    width: int = SIZE
+    height: int | None = None
+    width: int | None = None
+
+    def __post_init__(self) -> None:
+        for side in (self.height, self.width):
+            if side is not None and not (isinstance(side, int) and 1 <= side <= LONGEST_SIDE):
+                raise InputError(f"got a canvas of {self.width!r}x{self.height!r} pixels: expected 1 to {LONGEST_SIDE}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, SilhouetteKind) and self.canvas == other.canvas
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.canvas))
+
+    @property
+    def canvas(self) -> Canvas:
+        """Height and width in pixels."""
+        return self.height or CANVAS[0], self.width or CANVAS[1]
+
+    @property
+    def sized(self) -> Self:
+        """This kind with the size that it counts as."""
+        height, width = self.canvas
+        return replace(self, height=height, width=width)
+
+    def to_json(self) -> dict[str, Any]:
+        return record_to_json(self.sized)
+
+    def adapt(self, objects: Iterable[Object]) -> Self:
+        first: Canvas | None = None
+        for number, mask in enumerate(objects, 1):
+            first = first or mask.shape
+            check_canvas(mask.shape, first, f"silhouette {number}")
+        return self if first is None else replace(self, height=self.height or first[0], width=self.width or first[1])
+
+    def takes(self, held: ObjectKind) -> bool:
+        """Whether they have the same canvas, halves among them."""
+        return isinstance(held, SilhouetteKind) and held.canvas == self.canvas
+
+    @property
+    def _taken(self) -> Canvas | None:
+        """The size that objects must have when they are read; None takes any."""
+        return None if self.height is None and self.width is None else self.canvas
 
     def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> npt.NDArray[np.uint8]:
         """The mask in an image file; see `silhouette.io.read_image` for what is read, and the errors."""
-        return read_image(path, fit=options.fit)
+        return read_image(path, fit=options.fit, canvas=self._taken)
 
     def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> npt.NDArray[np.uint8]:
         """A mask from a path, a PIL image, or an array (height, width) of 0 and 1, of 0 to 255, or of bool."""
         if isinstance(value, str | Path):
             return self.read(Path(value), options)
         array = np.asarray(value.convert("L") if hasattr(value, "convert") else value)
-        mask = as_mask(array, name="the array", size=None)
-        if mask.shape != (self.height, self.width):
-            raise InputError(f"got an array of {mask.shape}: expected a silhouette of {(self.height, self.width)}")
-        return mask
+        if options.fit:
+            array = fit_to_canvas(array, as_mask(array, canvas=None), self.canvas)
+        return as_mask(array, canvas=self._taken)
 
     def open_library(self, path: Path, work: Path, options: ReadOptions = AS_IT_IS) -> FolderLibrary:
         """The images in a folder and the folders below it."""
-        return FolderLibrary(self, Path(path), options, image_names(Path(path)))
+        return FolderLibrary(self.sized, Path(path), options, image_names(Path(path)))
 
     def generate(self, source: str, start: int, count: int, seed: int) -> list[NamedObject]:
         """Shapes of `metricvae.kinds.silhouette.sources.generators.draw`."""
@@ -91,12 +142,18 @@ class SilhouetteKind(ObjectKind):
         return {"image": pa.array([{"bytes": encode_png(mask), "path": None} for mask in objects], _IMAGE)}
 
     def from_table(self, table: pa.Table) -> list[Object]:
-        return [decode_png(content) for content in _contents(table)]
+        return [decode_png(content, canvas=self.canvas) for content in _contents(table)]
 
     def pack(self, objects: Sequence[Object]) -> Packed:
-        """A bit a pixel."""
+        """A bit a pixel.
+
+        Raises:
+            InputError: an object of another size.
+        """
+        for number, mask in enumerate(objects, 1):
+            check_canvas(mask.shape, self.canvas, f"silhouette {number}")
         if not len(objects):
-            return np.empty((0, -(-self.height * self.width // 8)), np.uint8)
+            return np.empty((0, -(-self.canvas[0] * self.canvas[1] // 8)), np.uint8)
         return pack_masks(np.stack([np.asarray(mask, np.uint8) for mask in objects]))
 
     def unpack(self, packed: Packed, device: torch.device | str = "cpu") -> Tensor:
@@ -104,21 +161,22 @@ class SilhouetteKind(ObjectKind):
         import torch
 
         if torch.device(device).type == "cpu":
-            return torch.from_numpy(unpack_masks(packed, self.height, self.width)).float()[:, None]
+            return torch.from_numpy(unpack_masks(packed, *self.canvas)).float()[:, None]
         from metricvae.kinds.silhouette.transforms import unpack_bits
 
-        return unpack_bits(torch.from_numpy(packed).to(device), self.height, self.width).float()[:, None]
+        return unpack_bits(torch.from_numpy(packed).to(device), *self.canvas).float()[:, None]
 
     def restore(self, packed: Packed) -> list[Object]:
-        return list(unpack_masks(packed, self.height, self.width))
+        return list(unpack_masks(packed, *self.canvas))
 
     def pack_table(self, table: pa.Table, workers: int | None = 1) -> Packed:
         contents = _contents(table)
         if len(contents) < WORTH_PROCESSES or workers == 1:
-            return self.pack([decode_png(content) for content in contents])
+            return self.pack(self.from_table(table))
         starts = range(0, len(contents), AT_ONCE)
         with worker_pool(workers) as pool:
-            parts = pool.map(_packed_pngs, (contents[start : start + AT_ONCE] for start in starts))
+            work = functools.partial(_packed_pngs, self.canvas)
+            parts = pool.map(work, (contents[start : start + AT_ONCE] for start in starts))
             return np.concatenate(list(parts))
 
     def move(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -150,6 +208,14 @@ class SilhouetteKind(ObjectKind):
 
         return CanonicalDecoderConfig, DenseDecoderConfig
 
+    def default_encoder(self, objects: int | None = None) -> CoderConfig:
+        """The first of the encoders, for this canvas."""
+        return for_canvas(self.encoders[0], self.canvas)
+
+    def default_decoder(self, objects: int | None = None) -> CoderConfig:
+        """The first of the decoders, for this canvas."""
+        return for_canvas(self.decoders[0], self.canvas)
+
 
 def mask_of(x: Tensor) -> npt.NDArray[np.uint8]:
     """The mask (height, width) of one object (1, height, width)."""
@@ -162,5 +228,5 @@ def _contents(table: pa.Table) -> list[bytes]:
     return found
 
 
-def _packed_pngs(contents: list[bytes]) -> Packed:
-    return np.stack([np.packbits(decode_png(content)) for content in contents])
+def _packed_pngs(canvas: Canvas, contents: list[bytes]) -> Packed:
+    return np.stack([np.packbits(decode_png(content, canvas=canvas)) for content in contents])

@@ -10,7 +10,12 @@ import numpy.typing as npt
 from metricvae.core.errors import InputError
 
 SIZE = 200
-"""Side of the square canvas in pixels (the paper's 40,000-pixel input)."""
+"""Side of the canvas in pixels where none is given (the paper's 40,000-pixel input)."""
+
+Canvas = tuple[int, int]
+"""Height and width in pixels."""
+
+CANVAS: Canvas = (SIZE, SIZE)
 
 Mask = npt.NDArray[np.uint8]
 
@@ -24,7 +29,7 @@ class Silhouette:
         source: `glyphs`, `procedural`, or the folder of images.
         family: the kind of shape (`gear`, `star`, ..., a Unicode block, or the folder's name).
         group: shapes of a group are variants of one another, and all of them are in one split.
-        mask: (200, 200) uint8, 1 inside the shape, 0 outside.
+        mask: (H, W) uint8, 1 inside the shape, 0 outside.
     """
 
     id: str
@@ -39,26 +44,36 @@ class Silhouette:
         return int(self.mask.sum(dtype=np.int64))
 
 
-def as_mask(array: npt.ArrayLike, *, name: str = "the array", size: int | None = SIZE) -> Mask:
+def check_canvas(shape: tuple[int, ...], canvas: Canvas, name: str) -> None:
+    """Raise InputError unless a picture has the size of a canvas; `name` is what it is called."""
+    if shape != canvas:
+        got, expected = (f"{size[1]}x{size[0]}" for size in (shape, canvas))
+        raise InputError(f"{name} is {got} pixels, expected {expected}: scale it, or use --fit")
+
+
+def as_mask(array: npt.ArrayLike, *, name: str = "the array", canvas: Canvas | None = CANVAS) -> Mask:
     """Convert an array to a mask, (H, W) uint8 of 0 and 1.
 
     Booleans and integers of 0 and 1 are kept; grey levels 0..255 and floats 0..1 are thresholded at half.
+
+    Args:
+        array: of pixels.
+        name: in messages.
+        canvas: height and width that it must have; None takes any.
 
     Raises:
         InputError: not two-dimensional, wrong size, NaN or infinite pixels, values outside the ranges above,
             a blank array or one without any background.
 
-    >>> as_mask([[0, 255], [0, 0]], size=None)
+    >>> as_mask([[0, 255], [0, 0]], canvas=None)
     array([[0, 1],
            [0, 0]], dtype=uint8)
     """
     values = np.asarray(array)
     if values.ndim != 2 or values.dtype.kind not in "buif":
         raise InputError(f"{name} has shape {values.shape} and type {values.dtype}: expected a 2-D array of numbers")
-    if size is not None and values.shape != (size, size):
-        raise InputError(
-            f"{name} is {values.shape[1]}x{values.shape[0]} pixels, expected {size}x{size}: scale it, or use --fit"
-        )
+    if canvas is not None:
+        check_canvas(values.shape, canvas, name)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise InputError(f"{name} has NaN or infinite pixels: expected numbers from 0 to 1")
     if values.size and (values.min() < 0 or values.max() > 255):

@@ -22,11 +22,8 @@ from mrcfile.mrcobject import MrcObject
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.records import Positions
 from metricvae.kinds.molecule.streams import open_bytes
-from metricvae.kinds.volume.records import DensityMap, Values
+from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap, Values
 from metricvae.runtime.files import atomic_path
-
-MOST_VOXELS = 512**3
-"""Voxels of a map, at most: half a gigabyte of values."""
 
 LONGEST_EXTENSION = 2**26
 """Bytes of an extended header, at most; its content is not used."""

@@ -12,6 +12,8 @@ from metricvae.kinds.molecule.records import Positions
 ENDINGS = (".mrc", ".map", ".ccp4")
 """Endings of map files; each may have `.gz` after it."""
 
+MOST_VOXELS = 512**3
+"""Voxels of a map, at most: half a gigabyte of values."""
 
 Values = npt.NDArray[np.float32]
 

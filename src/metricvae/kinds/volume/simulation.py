@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,7 @@ import numpy.typing as npt
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.records import Molecule, Positions
-from metricvae.kinds.volume.io import MOST_VOXELS
-from metricvae.kinds.volume.records import DensityMap
+from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap
 
 RESOLUTION = 4.0
 """Angstroms, the default: rings are filled and side groups stand out, as in a good cryo-EM map."""
@@ -47,7 +47,7 @@ def density(
 
     Raises:
         InputError: a number out of range, an atom far out in space or a grid of more than
-            :data:`~metricvae.kinds.volume.io.MOST_VOXELS`.
+            :data:`~metricvae.kinds.volume.records.MOST_VOXELS`.
     """
     margin = 2 * resolution + 2 if margin is None else margin
     if not (0 < spacing <= resolution / 2 < math.inf and 0 <= margin < math.inf):
@@ -90,9 +90,18 @@ def density_on(
 
 def _gaussians(molecule: Molecule, resolution: float) -> tuple[Positions, Positions, Positions]:
     """Amplitudes (k,), widths B (k,) and centres (k, 3) of the Gaussians of all atoms."""
-    factors = np.array([_scattering_factor(int(number)) for number in molecule.elements]).reshape(-1, 2, 5)
-    amplitudes, widths = factors[:, 0].ravel(), factors[:, 1].ravel() + 4 * resolution**2
-    return amplitudes, widths, np.repeat(molecule.positions, 5, axis=0)
+    amplitudes, widths = element_gaussians(molecule.elements.tolist(), resolution)
+    return amplitudes.ravel(), widths.ravel(), np.repeat(molecule.positions, 5, axis=0)
+
+
+def element_gaussians(elements: Sequence[int], resolution: float) -> tuple[Positions, Positions]:
+    """Amplitudes a and widths B, (n, 5) each, of the Gaussians of atoms of these atomic numbers; see :func:`density`.
+
+    Raises:
+        InputError: an element that has no electron scattering factor.
+    """
+    factors = np.array([_scattering_factor(int(number)) for number in elements]).reshape(-1, 2, 5)
+    return np.ascontiguousarray(factors[:, 0]), factors[:, 1] + 4 * resolution**2
 
 
 @functools.cache

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from metricvae.core.metric import Description, Floats, Metric, Solution
+from metricvae.core.metric import Description, Floats, Metric, Preset, Solution
 from metricvae.kinds.volume.records import DensityMap
+from metricvae.kinds.volume.resampling import background_and_noise
 from metricvae.metrics.shape.solver.maps import MapSearchConfig, overlay_maps
 
 if TYPE_CHECKING:
+    from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
 
@@ -27,8 +30,9 @@ class CorrelationSolver:
     search: MapSearchConfig | None = None
 
     def prepare(self, value: DensityMap) -> DensityMap:
-        """A map as it is."""
-        return value
+        """A map less its background, the median of the faces of its box."""
+        background, _ = background_and_noise(value.values)
+        return replace(value, values=value.values - np.float32(background))
 
     def solve(self, left: DensityMap, right: DensityMap) -> Solution:
         """The correlation, and the `MapOverlay` that gives it."""
@@ -55,9 +59,10 @@ class CorrelationMetric(Metric):
         )
 
     def default_head(self, values: Floats) -> Head:
-        from metricvae.nn.heads import InnerProduct
+        """The cosine of two codes, as the Tanimoto coefficient of two maps of unit norm."""
+        from metricvae.nn.heads import CosineTanimoto
 
-        return InnerProduct(scale=1.0)
+        return CosineTanimoto()
 
     def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
         """From -1 to 1."""
@@ -66,3 +71,15 @@ class CorrelationMetric(Metric):
     @property
     def solver(self) -> CorrelationSolver:
         return CorrelationSolver()
+
+    @property
+    def plan_type(self) -> type[Plan]:
+        from metricvae.metrics.correlation.labelling import CorrelationPlan
+
+        return CorrelationPlan
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], Preset]]:
+        from metricvae.metrics.correlation import presets
+
+        return presets.PRESETS

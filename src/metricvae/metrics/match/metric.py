@@ -55,6 +55,8 @@ class MatchMetric(Metric):
             value="probability of a match",
             labels="labels known from how the pairs were made",
             exact="metricvae solve --join",
+            positive="a match",
+            negative="no match",
         )
 
     def default_head(self, values: Floats) -> Head:

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from metricvae.core.object_sources import OBJECTS_A_PART, SKIPPED, Span
+from metricvae.core.object_sources import SKIPPED, Span
 from metricvae.core.splits import split_of
 from metricvae.kinds.molecule.conformers import LARGEST_SEED, conform
 from metricvae.kinds.molecule.fragments import stream
@@ -68,18 +67,6 @@ def records_part(seed: int, conformers: int, rows: Sequence[dict[str, Any]], pat
     records = (Record(**row) for row in rows)
     found = ((one.number, molecule_of(one, embed=True, seed=conformer_seed(seed, one.number))) for one in records)
     write_molecules(found, seed, conformers, path)
-
-
-class RecordReader:
-    """Reads the records of a span from the file of `metricvae.kinds.molecule.library.list_records`."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __call__(self, span: Span) -> list[dict[str, Any]]:
-        group = span[0] // OBJECTS_A_PART
-        found: list[dict[str, Any]] = pq.ParquetFile(self.file).read_row_group(group).to_pylist()
-        return found
 
 
 def write_molecules(found: Iterable[Numbered], seed: int, conformers: int, path: Path) -> None:

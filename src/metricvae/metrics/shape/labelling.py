@@ -20,10 +20,10 @@ from metricvae.core.object_sources import OBJECTS_A_PART, SKIPPED, GeneratedSour
 from metricvae.core.plan import Plan, option
 from metricvae.core.sampling import Block, objects_needed, plan_blocks
 from metricvae.core.splits import Split
-from metricvae.kinds.molecule.library import RECORDS, list_records
+from metricvae.kinds.molecule.library import RECORDS, RecordReader, list_records
 from metricvae.kinds.molecule.records import radii_of
 from metricvae.metrics.shape.card import molecule_distributions, molecules_readme
-from metricvae.metrics.shape.conformers_table import MOLECULE_SCHEMA, RecordReader, fragments_part, records_part
+from metricvae.metrics.shape.conformers_table import MOLECULE_SCHEMA, fragments_part, records_part
 from metricvae.metrics.shape.metric import ShapeMetric
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, prepare
 from metricvae.metrics.shape.solver.overlays import THOROUGH, OverlayConfig, overlay_many

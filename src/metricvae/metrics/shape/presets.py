@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from metricvae.core.metric import Preset
-from metricvae.kinds.molecule.decoders.density import DensityDecoderConfig
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 from metricvae.kinds.molecule_2d.kind import Molecule2dKind
 from metricvae.metrics.shape.metric import ShapeMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import CosineTanimoto
 
 TRAINING: dict[str, Any] = {

@@ -104,7 +104,7 @@ class BinaryCalibration:
         try:
             return cls(**{_NAMES_0_1.get(name, name): float(value) for name, value in document.items()})
         except (AttributeError, TypeError, ValueError):
-            raise InputError("the model has no calibration, so it calls nothing a match: train it again") from None
+            raise InputError("the model has no calibration, so it gives no answers: train it again") from None
 
     @classmethod
     def read(cls, calibration: Mapping[str, Any]) -> BinaryCalibration:
@@ -148,10 +148,10 @@ def fit_binary_calibration(
 
 
 def check_classes(name: str, positive: Bools) -> None:
-    """Raise InputError unless some of the pairs are positive (matches) and some are not."""
+    """Raise InputError unless some of the pairs are positive and some are not."""
     if positive.all() or not positive.any():
-        found = "matches" if positive.all() else "mismatches"
-        raise InputError(f"all {len(positive)} {name} pairs are {found}: expected some of both, label more pairs")
+        found = 1 if positive.all() else 0
+        raise InputError(f"all {len(positive)} {name} pairs have the value {found}: expected some of 0 and of 1")
 
 
 def binary_labels(name: str, value: Floats) -> Bools:
@@ -162,7 +162,7 @@ def binary_labels(name: str, value: Floats) -> Bools:
     """
     odd = value[(value != 0) & (value != 1)]
     if len(odd):
-        raise InputError(f"the {name} pairs have the label {odd[0]:g}: expected 0 (no match) or 1 (match)")
+        raise InputError(f"the {name} pairs have the label {odd[0]:g}: expected 0 or 1")
     positive = value == 1
     check_classes(name, positive)
     return positive

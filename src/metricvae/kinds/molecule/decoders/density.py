@@ -1,4 +1,4 @@
-"""Density maps of molecules on their principal axes, and a decoder that draws them.
+"""Density maps of molecules on their principal axes, which `metricvae.nn.density.DensityDecoder` draws.
 
 A map says how far each point of a cubic grid lies inside a molecule: 1 - exp(-density), with the density of
 `metricvae.metrics.shape.solver`, the sum over the atoms of p exp(-alpha |r - r_i|^2).
@@ -6,87 +6,12 @@ A map says how far each point of a cubic grid lies inside a molecule: 1 - exp(-d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.gaussians import AMPLITUDE, KAPPA
 from metricvae.kinds.molecule.transforms import present
-from metricvae.nn.coders import Decoder, DecoderConfig, Picture
-
-AXIS_FLIPS = ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
-"""The rotations that map principal axes to themselves: signs of the three axes."""
-
-
-@dataclass(frozen=True)
-class DensityDecoderConfig(DecoderConfig):
-    """Hyperparameters of `DensityDecoder`; `grid_side` and `grid_spacing` are those of the encoder's pictures.
-
-    Attributes:
-        widths: channels of the stages; the points along each edge are doubled between two.
-        grid_side: grid points along each edge of a map, a multiple of 2^(stages - 1).
-        grid_spacing: angstroms between them.
-    """
-
-    name: ClassVar[str] = "density"
-    aliases: ClassVar[tuple[str, ...]] = ("solid",)
-
-    widths: tuple[int, ...] = (96, 64, 32, 16)
-    grid_side: int = 24
-    grid_spacing: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.widths or self.grid_side % (1 << (len(self.widths) - 1)):
-            raise InputError(
-                f"got a grid of {self.grid_side} points and {len(self.widths)} widths of a density decoder: expected "
-                "one width or more, and points that can be halved between them"
-            )
-
-    @property
-    def picture(self) -> Picture:
-        return "density", self.grid_side, self.grid_spacing
-
-    def build(self, latent: int) -> DensityDecoder:
-        return DensityDecoder(self, latent)
-
-
-class DensityDecoder(Decoder):
-    """Codes -> logits of a density map, (m, 1, side, side, side): the molecule on its principal axes.
-
-    Args:
-        config: its hyperparameters.
-        latent: size d of the code.
-    """
-
-    weight = None
-
-    def __init__(self, config: DensityDecoderConfig, latent: int) -> None:
-        super().__init__()
-        self.config, widths = config, config.widths
-        self.edge = config.grid_side >> (len(widths) - 1)
-        self.start = nn.Linear(latent, widths[0] * self.edge**3)
-        pairs = zip(widths, [*widths[1:], 1], strict=True)
-        self.stages = nn.ModuleList(nn.Conv3d(a, b, 3, padding=1) for a, b in pairs)
-
-    def forward(self, z: Tensor) -> Tensor:
-        h = self.start(z).unflatten(1, (-1, self.edge, self.edge, self.edge))
-        for depth, stage in enumerate(self.stages):
-            if depth:
-                h = functional.interpolate(h, scale_factor=2, mode="nearest")
-            h = stage(functional.silu(h))
-        return h
-
-    def reconstruction(self, logits: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits, and the maps with their axes flipped to where the two agree best."""
-        flipped = flip_maps(pictures.float())
-        drawn = logits.detach().float().sigmoid()
-        best = (flipped * drawn).sum((2, 3, 4)).argmax(1)
-        return logits, flipped[torch.arange(len(flipped), device=flipped.device), best][:, None]
+from metricvae.nn.principal_axes import grid_axis
 
 
 def density_maps(molecules: Tensor, side: int, spacing: float) -> Tensor:
@@ -103,14 +28,3 @@ def density_maps(molecules: Tensor, side: int, spacing: float) -> Tensor:
     along = torch.exp(-alpha[..., None, None] * away) * present(molecules)[..., None, None]
     density = AMPLITUDE * torch.einsum("mai,maj,mak->mijk", *along.unbind(2))
     return -torch.expm1(-density)[:, None]
-
-
-def grid_axis(side: int, spacing: float, device: torch.device | str = "cpu") -> Tensor:
-    """(side,) coordinates of the grid points along each axis, in angstroms from the centre."""
-    return (torch.arange(side, device=device) - (side - 1) / 2) * spacing
-
-
-def flip_maps(maps: Tensor) -> Tensor:
-    """(m, 1, s, s, s) -> (m, 4, s, s, s): the maps under the `AXIS_FLIPS`, in their order."""
-    flipped = [maps.flip([place + 2 for place, sign in enumerate(flip) if sign < 0]) for flip in AXIS_FLIPS]
-    return torch.cat(flipped, dim=1)

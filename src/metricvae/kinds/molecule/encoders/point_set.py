@@ -19,6 +19,7 @@ from metricvae.kinds.molecule.decoders.density import density_maps
 from metricvae.kinds.molecule.encoders.attention import AtomTransformer, check_widths, trim_padding
 from metricvae.kinds.molecule.transforms import present
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
+from metricvae.nn.principal_axes import gaussian_basis, principal_axes
 
 GROUP_SIZE = 64
 """Molecules of like size that are computed together."""
@@ -172,15 +173,7 @@ def to_principal_axes(molecules: Tensor) -> Tensor:
     centre = (mass[..., None] * places).sum(1) / total[:, None]
     off = (places - centre[:, None]) * present(molecules)[..., None]
     spread = torch.einsum("ma,mai,maj->mij", mass, off, off) / total[:, None, None]
-    axes = torch.linalg.eigh(spread.cpu().double())[1].flip(-1)
-    axes = axes * torch.where(torch.linalg.det(axes) < 0, -1.0, 1.0)[:, None, None]
-    return torch.cat([off @ axes.to(off), molecules[..., 3:].float()], dim=-1)
-
-
-def gaussian_basis(x: Tensor, count: int, furthest: float) -> Tensor:
-    """(...) -> (..., count): Gaussians with centres evenly spaced from 0 to `furthest`, as wide as their spacing."""
-    centres = torch.linspace(0.0, furthest, count, device=x.device)
-    return torch.exp(-0.5 * ((x[..., None] - centres) * ((count - 1) / furthest)).square())
+    return torch.cat([off @ principal_axes(spread).to(off), molecules[..., 3:].float()], dim=-1)
 
 
 def atom_features(molecules: Tensor, config: PointSetEncoderConfig) -> Tensor:

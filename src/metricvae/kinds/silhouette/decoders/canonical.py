@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from metricvae.core.errors import InputError
-from metricvae.kinds.silhouette.encoders.polar_pictures import align_rotation, cell_areas, render_pictures
-from metricvae.nn.coders import Decoder, DecoderConfig, Picture
-from metricvae.nn.layers import CircularConv1d, circular_stages
+from metricvae.kinds.pictures.polar import PolarDecoder, cell_areas, check_doublings
+from metricvae.kinds.silhouette.encoders.polar_pictures import render_pictures
+from metricvae.kinds.silhouette.records import Canvas
+from metricvae.nn.coders import DecoderConfig, Picture
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,12 @@ class CanonicalDecoderConfig(DecoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.widths or self.sectors % (1 << (len(self.widths) - 1)):
-            raise InputError(
-                f"got {self.sectors} sectors and {len(self.widths)} stages of a canonical decoder: expected one stage "
-                "or more, and sectors that can be halved between them"
-            )
+        check_doublings(self.widths, self.sectors, self.name)
+
+    @classmethod
+    def for_canvas(cls, canvas: Canvas) -> Self:
+        """For the longer side of a canvas."""
+        return cls(side=max(canvas))
 
     @property
     def picture(self) -> Picture:
@@ -49,38 +49,20 @@ class CanonicalDecoderConfig(DecoderConfig):
         return CanonicalDecoder(self, latent)
 
 
-class CanonicalDecoder(Decoder):
+class CanonicalDecoder(PolarDecoder):
     """Codes -> logits of a polar picture, (m, 1, rings, sectors): the object in a pose of its own.
 
-    The encoder backwards: from a coarse circle of sectors to the full one, each sector giving its cells of all rings.
+    The encoder backwards.
 
     Args:
         config: its hyperparameters.
         latent: size d of the code.
     """
 
-    weight: Tensor
-
     def __init__(self, config: CanonicalDecoderConfig, latent: int) -> None:
-        super().__init__()
-        self.config = config
-        self.sectors = config.sectors >> (len(config.widths) - 1)
-        self.start = nn.Linear(latent, config.widths[0] * self.sectors)
-        self.stages = nn.ModuleList(circular_stages(config.widths))
-        self.last = CircularConv1d(config.widths[-1], config.rings)
         areas = cell_areas(config.rings, config.sectors, config.reach * config.side)
-        self.register_buffer("weight", areas, persistent=False)
-
-    def forward(self, z: Tensor) -> Tensor:
-        h = self.start(z).unflatten(1, (self.sectors, -1))
-        for depth, stage in enumerate(self.stages):
-            h = stage(h.repeat_interleave(2, 1) if depth else h)
-        logits: Tensor = self.last(functional.silu(h))
-        return logits.transpose(1, 2)[:, None]
-
-    def reconstruction(self, logits: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits, and the polar pictures rotated to where the two agree best."""
-        return logits, align_rotation(pictures, logits.detach().float().sigmoid(), self.weight)
+        super().__init__(config.widths, config.rings, config.sectors, areas, latent)
+        self.config = config
 
     def render(self, logits: Tensor) -> Tensor:
         """The objects on a square canvas, their centroids in its middle, (m, 1, side, side) in [0, 1]."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor
 
 from metricvae.kinds.silhouette.encoders.dense import perceptron
+from metricvae.kinds.silhouette.records import Canvas
 from metricvae.nn.coders import Decoder, DecoderConfig, Picture
 
 
@@ -26,6 +27,11 @@ class DenseDecoderConfig(DecoderConfig):
     widths: tuple[int, ...] = (500, 500)
     height: int = 200
     width: int = 200
+
+    @classmethod
+    def for_canvas(cls, canvas: Canvas) -> Self:
+        """For masks of that size."""
+        return cls(height=canvas[0], width=canvas[1])
 
     @property
     def picture(self) -> Picture:

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
+from metricvae.kinds.pictures.polar import ring_spectrum, ring_weights
 from metricvae.kinds.silhouette.encoders.contour_features import (
     Contours,
     ContourSampling,
@@ -39,9 +40,8 @@ from metricvae.kinds.silhouette.encoders.polar_pictures import (
     polar_pictures,
     rescale_pictures,
     ring_descriptors,
-    ring_spectrum,
-    ring_weights,
 )
+from metricvae.kinds.silhouette.records import SIZE, Canvas
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 from metricvae.nn.layers import hidden_layers, scale_initial_weights
 from metricvae.runtime.precision import from_bytes, in_bytes
@@ -109,6 +109,13 @@ class ContourEncoderConfig(EncoderConfig):
             raise InputError(
                 f"got ring_frequencies {self.ring_frequencies} of a contour encoder: expected at most {most}"
             )
+
+    @classmethod
+    def for_canvas(cls, canvas: Canvas) -> Self:
+        """With distances in proportion to the longer side of the canvas."""
+        factor = max(canvas) / SIZE
+        radii = tuple(tuple(radius * factor for radius in ring) for ring in cls.radii)
+        return cls(spacing=cls.spacing * factor, radii=radii)
 
     @property
     def grid(self) -> PolarGrid:

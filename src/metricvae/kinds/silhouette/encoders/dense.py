@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from metricvae.kinds.silhouette.records import Canvas
 from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
 
 
@@ -32,6 +33,11 @@ class DenseEncoderConfig(EncoderConfig):
     widths: tuple[int, ...] = (500, 500, 500)
     height: int = 200
     width: int = 200
+
+    @classmethod
+    def for_canvas(cls, canvas: Canvas) -> Self:
+        """For masks of that size."""
+        return cls(height=canvas[0], width=canvas[1])
 
     @property
     def picture(self) -> Picture:

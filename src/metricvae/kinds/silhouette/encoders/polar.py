@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
+from metricvae.kinds.pictures.polar import ring_spectrum, ring_weights
 from metricvae.kinds.silhouette.encoders.polar_pictures import (
     PolarGrid,
     polar_pictures,
     rescale_pictures,
     ring_descriptors,
-    ring_spectrum,
-    ring_weights,
 )
 from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
 from metricvae.nn.layers import (

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from metricvae.nn.layers import circular_pad, frequency_amplitudes
+from metricvae.kinds.pictures.polar import ring_spectrum
+from metricvae.nn.layers import circular_pad
 
 
 @dataclass(frozen=True)
@@ -63,41 +64,11 @@ def polar_pictures(x: Tensor, grid: PolarGrid) -> Tensor:
     return functional.avg_pool2d(fine, finer)
 
 
-def ring_weights(rings: int) -> Tensor:
-    """(rings, 1): the square root of each ring's radius, on average 1, so that products of pictures sum like areas."""
-    radius = torch.arange(rings) + 0.5
-    return (radius / radius.mean()).sqrt()[:, None]
-
-
-def cell_areas(rings: int, sectors: int, radius: float) -> Tensor:
-    """Area of a cell of each ring, (rings, 1), in pixels where the radius of the outermost ring is in pixels."""
-    edge = radius / rings
-    return (2 * torch.arange(rings) + 1)[:, None] * (math.pi * edge**2 / sectors)
-
-
-def ring_spectrum(rings: Tensor, frequencies: int) -> Tensor:
-    """(m, rings, sectors) -> (m, (1 + frequencies) * rings): each ring's mean and the amplitudes of its frequencies."""
-    return torch.cat([rings.mean(-1), frequency_amplitudes(rings, frequencies).flatten(1)], dim=1)
-
-
 def ring_descriptors(rings: Tensor, frequencies: int) -> Tensor:
     """The spectrum of the rings normalised to length 1, and the logarithm of its length before."""
     spectrum = ring_spectrum(rings, frequencies)
     length = spectrum.norm(dim=1, keepdim=True) + 1e-6
     return torch.cat([spectrum / length, length.log()], dim=1)
-
-
-def align_rotation(pictures: Tensor, others: Tensor, weight: Tensor) -> Tensor:
-    """Polar pictures (m, 1, rings, sectors), each rotated by the number of sectors that fits its other best.
-
-    sum over cells of  weight * rotated picture * other  is largest, found for all rotations by one correlation.
-    """
-    sectors = pictures.shape[-1]
-    spectra = torch.fft.rfft(pictures.float() * weight), torch.fft.rfft(others.float())
-    fit = torch.fft.irfft((spectra[0].conj() * spectra[1]).sum((1, 2)), n=sectors)
-    rotation = fit.argmax(-1)
-    source = (torch.arange(sectors, device=pictures.device) - rotation[:, None]) % sectors
-    return pictures.gather(-1, source[:, None, None, :].expand_as(pictures))
 
 
 def rescale_pictures(pictures: Tensor, factor: float) -> Tensor:

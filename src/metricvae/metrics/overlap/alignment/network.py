@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.silhouette.encoders.polar_pictures import ring_weights
+from metricvae.kinds.pictures.polar import ring_weights
 from metricvae.nn.layers import CircularConv1d, CircularResidual, average_pairs, scale_initial_weights
 
 SHIFTS = 2

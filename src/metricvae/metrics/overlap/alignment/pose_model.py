@@ -50,7 +50,7 @@ class OverlapPoseModel(PoseModel):
 
     def scan(self, config: PoseNetworkConfig, kind: ObjectKind, packed: Packed, first: Rows, second: Rows) -> Any:
         assert isinstance(kind, SilhouetteKind)
-        return scan_pairs(packed, (kind.height, kind.width), first, second, config.rotations)
+        return scan_pairs(packed, kind.canvas, first, second, config.rotations)
 
     def mirror(self, x: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         area, shift = mirror_targets(targets["area"], targets["shift"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from metricvae.kinds.silhouette.io import read_image
+from metricvae.kinds.silhouette.records import check_canvas
 from metricvae.metrics.overlap.solver.records import Overlap
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 from metricvae.runtime.process_pool import worker_pool
@@ -28,15 +29,15 @@ def solve_files(
     Args:
         pairs: the file of the shape that stays, and that of the shape that moves.
         config: search configuration; default as in `solve`.
-        fit: scale and centre images that are not 200x200.
+        fit: scale and centre images onto canvases of 200x200; otherwise both of a pair have one size, whatever it is.
         workers: processes; default all cores.
 
     Raises:
         InputError: an image that cannot be used, fewer than one worker, or a worker was killed.
     """
     if len(pairs) <= PAIRS_A_TASK:
-        prepared = functools.cache(lambda path: PreparedMask(read_image(path, fit=fit)))
-        yield from (solve(prepared(a), prepared(b), config) for a, b in pairs)
+        prepared = functools.cache(lambda path: PreparedMask(read_image(path, fit=fit, canvas=None)))
+        yield from (solve(*of_one_size(prepared, *pair), config) for pair in pairs)
         return
     work = functools.partial(_solve_file_pair, next(_CALLS), config, fit)
     with worker_pool(workers) as pool:
@@ -44,10 +45,26 @@ def solve_files(
 
 
 def _solve_file_pair(call: int, config: SearchConfig | None, fit: bool, pair: tuple[Path, Path]) -> Overlap:
-    return solve(_prepared(call, pair[0], fit), _prepared(call, pair[1], fit), config)
+    return solve(*of_one_size(lambda path: _prepared(call, path, fit), *pair), config)
+
+
+def read_pair(a: Path, b: Path, *, fit: bool = False) -> tuple[PreparedMask, PreparedMask]:
+    """Two image files as the solver takes them: of one size, whatever it is.
+
+    Raises:
+        InputError: an image that cannot be used, or the second is not of the size of the first.
+    """
+    return of_one_size(lambda path: PreparedMask(read_image(path, fit=fit, canvas=None)), a, b)
+
+
+def of_one_size(read: Callable[[Path], PreparedMask], a: Path, b: Path) -> tuple[PreparedMask, PreparedMask]:
+    """What `read` makes of two files; see `read_pair` for the errors."""
+    first, second = read(a), read(b)
+    check_canvas(second.mask.shape, first.mask.shape, str(b))
+    return first, second
 
 
 @functools.lru_cache(maxsize=CACHED_SHAPES)
 def _prepared(call: int, path: Path, fit: bool) -> PreparedMask:
     """The shape in a file, read once by a worker for a call: a later call finds what the file holds then."""
-    return PreparedMask(read_image(path, fit=fit))
+    return PreparedMask(read_image(path, fit=fit, canvas=None))

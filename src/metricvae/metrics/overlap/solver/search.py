@@ -344,6 +344,7 @@ def check_pair(a: PreparedMask, b: PreparedMask) -> None:
         InputError: the canvases differ in size, or a shape has no pixels.
     """
     if a.mask.shape != b.mask.shape:
-        raise InputError(f"canvases of {a.mask.shape} and {b.mask.shape} pixels: both shapes need the same size")
+        sizes = " and ".join(f"{mask.shape[1]}x{mask.shape[0]}" for mask in (a.mask, b.mask))
+        raise InputError(f"got canvases of {sizes} pixels: both shapes need the same size, scale them or use --fit")
     if not (a.area and b.area):
         raise InputError("a blank shape has no overlap: give two masks with at least one pixel set")

@@ -68,12 +68,12 @@ def prepare(positions: npt.ArrayLike, radii: npt.ArrayLike) -> PreparedMolecule:
     centre = mass @ places / mass.sum()
     if not np.abs(places - centre).max() <= WIDEST:
         raise InputError(f"an atom lies more than {WIDEST:g} angstroms from the centre: these are not one molecule")
-    axes = _principal_axes(places - centre, mass)
+    axes = principal_axes(places - centre, mass)
     own = (places - centre) @ axes
     order = np.lexsort((*own.T, sizes))
     own, alpha = own[order], exponents(sizes[order])
     firsts = np.flatnonzero(np.diff(alpha, prepend=np.nan) != 0)
-    atoms = Atoms(_atom_rows(own), np.append(firsts, len(own)), alpha[firsts], own)
+    atoms = Atoms(atom_rows(own), np.append(firsts, len(own)), alpha[firsts], own)
     return PreparedMolecule(atoms, centre, axes, overlap_volume(own, alpha, own, alpha))
 
 
@@ -92,7 +92,7 @@ def _check_atoms(positions: npt.ArrayLike, radii: npt.ArrayLike) -> tuple[Floats
     return places, sizes
 
 
-def _principal_axes(centred: Floats, mass: Floats) -> Floats:
+def principal_axes(centred: Floats, mass: Floats) -> Floats:
     """(3, 3) proper rotation whose columns are the principal axes, the longest first, towards the heavier tail."""
     _, axes = np.linalg.eigh((centred * mass[:, None]).T @ centred)
     axes = axes[:, ::-1]
@@ -102,7 +102,7 @@ def _principal_axes(centred: Floats, mass: Floats) -> Floats:
     return np.ascontiguousarray(axes)
 
 
-def _atom_rows(own: Floats) -> npt.NDArray[np.float32]:
+def atom_rows(own: Floats) -> npt.NDArray[np.float32]:
     """(n, 10) float32, the columns of `Atoms.rows`."""
     x, y, z = own.T
     return np.column_stack([x, y, z, x * x, x * y, x * z, y * y, y * z, z * z, x * x + y * y + z * z]).astype(

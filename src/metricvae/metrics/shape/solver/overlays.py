@@ -13,7 +13,7 @@ only proper rotations are tried.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -58,6 +58,9 @@ THOROUGH = OverlayConfig(starts=1008, optimised=1008, refined=1008, final=1008)
 """A thousand starts, all of them optimised: the reference for what a faster search loses."""
 
 Pairs = npt.NDArray[np.int64]
+Found = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""Overlaps (k,), rotations (k, 3, 3) and translations (k, 3)."""
+
 PAIRS_A_TASK = 64
 """That a thread takes at a time."""
 
@@ -94,16 +97,32 @@ def overlay_many(
     Raises:
         InputError: pairs that are not (k, 2) whole numbers or name no molecule, or fewer than one thread.
     """
-    config, rows = config or OverlayConfig(), _check_pairs(pairs, len(molecules))
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: expected at least 1")
+    settings, at_once = config or OverlayConfig(), threads or os.cpu_count() or 1
+    return overlay_pairs(molecules, pairs, lambda ordered: _search(molecules, ordered, settings, at_once))
+
+
+def overlay_pairs(
+    molecules: Sequence[PreparedMolecule], pairs: npt.ArrayLike, search: Callable[[Pairs], Found]
+) -> Overlays:
+    """The overlays that a search finds, the same whichever molecule of a pair stands first.
+
+    Args:
+        molecules: every molecule that a pair names.
+        pairs: (k, 2) rows of `molecules`; the second of each pair moves.
+        search: takes pairs in an order of its choice, and gives poses about the molecules' own axes.
+
+    Raises:
+        InputError: pairs that are not (k, 2) whole numbers or name no molecule.
+    """
+    rows = _check_pairs(pairs, len(molecules))
     keys = [_sort_key(molecule) for molecule in molecules]
     swapped = np.array([keys[a] < keys[b] for a, b in rows], bool)
     ordered = np.where(swapped[:, None], rows[:, ::-1], rows)
     if not len(rows):
         return Overlays(np.empty(0), np.empty(0), np.empty(0), np.empty((0, 3, 3)), np.empty((0, 3)))
-    found = _search(molecules, ordered, config, threads or os.cpu_count() or 1)
-    return _as_overlays(molecules, rows, swapped, *_in_own_frames(molecules, ordered, *found))
+    return _as_overlays(molecules, rows, swapped, *_in_own_frames(molecules, ordered, *search(ordered)))
 
 
 def _check_pairs(pairs: npt.ArrayLike, count: int) -> Pairs:
@@ -122,14 +141,10 @@ def _sort_key(molecule: PreparedMolecule) -> tuple[int, float, bytes]:
     return molecule.count, molecule.volume, molecule.atoms.positions.tobytes()
 
 
-Found = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
-"""Overlaps (k,), rotations (k, 3, 3) and translations (k, 3)."""
-
-
 def _search(molecules: Sequence[PreparedMolecule], pairs: Pairs, config: OverlayConfig, threads: int) -> Found:
     """The search for each pair, about the molecules' own axes, split over threads."""
     used, where = np.unique(pairs, return_inverse=True)
-    packed, local = _pack([molecules[i] for i in used]), where.reshape(pairs.shape)
+    packed, local = pack_atoms([molecules[i] for i in used]), where.reshape(pairs.shape)
     quaternions = initial_rotations(config.starts // IMAGES).reshape(-1, 4 * IMAGES)
     found = np.empty(len(pairs)), np.empty((len(pairs), 3, 3)), np.empty((len(pairs), 3))
 
@@ -155,7 +170,8 @@ def _search(molecules: Sequence[PreparedMolecule], pairs: Pairs, config: Overlay
     return found
 
 
-def _pack(molecules: list[PreparedMolecule]) -> PackedMolecules:
+def pack_atoms(molecules: Sequence[PreparedMolecule]) -> PackedMolecules:
+    """Molecules in one piece, for compiled code."""
     atoms = [molecule.atoms for molecule in molecules]
     return PackedMolecules(
         np.concatenate([one.rows for one in atoms]),

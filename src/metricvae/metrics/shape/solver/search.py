@@ -101,20 +101,15 @@ def same_basin(batches: Single, one: int, other: int) -> bool:
 
 
 @jit_strict
-def search(
-    a: Atoms, b: Atoms, quaternions: Single, optimised: int, refined: int, final: int
-) -> tuple[float, Matrix, Vector]:
-    """The largest overlap found, and the rotation (3, 3) and translation (3,) of B that reach it.
+def best_pose(
+    a: Atoms, b: Atoms, k: Single, c: Single, quaternions: Single, optimised: int, refined: int, final: int
+) -> tuple[Matrix, Vector]:
+    """The rotation (3, 3) and translation (3,) of B of the largest overlap found, to the precision of float32.
 
     Args:
-        a, b: the molecules, each about its own origin; b moves.
-        quaternions: (s, 4 * WIDTH) float32; the initial rotations w, x, y, z, `WIDTH` in a row.
-        optimised, refined, final: how many of the best poses go on to each stage of local optimisation.
-
-    Returns:
-        The overlap in cubic angstroms, R, and t in angstroms: x -> R x + t.
+        a, b, quaternions, optimised, refined, final: as in `search`.
+        k, c: exponent and height of the overlap of each pair of runs, as `pair_tables` gives them.
     """
-    k, c = pair_tables(a.alpha, b.alpha)
     batches = np.zeros((len(quaternions), FIELDS * WIDTH), np.float32)
     trial, work = np.empty(FIELDS * WIDTH, np.float32), np.empty(27 * WIDTH, np.float32)
     for s in range(len(quaternions)):
@@ -131,7 +126,25 @@ def search(
                 store(batches[s], DAMPING * WIDTH, broadcast(FIRST_DAMPING))
                 pose_derivatives(a, b, k, c, batches[s])
             optimise(a, b, k, c, batches[s], trial, work, NEWTON_STEPS[stage])
-    rotation, translation = rotation_and_translation(batches, best_poses(batches, 1)[0])
+    return rotation_and_translation(batches, best_poses(batches, 1)[0])
+
+
+@jit_strict
+def search(
+    a: Atoms, b: Atoms, quaternions: Single, optimised: int, refined: int, final: int
+) -> tuple[float, Matrix, Vector]:
+    """The largest overlap found, and the rotation (3, 3) and translation (3,) of B that reach it.
+
+    Args:
+        a, b: the molecules, each about its own origin; b moves.
+        quaternions: (s, 4 * WIDTH) float32; the initial rotations w, x, y, z, `WIDTH` in a row.
+        optimised, refined, final: how many of the best poses go on to each stage of local optimisation.
+
+    Returns:
+        The overlap in cubic angstroms, R, and t in angstroms: x -> R x + t.
+    """
+    k, c = pair_tables(a.alpha, b.alpha)
+    rotation, translation = best_pose(a, b, k, c, quaternions, optimised, refined, final)
     return refine(a.positions, atom_exponents(a), b.positions, atom_exponents(b), rotation, translation)
 
 

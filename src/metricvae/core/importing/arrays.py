@@ -1,0 +1,122 @@
+"""Arrays in NumPy files by address: `file.npy`, `file.npy#3` (a row of it), `file.npz#key`, `file.npz#3`.
+
+Nothing is unpickled, and no memory is allocated because a header says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.core.errors import InputError
+
+Array = npt.NDArray[Any]
+
+MOST_BYTES = 2**31
+"""Bytes of an array, at most."""
+
+SUFFIXES = (".npy", ".npz")
+
+
+def address_of(text: str, base: Path) -> tuple[Path, str | None] | None:
+    """File and part that a text names, as `maps.npz#17`; None where it names no array in a file that is there."""
+    name, mark, part = text.rpartition("#")
+    if mark and name.lower().endswith(SUFFIXES) and os.path.isfile(base / name):
+        return base / name, part
+    if text.lower().endswith(SUFFIXES) and os.path.isfile(base / text):
+        return base / text, None
+    return None
+
+
+class ArrayFiles:
+    """Arrays in files, of which the last one that was read is kept, as neighbours in a table are often of one file."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Path, str, Array] | None = None
+
+    def read(self, path: Path, part: str | None) -> Array:
+        """The array at an address.
+
+        Args:
+            path: of the file.
+            part: key or number of a row; None for the only array in the file.
+
+        Raises:
+            InputError: no such part, no numbers, or too large.
+        """
+        name = path.name if part is None else f"{path.name}#{part}"
+        try:
+            with _complaints(name):
+                return self._row(path, part) if path.suffix.lower() == ".npy" else self._member(path, part)
+        except KeyError as error:
+            raise InputError(f"{name}: {error.args[0]}") from None
+
+    def _row(self, path: Path, part: str | None) -> Array:
+        with open(path, "rb") as file:
+            _check_header(file, path.stat().st_size)
+        if part is None:
+            return np.array(np.lib.format.open_memmap(path, mode="r"))
+        return np.array(_row_of(np.lib.format.open_memmap(path, mode="r"), part))
+
+    def _member(self, path: Path, part: str | None) -> Array:
+        with zipfile.ZipFile(path) as archive:
+            keys = [name.removesuffix(".npy") for name in archive.namelist()]
+            if part is not None and part in keys:
+                return self._kept(archive, path, part)
+            if len(keys) != 1:
+                raise KeyError(f"holds {len(keys)} arrays ({', '.join(keys[:4])}): name one, as {path.name}#KEY")
+            whole = self._kept(archive, path, keys[0])
+            return whole if part is None else _row_of(whole, part)
+
+    def _kept(self, archive: zipfile.ZipFile, path: Path, key: str) -> Array:
+        if self._last is None or self._last[:2] != (path, key):
+            name = key if key in archive.namelist() else f"{key}.npy"
+            with archive.open(name) as header:
+                _check_header(header, archive.getinfo(name).file_size)
+            with archive.open(name) as file:
+                self._last = path, key, np.lib.format.read_array(file, allow_pickle=False)
+        return self._last[2]
+
+
+@contextlib.contextmanager
+def _complaints(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{name} cannot be read as an array ({error}): save it with numpy, without pickle") from None
+
+
+def _check_header(file: Any, size: int) -> None:
+    """Raise ValueError unless the array that a header declares fits the bytes there are."""
+    version = np.lib.format.read_magic(file)
+    shape, _, dtype = _header(file, version)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are pickled")
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > min(size, MOST_BYTES):
+        raise ValueError(f"it declares {needed:,} bytes, and {size:,} are there, of {MOST_BYTES:,} that are taken")
+
+
+def _header(file: BinaryIO, version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"it is of version {version} of the format: expected 1.0 or 2.0")
+
+
+def _row_of(array: Array, part: str) -> Array:
+    if not array.ndim:
+        raise KeyError("is one number and has no rows: leave the part after # out")
+    if not (part.isdecimal() and int(part) < len(array)):
+        raise KeyError(f"expected a row, 0 to {len(array) - 1}, or a key after #")
+    return np.asarray(array[int(part)])

@@ -1,0 +1,1 @@
+"""Grey and colour images of one size."""

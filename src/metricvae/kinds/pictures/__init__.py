@@ -1,0 +1,1 @@
+"""What kinds that are read from picture files share."""

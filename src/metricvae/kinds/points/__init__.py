@@ -1,0 +1,1 @@
+"""Point clouds in the plane and in space."""

@@ -1,0 +1,1 @@
+"""The kind `sequence`: proteins, DNA and RNA, text."""

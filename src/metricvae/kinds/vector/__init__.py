@@ -1,0 +1,1 @@
+"""The kind `vector`: rows of numbers."""

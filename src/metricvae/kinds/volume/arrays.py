@@ -1,0 +1,60 @@
+"""Volumes that come as NumPy arrays: three dimensions, a spacing of 1, the first point at the origin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.core.errors import InputError
+from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap
+
+
+def read_npy(path: Path | str) -> DensityMap:
+    """The volume in a `.npy` file; nothing is unpickled, and no memory is taken before the sizes are checked.
+
+    Raises:
+        InputError: no such file, no array, or not one of three dimensions and finite numbers.
+    """
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            _check_form(shape, dtype, str(path))
+            rest = Path(path).stat().st_size - file.tell()
+            if rest < dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
+                raise InputError(f"{path} is cut short: copy it again")
+            file.seek(0)
+            return of_array(np.lib.format.read_array(file, allow_pickle=False), str(path))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: give the path of a volume") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as an array ({error}): save it with numpy.save") from None
+
+
+def of_array(values: npt.NDArray[Any], name: str = "the array") -> DensityMap:
+    """An array (nx, ny, nz) as a volume of spacing 1.
+
+    Raises:
+        InputError: other dimensions, or something other than finite numbers.
+    """
+    _check_form(values.shape, values.dtype, name)
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} holds NaN or infinite values: correct it")
+    with np.errstate(over="ignore"):
+        found = np.ascontiguousarray(values, np.float32)
+    if not np.isfinite(found).all():
+        raise InputError(f"{name} holds values beyond float32: scale it")
+    return DensityMap(found, np.ones(3), np.zeros(3))
+
+
+def _check_form(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"{name} has the shape {shape}: expected three dimensions, none of them empty")
+    if np.prod(shape, dtype=np.int64) > MOST_VOXELS:
+        raise InputError(f"{name} has {' x '.join(map(str, shape))} voxels: expected {MOST_VOXELS:,} at most, bin it")
+    if dtype.kind not in "fiub":
+        raise InputError(f"{name} holds {dtype}: expected numbers")

@@ -1,0 +1,1 @@
+"""Best correlation of the maps of two molecules, from their atoms."""
