@@ -16,7 +16,7 @@ from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import kind_from_json
 from metricvae.reproduction.any_metric.labels.writers import read_array, write_array
-from metricvae.reproduction.any_metric.records import Floats, MadeObjects, MetricExample
+from metricvae.reproduction.any_metric.records import Floats, MadeObjects, MetricExample, Rows
 from metricvae.reproduction.any_metric.sampling import DrawnPairs, draw_pairs
 from metricvae.runtime.extras import require
 from metricvae.runtime.files import read_json, write_json, write_text
@@ -99,12 +99,28 @@ def read_example(example: MetricExample, folder: Path) -> LabelledExample:
     """
     kind = kind_from_json(example.kind)
     data = PairDataset.from_csv(folder / TABLE, kind=kind, metric=example.metric, split="split")
-    names = (folder / NAMES).read_text(encoding="utf-8").split("\n")
-    known = {name: row for row, name in enumerate(names)}
-    rows = np.array([known[name] for name in data.left.ids])
-    card = read_json(folder / CARD)
+    rows, card = _object_rows(data, folder), read_json(folder / CARD)
     magnitudes, embedding = read_array(folder / MAGNITUDES)[rows], read_array(folder / EMBEDDING)[rows]
     return LabelledExample(data, magnitudes, embedding, float(card["seconds"]))
+
+
+def _object_rows(data: PairDataset, folder: Path) -> Rows:
+    """(m,) row of each object of an imported table among the objects as they were made.
+
+    Pairs keep their order in an import. Names are not gone by: those of long texts are cut short.
+
+    Raises:
+        InputError: the table is not the one that was imported.
+    """
+    names = {name: row for row, name in enumerate((folder / NAMES).read_text(encoding="utf-8").split("\n"))}
+    with open(folder / TABLE, encoding="utf-8", newline="") as file:
+        pairs = list(csv.DictReader(file))
+    if not np.array_equal([float(pair["value"]) for pair in pairs], data.value):
+        raise InputError(f"{folder / TABLE} was imported in part: delete {folder}, and label again")
+    rows = np.empty(len(data.left), np.int64)
+    for column, ends in (("a", data.first), ("b", data.second)):
+        rows[ends] = [names[pair[column]] for pair in pairs]
+    return rows
 
 
 def _check_card(folder: Path, example: MetricExample, pairs: int, seed: int) -> None:
