@@ -42,7 +42,17 @@ from metricvae.reproduction.any_metric.labels import (
 )
 from metricvae.reproduction.any_metric.page import METHODS, report_metrics
 from metricvae.reproduction.any_metric.records import SHARES, Floats, MadeObjects, PairDesign
-from metricvae.reproduction.any_metric.results import BaselineResult, ExampleResult, ModelResult, SiameseResult, kept
+from metricvae.reproduction.any_metric.results import (
+    BaselineResult,
+    ExampleResult,
+    ModelResult,
+    SiameseResult,
+    baselines_path,
+    keep,
+    model_path,
+    read_results,
+    siamese_path,
+)
 from metricvae.reproduction.any_metric.sampling import draw_pairs
 from metricvae.reproduction.any_metric.scores import score
 from metricvae.reproduction.report import Fact, write_report
@@ -354,6 +364,10 @@ def test_the_report_is_made_of_results(tmp_path: Path) -> None:
 
 
 def test_results_are_kept_and_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    assert kept(path, lambda: SiameseResult(0, 0.5, 1.0)) == {"seed": 0, "score": 0.5, "minutes": 1.0}
-    assert kept(path, lambda: pytest.fail("made again"))["score"] == 0.5
+    one = result_of("dtw", (0.96, 0.98))
+    keep(baselines_path(tmp_path, "dtw"), lambda: one.baselines)
+    for model, usual in zip(one.models[::-1], one.siamese[::-1], strict=True):
+        keep(model_path(tmp_path, "dtw", model.seed), lambda model=model: model)  # type: ignore[misc]
+        keep(siamese_path(tmp_path, "dtw", usual.seed), lambda usual=usual: usual)  # type: ignore[misc]
+    assert read_results(tmp_path, EXAMPLES.values()) == [one]
+    keep(baselines_path(tmp_path, "dtw"), lambda: pytest.fail("made again"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -122,9 +122,44 @@ class ExampleResult:
         }
 
 
-def kept(path: Path, make: Callable[[], Any]) -> dict[str, Any]:
-    """The document in a file, or that of a record that is made now and written there."""
+def keep(path: Path, make: Callable[[], Any]) -> None:
+    """Make a record and write it as JSON, unless the file is there."""
     if not path.exists():
         write_json(path, asdict(make()))
-    document: dict[str, Any] = read_json(path)
-    return document
+
+
+def baselines_path(folder: Path, name: str) -> Path:
+    """The file of a metric's baselines, in the folder of the report."""
+    return folder / RESULTS / name / "baselines.json"
+
+
+def model_path(folder: Path, name: str, seed: int) -> Path:
+    """The file of a training of the model."""
+    return folder / RESULTS / name / f"model-{seed}.json"
+
+
+def siamese_path(folder: Path, name: str, seed: int) -> Path:
+    """The file of a training of the siamese network."""
+    return folder / RESULTS / name / f"siamese-{seed}.json"
+
+
+def read_results(folder: Path, examples: Iterable[MetricExample]) -> list[ExampleResult]:
+    """What the folder of a report holds of some metrics; those of which there is nothing yet are left out.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    return [_read_result(folder, one) for one in examples if baselines_path(folder, one.name).exists()]
+
+
+def _read_result(folder: Path, example: MetricExample) -> ExampleResult:
+    place = folder / RESULTS / example.name
+    models = sorted((ModelResult(**_record(path)) for path in place.glob("model-*.json")), key=lambda one: one.seed)
+    usual = sorted((SiameseResult(**_record(path)) for path in place.glob("siamese-*.json")), key=lambda one: one.seed)
+    baselines = BaselineResult(**_record(baselines_path(folder, example.name)))
+    return ExampleResult(example, baselines, tuple(models), tuple(usual))
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """The document in a file, with tuples for lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in read_json(path).items()}

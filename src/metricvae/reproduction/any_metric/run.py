@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,19 @@ from metricvae.core.splits import SPLITS
 from metricvae.evaluation.evaluate import answer
 from metricvae.reproduction.any_metric.baselines import predict_baselines
 from metricvae.reproduction.any_metric.data import LabelledExample, label_example, read_example
-from metricvae.reproduction.any_metric.examples import chosen_examples
+from metricvae.reproduction.any_metric.examples import EXAMPLES, chosen_examples
 from metricvae.reproduction.any_metric.page import report_metrics
 from metricvae.reproduction.any_metric.records import MetricExample
 from metricvae.reproduction.any_metric.results import (
-    RESULTS,
     BaselineResult,
     ExampleResult,
     ModelResult,
     SiameseResult,
-    kept,
+    baselines_path,
+    keep,
+    model_path,
+    read_results,
+    siamese_path,
 )
 from metricvae.reproduction.any_metric.scores import score
 from metricvae.reproduction.any_metric.siamese import SiameseConfig, predict_siamese
@@ -81,57 +84,49 @@ def reproduce_any_metric(
     examples = chosen_examples(config.only)
     folder = Path(os.path.abspath(folder))
     require_free_folder(folder, MARKER, "report")
-    found: dict[str, ExampleResult] = {}
-    page = _write(folder, config, [], began)
+    page, results = _write(folder, config, began)
     for place, example in enumerate(examples):
         step("metrics", place, len(examples))
-        for result in measure_example(example, folder, config, step):
-            found[example.name] = result
-            page = _write(folder, config, list(found.values()), began)
+        for _ in measure_example(example, folder, config, step):
+            page, results = _write(folder, config, began)
     step("metrics", len(examples), len(examples))
-    return AnyMetricRun(page, tuple(found.values()), (time.monotonic() - began) / 60)
+    return AnyMetricRun(page, tuple(results), (time.monotonic() - began) / 60)
 
 
-def measure_example(
-    example: MetricExample, folder: Path, config: AnyMetricConfig, step: OnStep
-) -> Iterator[ExampleResult]:
-    """What is known of a metric after its baselines and after each seed; results that are there are read."""
-    table, results = folder / DATA / example.name, folder / RESULTS
-    label_example(example, table, config.pairs, config.seed, lambda n, all: step(f"labels of {example.name}", n, all))
+def measure_example(example: MetricExample, folder: Path, config: AnyMetricConfig, step: OnStep) -> Iterator[Path]:
+    """Label, import, and measure a metric; what is there already is left as it is.
+
+    Yields:
+        the file of each result once it is there: of the baselines, and of both networks with each seed.
+    """
+    table, name = folder / DATA / example.name, example.name
+    label_example(example, table, config.pairs, config.seed, lambda n, all: step(f"{name}: labels", n, all))
     labelled = read_example(example, table)
-    result = ExampleResult(example, _baselines(labelled, results / f"{example.name}-baselines.json"))
-    yield result
+    keep(baselines_path(folder, name), lambda: _baselines(labelled))
+    yield baselines_path(folder, name)
     for seed in range(config.seed, config.seed + config.seeds):
-        step(f"{example.name}: models", seed - config.seed, config.seeds)
-        model, usual = _trained(labelled.data, folder, f"{example.name}-{seed}", config, seed)
-        result = replace(result, models=(*result.models, model), siamese=(*result.siamese, usual))
-        yield result
+        step(f"{name}: models", seed - config.seed, config.seeds)
+        yield from _train(labelled.data, name, folder, config, seed)
 
 
-def _trained(
-    data: PairDataset, folder: Path, name: str, config: AnyMetricConfig, seed: int
-) -> tuple[ModelResult, SiameseResult]:
-    """The results of both networks with one seed."""
-    path = folder / RESULTS
-    model = kept(path / f"{name}.json", lambda: _model(data, folder / MODELS / name, config, seed))
-    model["predicted"] = tuple(model["predicted"])
-    usual = kept(path / f"{name}-siamese.json", lambda: _siamese(data, config, seed))
-    return ModelResult(**model), SiameseResult(**usual)
+def _train(data: PairDataset, name: str, folder: Path, config: AnyMetricConfig, seed: int) -> Iterator[Path]:
+    """Both networks with one seed."""
+    keep(model_path(folder, name, seed), lambda: _model(data, folder / MODELS / f"{name}-{seed}", config, seed))
+    yield model_path(folder, name, seed)
+    keep(siamese_path(folder, name, seed), lambda: _siamese(data, config, seed))
+    yield siamese_path(folder, name, seed)
 
 
-def _baselines(labelled: LabelledExample, path: Path) -> BaselineResult:
-    def make() -> BaselineResult:
-        data = labelled.data
-        true, binary = data.value[data.rows("test")], data.metric.task == "binary"
-        scores = {name: score(found, true, binary) for name, found in predict_baselines(labelled).items()}
-        rows = {split: data.rows(split) for split in SPLITS}
-        pairs: dict[str, int] = {split: len(places) for split, places in rows.items()}
-        objects = {split: len(np.unique([data.first[places], data.second[places]])) for split, places in rows.items()}
-        return BaselineResult(scores, pairs, objects, labelled.seconds, tuple(true.tolist()))
-
-    document = kept(path, make)
-    document["true"] = tuple(document["true"])
-    return BaselineResult(**document)
+def _baselines(labelled: LabelledExample) -> BaselineResult:
+    data = labelled.data
+    true, binary = data.value[data.rows("test")], data.metric.task == "binary"
+    scores = {name: score(found, true, binary) for name, found in predict_baselines(labelled).items()}
+    rows = {split: data.rows(split) for split in SPLITS}
+    pairs: dict[str, int] = {split: len(places) for split, places in rows.items()}
+    objects: dict[str, int] = {
+        split: len(np.unique([data.first[places], data.second[places]])) for split, places in rows.items()
+    }
+    return BaselineResult(scores, pairs, objects, labelled.seconds, tuple(true.tolist()))
 
 
 def _model(data: PairDataset, folder: Path, config: AnyMetricConfig, seed: int) -> ModelResult:
@@ -168,19 +163,17 @@ def _siamese(data: PairDataset, config: AnyMetricConfig, seed: int) -> SiameseRe
     return SiameseResult(seed, score(found, true, data.metric.task == "binary"), minutes)
 
 
-def _write(folder: Path, config: AnyMetricConfig, results: Sequence[ExampleResult], began: float) -> Path:
-    """The report of what there is so far."""
-    minutes = (time.monotonic() - began) / 60
+def _write(folder: Path, config: AnyMetricConfig, began: float) -> tuple[Path, list[ExampleResult]]:
+    """The report of all results in its folder, and these."""
+    results = read_results(folder, EXAMPLES.values())
     facts = [
-        *run_facts(_words(config, folder.name), minutes),
-        Fact("pairs of each metric", config.pairs),
+        *run_facts(_words(config, folder.name), (time.monotonic() - began) / 60),
         Fact("minutes of each training, at most", config.minutes),
-        Fact("seeds", ", ".join(str(config.seed + place) for place in range(config.seeds))),
         *environment_facts(),
     ]
     page = write_report(report_metrics(results, facts), folder)
     write_json(folder / FIGURES_FILE, {"metrics": [one.to_json() for one in results]})
-    return page
+    return page, results
 
 
 def _words(config: AnyMetricConfig, name: str) -> list[str]:
