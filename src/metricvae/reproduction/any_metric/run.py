@@ -38,7 +38,7 @@ from metricvae.reproduction.config import AnyMetricConfig
 from metricvae.reproduction.inputs import OnStep, run_facts
 from metricvae.reproduction.report import MARKER, Fact, environment_facts, write_report
 from metricvae.runtime.files import require_free_folder, write_json
-from metricvae.training.presets import default_preset
+from metricvae.training.presets import preset_of_data
 
 DATA, MODELS, FIGURES_FILE = "data", "models", "any-metric.json"
 """What the folder of the report also holds: tables with their files, models, and the figures of each seed."""
@@ -150,7 +150,7 @@ def _model(data: PairDataset, folder: Path, config: AnyMetricConfig, seed: int) 
 
 def _siamese(data: PairDataset, config: AnyMetricConfig, seed: int) -> SiameseResult:
     """The same encoder, steps, batches and time."""
-    chosen = default_preset(data.metric, data.kinds, data.value[data.rows("train")])
+    chosen = preset_of_data(data)
     settings = SiameseConfig(
         steps=chosen.training.steps,
         batch_pairs=chosen.training.batch_pairs,
