@@ -164,40 +164,44 @@ def _nearest(a: Floats, b: Floats, near_a: npt.NDArray[np.int64], near_b: npt.ND
 
 
 @jit_strict
+def _fit(a: Floats, b: Floats, near_a: npt.NDArray[np.int64], near_b: npt.NDArray[np.int64], pose: Floats) -> None:
+    """The pose that brings nearest points together best, into `pose`: W. Kabsch, Acta Cryst. A 32 (1976) 922."""
+    mean_a, mean_b, cross = np.zeros(3), np.zeros(3), np.zeros((3, 3))
+    for k in range(len(a) + len(b)):
+        i, j = (k, near_a[k]) if k < len(a) else (near_b[k - len(a)], k - len(a))
+        weight = 0.5 / len(a) if k < len(a) else 0.5 / len(b)
+        for axis in range(3):
+            mean_a[axis] += weight * a[i, axis]
+            mean_b[axis] += weight * b[j, axis]
+            for other in range(3):
+                cross[axis, other] += weight * b[j, axis] * a[i, other]
+    for axis in range(3):
+        for other in range(3):
+            cross[axis, other] -= mean_b[axis] * mean_a[other]
+    u, _singular, v = np.linalg.svd(cross)
+    u[:, 2] *= 1.0 if np.linalg.det(u) * np.linalg.det(v) > 0 else -1.0
+    rotation = np.ascontiguousarray(v.T) @ np.ascontiguousarray(u.T)
+    pose[:3] = rotation
+    pose[3] = mean_a - rotation @ mean_b
+
+
+@jit_strict
 def _iterate(a: Floats, b: Floats, pose: Floats, steps: int, tolerance: float) -> float:
-    """Iterated closest points from a pose (4, 3), rotation above translation, which is moved; the mean squared distance
-    at its end."""
+    """Iterated closest points from a pose (4, 3), rotation above translation, which is brought up to date; the mean
+    squared distance at the end."""
     near_a, near_b = np.zeros(len(a), np.int64), np.zeros(len(b), np.int64)
     moved = np.empty_like(b)
     value = np.inf
     for _ in range(steps + 1):
         for j in range(len(b)):
             for axis in range(3):
-                moved[j, axis] = (
-                    pose[axis, 0] * b[j, 0] + pose[axis, 1] * b[j, 1] + pose[axis, 2] * b[j, 2] + pose[3, axis]
-                )
+                along = pose[axis, 0] * b[j, 0] + pose[axis, 1] * b[j, 1] + pose[axis, 2] * b[j, 2]
+                moved[j, axis] = along + pose[3, axis]
         found = _nearest(a, moved, near_a, near_b)
         if found > value * (1 - tolerance):
             return min(found, value)
         value = found
-        mean_a, mean_b, cross = np.zeros(3), np.zeros(3), np.zeros((3, 3))
-        for k in range(len(a) + len(b)):
-            i, j = (k, near_a[k]) if k < len(a) else (near_b[k - len(a)], k - len(a))
-            weight = 0.5 / len(a) if k < len(a) else 0.5 / len(b)
-            for axis in range(3):
-                mean_a[axis] += weight * a[i, axis]
-                mean_b[axis] += weight * b[j, axis]
-                for other in range(3):
-                    cross[axis, other] += weight * b[j, axis] * a[i, other]
-        for axis in range(3):
-            for other in range(3):
-                cross[axis, other] -= mean_b[axis] * mean_a[other]
-        u, _singular, v = np.linalg.svd(cross)
-        sign = np.linalg.det(u) * np.linalg.det(v)
-        u[:, 2] *= 1.0 if sign > 0 else -1.0
-        rotation = np.ascontiguousarray(v.T) @ np.ascontiguousarray(u.T)
-        pose[:3] = rotation
-        pose[3] = mean_a - rotation @ mean_b
+        _fit(a, b, near_a, near_b, pose)
     return value
 
 

@@ -24,6 +24,12 @@ from metricvae.runtime.jit import jit_strict
 Outlines = npt.NDArray[np.float64]
 """(n, 2) points along the outline of a silhouette, pixels from the canvas centre, x to the right and y down."""
 
+Hints = npt.NDArray[np.int64]
+"""For each point of an outline, a point of the other that was near before."""
+
+Ends = tuple[float, float]
+"""First and last step of a refinement, pixels."""
+
 
 @dataclass(frozen=True)
 class HausdorffSearch:
@@ -101,11 +107,12 @@ def least_hausdorff(a: Outlines, b: Outlines, search: HausdorffSearch = SEARCH) 
     """The least Hausdorff distance of two outlines over all rotations and shifts, pixels."""
     shuffled = np.random.default_rng(0)  # far points are met early, so that poor poses are left early
     a, b = (points[shuffled.permutation(len(points))] - points.mean(0) for points in (a, b))
-    return float(_search(a, b, search.angles, search.shift, search.starts, search.step, search.accuracy))
+    found = _search(a, b, search.angles, search.shift, search.starts, (search.step, search.accuracy))
+    return float(np.sqrt(found))
 
 
 @jit_strict
-def _directed(a: Outlines, b: Outlines, hints: npt.NDArray[np.int64], limit: float) -> float:
+def _directed(a: Outlines, b: Outlines, hints: Hints, limit: float) -> float:
     """The largest squared distance from a point of `a` to the nearest of `b`; infinite where it exceeds `limit`.
 
     `hints` holds for each point of `a` a point of `b` that was near before, and is brought up to date.
@@ -129,59 +136,88 @@ def _directed(a: Outlines, b: Outlines, hints: npt.NDArray[np.int64], limit: flo
 
 
 @jit_strict
+def _move(b: Outlines, pose: npt.NDArray[np.float64], moved: Outlines) -> None:
+    """`b` rotated by pose[0] and shifted by pose[1:], into `moved`."""
+    cosine, sine = np.cos(pose[0]), np.sin(pose[0])
+    for i in range(len(b)):
+        moved[i, 0] = cosine * b[i, 0] - sine * b[i, 1] + pose[1]
+        moved[i, 1] = sine * b[i, 0] + cosine * b[i, 1] + pose[2]
+
+
+@jit_strict
 def _at_pose(
     a: Outlines,
     b: Outlines,
     pose: npt.NDArray[np.float64],
     moved: Outlines,
-    hints_a: npt.NDArray[np.int64],
-    hints_b: npt.NDArray[np.int64],
+    hints_a: Hints,
+    hints_b: Hints,
     limit: float,
 ) -> float:
     """Squared Hausdorff distance with `b` rotated by pose[0] and shifted by pose[1:]; infinite above `limit`."""
-    cosine, sine = np.cos(pose[0]), np.sin(pose[0])
-    for i in range(len(b)):
-        moved[i, 0] = cosine * b[i, 0] - sine * b[i, 1] + pose[1]
-        moved[i, 1] = sine * b[i, 0] + cosine * b[i, 1] + pose[2]
+    _move(b, pose, moved)
     there = _directed(a, moved, hints_a, limit)
     return there if there == np.inf else max(there, _directed(moved, a, hints_b, limit))
 
 
 @jit_strict
-def _search(a: Outlines, b: Outlines, angles: int, shift: float, starts: int, step: float, accuracy: float) -> float:
-    moved = np.empty_like(b)
-    hints_a, hints_b = np.zeros(len(a), np.int64), np.zeros(len(b), np.int64)
+def _scan(
+    a: Outlines, b: Outlines, angles: int, shift: float, hints_a: Hints, hints_b: Hints
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The best shift at each of some angles: poses (angles, 3), and squared distances (angles,).
+
+    Tried are the centres of both bounding boxes on one another, these shifted each way, and the centroids likewise.
+    """
+    moved, pose = np.empty_like(b), np.zeros(3)
     poses, values = np.zeros((angles, 3)), np.full(angles, np.inf)
-    middle = np.array([(a[:, 0].min() + a[:, 0].max()) / 2, (a[:, 1].min() + a[:, 1].max()) / 2])
-    pose = np.zeros(3)
+    middle_x, middle_y = (a[:, 0].min() + a[:, 0].max()) / 2, (a[:, 1].min() + a[:, 1].max()) / 2
     for number in range(angles):
         pose[0], pose[1], pose[2] = 2 * np.pi * number / angles, 0.0, 0.0
-        _at_pose(a, b, pose, moved, hints_a, hints_b, np.inf)
-        x = middle[0] - (moved[:, 0].min() + moved[:, 0].max()) / 2
-        y = middle[1] - (moved[:, 1].min() + moved[:, 1].max()) / 2
-        for place in range(10):  # the boxes' centres on one another, shifted; and the centroids
+        _move(b, pose, moved)
+        x = middle_x - (moved[:, 0].min() + moved[:, 0].max()) / 2
+        y = middle_y - (moved[:, 1].min() + moved[:, 1].max()) / 2
+        for place in range(10):
             pose[1] = x + shift * (place % 3 - 1) if place < 9 else 0.0
             pose[2] = y + shift * (place // 3 - 1) if place < 9 else 0.0
             value = _at_pose(a, b, pose, moved, hints_a, hints_b, values[number])
             if value < values[number]:
                 values[number], poses[number] = value, pose
+    return poses, values
+
+
+@jit_strict
+def _refine(
+    a: Outlines, b: Outlines, pose: npt.NDArray[np.float64], value: float, ends: Ends, hints_a: Hints, hints_b: Hints
+) -> float:
+    """The squared distance at the end of a pattern search from a pose of a squared distance.
+
+    Tried are all combinations of a step forward, none and a step back in the angle and both shifts; where none is
+    better, steps are halved.
+    """
+    moved = np.empty_like(b)
     radius = np.sqrt((b**2).sum(1).max())
+    reach, accuracy = ends
+    while reach >= accuracy:
+        improved = False
+        for direction in range(27):
+            tried = pose.copy()
+            tried[0] += (direction // 9 - 1) * reach / radius
+            tried[1] += (direction // 3 % 3 - 1) * reach
+            tried[2] += (direction % 3 - 1) * reach
+            other = _at_pose(a, b, tried, moved, hints_a, hints_b, value)
+            if other < value:
+                pose, value, improved = tried, other, True
+        if not improved:
+            reach /= 2
+    return value
+
+
+@jit_strict
+def _search(a: Outlines, b: Outlines, angles: int, shift: float, starts: int, ends: Ends) -> float:
+    """The least squared distance that refinements of the best poses of a scan come to."""
+    hints_a, hints_b = np.zeros(len(a), np.int64), np.zeros(len(b), np.int64)
+    poses, values = _scan(a, b, angles, shift, hints_a, hints_b)
     best = np.inf
     for number in np.argsort(values)[:starts]:
-        pose, value, reach = poses[number].copy(), values[number], step
-        while reach >= accuracy:
-            improved = False
-            for direction in range(27):
-                if direction == 13:
-                    continue
-                tried = pose.copy()
-                tried[0] += (direction // 9 - 1) * reach / radius
-                tried[1] += (direction // 3 % 3 - 1) * reach
-                tried[2] += (direction % 3 - 1) * reach
-                other = _at_pose(a, b, tried, moved, hints_a, hints_b, value)
-                if other < value:
-                    pose, value, improved = tried, other, True
-            if not improved:
-                reach /= 2
-        best = min(best, value)
-    return np.sqrt(best)
+        best = min(best, _refine(a, b, poses[number].copy(), values[number], ends, hints_a, hints_b))
+    return best
