@@ -48,7 +48,7 @@ class RowKind(ArrayKind):
     title: ClassVar[str] = "rows"
     shape: tuple[int, ...] = ()
 
-    def _checked(self, array: np.ndarray, name: str) -> np.ndarray:
+    def checked(self, array: np.ndarray, name: str) -> np.ndarray:
         return array.astype(np.float32)
 
     def adapt(self, objects: Iterable[np.ndarray]) -> Self:

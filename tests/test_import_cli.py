@@ -217,6 +217,14 @@ def test_objects_that_do_not_go_together_are_one_line(command: Command, work: Pa
     refused(command, work, "expected one length", "pairs.csv", "--kind", "test-row")
 
 
+def test_folders_above_are_made_and_removed(command: Command, work: Path) -> None:
+    write_csv(work / "pairs.csv", ROWS[:8])
+    assert command("import", "pairs.csv", "--kind", "test-place", "--out", "new/one/data").status == 2
+    assert not (work / "new").exists()
+    write_csv(work / "pairs.csv", ROWS)
+    assert command("import", "pairs.csv", "--kind", "test-place", "--out", "new/one/data").status == 0
+
+
 def test_a_folder_that_is_there_is_kept(command: Command, work: Path) -> None:
     write_csv(work / "pairs.csv", ROWS)
     (work / "data").mkdir()

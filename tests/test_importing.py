@@ -391,6 +391,14 @@ def test_a_column_of_bounds(tmp_path: Path) -> None:
     assert dict(zip(pairs_of(data), data.censored.tolist(), strict=True)) == expected
 
 
+def test_pairs_in_several_splits_are_reported(tmp_path: Path) -> None:
+    rows = [*with_splits(random_rows(300)), (*random_rows(1)[0], "test")]
+    data = read(tmp_path, rows, split="s", header=("a", "b", "value", "s"))
+    found = data.card["import"]["in_several_splits"]
+    assert found == {"count": 1, "first": ["rows 1 (train), 301 (test)"]}
+    assert data.split[data.columns["row"] == 1] == "train"
+
+
 # Weights and groups
 
 

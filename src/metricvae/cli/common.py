@@ -25,9 +25,9 @@ def say(options: Namespace, document: Fields, text: str) -> Fields:
 
 
 def pair_options(parser: Parser) -> None:
-    """Options for two images, or a list of pairs."""
-    parser.add_argument("a", nargs="?", help="first shape: image, white on black; molecule; density map")
-    parser.add_argument("b", nargs="?", help="second shape")
+    """Options for two objects, or a list of pairs."""
+    parser.add_argument("a", nargs="?", help="first object: a file, or a SMILES, sequence or numbers")
+    parser.add_argument("b", nargs="?", help="second object")
     parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it) instead of A B")
     parser.add_argument("--out", help="CSV to write, with --pairs only")
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
@@ -41,12 +41,12 @@ def wants_list(options: Namespace) -> bool:
     """
     if options.pairs is None:
         if options.a is None or options.b is None:
-            raise InputError("got fewer than two images: give A and B, or --pairs pairs.csv --out out.csv")
+            raise InputError("got fewer than two objects: give A and B, or --pairs pairs.csv --out out.csv")
         if options.out is not None:
-            raise InputError("got two images and --out: the answer to one pair is printed, --out goes with --pairs")
+            raise InputError("got two objects and --out: the answer to one pair is printed, --out goes with --pairs")
         return False
     if options.a is not None:
-        raise InputError("got two images and --pairs: give one or the other")
+        raise InputError("got two objects and --pairs: give one or the other")
     if options.out is None:
         raise InputError("--pairs needs --out: name the CSV to write")
     if Path(options.out).is_dir():

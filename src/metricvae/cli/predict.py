@@ -37,7 +37,8 @@ def _predict(options: Namespace) -> Fields:
 
     listing = wants_list(options)
     predictor = calibrated(options)
-    listed = read_pair_list(Path(options.pairs)) if listing else one_pair(Path(options.a), Path(options.b))
+    inline = any(kind.inline for kind in predictor.kinds)
+    listed = read_pair_list(Path(options.pairs), inline=inline) if listing else one_pair(options.a, options.b)
     pairs = _encode(predictor, listed, options.fit)
     predictions = predictor.predict(*pairs)
     answers = predictor.metric.answers(predictions.value, *predictor.magnitudes(*pairs))
@@ -61,7 +62,7 @@ def _encode(predictor: Predictor, listed: PairList, fit: bool) -> tuple[Encoded,
     return encoded, other, first, second
 
 
-def _encode_side(predictor: Predictor, files: Sequence[Path], side: str, fit: bool) -> Encoded:
+def _encode_side(predictor: Predictor, files: Sequence[Path | str], side: str, fit: bool) -> Encoded:
     from metricvae.core.libraries import ReadOptions
     from metricvae.core.object_files import LazyObjects
 

@@ -63,7 +63,7 @@ def _index(options: Namespace) -> Fields:
 
 def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("index", help="folder that `metricvae index` wrote")
-    parser.add_argument("query", help="what to look for: an image, or a file whose first molecule it is")
+    parser.add_argument("query", help="what to look for: a file, or the object itself")
     parser.add_argument("-k", "--k", type=at_least(1), default=10, help="how many hits")
     parser.add_argument(
         "--exact", type=at_least(1), metavar="N", help="order the best N by the exact search, and show k of them"
@@ -79,7 +79,7 @@ def _search_options(parser: Parser, _: Sequence[str]) -> None:
 
 def _search(options: Namespace) -> Fields:
     from metricvae.core.libraries import ReadOptions
-    from metricvae.core.object_files import read_file
+    from metricvae.core.object_files import read_named
     from metricvae.search.index import load_for, read_index, search
     from metricvae.search.rerank import solver_of
 
@@ -88,7 +88,7 @@ def _search(options: Namespace) -> Fields:
     predictor = load_for(index, options.model, device_named(options.device))
     _check_output(options, index, predictor)
     score_name = "" if options.exact is None else solver_of(predictor.metric).score_name
-    query = read_file(predictor.kind(index.query_side), Path(options.query), ReadOptions(fit=options.fit))
+    query = read_named(predictor.kind(index.query_side), options.query, ReadOptions(fit=options.fit))
     hits = search(index, predictor, query, options.k if options.exact is None else options.exact)
     if options.exact is not None:
         hits = _rerank(options, index, predictor, query, hits)

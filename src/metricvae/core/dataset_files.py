@@ -182,6 +182,7 @@ def new_dataset_folder(folder: Path) -> Iterator[Path]:
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} is there already and is not empty: choose a new folder for the data set")
     temporary: Path | None = None
+    new = [parent for parent in folder.parents if not parent.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
@@ -193,6 +194,10 @@ def new_dataset_folder(folder: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+        if not folder.exists():
+            for parent in new:
+                with contextlib.suppress(OSError):
+                    parent.rmdir()
 
 
 def counts_of(folder: Path, tables: Sequence[str]) -> dict[str, Any]:

@@ -12,3 +12,13 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+LONGEST_TEXT = 80
+"""Characters of a cell in messages."""
+
+
+def shortened(text: object, longest: int = LONGEST_TEXT) -> str:
+    """A text in one line of at most so many characters."""
+    plain = " ".join("".join(one if one.isprintable() else "?" for one in str(text)).split())
+    return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."

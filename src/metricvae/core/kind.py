@@ -48,6 +48,8 @@ class ObjectKind(abc.ABC):
         magnitude_exponent: magnitude of an object `factor` times as large: factor ** exponent as much.
         kept_in_index: whether an index keeps its objects, for exact answers. Where it does not, a library is a folder
             of files with one object each, which are read again.
+        inline: whether a text that names no file may be an object itself: a SMILES, a sequence, numbers.
+        compares_groups: whether `groups` compares objects with one another, so that an import holds all of them.
         posed_suffixes: endings of files that `write_posed` writes; none where the kind cannot be written.
     """
 
@@ -62,6 +64,8 @@ class ObjectKind(abc.ABC):
     sources: ClassVar[tuple[str, ...]] = ()
     caveats: ClassVar[str] = ""
     kept_in_index: ClassVar[bool] = True
+    inline: ClassVar[bool] = False
+    compares_groups: ClassVar[bool] = False
     posed_suffixes: ClassVar[tuple[str, ...]] = ()
 
     # Reading

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
-from metricvae.core.errors import InputError
+from metricvae.core.array_files import ArrayFiles, address_of
+from metricvae.core.errors import InputError, shortened
 from metricvae.core.kind import AS_IT_IS, KINDS, Object, ObjectKind, ReadOptions
 
 
@@ -19,6 +21,45 @@ def read_file(kind: ObjectKind, path: Path, options: ReadOptions = AS_IT_IS) -> 
     """
     check_file(kind, path)
     return kind.read(Path(path), options)
+
+
+def resolve(kind: ObjectKind, base: Path, name: Any, files: ArrayFiles) -> Any:
+    """What a kind is to convert: the path of a file that is there, an array at an address, or what was named itself.
+
+    Args:
+        kind: that converts it.
+        base: folder that paths are relative to.
+        name: a text, a path, or whatever the kind converts.
+        files: reads arrays.
+
+    Raises:
+        InputError: a file that is not there, or no array at the address.
+    """
+    if not isinstance(name, str | Path):
+        return name
+    if "\0" in str(name):
+        raise InputError("its name holds a NUL byte")
+    address = address_of(str(name), base)
+    if address is not None and (address[1] is not None or address[0].suffix.lower() not in kind.suffixes):
+        return files.read(*address)
+    if isinstance(name, Path) or os.path.isfile(base / name):
+        return base / name
+    if kind.suffixes and name.lower().removesuffix(".gz").endswith(kind.suffixes):
+        raise InputError(f"there is no file {shortened(name)}")
+    return name
+
+
+def read_named(kind: ObjectKind, name: str | Path, options: ReadOptions = AS_IT_IS) -> Object:
+    """The object that a user names for a model that takes objects of this kind: a file, an array at an address
+    (`file.npz#3`) or, of kinds that are `inline`, the object itself.
+
+    Raises:
+        InputError: no such file, or not such an object.
+    """
+    found = resolve(kind, Path(), name, ArrayFiles())
+    if isinstance(found, str) and not kind.inline:
+        found = Path(found)
+    return read_file(kind, found, options) if isinstance(found, Path) else kind.convert(found, options)
 
 
 def check_file(taken: ObjectKind, path: Path) -> None:
@@ -43,15 +84,15 @@ def _kinds() -> Iterator[type[ObjectKind]]:
 
 
 class LazyObjects(Sequence[Object]):
-    """The objects in some files, each read when it is asked for and not kept.
+    """The objects in some files, or named otherwise, each read when it is asked for and not kept.
 
     Args:
         kind: that reads them.
-        paths: of the files.
+        paths: of the files, or what else `read_named` takes.
         options: of reading.
     """
 
-    def __init__(self, kind: ObjectKind, paths: Sequence[Path], options: ReadOptions = AS_IT_IS) -> None:
+    def __init__(self, kind: ObjectKind, paths: Sequence[Path | str], options: ReadOptions = AS_IT_IS) -> None:
         self.kind, self.paths, self.options = kind, paths, options
 
     def __len__(self) -> int:
@@ -66,4 +107,4 @@ class LazyObjects(Sequence[Object]):
     def __getitem__(self, place: int | slice) -> Object:
         if isinstance(place, slice):
             return LazyObjects(self.kind, self.paths[place], self.options)
-        return read_file(self.kind, self.paths[place], self.options)
+        return read_named(self.kind, self.paths[place], self.options)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.core.array_files import address_of
 from metricvae.core.errors import InputError
 from metricvae.runtime.files import atomic_path
 
@@ -21,37 +22,44 @@ class PairList:
 
     Attributes:
         names: (n,) the two names of each pair as the CSV has them.
-        files: (m,) each file once.
+        files: (m,) each file once, or what else names an object.
         first, second: (n,) int64, rows of `files`.
     """
 
     names: tuple[tuple[str, str], ...]
-    files: tuple[Path, ...]
+    files: tuple[Path | str, ...]
     first: npt.NDArray[np.int64]
     second: npt.NDArray[np.int64]
 
 
-def one_pair(a: Path, b: Path) -> PairList:
-    """Two files as a list of one pair."""
+def one_pair(a: Path | str, b: Path | str) -> PairList:
+    """Two files, or what else names objects, as a list of one pair."""
     ends = np.array([0], np.int64), np.array([1], np.int64)
     return PairList(((str(a), str(b)),), (a, b), *ends)
 
 
-def read_pair_list(path: Path) -> PairList:
+def read_pair_list(path: Path, *, inline: bool = False) -> PairList:
     """Read the CSV and make sure that every file it names is there.
+
+    Args:
+        path: of the CSV.
+        inline: whether a name that is no file may be an object itself.
 
     Raises:
         InputError: no such file, no text, a missing column, an empty list, or a row whose file is missing.
     """
     path = Path(path)
     names = _rows(path)
-    files: dict[Path, int] = {}
+    files: dict[Path | str, int] = {}
     places = np.empty((len(names), 2), dtype=np.int64)
     for number, pair in enumerate(names):
         for side, name in enumerate(pair):
-            file = path.parent / name
+            file: Path | str = path.parent / name
             if file not in files and not os.path.isfile(file):  # Path.is_file raises on a name that is too long
-                raise InputError(f"{path} row {number + 1}: there is no file '{name}' beside the CSV: mend the row")
+                address = "\0" not in name and address_of(name, path.parent) is not None
+                if not (inline or address):
+                    raise InputError(f"{path} row {number + 1}: there is no file '{name}' beside the CSV: mend the row")
+                file = str(file) if address else name
             places[number, side] = files.setdefault(file, len(files))
     return PairList(tuple(names), tuple(files), places[:, 0], places[:, 1])
 

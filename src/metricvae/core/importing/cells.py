@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metricvae.core.errors import InputError
-from metricvae.core.importing.arrays import ArrayFiles, address_of
-from metricvae.core.importing.faults import shortened
+from metricvae.core.array_files import ArrayFiles
+from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.tables import PairTable
 from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.object_files import resolve
 
 Wanted = npt.NDArray[np.bool_]
 Found = tuple[int, Object | InputError]
@@ -169,23 +169,7 @@ def convert_cells(kind: ObjectKind, base: Path, cells: Sequence[Any]) -> list[Ob
     found: list[Object | InputError] = []
     for cell in cells:
         try:
-            found.append(kind.convert(_resolved(kind, base, cell, files)))
+            found.append(kind.convert(resolve(kind, base, cell, files)))
         except (OSError, ValueError) as error:  # InputError is a ValueError
             found.append(InputError(shortened(error, 200)))
     return found
-
-
-def _resolved(kind: ObjectKind, base: Path, cell: Any, files: ArrayFiles) -> Any:
-    """What the kind is to convert: the path of a file that is there, an array at an address, or the cell itself."""
-    if not isinstance(cell, str | Path):
-        return cell
-    if "\0" in str(cell):
-        raise InputError("its name holds a NUL byte")
-    address = address_of(str(cell), base)
-    if address is not None and (address[1] is not None or address[0].suffix.lower() not in kind.suffixes):
-        return files.read(*address)
-    if isinstance(cell, Path) or os.path.isfile(base / cell):
-        return base / cell
-    if kind.suffixes and cell.lower().removesuffix(".gz").endswith(kind.suffixes):
-        raise InputError(f"there is no file {shortened(cell)}")
-    return cell

@@ -11,15 +11,6 @@ from metricvae.core.errors import InputError
 ROWS_SHOWN = 5
 """Rows that are listed of each sort; all are counted."""
 
-LONGEST_TEXT = 80
-"""Characters of a cell in messages."""
-
-
-def shortened(text: object, longest: int = LONGEST_TEXT) -> str:
-    """A text in one line of at most so many characters."""
-    plain = " ".join("".join(one if one.isprintable() else "?" for one in str(text)).split())
-    return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
-
 
 @dataclass
 class RowList:

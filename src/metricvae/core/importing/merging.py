@@ -38,6 +38,7 @@ class Repeats:
         mirrored: pairs (a, b) with a row for (b, a), where the two objects differ.
         asymmetric: those of them with another value.
         dropped: pairs that were dropped for their contradictions.
+        moved: pairs with rows in several of the table's own splits.
     """
 
     duplicates: RowList = field(default_factory=RowList)
@@ -45,6 +46,7 @@ class Repeats:
     mirrored: int = 0
     asymmetric: RowList = field(default_factory=RowList)
     dropped: int = 0
+    moved: RowList = field(default_factory=RowList)
 
 
 def find_asymmetry(rows: PairRows) -> tuple[int, RowList]:
@@ -114,6 +116,7 @@ def merge_repeats(rows: PairRows, metric: Metric, *, strict: bool, source: str) 
     bounds = np.searchsorted(label[order], np.arange(count + 1))
     merged, repeats, dropped = rows.select(order[bounds[:-1]]), Repeats(), []
     tolerance = _tolerance(rows)
+    _find_moved(rows, order, bounds, repeats.moved)
     plain = _merge_equal(rows, merged, order, bounds, repeats, tolerance)
     for pair in np.flatnonzero((np.diff(bounds) > 1) & ~plain).tolist():
         one = _merge(rows, order[bounds[pair] : bounds[pair + 1]], metric, repeats, tolerance)
@@ -125,6 +128,17 @@ def merge_repeats(rows: PairRows, metric: Metric, *, strict: bool, source: str) 
     _refuse(repeats, strict, source)
     repeats.dropped = len(dropped)
     return merged.select(np.setdiff1d(np.arange(count), dropped)), repeats
+
+
+def _find_moved(rows: PairRows, order: Rows, bounds: Rows, moved: RowList) -> None:
+    """List pairs with rows in several splits; arguments as for `_merge_equal`."""
+    number = np.unique(rows.split.astype(str), return_inverse=True)[1][order]
+    found = np.flatnonzero(np.maximum.reduceat(number, bounds[:-1]) > np.minimum.reduceat(number, bounds[:-1]))
+    moved.count = len(found)
+    for pair in found[:ROWS_SHOWN].tolist():
+        some = order[bounds[pair] : bounds[pair + 1]]
+        texts = [f"{row} ({split})" for row, split in zip(rows.row[some], rows.split[some], strict=True)]
+        moved.first.append(f"rows {', '.join(texts[:4])}")
 
 
 def _merge_equal(

@@ -14,14 +14,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from metricvae.core.array_files import address_of
 from metricvae.core.errors import InputError
-from metricvae.core.importing.arrays import address_of
 from metricvae.core.importing.cells import Cells
 from metricvae.core.importing.reading import ObjectReader, usable
-from metricvae.core.kind import ObjectKind
+from metricvae.core.kind import Object, ObjectKind
 from metricvae.core.libraries import NamedObject
 from metricvae.core.object_sources import object_schema, object_table
 from metricvae.runtime.parquet import write_table
+
+GROUPED_AT_ONCE = 1_000
+"""Objects of a row group, of kinds whose objects are compared with one another before they are written."""
 
 LONGEST_NAME = 120
 """Characters of a name of an object; a longer one is cut, with a hash after it."""
@@ -81,17 +84,30 @@ def _unreadable(kind: ObjectKind, source: str, faults: Mapping[int, str]) -> str
 
 
 def _tables(done: ImportedObjects, reader: ObjectReader, source: str) -> Iterator[pa.Table]:
-    for numbers, found in reader.read(done.kind, "packing objects"):
+    parts: Iterator[list[tuple[int, Object]]] = (
+        _sound(done, numbers, found) for numbers, found in reader.read(done.kind, "packing objects")
+    )
+    if done.kind.compares_groups:
+        whole = list(itertools.chain.from_iterable(parts))
+        parts = iter([whole[start : start + GROUPED_AT_ONCE] for start in range(0, len(whole), GROUPED_AT_ONCE)])
+        groups = done.kind.groups([one for _, one in whole], [done.names[number] for number, _ in whole])
+        done.groups |= {number: group for (number, _), group in zip(whole, groups, strict=True)}
+    for part in parts:
         named = []
-        for number, one in zip(numbers, found, strict=True):
-            if isinstance(one, InputError):
-                done.faults[number] = str(one)
-                continue
+        for number, one in part:
             name = done.names[number]
-            done.groups[number] = done.kind.group(one, name)
-            named.append(NamedObject(name, one, source, "", done.groups[number]))
+            group = done.groups.setdefault(number, done.kind.group(one, name))
+            named.append(NamedObject(name, one, source, "", group))
         if named:
             yield object_table(done.kind, named)
+
+
+def _sound(
+    done: ImportedObjects, numbers: Sequence[int], found: Sequence[Object | InputError]
+) -> list[tuple[int, Object]]:
+    """The objects that could be read, with their numbers; the faults of the others are kept."""
+    done.faults |= {number: str(one) for number, one in zip(numbers, found, strict=True) if isinstance(one, InputError)}
+    return [(number, one) for number, one in zip(numbers, found, strict=True) if not isinstance(one, InputError)]
 
 
 def copy_objects(done: ImportedObjects, splits: npt.NDArray[np.str_], target: Path) -> list[int]:

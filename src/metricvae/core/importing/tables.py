@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from metricvae.core.errors import InputError
-from metricvae.core.importing.faults import Faults, shortened
+from metricvae.core.errors import InputError, shortened
+from metricvae.core.importing.faults import Faults
 
 CSV_BLOCK = 2**22
 """Bytes of a CSV that are parsed together; no row may be longer."""

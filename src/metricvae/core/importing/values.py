@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.dataset import Floats, Rows
-from metricvae.core.importing.faults import Faults, shortened
+from metricvae.core.errors import shortened
+from metricvae.core.importing.faults import Faults
 from metricvae.core.importing.request import Columns
 from metricvae.core.metric import Metric
 from metricvae.core.splits import SPLITS

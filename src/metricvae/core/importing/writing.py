@@ -166,6 +166,7 @@ def _facts(imported: Imported) -> dict[str, Any]:
         "skipped": imported.faults.to_json(),
         "duplicates": repeats.duplicates.to_json(),
         "contradictions": repeats.contradictions.to_json() | {"dropped": repeats.dropped},
+        "in_several_splits": repeats.moved.to_json(),
         "mirrored": repeats.mirrored,
         "asymmetric": repeats.asymmetric.to_json(),
         "self_pairs": alone,
@@ -189,6 +190,9 @@ def _sentences(imported: Imported) -> list[str]:
             rule = f"averaged, but for {repeats.dropped} with bounds alone, which were dropped"
         number = counted(repeats.contradictions.count, "pair")
         said.append(f"{number} with different values {rule}: {listed(repeats.contradictions)}")
+    if repeats.moved.count:
+        number = counted(repeats.moved.count, "pair")
+        said.append(f"{number} with rows in several splits kept in the split of the first: {listed(repeats.moved)}")
     dropped = imported.merged_rows - len(imported.rows)
     if dropped:
         said.append(

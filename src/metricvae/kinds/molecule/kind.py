@@ -39,6 +39,7 @@ class MoleculeKind(ObjectKind):
 
     name: ClassVar[str] = "molecule"
     title: ClassVar[str] = "molecules"
+    inline: ClassVar[bool] = True
     suffixes: ClassVar[tuple[str, ...]] = tuple(sorted(ENDINGS, key=lambda ending: ending != ".sdf"))
     magnitude_name: ClassVar[str] = "self_overlap"
     magnitude_unit: ClassVar[str] = "cubic angstroms"

@@ -47,6 +47,8 @@ class SequenceKind(ObjectKind):
 
     name: ClassVar[str] = "sequence"
     title: ClassVar[str] = "sequences"
+    inline: ClassVar[bool] = True
+    compares_groups: ClassVar[bool] = True
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     alphabet: str | None = None
     length: int | None = None

@@ -40,6 +40,7 @@ class VectorKind(NumbersKind):
 
     name: ClassVar[str] = "vector"
     title: ClassVar[str] = "vectors"
+    inline: ClassVar[bool] = True
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     length: int | None = None
     missing: str = "refuse"
