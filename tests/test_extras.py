@@ -19,6 +19,10 @@ from metricvae.kinds.points.kind import PointsKind
 from metricvae.kinds.silhouette.sources import glyphs
 from metricvae.kinds.volume.kind import VolumeKind
 from metricvae.plotting.drawing import figure_of
+from metricvae.reproduction.any_metric.labels.digits import measure_earth_mover
+from metricvae.reproduction.any_metric.labels.proteins import measure_alignment
+from metricvae.reproduction.any_metric.labels.series import measure_warping
+from metricvae.reproduction.any_metric.labels.words import measure_edits
 from metricvae.reproduction.report import require_reporting
 from metricvae.runtime.extras import require
 from metricvae.runtime.ray_pool import ray_pool
@@ -50,6 +54,10 @@ USES: dict[tuple[str, str], Callable[[], object]] = {
     ("ray", "ray"): ray,
     ("faiss", "search"): lambda: InvertedFile.read(Path()),
     ("tensorboard", "track"): summary_writer,
+    ("ot", "any-metric"): lambda: measure_earth_mover([]),
+    ("rapidfuzz", "any-metric"): lambda: measure_edits([]),
+    ("parasail", "any-metric"): lambda: measure_alignment([]),
+    ("dtaidistance", "any-metric"): lambda: measure_warping([]),
     ("plyfile", "points"): lambda: PointsKind().read(Path("cloud.ply")),
     ("mrcfile", "maps"): lambda: VolumeKind().read(Path("map.mrc")),
 }

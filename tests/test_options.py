@@ -25,6 +25,7 @@ from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import (
     AblationConfig,
+    AnyMetricConfig,
     DigitsConfig,
     FigureConfig,
     HalvesPairs,
@@ -48,6 +49,7 @@ OUT_OF_RANGE = {
     "generate overlap -r plausible --out answers": {"-n": 0, "--n": -1, "--seconds": 0, "--seed": -1},
     "generate overlap --around a.png --out answers": {"-n": 0, "--seconds": "nan", "--seed": 2**63},
     "reproduce table-1 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
+    "reproduce any-metric --out report": {"--pairs": 999, "--minutes": 0, "--seeds": 0, "--seed": -1},
     "reproduce figure-1.4 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
     "label overlap --objects mixed --pairs 8 --out data": {
         "--partners": 0,
@@ -124,10 +126,14 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
     "generate": {"n": [(generate, "n")], "seconds": [(generate, "seconds")]},
     "reproduce": {
         "steps": [(AblationConfig, "steps"), (FigureConfig, "steps")],
-        "seeds": [(AblationConfig, "seeds")],
+        "seeds": [(AblationConfig, "seeds"), (AnyMetricConfig, "seeds")],
+        "pairs": [(AnyMetricConfig, "pairs")],
+        "minutes": [(AnyMetricConfig, "minutes")],
         "paper_steps": [(Table1Config, "paper_steps")],
         "halves_model": [(Table2Config, "model")],
-        "seed": [(config, "seed") for config in (AblationConfig, FigureConfig, Table1Config, Table2Config)],
+        "seed": [
+            (config, "seed") for config in (AblationConfig, AnyMetricConfig, FigureConfig, Table1Config, Table2Config)
+        ],
         "dataset": [(OverlapPairs, "folder"), (HalvesPairs, "folder")],
         "mnist": [(DigitsConfig, "mnist")],
     },
@@ -140,6 +146,7 @@ OF_THE_COMMAND_LINE = {
     "preset": "the library is told its configuration",
     "training": "of the preset",
     "generate seed": "the library takes a generator",
+    "only": "the library is told a tuple of names",
     "json": "printing",
 }
 """Options whose default is the command line's alone, and why."""

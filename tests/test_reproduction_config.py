@@ -8,14 +8,14 @@ import pytest
 
 from metricvae.cli import parser_of
 from metricvae.cli.reproduce import _config
-from metricvae.reproduction.config import ReproductionConfig
+from metricvae.reproduction.config import AnyMetricConfig, ReproductionConfig
 
 
 def config_of(*words: str) -> ReproductionConfig:
     return _config(parser_of("reproduce").parse_args([*words, "--out", "report"]))
 
 
-@pytest.mark.parametrize("what", ["table-1", "table-2", "figure-1.3", "ablations", "all"])
+@pytest.mark.parametrize("what", ["table-1", "table-2", "figure-1.3", "ablations", "any-metric", "all"])
 def test_without_options_the_settings_are_those_of_the_published_results(what: str) -> None:
     assert config_of(what) == ReproductionConfig()
 
@@ -39,3 +39,8 @@ def test_steps_and_seeds_reach_the_trainings() -> None:
     config = config_of("all", "--steps", "7", "--paper-steps", "8", "--seeds", "9")
     assert (config.figures.steps, config.ablations.steps) == (7, 7)
     assert (config.table_1.paper_steps, config.ablations.seeds) == (8, 9)
+
+
+def test_settings_of_any_metric_reach_it() -> None:
+    words = ["--only", "dtw", "chamfer", "--pairs", "4000", "--minutes", "2", "--seeds", "1", "--seed", "5"]
+    assert config_of("any-metric", *words).any_metric == AnyMetricConfig(("dtw", "chamfer"), 4_000, 1, 2.0, 5)

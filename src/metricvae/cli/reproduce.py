@@ -10,10 +10,11 @@ from typing import Any
 from jsonargparse import Namespace
 
 from metricvae.cli.common import say
-from metricvae.cli.parser import Fields, Parser, Verb, at_least, seed_number
+from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive, seed_number
 from metricvae.reproduction.config import (
     FIGURES,
     AblationConfig,
+    AnyMetricConfig,
     FigureConfig,
     HalvesPairs,
     OverlapPairs,
@@ -47,7 +48,7 @@ def _quickstart(options: Namespace) -> Fields:
 
 def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument(
-        "what", choices=["table-1", "table-2", *FIGURES, "ablations", "all"], help="which table or figure"
+        "what", choices=["table-1", "table-2", *FIGURES, "ablations", "any-metric", "all"], help="which table or figure"
     )
     parser.add_argument("--out", required=True, help="folder of the report")
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
@@ -69,7 +70,16 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
         default=AblationConfig.steps,
         help="training steps of each variant, and of the figures",
     )
-    parser.add_argument("--seeds", type=at_least(1), default=AblationConfig.seeds, help="trainings of each variant")
+    parser.add_argument(
+        "--seeds", type=at_least(1), default=AblationConfig.seeds, help="trainings of each variant, or of each metric"
+    )
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="any-metric: the metrics; default: all")
+    parser.add_argument(
+        "--pairs", type=at_least(1_000), default=AnyMetricConfig.pairs, help="any-metric: pairs of each metric"
+    )
+    parser.add_argument(
+        "--minutes", type=positive, default=AnyMetricConfig.minutes, help="any-metric: of each training, at most"
+    )
     parser.add_argument(
         "--seed", type=seed_number, default=Table1Config.seed, help="of the pairs, the batches and the paper's network"
     )
@@ -87,6 +97,7 @@ def _reproduce(options: Namespace) -> Fields:
 def _run(what: str, out: Path, config: ReproductionConfig, step: Any) -> Any:
     """The result of one table or figure, of the ablations, or of all."""
     from metricvae.reproduction.ablations import reproduce_ablations
+    from metricvae.reproduction.any_metric.run import reproduce_any_metric
     from metricvae.reproduction.figures import reproduce_figure
     from metricvae.reproduction.full_report import reproduce_all
     from metricvae.reproduction.table_1_run import reproduce_table_1
@@ -99,6 +110,8 @@ def _run(what: str, out: Path, config: ReproductionConfig, step: Any) -> Any:
             return reproduce_table_2(out, config.table_2, step)
         case "ablations":
             return reproduce_ablations(out, config.ablations, on_step=step)
+        case "any-metric":
+            return reproduce_any_metric(out, config.any_metric, step)
         case "all":
             return reproduce_all(out, config, step)
         case figure:
@@ -131,6 +144,7 @@ def _config(options: Namespace) -> ReproductionConfig:
         ablations=replace(
             ablations, data=_overlaps(options, ablations.data), steps=steps, seeds=options.seeds, seed=seed
         ),
+        any_metric=AnyMetricConfig(tuple(options.only), options.pairs, options.seeds, options.minutes, seed),
     )
 
 
@@ -154,7 +168,10 @@ QUICKSTART = Verb(
 
 REPRODUCE = Verb(
     "tables and figures of the paper: JSON, Markdown, PNG, one HTML page",
-    ("table-1|table-2|figure-1.2|...|ablations|all --out REPORT [--dataset DATASET] [--model MODEL] [--seed N]",),
+    (
+        "table-1|table-2|figure-1.2|...|ablations|all --out REPORT [--dataset DATASET] [--model MODEL] [--seed N]",
+        "any-metric --out REPORT [--only NAME ...] [--seeds N] [--minutes M] [--pairs N] [--seed N]",
+    ),
     _reproduce_options,
     _reproduce,
 )

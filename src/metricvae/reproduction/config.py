@@ -203,6 +203,25 @@ class AblationConfig:
 
 
 @dataclass(frozen=True)
+class AnyMetricConfig:
+    """Settings of the metrics that nobody built in.
+
+    Attributes:
+        only: names of the metrics to measure; none for all.
+        pairs: of each metric, in all splits.
+        seeds: trainings of each model.
+        minutes: of each training, at most.
+        seed: of the objects and pairs, and the first of the trainings.
+    """
+
+    only: tuple[str, ...] = ()
+    pairs: int = 20_000
+    seeds: int = 3
+    minutes: float = 10.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class QuickstartConfig:
     """Settings of the quickstart: Table 1 from its own small data and trainings.
 
@@ -227,10 +246,12 @@ class QuickstartConfig:
 
 @dataclass(frozen=True)
 class ReproductionConfig:
-    """Settings of all experiments. Those that share a data set are given the one of the ablations, or of Table 2."""
+    """Settings of all experiments. Those that share a data set are given the one of the ablations, or of Table 2;
+    `any_metric` is not part of the report on everything."""
 
     table_1: Table1Config = field(default_factory=Table1Config)
     table_2: Table2Config = field(default_factory=Table2Config)
     figures: FigureConfig = field(default_factory=FigureConfig)
     ablations: AblationConfig = field(default_factory=AblationConfig)
     quickstart: QuickstartConfig = field(default_factory=QuickstartConfig)
+    any_metric: AnyMetricConfig = field(default_factory=AnyMetricConfig)

@@ -1,0 +1,1 @@
+"""Objects of each metric, and what labels their pairs."""
