@@ -50,8 +50,10 @@ def test_a_kind_without_a_size_takes_that_of_its_objects() -> None:
         assert kind_from_json(kind.to_json()) == kind
     assert HalfKind().adapt([np.eye(30, dtype=np.uint8)]) == HalfKind(30, 30)
     mixed = [rectangle(canvas, 0.5, 0.3) for canvas in CANVASES[2:]]
+    with pytest.raises(InputError, match=r"the silhouettes have different sizes \(160x96 and 30x40 pixels"):
+        SilhouetteKind().adapt(mixed)
     with pytest.raises(InputError, match="silhouette 2 is 30x40 pixels, expected 160x96: scale it, or use --fit"):
-        SilhouetteKind().adapt(mixed).pack(mixed)
+        SilhouetteKind(96, 160).pack(mixed)
 
 
 def test_without_objects_a_canvas_counts_as_200() -> None:

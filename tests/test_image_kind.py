@@ -169,8 +169,10 @@ def test_a_kind_takes_size_and_channels_from_its_objects() -> None:
 
 def test_images_of_other_sizes_are_refused_unless_they_are_fitted(tmp_path: Path) -> None:
     mixed = [GREY[..., None], GREY[..., None], GREY.T[..., None]]
+    with pytest.raises(InputError, match=r"the images have different sizes \(9x6 and 6x9 pixels, number 1 and 3\)"):
+        ImageKind().adapt(mixed)
     with pytest.raises(InputError, match=r"image 3 is 6x9 pixels, expected 9x6: resize it, or use --fit"):
-        ImageKind().adapt(mixed).pack(mixed)
+        ImageKind(6, 9, 1).pack(mixed)
     path = save(tmp_path / "a.png", Image.fromarray(GREY))
     kind = ImageKind(12, 18, 1)
     with pytest.raises(InputError, match=r"a.png is 9x6 pixels, expected 18x12: resize it, or use --fit"):

@@ -57,6 +57,7 @@ def _switches(parser: Parser) -> None:
         "distance": "smaller values mean more similar objects; by default decided from the values and the title",
         "symmetric": "(a, b) and (b, a) are one pair; values that differ are averaged",
         "asymmetric": "(a, b) and (b, a) are two pairs; by default decided from the values",
+        "fit": "scale images of other sizes to that of --settings, or the kind's own",
         "strict": "refuse rows that cannot be used, and contradictions, instead of skipping and averaging them",
     }
     for name, text in switches.items():
@@ -103,6 +104,7 @@ def _request(options: Namespace) -> ImportRequest:
         strict=options.strict,
         seed=options.seed,
         workers=options.workers,
+        fit=options.fit,
     )
 
 

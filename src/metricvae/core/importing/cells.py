@@ -16,7 +16,7 @@ import pyarrow as pa
 from metricvae.core.array_files import ArrayFiles
 from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.tables import PairTable
-from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.core.object_files import resolve
 
 Wanted = npt.NDArray[np.bool_]
@@ -157,19 +157,22 @@ def array_of(cell: pa.Scalar) -> npt.NDArray[Any]:
     return np.asarray(values.to_numpy(zero_copy_only=False))
 
 
-def convert_cells(kind: ObjectKind, base: Path, cells: Sequence[Any]) -> list[Object | InputError]:
+def convert_cells(
+    kind: ObjectKind, base: Path, cells: Sequence[Any], options: ReadOptions = AS_IT_IS
+) -> list[Object | InputError]:
     """The objects of some cells, or why there is none.
 
     Args:
         kind: that reads them.
         base: folder that paths are relative to.
         cells: texts, paths, arrays, or whatever the kind converts.
+        options: of reading.
     """
     files = ArrayFiles()
     found: list[Object | InputError] = []
     for cell in cells:
         try:
-            found.append(kind.convert(resolve(kind, base, cell, files)))
+            found.append(kind.convert(resolve(kind, base, cell, files), options))
         except (OSError, ValueError) as error:  # InputError is a ValueError
             found.append(InputError(shortened(error, 200)))
     return found

@@ -14,7 +14,7 @@ from typing import Any
 from metricvae.core.errors import InputError
 from metricvae.core.importing.cells import Cells, HeldCells, Wanted, convert_cells
 from metricvae.core.importing.request import Report
-from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.runtime.process_pool import worker_pool
 
 WORTH_PROCESSES = 20.0
@@ -37,6 +37,7 @@ class ObjectReader:
         wanted: (m,) which are read.
         workers: processes at most; None takes all cores.
         report: told how far that is.
+        options: of reading.
     """
 
     cells: Cells
@@ -44,6 +45,7 @@ class ObjectReader:
     wanted: Wanted
     workers: int | None
     report: Report
+    options: ReadOptions = AS_IT_IS
 
     def read(self, kind: ObjectKind, stage: str) -> Iterator[Found]:
         """Numbers and objects, or why there is none, in the order of numbers, some at a time."""
@@ -57,12 +59,12 @@ class ObjectReader:
         parts, spent, done = self.cells.parts(self.wanted), 0.0, 0
         for numbers, cells in parts:
             start = time.monotonic()
-            found = convert_cells(kind, self.base, cells)
+            found = convert_cells(kind, self.base, cells, self.options)
             spent += time.monotonic() - start
             done += len(numbers)
             yield numbers, found
             if spent > LOOKED_AT and spent / done * (total - done) > WORTH_PROCESSES and self._many:
-                yield from _found_by_processes(kind, self.base, parts, self.workers)
+                yield from _found_by_processes(kind, self.base, parts, self.workers, self.options)
 
     @property
     def _many(self) -> bool:
@@ -71,12 +73,14 @@ class ObjectReader:
         return sent and (self.workers or os.cpu_count() or 1) > 1
 
 
-def _found_by_processes(kind: ObjectKind, base: Path, parts: Iterator[Part], workers: int | None) -> Iterator[Found]:
+def _found_by_processes(
+    kind: ObjectKind, base: Path, parts: Iterator[Part], workers: int | None, options: ReadOptions
+) -> Iterator[Found]:
     waiting: deque[tuple[list[int], Future[list[Object | InputError]]]] = deque()
     most = 2 * (workers or os.cpu_count() or 1)
     with worker_pool(workers) as pool:
         for numbers, cells in parts:
-            waiting.append((numbers, pool.submit(convert_cells, kind, base, cells)))
+            waiting.append((numbers, pool.submit(convert_cells, kind, base, cells, options)))
             if len(waiting) >= most:
                 before, future = waiting.popleft()
                 yield before, future.result()

@@ -23,7 +23,7 @@ class ImportKeywords(TypedDict, total=False):
 
     Attributes:
         split, group, weight, error, censored: names of columns; see `Columns`.
-        symmetric, strict, seed, workers: see `ImportRequest`.
+        symmetric, strict, seed, workers, fit: see `ImportRequest`.
     """
 
     split: str | None
@@ -35,6 +35,7 @@ class ImportKeywords(TypedDict, total=False):
     strict: bool
     seed: int
     workers: int | None
+    fit: bool
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class ImportRequest:
         seed: of the splits.
         workers: processes that read objects where that takes long; None takes all cores. One by default, as a script
             that starts processes needs a guard around its main part.
+        fit: scale images of other sizes.
     """
 
     metric: Metric
@@ -92,6 +94,7 @@ class ImportRequest:
     strict: bool = False
     seed: int = 0
     workers: int | None = 1
+    fit: bool = False
 
     @property
     def shared(self) -> bool:
@@ -150,4 +153,5 @@ def request_of(
         strict=others.get("strict", False),
         seed=others.get("seed", 0),
         workers=others.get("workers", 1),
+        fit=others.get("fit", False),
     )

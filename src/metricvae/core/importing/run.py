@@ -26,6 +26,7 @@ from metricvae.core.importing.splitting import SplitConfig, SplitPairs, complete
 from metricvae.core.importing.tables import open_table
 from metricvae.core.importing.values import PairRows, error_weights
 from metricvae.core.importing.writing import Imported, write_dataset
+from metricvae.core.kind import ReadOptions
 from metricvae.core.metric import Metric
 
 
@@ -209,7 +210,8 @@ def _sides(
     for number, some in enumerate(ends):
         wanted = np.zeros(len(cells[number]), bool)
         wanted[some] = True
-        reader = ObjectReader(cells[number], source.base, wanted, request.workers, report)
+        options = ReadOptions(fit=request.fit)
+        reader = ObjectReader(cells[number], source.base, wanted, request.workers, report, options)
         done.append(import_objects(request.kinds[number], reader, target / f".objects-{number}.parquet", source.name))
     return done[0], done[-1]
 

@@ -23,6 +23,7 @@ from metricvae.kinds.image.io import (
     read_image,
     with_channels,
 )
+from metricvae.kinds.pictures.files import common_size
 
 if TYPE_CHECKING:
     import torch
@@ -103,22 +104,20 @@ class ImageKind(ObjectKind):
         return levels if self.channels is None else with_channels(levels, self.channels)
 
     def adapt(self, objects: Iterable[Object]) -> Self:
-        """The kind with the size of the first object, and the channels of all; objects of other sizes are refused when
-        they are read or packed."""
-        first: tuple[int, ...] | None = None
-        channels = 1
-        for levels in objects:
-            first = first or levels.shape
-            channels = max(channels, levels.shape[2])
-            if channels == 3 or self.channels is not None:
-                break
+        """The kind with the size of the objects, and the channels of the one that has most.
+
+        Raises:
+            InputError: they have different sizes.
+        """
+        shapes = [one.shape for one in objects]
+        first = common_size(shapes, self.title)
         if first is None:
             return self
         return replace(
             self,
             height=self.height or first[0],
             width=self.width or first[1],
-            channels=self.channels or channels,
+            channels=self.channels or max(shape[2] for shape in shapes),
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -125,3 +125,25 @@ def _whole_files_only() -> Iterator[None]:
 
 def _too_large() -> str:
     return f"is larger than {LONGEST_SIDE}x{LONGEST_SIDE}: scale it down"
+
+
+def common_size(shapes: Iterable[tuple[int, ...]], title: str) -> tuple[int, ...] | None:
+    """The shape of all pictures, as far as their height and width go; None where there are none.
+
+    Args:
+        shapes: (height, width, ...) of each.
+        title: many of them, in messages.
+
+    Raises:
+        InputError: two have different sizes.
+    """
+    first: tuple[int, ...] | None = None
+    for number, shape in enumerate(shapes, 1):
+        first = first or shape
+        if shape[:2] != first[:2]:
+            sizes = " and ".join(f"{one[1]}x{one[0]}" for one in (first, shape))
+            raise InputError(
+                f"the {title} have different sizes ({sizes} pixels, number 1 and {number}): expected one size, resize "
+                "them, or have them scaled with --fit and a size (--settings.height, --settings.width)"
+            )
+    return first

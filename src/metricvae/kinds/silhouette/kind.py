@@ -17,7 +17,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import FolderLibrary, NamedObject
 from metricvae.core.registry import record_to_json
-from metricvae.kinds.pictures.files import LONGEST_SIDE
+from metricvae.kinds.pictures.files import LONGEST_SIDE, common_size
 from metricvae.kinds.silhouette.canvas import for_canvas
 from metricvae.kinds.silhouette.io import decode_png, encode_png, fit_to_canvas, image_names, read_image
 from metricvae.kinds.silhouette.packing import pack_masks, unpack_masks
@@ -92,13 +92,13 @@ class SilhouetteKind(ObjectKind):
         return record_to_json(self.sized)
 
     def adapt(self, objects: Iterable[Object]) -> Self:
-        """The kind with the size of the first object; others are refused when they are read or packed."""
-        first = next(iter(objects), None)
-        return (
-            self
-            if first is None
-            else replace(self, height=self.height or len(first), width=self.width or len(first[0]))
-        )
+        """The kind with the size of the objects.
+
+        Raises:
+            InputError: they have different sizes.
+        """
+        first = common_size((mask.shape for mask in objects), self.title)
+        return self if first is None else replace(self, height=self.height or first[0], width=self.width or first[1])
 
     def takes(self, held: ObjectKind) -> bool:
         """Whether they have the same canvas, halves among them."""
