@@ -69,6 +69,9 @@ def default_preset(
 LATENT = 128
 """Numbers of a code in the general preset, where no kind asks for more."""
 
+LONGEST_MINUTES = 9.0
+"""Minutes of steps; preparing and calibrating take one more at most."""
+
 GROUPED = 8
 """Pairs of one group that stay together in a batch, of a ranking metric."""
 
@@ -107,6 +110,7 @@ def general_preset(
         schedule="cosine",
         average_decay=0.99,
         evaluate_every=100,
+        max_minutes=LONGEST_MINUTES,
     )
     return ChosenPreset(model, training)
 
