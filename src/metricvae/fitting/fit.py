@@ -76,6 +76,8 @@ def fit(
         tensorboard=tensorboard,
     )
     learned: dict[str, Any] = {"data": {"parts": plan_parts(data.card)}, "pairs": len(parts[0])}
+    if "import" in data.card:
+        learned["import"] = {name: data.card["import"][name] for name in ("file", "rows", "notes")}
     if start is not None:
         learned["start"] = {"model": start.folder.name, "sha256": start.sha256, "facts": start.facts}
     if regression and (pair_head or not data.metric.presets):

@@ -29,7 +29,7 @@ Predicts {predicts}. `{command}`.
 | training | {training} |
 | validation R^2 | {r2:.4f} (used for early stopping; `metricvae evaluate` measures unseen objects) |
 {answers}{form}
-
+{imported}
 **Limits.** {caveats}
 
 Intervals hold for objects like those of the data named above. Objects unlike them are called novel and get wider ones,
@@ -52,6 +52,7 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         if metric.task == "binary"
         else _intervals(loaded.calibration, metric),
         form=_form(facts),
+        imported=_imported(facts),
         pairs=facts["pairs"],
         objects=_objects(facts["data"], " and ".join(dict.fromkeys(tower.kind.title for tower in towers))),
         networks="; ".join(map(_networks, towers)),
@@ -84,6 +85,15 @@ def _form(facts: Mapping[str, Any]) -> str:
     """What the form of the head costs, where that was measured."""
     measured = facts.get("product_form")
     return "" if measured is None else f"\n| form of the metric | {describe_product_form(measured)} |"
+
+
+def _imported(facts: Mapping[str, Any]) -> str:
+    """What became of the rows of a table, where the pairs come from one."""
+    told = facts.get("import")
+    if told is None:
+        return ""
+    notes = "".join(f"- {note}.\n" for note in told["notes"])
+    return f"\n**Imported** from `{told['file']}`, {told['rows']} rows.\n\n{notes}"
 
 
 def _verdicts(calibration: Mapping[str, Any], metric: Metric) -> str:

@@ -29,8 +29,8 @@ def measure_product_form(
 
     Returns:
         - `free_codes_r2`: R^2 of free codes on the training pairs they were fitted to: no encoder can do better on
-          these with this head and size of code; `free_codes_held_out_r2` on other pairs of the same objects (None where
-          there are too few), and `pairs_an_object`.
+          these with this head and size of code; `free_codes_held_out_r2` on other pairs of the same objects, None where
+          an object has fewer pairs than a code has numbers; and `pairs_an_object`.
         - `product_r2`, `pair_head_r2`: R^2 on validation pairs of the product of codes, and with a pair head added.
         - the pair head.
     """
@@ -49,9 +49,10 @@ def measure_product_form(
     head, r2 = fit_pair_head(
         code_pairs(predictor, data, rows), validation, symmetric=data.metric.symmetric and data.shared, seed=seed
     )
+    enough = free.pairs_an_object >= predictor.loaded.config.latent and not math.isnan(free.held_out_r2)
     facts: dict[str, float | None] = {
         "free_codes_r2": free.fitted_r2,
-        "free_codes_held_out_r2": None if math.isnan(free.held_out_r2) else free.held_out_r2,
+        "free_codes_held_out_r2": free.held_out_r2 if enough else None,
         "pairs_an_object": free.pairs_an_object,
         "product_r2": r2["product"],
         "pair_head_r2": r2["pair_head"],
@@ -69,12 +70,11 @@ def code_pairs(predictor: Predictor, data: PairDataset, rows: Rows) -> CodePairs
 
 def describe_product_form(facts: dict[str, Any]) -> str:
     """The figures of `measure_product_form` in sentences, for a model card."""
-    held_out = facts["free_codes_held_out_r2"]
+    few, held_out = facts["pairs_an_object"], facts["free_codes_held_out_r2"]
     known = "" if held_out is None else f", {held_out:.3f} on other pairs of the same objects"
-    few = facts["pairs_an_object"]
+    little = "" if held_out is not None else " (so few that this says little)"
     return (
         f"free codes of this size and head reach R^2 {facts['free_codes_r2']:.3f} on the training pairs they are "
-        f"fitted to{known} ({few:.1f} pairs an object; where these are fewer than the numbers of a code, the first "
-        f"figure says little); on validation pairs a network of both codes would change R^2 from "
-        f"{facts['product_r2']:.3f} to {facts['pair_head_r2']:.3f}"
+        f"fitted to{known}, with {few:.1f} pairs an object{little}; on validation pairs a network of both codes would "
+        f"change R^2 from {facts['product_r2']:.3f} to {facts['pair_head_r2']:.3f}"
     )

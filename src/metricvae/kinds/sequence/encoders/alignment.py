@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from metricvae.kinds.sequence.alphabets import DNA, PRINTABLE, PROTEIN, TEXT
 from metricvae.kinds.sequence.encoders.kmers import KmerCounts, KmerSketch, Patterns
-from metricvae.kinds.sequence.encoders.places import letter_pictures, place_weights
+from metricvae.kinds.sequence.encoders.places import LetterPlaces, letter_pictures, place_weights
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 from metricvae.nn.layers import FixedProjection, ResidualBlock, WideLinear, neighbours
 from metricvae.nn.number_views import NumberViews
@@ -56,7 +56,8 @@ class AlignmentEncoderConfig(EncoderConfig):
         total: sum of squares of these numbers, which a network sees of an object.
         detail: sum of squares of each other group: k-mers, their projection, what the convolutions give. Small, as they
             tell all training objects apart: a network that learns from them first knows those by heart.
-        kernel: initial standard deviation of what the projection adds to codes.
+        placed: sum of squares of the counts of each letter near each place.
+        kernel: initial standard deviation of what the projections add to codes.
         drawn: parts of a sequence that the decoder draws.
     """
 
@@ -78,6 +79,7 @@ class AlignmentEncoderConfig(EncoderConfig):
     levels: int = 8
     total: float = 32.0
     detail: float = 0.1
+    placed: float = 1.0
     kernel: float = 0.1
     drawn: int = 16
 
@@ -114,9 +116,9 @@ class AlignmentEncoderConfig(EncoderConfig):
 class AlignmentEncoder(Encoder):
     """(m, L) code points -> mean and log-variance (m, d); what stands behind the end of a sequence does not matter.
 
-    The mean is the sum of three parts: of random projections of k-mer counts, whose products tell how many k-mers two
-    sequences share, of unseen families too; a linear function of counts and of letters near each place; and a residual
-    perceptron of all that, which learns.
+    The mean is the sum of three parts: of random projections of k-mer counts and of counts of letters near each place,
+    whose products tell what two sequences share, of unseen families too; a linear function of counts and of letters
+    near each place; and a residual perceptron of all that, which learns.
 
     Args:
         config: its hyperparameters.
@@ -133,10 +135,12 @@ class AlignmentEncoder(Encoder):
         self.single = KmerCounts(letters, ((0,),), letters)
         self.counts = KmerCounts(letters, config.counted, config.buckets)
         self.sketch = KmerSketch(letters, config.sketched, config.buckets, config.sketch)
-        self.sizes = 1 + letters, sum(self.counts.sizes), config.sketch
+        self.places = LetterPlaces(letters, config.parts, config.spacing)
+        self.sizes = 1 + letters, sum(self.counts.sizes), config.sketch, self.places.size
         self.views = NumberViews(self.sizes[0], config.levels, bound=8.0)
         self.count_scale = StandardiseTogether(self.sizes[1], config.detail)
         self.sketch_scale = StandardiseTogether(config.sketch, config.sketch)
+        self.placed_scale = StandardiseTogether(self.places.size, self.places.size)
         self.letters = nn.Embedding(letters + 1, config.letter_width, padding_idx=0)
         sizes = (config.letter_width, *config.channels)
         self.stages = nn.ModuleList(
@@ -152,14 +156,15 @@ class AlignmentEncoder(Encoder):
         self.last = nn.Linear(config.width, 2 * latent)
         self.shortcut = WideLinear(inputs, latent)
         self.kernel = FixedProjection(config.sketch, latent, config.kernel)
+        self.placed_kernel = FixedProjection(self.places.size, latent, config.kernel)
         self.gate = nn.Parameter(torch.full((latent,), config.gate))
 
     def prepare(self, x: Tensor) -> Tensor:
         """Counts and projections of k-mers, then the letters as numbers from 1 on, 0 behind the end: (m, F + L)."""
         letters = self._numbered(x)
         lengths = (letters > 0).sum(1, keepdim=True).float()
-        parts = [lengths, self.single(letters), self.counts(letters), self.sketch(letters), letters.float()]
-        return torch.cat(parts, dim=1)
+        counted = [lengths, self.single(letters), self.counts(letters), self.sketch(letters)]
+        return torch.cat([*counted, self.places(letters), letters.float()], dim=1)
 
     def _numbered(self, x: Tensor) -> Tensor:
         """Code points (m, L) -> letters 1 to n, n + 1 for any other, 0 behind the end; int64."""
@@ -170,13 +175,14 @@ class AlignmentEncoder(Encoder):
 
     def fit_scaling(self, features: Tensor) -> None:
         """Means and standard deviations of the counts."""
-        composition, counts, sketch, _ = self._split(features)
+        composition, counts, sketch, placed, _ = self._split(features)
         self.views.fit(composition)
         self.count_scale.fit(counts)
         self.sketch_scale.fit(sketch)
+        self.placed_scale.fit(placed)
 
     def _split(self, features: Tensor) -> list[Tensor]:
-        """Length and counts of letters, counts of k-mers, their projection, and the letters."""
+        """Length and counts of letters, counts of k-mers, their projection, letters near places, and the letters."""
         return list(features.split([*self.sizes, features.shape[1] - sum(self.sizes)], dim=1))
 
     def pictures(self, features: Tensor) -> Tensor:
@@ -190,25 +196,29 @@ class AlignmentEncoder(Encoder):
         return self._hidden(self._inputs(features)[0])
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        inputs, sketch = self._inputs(features)
+        inputs, sketch, placed = self._inputs(features)
         mean, log_variance = self.last(self._hidden(inputs)).chunk(2, dim=1)
-        return self.kernel(sketch) + self.shortcut(inputs) + self.gate * mean, log_variance
+        projected = self.kernel(sketch) + self.placed_kernel(placed)
+        return projected + self.shortcut(inputs) + self.gate * mean, log_variance
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         return functional.silu(self.norm(self.blocks(self.first(inputs))))
 
-    def _inputs(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """All groups of features in one row, and the projection of k-mer counts with a variance of 1."""
-        composition, counts, sketch, letters = self._split(features)
+    def _inputs(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """All groups of features in one row, and the projection of k-mer counts and the counts of letters near places,
+        each with a variance of 1."""
+        composition, counts, sketch, placed, letters = self._split(features)
         views, pooled = self.views(composition), self.pooled_norm(self._pooled(letters.long()))
-        sketch, total, detail = self.sketch_scale(sketch), self.config.total, self.config.detail
+        sketch, placed = self.sketch_scale(sketch), self.placed_scale(placed)
+        total, detail = self.config.total, self.config.detail
         parts = [
             views * (total / views.shape[1]) ** 0.5,
             self.count_scale(counts),
             sketch * (detail / sketch.shape[1]) ** 0.5,
+            placed * (self.config.placed / placed.shape[1]) ** 0.5,
             pooled * (detail / pooled.shape[1]) ** 0.5,
         ]
-        return torch.cat(parts, dim=1), sketch
+        return torch.cat(parts, dim=1), sketch, placed
 
     def _pooled(self, letters: Tensor) -> Tensor:
         """Activations summed near each place, and their maximum: (m, pooled)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 def place_weights(there: Tensor, parts: int, spacing: float) -> Tensor:
@@ -24,6 +25,30 @@ def place_weights(there: Tensor, parts: int, spacing: float) -> Tensor:
     ]
     everywhere = torch.ones_like(families[0][..., :1])
     return torch.cat([*families, everywhere], dim=2) * there[..., None]
+
+
+class LetterPlaces(nn.Module):
+    """(m, L) letters 1 to `letters` (0 behind the end) -> (m, size) counts of each letter near each place.
+
+    Squared distances of these are what an edit distance counts where letters keep their places, nearly.
+
+    Args:
+        letters: that are told apart.
+        parts, spacing: of the finer of two scales, as for `place_weights`; the other has half as many, twice as far
+            apart.
+    """
+
+    def __init__(self, letters: int, parts: int, spacing: float) -> None:
+        super().__init__()
+        self.letters = letters
+        self.scales = ((parts, spacing), (max(parts // 2, 2), 2.0 * spacing))
+        self.size = letters * sum(3 * count + 1 for count, _ in self.scales)
+
+    def forward(self, letters: Tensor) -> Tensor:
+        there = letters > 0
+        which = functional.one_hot(letters, self.letters + 1)[..., 1:].float().transpose(1, 2)
+        counts = [(which @ place_weights(there, parts, spacing)).flatten(1) for parts, spacing in self.scales]
+        return torch.cat(counts, dim=1)
 
 
 def letter_pictures(letters: Tensor, parts: int, count: int) -> Tensor:
