@@ -153,6 +153,7 @@ def folder(make_once) -> Path:
     from metricvae.nn.autoencoder import ModelConfig, TowerConfig
     from metricvae.nn.heads import CosineTanimoto
     from metricvae.training.config import TrainingConfig
+    from metricvae.training.optimisers import LossWeights
 
     def write(where: Path) -> None:
         plan = CorrelationPlan("fragments", 400, partners=7, check=4, metric=CorrelationMetric())
@@ -161,7 +162,10 @@ def folder(make_once) -> Path:
         encoder = PrincipalEncoderConfig(degree=6, power_degree=4, width=32, blocks=1, grid_spacing=kind.edge / 16)
         tower = TowerConfig(kind, encoder, kind.default_decoder())
         model = ModelConfig(CorrelationMetric(), tower, latent=16, head=CosineTanimoto(), mirrored=True)
-        training = TrainingConfig(steps=60, batch_pairs=56, anchor_share=0.1, evaluate_every=60, copies=1, mirror=True)
+        weights = LossWeights(reconstruction=1e-7, latent=1e-7, deformation=1e-2)
+        training = TrainingConfig(
+            steps=150, batch_pairs=56, anchor_share=0.05, weights=weights, evaluate_every=50, copies=1, mirror=True
+        )
         fit(read_dataset(where / "data"), model, training, where / "model")
 
     pytest.importorskip("rdkit")
