@@ -87,7 +87,8 @@ def molecules(smiles: Path, unlike: Path, count: int, model: str) -> dict[str, o
     """Errors on pairs of molecules of scaffolds that a data set has not, and the change of codes under motions."""
     known = set(pq.read_table(unlike / "objects.parquet", columns=["group"])["group"].to_pylist())
     random = np.random.default_rng(0)
-    first, second = [], []
+    first: list[Posed] = []
+    second: list[Posed] = []
     for number, one in enumerate(itertools.islice(_unlike(smiles, known, 4 * count), count)):
         resolution = float(random.uniform(*RESOLUTIONS))
         for seed, views in enumerate((first, second)):
@@ -178,9 +179,9 @@ def real(folder: Path, model: str) -> dict[str, object]:
         factor = 0.85 * edge / max(outline_of(one.here).extent() for one in (a, b))
         left, right = scaled(a.here, factor), scaled(b.there, factor)
         try:
-            encoded = [predictor.encode([one]) for one in (left, right)]
-            said = predictor.predict(*encoded, np.zeros(1, int), np.zeros(1, int))
-            novelty = max(float(one.novelty[0]) for one in encoded)
+            here, there = predictor.encode([left]), predictor.encode([right])
+            said = predictor.predict(here, there, np.zeros(1, int), np.zeros(1, int))
+            novelty = max(float(one.novelty[0]) for one in (here, there))
             numbers = [float(part[0]) for part in (said.value, said.low, said.high)]
             found[f"{a.name} with {b.name}"] = [*numbers, overlay_maps(left, right).correlation, novelty]
         except InputError as error:
