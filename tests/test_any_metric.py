@@ -23,7 +23,7 @@ from metricvae.reproduction.any_metric.baselines import (
     MAGNITUDES,
     MEAN,
     NEAREST,
-    SplitPairs,
+    ValuedPairs,
     neighbour_means,
     pair_features,
     predict_baselines,
@@ -312,8 +312,8 @@ def test_the_order_of_a_pair_counts_for_baselines_of_a_metric_that_is_not_symmet
     true = known.data.value[known.data.rows("test")]
     found = predict_baselines(known)
     assert min(score(found[name], true, False) for name in (BOOSTING, NEAREST)) > 0.95
-    pairs = SplitPairs(np.array([0]), np.array([1]), np.zeros(1))
-    back = SplitPairs(pairs.second, pairs.first, pairs.value)
+    pairs = ValuedPairs(np.array([0]), np.array([1]), np.zeros(1))
+    back = ValuedPairs(pairs.second, pairs.first, pairs.value)
     numbers = np.array([[1.0], [3.0]])
     np.testing.assert_array_equal(pair_features(numbers, pairs, True), pair_features(numbers, back, True))
     assert (pair_features(numbers, pairs, False) != pair_features(numbers, back, False)).any()
