@@ -131,7 +131,7 @@ def test_the_alignment_score_is_that_of_the_matrix() -> None:
 def test_proteins_of_a_family_are_alike_and_others_are_not() -> None:
     made = proteins.make_proteins(40, 0)
     value = proteins.measure_alignment(made.values)
-    within, across = value(np.zeros(9, int), np.arange(1, 10)), value(np.zeros(9, int), np.arange(10, 19))
+    within, across = value(np.zeros(5, int), np.arange(1, 6)), value(np.zeros(5, int), np.arange(6, 11))
     assert within.mean() > 3 * across.mean()
     np.testing.assert_allclose(proteins.substitution_chances().sum(1), 1)
     unchanged = proteins.evolve(np.arange(20), 0.0, proteins.substitution_chances(), np.random.default_rng(0))
