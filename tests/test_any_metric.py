@@ -23,7 +23,7 @@ from metricvae.reproduction.any_metric.baselines import (
     MAGNITUDES,
     MEAN,
     NEAREST,
-    SplitPairs,
+    ValuedPairs,
     neighbour_means,
     pair_features,
     predict_baselines,
@@ -53,8 +53,10 @@ from metricvae.reproduction.any_metric.results import (
     read_results,
     siamese_path,
 )
+from metricvae.reproduction.any_metric.run import reproduce_any_metric
 from metricvae.reproduction.any_metric.sampling import draw_pairs
 from metricvae.reproduction.any_metric.scores import score
+from metricvae.reproduction.config import AnyMetricConfig
 from metricvae.reproduction.report import Fact, write_report
 
 ONE, OTHER = np.array([0]), np.array([1])
@@ -131,7 +133,7 @@ def test_the_alignment_score_is_that_of_the_matrix() -> None:
 def test_proteins_of_a_family_are_alike_and_others_are_not() -> None:
     made = proteins.make_proteins(40, 0)
     value = proteins.measure_alignment(made.values)
-    within, across = value(np.zeros(9, int), np.arange(1, 10)), value(np.zeros(9, int), np.arange(10, 19))
+    within, across = value(np.zeros(5, int), np.arange(1, 6)), value(np.zeros(5, int), np.arange(6, 11))
     assert within.mean() > 3 * across.mean()
     np.testing.assert_allclose(proteins.substitution_chances().sum(1), 1)
     unchanged = proteins.evolve(np.arange(20), 0.0, proteins.substitution_chances(), np.random.default_rng(0))
@@ -312,8 +314,8 @@ def test_the_order_of_a_pair_counts_for_baselines_of_a_metric_that_is_not_symmet
     true = known.data.value[known.data.rows("test")]
     found = predict_baselines(known)
     assert min(score(found[name], true, False) for name in (BOOSTING, NEAREST)) > 0.95
-    pairs = SplitPairs(np.array([0]), np.array([1]), np.zeros(1))
-    back = SplitPairs(pairs.second, pairs.first, pairs.value)
+    pairs = ValuedPairs(np.array([0]), np.array([1]), np.zeros(1))
+    back = ValuedPairs(pairs.second, pairs.first, pairs.value)
     numbers = np.array([[1.0], [3.0]])
     np.testing.assert_array_equal(pair_features(numbers, pairs, True), pair_features(numbers, back, True))
     assert (pair_features(numbers, pairs, False) != pair_features(numbers, back, False)).any()
@@ -338,7 +340,7 @@ def test_scores_are_r_squared_and_the_area_under_the_roc_curve() -> None:
 
 def result_of(name: str, scores: tuple[float, ...]) -> ExampleResult:
     true = tuple(np.linspace(0, 1, 20).round().tolist()) if EXAMPLES[name].binary else tuple(np.linspace(0, 1, 20))
-    counts = {split: 100 for split in SHARES}
+    counts: dict[str, int] = dict.fromkeys(SHARES, 100)
     baselines = BaselineResult({MEAN: 0.0, MAGNITUDES: 0.1, BOOSTING: 0.6, NEAREST: 0.5}, counts, counts, 3.0, true)
     models = tuple(ModelResult(seed, one, 0.9, 1.5, 100, "steps", true) for seed, one in enumerate(scores))
     return ExampleResult(
@@ -371,3 +373,20 @@ def test_results_are_kept_and_read_again(tmp_path: Path) -> None:
         keep(siamese_path(tmp_path, "dtw", usual.seed), lambda usual=usual: usual)  # type: ignore[misc]
     assert read_results(tmp_path, EXAMPLES.values()) == [one]
     keep(baselines_path(tmp_path, "dtw"), lambda: pytest.fail("made again"))
+
+
+@pytest.mark.slow
+def test_a_run_is_found_again(tmp_path: Path) -> None:
+    config = AnyMetricConfig(("kl-divergence",), pairs=1_000, seeds=1, minutes=0.05)
+    first = reproduce_any_metric(tmp_path / "report", config)
+    (result,) = first.results
+    assert result.models[0].stopped == "time"
+    assert result.models[0].minutes < 2
+    assert result.siamese[0].score > -1
+    assert "kl-divergence" in first.text()
+    again = reproduce_any_metric(tmp_path / "report", config)
+    assert again.results == first.results
+    assert again.minutes < first.minutes
+    assert json.loads((tmp_path / "report" / "any-metric.json").read_text())["metrics"][0]["name"] == "kl-divergence"
+    with pytest.raises(InputError, match="something that is not a report"):
+        reproduce_any_metric(tmp_path, config)

@@ -38,7 +38,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class MethodScores:
+class MethodBars:
     """One method.
 
     Attributes:
@@ -52,7 +52,7 @@ class MethodScores:
     deviations: Sequence[float]
 
 
-def draw_metrics(panels: Sequence[Panel], methods: Sequence[MethodScores], score: str) -> bytes:
+def draw_metrics(panels: Sequence[Panel], methods: Sequence[MethodBars], score: str) -> bytes:
     """The panels, and below them the bars of all methods for each metric, the last method emphasised.
 
     Args:
@@ -95,7 +95,7 @@ def _draw_answers(axes: Axes, panel: Panel) -> None:
     axes.legend(frameon=False, fontsize=8, labelcolor=INK)
 
 
-def _draw_bars(axes: Axes, panels: Sequence[Panel], methods: Sequence[MethodScores], score: str) -> None:
+def _draw_bars(axes: Axes, panels: Sequence[Panel], methods: Sequence[MethodBars], score: str) -> None:
     places, width = np.arange(len(panels)), 0.84 / max(1, len(methods))
     for number, one in enumerate(methods):
         last = number == len(methods) - 1

@@ -25,7 +25,7 @@ MEAN, MAGNITUDES, BOOSTING, NEAREST = "mean guess", "magnitudes", "boosting", "n
 
 
 @dataclass(frozen=True)
-class SplitPairs:
+class ValuedPairs:
     """n pairs of one split: rows of their objects, and their values."""
 
     first: Rows
@@ -33,10 +33,10 @@ class SplitPairs:
     value: Floats
 
 
-def pairs_of(labelled: LabelledExample, split: str) -> SplitPairs:
+def pairs_of(labelled: LabelledExample, split: str) -> ValuedPairs:
     """The pairs of a split."""
     data = labelled.data.of_split(split)
-    return SplitPairs(data.first, data.second, data.value)
+    return ValuedPairs(data.first, data.second, data.value)
 
 
 def predict_baselines(labelled: LabelledExample, seed: int = 0) -> dict[str, Floats]:
@@ -63,7 +63,7 @@ def _magnitudes(labelled: LabelledExample) -> Floats:
     return fit_magnitudes(train, symmetric=data.metric.symmetric).predict(*sizes, limits=data.metric.limits(*sizes))
 
 
-def _boosting(labelled: LabelledExample, train: SplitPairs, test: SplitPairs, seed: int) -> Floats:
+def _boosting(labelled: LabelledExample, train: ValuedPairs, test: ValuedPairs, seed: int) -> Floats:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     symmetric = labelled.data.metric.symmetric
@@ -73,7 +73,7 @@ def _boosting(labelled: LabelledExample, train: SplitPairs, test: SplitPairs, se
     return found
 
 
-def pair_features(magnitudes: Floats, pairs: SplitPairs, symmetric: bool) -> Floats:
+def pair_features(magnitudes: Floats, pairs: ValuedPairs, symmetric: bool) -> Floats:
     """(n, 4 k) sums, absolute differences, least and greatest of k magnitudes; or both and their difference, (n, 3 k),
     where the order of a pair counts."""
     a, b = magnitudes[pairs.first], magnitudes[pairs.second]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from metricvae.plotting.panels import MethodScores, Panel, draw_metrics
+from metricvae.plotting.panels import MethodBars, Panel, draw_metrics
 from metricvae.reproduction.any_metric.baselines import BOOSTING, MAGNITUDES, MEAN, NEAREST
 from metricvae.reproduction.any_metric.results import ExampleResult
 from metricvae.reproduction.report import Cell, Fact, Figure, Report, Section, Table
@@ -106,7 +106,7 @@ def _figures(results: Sequence[ExampleResult]) -> tuple[Figure, ...]:
     if not measured:
         return ()
     methods = [
-        MethodScores(
+        MethodBars(
             name,
             [float(np.mean(one.scores[name])) if one.scores[name] else np.nan for one in measured],
             [float(np.std(one.scores[name])) if one.scores[name] else 0.0 for one in measured],

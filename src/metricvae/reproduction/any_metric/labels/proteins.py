@@ -44,7 +44,7 @@ FREQUENCIES = np.array(
 LENGTHS = (80, 250)
 """Residues of an ancestor, least and most."""
 
-MEMBERS = 10
+MEMBERS = 6
 """Proteins of a family."""
 
 DIVERGENCE = (0.02, 0.7)
