@@ -116,9 +116,9 @@ class AlignmentEncoderConfig(EncoderConfig):
 class AlignmentEncoder(Encoder):
     """(m, L) code points -> mean and log-variance (m, d); what stands behind the end of a sequence does not matter.
 
-    The mean is the sum of three parts: of random projections of k-mer counts and of counts of letters near each place,
-    whose products tell what two sequences share, of unseen families too; a linear function of counts and of letters
-    near each place; and a residual perceptron of all that, which learns.
+    The mean is the sum of three parts: of random projections of counts of letters, of k-mers and of letters near each
+    place, as they are and scaled to one length, whose products tell what two sequences share, of unseen families too; a
+    linear function of counts and of letters near each place; and a residual perceptron of all that, which learns.
 
     Args:
         config: its hyperparameters.
@@ -138,7 +138,7 @@ class AlignmentEncoder(Encoder):
         self.places = LetterPlaces(letters, config.parts, config.spacing)
         self.sizes = 1 + letters, sum(self.counts.sizes), config.sketch, self.places.size
         self.views = NumberViews(self.sizes[0], config.levels, bound=8.0)
-        self.count_scale = StandardiseTogether(self.sizes[1], config.detail)
+        self.count_scale = StandardiseTogether(self.sizes[1], self.sizes[1])
         self.sketch_scale = StandardiseTogether(config.sketch, config.sketch)
         self.placed_scale = StandardiseTogether(self.places.size, self.places.size)
         self.letters = nn.Embedding(letters + 1, config.letter_width, padding_idx=0)
@@ -155,8 +155,10 @@ class AlignmentEncoder(Encoder):
         self.norm = nn.LayerNorm(config.width)
         self.last = nn.Linear(config.width, 2 * latent)
         self.shortcut = WideLinear(inputs, latent)
-        self.kernel = FixedProjection(config.sketch, latent, config.kernel)
-        self.placed_kernel = FixedProjection(self.places.size, latent, config.kernel)
+        self.letter_scale = StandardiseTogether(letters, letters)
+        kernels = [letters, self.sizes[1], config.sketch, self.places.size]
+        self.kernels = nn.ModuleList(FixedProjection(size, latent, config.kernel) for size in kernels if size)
+        self.cosine_kernels = nn.ModuleList(FixedProjection(size, latent, config.kernel) for size in kernels if size)
         self.gate = nn.Parameter(torch.full((latent,), config.gate))
 
     def prepare(self, x: Tensor) -> Tensor:
@@ -177,6 +179,7 @@ class AlignmentEncoder(Encoder):
         """Means and standard deviations of the counts."""
         composition, counts, sketch, placed, _ = self._split(features)
         self.views.fit(composition)
+        self.letter_scale.fit(composition[:, 1:])
         self.count_scale.fit(counts)
         self.sketch_scale.fit(sketch)
         self.placed_scale.fit(placed)
@@ -196,29 +199,31 @@ class AlignmentEncoder(Encoder):
         return self._hidden(self._inputs(features)[0])
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        inputs, sketch, placed = self._inputs(features)
+        inputs, groups = self._inputs(features)
         mean, log_variance = self.last(self._hidden(inputs)).chunk(2, dim=1)
-        projected = self.kernel(sketch) + self.placed_kernel(placed)
-        return projected + self.shortcut(inputs) + self.gate * mean, log_variance
+        projected = [kernel(group) for kernel, group in zip(self.kernels, groups, strict=True)]
+        projected += [kernel(unit_rows(group)) for kernel, group in zip(self.cosine_kernels, groups, strict=True)]
+        return torch.stack(projected).sum(0) + self.shortcut(inputs) + self.gate * mean, log_variance
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         return functional.silu(self.norm(self.blocks(self.first(inputs))))
 
-    def _inputs(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """All groups of features in one row, and the projection of k-mer counts and the counts of letters near places,
-        each with a variance of 1."""
+    def _inputs(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """All groups of features in one row, and with a variance of 1 each the counts of letters and of k-mers, the
+        projection of k-mer counts, and the counts of letters near places."""
         composition, counts, sketch, placed, letters = self._split(features)
         views, pooled = self.views(composition), self.pooled_norm(self._pooled(letters.long()))
-        sketch, placed = self.sketch_scale(sketch), self.placed_scale(placed)
+        counts, sketch, placed = self.count_scale(counts), self.sketch_scale(sketch), self.placed_scale(placed)
         total, detail = self.config.total, self.config.detail
         parts = [
             views * (total / views.shape[1]) ** 0.5,
-            self.count_scale(counts),
+            counts * (detail / max(counts.shape[1], 1)) ** 0.5,
             sketch * (detail / sketch.shape[1]) ** 0.5,
             placed * (self.config.placed / placed.shape[1]) ** 0.5,
             pooled * (detail / pooled.shape[1]) ** 0.5,
         ]
-        return torch.cat(parts, dim=1), sketch, placed
+        groups = [self.letter_scale(composition[:, 1:]), counts, sketch, placed]
+        return torch.cat(parts, dim=1), [group for group in groups if group.shape[1]]
 
     def _pooled(self, letters: Tensor) -> Tensor:
         """Activations summed near each place, and their maximum: (m, pooled)."""
@@ -235,3 +240,8 @@ class AlignmentEncoder(Encoder):
     def _strides(self) -> Iterator[int]:
         """Of the convolutions: the first one may leave out letters."""
         return itertools.chain([self.config.stride], itertools.repeat(1))
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """(m, n) rows scaled to a mean square of 1, so that their products are cosines."""
+    return x * (x.square().mean(1, keepdim=True) + 1e-6).rsqrt()
