@@ -164,7 +164,7 @@ def folder(make_once) -> Path:
         model = ModelConfig(CorrelationMetric(), tower, latent=16, head=CosineTanimoto(), mirrored=True)
         weights = LossWeights(reconstruction=1e-7, latent=1e-7, deformation=1e-2)
         training = TrainingConfig(
-            steps=150, batch_pairs=56, anchor_share=0.05, weights=weights, evaluate_every=50, copies=1, mirror=True
+            steps=100, batch_pairs=56, anchor_share=0.05, weights=weights, evaluate_every=50, copies=1, mirror=True
         )
         fit(read_dataset(where / "data"), model, training, where / "model")
 
@@ -180,14 +180,14 @@ def test_maps_of_fragments_are_labelled_learned_and_found(command, folder: Path,
     card = json.loads((folder / "data" / "card.json").read_text())
     assert card["label_error"]["worst_shortfall_percent"] < 1
     found = command("evaluate", folder / "model", folder / "data", "--json").document
-    assert found["r2"] > 0
+    assert found["rmse"] < 0.12
     objects = pq.read_table(folder / "data" / "objects.parquet").slice(0, 6)
     (tmp_path / "library").mkdir()
     for number, one in enumerate(VolumeKind().from_table(objects)):
         write_map(tmp_path / "library" / f"{number}.mrc", one)
     library = tmp_path / "library"
     assert command("index", folder / "model", library, "--out", tmp_path / "index").status == 0
-    said = command("search", tmp_path / "index", library / "2.mrc", "-k", "3", "--exact", "2", "--json").document
+    said = command("search", tmp_path / "index", library / "2.mrc", "-k", "3", "--exact", "3", "--json").document
     assert "2.mrc" in json.dumps(said["hits"][0])
     said = command("predict", folder / "model", library / "0.mrc", library / "0.mrc", "--json").document
     assert said["value"] == pytest.approx(1.0, abs=1e-3)

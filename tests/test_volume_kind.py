@@ -78,6 +78,11 @@ def test_offset_unit_noise_padding_and_hollows_change_the_cube_little() -> None:
     assert np.abs(outline_of(replace(plain, values=fringed)).centre - outline_of(plain).centre).max() < 0.3
 
 
+def test_an_object_that_fills_its_box_up_to_the_faces_has_a_centre() -> None:
+    filled = of_array(np.random.default_rng(0).normal(size=(12, 12, 12)))
+    assert np.abs(outline_of(filled).centre - 5.5).max() < 2
+
+
 def blurred_shell(values: np.ndarray) -> np.ndarray:
     """Where a map is low but not zero: the dark ring around objects in microscopy."""
     return ((values > 0.01 * values.max()) & (values < 0.05 * values.max())).astype(np.float32) * values.max() * 0.3

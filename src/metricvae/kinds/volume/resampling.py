@@ -2,7 +2,8 @@
 
 1. **Background.** The median of the values on the six faces of the box, and the noise about it, 1.4826 times the
    median deviation from it. What follows is the difference from the background: density.
-2. **Contour.** Density above three times the noise, and above a tenth of the highest density, belongs to the object.
+2. **Contour.** Density above three times the noise, and above a tenth of the highest density, belongs to the object;
+   the upper half of the densities always does, as where an object fills its box up to the faces.
 3. **Centre.** The mean of the points above the contour, weighted by how far they are above it.
 4. **Grid.** The density's cubic spline at the points of the cube; where the map's grid is much finer than the cube's,
    the mean over a cell, so that noise does not alias.
@@ -27,8 +28,8 @@ from metricvae.kinds.volume.records import DensityMap, Values
 NOISES = 3.0
 """Standard deviations of the noise that the contour lies above the background, at least."""
 
-CONTOUR = 0.1
-"""Share of the highest density that the contour lies above the background, at least."""
+CONTOUR = 0.1, 0.5
+"""Shares of the highest density that the contour lies above the background, at least and at most."""
 
 SAMPLED = 1.5
 """Grids up to so many times as fine as the cube's are sampled at its points; finer ones are averaged."""
@@ -85,7 +86,8 @@ def outline_of(one: DensityMap) -> Outline:
     step = max(1, math.ceil((one.values.size / LARGE) ** (1 / 3)))
     density = one.values[::step, ::step, ::step] - np.float32(background)
     highest = float(density.max())
-    above = np.clip(density - max(NOISES * noise, CONTOUR * highest), 0, None)
+    contour = np.clip(NOISES * noise, *(share * highest for share in CONTOUR))
+    above = np.clip(density - np.float32(contour), 0, None)
     if not (above > 0).any():
         raise InputError("a map has nothing above its background: expected density inside and less at the faces")
     index = np.nonzero(above)
