@@ -19,7 +19,6 @@ from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind
 from metricvae.generation.exemplars import exemplars_of
-from metricvae.nn.density import DensityDecoderConfig
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.records import Molecule
@@ -27,6 +26,7 @@ from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
 from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.metrics.tabular import TabularMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import HEADS
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.predictor import Encoded, Predictor

@@ -21,7 +21,6 @@ from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit
 from metricvae.kinds.molecule import table as table_module
 from metricvae.kinds.molecule.conformers import conform, flat
-from metricvae.nn.density import DensityDecoderConfig
 from metricvae.kinds.molecule.drawing import HIGH, HIT, LEGEND, MARGIN, QUERY, WIDE
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.fragments import draw, stream_smiles
@@ -50,6 +49,7 @@ from metricvae.metrics.shape.solver.gaussian_molecule import exponents, prepare
 from metricvae.metrics.shape.solver.overlays import overlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
+from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import CosineDistance, CosineTanimoto, Head, InnerProduct
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.ann import InvertedFile, item_vectors, query_vector
