@@ -172,9 +172,13 @@ class Shown:
 def real(folder: Path, model: str) -> dict[str, object]:
     """Predicted and exact correlations of real maps with their moved selves and with one another."""
     predictor = Predictor.load(model)
-    shown = [_shown(path, number) for number, path in enumerate(sorted(folder.glob("EMD*")))]
+    shown, found = list[Shown](), dict[str, object]()
+    for number, path in enumerate(sorted(folder.glob("EMD*"))):
+        try:
+            shown.append(_shown(path, number))
+        except InputError as error:
+            found[path.name] = str(error)
     edge = float(predictor.kind().to_json().get("extent") or 30.0)
-    found: dict[str, object] = {}
     for a, b in [*zip(shown, shown, strict=True), *itertools.combinations(shown, 2)]:
         factor = 0.85 * edge / max(outline_of(one.here).extent() for one in (a, b))
         left, right = scaled(a.here, factor), scaled(b.there, factor)

@@ -190,4 +190,4 @@ def test_maps_of_fragments_are_labelled_learned_and_found(command, folder: Path,
     said = command("search", tmp_path / "index", library / "2.mrc", "-k", "3", "--exact", "3", "--json").document
     assert "2.mrc" in json.dumps(said["hits"][0])
     said = command("predict", folder / "model", library / "0.mrc", library / "0.mrc", "--json").document
-    assert said["value"] == pytest.approx(1.0, abs=1e-3)
+    assert said["predicted"] == pytest.approx(1.0, abs=1e-3)

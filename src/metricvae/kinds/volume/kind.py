@@ -63,7 +63,7 @@ class VolumeKind(ObjectKind):
     kept_in_index: ClassVar[bool] = False
     sources: ClassVar[tuple[str, ...]] = (FRAGMENTS,)
     caveats: ClassVar[str] = (
-        "Objects that fit into the cube about their centre; what lies outside is not seen. Where the longest two\n"
+        "Objects that fit into the cube about their centre; what lies outside is not seen. Where two\n"
         "principal axes of an object are nearly equal, its code may change under a rotation by more than the others'."
     )
 

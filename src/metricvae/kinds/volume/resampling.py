@@ -86,8 +86,7 @@ def outline_of(one: DensityMap) -> Outline:
     step = max(1, math.ceil((one.values.size / LARGE) ** (1 / 3)))
     density = one.values[::step, ::step, ::step] - np.float32(background)
     highest = float(density.max())
-    lowest, uppermost = (share * highest for share in CONTOUR)
-    contour = min(max(NOISES * noise, lowest), uppermost)
+    contour = min(max(NOISES * noise, CONTOUR[0] * highest), CONTOUR[1] * highest)
     above = np.clip(density - np.float32(contour), 0, None)
     if not (above > 0).any():
         raise InputError("a map has nothing above its background: expected density inside and less at the faces")
