@@ -12,6 +12,7 @@ import pytest
 
 from metricvae import cli
 from metricvae.alignment.predictor import Aligner
+from metricvae.core.importing.request import Columns, ImportRequest
 from metricvae.core.libraries import ReadOptions
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
@@ -22,6 +23,7 @@ from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.certify import certify
 from metricvae.metrics.overlap.solver.files import solve_files
 from metricvae.metrics.shape.labelling import ShapePlan
+from metricvae.metrics.tabular import TabularMetric
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import (
     AblationConfig,
@@ -57,6 +59,7 @@ OUT_OF_RANGE = {
         "--check": -1,
         "--seed": -1,
     },
+    "import pairs.csv --kind image --out data": {"--seed": -1, "--workers": 0},
     "label halves --objects mixed --pairs 8 --out data": {"--times": 0, "--workers": 0},
     "label molecules --objects fragments --pairs 8 --out data": {"--partners": 0, "--conformers": 0, "--molecules": 0},
 }
@@ -106,6 +109,16 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "ray": [(label, "ray")],
     },
     "train": {"tensorboard": [(fit, "tensorboard")], "start": [(fit, "start")], "aligning": [(fit_aligner, "config")]},
+    "import": {
+        "a": [(Columns, "left")],
+        "b": [(Columns, "right")],
+        "value": [(Columns, "value")],
+        "unit": [(TabularMetric, "unit")],
+        "task": [(TabularMetric, "task")],
+        "seed": [(ImportRequest, "seed")],
+        "strict": [(ImportRequest, "strict")],
+        "fit": [(ImportRequest, "fit")],
+    },
     "evaluate": {"split": [(evaluate, "split")]},
     "predict": {},
     "align": {
