@@ -95,7 +95,7 @@ def test_bounds_are_learned_from_as_bounds() -> None:
 
 def test_bounds_are_left_out_of_figures_and_intervals() -> None:
     data = vectors()
-    model = mv.fit(data, model=SMALL, **SHORT)
+    model = mv.fit(data, model=SMALL, **(SHORT | {"steps": 100}))
     test = np.flatnonzero(data.split == "test")
     censored = np.zeros(len(data), np.int8)
     censored[test[::2]] = 1
@@ -166,7 +166,13 @@ def test_free_codes_tell_which_form_a_metric_has() -> None:
 
 def test_a_pair_head_is_written_read_and_refused_when_damaged(tmp_path: Path) -> None:
     data = vectors()
-    model = mv.fit(data, tmp_path / "model", model=SMALL | {"head.name": "inner_product"}, pair_head=True, **SHORT)
+    model = mv.fit(
+        data,
+        tmp_path / "model",
+        model=SMALL | {"head.name": "inner_product"},
+        pair_head=True,
+        **(SHORT | {"steps": 100}),
+    )
     form = model.predictor.loaded.facts["product_form"]
     assert form["pair_head_r2"] > form["product_r2"] + 0.05
     assert "network of both codes" in model.card

@@ -37,7 +37,7 @@ def fit_free_codes(
     magnitudes: tuple[Tensor, Tensor],
     *,
     held_out: float = 0.1,
-    steps: int = 400,
+    steps: int = 250,
     seed: int = 0,
 ) -> FreeCodesFit:
     """Fit one code an object to pairs, by gradient descent (Adam) through the head.

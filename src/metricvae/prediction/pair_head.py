@@ -33,7 +33,8 @@ class PairHeadConfig:
 
     Attributes:
         widths: hidden layers.
-        steps: of its training, at most.
+        epochs: times that each pair is seen, about.
+        most_steps: of its training, at most.
         batch_pairs: pairs a step.
         learning_rate: of Adam, with weight decay.
         weight_decay: of Adam.
@@ -41,11 +42,16 @@ class PairHeadConfig:
     """
 
     widths: tuple[int, ...] = (256, 128)
-    steps: int = 1_500
+    epochs: int = 30
+    most_steps: int = 1_500
     batch_pairs: int = 512
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
-    evaluate_every: int = 100
+    evaluate_every: int = 50
+
+    def steps(self, pairs: int) -> int:
+        """Of a training on so many pairs."""
+        return min(self.most_steps, max(self.evaluate_every, self.epochs * pairs // self.batch_pairs))
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ def fit_pair_head(
     unit = head.get_buffer("unit")
     product = r_squared(validation.product, validation.value)
     best, best_r2 = copy.deepcopy(head.state_dict()), product
-    for step in range(1, config.steps + 1):
+    for step in range(1, config.steps(len(train.value)) + 1):
         rows = torch.randint(len(train.value), (config.batch_pairs,), generator=generator)
         rest = train.value[rows] - train.product[rows]
         loss = functional.mse_loss(head(train.left[rows], train.right[rows]) / unit, rest / unit)
