@@ -358,7 +358,8 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert factors[9] < factors[10] == 1.0
     assert factors[60] == pytest.approx(0.5)
     assert factors[110] == pytest.approx(0.0)
-    assert rate_factor(replace(config, max_minutes=1.0), 10, 30.0) == pytest.approx(0.5)
+    assert rate_factor(replace(config, max_minutes=1.0), 10, 30.0) == rate_factor(config, 10, 30.0)
+    assert rate_factor(replace(config, max_minutes=1.0), 10, 45.0) == pytest.approx(0.5)
     assert rate_factor(replace(config, schedule="constant"), 110, 0.0) == 1.0
 
 

@@ -62,7 +62,8 @@ class TrainingConfig:
         precision: `auto` multiplies in bfloat16 where the machine does so natively.
         stored_as: precision of the weights on disk; the validation R^2 reported at the end is that of these.
         threads: threads of PyTorch; None leaves its own choice. Results are bit-equal for equal numbers only.
-        max_minutes: stop, schedule included, after so long; the result then depends on the speed of the machine.
+        max_minutes: stop, schedule included, after so long; a result that is stopped so depends on the speed of the
+            machine.
         seed: of the initial weights, the batches, the motions and the draws.
     """
 
@@ -121,8 +122,13 @@ def rate_factor(config: TrainingConfig, step: int, seconds: float) -> float:
 
 
 def cosine_factor(step: int, steps: int, warmup_steps: int, time_used: float = 0.0) -> float:
-    """A rise over the warm-up, then a fall to zero along a cosine; at least the share `time_used` counts as done."""
-    done = max(time_used, max(0.0, step - warmup_steps) / max(1, steps - warmup_steps))
+    """A rise over the warm-up, then a fall to zero along a cosine.
+
+    Where time will be up first, the second half of it brings the fall to its end: of the time, 2 `time_used` - 1 counts
+    as done, which is less than the steps done of any training that ends in time. Such a training does not depend on
+    the speed of the machine.
+    """
+    done = max(2.0 * time_used - 1.0, max(0.0, step - warmup_steps) / max(1, steps - warmup_steps))
     return _warmup(step, warmup_steps) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
 
