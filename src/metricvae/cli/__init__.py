@@ -85,7 +85,7 @@ def _overview() -> str:
     verbs = "\n".join(f"  {name:11} {verb.does}" for name, verb in VERBS.items())
     return (
         "usage: metricvae VERB ...\n\n"
-        "Learn any metric between any objects, invariant to how they lie, and answer it in one shot.\n\n"
+        "Learn any metric between any objects, however they lie, and answer it in one shot.\n\n"
         f"verbs:\n{verbs}\n\n"
         "options:\n  -h, --help  this\n  --version   print the version\n\n"
         "metricvae VERB --help says what each takes. Start with: metricvae quickstart"

@@ -56,9 +56,9 @@ def read_named(kind: ObjectKind, name: str | Path, options: ReadOptions = AS_IT_
     Raises:
         InputError: no such file, or not such an object.
     """
+    if not kind.inline and address_of(str(name), Path()) is None:
+        return read_file(kind, Path(name), options)
     found = resolve(kind, Path(), name, ArrayFiles())
-    if isinstance(found, str) and not kind.inline:
-        found = Path(found)
     return read_file(kind, found, options) if isinstance(found, Path) else kind.convert(found, options)
 
 
