@@ -70,6 +70,7 @@ def single(values: Sequence[object], measure: object) -> float:
 # Labels
 
 
+@pytest.mark.slow
 def test_the_hausdorff_distance_of_a_moved_silhouette_is_that_of_its_sampling() -> None:
     mask = np.zeros((200, 200), np.uint8)
     mask[60:100, 60:150], mask[100:130, 60:80] = 1, 1
@@ -165,6 +166,7 @@ def test_the_divergence_is_the_mean_logarithm_of_the_ratio_and_has_an_order() ->
     assert there != pytest.approx(back)
 
 
+@pytest.mark.slow
 def test_the_chamfer_distance_of_a_moved_cloud_is_nought_and_of_another_is_found_by_brute_force() -> None:
     rng = np.random.default_rng(2)
     centres, axes, frames = bodies.random_body(rng)

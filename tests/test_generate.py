@@ -137,7 +137,7 @@ def test_a_missing_half_is_called_a_match(predictor: Predictor, monkeypatch: pyt
         assert faults_of(one.object, constraints[1:], least=150) == []
         assert one.values[0].predicted == pytest.approx(probability, abs=1e-3)
         assert one.values[0].pose is not None
-    with pytest.raises(InputError, match="calls nothing a match"):
+    with pytest.raises(InputError, match="has no calibration, so it gives no answers"):
         generate(predictor, constraints, 3, generator=chance, partner=predictor)
 
 
