@@ -189,8 +189,13 @@ class SignedInverseCosine(Head):
     floor: float = 0.05
 
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
-        c = cosine(z_left, z_right)
-        return _sign(c) * inverse_above(c.abs(), self.floor)
+        return self._score_of_cosine(cosine(z_left, z_right))
+
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        return self._score_of_cosine(cosine_matrix(z_left, z_right))
+
+    def _score_of_cosine(self, cosine: Tensor) -> Tensor:
+        return _sign(cosine) * inverse_above(cosine.abs(), self.floor)
 
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         m = value / self.scale
@@ -278,6 +283,9 @@ class CosineDistance(Head):
 
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
         return 1.0 - (swapped_cosine(z_left, z_right) if self.swapped else cosine(z_left, z_right))
+
+    def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
+        return 1.0 - cosine_matrix(self.counterpart(z_left), z_right)
 
     def join_mirrored(self, z: Tensor, z_mirrored: Tensor) -> Tensor:
         """One code (n, 2 d) from those of objects and of their mirror images.
