@@ -43,7 +43,7 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
     facts, config, metric = loaded.facts, loaded.config, loaded.config.metric
     towers = list(config.towers.values())
     return _TEXT.format(
-        title=metric.description.value.capitalize(),
+        title=_sentence_case(metric.description.value),
         predicts=metric.description.predicts,
         labels=metric.description.labels,
         command=_command(config.kinds),
@@ -62,6 +62,11 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         training=f"{_history(facts)}, seed {training.seed}",
         r2=facts["validation_r2"],
     )
+
+
+def _sentence_case(text: str) -> str:
+    """With a capital letter at the start, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _command(kinds: Sequence[ObjectKind]) -> str:

@@ -72,9 +72,13 @@ class TabularMetric(Metric):
     def description(self) -> Description:
         unit = f", in {self.unit}" if self.unit else ""
         kinds = " and ".join(dict.fromkeys(KINDS.get(name).title for name in (self.left, self.right) if name))
+        objects = f"pairs of {kinds or 'objects'}"
+        binary = self.task == "binary"
         return Description(
-            predicts=f"the {self.title} of pairs of {kinds or 'objects'}{unit}",
-            value=self.title,
+            predicts=f"whether {objects} are a case of {self.title}"
+            if binary
+            else f"the {self.title} of {objects}{unit}",
+            value=f"probability of {self.title}" if binary else self.title,
             labels="values imported with the pairs",
         )
 
