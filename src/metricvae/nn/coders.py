@@ -34,6 +34,11 @@ class Encoder(nn.Module, ABC):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features (m, ...) -> mean and log-variance of q(z | x), (m, d) each."""
 
+    @property
+    def learns_scaling(self) -> bool:
+        """Whether `fit_scaling` learns anything, so that objects are worth preparing for it."""
+        return type(self).fit_scaling is not Encoder.fit_scaling
+
     def fit_scaling(self, features: Tensor) -> None:
         """Learn the scaling of numbers from objects of the training, into buffers; by default there is none.
 

@@ -134,6 +134,8 @@ def fit_scalings(model: MagicAutoencoder, data: PairDataset) -> None:
     """Have the encoders learn their scalings from objects of the training pairs; see `Encoder.fit_scaling`."""
     for side, (table, rows) in _used(model, data).items():
         encoder = model.tower(side).encoder
+        if not encoder.learns_scaling:
+            continue
         chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), SCALED_ON)).astype(np.int64)]
         with torch.no_grad():
             encoder.fit_scaling(encoder.prepare(table.tensor(chosen)))
