@@ -97,8 +97,7 @@ def _complaints(name: str) -> Iterator[None]:
 
 def _check_header(file: Any, size: int) -> None:
     """Raise ValueError unless the array that a header declares fits the bytes there are."""
-    version = np.lib.format.read_magic(file)
-    shape, _, dtype = _header(file, version)
+    shape, dtype = npy_header(file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are pickled")
     needed = math.prod(shape) * dtype.itemsize
@@ -106,12 +105,18 @@ def _check_header(file: Any, size: int) -> None:
         raise ValueError(f"it declares {needed:,} bytes, and {size:,} are there, of {MOST_BYTES:,} that are taken")
 
 
-def _header(file: BinaryIO, version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
-    raise ValueError(f"it is of version {version} of the format: expected 1.0 or 2.0")
+def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the array in a NumPy file, from its header alone; the file stands behind it then.
+
+    Raises:
+        ValueError: no such file, or one of another version of the format.
+    """
+    version = np.lib.format.read_magic(file)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"it is of version {version} of the format: expected 1.0 or 2.0")
+    shape, _, dtype = readers[version](file)
+    return shape, dtype
 
 
 def _row_of(array: Array, part: str) -> Array:

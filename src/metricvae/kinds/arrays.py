@@ -7,12 +7,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from metricvae.core.array_files import npy_header
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
@@ -139,7 +140,7 @@ def read_npy(path: Path, most: int) -> npt.NDArray[Any]:
     """
     try:
         with open(path, "rb") as file:
-            shape, _, _ = _read_header(file)
+            shape, _ = npy_header(file)
             if math.prod(shape) > most:
                 raise InputError(f"{path} holds an array of {shape}: expected at most {most} numbers")
             file.seek(0)
@@ -149,13 +150,3 @@ def read_npy(path: Path, most: int) -> npt.NDArray[Any]:
     except (OSError, ValueError, EOFError) as error:
         text = str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read as an array ({text}): save it with numpy.save") from None
-
-
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type of the array in a NumPy file."""
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
-    raise ValueError(f"format {version[0]}.{version[1]}")

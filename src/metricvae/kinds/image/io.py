@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from metricvae.core.array_files import npy_header
 from metricvae.core.errors import InputError
 from metricvae.kinds.pictures.files import LONGEST_SIDE, decode_picture, open_file, read_picture
 
@@ -58,9 +59,7 @@ def read_array(path: Path) -> Levels:
     """
     with open_file(path, "an array") as file:
         try:
-            version = np.lib.format.read_magic(file)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = header(file)
+            shape, dtype = npy_header(file)
         except (ValueError, EOFError) as error:
             raise InputError(f"{path} cannot be read as an array ({error}): save it with numpy.save") from None
         _check_form(shape, dtype, str(path))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from metricvae.core.array_files import npy_header
 from metricvae.core.errors import InputError
 from metricvae.kinds.points.records import MOST_READ, PointCloud
 from metricvae.runtime.extras import require
@@ -52,9 +53,7 @@ def read_cloud(path: Path, dimension: int | None = None) -> PointCloud:
 def read_npy(path: Path, dimension: int | None) -> PointCloud:
     """(n, 2 or more) numbers; never unpickled."""
     with open(path, "rb") as file:
-        version = np.lib.format.read_magic(file)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(file)
+        shape, dtype = npy_header(file)
         needed = int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
         if needed > MOST_BYTES or needed > path.stat().st_size:
             raise InputError(f"{path} declares an array {shape} of {dtype}, more than it holds: save it again")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.core.array_files import npy_header
 from metricvae.core.errors import InputError
 from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap
 
@@ -20,9 +21,7 @@ def read_npy(path: Path | str) -> DensityMap:
     """
     try:
         with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
+            shape, dtype = npy_header(file)
             _check_form(shape, dtype, str(path))
             rest = Path(path).stat().st_size - file.tell()
             if rest < dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
