@@ -9,7 +9,7 @@ chosen at random.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -215,8 +215,3 @@ def complete_splits(
     split[train[part.kept]] = part.split
     kept = np.setdiff1d(np.arange(len(given)), np.setdiff1d(train, train[part.kept]))
     return SplitPairs(split[kept], kept, f"as given; {' and '.join(missing)} from training pairs")
-
-
-def counts_by_split(split: Splits) -> Mapping[str, int]:
-    """Pairs of each split, in the usual order."""
-    return {name: count for name in SPLITS if (count := int((split == name).sum()))}
