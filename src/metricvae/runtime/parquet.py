@@ -21,6 +21,11 @@ def write_table(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> No
             writer.write_table(table)
 
 
+def float32_lists(rows: npt.NDArray[np.float64], width: int) -> pa.Array:
+    """Rows (n, ...) of `width` numbers each as a column of lists of float32."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1).astype(np.float32)), width)
+
+
 def read_rows(path: Path, rows: npt.ArrayLike, columns: Sequence[str]) -> pa.Table:
     """Some rows of a Parquet file, in the order they are asked for; only the row groups that hold them are read.
 

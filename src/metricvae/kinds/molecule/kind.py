@@ -22,7 +22,7 @@ from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import atoms_of, packed_molecules, padded, unpacked_molecules
 from metricvae.kinds.molecule.readers import ENDINGS, read_one
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.molecule.scaffolds import scaffold
+from metricvae.kinds.molecule.scaffolds import scaffold_group
 from metricvae.kinds.molecule.table import COLUMNS_SCHEMA, molecule_columns, read_molecules
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class MoleculeKind(ObjectKind):
 
     def group(self, value: Object, name: str) -> str:
         """The Bemis-Murcko scaffold; of a molecule without rings, the molecule itself."""
-        return (scaffold(value.smiles) if value.smiles else "") or value.smiles or name
+        return scaffold_group(value.smiles, name)
 
     def pack(self, objects: Sequence[Object]) -> Packed:
         """Arrays of atoms, as large as the largest molecule needs; see `metricvae.kinds.molecule.packing`."""

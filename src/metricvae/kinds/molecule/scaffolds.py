@@ -20,3 +20,8 @@ def scaffold(smiles: str) -> str:
     chem, murcko = require("rdkit.Chem"), require("rdkit.Chem.Scaffolds.MurckoScaffold")
     with require("rdkit.rdBase").BlockLogs():
         return str(chem.MolToSmiles(murcko.GetScaffoldForMol(chem.MolFromSmiles(smiles)), isomericSmiles=False))
+
+
+def scaffold_group(smiles: str, name: str) -> str:
+    """What a molecule shares a split with: its scaffold; of one without rings its SMILES, without that its name."""
+    return (scaffold(smiles) if smiles else "") or smiles or name

@@ -126,11 +126,11 @@ class VolumeKind(ObjectKind):
         if source not in self.sources:
             return list(super().generate(source, start, count, seed))
         from metricvae.kinds.molecule.fragments import stream
-        from metricvae.kinds.molecule.scaffolds import scaffold
+        from metricvae.kinds.molecule.scaffolds import scaffold_group
         from metricvae.kinds.volume.random_maps import random_map
 
         return [
-            NamedObject(one.id, random_map(one, seed, number).map, source, "", scaffold(one.smiles) or one.smiles)
+            NamedObject(one.id, random_map(one, seed, number).map, source, "", scaffold_group(one.smiles, one.id))
             for number, one in enumerate(stream(count, seed, start=start), start)
         ]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,19 +16,19 @@ from metricvae.core.dataset_files import PAIRS
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind
 from metricvae.core.labelling import BlockLabelling, Columns, Floats, Labelling, SolverLabelling
-from metricvae.core.object_sources import OBJECTS_A_PART, GeneratedSource, ObjectSource
+from metricvae.core.object_sources import ObjectSource
 from metricvae.core.plan import MetricPlan, option
-from metricvae.core.sampling import Block, objects_needed, plan_blocks
+from metricvae.core.sampling import Block, plan_blocks
 from metricvae.core.splits import Split
-from metricvae.kinds.molecule.library import RECORDS, RecordReader, list_records
 from metricvae.kinds.molecule.listing import READERS, suffix_of
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.molecule.sources import molecule_source
 from metricvae.kinds.volume.random_maps import RESOLUTIONS
 from metricvae.metrics.correlation.maps_table import ATOMS, atoms_schema, fragments_part, records_part
 from metricvae.metrics.correlation.solver.atoms import AtomicMap, atomic_map, correlate_many, correlations
 from metricvae.metrics.shape.solver.overlays import THOROUGH, OverlayConfig
 from metricvae.metrics.shape.solver.records import Overlays
-from metricvae.runtime.parts import Work
+from metricvae.runtime.parquet import float32_lists
 
 SEARCH = OverlayConfig(starts=192, optimised=96, refined=16, final=8)
 """The search for maps of molecules, which are smoother than molecules: it loses 1e-6 of a correlation at most."""
@@ -96,14 +95,7 @@ class MoleculeMapLabelling(BlockLabelling[CorrelationPlan]):
         """Molecules assembled from fragments, or those of a file, with notes on what was skipped."""
         plan = self.plan
         settings = (plan.seed, parse_resolutions(plan.resolution))
-        if plan.objects in plan.source_kind.sources:
-            total = plan.molecules or objects_needed(plan.pairs, plan.partners)
-            return (GeneratedSource(Work(fragments_part, settings), total, STAGE, notes=True),)
-        records = work / RECORDS
-        if not records.exists():
-            list_records(Path(plan.objects), plan.molecules, OBJECTS_A_PART, records)
-        making = Work(records_part, settings, read=RecordReader(records))
-        return (GeneratedSource(making, pq.read_metadata(records).num_rows, STAGE, endless=False, notes=True),)
+        return (molecule_source(plan, work, settings, STAGE, fragments_part, records_part),)
 
     def object_schema(self, kind: ObjectKind) -> pa.Schema:
         return atoms_schema(kind)
@@ -119,8 +111,8 @@ class MoleculeMapLabelling(BlockLabelling[CorrelationPlan]):
         found = overlay_rows(left, np.concatenate(blocks), SEARCH)
         return {
             "value": pa.array(np.round(correlations(found), 6)),
-            "rotation": _lists(found.rotation, 9),
-            "translation": _lists(found.translation, 3),
+            "rotation": float32_lists(found.rotation, 9),
+            "translation": float32_lists(found.translation, 3),
         }
 
     @property
@@ -151,7 +143,3 @@ def overlay_rows(table: pa.Table, pairs: Block, config: OverlayConfig) -> Overla
 def _atomic_map(row: dict[str, Any]) -> AtomicMap:
     places = np.asarray(row["positions"], np.float64).reshape(-1, 3)
     return atomic_map(Molecule("", "", np.asarray(row["elements"], np.uint8), places), row["resolution"])
-
-
-def _lists(rows: npt.NDArray[np.float64], width: int) -> pa.Array:
-    return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1).astype(np.float32)), width)

@@ -13,12 +13,10 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind
 from metricvae.core.libraries import NamedObject
 from metricvae.core.object_sources import SKIPPED, Span, object_schema, object_table
-from metricvae.kinds.molecule.fragments import stream
-from metricvae.kinds.molecule.library import conformer_seed
-from metricvae.kinds.molecule.listing import Record
-from metricvae.kinds.molecule.readers import Skipped, molecule_of
+from metricvae.kinds.molecule.readers import Skipped
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.molecule.scaffolds import scaffold
+from metricvae.kinds.molecule.scaffolds import scaffold_group
+from metricvae.kinds.molecule.sources import Numbered, fragments_of, molecules_of
 from metricvae.kinds.volume.kind import VolumeKind
 from metricvae.kinds.volume.random_maps import Posed, random_map
 from metricvae.runtime.parquet import write_table
@@ -33,9 +31,6 @@ _FIELDS = (
     pa.field("resolution", pa.float64()),
 )
 
-Numbered = tuple[int, Molecule | Skipped]
-"""The number of a line or record, and what it gave."""
-
 Range = tuple[float, float]
 
 
@@ -46,15 +41,12 @@ def atoms_schema(kind: ObjectKind) -> pa.Schema:
 
 def fragments_part(seed: int, resolutions: Range, span: Span, path: Path) -> None:
     """Write the maps of a span of molecules that are assembled from fragments."""
-    start, count = span
-    write_maps(enumerate(stream(count, seed, start=start), start), seed, resolutions, path)
+    write_maps(fragments_of(seed, span), seed, resolutions, path)
 
 
 def records_part(seed: int, resolutions: Range, rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Write the maps of the molecules of some records of a file, and notes on those that gave none."""
-    records = (Record(**row) for row in rows)
-    found = ((one.number, molecule_of(one, embed=True, seed=conformer_seed(seed, one.number))) for one in records)
-    write_maps(found, seed, resolutions, path)
+    write_maps(molecules_of(seed, rows), seed, resolutions, path)
 
 
 def write_maps(found: Iterable[Numbered], seed: int, resolutions: Range, path: Path) -> None:
@@ -79,8 +71,7 @@ def write_maps(found: Iterable[Numbered], seed: int, resolutions: Range, path: P
 
 
 def _named(molecule: Molecule, posed: Posed) -> NamedObject:
-    group = (scaffold(molecule.smiles) if molecule.smiles else "") or molecule.smiles or molecule.id
-    return NamedObject(molecule.id, posed.map, "molecules", "", group)
+    return NamedObject(molecule.id, posed.map, "molecules", "", scaffold_group(molecule.smiles, molecule.id))
 
 
 def _entry(name: str, molecule: Molecule, posed: Posed) -> Any:

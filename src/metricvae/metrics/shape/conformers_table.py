@@ -16,13 +16,12 @@ import pyarrow as pa
 from metricvae.core.object_sources import SKIPPED, Span
 from metricvae.core.splits import split_of
 from metricvae.kinds.molecule.conformers import LARGEST_SEED, conform
-from metricvae.kinds.molecule.fragments import stream
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.library import conformer_seed
-from metricvae.kinds.molecule.listing import Record
-from metricvae.kinds.molecule.readers import Skipped, molecule_of
+from metricvae.kinds.molecule.readers import Skipped
 from metricvae.kinds.molecule.records import Molecule, radii_of
-from metricvae.kinds.molecule.scaffolds import scaffold
+from metricvae.kinds.molecule.scaffolds import scaffold_group
+from metricvae.kinds.molecule.sources import Numbered, fragments_of, molecules_of
 from metricvae.kinds.molecule.table import row_contents
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.runtime.parquet import write_table
@@ -52,21 +51,15 @@ overlap of the molecule with itself, cubic angstroms; number: of the line or rec
 there is no molecule.
 """
 
-Numbered = tuple[int, Molecule | Skipped]
-"""The number of a line or record, and what it gave."""
-
 
 def fragments_part(seed: int, conformers: int, span: Span, path: Path) -> None:
     """Write the molecules of a span that are assembled from fragments."""
-    start, count = span
-    write_molecules(enumerate(stream(count, seed, start=start), start), seed, conformers, path)
+    write_molecules(fragments_of(seed, span), seed, conformers, path)
 
 
 def records_part(seed: int, conformers: int, rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Write the molecules of some records of a file, and notes on those that gave none."""
-    records = (Record(**row) for row in rows)
-    found = ((one.number, molecule_of(one, embed=True, seed=conformer_seed(seed, one.number))) for one in records)
-    write_molecules(found, seed, conformers, path)
+    write_molecules(molecules_of(seed, rows), seed, conformers, path)
 
 
 def write_molecules(found: Iterable[Numbered], seed: int, conformers: int, path: Path) -> None:
@@ -88,16 +81,16 @@ def _others(molecule: Molecule, seed: int, conformers: int) -> list[Molecule]:
 
 def _row(number: int, molecule: Molecule, others: Sequence[Molecule]) -> dict[str, Any]:
     places = molecule.positions.astype(np.float32)
-    group = scaffold(molecule.smiles) if molecule.smiles else ""
+    group = scaffold_group(molecule.smiles, molecule.id)
     return {
         "id": molecule.id,
         **row_contents(molecule),
         "others": np.concatenate([np.empty(0), *(one.positions.ravel() for one in others)]).astype(np.float32).tolist(),
         "source": "molecules",
         "family": "",
-        "group": group or molecule.smiles or molecule.id,
+        "group": group,
         MoleculeKind.magnitude_name: prepare(places, radii_of(molecule.elements)).volume,
-        "split": split_of(group or molecule.smiles or molecule.id),
+        "split": split_of(group),
         "number": number,
     }
 

@@ -11,24 +11,23 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.kind import ObjectKind
 from metricvae.core.labelling import BlockLabelling, Columns, Floats
 from metricvae.core.metric import Metric
-from metricvae.core.object_sources import OBJECTS_A_PART, SKIPPED, GeneratedSource, ObjectSource
+from metricvae.core.object_sources import SKIPPED, ObjectSource
 from metricvae.core.plan import Plan, option
-from metricvae.core.sampling import Block, objects_needed, plan_blocks
+from metricvae.core.sampling import Block, plan_blocks
 from metricvae.core.splits import Split
-from metricvae.kinds.molecule.library import RECORDS, RecordReader, list_records
 from metricvae.kinds.molecule.records import radii_of
+from metricvae.kinds.molecule.sources import molecule_source
 from metricvae.metrics.shape.card import molecule_distributions, molecules_readme
 from metricvae.metrics.shape.conformers_table import MOLECULE_SCHEMA, fragments_part, records_part
 from metricvae.metrics.shape.metric import ShapeMetric
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, prepare
 from metricvae.metrics.shape.solver.overlays import THOROUGH, OverlayConfig, overlay_many
 from metricvae.metrics.shape.solver.records import Overlays
-from metricvae.runtime.parts import Work
+from metricvae.runtime.parquet import float32_lists
 
 STORED_NAMES = {"optimised": "climbs", "refined": "kept", "final": "last"}
 """Names of `OverlayConfig` in the plans of data sets, the same since version 0.1."""
@@ -98,14 +97,7 @@ class ShapeLabelling(BlockLabelling[ShapePlan]):
         """Molecules assembled from fragments, or those of a file, with notes on what was skipped."""
         plan = self.plan
         settings = (plan.seed, plan.conformers)
-        if plan.objects in plan.source_kind.sources:
-            total = plan.molecules or objects_needed(plan.pairs, plan.partners)
-            return (GeneratedSource(Work(fragments_part, settings), total, STAGE, notes=True),)
-        records = work / RECORDS
-        if not records.exists():
-            list_records(Path(plan.objects), plan.molecules, OBJECTS_A_PART, records)
-        making = Work(records_part, settings, read=RecordReader(records))
-        return (GeneratedSource(making, pq.read_metadata(records).num_rows, STAGE, endless=False, notes=True),)
+        return (molecule_source(plan, work, settings, STAGE, fragments_part, records_part),)
 
     def object_schema(self, kind: ObjectKind) -> pa.Schema:
         return MOLECULE_SCHEMA.remove(MOLECULE_SCHEMA.get_field_index(SKIPPED.name))
@@ -122,8 +114,8 @@ class ShapeLabelling(BlockLabelling[ShapePlan]):
         return {
             "value": pa.array(np.round(found.value, 4)),
             "tanimoto": pa.array(np.round(found.best.tanimoto, 6)),
-            "rotation": _lists(found.best.rotation, 9),
-            "translation": _lists(found.best.translation, 3),
+            "rotation": float32_lists(found.best.rotation, 9),
+            "translation": float32_lists(found.best.translation, 3),
             "conformer_a": pa.array(found.conformers[:, 0], pa.int16()),
             "conformer_b": pa.array(found.conformers[:, 1], pa.int16()),
         }
@@ -192,7 +184,3 @@ def _prepare_conformers(table: pa.Table) -> list[list[PreparedMolecule]]:
         flat = np.concatenate([each.values.to_numpy() for each in positions])
         found.append([prepare(places, radii) for places in flat.reshape(-1, len(radii), 3)])
     return found
-
-
-def _lists(rows: npt.NDArray[np.float64], width: int) -> pa.Array:
-    return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1).astype(np.float32)), width)

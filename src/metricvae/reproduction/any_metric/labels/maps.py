@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from metricvae.kinds.molecule.fragments import draw
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.molecule.scaffolds import scaffold
+from metricvae.kinds.molecule.scaffolds import scaffold_group
 from metricvae.kinds.volume.records import Values
 from metricvae.kinds.volume.simulation import density
 from metricvae.metrics.correlation.solver.atoms import atomic_map, correlate_many, correlations
@@ -42,7 +42,7 @@ def make_maps(count: int, seed: int) -> MadeObjects:
     for molecule in draw(count, FIRST_SEED + seed):
         moved = molecule.moved(Rotation.random(rng=rng).as_matrix())
         values.append(MappedMolecule(moved, density(moved, RESOLUTION, SPACING, MARGIN).values))
-    scaffolds = [scaffold(one.molecule.smiles) or one.molecule.smiles for one in values]
+    scaffolds = [scaffold_group(one.molecule.smiles, one.molecule.id) for one in values]
     groups = np.unique(scaffolds, return_inverse=True)[1]
     magnitudes = np.array([_magnitudes(one.map) for one in values])
     return MadeObjects(values, groups, groups, magnitudes, np.array([_profile(one.map) for one in values]))

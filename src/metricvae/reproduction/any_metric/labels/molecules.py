@@ -17,7 +17,7 @@ from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.molecule.scaffolds import scaffold
+from metricvae.kinds.molecule.scaffolds import scaffold_group
 from metricvae.reproduction.any_metric.records import Floats, MadeObjects, Measure, Rows
 
 FIRST_SEED = 7_000
@@ -51,7 +51,7 @@ def make_molecules(count: int, seed: int) -> MadeObjects:
         if len(found) == count:
             break
     molecules = list(found.values())
-    groups = np.unique([scaffold(one.smiles) or one.smiles for one in molecules], return_inverse=True)[1]
+    groups = np.unique([scaffold_group(one.smiles, one.id) for one in molecules], return_inverse=True)[1]
     magnitudes = np.array([_magnitudes(one) for one in molecules])
     return MadeObjects(molecules, groups, groups, magnitudes, _counts(molecules))
 
