@@ -23,13 +23,13 @@ from metricvae.kinds.image.io import (
     read_image,
     with_channels,
 )
+from metricvae.kinds.pictures.columns import PNG_FEATURES, PNG_SCHEMA, png_columns, png_contents
 from metricvae.kinds.pictures.files import common_size
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 FITTED_SIDE = 64
 """Side of images that are fitted before a size is known."""
@@ -122,19 +122,18 @@ class ImageKind(ObjectKind):
 
     @property
     def features(self) -> dict[str, Any]:
-        return {"image": {"_type": "Image"}}
+        return PNG_FEATURES
 
     @property
     def schema(self) -> pa.Schema:
         """`image`: a PNG, as `datasets.load_dataset` reads images."""
-        return pa.schema([("image", _IMAGE)])
+        return PNG_SCHEMA
 
     def to_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
-        return {"image": pa.array([{"bytes": encode_png(one), "path": None} for one in objects], _IMAGE)}
+        return png_columns(map(encode_png, objects))
 
     def from_table(self, table: pa.Table) -> list[Object]:
-        contents = table["image"].combine_chunks().field("bytes").to_pylist()
-        return [decode_png(content) for content in contents]
+        return [decode_png(content) for content in png_contents(table)]
 
     def pack(self, objects: Sequence[Object]) -> Packed:
         """A byte for each level, the channel fastest.

@@ -17,6 +17,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import FolderLibrary, NamedObject
 from metricvae.core.registry import record_to_json
+from metricvae.kinds.pictures.columns import PNG_FEATURES, PNG_SCHEMA, png_columns, png_contents
 from metricvae.kinds.pictures.files import LONGEST_SIDE, common_size
 from metricvae.kinds.silhouette.canvas import for_canvas
 from metricvae.kinds.silhouette.io import decode_png, encode_png, fit_to_canvas, image_names, read_image
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 AT_ONCE, WORTH_PROCESSES = 1_000, 20_000
 """Images that a process decodes in one go, and from how many on processes are worth starting."""
-
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,18 +132,18 @@ class SilhouetteKind(ObjectKind):
 
     @property
     def features(self) -> dict[str, Any]:
-        return {"image": {"_type": "Image"}}
+        return PNG_FEATURES
 
     @property
     def schema(self) -> pa.Schema:
         """`image`: a PNG, white on black, as `datasets.load_dataset` reads images."""
-        return pa.schema([("image", _IMAGE)])
+        return PNG_SCHEMA
 
     def to_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
-        return {"image": pa.array([{"bytes": encode_png(mask), "path": None} for mask in objects], _IMAGE)}
+        return png_columns(map(encode_png, objects))
 
     def from_table(self, table: pa.Table) -> list[Object]:
-        return [decode_png(content, canvas=self.canvas) for content in _contents(table)]
+        return [decode_png(content, canvas=self.canvas) for content in png_contents(table)]
 
     def pack(self, objects: Sequence[Object]) -> Packed:
         """A bit a pixel.
@@ -172,7 +171,7 @@ class SilhouetteKind(ObjectKind):
         return list(unpack_masks(packed, *self.canvas))
 
     def pack_table(self, table: pa.Table, workers: int | None = 1) -> Packed:
-        contents = _contents(table)
+        contents = png_contents(table)
         if len(contents) < WORTH_PROCESSES or workers == 1:
             return self.pack(self.from_table(table))
         starts = range(0, len(contents), AT_ONCE)
@@ -222,11 +221,6 @@ class SilhouetteKind(ObjectKind):
 def mask_of(x: Tensor) -> npt.NDArray[np.uint8]:
     """The mask (height, width) of one object (1, height, width)."""
     found: npt.NDArray[np.uint8] = (x[0] > 0.5).byte().cpu().numpy()
-    return found
-
-
-def _contents(table: pa.Table) -> list[bytes]:
-    found: list[bytes] = table["image"].combine_chunks().field("bytes").to_pylist()
     return found
 
 
