@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
-from metricvae.nn.coders import Decoder
-from metricvae.nn.layers import CircularConv1d, circular_stages, frequency_amplitudes
+from metricvae.nn.coders import Decoder, UnitRangeEncoder
+from metricvae.nn.layers import CircularConv1d, average_pairs, circular_stages, frequency_amplitudes
 
 
 def ring_weights(rings: int) -> Tensor:
@@ -42,6 +43,69 @@ def align_rotation(pictures: Tensor, others: Tensor, weight: Tensor) -> Tensor:
     rotation = fit.argmax(-1)
     source = (torch.arange(sectors, device=pictures.device) - rotation[:, None]) % sectors
     return pictures.gather(-1, source[:, None, None, :].expand_as(pictures))
+
+
+class CircleConfig(Protocol):
+    """What the configurations of encoders of polar pictures share."""
+
+    @property
+    def widths(self) -> tuple[int, ...]: ...
+
+    @property
+    def sectors(self) -> int: ...
+
+    @property
+    def ring_frequencies(self) -> int: ...
+
+    @property
+    def mixture_frequencies(self) -> int: ...
+
+    @property
+    def frequencies(self) -> int: ...
+
+
+def check_halvings(config: CircleConfig, name: str) -> None:
+    """Raise InputError unless the sectors of an encoder of that name can be halved before each stage, and have as many
+    frequencies as it takes."""
+    widths, sectors = config.widths, config.sectors
+    if not widths or sectors % (1 << len(widths)):
+        raise InputError(
+            f"got {sectors} sectors and {len(widths)} stages of a {name} encoder: expected one stage or more, and "
+            "sectors that can be halved before each"
+        )
+    most = {
+        "ring_frequencies": sectors // 2,
+        "mixture_frequencies": sectors // 2,
+        "frequencies": (sectors >> len(widths)) // 2,
+    }
+    for field, limit in most.items():
+        if getattr(config, field) > limit:
+            raise InputError(f"got {field} {getattr(config, field)} of a {name} encoder: expected at most {limit}")
+
+
+class CircleEncoder(UnitRangeEncoder):
+    """What encoders of polar pictures share: circular convolutions whose channels are the rings, and mixtures of rings.
+
+    Attributes:
+        first, stages: the convolutions; the sectors are halved before each stage.
+        mixtures: from the rings to learned mixtures of them.
+    """
+
+    first: CircularConv1d
+    stages: nn.ModuleList
+    mixtures: nn.Linear
+
+    def circle_features(self, rings: Tensor, config: CircleConfig) -> list[Tensor]:
+        """Rings (m, rings, sectors) -> numbers (m, ...) that no roll of the sectors changes: amplitudes of the
+        mixtures; mean, maximum and amplitudes of what the convolutions make of the rings."""
+        across = rings.transpose(1, 2)
+        h = self.first(average_pairs(across))
+        for depth, stage in enumerate(self.stages):
+            h = stage(average_pairs(h) if depth else h)
+        h = functional.silu(h).float().transpose(1, 2)
+        mixed = self.mixtures(across).float().transpose(1, 2)
+        amplitudes = frequency_amplitudes(mixed, config.mixture_frequencies).flatten(1)
+        return [amplitudes, h.mean(-1), h.amax(-1), frequency_amplitudes(h, config.frequencies).flatten(1)]
 
 
 def check_doublings(widths: Sequence[int], sectors: int, name: str) -> None:

@@ -8,20 +8,16 @@ from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from metricvae.core.errors import InputError
 from metricvae.kinds.image.encoders.grid import FEW, moments
 from metricvae.kinds.image.encoders.scaling import ChannelScaling
 from metricvae.kinds.image.transforms import band_amplitudes, centred, mean_centre, polar, resized, working_size
-from metricvae.kinds.pictures.polar import ring_spectrum, ring_weights
-from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
+from metricvae.kinds.pictures.polar import CircleEncoder, check_halvings, ring_spectrum, ring_weights
+from metricvae.nn.coders import EncoderConfig, Picture
 from metricvae.nn.layers import (
     CircularConv1d,
     LinearShortcut,
-    average_pairs,
     circular_stages,
-    frequency_amplitudes,
     hidden_layers,
     scale_initial_weights,
 )
@@ -68,15 +64,7 @@ class RotationEncoderConfig(EncoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.widths or self.sectors % (1 << len(self.widths)):
-            raise InputError(
-                f"got {self.sectors} sectors and {len(self.widths)} stages of a rotation encoder: expected one stage "
-                "or more, and sectors that can be halved before each"
-            )
-        most = (self.sectors // 2, self.sectors // 2, (self.sectors >> len(self.widths)) // 2)
-        for name, limit in zip(("ring_frequencies", "mixture_frequencies", "frequencies"), most, strict=True):
-            if getattr(self, name) > limit:
-                raise InputError(f"got {name} {getattr(self, name)} of a rotation encoder: expected at most {limit}")
+        check_halvings(self, "rotation")
 
     @classmethod
     def for_images(cls, shape: tuple[int, int, int], objects: int | None, *, centred: bool) -> Self:
@@ -97,7 +85,7 @@ class RotationEncoderConfig(EncoderConfig):
         return RotationEncoder(self, latent)
 
 
-class RotationEncoder(UnitRangeEncoder):
+class RotationEncoder(CircleEncoder):
     """Images (m, C, H, W) -> mean and log-variance of q(z | x), the same for every rotation of the image.
 
     A rotation rolls the sectors of the polar picture. Circular convolutions along them, whose channels are the rings of
@@ -171,18 +159,12 @@ class RotationEncoder(UnitRangeEncoder):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         config, (picture, bands) = self.config, self._parts(features)
         rings = self._rings(picture)
-        h = self.first(average_pairs(rings.transpose(1, 2)))
-        for depth, stage in enumerate(self.stages):
-            h = stage(average_pairs(h) if depth else h)
-        h = functional.silu(h).float().transpose(1, 2)
-        mixed = self.mixtures(rings.transpose(1, 2)).float().transpose(1, 2)
         spectrum = ring_spectrum(rings, config.ring_frequencies)
         invariants = [
             spectrum,
             moments(rings)[1],
             self.band_scaling(bands).flatten(1),
-            frequency_amplitudes(mixed, config.mixture_frequencies).flatten(1),
-            *(h.mean(-1), h.amax(-1), frequency_amplitudes(h, config.frequencies).flatten(1)),
+            *self.circle_features(rings, config),
         ]
         inner = self.head(torch.cat(invariants, dim=1)).float()
         with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms

@@ -13,23 +13,19 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from metricvae.core.errors import InputError
-from metricvae.kinds.pictures.polar import ring_spectrum, ring_weights
+from metricvae.kinds.pictures.polar import CircleEncoder, check_halvings, ring_spectrum, ring_weights
 from metricvae.kinds.silhouette.encoders.polar_pictures import (
     PolarGrid,
     polar_pictures,
     rescale_pictures,
     ring_descriptors,
 )
-from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
+from metricvae.nn.coders import EncoderConfig, Picture
 from metricvae.nn.layers import (
     CircularConv1d,
     LinearShortcut,
-    average_pairs,
     circular_stages,
-    frequency_amplitudes,
     hidden_layers,
     scale_initial_weights,
 )
@@ -72,15 +68,7 @@ class PolarEncoderConfig(EncoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.widths or self.sectors % (1 << len(self.widths)):
-            raise InputError(
-                f"got {self.sectors} sectors and {len(self.widths)} stages of a polar encoder: expected one stage or "
-                "more, and sectors that can be halved before each"
-            )
-        most = (self.sectors // 2, self.sectors // 2, (self.sectors >> len(self.widths)) // 2)
-        for name, limit in zip(("ring_frequencies", "mixture_frequencies", "frequencies"), most, strict=True):
-            if getattr(self, name) > limit:
-                raise InputError(f"got {name} {getattr(self, name)} of a polar encoder: expected at most {limit}")
+        check_halvings(self, "polar")
 
     @property
     def grid(self) -> PolarGrid:
@@ -94,7 +82,7 @@ class PolarEncoderConfig(EncoderConfig):
         return PolarEncoder(self, latent)
 
 
-class PolarEncoder(UnitRangeEncoder):
+class PolarEncoder(CircleEncoder):
     """Masks (m, 1, H, W) -> mean and log-variance of q(z | x), the same for every rigid motion of the mask.
 
     Two sets of rotation-invariant features of the polar picture go into one fully connected network:
@@ -152,16 +140,7 @@ class PolarEncoder(UnitRangeEncoder):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         config, rings = self.config, (features * self.weight).squeeze(1)
-        h = self.first(average_pairs(3 * rings.transpose(1, 2)))
-        for depth, stage in enumerate(self.stages):
-            h = stage(average_pairs(h) if depth else h)
-        h = functional.silu(h).float().transpose(1, 2)
-        mixed = self.mixtures(3 * rings.transpose(1, 2)).float().transpose(1, 2)
-        invariants = [
-            3 * ring_spectrum(rings, config.ring_frequencies),
-            frequency_amplitudes(mixed, config.mixture_frequencies).flatten(1),
-            *(h.mean(-1), h.amax(-1), frequency_amplitudes(h, config.frequencies).flatten(1)),
-        ]
+        invariants = [3 * ring_spectrum(rings, config.ring_frequencies), *self.circle_features(3 * rings, config)]
         size = ((features * self.weight.square()).mean((1, 2, 3)) / config.typical_coverage + 1e-6).sqrt()
         inner = self.head(torch.cat(invariants, dim=1)).float()
         with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms
