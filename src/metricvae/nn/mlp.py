@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -166,7 +167,7 @@ class SeriesNet(nn.Module):
 
 @dataclass(frozen=True)
 class MlpDecoderConfig(DecoderConfig):
-    """Hyperparameters of `MlpDecoder`.
+    """Hyperparameters of a `PerceptronDecoder` of numbers.
 
     Attributes:
         inputs: numbers of an object.
@@ -181,25 +182,28 @@ class MlpDecoderConfig(DecoderConfig):
     def picture(self) -> Picture:
         return "numbers", self.inputs
 
-    def build(self, latent: int) -> MlpDecoder:
-        return MlpDecoder(self, latent)
+    def build(self, latent: int) -> PerceptronDecoder:
+        """(m, d) codes -> (m, 1, inputs): the standardised numbers, as logits."""
+        return PerceptronDecoder(latent, self.widths, (self.inputs,))
 
 
-class MlpDecoder(Decoder):
-    """(m, d) codes -> (m, 1, inputs): the standardised numbers, as logits.
+class PerceptronDecoder(Decoder):
+    """(m, d) codes -> (m, 1, *shape) logits, through hidden layers with layer normalisation.
 
     Args:
-        config: its hyperparameters.
         latent: size d of the code.
+        widths: hidden layers.
+        shape: of a picture.
     """
 
     weight = None
 
-    def __init__(self, config: MlpDecoderConfig, latent: int) -> None:
+    def __init__(self, latent: int, widths: Sequence[int], shape: Sequence[int]) -> None:
         super().__init__()
-        self.hidden = hidden_layers(latent, *config.widths)
-        self.last = nn.Linear((latent, *config.widths)[-1], config.inputs)
+        self.shape = tuple(shape)
+        self.hidden = hidden_layers(latent, *widths)
+        self.last = nn.Linear((latent, *widths)[-1], math.prod(shape))
 
     def forward(self, z: Tensor) -> Tensor:
         logits: Tensor = self.last(self.hidden(z))
-        return logits[:, None]
+        return logits.unflatten(1, (1, *self.shape))

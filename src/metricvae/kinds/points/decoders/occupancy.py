@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from metricvae.core.errors import InputError
-from metricvae.nn.coders import Decoder, DecoderConfig, Picture
-from metricvae.nn.layers import hidden_layers
+from metricvae.nn.coders import DecoderConfig, Picture
+from metricvae.nn.mlp import PerceptronDecoder
 from metricvae.nn.principal_axes import best_flips, grid_axis
 
 EXTENT = 4.5
@@ -55,7 +55,7 @@ class OccupancyDecoderConfig(DecoderConfig):
         return OccupancyDecoder(self, latent)
 
 
-class OccupancyDecoder(Decoder):
+class OccupancyDecoder(PerceptronDecoder):
     """Codes -> logits of an occupancy map, (m, 1, side, side) in the plane, (m, 1, side, side, side) in space.
 
     Args:
@@ -63,18 +63,9 @@ class OccupancyDecoder(Decoder):
         latent: size d of the code.
     """
 
-    weight = None
-
     def __init__(self, config: OccupancyDecoderConfig, latent: int) -> None:
-        super().__init__()
+        super().__init__(latent, config.widths, (config.grid_side,) * config.dimension)
         self.config = config
-        self.hidden = hidden_layers(latent, *config.widths)
-        self.last = nn.Linear(config.widths[-1], config.grid_side**config.dimension)
-
-    def forward(self, z: Tensor) -> Tensor:
-        config = self.config
-        logits: Tensor = self.last(self.hidden(z))
-        return logits.unflatten(1, (1, *(config.grid_side,) * config.dimension))
 
     def reconstruction(self, logits: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """The logits, and the maps with their axes flipped to where the two agree best."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor, nn
-
-from metricvae.nn.coders import Decoder, DecoderConfig, Picture
-from metricvae.nn.layers import hidden_layers
+from metricvae.nn.coders import DecoderConfig, Picture
+from metricvae.nn.mlp import PerceptronDecoder
 
 
 @dataclass(frozen=True)
 class LetterDecoderConfig(DecoderConfig):
-    """Hyperparameters of `LetterDecoder`.
+    """Hyperparameters of a `PerceptronDecoder` of letters.
 
     Attributes:
         widths: hidden layers.
@@ -30,26 +28,6 @@ class LetterDecoderConfig(DecoderConfig):
     def picture(self) -> Picture:
         return "letters", self.drawn, self.letters
 
-    def build(self, latent: int) -> LetterDecoder:
-        return LetterDecoder(self, latent)
-
-
-class LetterDecoder(Decoder):
-    """(m, d) codes -> (m, 1, drawn, letters) logits of the letters in each part of the sequences.
-
-    Args:
-        config: its hyperparameters.
-        latent: size d of the code.
-    """
-
-    weight = None
-
-    def __init__(self, config: LetterDecoderConfig, latent: int) -> None:
-        super().__init__()
-        self.config = config
-        self.hidden = hidden_layers(latent, *config.widths)
-        self.last = nn.Linear((latent, *config.widths)[-1], config.drawn * config.letters)
-
-    def forward(self, z: Tensor) -> Tensor:
-        logits: Tensor = self.last(self.hidden(z))
-        return logits.unflatten(1, (1, self.config.drawn, self.config.letters))
+    def build(self, latent: int) -> PerceptronDecoder:
+        """(m, d) codes -> (m, 1, drawn, letters) logits of the letters in each part of the sequences."""
+        return PerceptronDecoder(latent, self.widths, (self.drawn, self.letters))
