@@ -217,15 +217,15 @@ def scaled_weights(rows: PairRows) -> PairRows:
 
 
 def symmetric_of(
-    rows: PairRows, metric: Metric, *, shared: bool, wish: bool | None
+    rows: PairRows, metric: Metric, *, shared: bool, given: bool | None
 ) -> tuple[bool, Repeats, Sequence[str]]:
-    """Whether the metric is symmetric, by the user's wish or by the values; what was found, and what to say.
+    """Whether the metric is symmetric, by what the user says or by the values; what was found, and what to say.
 
     Args:
         rows: as the table has them.
         metric: symmetric or not by itself.
         shared: whether both ends are of one kind; else no metric is symmetric.
-        wish: of the user; None where there is none.
+        given: by the user; None where nothing is.
     """
     found = Repeats()
     if not shared:
@@ -233,8 +233,8 @@ def symmetric_of(
     found.mirrored, found.asymmetric = find_asymmetry(rows)
     differing = found.asymmetric.count
     said = f"{differing} of {counted(found.mirrored, 'pair')} given in both orders differ: {listed(found.asymmetric)}"
-    if wish is not None or not metric.symmetric:
-        chosen = metric.symmetric if wish is None else wish
+    if given is not None or not metric.symmetric:
+        chosen = metric.symmetric if given is None else given
         return chosen, found, [f"{said}; they are averaged"] if differing and chosen else []
     asymmetric = differing > ASYMMETRIC_SHARE * found.mirrored
     if asymmetric:

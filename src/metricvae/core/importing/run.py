@@ -235,7 +235,7 @@ def _described(rows: PairRows, request: ImportRequest) -> tuple[Metric, Repeats,
     """The metric with what was decided from the values, what was found of mirrored pairs, and what to say."""
     metric = request.metric
     notes: list[str] = []
-    symmetric, found, said = symmetric_of(rows, metric, shared=request.shared, wish=request.symmetric)
+    symmetric, found, said = symmetric_of(rows, metric, shared=request.shared, given=request.symmetric)
     notes += said
     similarity = request.similarity
     if similarity is None:

@@ -58,8 +58,8 @@ class SplitConfig:
     def sizes(self, pairs: int, factor: float = 1.0, splits: Sequence[str] = HELD_OUT) -> dict[str, int]:
         """Pairs of each held-out split that are aimed at, of so many in all."""
         whole = min(max(self.share * pairs, self.few), self.largest_share * pairs, self.enough) * factor
-        wished = {name: whole * (self.validation if name == "validation" else 1.0) for name in splits}
-        return {name: max(round(size), self.fewest) for name, size in wished.items()}
+        sizes = {name: whole * (self.validation if name == "validation" else 1.0) for name in splits}
+        return {name: max(round(size), self.fewest) for name, size in sizes.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,7 +60,7 @@ class CloudEncoderConfig(EncoderConfig):
             others, and of that to its nearest neighbour.
         radii: quantiles of the distances from the centroid.
         projections: quantiles of the projections onto each direction, an even number.
-        waves: wave numbers of the characteristic function.
+        frequencies: of the characteristic function.
         shells: about the centroid, of the power spectrum.
         degree: largest degree of the angular functions.
         detail: weight of numbers that do not grow with the cloud, where those that do have the weight 1.
@@ -80,7 +80,7 @@ class CloudEncoderConfig(EncoderConfig):
     nearest: int = 8
     radii: int = 16
     projections: int = 16
-    waves: int = 4
+    frequencies: int = 4
     shells: int = 6
     degree: int = 6
     detail: float = 0.5
@@ -112,7 +112,7 @@ class CloudEncoderConfig(EncoderConfig):
             "mark_shells": self.channels * 2 * self.shells,
             "centroid": space,
             "quantiles": v * self.projections,
-            "waves": v * 2 * self.waves * (1 + self.channels),
+            "frequencies": v * 2 * self.frequencies * (1 + self.channels),
             "picture": self.grid_side**space,
         }
 
@@ -157,7 +157,7 @@ class CloudEncoder(Encoder):
         self.config, blocks = config, config.blocks
         read = 2 * blocks["lengths"] + blocks["count"] + blocks["spectrum"] + blocks["marks"] + blocks["mark_shells"]
         read += config.placed * (1 if config.aligned else config.dimension)
-        framed = blocks["centroid"] * config.placed + blocks["quantiles"] + blocks["waves"]
+        framed = blocks["centroid"] * config.placed + blocks["quantiles"] + blocks["frequencies"]
         places, signs = flip_tables(config.dimension)
         frames = len(places) if config.aligned else 1
         flips = torch.tensor(AXIS_FLIPS_BY_DIMENSION[config.dimension], dtype=torch.float32)
@@ -220,7 +220,7 @@ class CloudEncoder(Encoder):
         cloud = [(lengths / self.length, 1.0), ((size / self.length).log(), 1.0), (lengths[..., 1:] / size, detail)]
         cloud += [(parts["count"][:, None], detail), (parts["spectrum"][:, None], detail)]
         quantile = parts["quantiles"].unflatten(1, (1, self.places.shape[1], -1))
-        wave = parts["waves"].unflatten(1, (1 + config.channels, self.places.shape[1], -1))
+        wave = parts["frequencies"].unflatten(1, (1 + config.channels, self.places.shape[1], -1))
         frames = [(self._flipped(quantile / self.length), 1.0), (self._flipped(wave), detail)]
         if config.channels:
             cloud += [(parts["marks"][..., None], 1.0), (parts["mark_shells"].unflatten(1, (config.channels, -1)), 1.0)]
@@ -276,6 +276,6 @@ def cloud_features(x: Tensor, config: CloudEncoderConfig) -> Tensor:
     of_marks = torch.cat([clouds.marks.mT @ shells, products], dim=2)
     parts = [variances.sum(1).sqrt(), variances.sqrt(), radii, between]
     parts += [count.log(), power_spectrum(places, shells, config.degree), mean, of_marks, centroid]
-    parts += [*frame_measures(clouds, config.projections, config.waves)]
+    parts += [*frame_measures(clouds, config.projections, config.frequencies)]
     parts += [occupancy_maps(places / unit[..., None], there, config.grid_side)]
     return torch.cat([part.reshape(len(x), -1) for part in parts], dim=1)

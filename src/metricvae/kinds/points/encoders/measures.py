@@ -178,25 +178,25 @@ def _pair_measures(clouds: FramedClouds, sizes: tuple[int, int, int], shells: in
     return torch.cat([every, means, nearest], dim=1), products
 
 
-def frame_measures(clouds: FramedClouds, levels: int, waves: int) -> tuple[Tensor, Tensor]:
+def frame_measures(clouds: FramedClouds, levels: int, frequencies: int) -> tuple[Tensor, Tensor]:
     """Numbers from the projections of points onto the v `directions`: first those that keep their value where a
     direction is reversed (even), then those that change their sign (odd).
 
     Args:
         clouds: m of them.
         levels: quantiles of the projections, an even number.
-        waves: wave numbers of the characteristic function: 1 to `waves`, per radius of gyration.
+        frequencies: frequencies of the characteristic function: 1 to `frequencies`, per radius of gyration.
 
     Returns:
         quantiles, (m, v, levels) lengths, and the characteristic function of the points and that weighted by each mark,
-        (m, 1 + c, v, 2 waves).
+        (m, 1 + c, v, 2 frequencies).
     """
     places, there, count = clouds.places, clouds.there, clouds.count
     projected = places @ directions(places.shape[2]).to(places).T  # (m, P, v)
     found = quantiles(projected.masked_fill(~there[..., None], math.inf).mT.contiguous(), count, levels)
     low, high = found[..., : levels // 2], found.flip(-1)[..., : levels // 2]
     weights = torch.cat([there[..., None].to(places), clouds.marks], dim=-1) / count[:, None, None]
-    phases = [projected * wave / clouds.size[:, None, None] for wave in range(1, waves + 1)]
+    phases = [projected * frequency / clouds.size[:, None, None] for frequency in range(1, frequencies + 1)]
     waved = torch.stack([phase.cos() for phase in phases] + [phase.sin() for phase in phases], dim=-1)
     sums = torch.einsum("mpc,mpvw->mcvw", weights, waved)
     return torch.cat([(high - low) / 2, (high + low) / 2], dim=-1), sums

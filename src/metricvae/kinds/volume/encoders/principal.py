@@ -44,7 +44,7 @@ class PrincipalEncoderConfig(EncoderConfig):
         degree: highest degree of the oscillator functions.
         reach: radius that they cover, as a share of the cube's edge.
         blur: standard deviation of the Gaussian that maps are convolved with first, in grid steps: what a grid of
-            other steps does to the finest waves is then not seen.
+            other steps does to the highest frequencies is then not seen.
         power_degree: highest degree of those whose power spectra are taken, at most `degree`.
         width: of the network.
         blocks: residual blocks of it.
