@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -129,8 +130,9 @@ def preset_of_folder(folder: Path) -> ChosenPreset:
     pairs = pq.read_table(folder / PAIRS, columns=columns).filter(pc.field("split") == "train")
     if not len(pairs):
         raise InputError(f"{folder} has no training pairs: label or import more")
-    ends = [set(pairs[name].to_pylist()) for name in ("a", "b")]
-    objects = len(ends[0] | ends[1]) if len(sides) == 1 else max(map(len, ends))
+    ends = pairs["a"], pairs["b"]
+    tables = [pa.chunked_array([*ends[0].chunks, *ends[1].chunks])] if len(sides) == 1 else ends
+    objects = max(pc.count_distinct(names).as_py() for names in tables)
     weight = pairs[WEIGHT].to_numpy() if WEIGHT in pairs.column_names else None
     values = typical_values(pairs["value"].to_numpy(), weight)
     return default_preset(metric_of_card(card), kinds, values, objects)
