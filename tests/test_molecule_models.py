@@ -14,8 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from metricvae.core.dataset import PairDataset, merge
+from metricvae.core.dataset import PairDataset
 from metricvae.core.dataset_files import read_dataset
+from metricvae.core.dataset_merge import merge
 from metricvae.core.errors import InputError
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit

@@ -29,8 +29,9 @@ from hypothesis import strategies as st
 
 import dataset_problem
 from dataset_problem import PLAN, QUICK, contents
-from metricvae.core.dataset import PairDataset, merge
+from metricvae.core.dataset import PairDataset
 from metricvae.core.dataset_files import CARD, OBJECTS, PAIRS, read_dataset
+from metricvae.core.dataset_merge import merge
 from metricvae.core.errors import InputError
 from metricvae.core.pair_list import read_pair_list, write_rows
 from metricvae.core.sampling import lacking_splits, objects_needed, plan_blocks

@@ -15,8 +15,9 @@ from typing import Any, overload
 
 from torch import Tensor
 
-from metricvae.core.dataset import PairDataset, merge
+from metricvae.core.dataset import PairDataset
 from metricvae.core.dataset_files import read_dataset
+from metricvae.core.dataset_merge import merge
 from metricvae.core.errors import InputError
 from metricvae.core.kind import KINDS, Object, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, Solution, metric_from_json

@@ -113,8 +113,8 @@ def _train_aligner(options: Namespace) -> Fields:
 
 
 def _data(options: Namespace) -> PairDataset:
-    from metricvae.core.dataset import merge
     from metricvae.core.dataset_files import read_dataset
+    from metricvae.core.dataset_merge import merge
 
     return merge([read_dataset(Path(folder), workers=None) for folder in options.dataset])
 

@@ -12,7 +12,8 @@ import torch
 from metricvae.alignment.predictor import require_pose_model, write_aligner
 from metricvae.alignment.training import AligningConfig, AligningProgress, remove_progress, train_aligner
 from metricvae.core.compatibility import check_compatible
-from metricvae.core.dataset import PairDataset, plan_parts
+from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset_merge import plan_parts
 from metricvae.core.errors import InputError
 from metricvae.fitting.model_card import model_card
 from metricvae.fitting.product_form import measure_product_form
