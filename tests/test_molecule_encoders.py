@@ -30,6 +30,10 @@ from tower_problem import seeded_tower
 
 COUNT = 12
 POINT_SET, GRAPH = PointSetEncoderConfig((16, 16)), GraphEncoderConfig((16, 16))
+CONVOLUTIONS = (
+    PointSetEncoderConfig((16, 16), mixing="convolution", chemical=True),
+    GraphEncoderConfig((16, 16), mixing="convolution"),
+)
 DECODER = DensityDecoderConfig((8, 8, 4, 4))
 SIDE, SPACING = POINT_SET.grid_side, POINT_SET.grid_spacing
 
@@ -48,7 +52,9 @@ def tower(encoder: MoleculeEncoderConfig, seed: int = 1, *, mirrored: bool = Fal
     return seeded_tower(encoder, DECODER, latent=12, seed=seed, head=CosineTanimoto(), mirrored=mirrored).eval()
 
 
-@pytest.fixture(scope="module", params=[POINT_SET, GRAPH], ids=lambda config: config.name)
+@pytest.fixture(
+    scope="module", params=[POINT_SET, GRAPH, *CONVOLUTIONS], ids=lambda config: f"{config.name}-{config.mixing}"
+)
 def model(request: pytest.FixtureRequest) -> Tower:
     return tower(request.param)
 

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 import dataset_problem
 from dataset_problem import PLAN, QUICK, contents
-from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset import CENSORED, WEIGHT, PairDataset
 from metricvae.core.dataset_files import CARD, OBJECTS, PAIRS, read_dataset
 from metricvae.core.dataset_merge import merge
 from metricvae.core.errors import InputError
@@ -221,6 +221,16 @@ def test_two_data_sets_are_taken_as_one(dataset: PairDataset) -> None:
     assert both.card["task"] == "overlap"
     assert [plan["objects"] for plan in both.card["plan"]["parts"]] == ["mixed", "others"]
     assert merge([both, dataset]).card["plan"]["parts"] == [*both.card["plan"]["parts"], dataset.card["plan"]]
+
+
+def test_pairs_without_weights_or_bounds_count_as_usual_beside_those_with(dataset: PairDataset) -> None:
+    weighted = replace(dataset, columns=dataset.columns | {WEIGHT: np.full(len(dataset), 2.0)})
+    bounded = replace(dataset, columns=dataset.columns | {CENSORED: np.ones(len(dataset), np.int8)})
+    both = merge([weighted, bounded])
+    assert both.weight is not None
+    assert both.censored is not None
+    assert both.weight.tolist() == [2.0] * len(dataset) + [1.0] * len(dataset)
+    assert both.censored.tolist() == [0] * len(dataset) + [1] * len(dataset)
 
 
 def test_data_sets_of_two_tasks_are_not_taken_as_one(dataset: PairDataset, halves: tuple[Path, Path]) -> None:

@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
 from metricvae.kinds.arrays import ArrayKind, read_npy
 from metricvae.kinds.vector.io import LONGEST, parse_numbers
 from metricvae.kinds.vector.kind import VectorKind
+from metricvae.nn.autoencoder import build
 from metricvae.nn.layers import neighbours, seeded_weights
 from metricvae.nn.mlp import MlpEncoder, MlpEncoderConfig
 from metricvae.nn.number_views import NumberViews, summaries
 from metricvae.nn.scaling import Standardise
+from metricvae.training.loop import fit_scalings
+from metricvae.training.presets import preset_of_data
 
 
 def encoder_of(kind: VectorKind, latent: int = 6) -> MlpEncoder:
@@ -137,6 +141,20 @@ def test_missing_numbers_count_as_the_mean_of_their_column() -> None:
     filled = x.nan_to_num(20.0)
     torch.testing.assert_close(encoder(x)[0], encoder(filled)[0])
     assert torch.isfinite(encoder(x)[0]).all()
+
+
+def test_a_shared_encoder_learns_its_scaling_from_both_tables() -> None:
+    rng = np.random.default_rng(0)
+    low, high = rng.normal(0.0, 1.0, (60, 3)), rng.normal(100.0, 1.0, (60, 3))
+    data = PairDataset.from_pairs(low, high, low[:, 0] - high[:, 0], "vector", symmetric=False, split=["train"] * 60)
+    chosen = preset_of_data(data).model
+    model, other = build(chosen), build(chosen)
+    fit_scalings(model, data)
+    encoder, alone = (each.tower("left").encoder for each in (model, other))
+    both = torch.from_numpy(np.concatenate([low, high])).float()
+    alone.fit_scaling(alone.prepare(both))
+    for name, buffer in encoder.named_buffers():
+        torch.testing.assert_close(buffer, dict(alone.named_buffers())[name], msg=name)
 
 
 def test_views_are_standardised_whatever_the_unit() -> None:

@@ -7,15 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from metricvae.core.dataset import ObjectTable, PairDataset, Rows
+from metricvae.core.dataset import CENSORED, GROUP, WEIGHT, ObjectTable, PairDataset, Rows
 from metricvae.core.errors import InputError
+
+ABSENT: dict[str, float | int | str] = {WEIGHT: 1.0, CENSORED: 0, GROUP: ""}
+"""What pairs count as that stand in a data set without such a column."""
 
 
 def merge(parts: Sequence[PairDataset]) -> PairDataset:
     """Several data sets of one metric as one: their pairs one after the other, objects of the same name kept apart.
 
-    The card holds the metric and the plans, as `parts` of one plan.
+    The card holds the metric and the plans, as `parts` of one plan. Columns that all parts have are kept, and those of
+    `ABSENT` that any part has.
 
     Raises:
         InputError: of different metrics or kinds, or some say what unlisted pairs are worth and others do not.
@@ -39,7 +44,8 @@ def merge(parts: Sequence[PairDataset]) -> PairDataset:
         if one.shared
         else _stacked([(part.right, part.second) for part in parts])
     )
-    columns = set.intersection(*(set(part.columns) for part in parts))
+    held = [set(part.columns) for part in parts]
+    columns = set.intersection(*held) | (set.union(*held) & set(ABSENT))
     plans = [plan for part in parts for plan in plan_parts(part.card)]
     return PairDataset(
         metric=one.metric,
@@ -50,9 +56,13 @@ def merge(parts: Sequence[PairDataset]) -> PairDataset:
         value=np.concatenate([part.value for part in parts]),
         split=np.concatenate([part.split for part in parts]),
         card=one.card | {"plan": {"parts": plans}},
-        columns={name: np.concatenate([part.columns[name] for part in parts]) for name in sorted(columns)},
+        columns={name: np.concatenate([_column(part, name) for part in parts]) for name in sorted(columns)},
         unlisted=one.unlisted,
     )
+
+
+def _column(part: PairDataset, name: str) -> npt.NDArray[Any]:
+    return part.columns[name] if name in part.columns else np.array([ABSENT[name]] * len(part))
 
 
 def _stacked(parts: Sequence[tuple[ObjectTable, Rows]]) -> tuple[ObjectTable, Rows]:

@@ -131,14 +131,25 @@ def train(
 
 
 def fit_scalings(model: MagicAutoencoder, data: PairDataset) -> None:
-    """Have the encoders learn their scalings from objects of the training pairs; see `Encoder.fit_scaling`."""
-    for side, (table, rows) in _used(model, data).items():
+    """Have the encoders learn their scalings from objects of the training pairs; see `Encoder.fit_scaling`.
+
+    An encoder that reads two tables learns from both.
+    """
+    used = _used(model, data)
+    for side in model.towers:
         encoder = model.tower(side).encoder
         if not encoder.learns_scaling:
             continue
-        chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), SCALED_ON)).astype(np.int64)]
+        tables = list(used.values()) if model.shared else [used[side]]
+        kind = tables[0][0].kind
+        parts = [table.packed[_spread(rows, SCALED_ON // len(tables))] for table, rows in tables]
         with torch.no_grad():
-            encoder.fit_scaling(encoder.prepare(table.tensor(chosen)))
+            encoder.fit_scaling(encoder.prepare(kind.unpack(kind.concatenate(parts))))
+
+
+def _spread(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """At most so many of the rows, evenly spaced."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]
 
 
 def _used(model: MagicAutoencoder, data: PairDataset) -> dict[str, tuple[ObjectTable, npt.NDArray[np.int64]]]:

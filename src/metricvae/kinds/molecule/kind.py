@@ -166,6 +166,14 @@ class MoleculeKind(ObjectKind):
 
         return (PointSetEncoderConfig,)
 
+    def default_encoder(self, objects: int | None = None) -> CoderConfig:
+        """Convolutions between atoms of known elements; the attention of the shipped models costs ten times as much."""
+        from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
+
+        return PointSetEncoderConfig(
+            (96, 96, 96), mixing="convolution", chemical=True, distance_features=40, max_distance=12.0
+        )
+
     @property
     def decoders(self) -> tuple[type[CoderConfig], ...]:
         from metricvae.nn.density import DensityDecoderConfig

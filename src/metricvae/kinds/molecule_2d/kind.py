@@ -39,3 +39,9 @@ class Molecule2dKind(MoleculeKind):
         from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 
         return (GraphEncoderConfig,)
+
+    def default_encoder(self, objects: int | None = None) -> CoderConfig:
+        """Convolutions along the bonds."""
+        from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
+
+        return GraphEncoderConfig((96, 96, 96), mixing="convolution")

@@ -1,4 +1,4 @@
-"""Attention between the atoms of a molecule, pooled to one code: what the encoders of molecules have in common.
+"""Attention between the atoms of a molecule, pooled to one code.
 
 Attention (Vaswani et al. 2017) with a bias from the features of each pair of atoms, as in graph transformers (Ying et
 al. 2021), then pooling.
@@ -13,11 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.transforms import present
+from metricvae.kinds.molecule.encoders.pooling import MASKED, pooled
 from metricvae.nn.layers import hidden_layers, scale_initial_weights
-
-MASKED = -1e4
-"""Attention bias, and value before the maximum, of rows that are no atom."""
 
 
 class Attention(nn.Module):
@@ -76,12 +73,7 @@ class AtomTransformer(nn.Module):
         mask = torch.where(there, 0.0, MASKED)[:, None, None, :].to(bias.dtype)
         for layer, own in zip(self.layers, bias, strict=True):
             h = layer(h, own + mask)
-        h = h.float() * there[..., None]
-        total = h.sum(1)
-        highest = h.masked_fill(~there[..., None], MASKED).amax(1)
-        count = there.sum(1, keepdim=True).clamp(min=1)
-        pooled = torch.cat([total / count, highest, total / self.typical_atoms], dim=1)
-        mean, log_variance = self.last(self.head(pooled)).chunk(2, 1)
+        mean, log_variance = self.last(self.head(pooled(h, there, self.typical_atoms))).chunk(2, 1)
         return mean, log_variance
 
 
@@ -89,9 +81,3 @@ def check_widths(widths: Sequence[int], heads: int) -> None:
     """Raise InputError unless the layers can have these widths."""
     if not widths or widths[0] % heads or len(set(widths)) > 1:
         raise InputError(f"got widths {list(widths)}: expected one or more, all the same multiple of {heads}")
-
-
-def trim_padding(features: Tensor, columns: int) -> Tensor:
-    """Molecules (m, A, columns + A) without the rows, and the columns of links, that are no atom in any of them."""
-    most = max(1, int(present(features).sum(1).amax()))
-    return features[:, :most, : columns + most]

@@ -6,20 +6,24 @@ The link of two atoms takes the place of the distance that an encoder of atoms i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from metricvae.kinds.molecule.encoders.attention import AtomTransformer, trim_padding
-from metricvae.kinds.molecule.encoders.point_set import MoleculeEncoder, MoleculeEncoderConfig, to_principal_axes
+from metricvae.kinds.molecule.encoders.point_set import (
+    CHARGE_SIGNS,
+    ELEMENTS,
+    MoleculeEncoder,
+    MoleculeEncoderConfig,
+    charge_features,
+    element_features,
+    to_principal_axes,
+)
+from metricvae.kinds.molecule.encoders.pooling import trim_padding
 from metricvae.kinds.molecule.packing import COLUMNS, LINKED
 from metricvae.kinds.molecule.transforms import present
-
-CHARGE_SIGNS = (-1.0, 0.0, 1.0)
-"""Formal charges are told apart by their sign."""
 
 LINKS = LINKED["no way"]
 """Codes of links, from 1 up."""
@@ -35,7 +39,7 @@ class GraphEncoderConfig(MoleculeEncoderConfig):
 
     name: ClassVar[str] = "graph"
 
-    elements: tuple[int, ...] = (6, 7, 8, 9, 15, 16, 17, 35, 53)
+    elements: tuple[int, ...] = ELEMENTS
 
     def build(self, latent: int) -> GraphEncoder:
         return GraphEncoder(self, latent)
@@ -53,7 +57,7 @@ class GraphEncoder(MoleculeEncoder):
         super().__init__(config)
         self.config = config
         counts = len(config.elements) + 1 + len(CHARGE_SIGNS) + LINKS, LINKS
-        self.pooled = AtomTransformer(*counts, config.widths, config.heads, config.typical_atoms, latent)
+        self.pooled = config.network(*counts, latent)
 
     def prepare(self, x: Tensor) -> Tensor:
         """(m, A, 6 + A), the atoms on the molecules' principal axes, which only the pictures depend on."""
@@ -74,19 +78,6 @@ class GraphEncoder(MoleculeEncoder):
         elements, charges = element_features(features, self.config.elements), charge_features(features)
         mean, log_variance = self.pooled(torch.cat([elements, charges, degrees], dim=-1), linked, present(features))
         return mean, log_variance
-
-
-def element_features(molecules: Tensor, elements: Sequence[int]) -> Tensor:
-    """(m, A, elements + 1) of 0 and 1: which of the elements an atom is, or another one."""
-    known = molecules[..., 4, None] == molecules.new_tensor(elements)
-    other = ~known.any(-1, keepdim=True) & present(molecules)[..., None]
-    return torch.cat([known, other], dim=-1).float()
-
-
-def charge_features(molecules: Tensor) -> Tensor:
-    """(m, A, 3) of 0 and 1: whether an atom's formal charge is negative, zero or positive."""
-    sign = molecules[..., 5, None].sign() == molecules.new_tensor(CHARGE_SIGNS)
-    return (sign & present(molecules)[..., None]).float()
 
 
 def link_features(molecules: Tensor) -> Tensor:
