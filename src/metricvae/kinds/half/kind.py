@@ -22,3 +22,11 @@ class HalfKind(SilhouetteKind):
     def encoders(self) -> tuple[type[CoderConfig], ...]:
         polar, contour, dense = super().encoders
         return contour, polar, dense
+
+    def default_encoder(self, objects: int | None = None) -> CoderConfig:
+        """The first of the encoders, for this canvas, however few objects there are: details of a contour count."""
+        return super().default_encoder(None)
+
+    def default_decoder(self, objects: int | None = None) -> CoderConfig:
+        """The first of the decoders, for this canvas."""
+        return super().default_decoder(None)

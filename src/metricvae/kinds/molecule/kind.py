@@ -33,6 +33,13 @@ FRAGMENTS = "fragments"
 """The source of molecules that needs no file."""
 
 
+WIDTHS = (64, 64, 64)
+"""Channels of each layer of the default encoder."""
+
+GRID_SIDE, GRID_SPACING = 16, 1.35
+"""Points along each edge of the maps that the default decoder draws, and angstroms between them."""
+
+
 @dataclass(frozen=True)
 class MoleculeKind(ObjectKind):
     """`Molecule` records in one conformer each."""
@@ -171,8 +178,20 @@ class MoleculeKind(ObjectKind):
         from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 
         return PointSetEncoderConfig(
-            (96, 96, 96), mixing="convolution", chemical=True, distance_features=40, max_distance=12.0
+            WIDTHS,
+            mixing="convolution",
+            chemical=True,
+            distance_features=32,
+            max_distance=10.0,
+            grid_side=GRID_SIDE,
+            grid_spacing=GRID_SPACING,
         )
+
+    def default_decoder(self, objects: int | None = None) -> CoderConfig:
+        """Coarse density maps."""
+        from metricvae.nn.density import DensityDecoderConfig
+
+        return DensityDecoderConfig((48, 32, 16), grid_side=GRID_SIDE, grid_spacing=GRID_SPACING)
 
     @property
     def decoders(self) -> tuple[type[CoderConfig], ...]:

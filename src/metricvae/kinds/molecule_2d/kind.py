@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.kinds.molecule.conformers import flat
-from metricvae.kinds.molecule.kind import MoleculeKind
+from metricvae.kinds.molecule.kind import GRID_SIDE, GRID_SPACING, WIDTHS, MoleculeKind
 from metricvae.kinds.molecule.records import Molecule
 
 if TYPE_CHECKING:
@@ -44,4 +44,4 @@ class Molecule2dKind(MoleculeKind):
         """Convolutions along the bonds."""
         from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 
-        return GraphEncoderConfig((96, 96, 96), mixing="convolution")
+        return GraphEncoderConfig(WIDTHS, mixing="convolution", grid_side=GRID_SIDE, grid_spacing=GRID_SPACING)

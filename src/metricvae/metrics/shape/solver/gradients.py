@@ -48,6 +48,8 @@ def pose_derivatives(a: Atoms, b: Atoms, k: Single, c: Single, batch: Single) ->
             value, weight, gx, gy, gz = zero, zero, zero, zero, zero
             hxx, hxy, hxz, hyy, hyz, hzz = zero, zero, zero, zero, zero, zero
             for p in range(len(a.alpha)):
+                if c[p, q] == 0.0:
+                    continue
                 fall = np.float32(LOG2E) * k[p, q]
                 twice = np.float32(2.0) * fall
                 along_x, along_y, along_z, start = twice * x, twice * y, twice * z, (-fall) * square

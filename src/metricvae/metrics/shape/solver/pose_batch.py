@@ -3,7 +3,7 @@
 The overlap of molecules A and B at a pose is V = sum_ij c_ij exp(-k_ij |a_i - x_j|^2) with x_j = R b_j + t, where
 k_ij = alpha_i alpha_j / (alpha_i + alpha_j) and c_ij = p^2 (pi / (alpha_i + alpha_j))^(3/2) (J. A. Grant and
 B. T. Pickup, J. Phys. Chem. 99, 3503, 1995). Both molecules lie about their own origins, and their atoms come in runs
-of one radius each, so that k and c are numbers, not tables, in the innermost loop.
+of one radius each, so that k and c are numbers, not tables, in the innermost loop. Runs whose c is 0 do not interact.
 
 A *batch* holds `WIDTH` poses and what is known of them, in a flat float32 array of `FIELDS` rows of `WIDTH` numbers:
 
@@ -95,6 +95,8 @@ def score(a: Atoms, b: Atoms, k: Single, c: Single, batch: Single) -> None:
             z = row_z[0] * bx + row_z[1] * by + row_z[2] * bz + shift_z
             square = x * x + y * y + z * z
             for p in range(len(a.alpha)):
+                if c[p, q] == 0.0:
+                    continue
                 fall = np.float32(LOG2E) * k[p, q]
                 twice = np.float32(2.0) * fall
                 along_x, along_y, along_z, start = twice * x, twice * y, twice * z, (-fall) * square

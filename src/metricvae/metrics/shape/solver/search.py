@@ -22,7 +22,7 @@ from metricvae.metrics.shape.solver.pose_batch import (
     score_initial_translations,
 )
 from metricvae.metrics.shape.solver.quaternions import rotation_rows
-from metricvae.metrics.shape.solver.volumes import refine
+from metricvae.metrics.shape.solver.volumes import Channels, refine
 from metricvae.runtime.jit import jit_strict
 
 FIRST_DAMPING = np.float32(0.1)
@@ -145,7 +145,10 @@ def search(
     """
     k, c = pair_tables(a.alpha, b.alpha)
     rotation, translation = best_pose(a, b, k, c, quaternions, optimised, refined, final)
-    return refine(a.positions, atom_exponents(a), b.positions, atom_exponents(b), rotation, translation)
+    starts_a, starts_b = np.array([0, len(a.positions)]), np.array([0, len(b.positions)])
+    first = Channels(a.positions, atom_exponents(a), starts_a)
+    second = Channels(b.positions, atom_exponents(b), starts_b)
+    return refine(first, second, np.ones(1), rotation, translation)
 
 
 @jit_strict

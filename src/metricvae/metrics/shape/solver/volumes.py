@@ -7,6 +7,7 @@ V = sum_ij p^2 (pi / (a_i + a_j))^(3/2) exp(-a_i a_j / (a_i + a_j) |x_i - x_j|^2
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from metricvae.runtime.jit import jit_strict
 
 Vector = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 
 
 @jit_strict
@@ -163,35 +165,97 @@ TOLERANCE = 1e-12
 """They end where the next one is expected to add less than this share of the overlap."""
 
 
+class Channels(NamedTuple):
+    """Atoms in channels: only those of one channel overlap.
+
+    Attributes:
+        positions: (n, 3) angstroms, channel after channel.
+        alpha: (n,) exponents, 1 / angstrom^2.
+        starts: (c + 1,) int64; where each channel starts, and n.
+    """
+
+    positions: Positions
+    alpha: Vector
+    starts: Whole
+
+
 @jit_strict
-def refine(
-    positions_a: Positions,
-    alpha_a: Vector,
-    positions_b: Positions,
-    alpha_b: Vector,
+def channel_overlap(a: Channels, b: Channels, channel: int, rotation: Positions, translation: Vector) -> float:
+    """Overlap of one channel with B at a pose, cubic angstroms."""
+    start, end, first, last = a.starts[channel], a.starts[channel + 1], b.starts[channel], b.starts[channel + 1]
+    moved = np.empty((last - first, 3))
+    for j in range(first, last):
+        for axis in range(3):
+            moved[j - first, axis] = (
+                rotation[axis, 0] * b.positions[j, 0]
+                + rotation[axis, 1] * b.positions[j, 1]
+                + rotation[axis, 2] * b.positions[j, 2]
+                + translation[axis]
+            )
+    return overlap_volume(a.positions[start:end], a.alpha[start:end], moved, b.alpha[first:last])
+
+
+@jit_strict
+def weighted_derivatives(
+    a: Channels,
+    b: Channels,
+    weights: Vector,
     rotation: Positions,
     translation: Vector,
+    gradient: Vector,
+    hessian: Positions,
+) -> float:
+    """As `derivatives`, of the sum of the channels' overlaps under the weights (c,)."""
+    gradient.fill(0.0)
+    hessian.fill(0.0)
+    total, own_gradient, own_hessian = 0.0, np.empty(6), np.empty((6, 6))
+    for channel in range(len(weights)):
+        start, end, first, last = a.starts[channel], a.starts[channel + 1], b.starts[channel], b.starts[channel + 1]
+        if weights[channel] == 0.0 or start == end or first == last:
+            continue
+        total += weights[channel] * derivatives(
+            a.positions[start:end],
+            a.alpha[start:end],
+            b.positions[first:last],
+            b.alpha[first:last],
+            rotation,
+            translation,
+            own_gradient,
+            own_hessian,
+        )
+        for r in range(6):
+            gradient[r] += weights[channel] * own_gradient[r]
+            for s in range(6):
+                hessian[r, s] += weights[channel] * own_hessian[r, s]
+    return total
+
+
+@jit_strict
+def refine(
+    a: Channels, b: Channels, weights: Vector, rotation: Positions, translation: Vector
 ) -> tuple[float, Positions, Vector]:
-    """The largest overlap near a pose, by Newton steps in float64.
+    """The largest weighted sum of overlaps near a pose, by Newton steps in float64.
 
     Args:
-        positions_a, alpha_a, positions_b, alpha_b, rotation, translation: as in `derivatives`.
+        a, b: the molecules; b moves.
+        weights: (c,) of the channels.
+        rotation, translation: as in `derivatives`.
 
     Returns:
-        The overlap in cubic angstroms, and the rotation (3, 3) and translation (3,) that reach it.
+        The sum in cubic angstroms, and the rotation (3, 3) and translation (3,) that reach it.
     """
     gradient, hessian = np.empty(6), np.empty((6, 6))
-    value = derivatives(positions_a, alpha_a, positions_b, alpha_b, rotation, translation, gradient, hessian)
+    value = weighted_derivatives(a, b, weights, rotation, translation, gradient, hessian)
     length = 1.0
+    if not value > 0.0:
+        return value, rotation, translation
     for _ in range(REFINEMENT_STEPS):
         step = length * newton_step(gradient, hessian, 1e-3 * value)
         if np.dot(step, gradient) <= TOLERANCE * value:
             break
         trial_rotation, trial_translation = rotate_by_vector(rotation, step[:3]), translation + step[3:]
         trial_gradient, trial_hessian = np.empty(6), np.empty((6, 6))
-        trial = derivatives(
-            positions_a, alpha_a, positions_b, alpha_b, trial_rotation, trial_translation, trial_gradient, trial_hessian
-        )
+        trial = weighted_derivatives(a, b, weights, trial_rotation, trial_translation, trial_gradient, trial_hessian)
         if trial > value:
             value, rotation, translation, gradient, hessian, length = (
                 trial,

@@ -1,0 +1,367 @@
+"""The best overlay of two molecules by shape and colour: atoms and pharmacophore features together.
+
+Each type of feature is a channel of Gaussians of its own beside that of the atoms, and only Gaussians of one channel
+overlap. So all that holds of the overlap of atoms holds of each channel, kernels and derivatives included, and the
+search is that of molecules (`metricvae.metrics.shape.solver.search`).
+
+What is maximised is (1 - w) T_shape + w T_colour, the Tanimoto coefficients of the atoms' overlap and of the sum of the
+features' overlaps, for a share w of colour: 0 for shape, 1 for colour, 1/2 for the mean of both ("combo"). The search
+maximises the sum of overlaps V under weights (1 - w) / (S_a + S_b) and w / (C_a + C_b), with the overlaps S and C of
+the molecules with themselves; the refinement then takes the derivatives of the coefficients, (S_a + S_b) / (S_a + S_b -
+V)^2 and likewise for colour, for weights.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.features import TYPES, Features, features_of
+from metricvae.kinds.molecule.gaussians import AMPLITUDE_SQUARED
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, atom_rows, exponents, prepare
+from metricvae.metrics.shape.solver.initial_rotations import IMAGES, initial_rotations
+from metricvae.metrics.shape.solver.overlays import (
+    PAIRS_A_TASK,
+    Found,
+    OverlayConfig,
+    Pairs,
+    overlay_pairs,
+    pack_atoms,
+)
+from metricvae.metrics.shape.solver.pose_batch import Atoms, Single, Vector, Whole
+from metricvae.metrics.shape.solver.records import Overlays
+from metricvae.metrics.shape.solver.search import PackedMolecules, atom_exponents, best_pose, unpack
+from metricvae.metrics.shape.solver.volumes import Channels, channel_overlap, overlap_volume, refine
+from metricvae.runtime.jit import jit_strict
+
+Floats = npt.NDArray[np.float64]
+
+FEATURE_RADIUS = 1.7
+"""Angstroms, of the Gaussian of a feature: that of a carbon atom."""
+
+CHANNELS = 1 + len(TYPES)
+"""Atoms, and each type of feature."""
+
+SHARES: dict[str, float] = {"shape": 0.0, "colour": 1.0, "combo": 0.5}
+"""Share of colour in what an overlay maximises, by name."""
+
+By = Literal["shape", "colour", "combo"]
+
+REWEIGHTINGS = 3
+"""Refinements under weights that follow the coefficients, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class ColouredMolecule:
+    """A molecule's atoms and features as Gaussians, in channels.
+
+    Attributes:
+        molecule: atoms, then features, on the principal axes of the atoms; `volume` is the atoms' overlap with
+            themselves.
+        channels: (m,) int64; 0 for the atoms of a run, 1 + type for features.
+        starts: (CHANNELS + 1,) int64; where each channel starts among the Gaussians.
+        colour_volume: the features' overlap with themselves, cubic angstroms.
+    """
+
+    molecule: PreparedMolecule
+    channels: Whole
+    starts: Whole
+    colour_volume: float
+
+    @property
+    def volumes(self) -> tuple[float, float]:
+        """Overlaps with itself, of the atoms and of the features."""
+        return self.molecule.volume, self.colour_volume
+
+
+def coloured(molecule: Molecule) -> ColouredMolecule:
+    """A molecule with its features, as the search takes it.
+
+    Raises:
+        InputError: as `prepare` and `features_of`.
+    """
+    return prepare_coloured(molecule.positions, molecule.radii, features_of(molecule))
+
+
+def prepare_coloured(positions: npt.ArrayLike, radii: npt.ArrayLike, features: Features) -> ColouredMolecule:
+    """Atoms and features as the search takes them.
+
+    Args:
+        positions: (n, 3) of the atoms, angstroms.
+        radii: (n,) of them, angstroms.
+        features: of the molecule, where its atoms lie.
+
+    Raises:
+        InputError: as `metricvae.metrics.shape.solver.gaussian_molecule.prepare`.
+    """
+    bare = prepare(positions, radii)
+    own = (features.positions - bare.centre) @ bare.axes
+    order = np.lexsort((*own.T, features.types))
+    own, types = own[order], features.types[order]
+    starts = len(bare.atoms.positions) + np.searchsorted(types, np.arange(len(TYPES) + 1))
+    there = np.flatnonzero(np.bincount(types, minlength=len(TYPES)))
+    alpha = float(exponents(np.array([FEATURE_RADIUS]))[0])
+    places = np.concatenate([bare.atoms.positions, own])
+    atoms = Atoms(
+        np.concatenate([bare.atoms.rows, atom_rows(own)]),
+        np.concatenate([bare.atoms.runs, starts[there + 1]]),
+        np.concatenate([bare.atoms.alpha, np.full(len(there), alpha)]),
+        places,
+    )
+    widths = np.full(len(own), alpha)
+    volume = sum(
+        overlap_volume(own[types == number], widths[types == number], own[types == number], widths[types == number])
+        for number in there.tolist()
+    )
+    return ColouredMolecule(
+        PreparedMolecule(atoms, bare.centre, bare.axes, bare.volume),
+        np.concatenate([np.zeros(len(bare.atoms.alpha), np.int64), 1 + there]),
+        np.concatenate([[0], starts]).astype(np.int64),
+        float(volume),
+    )
+
+
+@dataclass(frozen=True)
+class ColouredOverlays:
+    """The overlays of k pairs of molecules with features.
+
+    Attributes:
+        shape: overlaps of the atoms, and the poses.
+        colour: (k,) overlaps of the features at the poses, cubic angstroms.
+        colour_a, colour_b: (k,) overlaps of the features of each molecule with themselves, cubic angstroms.
+    """
+
+    shape: Overlays
+    colour: Floats
+    colour_a: Floats
+    colour_b: Floats
+
+    def __len__(self) -> int:
+        return len(self.colour)
+
+    @property
+    def shape_tanimoto(self) -> Floats:
+        """(k,) Tanimoto coefficients of the atoms, from 0 to 1."""
+        return self.shape.tanimoto
+
+    @property
+    def colour_tanimoto(self) -> Floats:
+        """(k,) Tanimoto coefficients of the features, from 0 to 1; 1 where neither molecule has any."""
+        union = self.colour_a + self.colour_b - self.colour
+        return np.minimum(1.0, np.where(union > 0, self.colour / np.where(union > 0, union, 1.0), 1.0))
+
+    def scores(self, by: By = "combo") -> Floats:
+        """(k,) what was maximised: the coefficient of `by`, from 0 to 1."""
+        share = SHARES[by]
+        return (1.0 - share) * self.shape_tanimoto + share * self.colour_tanimoto
+
+    def tversky(self, by: By = "combo", alpha: float = 0.95) -> Floats:
+        """(k,) Tversky indices, V / (alpha S_a + (1 - alpha) S_b): how much of the first is in the second.
+
+        With `alpha` near 1 a fragment in a larger molecule scores near 1; it may be above 1 for a dense second one
+        (A. Tversky, Psychological Review 84 (1977) 327; as OpenEye's ROCS defines it).
+
+        Args:
+            by: as for `scores`.
+            alpha: weight of the first molecule, from 0 to 1.
+        """
+        shape = self.shape.overlap / (alpha * self.shape.self_a + (1.0 - alpha) * self.shape.self_b)
+        whole = alpha * self.colour_a + (1.0 - alpha) * self.colour_b
+        colour = np.where(whole > 0, self.colour / np.where(whole > 0, whole, 1.0), 1.0)
+        share = SHARES[by]
+        return np.asarray((1.0 - share) * shape + share * colour)
+
+
+def overlay_coloured(
+    molecules: Sequence[ColouredMolecule],
+    pairs: npt.ArrayLike,
+    by: By = "combo",
+    config: OverlayConfig | None = None,
+    threads: int | None = None,
+) -> ColouredOverlays:
+    """The overlays of many pairs, by shape, by colour or by both; the same whatever the number of threads.
+
+    Args:
+        molecules: every molecule that a pair names.
+        pairs: (k, 2) rows of `molecules`; the second of each pair moves.
+        by: what is maximised; see the top of this module.
+        config: of the search; the default is the measured one.
+        threads: at once; default all cores.
+
+    Raises:
+        InputError: pairs that are not (k, 2) whole numbers or name no molecule, or fewer than one thread.
+
+    Example:
+        >>> from metricvae.kinds.molecule.conformers import conform
+        >>> one = coloured(conform("NCCc1c[nH]c2ccccc12", seed=1)[0])
+        >>> overlay_coloured([one], [(0, 0)]).scores().round(6).tolist()
+        [1.0]
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}: expected at least 1")
+    settings, at_once = config or OverlayConfig(), threads or os.cpu_count() or 1
+    volumes = np.array([one.volumes for one in molecules]).reshape(-1, 2)
+    overlaps = np.zeros((0, 2))
+
+    def search(ordered: Pairs) -> Found:
+        nonlocal overlaps
+        overlaps, rotation, translation = _search(molecules, volumes, ordered, SHARES[by], settings, at_once)
+        return overlaps[:, 0], rotation, translation
+
+    shape = overlay_pairs([one.molecule for one in molecules], pairs, search)
+    first, second = np.asarray(pairs, np.int64).reshape(-1, 2).T
+    return ColouredOverlays(shape, overlaps[:, 1], volumes[first, 1], volumes[second, 1])
+
+
+def _search(
+    molecules: Sequence[ColouredMolecule],
+    volumes: Floats,
+    pairs: Pairs,
+    share: float,
+    config: OverlayConfig,
+    threads: int,
+) -> Found:
+    """Overlaps (k, 2) of atoms and features, rotations and translations, split over threads."""
+    used, where = np.unique(pairs, return_inverse=True)
+    chosen, local = [molecules[i] for i in used], where.reshape(pairs.shape)
+    packed = pack_atoms([one.molecule for one in chosen])
+    # a row more for each molecule, as the runs of packed molecules have
+    channels = np.concatenate([np.append(one.channels, -1) for one in chosen])
+    starts = np.array([one.starts for one in chosen])
+    quaternions = initial_rotations(config.starts // IMAGES).reshape(-1, 4 * IMAGES)
+    found = np.empty((len(pairs), 2)), np.empty((len(pairs), 3, 3)), np.empty((len(pairs), 3))
+    stages = config.optimised, config.refined, config.final
+
+    def work(start: int) -> None:
+        part = slice(start, start + PAIRS_A_TASK)
+        columns = [column[part] for column in found]
+        search_coloured_pairs(
+            packed, channels, starts, volumes[used], local[part], share, quaternions, *stages, *columns
+        )
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(0, len(pairs), PAIRS_A_TASK)))
+    return found
+
+
+@jit_strict
+def channel_tables(
+    alpha_a: Vector, channels_a: Whole, alpha_b: Vector, channels_b: Whole, weights: Vector
+) -> tuple[Single, Single]:
+    """Exponent and weighted height of the overlap of each pair of runs, (m_a, m_b) float32 each; heights are 0 where
+    channels differ."""
+    k, c = np.empty((len(alpha_a), len(alpha_b)), np.float32), np.zeros((len(alpha_a), len(alpha_b)), np.float32)
+    for p in range(len(alpha_a)):
+        for q in range(len(alpha_b)):
+            both = alpha_a[p] + alpha_b[q]
+            k[p, q] = alpha_a[p] * alpha_b[q] / both
+            if channels_a[p] == channels_b[q]:
+                c[p, q] = weights[channels_a[p]] * AMPLITUDE_SQUARED * (np.pi / both) ** 1.5
+    return k, c
+
+
+@jit_strict
+def overlaps_at(a: Channels, b: Channels, rotation: Floats, translation: Vector) -> Vector:
+    """(2,) overlaps of the atoms and of the features at a pose, cubic angstroms."""
+    found = np.zeros(2)
+    for channel in range(len(a.starts) - 1):
+        found[min(channel, 1)] += channel_overlap(a, b, channel, rotation, translation)
+    return found
+
+
+@jit_strict
+def coefficient(overlap: float, whole: float) -> float:
+    """Tanimoto coefficient of an overlap, from the sum of both overlaps with themselves; 0 where that is 0."""
+    return overlap / (whole - overlap) if whole > 0.0 else 0.0
+
+
+@jit_strict
+def slope(overlap: float, whole: float) -> float:
+    """Derivative of `coefficient` by the overlap."""
+    return whole / (whole - overlap) ** 2 if whole > 0.0 else 0.0
+
+
+@jit_strict
+def refine_score(
+    a: Channels, b: Channels, whole: Vector, share: float, rotation: Floats, translation: Vector
+) -> tuple[Vector, Floats, Vector]:
+    """The largest score near a pose: refinements of sums of overlaps under weights that follow the coefficients.
+
+    Args:
+        a, b: the molecules; b moves.
+        whole: (2,) sums of both molecules' overlaps with themselves, of the atoms and of the features.
+        share: of colour.
+        rotation, translation: the pose.
+
+    Returns:
+        Overlaps (2,), the rotation (3, 3) and the translation (3,) that reach them.
+    """
+    weights = np.zeros(len(a.starts) - 1)
+    overlaps = overlaps_at(a, b, rotation, translation)
+    best = (1.0 - share) * coefficient(overlaps[0], whole[0]) + share * coefficient(overlaps[1], whole[1])
+    for _ in range(REWEIGHTINGS):
+        weights[0] = (1.0 - share) * slope(overlaps[0], whole[0]) * whole[0]
+        weights[1:] = share * slope(overlaps[1], whole[1]) * whole[0]
+        _, other_rotation, other_translation = refine(a, b, weights, rotation, translation)
+        other = overlaps_at(a, b, other_rotation, other_translation)
+        score = (1.0 - share) * coefficient(other[0], whole[0]) + share * coefficient(other[1], whole[1])
+        if not score > best:
+            break
+        gained = score - best
+        overlaps, rotation, translation, best = other, other_rotation, other_translation, score
+        if gained < 1e-9:
+            break
+    return overlaps, rotation, translation
+
+
+@jit_strict
+def search_coloured_pairs(
+    packed: PackedMolecules,
+    channels: Whole,
+    starts: Whole,
+    volumes: Floats,
+    pairs: Whole,
+    share: float,
+    quaternions: Single,
+    optimised: int,
+    refined: int,
+    final: int,
+    overlaps: Floats,
+    rotations: Floats,
+    translations: Floats,
+) -> None:
+    """Search for each of some pairs.
+
+    Args:
+        packed: the molecules.
+        channels: of all their runs, as `packed.alpha` has them.
+        starts: (M, CHANNELS + 1) where each channel starts in each molecule.
+        volumes: (M, 2) overlaps of each molecule with itself, of the atoms and of the features.
+        pairs, quaternions, optimised, refined, final, rotations, translations: as in
+            `metricvae.metrics.shape.solver.search.search_pairs`.
+        share: of colour.
+        overlaps: (k, 2) written, of the atoms and of the features.
+    """
+    weights = np.empty(starts.shape[1] - 1)
+    for row in range(len(pairs)):
+        first, second = pairs[row, 0], pairs[row, 1]
+        a, b = unpack(packed, first), unpack(packed, second)
+        channels_a = channels[packed.run_starts[first] : packed.run_starts[first + 1] - 1]
+        channels_b = channels[packed.run_starts[second] : packed.run_starts[second + 1] - 1]
+        whole = volumes[first] + volumes[second]
+        weights[0], weights[1:] = 1.0 - share, share * whole[0] / whole[1] if whole[1] > 0.0 else 0.0
+        k, c = channel_tables(a.alpha, channels_a, b.alpha, channels_b, weights)
+        rotation, translation = best_pose(a, b, k, c, quaternions, optimised, refined, final)
+        here = Channels(a.positions, atom_exponents(a), starts[first])
+        there = Channels(b.positions, atom_exponents(b), starts[second])
+        overlaps[row], rotations[row], translations[row] = refine_score(
+            here, there, whole, share, rotation, translation
+        )
