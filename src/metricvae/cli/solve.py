@@ -29,6 +29,11 @@ def _solve_options(parser: Parser, _: Sequence[str]) -> None:
         "--cells", type=at_least(1), default=MAX_CELLS, help="give a proof up after so many boxes of motions"
     )
     parser.add_argument("--join", action="store_true", help="two halves: where their edges fit best, not their overlap")
+    parser.add_argument(
+        "--by",
+        metavar="OBJECTIVE",
+        help="two molecules: overlay by shape (default), colour, combo, or a Tversky index: combo-tversky",
+    )
     parser.add_argument("--aligned", metavar="FILE.sdf", help="two molecules: write A, and B laid on it")
     parser.add_argument("--workers", type=at_least(1), help="processes; default all cores")
 
@@ -67,8 +72,9 @@ def _solve(options: Namespace) -> Fields:
 
 
 def _check_images(options: Namespace) -> None:
-    if options.aligned is not None:
-        raise InputError("--aligned is for molecules, got images: leave it out")
+    for name in ("aligned", "by"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} is for molecules, got images: leave it out")
 
 
 def _overlap_document(found: Overlap) -> Fields:
@@ -114,8 +120,8 @@ def _join(options: Namespace) -> Fields:
 SOLVE = Verb(
     "the exact maximum overlap of two shapes or molecules, or of a list of pairs",
     (
-        "A B [--fit] [--certify EPS | --join] [--aligned FILE.sdf]",
-        "--pairs pairs.csv --out out.csv [--fit] [--workers N]",
+        "A B [--fit] [--certify EPS | --join] [--by OBJECTIVE] [--aligned FILE.sdf]",
+        "--pairs pairs.csv --out out.csv [--fit] [--by OBJECTIVE] [--workers N]",
     ),
     _solve_options,
     _solve,

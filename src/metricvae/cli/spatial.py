@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
+    from metricvae.core.metric import BatchSolver, Solution
     from metricvae.core.pair_list import PairList
 
 
@@ -54,24 +56,40 @@ def _check(options: Namespace, ending: str) -> None:
 def _solve_pair(options: Namespace) -> Fields:
     from metricvae.kinds.molecule.mol_blocks import write_sdf
     from metricvae.kinds.molecule.readers import read_one
-    from metricvae.metrics.shape.solver.gaussian_molecule import prepare
-    from metricvae.metrics.shape.solver.overlays import overlay
 
+    solver = _solver(options)
     a, b = (read_one(Path(path)) for path in (options.a, options.b))
-    found = overlay(prepare(a.positions, a.radii), prepare(b.positions, b.radii))
-    document: Fields = {"overlap": found.overlap, "tanimoto": found.tanimoto}
-    document |= {"self_a": found.self_a, "self_b": found.self_b, **_motion(found)}
+    found = solver.solve(solver.prepare(a), solver.prepare(b))
+    document = _document(found, solver)
     if options.aligned is not None:
-        write_sdf(Path(options.aligned), [a, b.moved(found.rotation, found.translation)])
+        write_sdf(Path(options.aligned), [a, b.moved(found.pose.rotation, found.pose.translation)])
     return say(options, document, _text(document))
+
+
+def _solver(options: Namespace) -> BatchSolver:
+    """The overlay that `--by` names."""
+    from metricvae.core.metric import BatchSolver
+    from metricvae.metrics.shape.metric import ShapeMetric
+
+    solver = ShapeMetric().solver_by(options.by)
+    assert isinstance(solver, BatchSolver)
+    return solver
+
+
+def _document(found: Solution, solver: BatchSolver) -> Fields:
+    """The overlap and the score, whatever else the overlay says, and the motion."""
+    fields = dataclasses.asdict(found.pose)
+    motion = {name: fields.pop(name).tolist() for name in ("rotation", "translation")}
+    return {"overlap": found.value, solver.score_name: found.score} | fields | motion
 
 
 def _solve_maps(options: Namespace) -> Fields:
     from metricvae.kinds.volume.io import read_map
     from metricvae.metrics.shape.solver.maps import overlay_maps
 
-    if options.aligned is not None:
-        raise InputError("--aligned writes molecules, got density maps: leave it out")
+    for name in ("aligned", "by"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} is for molecules, got density maps: leave it out")
     found = overlay_maps(read_map(Path(options.a)), read_map(Path(options.b)))
     document: Fields = {"correlation": found.correlation, **_motion(found)}
     return say(options, document, _text(document))
@@ -83,8 +101,6 @@ def solve_list(options: Namespace, listed: PairList) -> Fields:
 
     from metricvae.core.pair_list import write_rows
     from metricvae.kinds.molecule.readers import read_one
-    from metricvae.metrics.shape.solver.gaussian_molecule import prepare
-    from metricvae.metrics.shape.solver.overlays import overlay_many
 
     ending = ending_of(listed.files[0])
     _check(options, ending)
@@ -92,25 +108,29 @@ def solve_list(options: Namespace, listed: PairList) -> Fields:
         raise InputError("--aligned writes one pair, got --pairs: give A and B")
     if is_map(ending):
         raise InputError("density maps are taken two at a time, got --pairs: give A and B")
-    molecules, rows = [], []
+    solver = _solver(options)
+    molecules, rows, names = [], [], ["overlap", solver.score_name]
     pairs = np.stack([listed.first, listed.second], axis=1)
     with progress() as step:
         for file in listed.files:
-            one = read_one(file)
-            molecules.append(prepare(one.positions, one.radii))
+            molecules.append(solver.prepare(read_one(file)))
             step("reading molecules", len(molecules), len(listed.files))
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            found = overlay_many(molecules, pairs[start : start + PAIRS_AT_ONCE], threads=options.workers)
-            for place, names in enumerate(listed.names[start : start + PAIRS_AT_ONCE]):
-                one_pair = found[place]
-                motion = [f"{number:.6f}" for number in (*one_pair.rotation.ravel(), *one_pair.translation)]
-                rows.append([*names, f"{one_pair.overlap:.3f}", f"{one_pair.tanimoto:.5f}", *motion])
+            found = solver.solve_pairs(molecules, pairs[start : start + PAIRS_AT_ONCE], options.workers)
+            for files, one in zip(listed.names[start : start + PAIRS_AT_ONCE], found, strict=True):
+                document = _document(one, solver)
+                names = [name for name in document if name in COEFFICIENTS]
+                motion = [f"{number:.6f}" for number in (*one.pose.rotation.ravel(), *one.pose.translation)]
+                rows.append([*files, f"{one.value:.3f}", *(f"{document[name]:.5f}" for name in names), *motion])
             step("overlaying pairs", len(rows), len(pairs))
     turns = [f"r{row}{column}" for row in "123" for column in "123"]
-    write_rows(Path(options.out), ["a", "b", "overlap", "tanimoto", *turns, "tx", "ty", "tz"], rows)
+    write_rows(Path(options.out), ["a", "b", "overlap", *names, *turns, "tx", "ty", "tz"], rows)
     document = {"pairs": len(rows), "out": options.out}
     return say(options, document, f"{len(rows)} pairs solved, written to {options.out}")
 
+
+COEFFICIENTS = ("tanimoto", "tversky", "combo", "shape_tanimoto", "colour_tanimoto")
+"""Columns of a list of pairs, from 0 to 1."""
 
 PAIRS_AT_ONCE = 4_096
 

@@ -4,9 +4,9 @@ answers for it, and, where there is one, the exact solver."""
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,23 @@ class Solver(Protocol):
 
     def solve(self, left: Any, right: Any) -> Solution:
         """The exact answer for two prepared objects."""
+        ...
+
+
+@runtime_checkable
+class BatchSolver(Solver, Protocol):
+    """A solver that takes many pairs at once, on all cores."""
+
+    def solve_pairs(
+        self, prepared: Sequence[Any], pairs: npt.NDArray[np.int64], threads: int | None = None
+    ) -> list[Solution]:
+        """The exact answers of pairs of prepared objects, as `solve` gives them.
+
+        Args:
+            prepared: every object that a pair names.
+            pairs: (k, 2) rows of `prepared`.
+            threads: at once; default all cores.
+        """
         ...
 
 
@@ -171,6 +188,25 @@ class Metric(abc.ABC):
     def solver(self) -> Solver | None:
         """The exact answer, where there is one."""
         return None
+
+    @property
+    def objectives(self) -> Mapping[str, Solver]:
+        """Solvers by the name of what they maximise, `solver` among them; empty where there is no choice."""
+        return {}
+
+    def solver_by(self, objective: str | None) -> Solver | None:
+        """The solver of an objective, or `solver` where none is named.
+
+        Raises:
+            InputError: the metric has no such objective.
+        """
+        if objective is None:
+            return self.solver
+        known = self.objectives
+        if objective not in known:
+            choice = f"one of {', '.join(known)}" if known else "none, as the metric has one exact answer"
+            raise InputError(f"got the objective {objective!r} of the metric {self.name}: expected {choice}")
+        return known[objective]
 
     @property
     def pose_model(self) -> PoseModel | None:

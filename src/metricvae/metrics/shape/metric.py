@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
-from metricvae.core.metric import Description, Floats, Metric, Preset, Solution
+from metricvae.core.metric import Description, Floats, Metric, Preset, Solution, Solver
 from metricvae.kinds.molecule.kind import with_coordinates
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.metrics.shape.solver.coloured import SHARES, By, ColouredMolecule, coloured, overlay_coloured
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, prepare
-from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay
+from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay_many
 
 if TYPE_CHECKING:
     from metricvae.core.hits import HitDrawer
@@ -38,8 +40,60 @@ class ShapeSolver:
 
     def solve(self, left: PreparedMolecule, right: PreparedMolecule) -> Solution:
         """The overlap volume, the shape Tanimoto as its score, and the `Overlay` that gives it."""
-        found = overlay(left, right, self.search)
-        return Solution(found.overlap, found.tanimoto, found)
+        return self.solve_pairs([left, right], np.array([[0, 1]]), threads=1)[0]
+
+    def solve_pairs(
+        self, prepared: Sequence[PreparedMolecule], pairs: npt.NDArray[np.int64], threads: int | None = None
+    ) -> list[Solution]:
+        """`solve` for many pairs; see `metricvae.core.metric.BatchSolver`."""
+        found = overlay_many(prepared, pairs, self.search, threads)
+        return [Solution(one.overlap, one.tanimoto, one) for one in (found[row] for row in range(len(found)))]
+
+
+SCORE_NAMES: dict[By, str] = {"shape": "shape_tanimoto", "colour": "colour_tanimoto", "combo": "combo"}
+"""Columns of the Tanimoto coefficients."""
+
+
+@dataclass(frozen=True)
+class ColourSolver:
+    """The exact overlay of two molecules by shape, colour or both (`metricvae.metrics.shape.solver.coloured`).
+
+    Attributes:
+        by: what is maximised.
+        tversky: whether hits are ordered by the Tversky index, for a query that is a part of what is looked for; else
+            by the Tanimoto coefficient.
+        search: how hard it searches.
+    """
+
+    by: By = "combo"
+    tversky: bool = False
+    search: OverlayConfig | None = None
+
+    @property
+    def score_name(self) -> str:
+        """`combo`, `colour_tanimoto`, `tversky`, ..."""
+        return (
+            "tversky"
+            if self.tversky
+            else {"shape": "shape_tanimoto", "colour": "colour_tanimoto"}.get(self.by, self.by)
+        )
+
+    def prepare(self, value: Molecule) -> ColouredMolecule:
+        """What a molecule costs once; one without coordinates gets a conformer."""
+        return coloured(with_coordinates(value))
+
+    def solve(self, left: ColouredMolecule, right: ColouredMolecule) -> Solution:
+        """The overlap volume of the atoms, the score, and the `ColouredOverlay` that gives it."""
+        return self.solve_pairs([left, right], np.array([[0, 1]]), threads=1)[0]
+
+    def solve_pairs(
+        self, prepared: Sequence[ColouredMolecule], pairs: npt.NDArray[np.int64], threads: int | None = None
+    ) -> list[Solution]:
+        """`solve` for many pairs; see `metricvae.core.metric.BatchSolver`."""
+        found = overlay_coloured(prepared, pairs, self.by, self.search, threads)
+        scores = found.tversky(self.by) if self.tversky else found.scores(self.by)
+        rows = range(len(found))
+        return [Solution(float(found.shape.overlap[row]), float(scores[row]), found[row]) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -85,6 +139,12 @@ class ShapeMetric(Metric):
     @property
     def solver(self) -> ShapeSolver:
         return ShapeSolver()
+
+    @property
+    def objectives(self) -> Mapping[str, Solver]:
+        """`shape`, `colour`, `combo` (the mean of both Tanimoto coefficients), and Tversky indices of each."""
+        tversky: dict[str, Solver] = {f"{by}-tversky": ColourSolver(by, tversky=True) for by in SHARES}
+        return {"shape": self.solver, "colour": ColourSolver("colour"), "combo": ColourSolver("combo"), **tversky}
 
     @property
     def plan_type(self) -> type[Plan]:

@@ -5,10 +5,10 @@ overlap. So all that holds of the overlap of atoms holds of each channel, kernel
 search is that of molecules (`metricvae.metrics.shape.solver.search`).
 
 What is maximised is (1 - w) T_shape + w T_colour, the Tanimoto coefficients of the atoms' overlap and of the sum of the
-features' overlaps, for a share w of colour: 0 for shape, 1 for colour, 1/2 for the mean of both ("combo"). The search
-maximises the sum of overlaps V under weights (1 - w) / (S_a + S_b) and w / (C_a + C_b), with the overlaps S and C of
-the molecules with themselves; the refinement then takes the derivatives of the coefficients, (S_a + S_b) / (S_a + S_b -
-V)^2 and likewise for colour, for weights.
+features' overlaps, for a share w of colour: 0 for shape, 1 for colour, 1/2 for the mean of both ("combo"). With an
+overlap V and the overlaps S_a and S_b of the molecules with themselves, dT/dV = (S_a + S_b) / (S_a + S_b - V)^2. The
+search maximises a sum of overlaps under the weights that these derivatives have at typical coefficients; of its best
+poses the scores are computed, and the refinement follows the derivatives.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.features import TYPES, Features, features_of
+from metricvae.kinds.molecule.pharmacophore import TYPES, Pharmacophore, pharmacophore_of
 from metricvae.kinds.molecule.gaussians import AMPLITUDE_SQUARED
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, atom_rows, exponents, prepare
@@ -37,12 +37,22 @@ from metricvae.metrics.shape.solver.overlays import (
     pack_atoms,
 )
 from metricvae.metrics.shape.solver.pose_batch import Atoms, Single, Vector, Whole
-from metricvae.metrics.shape.solver.records import Overlays
-from metricvae.metrics.shape.solver.search import PackedMolecules, atom_exponents, best_pose, unpack
+from metricvae.metrics.shape.solver.records import ColouredOverlay, Overlays
+from metricvae.metrics.shape.solver.search import (
+    PackedMolecules,
+    atom_exponents,
+    distinct_poses,
+    optimised_poses,
+    rotation_and_translation,
+    unpack,
+)
 from metricvae.metrics.shape.solver.volumes import Channels, channel_overlap, overlap_volume, refine
 from metricvae.runtime.jit import jit_strict
 
 Floats = npt.NDArray[np.float64]
+
+LEAST_GAIN = 1e-7
+"""Refinements under new weights end where one gains less."""
 
 FEATURE_RADIUS = 1.7
 """Angstroms, of the Gaussian of a feature: that of a carbon atom."""
@@ -50,10 +60,20 @@ FEATURE_RADIUS = 1.7
 CHANNELS = 1 + len(TYPES)
 """Atoms, and each type of feature."""
 
-SHARES: dict[str, float] = {"shape": 0.0, "colour": 1.0, "combo": 0.5}
+By = Literal["shape", "colour", "combo"]
+
+SHARES: dict[By, float] = {"shape": 0.0, "colour": 1.0, "combo": 0.5}
 """Share of colour in what an overlay maximises, by name."""
 
-By = Literal["shape", "colour", "combo"]
+TYPICAL = 0.55, 0.27
+"""Coefficients of atoms and of features at the best pose of two drug-like molecules. The search maximises the sum of
+overlaps under the weights that the derivatives of the score have there."""
+
+CANDIDATES, REFINED = 64, 2
+"""Distinct poses at the end of the search whose score is computed, and of these, those that are refined."""
+
+MARGIN = 0.01
+"""A pose whose score is so far below a refined one is not refined."""
 
 REWEIGHTINGS = 3
 """Refinements under weights that follow the coefficients, at most."""
@@ -68,30 +88,49 @@ class ColouredMolecule:
             themselves.
         channels: (m,) int64; 0 for the atoms of a run, 1 + type for features.
         starts: (CHANNELS + 1,) int64; where each channel starts among the Gaussians.
-        colour_volume: the features' overlap with themselves, cubic angstroms.
+        colour_volume: the features' overlap with themselves, cubic angstroms, at a height of 1.
+        height: what all Gaussians are multiplied by: 1 / n for the mean of n molecules.
     """
 
     molecule: PreparedMolecule
     channels: Whole
     starts: Whole
     colour_volume: float
+    height: float = 1.0
 
     @property
     def volumes(self) -> tuple[float, float]:
         """Overlaps with itself, of the atoms and of the features."""
-        return self.molecule.volume, self.colour_volume
+        return self.height**2 * self.molecule.volume, self.height**2 * self.colour_volume
 
 
 def coloured(molecule: Molecule) -> ColouredMolecule:
     """A molecule with its features, as the search takes it.
 
     Raises:
-        InputError: as `prepare` and `features_of`.
+        InputError: as `prepare` and `pharmacophore_of`.
     """
-    return prepare_coloured(molecule.positions, molecule.radii, features_of(molecule))
+    return prepare_coloured(molecule.positions, molecule.radii, pharmacophore_of(molecule))
 
 
-def prepare_coloured(positions: npt.ArrayLike, radii: npt.ArrayLike, features: Features) -> ColouredMolecule:
+def consensus(molecules: Sequence[Molecule]) -> ColouredMolecule:
+    """The mean of several molecules where they lie, as one: what most of them share weighs most.
+
+    Raises:
+        InputError: no molecules, or as `prepare` and `pharmacophore_of`.
+    """
+    if not molecules:
+        raise InputError("got no molecules for a consensus: give at least one")
+    features = [pharmacophore_of(one) for one in molecules]
+    together = Pharmacophore(
+        np.concatenate([one.types for one in features]), np.concatenate([one.positions for one in features])
+    )
+    positions = np.concatenate([one.positions for one in molecules])
+    found = prepare_coloured(positions, np.concatenate([one.radii for one in molecules]), together)
+    return replace(found, height=1.0 / len(molecules))
+
+
+def prepare_coloured(positions: npt.ArrayLike, radii: npt.ArrayLike, features: Pharmacophore) -> ColouredMolecule:
     """Atoms and features as the search takes them.
 
     Args:
@@ -146,6 +185,18 @@ class ColouredOverlays:
 
     def __len__(self) -> int:
         return len(self.colour)
+
+    def __getitem__(self, row: int) -> ColouredOverlay:
+        shape, colour = float(self.shape_tanimoto[row]), float(self.colour_tanimoto[row])
+        return ColouredOverlay(
+            **vars(self.shape[row]),
+            colour=float(self.colour[row]),
+            colour_a=float(self.colour_a[row]),
+            colour_b=float(self.colour_b[row]),
+            shape_tanimoto=shape,
+            colour_tanimoto=colour,
+            combo=(shape + colour) / 2,
+        )
 
     @property
     def shape_tanimoto(self) -> Floats:
@@ -218,6 +269,7 @@ def overlay_coloured(
 
     shape = overlay_pairs([one.molecule for one in molecules], pairs, search)
     first, second = np.asarray(pairs, np.int64).reshape(-1, 2).T
+    shape = replace(shape, self_a=volumes[first, 0], self_b=volumes[second, 0])
     return ColouredOverlays(shape, overlaps[:, 1], volumes[first, 1], volumes[second, 1])
 
 
@@ -235,7 +287,7 @@ def _search(
     packed = pack_atoms([one.molecule for one in chosen])
     # a row more for each molecule, as the runs of packed molecules have
     channels = np.concatenate([np.append(one.channels, -1) for one in chosen])
-    starts = np.array([one.starts for one in chosen])
+    starts, heights = np.array([one.starts for one in chosen]), np.array([one.height for one in chosen])
     quaternions = initial_rotations(config.starts // IMAGES).reshape(-1, 4 * IMAGES)
     found = np.empty((len(pairs), 2)), np.empty((len(pairs), 3, 3)), np.empty((len(pairs), 3))
     stages = config.optimised, config.refined, config.final
@@ -244,7 +296,7 @@ def _search(
         part = slice(start, start + PAIRS_A_TASK)
         columns = [column[part] for column in found]
         search_coloured_pairs(
-            packed, channels, starts, volumes[used], local[part], share, quaternions, *stages, *columns
+            packed, channels, starts, heights, volumes[used], local[part], share, quaternions, *stages, *columns
         )
 
     with ThreadPoolExecutor(threads) as pool:
@@ -284,19 +336,62 @@ def coefficient(overlap: float, whole: float) -> float:
 
 
 @jit_strict
+def overlap_of(tanimoto: float, whole: float) -> float:
+    """The inverse of `coefficient`."""
+    return whole * tanimoto / (1.0 + tanimoto)
+
+
+@jit_strict
 def slope(overlap: float, whole: float) -> float:
     """Derivative of `coefficient` by the overlap."""
     return whole / (whole - overlap) ** 2 if whole > 0.0 else 0.0
 
 
 @jit_strict
+def best_score(
+    a: Channels, b: Channels, height: float, whole: Vector, share: float, poses: Single
+) -> tuple[Vector, Floats, Vector]:
+    """The largest score of some poses, of which the best `REFINED` are refined.
+
+    Args:
+        a, b, height, whole, share: as in `refine_score`.
+        poses: batches, as `optimised_poses` gives them.
+
+    Returns:
+        Overlaps (2,), the rotation (3, 3) and the translation (3,) that reach them.
+    """
+    order = distinct_poses(poses, CANDIDATES)
+    scores = np.empty(len(order))
+    for place in range(len(order)):
+        rotation, translation = rotation_and_translation(poses, order[place])
+        scores[place] = score_of(height * overlaps_at(a, b, rotation, translation), whole, share)
+    best, found = -1.0, (np.zeros(2), np.eye(3), np.zeros(3))
+    for place in np.argsort(-scores)[:REFINED]:
+        if scores[place] < best - MARGIN:
+            break
+        rotation, translation = rotation_and_translation(poses, order[place])
+        refined = refine_score(a, b, height, whole, share, rotation, translation)
+        reached = score_of(refined[0], whole, share)
+        if reached > best:
+            best, found = reached, refined
+    return found
+
+
+@jit_strict
+def score_of(overlaps: Vector, whole: Vector, share: float) -> float:
+    """The coefficients of atoms and of features under the share of colour."""
+    return (1.0 - share) * coefficient(overlaps[0], whole[0]) + share * coefficient(overlaps[1], whole[1])
+
+
+@jit_strict
 def refine_score(
-    a: Channels, b: Channels, whole: Vector, share: float, rotation: Floats, translation: Vector
+    a: Channels, b: Channels, height: float, whole: Vector, share: float, rotation: Floats, translation: Vector
 ) -> tuple[Vector, Floats, Vector]:
     """The largest score near a pose: refinements of sums of overlaps under weights that follow the coefficients.
 
     Args:
         a, b: the molecules; b moves.
+        height: what overlaps are multiplied by.
         whole: (2,) sums of both molecules' overlaps with themselves, of the atoms and of the features.
         share: of colour.
         rotation, translation: the pose.
@@ -305,19 +400,19 @@ def refine_score(
         Overlaps (2,), the rotation (3, 3) and the translation (3,) that reach them.
     """
     weights = np.zeros(len(a.starts) - 1)
-    overlaps = overlaps_at(a, b, rotation, translation)
-    best = (1.0 - share) * coefficient(overlaps[0], whole[0]) + share * coefficient(overlaps[1], whole[1])
+    overlaps = height * overlaps_at(a, b, rotation, translation)
+    best = score_of(overlaps, whole, share)
     for _ in range(REWEIGHTINGS):
         weights[0] = (1.0 - share) * slope(overlaps[0], whole[0]) * whole[0]
         weights[1:] = share * slope(overlaps[1], whole[1]) * whole[0]
         _, other_rotation, other_translation = refine(a, b, weights, rotation, translation)
-        other = overlaps_at(a, b, other_rotation, other_translation)
-        score = (1.0 - share) * coefficient(other[0], whole[0]) + share * coefficient(other[1], whole[1])
+        other = height * overlaps_at(a, b, other_rotation, other_translation)
+        score = score_of(other, whole, share)
         if not score > best:
             break
         gained = score - best
         overlaps, rotation, translation, best = other, other_rotation, other_translation, score
-        if gained < 1e-9:
+        if gained < LEAST_GAIN:
             break
     return overlaps, rotation, translation
 
@@ -327,6 +422,7 @@ def search_coloured_pairs(
     packed: PackedMolecules,
     channels: Whole,
     starts: Whole,
+    heights: Vector,
     volumes: Floats,
     pairs: Whole,
     share: float,
@@ -344,6 +440,7 @@ def search_coloured_pairs(
         packed: the molecules.
         channels: of all their runs, as `packed.alpha` has them.
         starts: (M, CHANNELS + 1) where each channel starts in each molecule.
+        heights: (M,) what the Gaussians of each molecule are multiplied by.
         volumes: (M, 2) overlaps of each molecule with itself, of the atoms and of the features.
         pairs, quaternions, optimised, refined, final, rotations, translations: as in
             `metricvae.metrics.shape.solver.search.search_pairs`.
@@ -357,11 +454,11 @@ def search_coloured_pairs(
         channels_a = channels[packed.run_starts[first] : packed.run_starts[first + 1] - 1]
         channels_b = channels[packed.run_starts[second] : packed.run_starts[second + 1] - 1]
         whole = volumes[first] + volumes[second]
-        weights[0], weights[1:] = 1.0 - share, share * whole[0] / whole[1] if whole[1] > 0.0 else 0.0
+        weights[0] = (1.0 - share) * slope(overlap_of(TYPICAL[0], whole[0]), whole[0]) * whole[0]
+        weights[1:] = share * slope(overlap_of(TYPICAL[1], whole[1]), whole[1]) * whole[0]
         k, c = channel_tables(a.alpha, channels_a, b.alpha, channels_b, weights)
-        rotation, translation = best_pose(a, b, k, c, quaternions, optimised, refined, final)
+        poses = optimised_poses(a, b, k, c, quaternions, optimised, refined, final)
         here = Channels(a.positions, atom_exponents(a), starts[first])
         there = Channels(b.positions, atom_exponents(b), starts[second])
-        overlaps[row], rotations[row], translations[row] = refine_score(
-            here, there, whole, share, rotation, translation
-        )
+        height = heights[first] * heights[second]
+        overlaps[row], rotations[row], translations[row] = best_score(here, there, height, whole, share, poses)

@@ -65,3 +65,23 @@ class Overlays:
             self.rotation[row],
             self.translation[row],
         )
+
+
+@dataclass(frozen=True)
+class ColouredOverlay(Overlay):
+    """The best overlay of two molecules by shape, colour or both.
+
+    Attributes:
+        overlap: of the atoms, as for `Overlay`.
+        colour: overlap of the pharmacophore features at the pose, cubic angstroms.
+        colour_a, colour_b: overlaps of the features of each molecule with themselves, cubic angstroms.
+        shape_tanimoto, colour_tanimoto: Tanimoto coefficients of both overlaps, from 0 to 1.
+        combo: their mean.
+    """
+
+    colour: float
+    colour_a: float
+    colour_b: float
+    shape_tanimoto: float
+    colour_tanimoto: float
+    combo: float

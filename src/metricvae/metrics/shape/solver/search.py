@@ -101,10 +101,10 @@ def same_basin(batches: Single, one: int, other: int) -> bool:
 
 
 @jit_strict
-def best_pose(
+def optimised_poses(
     a: Atoms, b: Atoms, k: Single, c: Single, quaternions: Single, optimised: int, refined: int, final: int
-) -> tuple[Matrix, Vector]:
-    """The rotation (3, 3) and translation (3,) of B of the largest overlap found, to the precision of float32.
+) -> Single:
+    """Batches of the poses that went through all stages of the search, to the precision of float32.
 
     Args:
         a, b, quaternions, optimised, refined, final: as in `search`.
@@ -126,6 +126,15 @@ def best_pose(
                 store(batches[s], DAMPING * WIDTH, broadcast(FIRST_DAMPING))
                 pose_derivatives(a, b, k, c, batches[s])
             optimise(a, b, k, c, batches[s], trial, work, NEWTON_STEPS[stage])
+    return batches
+
+
+@jit_strict
+def best_pose(
+    a: Atoms, b: Atoms, k: Single, c: Single, quaternions: Single, optimised: int, refined: int, final: int
+) -> tuple[Matrix, Vector]:
+    """The rotation (3, 3) and translation (3,) of B of the largest overlap found; arguments of `optimised_poses`."""
+    batches = optimised_poses(a, b, k, c, quaternions, optimised, refined, final)
     return rotation_and_translation(batches, best_poses(batches, 1)[0])
 
 

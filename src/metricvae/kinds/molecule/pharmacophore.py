@@ -49,7 +49,7 @@ Group = tuple[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class Pharmacophore:
     """The features of a molecule in space.
 
     Attributes:
@@ -64,7 +64,7 @@ class Features:
         return len(self.types)
 
 
-def features_of(molecule: Molecule) -> Features:
+def pharmacophore_of(molecule: Molecule) -> Pharmacophore:
     """The features of a molecule where its atoms lie, ordered by type.
 
     Molecules whose bonds are not known have none.
@@ -74,14 +74,14 @@ def features_of(molecule: Molecule) -> Features:
 
     Example:
         >>> from metricvae.kinds.molecule.conformers import conform
-        >>> found = features_of(conform("CCCCC(=O)O", seed=1)[0])
+        >>> found = pharmacophore_of(conform("CCCCC(=O)O", seed=1)[0])
         >>> [TYPES[number] for number in found.types.tolist()]
         ['donor', 'acceptor', 'acceptor', 'anion', 'hydrophobe', 'hydrophobe', 'hydrophobe']
     """
     groups = _groups(molecule.elements.tobytes(), molecule.bonds.tobytes(), molecule.charges.tobytes())
     types = np.array([number for number, _ in groups], np.int64)
     centres = [molecule.positions[list(atoms)].mean(axis=0) for _, atoms in groups]
-    return Features(types, np.array(centres, np.float64).reshape(-1, 3))
+    return Pharmacophore(types, np.array(centres, np.float64).reshape(-1, 3))
 
 
 @functools.lru_cache(maxsize=4_096)
