@@ -38,7 +38,7 @@ from scipy.spatial.transform import Rotation
 from metricvae.kinds.molecule.records import radii_of
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, exponents, prepare
 from metricvae.metrics.shape.solver.overlays import THOROUGH, overlay, overlay_many
-from metricvae.metrics.shape.solver.volumes import overlap_volume, refine
+from metricvae.metrics.shape.solver.volumes import Channels, overlap_volume, refine
 
 try:
     from rdkit.Chem import rdGaussianShape
@@ -147,8 +147,15 @@ def judged(a: Mover, b: Mover, places: Floats) -> tuple[float, float]:
     """Shape Tanimoto at a pose of b, and at the top of the overlap nearest to it."""
     middle = places.mean(axis=0)
     here = overlap_volume(a.places, a.alpha, places, b.alpha)
-    refined = refine(a.places - middle, a.alpha, places - middle, b.alpha, np.eye(3), np.zeros(3))[0]
+    refined = refine(
+        channel(a.places - middle, a.alpha), channel(places - middle, b.alpha), np.ones(1), np.eye(3), np.zeros(3)
+    )[0]
     return tanimoto(a, b, here), tanimoto(a, b, refined)
+
+
+def channel(places: Floats, alpha: Floats) -> Channels:
+    """Atoms that all overlap."""
+    return Channels(places, alpha, np.array([0, len(places)]))
 
 
 @dataclass

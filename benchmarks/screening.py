@@ -68,13 +68,9 @@ def rdkit_aligned(share: float) -> Method:
 
 def usrcat(query: Molecule, library: Conformers) -> Floats:
     """Moments of distances, of all atoms and of those of each type (A. Schreyer, T. Blundell, 2012)."""
-    asked = rdMolDescriptors.GetUSRCAT(rdkit_of(query))
-    found = [
-        rdMolDescriptors.GetUSRScore(asked, rdMolDescriptors.GetUSRCAT(rdkit_of(one)))
-        for several in library
-        for one in several
-    ]
-    return best_of(np.array(found), library)
+    asked = np.array(rdMolDescriptors.GetUSRCAT(rdkit_of(query)))
+    moments = [rdMolDescriptors.GetUSRCAT(rdkit_of(one)) for several in library for one in several]
+    return best_of(1.0 / (1.0 + np.abs(np.array(moments) - asked).mean(axis=1)), library)
 
 
 def morgan(query: Molecule, library: Conformers) -> Floats:

@@ -31,7 +31,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rdkit import Chem, DataStructs, RDLogger
-from rdkit.Chem import Crippen, Descriptors, rdFingerprintGenerator, rdMolDescriptors
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.conformers import conform
@@ -40,7 +40,7 @@ from metricvae.kinds.molecule.readers import read, read_one
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.table import molecule_columns, read_molecules
 
-RDLogger.DisableLog("rdApp.*")
+RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
 
 SEED = 2026
 ACTIVES, DECOYS, POTENT, QUERY_ATOMS, UNLIKE = 40, 25, 7.0, 35, 0.35
@@ -111,8 +111,8 @@ class Pool:
 def properties(mol: Any) -> list[float]:
     """What decoys are matched by."""
     return [
-        Descriptors.MolWt(mol),
-        Crippen.MolLogP(mol),
+        rdMolDescriptors.CalcExactMolWt(mol),
+        rdMolDescriptors.CalcCrippenDescriptors(mol)[0],
         rdMolDescriptors.CalcNumHBD(mol),
         rdMolDescriptors.CalcNumHBA(mol),
         rdMolDescriptors.CalcNumRotatableBonds(mol),

@@ -15,8 +15,8 @@ pytest.importorskip("rdkit")
 from metricvae.cli import main
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.conformers import conform, flat
-from metricvae.kinds.molecule.pharmacophore import TYPES, Pharmacophore, pharmacophore_of
 from metricvae.kinds.molecule.mol_blocks import write_sdf
+from metricvae.kinds.molecule.pharmacophore import TYPES, Pharmacophore, pharmacophore_of
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.metrics.shape.metric import ColourSolver, ShapeMetric
 from metricvae.metrics.shape.solver.coloured import (

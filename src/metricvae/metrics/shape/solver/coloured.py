@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.pharmacophore import TYPES, Pharmacophore, pharmacophore_of
 from metricvae.kinds.molecule.gaussians import AMPLITUDE_SQUARED
+from metricvae.kinds.molecule.pharmacophore import TYPES, Pharmacophore, pharmacophore_of
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, atom_rows, exponents, prepare
 from metricvae.metrics.shape.solver.initial_rotations import IMAGES, initial_rotations
