@@ -6,6 +6,7 @@ BUILTIN = {
     "overlap": "metricvae.metrics.overlap.metric:OverlapMetric",
     "match": "metricvae.metrics.match.metric:MatchMetric",
     "shape": "metricvae.metrics.shape.metric:ShapeMetric",
+    "shape+colour": "metricvae.metrics.shape.coloured_metric:ColouredMetric",
     "correlation": "metricvae.metrics.correlation.metric:CorrelationMetric",
     "tabular": "metricvae.metrics.tabular:TabularMetric",
 }

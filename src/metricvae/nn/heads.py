@@ -264,6 +264,22 @@ class CosineTanimoto(AngularHead):
 
 
 @dataclass(frozen=True)
+class CosineSimilarity(AngularHead):
+    """value = cos: for similarities from 0 to 1 that are 1 of an object and itself."""
+
+    name: ClassVar[str] = "cosine_similarity"
+
+    def score_of_cosine(self, cosine: Tensor) -> Tensor:
+        return cosine
+
+    def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return value
+
+    def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return score
+
+
+@dataclass(frozen=True)
 class CosineDistance(Head):
     """1 - cos in [0, 2] for a binary metric: distance 0 for a value of 1 (a match), 2 for a value of 0.
 
@@ -401,6 +417,7 @@ HEADS: dict[str, type[Head]] = {
         InverseCosine,
         SignedInverseCosine,
         CosineTanimoto,
+        CosineSimilarity,
         CosineDistance,
         ProductAndDistance,
     )

@@ -9,10 +9,11 @@ from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 from metricvae.kinds.molecule_2d.kind import Molecule2dKind
+from metricvae.metrics.shape.coloured_metric import ColouredMetric
 from metricvae.metrics.shape.metric import ShapeMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.density import DensityDecoderConfig
-from metricvae.nn.heads import CosineTanimoto
+from metricvae.nn.heads import CosineSimilarity, CosineTanimoto
 
 TRAINING: dict[str, Any] = {
     "steps": 20_000,
@@ -47,4 +48,17 @@ def molecules_2d() -> Preset:
     return Preset(ModelConfig(ShapeMetric(), tower, latent=256, head=CosineTanimoto()), TRAINING)
 
 
+def molecules_colour() -> Preset:
+    """Shape and colour in space: convolutions between atoms of known elements, and their similarity as the cosine of
+    two codes."""
+    encoder = PointSetEncoderConfig(
+        (128, 128, 128, 128), mixing="convolution", chemical=True, distance_features=40, max_distance=12.0
+    )
+    tower = TowerConfig(MoleculeKind(), encoder, DensityDecoderConfig())
+    model = ModelConfig(ColouredMetric(), tower, latent=256, head=CosineSimilarity(), mirrored=True)
+    return Preset(model, TRAINING)
+
+
 PRESETS = {"molecules": molecules, "molecules-2d": molecules_2d}
+
+COLOURED_PRESETS = {"molecules-colour": molecules_colour}

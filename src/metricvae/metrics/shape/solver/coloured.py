@@ -186,6 +186,12 @@ class ColouredOverlays:
     def __len__(self) -> int:
         return len(self.colour)
 
+    def select(self, rows: npt.NDArray[np.int64]) -> ColouredOverlays:
+        """Some of the pairs."""
+        parts = (self.shape.overlap, self.shape.self_a, self.shape.self_b, self.shape.rotation, self.shape.translation)
+        shape = Overlays(*(part[rows] for part in parts))
+        return ColouredOverlays(shape, self.colour[rows], self.colour_a[rows], self.colour_b[rows])
+
     def __getitem__(self, row: int) -> ColouredOverlay:
         shape, colour = float(self.shape_tanimoto[row]), float(self.colour_tanimoto[row])
         return ColouredOverlay(
