@@ -32,10 +32,12 @@ def conform(
     name: str = "",
     relax: bool = False,
     hydrogens: bool = True,
+    distinct: float = 0.0,
+    window: float | None = None,
 ) -> list[Molecule]:
     """Conformers of the standardised molecule in a SMILES.
 
-    The result depends on the molecule, `seed`, `count` and the two choices, not on how the SMILES is written. Stereo
+    The result depends on the molecule, `seed`, `count` and the choices, not on how the SMILES is written. Stereo
     centres and double bonds that the SMILES leaves open get one of their forms at random.
 
     Args:
@@ -45,6 +47,10 @@ def conform(
         name: the id; the canonical SMILES where it is empty. Of several conformers, the second has `#2` after it.
         relax: minimise the energy in the force field MMFF94 (UFF for molecules without MMFF94 parameters).
         hydrogens: embed with hydrogens, as is advised; without them it is some three times as fast and rougher.
+        distinct: angstroms of root mean square deviation of the heavy atoms from all earlier conformers, at least; one
+            that is nearer is left out.
+        window: with it conformers are relaxed, come in the order of their energies, and those more than so many
+            kcal/mol above the lowest are left out.
 
     Raises:
         InputError: the molecule is refused (:func:`~metricvae.kinds.molecule.standardise.standard`), nothing embeds,
@@ -59,11 +65,12 @@ def conform(
     with require("rdkit.rdBase").BlockLogs():
         mol = chem.MolFromSmiles(known)
         mol = chem.AddHs(mol) if hydrogens else mol
-        numbers = _embed(mol, seed, count)
+        numbers = _embed(mol, seed, count, distinct)
         if not numbers:
             raise InputError(f"no conformer of {known} could be made: leave it out, or give one in an SDF file")
-        if relax:
-            mol = _relaxed(mol)
+        if relax or window is not None:
+            mol, energies = _relaxed(mol)
+            numbers = _low(numbers, energies, window)
         stem = name or known
         names = [stem if not index else f"{stem}#{index + 1}" for index in range(len(numbers))]
         return [record_of(mol, each, known, number) for each, number in zip(names, numbers, strict=True)]
@@ -87,11 +94,12 @@ def flat(smiles: str, *, name: str = "") -> Molecule:
         return record_of(mol, name or known, known)
 
 
-def _embed(mol: Mol, seed: int, count: int) -> list[int]:
+def _embed(mol: Mol, seed: int, count: int, distinct: float) -> list[int]:
     """Numbers of the conformers of the first method of embedding that succeeds."""
     geometry = require("rdkit.Chem.rdDistGeom")
     for method in _methods(geometry):
         method.randomSeed, method.maxIterations, method.numThreads = seed, ATTEMPTS, 1
+        method.pruneRmsThresh, method.onlyHeavyAtomsForRMS = distinct or -1.0, True
         numbers = list(geometry.EmbedMultipleConfs(mol, count, method))
         if numbers:
             return numbers
@@ -112,12 +120,25 @@ def _methods(geometry: Any) -> Iterator[Any]:
     yield last
 
 
-def _relaxed(mol: Mol) -> Mol:
-    """The conformers at a minimum of a force field; unchanged where none has parameters for the molecule."""
+def _relaxed(mol: Mol) -> tuple[Mol, list[float]]:
+    """The conformers at a minimum of a force field, and their energies in kcal/mol; unchanged and all 0 where none has
+    parameters for the molecule."""
     fields, chem = require("rdkit.Chem.rdForceFieldHelpers"), require("rdkit.Chem")
     whole = chem.AddHs(mol, addCoords=True)
+    found = [(0, 0.0)] * whole.GetNumConformers()
     if fields.MMFFHasAllMoleculeParams(whole):
-        fields.MMFFOptimizeMoleculeConfs(whole, numThreads=1, maxIters=RELAXATION_STEPS)
+        found = fields.MMFFOptimizeMoleculeConfs(whole, numThreads=1, maxIters=RELAXATION_STEPS)
     elif fields.UFFHasAllMoleculeParams(whole):
-        fields.UFFOptimizeMoleculeConfs(whole, numThreads=1, maxIters=RELAXATION_STEPS)
-    return whole
+        found = fields.UFFOptimizeMoleculeConfs(whole, numThreads=1, maxIters=RELAXATION_STEPS)
+    return whole, [float(energy) for _, energy in found]
+
+
+def _low(numbers: list[int], energies: list[float], window: float | None) -> list[int]:
+    """The conformers within a window of energies, lowest first; all in their order where there is no window."""
+    if window is None:
+        return numbers
+    least = min(energies)
+    kept = sorted(
+        (energy, number) for number, energy in zip(numbers, energies, strict=True) if energy <= least + window
+    )
+    return [number for _, number in kept]

@@ -21,8 +21,7 @@ Made by metricvae {version} from `{source}`, seed {seed}; the same plan with the
   (x, y, z of each, angstroms), others (of further conformers), bonds (two atoms and the order of each),
   charges (an atom and its charge, of each), group (Bemis-Murcko scaffold), self_overlap (of the
   molecule with itself, cubic angstroms), split, number (of the line or record).
-- `pairs.parquet`: a, b (ids), value (largest Gaussian overlap volume over all rotations and translations, {unit}),
-  tanimoto (value / (self-overlap of a + self-overlap of b - value)) of the most similar two conformers (conformer_a,
+- `pairs.parquet`: a, b (ids), {value} of the most similar two conformers (conformer_a,
   conformer_b), rotation (3 x 3, row by row) and translation (angstroms): moving every point p of b to rotation p +
   translation gives the overlap. Split.
 - `skipped.csv`: lines or records that gave no molecule, and why: {skipped}.
@@ -39,9 +38,17 @@ Made by metricvae {version} from `{source}`, seed {seed}; the same plan with the
 """
 )
 
+OVERLAP = """value (largest Gaussian overlap volume over all rotations and translations, {unit}),
+  tanimoto (value / (self-overlap of a + self-overlap of b - value))"""
+"""What the values of `shape` are."""
+
+COEFFICIENTS = """value (largest mean of the two Tanimoto coefficients that follow, over all
+  rotations and translations), tanimoto (of the atoms) and colour_tanimoto (of the pharmacophore features) there,"""
+"""What the values of `shape+colour` are."""
+
 SIZE = "self_overlap"
 
-_NAMES = {"value": "overlap, cubic angstroms", "tanimoto": "shape Tanimoto", SIZE: "self-overlap, cubic angstroms"}
+_NAMES = {"value": "value", "tanimoto": "shape Tanimoto", SIZE: "self-overlap, cubic angstroms"}
 
 
 def molecule_distributions(folder: Path) -> dict[str, Any]:
@@ -56,13 +63,13 @@ def molecule_distributions(folder: Path) -> dict[str, Any]:
     return {"quantiles": list(QUANTILES), **found, SIZE: quantiles_of(np.asarray(size))}
 
 
-def molecules_readme(card: dict[str, Any]) -> str:
-    """The README.md of a data set of molecules, from its card."""
+def molecules_readme(card: dict[str, Any], value: str = OVERLAP) -> str:
+    """The README.md of a data set of molecules, from its card, and what its values are."""
     spread = card["distributions"]
     return _TEXT.format(
+        value=value.format(unit=card["unit"]),
         quantiles=quantile_table(spread, _NAMES),
         label_error=error_line(card["label_error"], "thorough search", "from a thousand starts"),
-        unit=card["unit"],
         skipped=card["counts"]["skipped"],
         **words_of(card),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from metricvae.core.plan import option
 from metricvae.core.sampling import Block
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.table import read_molecules
+from metricvae.metrics.shape.card import COEFFICIENTS, molecules_readme
 from metricvae.metrics.shape.coloured_metric import ColouredMetric
 from metricvae.metrics.shape.labelling import ShapeLabelling, ShapePlan
 from metricvae.metrics.shape.solver.coloured import ColouredMolecule, ColouredOverlays, coloured, overlay_coloured
@@ -62,6 +64,9 @@ class ColouredLabelling(ShapeLabelling):
             "conformer_a": pa.array(conformers[:, 0], pa.int16()),
             "conformer_b": pa.array(conformers[:, 1], pa.int16()),
         }
+
+    def readme(self, card: dict[str, Any], folder: Path) -> str:
+        return molecules_readme(card, COEFFICIENTS)
 
     def check(self, left: pa.Table, right: pa.Table, pairs: Block) -> Floats:
         """Values of the thorough search."""
