@@ -89,4 +89,4 @@ def _values(hit: FoundObject, names: Sequence[str]) -> list[str]:
 def _record(row: Sequence[str]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(row)
-    return buffer.getvalue()
+    return buffer.getvalue().encode("utf-8", "replace").decode()

@@ -22,7 +22,10 @@ function makeViewer(box, controls, data) {
 
   const pageColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const queryColour = () => pageColour("--query");
-  const style = (colour, radius) => ({ stick: { radius, colorscheme: { prop: "elem", map: { ...ELEMENTS, C: colour } }, color: colour } });
+  const style = (colour, radius) => {
+    const look = { radius, colorscheme: { prop: "elem", map: { ...ELEMENTS, C: colour } } };
+    return { stick: look, sphere: look };
+  };
   const state = { surface: "none", features: true, query: true, chosen: [] };
   let framed = false;
 
@@ -89,7 +92,7 @@ function makeViewer(box, controls, data) {
     view.splice(4, 4, ...data.query.view.quaternion);
     viewer.setView(view);
     viewer.zoomTo();
-    viewer.zoom(0.88);
+    viewer.zoom(0.8 * Math.min(1, box.clientWidth / box.clientHeight)); // zoomTo minds the height alone
   }
 
   function button(text, pressed, act) {
