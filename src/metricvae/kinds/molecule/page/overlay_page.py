@@ -22,6 +22,9 @@ from metricvae.plotting.page.hits import ShownObject, Viewer, hit_page
 SURFACE_LEVEL = AMPLITUDE * math.exp(-KAPPA)
 """Density at which the surface of the Gaussians is drawn: that of a lone atom is its van der Waals sphere."""
 
+TILT = 20.0
+"""Degrees from above at which a flat molecule is seen first."""
+
 _DECIMALS = 4
 
 
@@ -73,11 +76,12 @@ def overlay_page(
 
 def _broadside(molecule: Molecule) -> list[float]:
     """The quaternion (x, y, z, w) of the rotation that lays the longest axis of a molecule along x, and its shortest
-    along the line of sight."""
+    near the line of sight: bonds exactly along it are in the dark."""
     off = molecule.positions - molecule.centre
     axes = np.linalg.svd(off, full_matrices=len(off) < 3)[2]
     axes[2] = np.cross(axes[0], axes[1])
-    quaternion: list[float] = Rotation.from_matrix(axes).as_quat(canonical=True).tolist()
+    turned = Rotation.from_euler("x", TILT, degrees=True) * Rotation.from_matrix(axes)
+    quaternion: list[float] = turned.as_quat(canonical=True).tolist()
     return quaternion
 
 

@@ -55,10 +55,10 @@ function makeViewer(box, controls, data) {
     viewer.removeAllSurfaces();
     const colour = queryColour();
     if (state.surface === "vdw") {
-      viewer.addSurface($3Dmol.SurfaceType.VDW, { opacity: 0.35, color: colour }, { model: 0 });
+      viewer.addSurface($3Dmol.SurfaceType.VDW, { opacity: 0.4, color: colour }, { model: 0 });
     } else if (state.surface === "gaussian") {
       const gaussians = data.query.view.gaussians;
-      viewer.addIsosurface(gaussianVolume(gaussians), { isoval: gaussians.level, color: colour, opacity: 0.35, smoothness: 3 });
+      viewer.addIsosurface(gaussianVolume(gaussians), { isoval: gaussians.level, color: colour, opacity: 0.4, smoothness: 3 });
     }
   }
 
@@ -92,7 +92,7 @@ function makeViewer(box, controls, data) {
     view.splice(4, 4, ...data.query.view.quaternion);
     viewer.setView(view);
     viewer.zoomTo();
-    viewer.zoom(0.8 * Math.min(1, box.clientWidth / box.clientHeight)); // zoomTo minds the height alone
+    viewer.zoom(0.8 * Math.min(1.3, box.clientWidth / box.clientHeight)); // zoomTo minds the height alone
   }
 
   function button(text, pressed, act) {
