@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -26,7 +27,9 @@ from metricvae.kinds.molecule.conformers import conform
 from metricvae.kinds.molecule.drawing import flat_svg
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.mol_blocks import write_sdf
-from metricvae.kinds.molecule.page.overlay_page import SURFACE_LEVEL, FeatureSphere, overlay_page
+from metricvae.kinds.molecule.page import overlay_page as overlay_page_module
+from metricvae.kinds.molecule.page.overlay_page import SURFACE_LEVEL, FeatureSphere, feature_spheres, overlay_page
+from metricvae.kinds.molecule.pharmacophore import TYPES
 from metricvae.metrics.overlap.layers_page import layers, layers_page
 from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.metrics.overlap.solver.records import Pose
@@ -162,13 +165,31 @@ def test_the_licence_goes_with_the_viewer(page):
 
 
 def test_features_lie_where_the_molecules_lie(found):
-    def features(molecule):
+    def first_atom(molecule):
         return [FeatureSphere("donor", *molecule.positions[0], 1.5)]
 
-    data = data_of(overlay_page(found[0].value, found, ABOUT, features))
+    data = data_of(overlay_page(found[0].value, found, ABOUT, first_atom))
     for one in (data["query"], *data["hits"]):
         first = Chem.MolFromMolBlock(one["records"]["sdf"]).GetConformer().GetPositions()[0]
         assert one["view"]["features"] == [["donor", *(pytest.approx(x, abs=1e-3) for x in first), 1.5]]
+
+
+def test_every_type_of_feature_has_a_colour(found):
+    view = data_of(overlay_page(found[0].value, found, ABOUT))["query"]["view"]
+    assert {kind for kind, *_ in view["features"]} == {"donor", "acceptor", "anion", "hydrophobe", "ring"}
+    script = Path(overlay_page_module.__file__).with_name("overlay_viewer.js").read_text("utf-8")
+    listed = re.search(r"FEATURES = {(.*)}", script)
+    assert listed is not None
+    assert set(re.findall(r"(\w+): \"#", listed[1])) == set(TYPES)
+
+
+def test_a_molecule_that_rdkit_refuses_is_shown_all_the_same(found):
+    good = found[0].value
+    five = np.array([[0, 1, 3], [0, 2, 3]], np.int32)
+    odd = dataclasses.replace(good, smiles="", bonds=five, charges=np.zeros((0, 2), np.int32))
+    assert flat_svg(odd) == ""
+    assert feature_spheres(odd) == []
+    assert Page(overlay_page(odd, found, ABOUT)).open == []
 
 
 def test_the_surface_of_a_lone_atom_is_its_van_der_waals_sphere(page):

@@ -100,14 +100,17 @@ def flat_picture(molecule: Molecule) -> Image.Image:
 
 def flat_svg(molecule: Molecule, width: int = 240, height: int = 150) -> str:
     """The structural formula as an SVG element on no ground: its lines in the colour of the text about it, its
-    heteroatoms in colours that are read on white and on black."""
+    heteroatoms in colours that are read on white and on black. Nothing of a molecule that RDKit refuses."""
+    mol = _rdkit_molecule(molecule)
+    if mol is None:
+        return ""
     drawing = require("rdkit.Chem.Draw.rdMolDraw2D")
     canvas = drawing.MolDraw2DSVG(width, height)
     options = canvas.drawOptions()
     options.useBWAtomPalette()
     options.updateAtomPalette({number: tuple(part / 255 for part in colour) for number, colour in HETEROATOMS.items()})
     options.clearBackground, options.fixedBondLength, options.bondLineWidth, options.padding = False, 24, 1.3, 0.03
-    drawing.PrepareAndDrawMolecule(canvas, _rdkit_molecule(molecule))
+    drawing.PrepareAndDrawMolecule(canvas, mol)
     canvas.FinishDrawing()
     inner = re.search(r"<svg[^>]*>(.*)</svg>", canvas.GetDrawingText(), re.DOTALL)
     assert inner is not None

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from metricvae.core.errors import InputError
 from metricvae.core.hits import FoundObject, PageAbout, Value
 from metricvae.kinds.molecule.drawing import flat_svg
 from metricvae.kinds.molecule.gaussians import AMPLITUDE, KAPPA
 from metricvae.kinds.molecule.kind import posed
 from metricvae.kinds.molecule.mol_blocks import sdf_record
+from metricvae.kinds.molecule.pharmacophore import TYPES, pharmacophore_of
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.plotting.page.hits import ShownObject, Viewer, hit_page
 
@@ -28,12 +30,16 @@ TILT = 20.0
 _DECIMALS = 4
 
 
+SPHERE = 0.7
+"""Angstroms, the radius of the spheres of pharmacophore features."""
+
+
 @dataclass(frozen=True)
 class FeatureSphere:
     """A pharmacophore feature, as it is drawn.
 
     Attributes:
-        kind: `donor`, `acceptor`, `cation`, `anion`, `ring` or `hydrophobe` have colours of their own.
+        kind: its type; those of `metricvae.kinds.molecule.pharmacophore.TYPES` have colours of their own.
         x, y, z: its centre, angstroms.
         radius: angstroms.
     """
@@ -42,15 +48,32 @@ class FeatureSphere:
     x: float
     y: float
     z: float
-    radius: float
+    radius: float = SPHERE
 
 
-Features = Callable[[Molecule], Sequence[FeatureSphere]]
+SphereFinder = Callable[[Molecule], Sequence[FeatureSphere]]
 """The pharmacophore features of a molecule, where it lies."""
 
 
+def feature_spheres(molecule: Molecule) -> list[FeatureSphere]:
+    """The pharmacophore of a molecule, as spheres where its atoms lie; none where its bonds break the rules of valence.
+
+    See `metricvae.kinds.molecule.pharmacophore.pharmacophore_of`.
+
+    >>> from metricvae.kinds.molecule.conformers import conform
+    >>> [sphere.kind for sphere in feature_spheres(conform("OCC(O)CO", seed=1)[0])]
+    ['donor', 'donor', 'donor', 'acceptor', 'acceptor', 'acceptor']
+    """
+    try:
+        found = pharmacophore_of(molecule)
+    except InputError:
+        return []
+    kinds = [TYPES[number] for number in found.types.tolist()]
+    return [FeatureSphere(kind, *place) for kind, place in zip(kinds, found.positions.tolist(), strict=True)]
+
+
 def overlay_page(
-    query: Molecule, found: Sequence[FoundObject], about: PageAbout, features: Features | None = None
+    query: Molecule, found: Sequence[FoundObject], about: PageAbout, spheres: SphereFinder | None = feature_spheres
 ) -> str:
     """The page of a search for molecules; see `metricvae.plotting.page.hits.hit_page`.
 
@@ -58,20 +81,20 @@ def overlay_page(
         query: the query.
         found: the hits, best first, with the motions that lay them on it.
         about: the search.
-        features: gives the features that are drawn as spheres, of the query and of each hit on it; None draws none.
+        spheres: gives the features that can be drawn, of the query and of each hit on it; None draws none.
 
     Raises:
         InputError: no hits, RDKit is missing, or a molecule that a mol block cannot hold.
     """
     asked = posed(query, None)
     laid = [posed(hit.value, hit.pose) for hit in found]
-    hits = [_shown(one, hit.columns, features) for one, hit in zip(laid, found, strict=True)]
+    hits = [_shown(one, hit.columns, spheres) for one, hit in zip(laid, found, strict=True)]
     gaussians = {
         "atoms": _rounded([*place, radius] for place, radius in zip(asked.positions, asked.radii, strict=True)),
         **{"kappa": KAPPA, "amplitude": AMPLITUDE, "level": SURFACE_LEVEL},
     }
     view = {"gaussians": gaussians, "quaternion": _rounded([_broadside(asked)])[0]}
-    return hit_page(found, about, _shown(asked, {}, features, view), hits, _viewer())
+    return hit_page(found, about, _shown(asked, {}, spheres, view), hits, _viewer())
 
 
 def _broadside(molecule: Molecule) -> list[float]:
@@ -86,10 +109,10 @@ def _broadside(molecule: Molecule) -> list[float]:
 
 
 def _shown(
-    molecule: Molecule, fields: Mapping[str, Value], features: Features | None, view: Mapping[str, Any] | None = None
+    molecule: Molecule, fields: Mapping[str, Value], spheres: SphereFinder | None, view: Mapping[str, Any] | None = None
 ) -> ShownObject:
-    spheres = [] if features is None else features(molecule)
-    drawn = [[one.kind, *_rounded([[one.x, one.y, one.z, one.radius]])[0]] for one in spheres]
+    found = [] if spheres is None else spheres(molecule)
+    drawn = [[one.kind, *_rounded([[one.x, one.y, one.z, one.radius]])[0]] for one in found]
     return ShownObject(flat_svg(molecule), {"features": drawn, **(view or {})}, {"sdf": sdf_record(molecule, fields)})
 
 

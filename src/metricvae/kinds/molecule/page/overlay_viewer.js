@@ -2,7 +2,7 @@
 // The query and chosen hits in space, by 3Dmol.js. The look of a molecule: carbon in its own colour, others by element.
 function makeViewer(box, controls, data) {
   const ELEMENTS = { N: "#3e7ae2", O: "#e2483c", S: "#c9a000", P: "#de7c14", F: "#2ca86c", Cl: "#2ca86c", Br: "#b05432", I: "#9454c4" };
-  const FEATURES = { donor: "#3e7ae2", acceptor: "#e2483c", cation: "#6f42c1", positive: "#6f42c1", anion: "#b3261e", negative: "#b3261e", ring: "#2ca86c", aromatic: "#2ca86c", hydrophobe: "#c9a000", hydrophobic: "#c9a000" };
+  const FEATURES = { donor: "#3e7ae2", acceptor: "#e2483c", cation: "#6f42c1", anion: "#b3261e", ring: "#2ca86c", hydrophobe: "#c9a000" };
   const fail = (text) => {
     const message = document.createElement("p");
     message.className = "message";
@@ -26,7 +26,7 @@ function makeViewer(box, controls, data) {
     const look = { radius, colorscheme: { prop: "elem", map: { ...ELEMENTS, C: colour } } };
     return { stick: look, sphere: look };
   };
-  const state = { surface: "none", features: true, query: true, chosen: [] };
+  const state = { surface: "none", features: false, query: true, chosen: [] };
   let framed = false;
 
   function gaussianVolume({ atoms, kappa, amplitude }) {
@@ -62,7 +62,7 @@ function makeViewer(box, controls, data) {
     }
   }
 
-  const featureColour = (kind) => FEATURES[kind.toLowerCase()] ?? "#8a94a0";
+  const featureColour = (kind) => FEATURES[kind] ?? "#8a94a0";
 
   function drawFeatures(view, wireframe) {
     for (const [kind, x, y, z, radius] of view.features) {
@@ -92,7 +92,7 @@ function makeViewer(box, controls, data) {
     view.splice(4, 4, ...data.query.view.quaternion);
     viewer.setView(view);
     viewer.zoomTo();
-    viewer.zoom(0.8 * Math.min(1.3, box.clientWidth / box.clientHeight)); // zoomTo minds the height alone
+    viewer.zoom(0.74 * Math.min(1.3, box.clientWidth / box.clientHeight)); // zoomTo minds the height alone
   }
 
   function button(text, pressed, act) {
@@ -111,6 +111,7 @@ function makeViewer(box, controls, data) {
   function keyOf(kind) {
     const key = document.createElement("span");
     key.className = "key";
+    key.hidden = true;
     key.append(document.createElement("i"), kind);
     key.style.setProperty("--colour", featureColour(kind));
     return key;
@@ -130,9 +131,15 @@ function makeViewer(box, controls, data) {
 
   controls.append(surfaceChoice(), button("Query", true, (on) => { state.query = on; draw(); }));
   const kinds = new Set([data.query, ...data.hits].flatMap((one) => one.view.features.map(([kind]) => kind)));
-  if (kinds.size) controls.append(button("Features", true, (on) => { state.features = on; draw(); }));
+  const keys = [...kinds].map(keyOf);
+  const showFeatures = (on) => {
+    state.features = on;
+    for (const key of keys) key.hidden = !on;
+    draw();
+  };
+  if (kinds.size) controls.append(button("Features", false, showFeatures));
   controls.append(button("Reset", null, () => { frame(); viewer.render(); }));
-  for (const kind of kinds) controls.append(keyOf(kind));
+  controls.append(...keys);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(() => viewer.resize()).observe(box);
   return {
