@@ -50,7 +50,6 @@ USES: dict[tuple[str, str], Callable[[], object]] = {
     ("matplotlib", "plot"): lambda: figure_of(1, 1),
     ("matplotlib", "glyphs"): glyph_outline,
     ("fontTools", "glyphs"): glyph_outline,
-    ("jinja2", "reproduce"): require_reporting,
     ("matplotlib", "reproduce"): require_reporting,
     ("rdkit", "chem"): lambda: require_chem("rdkit.Chem"),
     ("gemmi", "chem"): lambda: require_chem("gemmi"),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from metricvae.core.hits import Value
+
 Object = Any
 """One object as its kind reads it: an array, or a record of the kind's own."""
 
@@ -254,8 +256,20 @@ class ObjectKind(abc.ABC):
 
     # Files
 
-    def write_posed(self, path: Path, objects: Sequence[Object], poses: Sequence[Any]) -> None:
+    def write_posed(
+        self,
+        path: Path,
+        objects: Sequence[Object],
+        poses: Sequence[Any],
+        fields: Sequence[Mapping[str, Value]] | None = None,
+    ) -> None:
         """Write objects as they lie after the motions that a metric's solver gave; None moves an object not at all.
+
+        Args:
+            path: of the file.
+            objects: what to write.
+            poses: a motion for each, or None.
+            fields: numbers and texts for each, by name, that the file keeps with it.
 
         Raises:
             InputError: objects of this kind cannot be written so, or the disk refuses.

@@ -16,7 +16,7 @@ from metricvae.core.registry import Registry, record_from_json, record_to_json
 
 if TYPE_CHECKING:
     from metricvae.core.generation import ComplementModel, ObjectGenerator
-    from metricvae.core.hits import HitDrawer
+    from metricvae.core.hits import HitDrawer, HitPage
     from metricvae.core.kind import Object
     from metricvae.core.plan import Plan
     from metricvae.core.pose import PoseModel
@@ -239,6 +239,12 @@ class Metric(abc.ABC):
     def hit_drawer(self) -> HitDrawer | None:
         """What draws a query with objects that were found for it, each where the solver puts it; None where nothing
         does."""
+        return None
+
+    @property
+    def hit_page(self) -> HitPage | None:
+        """What makes an HTML page of a query and of objects that were found for it, each where the solver puts it; None
+        where nothing does."""
         return None
 
     def to_json(self) -> dict[str, Any]:

@@ -289,8 +289,7 @@ def _version(package: str) -> str:
 
 def require_reporting() -> None:
     """Raise InputError unless the packages that write reports are installed; to be called before the work."""
-    for package in ("matplotlib", "jinja2"):
-        require(package, "reproduce", "a report")
+    require("matplotlib", "reproduce", "a report")
 
 
 def _templates() -> Environment:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,27 @@ SMOOTHER = 3
 
 QUERY, HIT = (120, 120, 120), (213, 94, 0)
 """Grey, and Okabe and Ito's vermilion."""
+
+HETEROATOMS = {
+    **{
+        5: (200, 115, 85),
+        7: (70, 130, 235),
+        8: (226, 72, 60),
+        9: (36, 152, 96),
+        14: (160, 125, 90),
+        15: (222, 124, 20),
+    },
+    **{16: (176, 140, 0), 17: (36, 152, 96), 33: (150, 90, 200), 34: (190, 125, 0), 35: (176, 84, 50)},
+    **{52: (176, 125, 0), 53: (148, 84, 196)},
+}
+"""Red, green and blue of elements other than carbon, by atomic number, in structural formulas on no ground."""
+
+_SUPERFLUOUS = re.compile(
+    r"<!--.*?-->|\sclass='[^']*'|fill-rule:evenodd;|;stroke-width:1\.3px|;stroke-linecap:butt|;stroke-linejoin:miter"
+    r"|;stroke-opacity:1",
+    re.DOTALL,
+)
+"""What an SVG of RDKit says beside the picture, and what is the default."""
 
 Places = npt.NDArray[np.float64]
 
@@ -68,12 +91,38 @@ def draw_found(query: Molecule, hits: Sequence[FoundObject]) -> bytes:
 
 def flat_picture(molecule: Molecule) -> Image.Image:
     """The structural formula."""
-    chem, drawing = require("rdkit.Chem"), require("rdkit.Chem.Draw.rdMolDraw2D")
-    mol = chem.MolFromSmiles(molecule.smiles) if molecule.smiles else chem.MolFromMolBlock(mol_block(molecule))
+    drawing = require("rdkit.Chem.Draw.rdMolDraw2D")
     canvas = drawing.MolDraw2DCairo(WIDE, HIGH)
-    drawing.PrepareAndDrawMolecule(canvas, mol)
+    drawing.PrepareAndDrawMolecule(canvas, _rdkit_molecule(molecule))
     canvas.FinishDrawing()
     return Image.open(io.BytesIO(canvas.GetDrawingText())).convert("RGB")
+
+
+def flat_svg(molecule: Molecule, width: int = 240, height: int = 150) -> str:
+    """The structural formula as an SVG element on no ground: its lines in the colour of the text about it, its
+    heteroatoms in colours that are read on white and on black. Nothing of a molecule that RDKit refuses."""
+    mol = _rdkit_molecule(molecule)
+    if mol is None:
+        return ""
+    drawing = require("rdkit.Chem.Draw.rdMolDraw2D")
+    canvas = drawing.MolDraw2DSVG(width, height)
+    options = canvas.drawOptions()
+    options.useBWAtomPalette()
+    options.updateAtomPalette({number: tuple(part / 255 for part in colour) for number, colour in HETEROATOMS.items()})
+    options.clearBackground, options.fixedBondLength, options.bondLineWidth, options.padding = False, 24, 1.3, 0.03
+    drawing.PrepareAndDrawMolecule(canvas, mol)
+    canvas.FinishDrawing()
+    inner = re.search(r"<svg[^>]*>(.*)</svg>", canvas.GetDrawingText(), re.DOTALL)
+    assert inner is not None
+    drawn = _SUPERFLUOUS.sub("", inner[1]).replace("#000000", "currentColor").strip()
+    return (
+        f'<svg viewBox="0 0 {width} {height}" stroke-width="{options.bondLineWidth}" aria-hidden="true">{drawn}</svg>'
+    )
+
+
+def _rdkit_molecule(molecule: Molecule) -> Any:
+    chem = require("rdkit.Chem")
+    return chem.MolFromSmiles(molecule.smiles) if molecule.smiles else chem.MolFromMolBlock(mol_block(molecule))
 
 
 def space_picture(query: Molecule, hit: Molecule | None) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +28,8 @@ from metricvae.kinds.molecule.table import COLUMNS_SCHEMA, molecule_columns, rea
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from metricvae.core.hits import Value
 
 FRAGMENTS = "fragments"
 """The source of molecules that needs no file."""
@@ -154,18 +156,25 @@ class MoleculeKind(ObjectKind):
 
         return self_overlaps(x)
 
-    def write_posed(self, path: Path, objects: Sequence[Object], poses: Sequence[Any]) -> None:
+    def write_posed(
+        self,
+        path: Path,
+        objects: Sequence[Object],
+        poses: Sequence[Any],
+        fields: Sequence[Mapping[str, Value]] | None = None,
+    ) -> None:
         """Write an SDF file of molecules.
 
         Args:
             path: of the file.
             objects: molecules; those without coordinates get a conformer.
             poses: of each a record with `rotation` (3, 3) and `translation` (3,), or None.
+            fields: data items of each, by name.
 
         Raises:
             InputError: see `metricvae.kinds.molecule.mol_blocks.write_sdf`.
         """
-        write_sdf(path, map(posed, objects, poses))
+        write_sdf(path, map(posed, objects, poses), fields)
 
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:

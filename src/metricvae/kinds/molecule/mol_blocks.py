@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from pathlib import Path
 
 from metricvae.core.errors import InputError
+from metricvae.core.hits import Value
+from metricvae.core.hits_table import value_text
 from metricvae.kinds.molecule.records import SYMBOLS, Molecule
 from metricvae.runtime.files import atomic_path
 
@@ -45,16 +49,49 @@ def mol_block(molecule: Molecule) -> str:
     return "\n".join([*lines, "M  END", ""])
 
 
-def write_sdf(path: Path | str, molecules: Iterable[Molecule]) -> None:
+def sdf_record(molecule: Molecule, fields: Mapping[str, Value] | None = None) -> str:
+    """The record of a molecule in an SDF: its mol block, data items, and the line that ends it.
+
+    The data items are its SMILES, as `smiles`, then the fields, each on one line: white space is run together, `<` and
+    `>` are left out of names, and four dollar signs, which end a record, become three. A field without a name or a
+    value is left out.
+
+    Args:
+        molecule: with coordinates.
+        fields: numbers and texts by name; numbers have seven digits.
+
+    Raises:
+        InputError: see :func:`mol_block`.
+    """
+    named = {"smiles": molecule.smiles, **(fields or {})}
+    items = [(_one_line(re.sub("[<>]", "", name)), _one_line(value_text(value))) for name, value in named.items()]
+    data = "".join(f">  <{name}>\n{value}\n\n" for name, value in items if name and value)
+    return f"{mol_block(molecule)}{data}$$$$\n"
+
+
+def write_sdf(
+    path: Path | str, molecules: Iterable[Molecule], fields: Iterable[Mapping[str, Value]] | None = None
+) -> None:
     """Write an SDF file atomically, one molecule at a time; each has its SMILES in the field `smiles`.
+
+    Args:
+        path: of the file.
+        molecules: what to write.
+        fields: further data items for each, by name; see :func:`sdf_record`.
 
     Raises:
         InputError: the disk refuses, or :func:`mol_block` does; nothing is left behind.
+        ValueError: more or fewer fields than molecules.
     """
+    pairs = zip(molecules, repeat({}), strict=False) if fields is None else zip(molecules, fields, strict=True)
     with atomic_path(Path(path)) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        for molecule in molecules:
-            field = f">  <smiles>\n{molecule.smiles}\n\n" if molecule.smiles else ""
-            file.write(f"{mol_block(molecule)}{field}$$$$\n")
+        for molecule, named in pairs:
+            file.write(sdf_record(molecule, named))
+
+
+def _one_line(text: str) -> str:
+    """A text without what would end a data item or a record."""
+    return re.sub(r"\${4,}", "$$$", " ".join(text.split()))
 
 
 def _title(name: str) -> str:

@@ -15,7 +15,7 @@ from metricvae.metrics.match.solver.edges import Edge
 from metricvae.metrics.match.solver.joins import join
 
 if TYPE_CHECKING:
-    from metricvae.core.hits import HitDrawer
+    from metricvae.core.hits import HitDrawer, HitPage
     from metricvae.core.plan import Plan
     from metricvae.metrics.match.generation import HalfComplement
     from metricvae.nn.heads import Head
@@ -92,6 +92,12 @@ class MatchMetric(Metric):
         from metricvae.metrics.overlap.drawing import draw_first_hit
 
         return draw_first_hit
+
+    @property
+    def hit_page(self) -> HitPage:
+        from metricvae.metrics.overlap.layers_page import layers_page
+
+        return layers_page
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

@@ -13,7 +13,7 @@ from metricvae.kinds.silhouette.records import Mask
 from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, solve
 
 if TYPE_CHECKING:
-    from metricvae.core.hits import HitDrawer
+    from metricvae.core.hits import HitDrawer, HitPage
     from metricvae.core.plan import Plan
     from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
     from metricvae.metrics.overlap.generation import OverlapGenerator
@@ -98,6 +98,12 @@ class OverlapMetric(Metric):
         from metricvae.metrics.overlap.drawing import draw_first_hit
 
         return draw_first_hit
+
+    @property
+    def hit_page(self) -> HitPage:
+        from metricvae.metrics.overlap.layers_page import layers_page
+
+        return layers_page
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

@@ -17,7 +17,7 @@ from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, p
 from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay_many
 
 if TYPE_CHECKING:
-    from metricvae.core.hits import HitDrawer
+    from metricvae.core.hits import HitDrawer, HitPage
     from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
@@ -157,6 +157,12 @@ class ShapeMetric(Metric):
         from metricvae.kinds.molecule.drawing import draw_found
 
         return draw_found
+
+    @property
+    def hit_page(self) -> HitPage:
+        from metricvae.kinds.molecule.page.overlay_page import overlay_page
+
+        return overlay_page
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:
