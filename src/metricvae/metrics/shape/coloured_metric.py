@@ -12,7 +12,7 @@ from metricvae.core.metric import Description, Floats, Metric, Preset, Solver
 from metricvae.metrics.shape.metric import ColourSolver, ShapeMetric
 
 if TYPE_CHECKING:
-    from metricvae.core.hits import HitDrawer
+    from metricvae.core.hits import HitDrawer, HitPage
     from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
@@ -65,6 +65,10 @@ class ColouredMetric(Metric):
     @property
     def hit_drawer(self) -> HitDrawer:
         return ShapeMetric().hit_drawer
+
+    @property
+    def hit_page(self) -> HitPage:
+        return ShapeMetric().hit_page
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:
