@@ -24,12 +24,13 @@ from metricvae.metrics.shape.solver.coloured import (
     By,
     ColouredMolecule,
     coloured,
+    coloured_channels,
     consensus,
     overlay_coloured,
     prepare_coloured,
 )
 from metricvae.metrics.shape.solver.overlays import THOROUGH, OverlayConfig, overlay
-from metricvae.metrics.shape.solver.volumes import Channels, refine, weighted_derivatives
+from metricvae.metrics.shape.solver.volumes import refine, weighted_derivatives
 
 SMILES = (
     "CC(=O)Oc1ccccc1C(=O)O",
@@ -143,7 +144,7 @@ def test_each_objective_is_largest_where_it_is_maximised(ready: list[ColouredMol
 
 def test_by_shape_it_is_the_overlay_of_atoms(molecules: list[Molecule], ready: list[ColouredMolecule]) -> None:
     solver = ShapeMetric().solver
-    plain = overlay(*(solver.prepare(one) for one in molecules[:2]))
+    plain = overlay(solver.prepare(molecules[0]), solver.prepare(molecules[1]))
     found = overlay_coloured(ready, [(0, 1)], "shape")[0]
     assert found.overlap == pytest.approx(plain.overlap, rel=1e-6)
     assert found.tanimoto == found.shape_tanimoto == pytest.approx(plain.tanimoto, rel=1e-6)
@@ -170,7 +171,7 @@ def test_the_search_loses_little_against_a_thousand_starts(ready: list[ColouredM
 
 def test_no_rotation_of_a_grid_beats_the_answer(ready: list[ColouredMolecule]) -> None:
     """Brute force: refinements from many random rotations about the centres."""
-    a, b = (_channels(ready[row]) for row in (0, 1))
+    a, b = (coloured_channels(ready[row]) for row in (0, 1))
     best = overlay_coloured(ready, [(0, 1)], "combo", THOROUGH)
     weights = np.ones(CHANNELS)
     whole = best.shape.self_a[0] + best.shape.self_b[0], best.colour_a[0] + best.colour_b[0]
@@ -182,13 +183,8 @@ def test_no_rotation_of_a_grid_beats_the_answer(ready: list[ColouredMolecule]) -
     assert max(tried) <= reached * 1.01
 
 
-def _channels(one: ColouredMolecule) -> Channels:
-    atoms = one.molecule.atoms
-    return Channels(atoms.positions, np.repeat(atoms.alpha, np.diff(atoms.runs)), one.starts)
-
-
 def test_derivatives_are_those_of_the_weighted_sum(ready: list[ColouredMolecule]) -> None:
-    a, b = (_channels(ready[row]) for row in (0, 1))
+    a, b = (coloured_channels(ready[row]) for row in (0, 1))
     weights = np.array([1.0, *np.linspace(2.0, 5.0, CHANNELS - 1)])
     gradient, hessian, none, rotation = np.empty(6), np.empty((6, 6)), np.empty((6, 6)), np.eye(3)
     value = weighted_derivatives(a, b, weights, rotation, np.zeros(3), gradient, hessian)

@@ -52,11 +52,18 @@ def molecules_colour() -> Preset:
     """Shape and colour in space: convolutions between atoms of known elements, and their similarity as the cosine of
     two codes."""
     encoder = PointSetEncoderConfig(
-        (128, 128, 128, 128), mixing="convolution", chemical=True, distance_features=40, max_distance=12.0
+        (96, 96, 96, 96),
+        mixing="convolution",
+        chemical=True,
+        distance_features=48,
+        max_distance=14.0,
+        grid_side=16,
+        grid_spacing=1.35,
     )
-    tower = TowerConfig(MoleculeKind(), encoder, DensityDecoderConfig())
+    decoder = DensityDecoderConfig((48, 32, 16), grid_side=16, grid_spacing=1.35)
+    tower = TowerConfig(MoleculeKind(), encoder, decoder)
     model = ModelConfig(ColouredMetric(), tower, latent=256, head=CosineSimilarity(), mirrored=True)
-    return Preset(model, TRAINING)
+    return Preset(model, TRAINING | {"anchor_share": 0.05})
 
 
 PRESETS = {"molecules": molecules, "molecules-2d": molecules_2d}

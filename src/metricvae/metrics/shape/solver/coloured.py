@@ -113,6 +113,12 @@ def coloured(molecule: Molecule) -> ColouredMolecule:
     return prepare_coloured(molecule.positions, molecule.radii, pharmacophore_of(molecule))
 
 
+def coloured_channels(molecule: ColouredMolecule) -> Channels:
+    """Atoms and features on the molecule's axes, as the refinement takes them."""
+    atoms = molecule.molecule.atoms
+    return Channels(atoms.positions, np.repeat(atoms.alpha, np.diff(atoms.runs)), molecule.starts)
+
+
 def consensus(molecules: Sequence[Molecule]) -> ColouredMolecule:
     """The mean of several molecules where they lie, as one: what most of them share weighs most.
 
