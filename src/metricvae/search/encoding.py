@@ -210,5 +210,6 @@ def without_known(part: LibraryPart, known: Set[str]) -> LibraryPart:
     if len(new) == len(part.ids):
         return part
     objects, ids, paths = ([column[place] for place in new] for column in (part.objects, part.ids, part.paths))
-    columns = None if part.columns is None else {name: column.take(new) for name, column in part.columns.items()}
+    chosen = pa.array(new, pa.int64())
+    columns = None if part.columns is None else {name: column.take(chosen) for name, column in part.columns.items()}
     return LibraryPart(objects, ids, paths, part.skipped, columns)

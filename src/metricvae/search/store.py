@@ -149,10 +149,15 @@ def with_cells(folder: Path, document: Document, cells: Any, learned_from: int) 
 def commit(folder: Path, document: Document) -> Document:
     """Make a document the index, and remove what it does not name."""
     write_json(folder / INDEX, document)
+    tidy(folder, document)
+    return document
+
+
+def tidy(folder: Path, document: Document) -> None:
+    """Do what a kill after `index.json` was written may have left undone."""
     notes = [note for path in segment_paths(folder, document) for note in notes_of(path)]
     write_text(folder / SKIPPED, "".join(f"{note}\n" for note in notes))
     remove_unnamed(folder, document)
-    return document
 
 
 def remove_unnamed(folder: Path, document: Document) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from metricvae.search.store import (
     notes_of,
     read_document,
     segment_paths,
+    tidy,
     with_cells,
     with_deleted,
     with_notes,
@@ -117,7 +117,7 @@ def append_to_index(
         skipped = sum(len(notes_of(path)) for path in paths)
         done = Appended(added, library.count - added - skipped, skipped, document["rows"] + added)
         if not added:
-            shutil.rmtree(work, ignore_errors=True)
+            tidy(folder, document)
             return done
         facts = {key: value for key, value in plan.items() if key not in ("model", "kind", "side")}
         document = document | {
@@ -161,7 +161,9 @@ def delete_items(folder: Path, ids: Sequence[str] = (), where: str = "", *, comp
         compacted = bool((few or compact) and scattered and alive.any())
         if compacted:
             document = _compacted(folder, document, alive)
-        if document is not index.document:
+        if document is index.document:
+            tidy(folder, document)
+        else:
             commit(folder, document)
         return Deleted(int(chosen.sum()), unknown, int(alive.sum()), compacted)
 
