@@ -121,6 +121,15 @@ def read_index(folder: Path) -> Index:
     """
     folder = Path(folder)
     document = read_document(folder)
+    try:
+        return _read(folder, document)
+    except (InputError, OSError):
+        if read_document(folder) == document:
+            raise
+        return read_index(folder)  # another process changed it in the meantime
+
+
+def _read(folder: Path, document: Document) -> Index:
     for name, digest in document["sha256"].items():
         check_sha256(folder / name, str(digest))
     cells = document["cells"]
