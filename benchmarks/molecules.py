@@ -204,7 +204,7 @@ def searching(predictor: Predictor, data: PairDataset) -> dict[str, float]:
         for query, best in zip(queries.tolist(), exact, strict=True):
             vector = query_vector(head, torch.from_numpy(items[query : query + 1]))
             start = time.perf_counter()
-            hits, _ = cells.find(vector, TOP, looked)
+            hits, _ = cells.find(vector, TOP, cells=looked)
             times.append(time.perf_counter() - start)
             recall.append(len(best & set(hits.tolist())) / TOP)
         found |= {f"recall_{looked}": float(np.mean(recall)), f"ms_{looked}": 1e3 * float(np.median(times))}

@@ -24,9 +24,11 @@ from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.parquet import read_rows, write_table
 from metricvae.search import build as indexing_module
+from metricvae.search import encoding as encoding_module
 from metricvae.search.build import build_index
-from metricvae.search.index import load_for, read_index, search
+from metricvae.search.index import load_for, read_index
 from metricvae.search.rerank import exact_search, item_reader, rerank
+from metricvae.search.search import search
 
 COUNT = 30
 
@@ -89,7 +91,7 @@ def test_reranked_hits_stand_in_the_order_of_their_exact_overlaps(
 def test_an_interrupted_index_goes_on_and_ends_the_same(
     predictor: Predictor, images: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (libraries_module, indexing_module):
+    for module in (libraries_module, encoding_module):
         monkeypatch.setattr(module, "ITEMS_A_PART", 10)
 
     def stop(done: int, total: int) -> None:
@@ -104,15 +106,15 @@ def test_an_interrupted_index_goes_on_and_ends_the_same(
     again, whole = read_index(tmp_path / "index"), read_index(built)
     assert again.ids == whole.ids
     assert torch.allclose(again.codes, whole.codes, atol=1e-3)
-    assert {path.name for path in (tmp_path / "index").iterdir()} == {"index.json", "items.parquet", "skipped.txt"}
+    assert {path.name for path in (tmp_path / "index").iterdir()} == {"index.json", "items-000.parquet", "skipped.txt"}
 
 
 def test_a_finished_index_is_found_again_and_another_s_is_left_alone(
     predictor: Predictor, images: Path, built: Path, tmp_path: Path
 ) -> None:
-    before = (built / "items.parquet").read_bytes()
+    before = (built / "items-000.parquet").read_bytes()
     build_index(predictor, images, built)
-    assert (built / "items.parquet").read_bytes() == before
+    assert (built / "items-000.parquet").read_bytes() == before
     shutil.copytree(images, tmp_path / "others")
     (tmp_path / "others" / "0" / "00.png").unlink()
     with pytest.raises(InputError, match="another library or model"):
@@ -158,7 +160,7 @@ def test_cells_give_the_probabilities_that_all_codes_give(
     np.testing.assert_allclose(hits.predictions.value, expected, atol=2e-3)
 
 
-@pytest.mark.parametrize(("version", "age"), [(None, "an older"), (1, "an older"), (3, "a later")])
+@pytest.mark.parametrize(("version", "age"), [(None, "an older"), (2, "an older"), (4, "a later")])
 def test_an_index_of_another_version_is_named(
     predictor: Predictor, images: Path, built: Path, tmp_path: Path, version: int | None, age: str
 ) -> None:
@@ -175,8 +177,8 @@ def test_an_index_of_another_version_is_named(
 
 def test_damage_is_named(built: Path, tmp_path: Path) -> None:
     shutil.copytree(built, tmp_path / "copy")
-    (tmp_path / "copy" / "items.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=r"items\.parquet"):
+    (tmp_path / "copy" / "items-000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"items-000\.parquet"):
         read_index(tmp_path / "copy")
     (tmp_path / "copy" / "index.json").write_text("{}")
     with pytest.raises(InputError, match=r"index\.json is damaged"):

@@ -55,9 +55,11 @@ from metricvae.nn.heads import CosineDistance, CosineTanimoto, Head, InnerProduc
 from metricvae.nn.rotations import rotation_matrices
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.ann import InvertedFile, item_vectors, query_vector
-from metricvae.search.build import build_index, encode_part, packed_model
-from metricvae.search.index import read_index, search
+from metricvae.search.build import build_index
+from metricvae.search.encoding import Placement, encode_part, packed_model
+from metricvae.search.index import read_index
 from metricvae.search.rerank import exact_search, item_reader, rerank
+from metricvae.search.search import search
 from metricvae.training.presets import preset
 
 COUNT = 12
@@ -235,9 +237,9 @@ def test_a_task_of_a_cluster_makes_the_part_that_one_process_makes(trained: tupl
     build_index(predictor, source, tmp_path / "index", workers=1)
     library = predictor.kind().open_library(source, tmp_path)
     assert library.portable
-    (tmp_path / "model.zip").write_bytes(packed_model(trained[1]))
-    encode_part(library.loader, "right", tmp_path / "model.zip", library.item(0), tmp_path / "part.parquet")
-    part, whole = pq.read_table(tmp_path / "part.parquet"), pq.read_table(tmp_path / "index" / "items.parquet")
+    (tmp_path / "model.zip").write_bytes(packed_model(trained[1], Placement("right")))
+    encode_part(library.loader, tmp_path / "model.zip", library.item(0), tmp_path / "part.parquet")
+    part, whole = pq.read_table(tmp_path / "part.parquet"), pq.read_table(tmp_path / "index" / "items-000.parquet")
     assert part.drop_columns("code") == whole.drop_columns("code")
     for one, other in zip(part["code"].to_pylist(), whole["code"].to_pylist(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -254,7 +256,7 @@ def test_an_index_made_on_a_cluster_is_that_of_one_machine(trained: tuple[Path, 
     build_index(predictor, source, tmp_path / "here", workers=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("metricvae.kinds.molecule.library.ITEMS_A_PART", 10)
-        patch.setattr("metricvae.search.build.ITEMS_A_PART", 10)
+        patch.setattr("metricvae.search.encoding.ITEMS_A_PART", 10)
         build_index(predictor, source, tmp_path / "there", workers=2, ray="local")
     here, there = read_index(tmp_path / "here"), read_index(tmp_path / "there")
     assert here.ids == there.ids
@@ -287,8 +289,8 @@ def test_cells_find_what_the_head_puts_first(head: Head, tmp_path: Path) -> None
     middles = torch.randn(20, 16, generator=rng)
     codes = middles[torch.randint(20, (4000,), generator=rng)] + 0.3 * torch.randn(4000, 16, generator=rng)
     items = item_vectors(head, codes.numpy())
-    InvertedFile.build([items[:1500], items[1500:]], items[::4], len(items)).write(tmp_path)
-    cells = InvertedFile.read(tmp_path)
+    InvertedFile.build([items[:1500], items[1500:]], items[::4], len(items)).write(tmp_path / "codes.faiss")
+    cells = InvertedFile.read(tmp_path / "codes.faiss")
     for row in range(5):
         score = head.score(codes[row].expand_as(codes), codes)
         order = (-score if not isinstance(head, CosineDistance) else score).argsort()[:20]

@@ -37,7 +37,9 @@ from metricvae.reproduction.config import (
     Table2Config,
 )
 from metricvae.search.build import build_index
-from metricvae.search.index import search
+from metricvae.search.filters import ItemFilter
+from metricvae.search.search import search
+from metricvae.search.update import append_to_index, delete_items
 from metricvae.training.config import TrainingConfig
 from metricvae.training.presets import preset
 
@@ -135,7 +137,17 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "workers": [(build_index, "workers")],
         "ray": [(build_index, "ray")],
     },
-    "search": {"k": [(search, "count")]},
+    "append": {
+        "fit": [(ReadOptions, "fit")],
+        "workers": [(append_to_index, "workers")],
+        "ray": [(append_to_index, "ray")],
+    },
+    "delete": {"compact": [(delete_items, "compact")]},
+    "search": {
+        "k": [(search, "count")],
+        "where": [(ItemFilter, "where")],
+        "diverse": [(ItemFilter, "diverse")],
+    },
     "generate": {"n": [(generate, "n")], "seconds": [(generate, "seconds")]},
     "reproduce": {
         "steps": [(AblationConfig, "steps"), (FigureConfig, "steps")],

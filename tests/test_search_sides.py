@@ -27,9 +27,11 @@ from metricvae.prediction import predictor as predictor_module
 from metricvae.prediction.calibration.conformal import Conformal
 from metricvae.prediction.predictor import Predictor
 from metricvae.search import build as build_module
-from metricvae.search.build import build_index, encode_part, packed_model
-from metricvae.search.index import read_index, search
+from metricvae.search.build import build_index
+from metricvae.search.encoding import Placement, encode_part, packed_model
+from metricvae.search.index import read_index
 from metricvae.search.rerank import exact_search, item_reader, rerank, solver_of
+from metricvae.search.search import search
 from metricvae.training.checkpoint import annotate, begin_model, finish_model
 from toy_problem import KEY, LOCK, FitMetric, FitSolver, KeyKind, LockKind, register
 
@@ -164,11 +166,12 @@ def test_objects_of_the_other_side_are_refused(predictor: Predictor, objects, tm
 
 def test_the_index_keeps_what_exact_answers_need(predictor: Predictor, objects, tmp_path: Path) -> None:
     build_index(predictor, objects["right"][0], tmp_path / "kept")
-    columns = pq.read_schema(tmp_path / "kept" / "items.parquet").names
-    assert columns == ["id", "path", "values", "magnitude", "novelty", "length", "code"]
+    columns = pq.read_schema(tmp_path / "kept" / "items-000.parquet").names
+    assert columns == ["id", "path", "library", "values", "magnitude", "novelty", "length", "code"]
     index = read_index(tmp_path / "kept")
     hits = search(index, predictor, objects["left"][1][0], 4)
-    read = item_reader(replace(index, plan=index.plan | {"library": "gone"}), hits)
+    gone = index.document | {"plan": index.plan | {"library": "gone"}}
+    read = item_reader(replace(index, document=gone), hits)
     for row in hits.rows.tolist():
         assert np.array_equal(read(row), objects["right"][1][row])
 
@@ -176,10 +179,12 @@ def test_the_index_keeps_what_exact_answers_need(predictor: Predictor, objects, 
 def test_a_task_encodes_the_part_that_this_process_encodes(predictor: Predictor, objects, tmp_path: Path) -> None:
     folder, _ = objects["left"]
     build_index(predictor, folder, tmp_path / "index", side="left")
-    (tmp_path / "model.zip").write_bytes(packed_model(predictor.loaded.folder))
+    (tmp_path / "model.zip").write_bytes(packed_model(predictor.loaded.folder, Placement("left")))
     library = LockKind().open_library(folder, tmp_path)
-    encode_part(library.loader, "left", tmp_path / "model.zip", library.item(0), tmp_path / "part.parquet")
-    part, whole = (pq.read_table(path) for path in (tmp_path / "part.parquet", tmp_path / "index" / "items.parquet"))
+    encode_part(library.loader, tmp_path / "model.zip", library.item(0), tmp_path / "part.parquet")
+    part, whole = (
+        pq.read_table(path) for path in (tmp_path / "part.parquet", tmp_path / "index" / "items-000.parquet")
+    )
     assert part.drop_columns("code") == whole.drop_columns("code")
     assert torch.equal(*(torch.tensor(table["code"].to_pylist()) for table in (part, whole)))
 
@@ -189,8 +194,8 @@ def test_a_worker_uses_the_model_it_was_sent_last(make_model, objects, tmp_path:
     library, packed = LockKind().open_library(objects["left"][0], tmp_path), tmp_path / "model.zip"
     for seed in (3, 4):
         predictor = make_model(FitMetric(), InnerProduct(), seed)
-        packed.write_bytes(packed_model(predictor.loaded.folder))
-        encode_part(library.loader, "left", packed, library.item(0), tmp_path / "part.parquet")
+        packed.write_bytes(packed_model(predictor.loaded.folder, Placement("left")))
+        encode_part(library.loader, packed, library.item(0), tmp_path / "part.parquet")
         codes = torch.tensor(pq.read_table(tmp_path / "part.parquet")["code"].to_pylist())
         torch.testing.assert_close(codes, predictor.encode(objects["left"][1], "left").codes)
 

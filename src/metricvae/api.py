@@ -30,7 +30,10 @@ from metricvae.nn.model_settings import with_settings
 from metricvae.prediction.predictor import Predictions, Predictor
 from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
-from metricvae.search.index import Hits, Index, read_index, search
+from metricvae.search.filters import ItemFilter
+from metricvae.search.index import Index, read_index
+from metricvae.search.search import Hits, search
+from metricvae.search.update import Appended, Deleted, append_to_index, delete_items
 from metricvae.training.presets import preset, preset_of_data
 
 
@@ -170,10 +173,34 @@ class SearchIndex:
         self.model, self.index = model, index
 
     def __len__(self) -> int:
-        return len(self.index.ids)
+        return len(self.index)
 
-    def search(self, query: Object, k: int = 10, *, fit: bool = False) -> list[dict[str, Any]]:
-        """The k items that answer best to an object, best first.
+    def search(
+        self,
+        query: Object,
+        k: int = 10,
+        *,
+        where: str = "",
+        contains: str | Sequence[str] = (),
+        lacks: str | Sequence[str] = (),
+        diverse: float | None = None,
+        fit: bool = False,
+    ) -> list[dict[str, Any]]:
+        """The k items that answer best to an object, best first, among those that satisfy what is asked.
+
+        Fewer come back only where fewer satisfy it.
+
+        Args:
+            query: a path, an array, or what the kind converts.
+            k: how many.
+            where: a condition on the columns of the index, as `mw < 450 and logp < 4`.
+            contains, lacks: patterns that an item must contain, or must not: SMARTS of molecules.
+            diverse: no two hits are more alike than that; see `metricvae.search.filters.ItemFilter`.
+            fit: scale and centre images of other sizes.
+
+        Raises:
+            InputError: an object that is none, a condition or a pattern that cannot be read, or a property that there
+                is not.
 
         Returns:
             of each item: `id`, `path`, the predicted `value` with its interval `low` to `high`, and what follows from
@@ -181,14 +208,33 @@ class SearchIndex:
         """
         predictor = self.model.predictor
         asked = predictor.kind(self.index.query_side).convert(query, ReadOptions(fit=fit))
-        hits = search(self.index, predictor, asked, k)
+        wanted = ItemFilter(where, _texts(contains), _texts(lacks), diverse)
+        hits = search(self.index, predictor, asked, k, wanted)
         return [self._row(hits, place) for place in range(len(hits))]
+
+    def append(self, library: str | Path, *, fit: bool = False) -> Appended:
+        """Add the objects of another library, but those whose ids are there already."""
+        options = ReadOptions(fit=fit)
+        done = append_to_index(self.index.folder, Path(library), self.model.predictor, options=options)
+        self.index = read_index(self.index.folder)
+        return done
+
+    def delete(self, ids: Sequence[str] = (), *, where: str = "", compact: bool = False) -> Deleted:
+        """Delete the items of some ids, and those that satisfy a condition; see
+        `metricvae.search.update.delete_items`."""
+        done = delete_items(self.index.folder, ids, where, compact=compact)
+        self.index = read_index(self.index.folder)
+        return done
 
     def _row(self, hits: Hits, place: int) -> dict[str, Any]:
         row, found = int(hits.rows[place]), hits.predictions
         numbers = {"value": found.value, "low": found.low, "high": found.high} | hits.answers
         named = {"id": self.index.ids[row], "path": self.index.paths[row]}
         return named | {name: float(column[place]) for name, column in numbers.items()}
+
+
+def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def load(folder_or_name: str | Path, device: str = "cpu") -> PairModel:

@@ -21,7 +21,7 @@ from metricvae.cli.parser import Help, Parser, Verb
 from metricvae.cli.predict import PREDICT
 from metricvae.cli.registries import KINDS, METRICS, MODELS
 from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
-from metricvae.cli.search import INDEX, SEARCH
+from metricvae.cli.search import APPEND, DELETE, INDEX, SEARCH
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
 from metricvae.core.errors import InputError
@@ -36,6 +36,8 @@ VERBS: dict[str, Verb] = {
     "predict": PREDICT,
     "align": ALIGN,
     "index": INDEX,
+    "append": APPEND,
+    "delete": DELETE,
     "search": SEARCH,
     "generate": GENERATE,
     "reproduce": REPRODUCE,

@@ -1,4 +1,4 @@
-"""`metricvae index` and `metricvae search`: libraries of objects."""
+"""`metricvae index`, `append`, `delete` and `search`: libraries of objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from metricvae.core.hits import FoundObject
     from metricvae.core.kind import Object
     from metricvae.prediction.predictor import Predictor
-    from metricvae.search.index import Hits, Index
+    from metricvae.search.index import Index
+    from metricvae.search.search import Hits
 
 
 def _index_options(parser: Parser, _: Sequence[str]) -> None:
@@ -32,6 +33,11 @@ def _index_options(parser: Parser, _: Sequence[str]) -> None:
         default="right",
         help="models of two kinds: which objects the library holds",
     )
+    _reading_options(parser)
+
+
+def _reading_options(parser: Parser) -> None:
+    """How objects of a library are read and encoded."""
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
     parser.add_argument("--workers", type=at_least(1), help="processes that make conformers; default all cores")
     parser.add_argument("--ray", metavar="ADDRESS", help="molecules: work on a Ray cluster, or local to start one")
@@ -41,7 +47,8 @@ def _index_options(parser: Parser, _: Sequence[str]) -> None:
 def _index(options: Namespace) -> Fields:
     from metricvae.core.libraries import ReadOptions
     from metricvae.prediction.predictor import Predictor
-    from metricvae.search.build import SKIPPED, build_index
+    from metricvae.search.build import build_index
+    from metricvae.search.store import SKIPPED
 
     refuse_ray_beside(options.device, options.ray)
     predictor = Predictor.load(options.model, "cpu" if options.ray is not None else device_named(options.device))
@@ -61,6 +68,67 @@ def _index(options: Namespace) -> Fields:
     return say(options, {"items": items, "skipped": skipped, "out": options.out}, text)
 
 
+def _append_options(parser: Parser, _: Sequence[str]) -> None:
+    parser.add_argument("index", help="folder that `metricvae index` wrote")
+    parser.add_argument("library", help="what to add: a library as `metricvae index` takes it")
+    parser.add_argument("--model", help="where the model of the index is now, if it was moved")
+    _reading_options(parser)
+
+
+def _append(options: Namespace) -> Fields:
+    from metricvae.core.libraries import ReadOptions
+    from metricvae.search.index import load_for_folder
+    from metricvae.search.update import append_to_index
+
+    refuse_ray_beside(options.device, options.ray)
+    device = "cpu" if options.ray is not None else device_named(options.device)
+    predictor = load_for_folder(Path(options.index), options.model, device)
+    with progress() as step:
+        done = append_to_index(
+            *(Path(options.index), Path(options.library), predictor),
+            options=ReadOptions(fit=options.fit),
+            workers=options.workers,
+            ray=options.ray,
+            on_progress=lambda done, total: step("encoding", done, total),
+        )
+    left_out = [(done.known, "were there already (by their ids)"), (done.skipped, "left out as no objects")]
+    words = [f"{done.added} items added", *(f"{count} {why}" for count, why in left_out if count)]
+    return say(options, dataclasses.asdict(done), f"{', '.join(words)}; the index has {done.items}")
+
+
+def _delete_options(parser: Parser, _: Sequence[str]) -> None:
+    parser.add_argument("index", help="folder that `metricvae index` wrote")
+    parser.add_argument("--ids", nargs="+", metavar="ID", help="items to delete")
+    parser.add_argument("--ids-from", metavar="FILE", help="the same from a file, one id a line")
+    parser.add_argument("--where", metavar="CONDITION", help="delete items that satisfy it, as 'mw > 600'")
+    parser.add_argument(
+        "--compact", action="store_true", help="write the index anew now, not only when half of it is deleted"
+    )
+
+
+def _delete(options: Namespace) -> Fields:
+    from metricvae.search.update import delete_items
+
+    if not (options.ids or options.ids_from or options.where or options.compact):
+        raise InputError("got nothing to delete: give --ids, --ids-from FILE, --where CONDITION, or --compact")
+    ids = [*(options.ids or ()), *_lines(options.ids_from)]
+    done = delete_items(Path(options.index), ids, options.where or "", compact=options.compact)
+    words = [f"{done.deleted} items deleted"]
+    words += [f"{done.unknown} ids that the index does not have"] if done.unknown else []
+    words += ["files written anew without what was deleted"] if done.compacted else []
+    return say(options, dataclasses.asdict(done), f"{', '.join(words)}; the index has {done.items} items")
+
+
+def _lines(file: str | None) -> list[str]:
+    """The lines of a text file that say something; none of no file."""
+    if file is None:
+        return []
+    try:
+        return [line for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read ({error}): give a text file with one id a line") from None
+
+
 def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("index", help="folder that `metricvae index` wrote")
     parser.add_argument("query", help="what to look for: a file, or the object itself")
@@ -68,6 +136,7 @@ def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument(
         "--exact", type=at_least(1), metavar="N", help="order the best N by the exact search, and show k of them"
     )
+    _filter_options(parser)
     parser.add_argument("--picture", metavar="FILE.png", help="with --exact: draw the query with its hits")
     parser.add_argument(
         "--sdf", metavar="FILE.sdf", help="molecules, with --exact: write the query, and hits laid on it"
@@ -77,11 +146,32 @@ def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
+def _filter_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--where",
+        metavar="CONDITION",
+        default="",
+        help="only items that satisfy it, as '300 < mw < 450 and not hbd > 3'; an unknown name lists all there are",
+    )
+    parser.add_argument(
+        "--contains", metavar="SMARTS", action="append", help="molecules with this substructure; may be given again"
+    )
+    parser.add_argument("--lacks", metavar="SMARTS", action="append", help="molecules without it; may be given again")
+    parser.add_argument(
+        "--diverse",
+        type=float,
+        metavar="T",
+        help="no two hits more alike than T, 0 to 1: Tanimoto of Morgan fingerprints, or cosine of codes",
+    )
+
+
 def _search(options: Namespace) -> Fields:
     from metricvae.core.libraries import ReadOptions
     from metricvae.core.object_files import read_named
-    from metricvae.search.index import load_for, read_index, search
+    from metricvae.search.filters import ItemFilter
+    from metricvae.search.index import load_for, read_index
     from metricvae.search.rerank import solver_of
+    from metricvae.search.search import search
 
     _check_options(options)
     index = read_index(Path(options.index))
@@ -89,11 +179,13 @@ def _search(options: Namespace) -> Fields:
     _check_output(options, index, predictor)
     score_name = "" if options.exact is None else solver_of(predictor.metric).score_name
     query = read_named(predictor.kind(index.query_side), options.query, ReadOptions(fit=options.fit))
-    hits = search(index, predictor, query, options.k if options.exact is None else options.exact)
-    if options.exact is not None:
+    wanted = ItemFilter(options.where, tuple(options.contains or ()), tuple(options.lacks or ()), options.diverse)
+    hits = search(index, predictor, query, options.k if options.exact is None else options.exact, wanted)
+    if options.exact is not None and len(hits):
         hits = _rerank(options, index, predictor, query, hits)
     rows = _rows(index, predictor, hits, options.k, score_name)
-    return say(options, {"hits": rows}, "\n".join(_line(row, score_name) for row in rows))
+    lines = [_line(row, score_name) for row in rows] or ["no item of the index satisfies what is asked for"]
+    return say(options, {"hits": rows}, "\n".join(lines))
 
 
 def _check_options(options: Namespace) -> None:
@@ -201,9 +293,26 @@ INDEX = Verb(
     _index,
 )
 
+APPEND = Verb(
+    "add the objects of another library to an index; resumes by itself",
+    ("INDEX LIBRARY [--fit] [--model MODEL]",),
+    _append_options,
+    _append,
+)
+
+DELETE = Verb(
+    "delete items from an index",
+    ("INDEX [--ids ID ... | --ids-from FILE] [--where CONDITION] [--compact]",),
+    _delete_options,
+    _delete,
+)
+
 SEARCH = Verb(
     "find the items of a library that answer best to one",
-    ("INDEX QUERY [-k 10] [--exact N [--picture FILE.png | --sdf FILE.sdf]] [--fit]",),
+    (
+        "INDEX QUERY [-k 10] [--exact N [--picture FILE.png | --sdf FILE.sdf]] [--fit]",
+        "INDEX QUERY [--where CONDITION] [--contains SMARTS] [--lacks SMARTS] [--diverse T]",
+    ),
     _search_options,
     _search,
 )

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
+from metricvae.core.item_tests import ItemTest
 from metricvae.core.libraries import AS_IT_IS, FolderLibrary, Library, NamedObject, ReadOptions
 from metricvae.core.registry import Registry, record_from_json, record_to_json
 
@@ -53,6 +54,7 @@ class ObjectKind(abc.ABC):
         inline: whether a text that names no file may be an object itself: a SMILES, a sequence, numbers.
         compares_groups: whether `groups` compares objects with one another, so that an import holds all of them.
         posed_suffixes: endings of files that `write_posed` writes; none where the kind cannot be written.
+        fingerprinted: columns of an index that `fingerprints` reads; none where the kind has no fingerprints.
     """
 
     name: ClassVar[str]
@@ -69,6 +71,7 @@ class ObjectKind(abc.ABC):
     inline: ClassVar[bool] = False
     compares_groups: ClassVar[bool] = False
     posed_suffixes: ClassVar[tuple[str, ...]] = ()
+    fingerprinted: ClassVar[tuple[str, ...]] = ()
 
     # Reading
 
@@ -168,6 +171,32 @@ class ObjectKind(abc.ABC):
             names: their ids.
         """
         return [self.group(one, name) for one, name in zip(objects, names, strict=True)]
+
+    # In an index
+
+    @property
+    def index_schema(self) -> pa.Schema:
+        """Columns that an index keeps of each item to filter by, beside those of `schema`: properties; by default
+        none."""
+        return pa.schema([])
+
+    def index_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
+        """The columns of `index_schema`. A library whose objects cost time may bring them itself, see
+        `metricvae.core.libraries.LibraryPart`."""
+        return {}
+
+    def item_test(self, pattern: str) -> ItemTest:
+        """Whether items contain a pattern, as a molecule a substructure.
+
+        Raises:
+            InputError: the pattern does not parse, or objects of this kind contain none.
+        """
+        raise InputError(f"{self.title} contain no substructures: leave out --contains and --lacks")
+
+    def fingerprints(self, table: pa.Table) -> npt.NDArray[np.uint8]:
+        """(m, b) packed bits of the items in a table with the columns `fingerprinted`; their Tanimoto coefficient says
+        how alike two items are. Where a kind has none, the cosine of two codes does."""
+        raise NotImplementedError
 
     # In memory
 

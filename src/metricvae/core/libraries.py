@@ -5,10 +5,12 @@ from __future__ import annotations
 import abc
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
 
 from metricvae.core.errors import InputError
 
@@ -45,12 +47,14 @@ class LibraryPart:
         objects: as the kind reads them.
         ids, paths: names, and where each is.
         skipped: notes on records that gave no object.
+        columns: what `ObjectKind.index_columns` gives of them, where that was made as they were read.
     """
 
     objects: Sequence[Object]
     ids: Sequence[str]
     paths: Sequence[str]
     skipped: Sequence[str] = ()
+    columns: Mapping[str, pa.Array] | None = None
 
 
 @dataclass(frozen=True)

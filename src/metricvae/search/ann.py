@@ -23,8 +23,6 @@ from metricvae.nn.heads import Head
 from metricvae.runtime.extras import require
 from metricvae.runtime.files import atomic_path, sha256_of
 
-FILE = "codes.faiss"
-
 WORTHWHILE = 100_000
 """Items from which on it pays; fewer are all looked at."""
 
@@ -32,9 +30,10 @@ LEARNED_FROM = 100_000
 """Codes that the cells are found on, at most."""
 
 CELLS_LOOKED_AT = 192
-"""Of a query, if nothing else is asked for."""
+"""Of a query, if nothing else is asked for. Where only some items are wanted, so many times more as fewer are."""
 
 Codes = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 
 
 def item_vectors(head: Head, codes: Codes) -> Codes:
@@ -92,15 +91,46 @@ class InvertedFile:
             index.add(np.ascontiguousarray(part, np.float32))
         return cls(index)
 
-    def find(self, query: Codes, count: int, cells: int = CELLS_LOOKED_AT) -> tuple[npt.NDArray[np.int64], Codes]:
-        """Rows of the `count` vectors with the largest products with a query (d,), largest first, and the products.
+    def find(
+        self, query: Codes, count: int, wanted: Bools | None = None, *, cells: int = CELLS_LOOKED_AT
+    ) -> tuple[npt.NDArray[np.int64], Codes]:
+        """Rows of the vectors with the largest products with a query (d,), largest first, and the products.
 
-        Fewer come back where the cells looked at hold fewer.
+        So many come back as are asked for, where so many are wanted: cells are looked into until there are.
+
+        Args:
+            query: (d,).
+            count: how many.
+            wanted: (n,) which vectors may be among them; default all.
+            cells: looked into where all are wanted. Of the fewer vectors that are wanted in a cell, those nearest to
+                the query lie in proportionally more cells; where a twentieth is wanted, that is all of them, and the
+                answer exact.
         """
-        self.index.nprobe = cells
-        products, rows = self.index.search(np.ascontiguousarray(query[None], np.float32), count)
+        there = self.index.ntotal if wanted is None else int(wanted.sum())
+        if not there:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        count = min(count, there)
+        looked_at = min(self.index.nlist, math.ceil(cells * self.index.ntotal / there))
+        rows, products = self._find(query, count, wanted, looked_at)
+        if len(rows) < count and looked_at < self.index.nlist:
+            return self._find(query, count, wanted, self.index.nlist)
+        return rows, products
+
+    def _find(self, query: Codes, count: int, wanted: Bools | None, cells: int) -> tuple[npt.NDArray[np.int64], Codes]:
+        faiss = _faiss(None)
+        bits = None if wanted is None else np.packbits(wanted, bitorder="little")
+        chosen = {} if bits is None else {"sel": faiss.IDSelectorBitmap(bits)}
+        self.index.parallel_mode = 1  # one query's cells are shared out to the threads
+        settings = faiss.SearchParametersIVF(nprobe=cells, **chosen)
+        products, rows = self.index.search(np.ascontiguousarray(query[None], np.float32), count, params=settings)
         good = rows[0] >= 0
         return rows[0][good], products[0][good]
+
+    def extended(self, parts: Iterable[Codes]) -> InvertedFile:
+        """The same with more vectors, sorted into the cells that there are; this one must have been read to change."""
+        for part in parts:
+            self.index.add(np.ascontiguousarray(part, np.float32))
+        return self
 
     def codes(self, rows: npt.NDArray[np.int64]) -> Codes:
         """(k, d) vectors by row."""
@@ -108,25 +138,25 @@ class InvertedFile:
         found: Codes = self.index.reconstruct_batch(rows)
         return found
 
-    def write(self, folder: Path) -> str:
-        """Put it into a folder, atomically; returns its SHA-256."""
+    def write(self, path: Path) -> str:
+        """Write a file, atomically; returns its SHA-256."""
         faiss = _faiss(None)
-        with atomic_path(folder / FILE) as temporary:
+        with atomic_path(path) as temporary:
             faiss.write_index(self.index, str(temporary))
-        return sha256_of(folder / FILE)
+        return sha256_of(path)
 
     @classmethod
-    def read(cls, folder: Path, threads: int | None = None) -> InvertedFile:
-        """The inverse of `write`: the file is mapped into memory, not read.
+    def read(cls, path: Path, threads: int | None = None, *, to_change: bool = False) -> InvertedFile:
+        """The inverse of `write`: the file is mapped into memory, and read only where it is to be changed.
 
         Raises:
             InputError: FAISS is not installed, or the file is not one of its.
         """
         faiss = _faiss(threads)
         try:
-            return cls(faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC))
+            return cls(faiss.read_index(str(path), *(() if to_change else (faiss.IO_FLAG_MMAP_IFC,))))
         except RuntimeError:
-            raise InputError(f"{folder / FILE} cannot be read: make the index again") from None
+            raise InputError(f"{path} cannot be read: make the index again") from None
 
 
 def _faiss(threads: int | None) -> Any:

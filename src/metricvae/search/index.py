@@ -1,12 +1,10 @@
-"""A library encoded once and then searched: what an index holds, and what answers best to a query.
-
-Every item's code is compared with the query's, by the model's own head: a product of a matrix and a vector. From a
-hundred thousand items on, `codes.faiss` finds those worth comparing (`metricvae.search.ann`).
-"""
+"""A library encoded once and then searched: what an index holds, in memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,17 +16,12 @@ import torch
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
-from metricvae.core.kind import Object, ObjectKind, kind_from_json
+from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.nn.autoencoder import Sides
-from metricvae.prediction.predictor import Encoded, Predictions, Predictor
+from metricvae.prediction.predictor import Encoded, Predictor
 from metricvae.runtime.files import check_sha256
-from metricvae.runtime.parquet import read_rows
-from metricvae.search.ann import FILE as CELLS
-from metricvae.search.ann import InvertedFile, query_vector
-from metricvae.search.build import INDEX, ITEMS, matrix, read_document
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
+from metricvae.search.ann import InvertedFile
+from metricvae.search.store import Document, Rows, living, matrix, read_document, read_items, segment_paths
 
 
 @dataclass(frozen=True)
@@ -39,12 +32,15 @@ class Index:
         folder: where it is.
         kind: of the items.
         side: of a pair on which they stand.
-        ids, paths: (n,) of the items.
+        ids, paths: (n,) of the items, deleted ones among them.
+        alive: (n,) which items are not deleted.
+        libraries: (n,) number of the library that each item comes from.
         magnitudes, novelty: (n,) float32, as `Encoded` has them.
         lengths: (n,) float32, of the codes.
         codes: (n, d) float32; None where there are cells.
         cells: finds near codes; None where all are looked at.
-        plan: model and library.
+        document: what `index.json` says.
+        columns: that were read so far.
     """
 
     folder: Path
@@ -52,30 +48,59 @@ class Index:
     side: Sides
     ids: tuple[str, ...]
     paths: tuple[str, ...]
+    alive: npt.NDArray[np.bool_]
+    libraries: npt.NDArray[np.int32]
     magnitudes: torch.Tensor
     novelty: torch.Tensor
     lengths: torch.Tensor
     codes: torch.Tensor | None
     cells: InvertedFile | None
-    plan: dict[str, Any]
+    document: Document
+    columns: dict[str, pa.ChunkedArray] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return int(self.alive.sum())
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Model, kind and side, and the first library."""
+        return dict(self.document["plan"])
+
+    @property
+    def segments(self) -> list[Path]:
+        """The files of items."""
+        return segment_paths(self.folder, self.document)
 
     @property
     def query_side(self) -> Sides:
         """The side of a pair on which queries stand."""
         return "left" if self.side == "right" else "right"
 
-    @property
-    def library(self) -> Path:
-        """Where the library was."""
-        return self.folder / str(self.plan["library"])
+    def library(self, number: int = 0) -> tuple[Path, dict[str, Any]]:
+        """Where a library was, by its number, and what is known of it."""
+        about: dict[str, Any] = [self.document["plan"], *self.document["appended"]][number]
+        return self.folder / str(about["library"]), about
 
-    def table(self, rows: Rows) -> pa.Table:
-        """Some items with all that is kept of them but their codes."""
-        columns = [name for name in pq.read_schema(self.folder / ITEMS).names if name != "code"]
-        return read_rows(self.folder / ITEMS, rows, columns)
+    @functools.cached_property
+    def schema(self) -> pa.Schema:
+        """All columns."""
+        return pq.read_schema(self.segments[0])
+
+    def table(self, rows: Rows, columns: Sequence[str] | None = None) -> pa.Table:
+        """Some items with some columns, by default all that is kept of them but their codes."""
+        wanted = [name for name in self.schema.names if name != "code"] if columns is None else columns
+        return read_items(self.segments, rows, wanted)
+
+    def whole(self, columns: Sequence[str]) -> pa.Table:
+        """All items, deleted ones among them, with some columns, which stay in memory."""
+        missing = [name for name in columns if name not in self.columns]
+        if missing:
+            table = pa.concat_tables([pq.read_table(path, columns=missing) for path in self.segments])
+            self.columns.update({name: table[name] for name in missing})
+        counted = pa.table({"": pa.nulls(len(self.ids), pa.int8())})
+        for name in columns:
+            counted = counted.append_column(name, self.columns[name])
+        return counted.drop_columns("")
 
     def encoded(self, rows: Rows | None = None) -> Encoded:
         """Items as the model sees them: those in some rows, or all of an index without cells."""
@@ -95,30 +120,37 @@ def read_index(folder: Path) -> Index:
         InputError: the folder is no finished index, its items were changed, or another version made it.
     """
     folder = Path(folder)
-    if not (folder / INDEX).is_file():
-        raise InputError(f"{folder} has no {INDEX}, so it is no finished index: run `metricvae index` (again) for it")
     document = read_document(folder)
-    plan, sha256 = document["plan"], document["sha256"]
-    for name, digest in sha256.items():
+    try:
+        return _read(folder, document)
+    except (InputError, OSError):
+        if read_document(folder) == document:
+            raise
+        return read_index(folder)  # another process changed it in the meantime
+
+
+def _read(folder: Path, document: Document) -> Index:
+    for name, digest in document["sha256"].items():
         check_sha256(folder / name, str(digest))
-    columns = ["id", "path", "magnitude", "novelty", "length", *([] if CELLS in sha256 else ["code"])]
-    table = pq.read_table(folder / ITEMS, columns=columns).combine_chunks()
-    ids, paths = (tuple(table[name].to_pylist()) for name in ("id", "path"))
-    magnitudes, novelty, lengths = (
-        torch.from_numpy(np.array(table[name].to_numpy())) for name in ("magnitude", "novelty", "length")
-    )
+    cells = document["cells"]
+    columns = ["id", "path", "library", "magnitude", "novelty", "length", *([] if cells else ["code"])]
+    paths = segment_paths(folder, document)
+    table = pa.concat_tables([pq.read_table(path, columns=columns) for path in paths]).combine_chunks()
+    numbers = {name: np.array(table[name].to_numpy()) for name in ("library", "magnitude", "novelty", "length")}
     return Index(
         folder=folder,
-        kind=kind_from_json(plan["kind"]),
-        side=cast(Sides, plan["side"]),
-        ids=ids,
-        paths=paths,
-        magnitudes=magnitudes,
-        novelty=novelty,
-        lengths=lengths,
-        codes=torch.from_numpy(matrix(table["code"].combine_chunks()).copy()) if "code" in columns else None,
-        cells=InvertedFile.read(folder) if CELLS in sha256 else None,
-        plan=plan,
+        kind=kind_from_json(document["plan"]["kind"]),
+        side=cast(Sides, document["plan"]["side"]),
+        ids=tuple(table["id"].to_pylist()),
+        paths=tuple(table["path"].to_pylist()),
+        alive=living(folder, document),
+        libraries=numbers["library"],
+        magnitudes=torch.from_numpy(numbers["magnitude"]),
+        novelty=torch.from_numpy(numbers["novelty"]),
+        lengths=torch.from_numpy(numbers["length"]),
+        codes=None if cells else torch.from_numpy(matrix(table["code"].combine_chunks()).copy()),
+        cells=InvertedFile.read(folder / cells["file"]) if cells else None,
+        document=document,
     )
 
 
@@ -130,77 +162,17 @@ def load_for(index: Index, model: str | None = None, device: str = "cpu") -> Pre
     """
     name = model or index.plan["model"]["name"]
     predictor = Predictor.load(name, device)
-    if predictor.loaded.sha256 != index.plan["model"]["sha256"]:
-        raise InputError(f"the model {name} is not the one the index was made with: make the index again")
+    check_model(index, predictor)
     return predictor
 
 
-@dataclass(frozen=True)
-class Hits:
-    """The best k items for a query, best first.
-
-    Attributes:
-        rows: (k,) of the index.
-        predictions: the model's answers.
-        score: (k,) by which the model orders them, larger for better; see `Metric.retrieval_score`.
-        answers: further numbers that follow from the predictions, (k,) each; see `Metric.answers`.
-        exact: (k,) scores of the metric's solver; None where it was not asked for.
-        poses: k motions that give them, as the solver has them; None where it was not asked for.
-    """
-
-    rows: Rows
-    predictions: Predictions
-    score: Floats
-    answers: dict[str, Floats]
-    exact: Floats | None = None
-    poses: tuple[Any, ...] | None = None
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, places: npt.NDArray[Any]) -> Hits:
-        """Some of the hits, or all in another order."""
-        return Hits(
-            self.rows[places],
-            self.predictions[places],
-            self.score[places],
-            {name: column[places] for name, column in self.answers.items()},
-            None if self.exact is None else self.exact[places],
-            None if self.poses is None else tuple(self.poses[place] for place in places.tolist()),
-        )
+def load_for_folder(folder: Path, model: str | None = None, device: str = "cpu") -> Predictor:
+    """The same, told the folder of an index that is not read yet."""
+    return Predictor.load(model or read_document(Path(folder))["plan"]["model"]["name"], device)
 
 
-def search(index: Index, predictor: Predictor, query: Object, count: int) -> Hits:
-    """The items that the model predicts to answer best to a query.
-
-    Args:
-        index: of the library.
-        predictor: the model it was made with.
-        query: an object as the kind of the other side reads it.
-        count: how many.
-
-    Raises:
-        InputError: `count` is not positive.
-    """
-    if count < 1:
-        raise InputError(f"k is {count}: expected at least 1")
-    asked = predictor.encode([query], index.query_side)
-    if index.cells is None:
-        rows, items = np.arange(len(index)), index.encoded()
-    else:
-        largest = predictor.metric.similarity
-        rows, _ = index.cells.find(query_vector(predictor.model.head, asked.codes, largest=largest), count)
-        items = index.encoded(rows)
-    hits = score_items(index, predictor, asked, items, rows)
-    return hits[np.argsort(-hits.score, kind="stable")[:count]]
-
-
-def score_items(index: Index, predictor: Predictor, asked: Encoded, items: Encoded, rows: Rows) -> Hits:
-    """What the model says of an encoded query with encoded items, which stand in these rows; in their order."""
-    there = Encoded(*(part.to(asked.codes.device) for part in (items.codes, items.magnitudes, items.novelty)))
-    query, others = np.zeros(len(rows), np.int64), np.arange(len(rows))
-    pairs = (asked, there, query, others) if index.side == "right" else (there, asked, others, query)
-    predictions, magnitudes = predictor.predict(*pairs), predictor.magnitudes(*pairs)
-    metric = predictor.metric
-    score = metric.retrieval_score(predictions.value, *magnitudes)
-    return Hits(rows, predictions, score, metric.answers(predictions.value, *magnitudes))
+def check_model(index: Index, predictor: Predictor) -> None:
+    """Raise InputError unless an index was made with this model."""
+    if predictor.loaded.sha256 != index.plan["model"]["sha256"]:
+        name = predictor.loaded.folder
+        raise InputError(f"the model {name} is not the one the index was made with: make the index again")

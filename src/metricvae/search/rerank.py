@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from metricvae.core.compatibility import describe
@@ -16,7 +17,8 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.libraries import ReadOptions
 from metricvae.core.metric import Metric, Solution, Solver
-from metricvae.search.index import Hits, Index
+from metricvae.search.index import Index
+from metricvae.search.search import Hits
 
 Exact = Callable[[Object], Solution]
 """The exact answer of a query and an item."""
@@ -58,11 +60,20 @@ def item_reader(index: Index, hits: Hits) -> Callable[[int], Object]:
     rows = hits.rows.tolist()
     if index.kind.kept_in_index:
         return dict(zip(rows, index.kind.from_table(index.table(hits.rows)), strict=True)).__getitem__
-    path = index.library
+    numbers = index.libraries[hits.rows]
+    read = {
+        number: _library_reader(index, number, hits.rows[numbers == number]) for number in np.unique(numbers).tolist()
+    }
+    return lambda row: read[int(index.libraries[row])](row)
+
+
+def _library_reader(index: Index, number: int, rows: npt.NDArray[np.int64]) -> Callable[[int], Object]:
+    """What gives items of one library by their rows."""
+    path, about = index.library(number)
     if (path / CARD).is_file():
-        found = DatasetLibrary(path, index.side).named([index.ids[row] for row in rows])
-        return dict(zip(rows, found, strict=True)).__getitem__
-    options = ReadOptions(fit=bool(index.plan.get("fit")))
+        found = DatasetLibrary(path, index.side).named([index.ids[row] for row in rows.tolist()])
+        return dict(zip(rows.tolist(), found, strict=True)).__getitem__
+    options = ReadOptions(fit=bool(about.get("fit")))
     return lambda row: index.kind.read(path / index.ids[row], options)
 
 

@@ -86,12 +86,15 @@ def flat(smiles: str, *, name: str = "") -> Molecule:
     Raises:
         InputError: the molecule is refused (:func:`~metricvae.kinds.molecule.standardise.standard`).
     """
-    chem = require("rdkit.Chem")
-    known = canonical(standard(smiles))
-    with require("rdkit.rdBase").BlockLogs():
-        mol = chem.MolFromSmiles(known)
-        mol.AddConformer(chem.Conformer(mol.GetNumAtoms()))
-        return record_of(mol, name or known, known)
+    return flat_of(standard(smiles), name)
+
+
+def flat_of(parent: Mol, name: str = "") -> Molecule:
+    """The same of a molecule that was standardised already, whose conformers are lost."""
+    chem, known = require("rdkit.Chem"), canonical(parent)
+    parent.RemoveAllConformers()
+    parent.AddConformer(chem.Conformer(parent.GetNumAtoms()))
+    return record_of(parent, name or known, known)
 
 
 def _embed(mol: Mol, seed: int, count: int, distinct: float) -> list[int]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
+from metricvae.core.item_tests import ItemTest
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import NamedObject
 from metricvae.kinds.molecule.conformers import conform
@@ -20,9 +22,12 @@ from metricvae.kinds.molecule.library import MoleculeFile, conformer_seed
 from metricvae.kinds.molecule.listing import READERS, suffix_of
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import atoms_of, packed_molecules, padded, unpacked_molecules
+from metricvae.kinds.molecule.properties import COLUMNS as PROPERTY_COLUMNS
+from metricvae.kinds.molecule.properties import described_smiles, property_columns
 from metricvae.kinds.molecule.readers import ENDINGS, read_one
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.scaffolds import scaffold_group
+from metricvae.kinds.molecule.substructures import SMILES, morgan_fingerprints, substructure_test
 from metricvae.kinds.molecule.table import COLUMNS_SCHEMA, molecule_columns, read_molecules
 
 if TYPE_CHECKING:
@@ -59,6 +64,7 @@ class MoleculeKind(ObjectKind):
     )
     posed_suffixes: ClassVar[tuple[str, ...]] = (".sdf",)
     needs_conformers: ClassVar[bool] = True
+    fingerprinted: ClassVar[tuple[str, ...]] = (SMILES,)
     sources: ClassVar[tuple[str, ...]] = (FRAGMENTS,)
 
     def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> Molecule:
@@ -128,6 +134,22 @@ class MoleculeKind(ObjectKind):
     def group(self, value: Object, name: str) -> str:
         """The Bemis-Murcko scaffold; of a molecule without rings, the molecule itself."""
         return scaffold_group(value.smiles, name)
+
+    @property
+    def index_schema(self) -> pa.Schema:
+        """Properties, and fingerprints that screen for substructures; see `metricvae.kinds.molecule.properties`."""
+        return PROPERTY_COLUMNS
+
+    def index_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
+        return property_columns([described_smiles(molecule.smiles) for molecule in objects])
+
+    def item_test(self, pattern: str) -> ItemTest:
+        """Whether molecules contain a substructure, told as SMARTS."""
+        return substructure_test(pattern)
+
+    def fingerprints(self, table: pa.Table) -> npt.NDArray[np.uint8]:
+        """(m, b) packed circular fingerprints (Morgan, radius 2)."""
+        return morgan_fingerprints(table[SMILES])
 
     def pack(self, objects: Sequence[Object]) -> Packed:
         """Arrays of atoms, as large as the largest molecule needs; see `metricvae.kinds.molecule.packing`."""

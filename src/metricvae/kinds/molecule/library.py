@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map
 from metricvae.core.object_sources import OBJECTS_A_PART, Span
-from metricvae.kinds.molecule.conformers import LARGEST_SEED, flat
+from metricvae.kinds.molecule.conformers import LARGEST_SEED, flat_of
 from metricvae.kinds.molecule.listing import Record, records
+from metricvae.kinds.molecule.properties import Described, describe, described_smiles, property_columns
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.molecule.standardise import standard
 from metricvae.runtime.files import atomic_path, sha256_of
 
 RECORD_SCHEMA = pa.schema(
@@ -117,22 +119,25 @@ class MoleculeFile(Library):
 
 
 def read_records(file: str, conformers: bool, rows: Sequence[dict[str, Any]], over: Map = map) -> LibraryPart:
-    """The molecules of some records of a file, and notes on those that gave none."""
+    """The molecules of some records of a file with their properties, and notes on those that gave none."""
     found = list(over(functools.partial(_molecule, Path(file).name, conformers), rows))
-    good = [(row["number"], one) for row, one in zip(rows, found, strict=True) if isinstance(one, Molecule)]
+    good = [(row["number"], *one) for row, one in zip(rows, found, strict=True) if not isinstance(one, Skipped)]
     return LibraryPart(
-        objects=[one for _, one in good],
-        ids=[one.id for _, one in good],
-        paths=[f"{file}#{number}" for number, _ in good],
+        objects=[one for _, one, _ in good],
+        ids=[one.id for _, one, _ in good],
+        paths=[f"{file}#{number}" for number, *_ in good],
         skipped=[str(one) for one in found if isinstance(one, Skipped)],
+        columns=property_columns([described for *_, described in good]),
     )
 
 
-def _molecule(stem: str, conformers: bool, row: dict[str, Any]) -> Molecule | Skipped:
+def _molecule(stem: str, conformers: bool, row: dict[str, Any]) -> tuple[Molecule, Described | None] | Skipped:
     record = Record(**row)
     if not conformers and record.kind == "smiles" and not record.fault:
         try:
-            return flat(record.text, name=record.name or f"{stem}:{record.number}")
+            parent = standard(record.text)
         except InputError as error:
             return Skipped(record.number, record.unit, record.name, str(error))
-    return molecule_of(record, stem, embed=True, seed=conformer_seed(0, record.number))
+        return flat_of(parent, record.name or f"{stem}:{record.number}"), describe(parent)
+    found = molecule_of(record, stem, embed=True, seed=conformer_seed(0, record.number))
+    return found if isinstance(found, Skipped) else (found, described_smiles(found.smiles))

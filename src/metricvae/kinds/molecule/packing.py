@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csgraph, csr_array
 
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.runtime.jit import jit_strict
 
 Atoms = npt.NDArray[np.float32]
 Packed = npt.NDArray[np.uint8]
@@ -23,6 +23,8 @@ COLUMNS = 6
 
 LINKED = {"self": 1, "single": 2, "double": 3, "triple": 4, "unknown bond": 5, "two bonds": 6, "most": 30, "no way": 31}
 """Links of two atoms: one bond by its order, or so many bonds on the shortest way, up to `most`."""
+
+SELF, TWO_BONDS, MOST, UNKNOWN = (LINKED[name] for name in ("self", "two bonds", "most", "unknown bond"))
 
 
 def packed_molecules(molecules: Atoms) -> Packed:
@@ -53,14 +55,37 @@ def atoms_of(molecule: Molecule) -> Atoms:
 
 def links(count: int, bonds: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
     """(n, n) codes of `LINKED` between n atoms with bonds (m, 3): two atoms and the order, 0 where it is unknown."""
-    first, second, order = bonds.T
-    graph = csr_array((np.ones(len(bonds)), (first, second)), shape=(count, count))
-    ways = csgraph.shortest_path(graph, directed=False, unweighted=True)
-    codes = np.minimum(ways + (LINKED["two bonds"] - 2), LINKED["most"])
-    codes[~np.isfinite(ways)] = LINKED["no way"]
-    codes[ways == 0] = LINKED["self"]
-    codes[first, second] = codes[second, first] = np.where(order > 0, order + 1, LINKED["unknown bond"])
-    return codes.astype(np.float32)
+    found = np.full((count, count), LINKED["no way"], np.float32)
+    _add_links(np.ascontiguousarray(bonds, np.int32), found)
+    return found
+
+
+@jit_strict
+def _add_links(bonds: npt.NDArray[np.int32], codes: npt.NDArray[np.float32]) -> None:
+    """Write the codes of atoms between which there is a way: breadth first from every atom."""
+    count = len(codes)
+    degrees, neighbours = np.zeros(count, np.int32), np.zeros((count, count), np.int32)
+    for first, second, _ in bonds:
+        for one, other in ((first, second), (second, first)):
+            neighbours[one, degrees[one]] = other
+            degrees[one] += 1
+    ways, queue = np.zeros(count, np.int32), np.zeros(count, np.int32)
+    for start in range(count):
+        ways[:] = -1
+        ways[start], queue[0], end = 0, start, 1
+        codes[start, start] = SELF
+        for place in range(count):
+            if place == end:
+                break
+            atom = queue[place]
+            for other in neighbours[atom, : degrees[atom]]:
+                if ways[other] < 0:
+                    ways[other] = ways[atom] + 1
+                    codes[start, other] = min(ways[other] + TWO_BONDS - 2, MOST)
+                    queue[end] = other
+                    end += 1
+    for first, second, order in bonds:
+        codes[first, second] = codes[second, first] = order + 1 if order > 0 else UNKNOWN
 
 
 def padded(molecules: Sequence[Atoms]) -> Atoms:

@@ -62,14 +62,17 @@ def parent_of(mol: Mol) -> Mol:
     chem = require("rdkit.Chem")
     with rdkit_checks():
         parent = largest_organic(mol)
-        check_elements([atom.GetAtomicNum() for atom in parent.GetAtoms() if atom.GetSymbol() != "H"])
+        numbers = [atom.GetAtomicNum() for atom in parent.GetAtoms()]
+        check_elements([number for number in numbers if number != 1])
         chem.SanitizeMol(parent)
-        if any(atom.GetAtomicNum() == 1 for atom in parent.GetAtoms()):
+        if 1 in numbers:
             parent = chem.RemoveAllHs(parent)
-        parent = _uncharger().uncharge(parent)
+        charged = any(atom.GetFormalCharge() for atom in parent.GetAtoms())
+        parent = _uncharger().uncharge(parent) if charged else parent
         for atom in parent.GetAtoms():
             atom.SetAtomMapNum(0)
-        chem.SanitizeMol(parent)
+        if charged or 1 in numbers:
+            chem.SanitizeMol(parent)
         chem.AssignStereochemistry(parent, cleanIt=True, force=True)
     return parent
 
@@ -136,27 +139,27 @@ def record_of(mol: Mol, name: str, smiles: str, conformer: int = -1) -> Molecule
     chem = require("rdkit.Chem")
     kekulised = chem.Mol(mol)
     chem.Kekulize(kekulised, clearAromaticFlags=True)
-    heavy = [atom for atom in kekulised.GetAtoms() if atom.GetAtomicNum() > 1]
-    row = {atom.GetIdx(): number for number, atom in enumerate(heavy)}
+    atoms = [(atom.GetIdx(), atom.GetAtomicNum(), atom.GetFormalCharge()) for atom in kekulised.GetAtoms()]
+    heavy = [atom for atom in atoms if atom[1] > 1]
+    row = {index: number for number, (index, *_) in enumerate(heavy)}
     bonds = [
-        (row[bond.GetBeginAtomIdx()], row[bond.GetEndAtomIdx()], _order(bond))
+        (row[begin], row[end], _order(bond.GetBondTypeAsDouble()))
         for bond in kekulised.GetBonds()
-        if bond.GetBeginAtomIdx() in row and bond.GetEndAtomIdx() in row
+        if (begin := bond.GetBeginAtomIdx()) in row and (end := bond.GetEndAtomIdx()) in row
     ]
-    charges = [(row[atom.GetIdx()], atom.GetFormalCharge()) for atom in heavy if atom.GetFormalCharge()]
+    charges = [(row[index], charge) for index, _, charge in heavy if charge]
     return Molecule(
         id=name,
         smiles=smiles,
-        elements=np.array([atom.GetAtomicNum() for atom in heavy], dtype=np.uint8),
+        elements=np.array([element for _, element, _ in heavy], dtype=np.uint8),
         positions=np.array(kekulised.GetConformer(conformer).GetPositions(), dtype=np.float64)[list(row)],
         bonds=np.array(bonds, dtype=np.int32).reshape(-1, 3),
         charges=np.array(charges, dtype=np.int32).reshape(-1, 2),
     )
 
 
-def _order(bond: Any) -> int:
+def _order(order: float) -> int:
     """1, 2 or 3; 0 for a bond that is none of these."""
-    order = bond.GetBondTypeAsDouble()
     return int(order) if order in (1.0, 2.0, 3.0) else 0
 
 

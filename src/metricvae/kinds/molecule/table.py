@@ -29,8 +29,16 @@ AT_ONCE = 1_000
 
 def molecule_columns(molecules: Sequence[Molecule]) -> dict[str, pa.Array]:
     """Molecules as the columns of `COLUMNS_SCHEMA`; their ids are not among them."""
-    rows = [row_contents(molecule) for molecule in molecules]
-    return {field.name: pa.array([row[field.name] for row in rows], field.type) for field in COLUMNS_SCHEMA}
+    lists = {name: _list_column([getattr(one, name) for one in molecules], name) for name in COLUMNS_SCHEMA.names[1:]}
+    return {"smiles": pa.array([molecule.smiles for molecule in molecules], pa.string()), **lists}
+
+
+def _list_column(rows: Sequence[npt.NDArray[Any]], name: str) -> pa.ListArray:
+    """Arrays as a column of lists of the numbers in each."""
+    held = COLUMNS_SCHEMA.field(name).type.value_type
+    ends = np.cumsum([0, *(row.size for row in rows)], dtype=np.int32)
+    numbers = np.concatenate([row.reshape(-1) for row in rows]) if rows else np.zeros(0)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(numbers.astype(held.to_pandas_dtype())))
 
 
 def row_contents(molecule: Molecule) -> dict[str, Any]:

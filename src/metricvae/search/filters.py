@@ -1,0 +1,150 @@
+"""Which items of an index a search may find: by conditions on columns, by patterns, and by how alike hits are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from metricvae.core.errors import InputError
+from metricvae.core.item_tests import ItemTest
+from metricvae.search.expressions import filterable, parse_condition
+from metricvae.search.index import Index
+from metricvae.search.store import Rows, batches
+
+Bools = npt.NDArray[np.bool_]
+
+HIDDEN = ("library", "length")
+"""Columns that say nothing of an object."""
+
+
+@dataclass(frozen=True)
+class ItemFilter:
+    """What a user asks of hits.
+
+    Attributes:
+        where: a condition on the columns of the index, see `metricvae.search.expressions`; empty for none.
+        contains: patterns that an item must contain, see `ObjectKind.item_test`.
+        lacks: patterns that it must not contain.
+        diverse: no two hits are more alike than that, from 0 to 1: by the Tanimoto coefficient of their fingerprints
+            where the kind has some, else by the cosine of their codes; None where they may be.
+    """
+
+    where: str = ""
+    contains: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    diverse: float | None = None
+
+    def of_index(self, index: Index) -> Filter:
+        """What it says of the items of an index.
+
+        Raises:
+            InputError: a condition or a pattern that cannot be read, a property that the index does not have, patterns
+                of a kind that has none, or a similarity outside 0 to 1.
+        """
+        if self.diverse is not None and not 0 <= self.diverse <= 1:
+            raise InputError(f"the similarity of diverse hits is {self.diverse:g}: expected 0 to 1")
+        checks = [(index.kind.item_test(pattern), True) for pattern in self.contains]
+        checks += [(index.kind.item_test(pattern), False) for pattern in self.lacks]
+        possible = index.alive & satisfying(index, self.where) if self.where else index.alive.copy()
+        for test, wanted in checks:
+            if wanted:
+                possible &= _screened(index, test)
+        return Filter(index, possible, tuple(checks))
+
+
+EVERYTHING = ItemFilter()
+"""All items."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is asked of the items of one index.
+
+    Attributes:
+        index: of the items.
+        possible: (n,) which items may satisfy it: deleted ones, and those that fail a condition, may not.
+        checks: tests that cost time, and what they are to say.
+    """
+
+    index: Index
+    possible: Bools
+    checks: tuple[tuple[ItemTest, bool], ...]
+
+    def satisfied(self, rows: Rows) -> Bools:
+        """(k,) which of some possible items satisfy all of it."""
+        good = np.ones(len(rows), bool)
+        for test, wanted in self.checks:
+            left = np.flatnonzero(good)
+            good[left] = _has(self.index, test, rows[left]) == wanted
+        return good
+
+
+def satisfying(index: Index, where: str) -> Bools:
+    """(n,) which items satisfy a condition; deleted ones are looked at too.
+
+    Raises:
+        InputError: it cannot be read, or names a property that the index does not have.
+    """
+    columns = {name: sort for name, sort in filterable(index.schema).items() if name not in HIDDEN}
+    named = index.kind.magnitude_name
+    condition = parse_condition(where, columns, {} if named in columns else {named: "magnitude"})
+    found: Bools = condition.holds(index.whole(condition.columns)).to_numpy()
+    return found
+
+
+def _screened(index: Index, test: ItemTest) -> Bools:
+    """(n,) which items can have what a test looks for."""
+    return np.concatenate([test.possible(table) for table in batches(index.segments, test.screened)])
+
+
+def _has(index: Index, test: ItemTest, rows: Rows) -> Bools:
+    """(k,) which of some items have what a test looks for."""
+    good = test.possible(index.table(rows, test.screened))
+    good[good] = test.holds(index.table(rows[good], test.checked))
+    return good
+
+
+class DiversePicker:
+    """Picks items, best first, of which no two are more alike than a threshold: sphere exclusion (B. D. Hudson et al.,
+    Quantitative Structure-Activity Relationships 15 (1996) 285).
+
+    Args:
+        index: of the items.
+        threshold: similarity of two, at most.
+    """
+
+    def __init__(self, index: Index, threshold: float) -> None:
+        self.index, self.threshold = index, threshold
+        self.chosen: torch.Tensor | None = None
+
+    def pick(self, rows: Rows) -> Rows:
+        """Those of some rows, in their order, that are unlike all before them and all that were picked earlier."""
+        features, good = self._features(rows), []
+        chosen = features[:0] if self.chosen is None else self.chosen
+        for place in range(len(rows)):
+            one = features[place : place + 1]
+            if not len(chosen) or float(_similarity(chosen, one).max()) <= self.threshold:
+                chosen = torch.cat([chosen, one])
+                good.append(place)
+        self.chosen = chosen
+        return rows[good]
+
+    def _features(self, rows: Rows) -> torch.Tensor:
+        """(k, b) what items are compared by: bits 0 and 1, or directions of codes."""
+        kind = self.index.kind
+        if not kind.fingerprinted:
+            return functional.normalize(self.index.encoded(rows).codes, dim=1)
+        packed = kind.fingerprints(self.index.table(rows, kind.fingerprinted))
+        return torch.from_numpy(np.unpackbits(packed, axis=1)).bool()
+
+
+def _similarity(chosen: torch.Tensor, one: torch.Tensor) -> torch.Tensor:
+    """(c,) similarities of items, by what they are compared by, with one."""
+    if chosen.dtype != torch.bool:
+        return chosen @ one[0]
+    either = (chosen | one).sum(1)
+    return (chosen & one).sum(1) / either.clamp(min=1)

@@ -1,0 +1,130 @@
+"""What answers best to a query among the items of an index that satisfy a filter.
+
+Every item's code is compared with the query's, by the model's own head: a product of a matrix and a vector. From a
+hundred thousand items on, an inverted file finds those worth comparing (`metricvae.search.ann`), among the items that
+the filter leaves. What can be told of all items at once is: conditions on columns, and which items can have a pattern
+at all. What costs time, matching patterns and comparing hits with one another, is done for the best items alone, more
+and more of them until enough satisfy it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.core.errors import InputError
+from metricvae.core.kind import Object
+from metricvae.prediction.predictor import Encoded, Predictions, Predictor
+from metricvae.search.ann import query_vector
+from metricvae.search.filters import EVERYTHING, DiversePicker, Filter, ItemFilter
+from metricvae.search.index import Index
+from metricvae.search.store import Rows
+
+Floats = npt.NDArray[np.float64]
+
+AT_ONCE = 256
+"""Items that are checked together, at least, where checks cost time."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The best k items for a query, best first.
+
+    Attributes:
+        rows: (k,) of the index.
+        predictions: the model's answers.
+        score: (k,) by which the model orders them, larger for better; see `Metric.retrieval_score`.
+        answers: further numbers that follow from the predictions, (k,) each; see `Metric.answers`.
+        exact: (k,) scores of the metric's solver; None where it was not asked for.
+        poses: k motions that give them, as the solver has them; None where it was not asked for.
+    """
+
+    rows: Rows
+    predictions: Predictions
+    score: Floats
+    answers: dict[str, Floats]
+    exact: Floats | None = None
+    poses: tuple[Any, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, places: npt.NDArray[Any]) -> Hits:
+        """Some of the hits, or all in another order."""
+        return Hits(
+            self.rows[places],
+            self.predictions[places],
+            self.score[places],
+            {name: column[places] for name, column in self.answers.items()},
+            None if self.exact is None else self.exact[places],
+            None if self.poses is None else tuple(self.poses[place] for place in places.tolist()),
+        )
+
+
+def search(index: Index, predictor: Predictor, query: Object, count: int, wanted: ItemFilter = EVERYTHING) -> Hits:
+    """The items that the model predicts to answer best to a query, among those that satisfy a filter.
+
+    So many are found as are asked for, if there are so many that satisfy it.
+
+    Args:
+        index: of the library.
+        predictor: the model it was made with.
+        query: an object as the kind of the other side reads it.
+        count: how many.
+        wanted: the filter.
+
+    Raises:
+        InputError: `count` is not positive, or the filter is not one of this index.
+    """
+    if count < 1:
+        raise InputError(f"k is {count}: expected at least 1")
+    filtered = wanted.of_index(index)
+    asked = predictor.encode([query], index.query_side)
+    picker = None if wanted.diverse is None else DiversePicker(index, wanted.diverse)
+    at_once = count if picker is None and not filtered.checks else max(AT_ONCE, 2 * count)
+    found: list[Rows] = []
+    for hits in _ranked(index, predictor, asked, filtered, at_once):
+        rows = hits.rows[filtered.satisfied(hits.rows)]
+        found.append(rows if picker is None else picker.pick(rows))
+        if sum(map(len, found)) >= count:
+            break
+    rows = np.concatenate(found)
+    return _sorted(score_items(index, predictor, asked, index.encoded(rows), rows))[np.arange(min(count, len(rows)))]
+
+
+def _ranked(index: Index, predictor: Predictor, asked: Encoded, filtered: Filter, at_once: int) -> Iterator[Hits]:
+    """Items that a filter leaves, best first, more and more at a time; at least one answer, which may be empty."""
+    if index.cells is None:
+        rows = np.flatnonzero(filtered.possible)
+        every = _sorted(score_items(index, predictor, asked, index.encoded(rows), rows))
+        for start in range(0, max(1, len(rows)), at_once):
+            yield every[np.arange(start, min(start + at_once, len(rows)))]
+        return
+    vector = query_vector(predictor.model.head, asked.codes, largest=predictor.metric.similarity)
+    left = filtered.possible.copy()
+    while True:
+        rows, _ = index.cells.find(vector, at_once, None if left.all() else left)
+        yield _sorted(score_items(index, predictor, asked, index.encoded(rows), rows))
+        left[rows] = False
+        at_once *= 2
+        if not left.any():
+            return
+
+
+def _sorted(hits: Hits) -> Hits:
+    return hits[np.argsort(-hits.score, kind="stable")]
+
+
+def score_items(index: Index, predictor: Predictor, asked: Encoded, items: Encoded, rows: Rows) -> Hits:
+    """What the model says of an encoded query with encoded items, which stand in these rows; in their order."""
+    there = Encoded(*(part.to(asked.codes.device) for part in (items.codes, items.magnitudes, items.novelty)))
+    query, others = np.zeros(len(rows), np.int64), np.arange(len(rows))
+    pairs = (asked, there, query, others) if index.side == "right" else (there, asked, others, query)
+    predictions, magnitudes = predictor.predict(*pairs), predictor.magnitudes(*pairs)
+    metric = predictor.metric
+    score = metric.retrieval_score(predictions.value, *magnitudes)
+    return Hits(rows, predictions, score, metric.answers(predictions.value, *magnitudes))

@@ -1,0 +1,245 @@
+"""The files of an index: `index.json` names segments of items, what is deleted of them, and the inverted file.
+
+A file is never changed once it is there: what adds, deletes or compacts writes new files beside the old ones, and then
+replaces `index.json`, atomically. So whoever is killed, at any moment, leaves the index as it was or as it was to be,
+and files that nothing names, which the next change removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metricvae.core.errors import InputError
+from metricvae.core.libraries import ITEMS_A_PART
+from metricvae.runtime.files import read_json, sha256_of, write_json, write_text
+from metricvae.runtime.parquet import read_rows, write_table
+from metricvae.search.ann import Codes
+
+FORMAT = 3
+"""Version of `index.json` that is written, and the only one that is read."""
+
+INDEX = "index.json"
+SKIPPED = "skipped.txt"
+LOCK = ".lock"
+NOTES = b"skipped"
+"""In the metadata of a segment, and of a part: what gave no item, as a list in JSON."""
+
+SEGMENT, CELLS, DELETED = ("items", ".parquet"), ("codes", ".faiss"), ("deleted", ".parquet")
+"""Names of files before and after their number."""
+
+WORK = ".parts"
+"""Folder of unfinished work; that of an appending has a suffix."""
+
+Document = dict[str, Any]
+Rows = npt.NDArray[np.int64]
+
+
+def read_document(folder: Path) -> Document:
+    """The contents of `index.json`.
+
+    Raises:
+        InputError: there is none, it is damaged, or of another version.
+    """
+    if not (Path(folder) / INDEX).is_file():
+        raise InputError(f"{folder} has no {INDEX}, so it is no finished index: run `metricvae index` (again) for it")
+    document = read_json(folder / INDEX)
+    try:
+        document["plan"]["model"]["sha256"], dict(document["sha256"])
+        written = int(document.get("format", 1))
+        if written == FORMAT:
+            document["plan"]["kind"], document["plan"]["side"], document["plan"]["library"]
+            [segment["file"] for segment in document["segments"]], [one["library"] for one in document["appended"]]
+            document["deleted"], document["cells"]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(f"{folder / INDEX} is damaged: make the index again") from None
+    if written != FORMAT:
+        age = "an older" if written < FORMAT else "a later"
+        raise InputError(f"the index in {folder} was made by {age} version: make it again, in another folder")
+    return dict(document)
+
+
+def new_document(plan: Document) -> Document:
+    """Of an index without items."""
+    return {
+        **{"format": FORMAT, "plan": plan, "appended": [], "segments": [], "deleted": None, "cells": None},
+        **{"rows": 0, "skipped": 0, "sha256": {}},
+    }
+
+
+def segment_paths(folder: Path, document: Document) -> list[Path]:
+    """The files of items, in the order of the rows."""
+    return [folder / str(segment["file"]) for segment in document["segments"]]
+
+
+def all_rows(document: Document) -> int:
+    """Items of all segments, deleted ones among them."""
+    return sum(int(segment["rows"]) for segment in document["segments"])
+
+
+def living(folder: Path, document: Document) -> npt.NDArray[np.bool_]:
+    """(n,) which rows are not deleted."""
+    alive = np.ones(all_rows(document), bool)
+    if document["deleted"] is not None:
+        alive[pq.read_table(folder / document["deleted"]["file"])["row"].to_numpy()] = False
+    return alive
+
+
+def new_file(document: Document, parts: tuple[str, str]) -> str:
+    """A name that `index.json` does not have yet."""
+    stem, ending = parts
+    used = [name[len(stem) + 1 : -len(ending)] for name in document["sha256"] if name.startswith(f"{stem}-")]
+    return f"{stem}-{max([-1, *map(int, used)]) + 1:03d}{ending}"
+
+
+def with_segment(folder: Path, document: Document, tables: Iterable[pa.Table], schema: pa.Schema) -> Document:
+    """The document of an index with one more segment, which is written; its metadata hold notes on skipped records."""
+    name = new_file(document, SEGMENT)
+    write_table(folder / name, tables, schema)
+    rows = pq.read_metadata(folder / name).num_rows
+    return document | {
+        "segments": [*document["segments"], {"file": name, "rows": rows}],
+        "rows": document["rows"] + rows,
+        "sha256": document["sha256"] | {name: sha256_of(folder / name)},
+    }
+
+
+def with_deleted(folder: Path, document: Document, alive: npt.NDArray[np.bool_]) -> Document:
+    """The document of an index in which all other rows are deleted, in a file that is written."""
+    rows = np.flatnonzero(~alive)
+    name = new_file(document, DELETED)
+    write_table(folder / name, [pa.table({"row": rows})], pa.schema([("row", pa.int64())]))
+    before = () if document["deleted"] is None else (document["deleted"]["file"],)
+    kept = {file: digest for file, digest in document["sha256"].items() if file not in before}
+    return document | {
+        "deleted": {"file": name, "rows": len(rows)},
+        "rows": int(alive.sum()),
+        "sha256": kept | {name: sha256_of(folder / name)},
+    }
+
+
+def with_cells(folder: Path, document: Document, cells: Any, learned_from: int) -> Document:
+    """The document of an index with another inverted file, which is written, or with none.
+
+    Args:
+        folder: of the index.
+        document: of it.
+        cells: an `InvertedFile` or None.
+        learned_from: rows there were when its cells were found.
+    """
+    before = () if document["cells"] is None else (document["cells"]["file"],)
+    kept = {file: digest for file, digest in document["sha256"].items() if file not in before}
+    if cells is None:
+        return document | {"cells": None, "sha256": kept}
+    name = new_file(document, CELLS)
+    digest = cells.write(folder / name)
+    return document | {"cells": {"file": name, "learned_from": learned_from}, "sha256": kept | {name: digest}}
+
+
+def commit(folder: Path, document: Document) -> Document:
+    """Make a document the index, and remove what it does not name."""
+    write_json(folder / INDEX, document)
+    tidy(folder, document)
+    return document
+
+
+def tidy(folder: Path, document: Document) -> None:
+    """Do what a kill after `index.json` was written may have left undone."""
+    notes = [note for path in segment_paths(folder, document) for note in notes_of(path)]
+    write_text(folder / SKIPPED, "".join(f"{note}\n" for note in notes))
+    remove_unnamed(folder, document)
+
+
+def remove_unnamed(folder: Path, document: Document) -> None:
+    """Remove the files of an index that `index.json` does not name, and what killed processes left of its files."""
+    for stem, ending in (SEGMENT, CELLS, DELETED):
+        for path in folder.glob(f"{stem}-*{ending}"):
+            if path.name not in document["sha256"]:
+                path.unlink(missing_ok=True)
+        for leftover in folder.glob(f".{stem}-*.tmp"):
+            leftover.unlink(missing_ok=True)
+    for name in (INDEX, SKIPPED):
+        for leftover in folder.glob(f".{name}.*.tmp"):
+            leftover.unlink(missing_ok=True)
+    for work in folder.glob(f"{WORK}*"):
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def notes_of(path: Path) -> list[str]:
+    """What is said in a segment or a part of records that gave no item."""
+    metadata = pq.read_schema(path).metadata or {}
+    return list(json.loads(metadata.get(NOTES, b"[]")))
+
+
+def with_notes(schema: pa.Schema, notes: Sequence[str]) -> pa.Schema:
+    """The schema of a segment or a part, with notes on records that gave no item."""
+    return schema.with_metadata({NOTES: json.dumps(list(notes))})
+
+
+@contextlib.contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing an index in the meantime; the lock goes with the process that holds it.
+
+    Raises:
+        InputError: another process is changing it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"another process is changing the index {folder}: wait for it to end") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def read_items(paths: Sequence[Path], rows: Rows, columns: Sequence[str]) -> pa.Table:
+    """Some rows of several files, counted through, in the order they are asked for.
+
+    Args:
+        paths: of the files.
+        rows: (k,) numbers from 0.
+        columns: names of the columns wanted.
+    """
+    starts = np.cumsum([0, *(pq.read_metadata(path).num_rows for path in paths)])
+    places = np.searchsorted(starts, rows, side="right") - 1
+    order = np.argsort(places, kind="stable")
+    chosen = [place for place in range(len(paths)) if (places == place).any()] or [0]
+    parts = [read_rows(paths[place], rows[places == place] - starts[place], columns) for place in chosen]
+    return pa.concat_tables(parts).take(np.argsort(order, kind="stable"))
+
+
+def batches(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of all rows, some thousands of rows at a time."""
+    for path in paths:
+        with pq.ParquetFile(path) as parquet:
+            for batch in parquet.iter_batches(ITEMS_A_PART, columns=list(columns)):
+                yield pa.Table.from_batches([batch])
+
+
+def codes_of(paths: Sequence[Path]) -> Iterator[Codes]:
+    """The codes of all rows, some thousands at a time."""
+    for table in batches(paths, ["code"]):
+        yield matrix(table["code"].combine_chunks())
+
+
+def matrix(column: pa.FixedSizeListArray) -> Codes:
+    """Codes as rows."""
+    found: Codes = column.flatten().to_numpy().reshape(len(column), -1)
+    return found
