@@ -117,7 +117,7 @@ def test_what_is_added_is_found_as_if_it_had_been_there(
     assert_same(answers(index, predictor), answers(whole, predictor))
     query = LOCKS[0]
     hits = search(index, predictor, query, 50)
-    ranked = rerank(hits, exact_search(predictor.metric, index, query), item_reader(index, hits))
+    ranked = rerank(hits, exact_search(predictor.metric, index, [query]), item_reader(index, hits))
     assert len(ranked) == 50
 
 

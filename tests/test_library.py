@@ -82,7 +82,7 @@ def test_reranked_hits_stand_in_the_order_of_their_exact_overlaps(
     index, query = read_index(built), draw("glyphs", 1, seed=6)[0].mask
     found = search(index, predictor, query, 8)
     read = item_reader(index, found)
-    hits = rerank(found, exact_search(predictor.metric, index, query), read)
+    hits = rerank(found, exact_search(predictor.metric, index, [query]), read)
     assert hits.exact is not None
     assert list(hits.exact) == sorted(hits.exact, reverse=True)
     assert hits.exact[0] == solve(PreparedMask(query), PreparedMask(read(int(hits.rows[0])))).area
@@ -200,7 +200,7 @@ def test_one_tower_answers_alike_whichever_side_the_items_stand_on(
     here, there = (search(index, predictor, query, 7) for index in (right, left))
     assert here.rows.tolist() == there.rows.tolist()
     np.testing.assert_allclose(here.predictions.value, there.predictions.value, rtol=1e-6)
-    exact = [exact_search(predictor.metric, index, query)(masks_in(images)[3]) for index in (right, left)]
+    exact = [exact_search(predictor.metric, index, [query]).answers([masks_in(images)[3]]) for index in (right, left)]
     assert exact[0] == exact[1]
 
 

@@ -225,7 +225,7 @@ def test_a_library_file_is_indexed_searched_and_overlaid(trained: tuple[Path, Pa
     index, query = read_index(tmp_path / "index"), conform("CC(C)Cc1ccc(cc1)C(C)C(=O)O", 5)[0]
     hits = search(index, predictor, query, 3)
     assert list(hits.answers["tanimoto"]) == sorted(hits.score, reverse=True)
-    best = rerank(hits, exact_search(predictor.metric, index, query), item_reader(index, hits))
+    best = rerank(hits, exact_search(predictor.metric, index, [query]), item_reader(index, hits))
     assert best.exact is not None
     assert index.ids[int(best.rows[0])] == "ibuprofen"
     assert list(best.exact) == sorted(best.exact, reverse=True)

@@ -97,7 +97,7 @@ def test_what_is_no_number_is_refused_with_the_range(command, words, expected):
 
 def test_a_number_of_zero_that_is_in_range_is_taken(command, tmp_path):
     said = command("label", "halves", "--objects", "mixed", "--pairs", "8", "--out", tmp_path / "data", "--check", "0")
-    assert "--check is for overlap and molecules, got halves: leave it out" in said.err
+    assert "--check is for overlap, molecules and molecules-colour, got halves: leave it out" in said.err
 
 
 SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
@@ -132,12 +132,14 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
     "metrics": {},
     "models": {},
     "index": {
+        "conformers": [(ReadOptions, "conformers")],
         "side": [(build_index, "side")],
         "fit": [(ReadOptions, "fit")],
         "workers": [(build_index, "workers")],
         "ray": [(build_index, "ray")],
     },
     "append": {
+        "conformers": [(ReadOptions, "conformers")],
         "fit": [(ReadOptions, "fit")],
         "workers": [(append_to_index, "workers")],
         "ray": [(append_to_index, "ray")],

@@ -112,7 +112,7 @@ def test_exact_answers_are_of_left_and_right_in_their_order(
     build_index(predictor, folder, tmp_path / "index", side=side)
     index, query = read_index(tmp_path / "index"), objects[other(side)][1][0]
     found = search(index, predictor, query, 9)
-    hits = rerank(found, exact_search(predictor.metric, index, query), item_reader(index, found))
+    hits = rerank(found, exact_search(predictor.metric, index, [query]), item_reader(index, found))
     pairs = [(query, items[row]) if side == "right" else (items[row], query) for row in hits.rows]
     assert hits.exact is not None
     solver = FitSolver()

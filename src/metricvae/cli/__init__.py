@@ -17,11 +17,12 @@ from metricvae.cli.align import ALIGN
 from metricvae.cli.generate import GENERATE
 from metricvae.cli.import_ import IMPORT
 from metricvae.cli.label import LABEL
+from metricvae.cli.library import APPEND, DELETE, INDEX
 from metricvae.cli.parser import Help, Parser, Verb
 from metricvae.cli.predict import PREDICT
 from metricvae.cli.registries import KINDS, METRICS, MODELS
 from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
-from metricvae.cli.search import APPEND, DELETE, INDEX, SEARCH
+from metricvae.cli.search import SEARCH
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
 from metricvae.core.errors import InputError

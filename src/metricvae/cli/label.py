@@ -165,7 +165,8 @@ def _plan(options: Namespace, device: str) -> Plan:
     given = {name: value for name in names if not _left_out(value := getattr(options, name))}
     for name in given:
         if name not in one.options:
-            takers = " and ".join(_takers(name, metrics))
+            *others, last = _takers(name, metrics)
+            takers = f"{', '.join(others)} and {last}" if others else last
             flag = name.replace("_", "-")
             raise InputError(f"--{flag} is for {takers}, got {options.task}: leave it out")
     lists = {name for name, field in one.options.items() if isinstance(field.default, tuple)}

@@ -91,6 +91,30 @@ class ObjectKind(abc.ABC):
         """
         return self.read(Path(value), options) if isinstance(value, str | Path) else value
 
+    def read_several(self, path: Path, options: ReadOptions = AS_IT_IS) -> list[Object]:
+        """All objects in a file, of kinds whose files hold many; by default the one that `read` gives.
+
+        Raises:
+            InputError: as `read`.
+        """
+        return [self.read(path, options)]
+
+    def join(self, objects: Sequence[Object]) -> Object:
+        """Several objects as one, each where it lies: parts of a query.
+
+        Raises:
+            InputError: objects of this kind cannot be joined.
+        """
+        raise InputError(f"{self.title} cannot be joined to one query: give one")
+
+    def moved(self, value: Object, pose: Any) -> Object:
+        """An object after the motion that a metric's solver gave.
+
+        Raises:
+            InputError: objects of this kind are not moved.
+        """
+        raise InputError(f"{self.title} are not laid on one another as a query: give one")
+
     def open_library(self, path: Path, work: Path, options: ReadOptions = AS_IT_IS) -> Library:
         """The objects at `path`, to be indexed or labelled; by default the files of a folder that this kind reads.
 
@@ -102,7 +126,13 @@ class ObjectKind(abc.ABC):
         Raises:
             InputError: not a library of this kind, or an empty one.
         """
+        self.refuse_conformers(options)
         return FolderLibrary(self, path, options)
+
+    def refuse_conformers(self, options: ReadOptions) -> None:
+        """Raise InputError if several conformers are asked for, of a kind that has none."""
+        if options.conformers > 1:
+            raise InputError(f"--conformers is for molecules in space, got {self.title}: leave it out")
 
     def generate(self, source: str, start: int, count: int, seed: int) -> Sequence[NamedObject]:
         """Objects `start` to `start + count` of one of the `sources`; each depends on its number and the seed alone.

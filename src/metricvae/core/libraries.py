@@ -30,9 +30,11 @@ class ReadOptions:
 
     Attributes:
         fit: scale and centre images of other sizes than the kind's canvas.
+        conformers: of each object of a library that is made in space from a formula, at most.
     """
 
     fit: bool = False
+    conformers: int = 1
 
 
 AS_IT_IS = ReadOptions()

@@ -76,6 +76,15 @@ class BatchSolver(Solver, Protocol):
         ...
 
 
+@runtime_checkable
+class MeanSolver(Solver, Protocol):
+    """A solver that takes the mean of several objects, which lie on one another, for one."""
+
+    def prepare_mean(self, values: Sequence[Object]) -> Any:
+        """What several objects cost once, as one: a consensus."""
+        ...
+
+
 @dataclass(frozen=True)
 class Description:
     """What texts say of a metric.

@@ -92,7 +92,7 @@ def build_index(
         first = next(note for path in paths for note in notes_of(path))
         raise InputError(f"no record of the library gave an object, the first for this reason: {first}")
     document = add_items(predictor.model.head, new_document(plan), folder, paths)
-    return commit(folder, document | {"skipped": plan["items"] - document["rows"]})
+    return commit(folder, document | {"skipped": sum(len(notes_of(path)) for path in paths)})
 
 
 def _finished(folder: Path, plan: Document) -> Document:

@@ -72,6 +72,19 @@ class Index:
         return segment_paths(self.folder, self.document)
 
     @property
+    def variants(self) -> int:
+        """Items of one object, at most: they share its id."""
+        return max(int(about.get("conformers", 1)) for about in (self.plan, *self.document["appended"]))
+
+    @functools.cached_property
+    def rows_of(self) -> dict[str, Rows]:
+        """The rows of each object that is not deleted, by its id."""
+        found: dict[str, list[int]] = {}
+        for row in np.flatnonzero(self.alive).tolist():
+            found.setdefault(self.ids[row], []).append(row)
+        return {name: np.array(rows) for name, rows in found.items()}
+
+    @property
     def query_side(self) -> Sides:
         """The side of a pair on which queries stand."""
         return "left" if self.side == "right" else "right"

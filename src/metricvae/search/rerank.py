@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,39 +16,75 @@ from metricvae.core.dataset_library import DatasetLibrary
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.libraries import ReadOptions
-from metricvae.core.metric import Metric, Solution, Solver
+from metricvae.core.metric import BatchSolver, MeanSolver, Metric, Solution, Solver
 from metricvae.search.index import Index
 from metricvae.search.search import Hits
 
-Exact = Callable[[Object], Solution]
-"""The exact answer of a query and an item."""
+AT_ONCE = 256
+"""Items that a solver takes at a time."""
 
 
-def solver_of(metric: Metric) -> Solver:
+def solver_of(metric: Metric, by: str | None = None) -> Solver:
     """The exact search of a metric.
+
+    Args:
+        metric: of the model.
+        by: what it maximises, where there is a choice; see `Metric.objectives`.
 
     Raises:
         InputError: there is none.
     """
-    solver = metric.solver
+    solver = metric.solver_by(by)
     if solver is None:
         raise InputError(f"there is no exact search for {describe(metric)}: leave --exact out")
     return solver
 
 
-def exact_search(metric: Metric, index: Index, query: Object) -> Exact:
+@dataclass(frozen=True)
+class ExactSearch:
+    """The exact answers of one query.
+
+    Attributes:
+        solver: of the metric.
+        asked: the query, prepared.
+        moves_items: whether items are the right objects of pairs, which poses move.
+    """
+
+    solver: Solver
+    asked: Any
+    moves_items: bool
+
+    def answers(self, items: Sequence[Object]) -> list[Solution]:
+        """Of the query with each of some items; all at once where the solver takes many."""
+        prepared = [self.solver.prepare(item) for item in items]
+        if isinstance(self.solver, BatchSolver):
+            ends = np.zeros(len(items), np.int64), np.arange(1, len(items) + 1)
+            pairs = np.stack(ends if self.moves_items else ends[::-1], axis=1)
+            return self.solver.solve_pairs([self.asked, *prepared], pairs)
+        if self.moves_items:
+            return [self.solver.solve(self.asked, one) for one in prepared]
+        return [self.solver.solve(one, self.asked) for one in prepared]
+
+
+def exact_search(metric: Metric, index: Index, queries: Sequence[Object], by: str | None = None) -> ExactSearch:
     """The exact answers of a query and items of an index.
 
     The right object of a pair is the one that poses move: of a symmetric metric always the item.
 
+    Args:
+        metric: of the model.
+        index: of the items.
+        queries: the query; of several, which lie on one another, the mean is asked for.
+        by: as for `solver_of`.
+
     Raises:
-        InputError: the metric has no solver, or cannot take the query.
+        InputError: the metric has no solver, cannot take the query, or takes no mean of several.
     """
-    solver = solver_of(metric)
-    asked = solver.prepare(query)
-    if metric.symmetric or index.side == "right":
-        return lambda item: solver.solve(asked, solver.prepare(item))
-    return lambda item: solver.solve(solver.prepare(item), asked)
+    solver = solver_of(metric, by)
+    if len(queries) > 1 and not isinstance(solver, MeanSolver):
+        raise InputError(f"the exact search of {describe(metric)} takes one query, got {len(queries)}: give one")
+    asked = solver.prepare(queries[0]) if len(queries) == 1 else solver.prepare_mean(queries)  # type: ignore[attr-defined]
+    return ExactSearch(solver, asked, metric.symmetric or index.side == "right")
 
 
 def item_reader(index: Index, hits: Hits) -> Callable[[int], Object]:
@@ -79,7 +115,7 @@ def _library_reader(index: Index, number: int, rows: npt.NDArray[np.int64]) -> C
 
 def rerank(
     hits: Hits,
-    exact: Exact,
+    exact: ExactSearch,
     object_of: Callable[[int], Object],
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Hits:
@@ -93,8 +129,9 @@ def rerank(
         on_progress: told how many hits of how many are done.
     """
     found: list[Solution] = []
-    for row in hits.rows.tolist():
-        found.append(exact(object_of(row)))
+    rows = hits.rows.tolist()
+    for start in range(0, len(rows), AT_ONCE):
+        found += exact.answers([object_of(row) for row in rows[start : start + AT_ONCE]])
         if on_progress is not None:
             on_progress(len(found), len(hits))
     scores = np.array([solution.score for solution in found], np.float64)

@@ -9,8 +9,8 @@ and more of them until enough satisfy it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,18 @@ class Hits:
         )
 
 
-def search(index: Index, predictor: Predictor, query: Object, count: int, wanted: ItemFilter = EVERYTHING) -> Hits:
+def search(
+    index: Index,
+    predictor: Predictor,
+    query: Object,
+    count: int,
+    wanted: ItemFilter = EVERYTHING,
+    others: Sequence[Object] = (),
+) -> Hits:
     """The items that the model predicts to answer best to a query, among those that satisfy a filter.
 
-    So many are found as are asked for, if there are so many that satisfy it.
+    So many are found as are asked for, if there are so many that satisfy it. Of items that share an id, which are
+    variants of one object (conformers), only the best is a hit.
 
     Args:
         index: of the library.
@@ -76,6 +84,7 @@ def search(index: Index, predictor: Predictor, query: Object, count: int, wanted
         query: an object as the kind of the other side reads it.
         count: how many.
         wanted: the filter.
+        others: further queries: scores are the means over all of them, predictions those of the first.
 
     Raises:
         InputError: `count` is not positive, or the filter is not one of this index.
@@ -83,12 +92,13 @@ def search(index: Index, predictor: Predictor, query: Object, count: int, wanted
     if count < 1:
         raise InputError(f"k is {count}: expected at least 1")
     filtered = wanted.of_index(index)
-    asked = predictor.encode([query], index.query_side)
+    asked = predictor.encode([query, *others], index.query_side)
+    once = OnePerObject(index)
     picker = None if wanted.diverse is None else DiversePicker(index, wanted.diverse)
-    at_once = count if picker is None and not filtered.checks else max(AT_ONCE, 2 * count)
+    at_once = count * index.variants if picker is None and not filtered.checks else max(AT_ONCE, 2 * count)
     found: list[Rows] = []
     for hits in _ranked(index, predictor, asked, filtered, at_once):
-        rows = hits.rows[filtered.satisfied(hits.rows)]
+        rows = once.pick(hits.rows[filtered.satisfied(hits.rows)])
         found.append(rows if picker is None else picker.pick(rows))
         if sum(map(len, found)) >= count:
             break
@@ -104,7 +114,8 @@ def _ranked(index: Index, predictor: Predictor, asked: Encoded, filtered: Filter
         for start in range(0, max(1, len(rows)), at_once):
             yield every[np.arange(start, min(start + at_once, len(rows)))]
         return
-    vector = query_vector(predictor.model.head, asked.codes, largest=predictor.metric.similarity)
+    head, largest = predictor.model.head, predictor.metric.similarity
+    vector = np.mean([query_vector(head, code[None], largest=largest) for code in asked.codes], axis=0)
     left = filtered.possible.copy()
     while True:
         rows, _ = index.cells.find(vector, at_once, None if left.all() else left)
@@ -119,8 +130,50 @@ def _sorted(hits: Hits) -> Hits:
     return hits[np.argsort(-hits.score, kind="stable")]
 
 
+class OnePerObject:
+    """Picks the best item of each object, best first, among items that share an id.
+
+    Args:
+        index: of the items.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.seen: set[str] = set()
+
+    def pick(self, rows: Rows) -> Rows:
+        """Those of some rows, in their order, whose objects were not picked earlier."""
+        if self.index.variants == 1:
+            return rows
+        good = []
+        for place, row in enumerate(rows.tolist()):
+            if self.index.ids[row] not in self.seen:
+                self.seen.add(self.index.ids[row])
+                good.append(place)
+        return rows[good]
+
+
+def with_variants(index: Index, hits: Hits, predictor: Predictor, queries: Sequence[Object]) -> Hits:
+    """The hits and all other items of their objects."""
+    if index.variants == 1:
+        return hits
+    rows = np.concatenate([index.rows_of[index.ids[row]] for row in hits.rows.tolist()])
+    asked = predictor.encode(queries, index.query_side)
+    return score_items(index, predictor, asked, index.encoded(rows), rows)
+
+
 def score_items(index: Index, predictor: Predictor, asked: Encoded, items: Encoded, rows: Rows) -> Hits:
-    """What the model says of an encoded query with encoded items, which stand in these rows; in their order."""
+    """What the model says of encoded queries with encoded items, which stand in these rows; in their order.
+
+    Scores are means over the queries; predictions, and what follows from them, are those of the first.
+    """
+    scored = [_score_items(index, predictor, asked[[place]], items, rows) for place in range(len(asked.codes))]
+    if len(scored) == 1:
+        return scored[0]
+    return replace(scored[0], score=np.mean([one.score for one in scored], axis=0))
+
+
+def _score_items(index: Index, predictor: Predictor, asked: Encoded, items: Encoded, rows: Rows) -> Hits:
     there = Encoded(*(part.to(asked.codes.device) for part in (items.codes, items.magnitudes, items.novelty)))
     query, others = np.zeros(len(rows), np.int64), np.arange(len(rows))
     pairs = (asked, there, query, others) if index.side == "right" else (there, asked, others, query)

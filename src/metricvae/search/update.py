@@ -115,7 +115,8 @@ def append_to_index(
         paths = encode_library(*(pool, predictor, library, place, plan, work), by_tasks=ray is not None, report=report)
         added = sum(pq.read_metadata(path).num_rows for path in paths)
         skipped = sum(len(notes_of(path)) for path in paths)
-        done = Appended(added, library.count - added - skipped, skipped, document["rows"] + added)
+        objects = added if options.conformers == 1 else _objects(paths)
+        done = Appended(added, library.count - objects - skipped, skipped, document["rows"] + added)
         if not added:
             tidy(folder, document)
             return done
@@ -127,6 +128,11 @@ def append_to_index(
         title = f"{library_path.name}, "
         commit(folder, add_items(predictor.model.head, document, folder, paths, title))
     return done
+
+
+def _objects(paths: Sequence[Path]) -> int:
+    """Objects whose items encoded parts hold; no object stands in two parts."""
+    return sum(len(pq.read_table(path, columns=["id"])["id"].unique()) for path in paths)
 
 
 def delete_items(folder: Path, ids: Sequence[str] = (), where: str = "", *, compact: bool = False) -> Deleted:

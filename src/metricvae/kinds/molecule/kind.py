@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import atoms_of, packed_molecules, padded, unpacked_molecules
 from metricvae.kinds.molecule.properties import COLUMNS as PROPERTY_COLUMNS
 from metricvae.kinds.molecule.properties import described_smiles, property_columns
-from metricvae.kinds.molecule.readers import ENDINGS, read_one
+from metricvae.kinds.molecule.readers import ENDINGS, Skipped, read, read_one
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.scaffolds import scaffold_group
 from metricvae.kinds.molecule.substructures import SMILES, morgan_fingerprints, substructure_test
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 FRAGMENTS = "fragments"
 """The source of molecules that needs no file."""
 
+MOST_TOGETHER = 100
+"""Molecules of one query, at most."""
 
 WIDTHS = (64, 64, 64)
 """Channels of each layer of the default encoder."""
@@ -95,6 +98,36 @@ class MoleculeKind(ObjectKind):
     def _of_smiles(self, smiles: str) -> Molecule:
         return conform(smiles, conformer_seed(0, 0))[0]
 
+    def read_several(self, path: Path, options: ReadOptions = AS_IT_IS) -> list[Molecule]:
+        """The molecules of a file.
+
+        Raises:
+            InputError: no such file, a record that gives no molecule, or more than `MOST_TOGETHER`.
+        """
+        found = list(itertools.islice(read(path), MOST_TOGETHER + 1))
+        faults = [one for one in found if isinstance(one, Skipped)]
+        if faults or not 1 <= len(found) <= MOST_TOGETHER:
+            fault = f"of which one gives none ({faults[0]})" if faults else f"expected 1 to {MOST_TOGETHER}"
+            raise InputError(f"{path} has {len(found)} molecules, {fault}: leave out what is no part of the query")
+        return [one for one in found if isinstance(one, Molecule)]
+
+    def join(self, objects: Sequence[Object]) -> Molecule:
+        """All atoms and bonds as one molecule of several components."""
+        starts = np.cumsum([0, *(len(one.elements) for one in objects)])
+        bonds = [one.bonds + np.array([start, start, 0]) for one, start in zip(objects, starts, strict=False)]
+        charges = [one.charges + np.array([start, 0]) for one, start in zip(objects, starts, strict=False)]
+        return Molecule(
+            id="+".join(one.id for one in objects),
+            smiles=".".join(one.smiles for one in objects),
+            elements=np.concatenate([one.elements for one in objects]),
+            positions=np.concatenate([one.positions for one in objects]),
+            bonds=np.concatenate(bonds).astype(np.int32),
+            charges=np.concatenate(charges).astype(np.int32),
+        )
+
+    def moved(self, value: Object, pose: Any) -> Molecule:
+        return posed(value, pose)
+
     def open_library(self, path: Path, work: Path, options: ReadOptions = AS_IT_IS) -> MoleculeFile:
         """The molecules of a file: SMILES, a table, mol blocks or mol2.
 
@@ -112,7 +145,9 @@ class MoleculeKind(ObjectKind):
             raise InputError(f"there is no file {path}: give a file of {self.title}")
         if suffix_of(path) not in READERS:
             raise InputError(f"{path} is no library: expected a file that ends in {', '.join(READERS)}")
-        return MoleculeFile(self.name, path, work, conformers=self.needs_conformers)
+        if not self.needs_conformers:
+            self.refuse_conformers(options)
+        return MoleculeFile(self.name, path, work, options.conformers if self.needs_conformers else 0)
 
     def generate(self, source: str, start: int, count: int, seed: int) -> list[NamedObject]:
         """Molecules that are assembled from fragments; see `metricvae.kinds.molecule.fragments`."""

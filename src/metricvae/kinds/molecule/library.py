@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map
 from metricvae.core.object_sources import OBJECTS_A_PART, Span
-from metricvae.kinds.molecule.conformers import LARGEST_SEED, flat_of
+from metricvae.kinds.molecule.conformers import LARGEST_SEED, conform, flat_of
 from metricvae.kinds.molecule.listing import Record, records
 from metricvae.kinds.molecule.properties import Described, describe, described_smiles, property_columns
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
@@ -84,6 +84,9 @@ def conformer_seed(seed: int, number: int) -> int:
 
 RECORDS = "records.parquet"
 
+DISTINCT = 0.5
+"""Angstroms between two conformers of a molecule in an index, at least (root mean square deviation)."""
+
 
 class MoleculeFile(Library):
     """The molecules of a file, with conformers or without.
@@ -92,7 +95,8 @@ class MoleculeFile(Library):
         kind: name of the kind that reads it.
         file: SMILES, a table, mol blocks or mol2.
         work: folder that keeps the records while they are needed.
-        conformers: whether molecules need coordinates.
+        conformers: of each molecule that comes as a SMILES, at most; 0 where molecules need no coordinates. They share
+            an id.
 
     Raises:
         InputError: the file holds no molecule.
@@ -100,9 +104,11 @@ class MoleculeFile(Library):
 
     portable: ClassVar[bool] = True
 
-    def __init__(self, kind: str, file: Path, work: Path, *, conformers: bool) -> None:
+    def __init__(self, kind: str, file: Path, work: Path, conformers: int) -> None:
         self.kind, self.file, self.records, self.conformers = kind, Path(file), Path(work) / RECORDS, conformers
-        self.facts = {"sha256": sha256_of(self.file), "in_space": conformers}
+        self.facts: dict[str, Any] = {"sha256": sha256_of(self.file), "in_space": conformers > 0}
+        if conformers > 1:
+            self.facts["conformers"] = conformers
         if not self.records.exists():
             list_records(self.file, None, ITEMS_A_PART, self.records)
         metadata = pq.read_metadata(self.records)
@@ -118,26 +124,37 @@ class MoleculeFile(Library):
         return found
 
 
-def read_records(file: str, conformers: bool, rows: Sequence[dict[str, Any]], over: Map = map) -> LibraryPart:
+def read_records(file: str, conformers: int, rows: Sequence[dict[str, Any]], over: Map = map) -> LibraryPart:
     """The molecules of some records of a file with their properties, and notes on those that gave none."""
-    found = list(over(functools.partial(_molecule, Path(file).name, conformers), rows))
-    good = [(row["number"], *one) for row, one in zip(rows, found, strict=True) if not isinstance(one, Skipped)]
+    found = list(over(functools.partial(_molecules, Path(file).name, conformers), rows))
+    good = [
+        (row["number"], one, described)
+        for row, (several, described) in zip(rows, found, strict=True)
+        if not isinstance(several, Skipped)
+        for one in several
+    ]
     return LibraryPart(
         objects=[one for _, one, _ in good],
         ids=[one.id for _, one, _ in good],
         paths=[f"{file}#{number}" for number, *_ in good],
-        skipped=[str(one) for one in found if isinstance(one, Skipped)],
+        skipped=[str(several) for several, _ in found if isinstance(several, Skipped)],
         columns=property_columns([described for *_, described in good]),
     )
 
 
-def _molecule(stem: str, conformers: bool, row: dict[str, Any]) -> tuple[Molecule, Described | None] | Skipped:
+def _molecules(stem: str, conformers: int, row: dict[str, Any]) -> tuple[list[Molecule] | Skipped, Described | None]:
+    """The conformers of a record, which share an id, or why there are none; and what is known of the molecule."""
     record = Record(**row)
-    if not conformers and record.kind == "smiles" and not record.fault:
-        try:
+    name, seed = record.name or f"{stem}:{record.number}", conformer_seed(0, record.number)
+    smiles = record.kind == "smiles" and not record.fault
+    try:
+        if smiles and not conformers:
             parent = standard(record.text)
-        except InputError as error:
-            return Skipped(record.number, record.unit, record.name, str(error))
-        return flat_of(parent, record.name or f"{stem}:{record.number}"), describe(parent)
-    found = molecule_of(record, stem, embed=True, seed=conformer_seed(0, record.number))
-    return found if isinstance(found, Skipped) else (found, described_smiles(found.smiles))
+            return [flat_of(parent, name)], describe(parent)
+        if smiles and conformers > 1:
+            several = conform(record.text, seed, conformers, distinct=DISTINCT)
+            return [replace(one, id=name) for one in several], described_smiles(several[0].smiles)
+    except InputError as error:
+        return Skipped(record.number, record.unit, record.name, str(error)), None
+    found = molecule_of(record, stem, embed=True, seed=seed)
+    return (found, None) if isinstance(found, Skipped) else ([found], described_smiles(found.smiles))

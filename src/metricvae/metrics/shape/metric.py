@@ -12,7 +12,7 @@ import numpy.typing as npt
 from metricvae.core.metric import Description, Floats, Metric, Preset, Solution, Solver
 from metricvae.kinds.molecule.kind import with_coordinates
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.metrics.shape.solver.coloured import SHARES, By, ColouredMolecule, coloured, overlay_coloured
+from metricvae.metrics.shape.solver.coloured import SHARES, By, ColouredMolecule, coloured, consensus, overlay_coloured
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, prepare
 from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay_many
 
@@ -81,6 +81,10 @@ class ColourSolver:
     def prepare(self, value: Molecule) -> ColouredMolecule:
         """What a molecule costs once; one without coordinates gets a conformer."""
         return coloured(with_coordinates(value))
+
+    def prepare_mean(self, values: Sequence[Molecule]) -> ColouredMolecule:
+        """The mean of molecules that lie on one another (`metricvae.metrics.shape.solver.coloured.consensus`)."""
+        return consensus([with_coordinates(value) for value in values])
 
     def solve(self, left: ColouredMolecule, right: ColouredMolecule) -> Solution:
         """The overlap volume of the atoms, the score, and the `ColouredOverlay` that gives it."""
