@@ -32,6 +32,7 @@ from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
 from metricvae.search.filters import ItemFilter
 from metricvae.search.index import Index, read_index
+from metricvae.search.rerank import rerank_exactly, solver_of
 from metricvae.search.search import Hits, search
 from metricvae.search.update import Appended, Deleted, append_to_index, delete_items
 from metricvae.training.presets import preset, preset_of_data
@@ -128,7 +129,13 @@ class PairModel:
         return self.predictor.value_matrix(self._encode(left, "left", fit), self._encode(right, "right", fit))
 
     def index(
-        self, library: str | Path, folder: str | Path | None = None, *, side: Sides = "right", fit: bool = False
+        self,
+        library: str | Path,
+        folder: str | Path | None = None,
+        *,
+        side: Sides = "right",
+        conformers: int = 1,
+        fit: bool = False,
     ) -> SearchIndex:
         """Encode a library (a folder, a file of many objects, a data set) once, to search in it.
 
@@ -136,10 +143,11 @@ class PairModel:
             library: as `metricvae index` takes it.
             folder: of the index, which `metricvae search` reads too; by default one that goes with the result.
             side: of a pair on which the items stand, of a model of two kinds; queries stand on the other.
+            conformers: of each molecule of SMILES, at most; a search finds molecules by their best.
             fit: scale and centre images of other sizes.
         """
         place = _new_folder("index") if folder is None else Path(folder)
-        build_index(self.predictor, Path(library), place, side=side, options=ReadOptions(fit=fit))
+        build_index(self.predictor, Path(library), place, side=side, options=ReadOptions(fit, conformers))
         found = SearchIndex(self, read_index(place))
         if folder is None:
             weakref.finalize(found, shutil.rmtree, place.parent, ignore_errors=True)
@@ -184,6 +192,8 @@ class SearchIndex:
         contains: str | Sequence[str] = (),
         lacks: str | Sequence[str] = (),
         diverse: float | None = None,
+        exact: int | None = None,
+        by: str | None = None,
         fit: bool = False,
     ) -> list[dict[str, Any]]:
         """The k items that answer best to an object, best first, among those that satisfy what is asked.
@@ -196,6 +206,8 @@ class SearchIndex:
             where: a condition on the columns of the index, as `mw < 450 and logp < 4`.
             contains, lacks: patterns that an item must contain, or must not: SMARTS of molecules.
             diverse: no two hits are more alike than that; see `metricvae.search.filters.ItemFilter`.
+            exact: order the best so many by the exact search, and give k of them.
+            by: with `exact`, what is maximised: `shape`, `colour`, `combo` of molecules; see `Metric.objectives`.
             fit: scale and centre images of other sizes.
 
         Raises:
@@ -204,13 +216,18 @@ class SearchIndex:
 
         Returns:
             of each item: `id`, `path`, the predicted `value` with its interval `low` to `high`, and what follows from
-            it (`tanimoto` of a shape).
+            it (`tanimoto` of a shape); with `exact` also its `score` and `pose`.
         """
         predictor = self.model.predictor
         asked = predictor.kind(self.index.query_side).convert(query, ReadOptions(fit=fit))
         wanted = ItemFilter(where, _texts(contains), _texts(lacks), diverse)
-        hits = search(self.index, predictor, asked, k, wanted)
-        return [self._row(hits, place) for place in range(len(hits))]
+        if exact is None:
+            hits = search(self.index, predictor, asked, k, wanted)
+        else:
+            solver_of(predictor.metric, by)
+            hits = search(self.index, predictor, asked, max(k, exact), wanted)
+            hits, _ = rerank_exactly(self.index, predictor, [asked], hits, by) if len(hits) else (hits, None)
+        return [self._row(hits, place) for place in range(min(k, len(hits)))]
 
     def append(self, library: str | Path, *, fit: bool = False) -> Appended:
         """Add the objects of another library, but those whose ids are there already."""
@@ -230,7 +247,10 @@ class SearchIndex:
         row, found = int(hits.rows[place]), hits.predictions
         numbers = {"value": found.value, "low": found.low, "high": found.high} | hits.answers
         named = {"id": self.index.ids[row], "path": self.index.paths[row]}
-        return named | {name: float(column[place]) for name, column in numbers.items()}
+        row_of = named | {name: float(column[place]) for name, column in numbers.items()}
+        if hits.exact is not None and hits.poses is not None:
+            row_of |= {"score": float(hits.exact[place]), "pose": hits.poses[place]}
+        return row_of
 
 
 def _texts(given: str | Sequence[str]) -> tuple[str, ...]:

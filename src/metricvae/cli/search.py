@@ -147,16 +147,13 @@ def _laid_on_first(options: Namespace, kind: Any, predictor: Predictor, objects:
 
 def _rerank(options: Namespace, index: Index, predictor: Predictor, query: _Query, hits: Hits) -> Hits:
     """The hits in the order of their exact answers, drawn or written where that is asked for."""
-    import numpy as np
+    from metricvae.search.rerank import rerank_exactly
 
-    from metricvae.search.rerank import exact_search, item_reader, rerank
-    from metricvae.search.search import OnePerObject, with_variants
-
-    hits = with_variants(index, hits, predictor, query.parts)
-    exact, read = exact_search(predictor.metric, index, query.parts, options.by), item_reader(index, hits)
     with progress() as step:
-        best = rerank(hits, exact, read, lambda done, total: step("comparing exactly", done, total))
-    best = best[np.flatnonzero(np.isin(best.rows, OnePerObject(index).pick(best.rows)))]
+        best, read = rerank_exactly(
+            *(index, predictor, query.parts, hits, options.by),
+            on_progress=lambda done, total: step("comparing exactly", done, total),
+        )
     write_outputs(options, index, predictor, query.shown, best, read)
     return best
 

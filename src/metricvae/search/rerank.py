@@ -17,8 +17,9 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.libraries import ReadOptions
 from metricvae.core.metric import BatchSolver, MeanSolver, Metric, Solution, Solver
+from metricvae.prediction.predictor import Predictor
 from metricvae.search.index import Index
-from metricvae.search.search import Hits
+from metricvae.search.search import Hits, OnePerObject, with_variants
 
 AT_ONCE = 256
 """Items that a solver takes at a time."""
@@ -111,6 +112,33 @@ def _library_reader(index: Index, number: int, rows: npt.NDArray[np.int64]) -> C
         return dict(zip(rows.tolist(), found, strict=True)).__getitem__
     options = ReadOptions(fit=bool(about.get("fit")))
     return lambda row: index.kind.read(path / index.ids[row], options)
+
+
+def rerank_exactly(
+    index: Index,
+    predictor: Predictor,
+    queries: Sequence[Object],
+    hits: Hits,
+    by: str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[Hits, Callable[[int], Object]]:
+    """Hits in the order of the exact answers, each object by its best item, and what gives an item by its row.
+
+    Args:
+        index: of the items.
+        predictor: the model it was made with.
+        queries: the query; of several, which lie on one another, the mean is asked for.
+        hits: as `metricvae.search.search.search` gives them.
+        by: what is maximised; see `Metric.objectives`.
+        on_progress: told how many items of how many are done.
+
+    Raises:
+        InputError: as `exact_search` and `item_reader`.
+    """
+    hits = with_variants(index, hits, predictor, queries)
+    exact, read = exact_search(predictor.metric, index, queries, by), item_reader(index, hits)
+    best = rerank(hits, exact, read, on_progress)
+    return best[np.flatnonzero(np.isin(best.rows, OnePerObject(index).pick(best.rows)))], read
 
 
 def rerank(
