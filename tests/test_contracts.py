@@ -149,6 +149,18 @@ def test_objects_come_back_from_a_table(name: str) -> None:
 
 
 @kinds
+def test_an_index_keeps_what_its_schema_says(name: str) -> None:
+    kind, objects = kind_of(name), EXAMPLES[name]()
+    for some in (objects, objects[:0]):
+        table = pa.table({"id": pa.array(map(str, range(len(some))), pa.string()), **kind.index_columns(some)})
+        assert table.schema == pa.schema([("id", pa.string()), *kind.index_schema])
+    assert not set(kind.index_schema.names) & {*kind.schema.names, "magnitude", "novelty", "length", "code", "path"}
+    if kind.fingerprinted:
+        table = pa.table(kind.to_columns(objects))
+        assert len(kind.fingerprints(table.select(list(kind.fingerprinted)))) == len(objects)
+
+
+@kinds
 def test_objects_in_memory_are_the_objects(name: str) -> None:
     kind, objects = kind_of(name), EXAMPLES[name]()
     packed = kind.pack(objects)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -26,6 +27,7 @@ from metricvae.prediction.predictor import Predictor
 from metricvae.search import build as build_module
 from metricvae.search import update as update_module
 from metricvae.search.build import build_index
+from metricvae.search.encoding import Placement, encode_part, packed_model
 from metricvae.search.filters import ItemFilter
 from metricvae.search.index import Index, read_index
 from metricvae.search.rerank import exact_search, item_reader, rerank
@@ -293,6 +295,18 @@ def test_the_command_line_adds_and_deletes(
         refused = command(*words)
         assert (refused.status, refused.out, refused.err.count("\n")) == (2, "", 1)
         assert expected in refused.err
+
+
+def test_a_task_of_a_cluster_leaves_out_what_is_known(
+    predictor: Predictor, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    library = KeyKind().open_library(keys["second"], tmp_path)
+    known = Placement("right", 1, frozenset(f"{number:02d}.npy" for number in range(30)))
+    (tmp_path / "model.zip").write_bytes(packed_model(predictor.loaded.folder, known))
+    encode_part(library.loader, tmp_path / "model.zip", library.item(0), tmp_path / "part.parquet")
+    part = pq.read_table(tmp_path / "part.parquet")
+    assert part["id"].to_pylist() == [f"{number:02d}.npy" for number in range(30, 50)]
+    assert set(part["library"].to_pylist()) == {1}
 
 
 def test_records_of_added_files_that_are_left_out_are_named(tmp_path: Path) -> None:

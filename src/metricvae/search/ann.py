@@ -120,7 +120,6 @@ class InvertedFile:
         faiss = _faiss(None)
         bits = None if wanted is None else np.packbits(wanted, bitorder="little")
         chosen = {} if bits is None else {"sel": faiss.IDSelectorBitmap(bits)}
-        self.index.parallel_mode = 1  # one query's cells are shared out to the threads
         settings = faiss.SearchParametersIVF(nprobe=cells, **chosen)
         products, rows = self.index.search(np.ascontiguousarray(query[None], np.float32), count, params=settings)
         good = rows[0] >= 0
