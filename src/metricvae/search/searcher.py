@@ -1,0 +1,104 @@
+"""A library that was encoded once, to search in from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from metricvae.core.kind import Object
+from metricvae.core.libraries import ReadOptions
+from metricvae.prediction.predictor import Predictor
+from metricvae.search.filters import ItemFilter
+from metricvae.search.index import Index, read_index
+from metricvae.search.rerank import rerank_exactly, solver_of
+from metricvae.search.search import Hits, search
+from metricvae.search.update import Appended, Deleted, append_to_index, delete_items
+
+
+class SearchIndex:
+    """A library that was encoded once.
+
+    Args:
+        predictor: the model that encoded it.
+        index: its codes.
+    """
+
+    def __init__(self, predictor: Predictor, index: Index) -> None:
+        self.predictor, self.index = predictor, index
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def search(
+        self,
+        query: Object,
+        k: int = 10,
+        *,
+        where: str = "",
+        contains: str | Sequence[str] = (),
+        lacks: str | Sequence[str] = (),
+        diverse: float | None = None,
+        exact: int | None = None,
+        by: str | None = None,
+        fit: bool = False,
+    ) -> list[dict[str, Any]]:
+        """The k items that answer best to an object, best first, among those that satisfy what is asked.
+
+        Fewer come back only where fewer satisfy it.
+
+        Args:
+            query: a path, an array, or what the kind converts.
+            k: how many.
+            where: a condition on the columns of the index, as `mw < 450 and logp < 4`.
+            contains, lacks: patterns that an item must contain, or must not: SMARTS of molecules.
+            diverse: no two hits are more alike than that; see `metricvae.search.filters.ItemFilter`.
+            exact: order the best so many by the exact search, and give k of them.
+            by: with `exact`, what is maximised: `shape`, `colour`, `combo` of molecules; see `Metric.objectives`.
+            fit: scale and centre images of other sizes.
+
+        Raises:
+            InputError: an object that is none, a condition or a pattern that cannot be read, or a property that there
+                is not.
+
+        Returns:
+            of each item: `id`, `path`, the predicted `value` with its interval `low` to `high`, and what follows from
+            it (`tanimoto` of a shape); with `exact` also its `score` and `pose`.
+        """
+        predictor = self.predictor
+        asked = predictor.kind(self.index.query_side).convert(query, ReadOptions(fit=fit))
+        wanted = ItemFilter(where, _texts(contains), _texts(lacks), diverse)
+        if exact is None:
+            hits = search(self.index, predictor, asked, k, wanted)
+        else:
+            solver_of(predictor.metric, by)
+            hits = search(self.index, predictor, asked, max(k, exact), wanted)
+            hits, _ = rerank_exactly(self.index, predictor, [asked], hits, by) if len(hits) else (hits, None)
+        return [self._row(hits, place) for place in range(min(k, len(hits)))]
+
+    def append(self, library: str | Path, *, fit: bool = False) -> Appended:
+        """Add the objects of another library, but those whose ids are there already."""
+        options = ReadOptions(fit=fit)
+        done = append_to_index(self.index.folder, Path(library), self.predictor, options=options)
+        self.index = read_index(self.index.folder)
+        return done
+
+    def delete(self, ids: Sequence[str] = (), *, where: str = "", compact: bool = False) -> Deleted:
+        """Delete the items of some ids, and those that satisfy a condition; see
+        `metricvae.search.update.delete_items`."""
+        done = delete_items(self.index.folder, ids, where, compact=compact)
+        self.index = read_index(self.index.folder)
+        return done
+
+    def _row(self, hits: Hits, place: int) -> dict[str, Any]:
+        row, found = int(hits.rows[place]), hits.predictions
+        numbers = {"value": found.value, "low": found.low, "high": found.high} | hits.answers
+        named = {"id": self.index.ids[row], "path": self.index.paths[row]}
+        row_of = named | {name: float(column[place]) for name, column in numbers.items()}
+        if hits.exact is not None and hits.poses is not None:
+            row_of |= {"score": float(hits.exact[place]), "pose": hits.poses[place]}
+        return row_of
+
+
+def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
