@@ -91,9 +91,11 @@ class Library(abc.ABC):
         parts: how many.
         facts: what tells it from another library, as plain values.
         portable: whether `item` holds all that `loader` needs, so that another machine can read a part.
+        known: ids of objects that need not be read; a library may read them all the same.
     """
 
     portable: ClassVar[bool] = False
+    known: frozenset[str] = frozenset()
     kind: str
     count: int
     parts: int

@@ -109,6 +109,7 @@ def append_to_index(
         about = {"library": str(library_path.resolve()), "segments": document["sha256"]}
         work = folder / f"{WORK}-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]}"
         library = open_library(predictor.kind(side), library_path, work, options, side)
+        library.known = known
         plan = plan_of(predictor, library, library_path, folder, side)
         place = Placement(side, 1 + len(document["appended"]), known)
         report = on_progress or (lambda *_: None)
