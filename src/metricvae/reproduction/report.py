@@ -305,9 +305,25 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        cell=format_cell, paragraphs=_paragraphs, code=_code, data_uri=_data_uri, pipes=_pipes, width=_shown_width
+        alignment=alignment,
+        cell=format_cell,
+        paragraphs=_paragraphs,
+        code=_code,
+        data_uri=_data_uri,
+        pipes=_pipes,
+        width=_shown_width,
     )
     return environment
+
+
+def alignment(table: Table, column: int) -> str:
+    """`number` for a column of a table that holds numbers alone, with deviations or without; else `text`."""
+    values = [row[column] for row in table.rows]
+    return "text" if any(isinstance(value, str) and not _NUMBER.fullmatch(value) for value in values) else "number"
+
+
+_NUMBER = re.compile(r"[-+\u2212]?[\d.,e]+( ?%)?( ?\u00b1 ?[\d.,e]+)?|\u2013|")
+"""A number with its standard deviation, or a dash for none."""
 
 
 def _paragraphs(text: str) -> list[str]:

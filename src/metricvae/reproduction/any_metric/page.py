@@ -93,7 +93,7 @@ def _data_table(results: Sequence[ExampleResult]) -> Table:
             one.baselines.objects["train"],
             one.baselines.objects["test"],
             one.example.embedding,
-            one.baselines.labelling_seconds,
+            round(one.baselines.labelling_seconds),
         )
         for one in results
     )
