@@ -2,10 +2,10 @@
 
     python benchmarks/one_shot_colour.py --data DATA [--model molecules-colour] [--queries 20]
 
-DATA is a data set of `label molecules-colour`; its test molecules, whose scaffolds no training saw, are the library, and
-queries are drawn from them. Reported: Pearson correlation of the prediction with the exact answer on the data set's test
-pairs and on pairs of queries with the library; share of the exact best 1 % of the library among the first 5 % by the
-model, mean over queries with its standard deviation; the same of the model `molecules`, which knows shape alone.
+DATA is a data set of `label molecules-colour`; its test molecules, whose scaffolds no training saw, are the library,
+and queries are drawn from them. Reported: Pearson correlation of the prediction with the exact answer on the data set's
+test pairs and on pairs of queries with the library; share of the exact best 1 % of the library among the first 5 % by
+the model, mean over queries with its standard deviation; the same of the model `molecules`, which knows shape alone.
 """
 
 from __future__ import annotations
