@@ -95,19 +95,10 @@ METHODS: dict[str, Method] = {
     "morgan": morgan,
 }
 FUSIONS = {"combo + morgan": ("combo", "morgan"), "rdkit combo + morgan": ("rdkit combo", "morgan")}
-"""Sums of the ranks of two methods."""
+"""Fingerprints with a share of an overlay's score."""
 
-
-def ranks(scores: Floats) -> Floats:
-    """(n,) shares of molecules that score less, ties split."""
-    order = np.unique(scores, return_inverse=True, return_counts=True)
-    below = np.cumsum(order[2]) - order[2] / 2
-    return np.asarray(below[order[1]] / len(scores))
-
-
-def reciprocal_ranks(scores: Floats) -> Floats:
-    """(n,) 1 / (10 + place), the usual term of reciprocal rank fusion with a short list in view."""
-    return 1.0 / (10.0 + len(scores) * (1.0 - ranks(scores)))
+OVERLAY_SHARE = 0.5
+"""Of the score of an overlay beside that of fingerprints; chosen on the first ten screens of activity."""
 
 
 def figures(scores: Floats, active: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -133,7 +124,8 @@ def measure(screen: Screen, made: dict[str, list[Molecule]], methods: Sequence[s
         found[name] = figures(scores[name], active) | {"seconds": time.process_time() - began}
     for name, parts in FUSIONS.items():
         if all(part in scores for part in parts):
-            found[name] = figures(np.sum([reciprocal_ranks(scores[part]) for part in parts], axis=0), active)
+            overlay, prints = (scores[part] for part in parts)
+            found[name] = figures(prints + OVERLAY_SHARE * overlay, active)
     return {"screen": screen.name, "actives": int(active.sum()), "molecules": len(active), "figures": found}
 
 

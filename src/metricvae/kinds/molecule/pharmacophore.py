@@ -8,10 +8,12 @@ The definitions are those of RDKit's `BaseFeatures.fdef` (G. Landrum et al.), as
 | acceptor | `Acceptor` |
 | anion | `NegIonizable`: acids, charged or not |
 | cation | `PosIonizable`: basic amines, guanidines, imidazoles, positive nitrogen |
-| hydrophobe | `Hydrophobe` and `LumpedHydrophobe`, without nitro groups |
+| hydrophobe | `LumpedHydrophobe` that is no aromatic ring and no nitro group: aliphatic rings, t-butyl, isopropyl |
 | ring | `Aromatic` |
 
-A feature lies at the mean position of its atoms. Zinc binders are left out.
+A feature lies at the mean position of its atoms. Zinc binders are left out, and so are single hydrophobic atoms
+(`Hydrophobe`) and hydrophobes that are aromatic rings, which count as rings: with them, searches by shape and colour
+ranked fewer actives first (`docs/decisions/15-colour.md`).
 """
 
 from __future__ import annotations
@@ -30,14 +32,15 @@ from metricvae.kinds.molecule.standardise import Mol, rdkit_checks
 TYPES = ("donor", "acceptor", "anion", "cation", "hydrophobe", "ring")
 """Types of features, by number."""
 
+HYDROPHOBE, RING = TYPES.index("hydrophobe"), TYPES.index("ring")
+
 TYPE_OF_FAMILY = {
     "Donor": 0,
     "Acceptor": 1,
     "NegIonizable": 2,
     "PosIonizable": 3,
-    "Hydrophobe": 4,
-    "LumpedHydrophobe": 4,
-    "Aromatic": 5,
+    "LumpedHydrophobe": HYDROPHOBE,
+    "Aromatic": RING,
 }
 """The type of each of RDKit's families."""
 
@@ -76,7 +79,7 @@ def pharmacophore_of(molecule: Molecule) -> Pharmacophore:
         >>> from metricvae.kinds.molecule.conformers import conform
         >>> found = pharmacophore_of(conform("CCCCC(=O)O", seed=1)[0])
         >>> [TYPES[number] for number in found.types.tolist()]
-        ['donor', 'acceptor', 'acceptor', 'anion', 'hydrophobe', 'hydrophobe', 'hydrophobe']
+        ['donor', 'acceptor', 'acceptor', 'anion']
     """
     groups = _groups(molecule.elements.tobytes(), molecule.bonds.tobytes(), molecule.charges.tobytes())
     types = np.array([number for number, _ in groups], np.int64)
@@ -94,7 +97,14 @@ def _groups(elements: bytes, bonds: bytes, charges: bytes) -> tuple[Group, ...]:
     found: set[Group] = set()
     for number, pattern in _patterns():
         found |= {(number, tuple(sorted(match))) for match in mol.GetSubstructMatches(pattern)}
-    return tuple(sorted(found))
+    rings = [set(atoms) for number, atoms in found if number == RING]
+    lumped = {(number, atoms) for number, atoms in found if number == HYDROPHOBE and not _within(atoms, rings)}
+    return tuple(sorted({(number, atoms) for number, atoms in found if number != HYDROPHOBE} | lumped))
+
+
+def _within(atoms: tuple[int, ...], rings: list[set[int]]) -> bool:
+    """Whether atoms are those of one of the rings, or some of them."""
+    return any(ring.issuperset(atoms) for ring in rings)
 
 
 def _mol_of(elements: list[int], bonds: npt.NDArray[np.int32], charges: npt.NDArray[np.int32]) -> Mol:
