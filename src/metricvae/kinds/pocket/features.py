@@ -1,8 +1,8 @@
 """The features of a negative image: what a ligand should have where the receptor asks for it.
 
 A donor lies where an acceptor of the receptor is reached, an acceptor where a donor is, along its lone pair or its bond
-to hydrogen; a cation beside acids, an anion beside bases and metals; a ring where it stacks on an aromatic side chain; a
-hydrophobe in the midst of apolar atoms.
+to hydrogen; a cation beside acids, an anion beside bases and metals; a ring where it stacks on an aromatic side chain;
+a hydrophobe in the midst of apolar atoms.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ class ImageConfig:
     nearest: float = 3.2
     nearest_polar: float = 2.7
     least_buried: float = 0.45
-    outwards: float = 0.03
-    apart: float = 1.6
-    most: int = 60
+    outwards: float = 0.05
+    apart: float = 2.0
+    most: int = 40
     fewest: int = 4
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.pocket.features import FeatureConfig, features_of
 from metricvae.kinds.pocket.image import ImageConfig, fill
-from metricvae.kinds.pocket.records import Pocket, Structure
+from metricvae.kinds.pocket.records import Floats, Pocket, Structure
 from metricvae.kinds.pocket.sites import MARK, PlacedSite, place, split_name
 from metricvae.kinds.pocket.structures import structure_of
 
@@ -74,5 +75,6 @@ def pocket_at(
     )
 
 
-def _within(positions: np.ndarray, points: np.ndarray, reach: float) -> np.ndarray:  # type: ignore[type-arg]
-    return np.isfinite(cKDTree(points).query(positions, distance_upper_bound=reach)[0])
+def _within(positions: Floats, points: Floats, reach: float) -> npt.NDArray[np.bool_]:
+    near: npt.NDArray[np.bool_] = np.isfinite(cKDTree(points).query(positions, distance_upper_bound=reach)[0])
+    return near

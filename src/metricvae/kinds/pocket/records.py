@@ -155,26 +155,23 @@ class Pocket:
         )
 
     def as_molecule(self) -> Molecule:
-        """The image as atoms without bonds that programs and encoders of molecules take: its pseudo-atoms are carbons,
-        its features other elements.
-
-        A donor is nitrogen, an acceptor oxygen, an anion oxygen of charge -1, a cation nitrogen of charge 1, a
-        hydrophobe sulphur, a ring phosphorus.
-        """
+        """The image as atoms without bonds, which programs for molecules show: pseudo-atoms are carbons, and features
+        the atoms of `FEATURE_ELEMENTS` and `FEATURE_CHARGES`."""
         kinds = self.feature_types
-        charged = np.flatnonzero(CHARGES[kinds])
-        charges = np.column_stack([len(self.image) + charged, CHARGES[kinds][charged]]).astype(np.int32)
+        charged = np.flatnonzero(FEATURE_CHARGES[kinds])
+        charges = np.column_stack([len(self.image) + charged, FEATURE_CHARGES[kinds][charged]]).astype(np.int32)
         return Molecule(
             id=self.id,
             smiles="",
-            elements=np.concatenate([np.full(len(self.image), 6), ELEMENTS[kinds]]).astype(np.uint8),
+            elements=np.concatenate([np.full(len(self.image), 6), FEATURE_ELEMENTS[kinds]]).astype(np.uint8),
             positions=np.concatenate([self.image, self.features]),
             charges=charges,
         )
 
 
-ELEMENTS = np.array([7, 8, 8, 7, 16, 15])
-"""Atomic number that stands for each type of feature."""
+FEATURE_ELEMENTS = np.array([7, 8, 8, 7, 16, 17])
+"""Atomic number that stands for each type of feature: nitrogen for donors and cations, oxygen for acceptors and anions,
+sulphur for hydrophobes, chlorine for rings."""
 
-CHARGES = np.array([0, 0, -1, 1, 0, 0])
+FEATURE_CHARGES = np.array([0, 0, -1, 1, 0, 0])
 """Formal charge that stands for each type of feature."""
