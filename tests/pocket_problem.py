@@ -15,8 +15,6 @@ from metricvae.kinds.pocket.records import Pocket
 Atom = tuple[str, str, Sequence[float]]
 """Name, element, position."""
 
-ACID: dict[int, str] = {0: "ASP"}
-
 
 def tangents(outwards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     side = np.cross(outwards, np.eye(3)[np.abs(outwards).argmin()])
@@ -37,9 +35,14 @@ def alanine(outwards: np.ndarray, radius: float) -> list[Atom]:
     ]
 
 
-def shell(residues: int = 60, radius: float = 7.0, open_above: float = 2.0) -> list[list[Atom]]:
-    """Alanines about the origin, none where z exceeds `open_above` radii."""
-    return [alanine(one, radius) for one in sphere_directions(residues) if one[2] < open_above]
+def shell(residues: int = 60, radius: float = 7.0) -> list[list[Atom]]:
+    """Alanines about the origin: the side chains end on an uneven surface, three quarters of `radius` away around the
+    middle and more towards both ends of z."""
+    uneven = np.random.default_rng(0).uniform(-0.3, 0.3, residues)
+    outwards = sphere_directions(residues)
+    return [
+        alanine(one, radius * (0.75 + 0.4 * one[2] ** 2) + more) for one, more in zip(outwards, uneven, strict=True)
+    ]
 
 
 def structure(residues: Sequence[Sequence[Atom]], name: str = "ALA") -> gemmi.Structure:

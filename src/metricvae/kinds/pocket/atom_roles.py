@@ -21,6 +21,9 @@ METALS = frozenset((3, 4, 11, 12, 13, 19, 20, *range(21, 32), *range(37, 51), *r
 """Atomic numbers of metals."""
 
 
+HALOGENS = frozenset((9, 17, 35, 53))
+
+
 def neighbours(positions: Floats) -> list[list[int]]:
     """The atoms within `LONGEST_BOND` of each atom, by number."""
     found: list[list[int]] = [[] for _ in positions]
@@ -63,10 +66,10 @@ def _by_element(number: int, elements: npt.NDArray[np.uint8], positions: Floats,
         return _oxygen(number, positions, bound, around)
     if element == 7:
         return {0: DONOR, 1: DONOR, 2: DONOR | ACCEPTOR}.get(len(bound), 0)
-    if element in (9, 17, 35, 53) and not bound:
+    if element in HALOGENS and not bound:
         return ANION | ACCEPTOR
     apolar = (6, 16, 34)
-    return HYDROPHOBE if element in (*apolar, 9, 17, 35, 53) and all(one in apolar for one in around) else 0
+    return HYDROPHOBE if element in (*apolar, *HALOGENS) and all(one in apolar for one in around) else 0
 
 
 def _oxygen(number: int, positions: Floats, bound: list[int], around: list[int]) -> int:

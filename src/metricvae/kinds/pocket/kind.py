@@ -50,8 +50,8 @@ class PocketKind(ObjectKind):
     compares_groups: ClassVar[bool] = True
     posed_suffixes: ClassVar[tuple[str, ...]] = (".sdf",)
     caveats: ClassVar[str] = (
-        "Pockets of rigid receptors, as negative images of at most 40 pseudo-atoms. Waters, missing atoms and symmetry\n"
-        "copies are not there."
+        "Pockets of rigid receptors, as negative images of at most 40 pseudo-atoms. Waters, missing atoms and\n"
+        "symmetry copies are not there."
     )
 
     # Reading

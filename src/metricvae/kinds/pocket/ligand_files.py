@@ -20,18 +20,22 @@ LIGAND_ENDINGS = (*BLOCK_ENDINGS, *STRUCTURE_ENDINGS)
 """Endings of files that a ligand may be in; each may have `.gz` after it."""
 
 
-def ligand_positions(path: Path | str) -> Floats:
-    """(n, 3) heavy atoms of the first molecule of a file, or of all but waters in a PDB, PDBQT or mmCIF file.
+def positions_in(path: Path | str, title: str = "") -> Floats:
+    """(n, 3) heavy atoms of a molecule in a file, or of all but waters in a PDB, PDBQT or mmCIF file; angstroms.
 
     Neither valences nor elements matter here, so molecules are taken that are no `Molecule`.
+
+    Args:
+        path: of the file, gzipped or not.
+        title: of the molecule that is meant; the first where it is empty.
 
     Raises:
         InputError: the file cannot be opened, or holds no molecule with coordinates in space.
     """
     if suffix_of(path) in STRUCTURE_ENDINGS:
         return atom_positions(path)
-    first = next(iter(records(path)), None)
-    mol = None if first is None or first.fault else _parsed(first.kind, first.text)
+    chosen = next((one for one in records(path) if not title or one.name == title), None)
+    mol = None if chosen is None or chosen.fault else _parsed(chosen.kind, chosen.text)
     if mol is None or not mol.GetNumConformers():
         raise InputError(f"{path} holds no molecule that can be read: expected one as SDF, mol2, PDB or mmCIF")
     heavy = [number for number, atom in enumerate(mol.GetAtoms()) if atom.GetAtomicNum() > 1]

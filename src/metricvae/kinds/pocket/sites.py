@@ -24,7 +24,7 @@ from scipy.spatial import cKDTree
 
 from metricvae.core.errors import InputError, shortened
 from metricvae.kinds.pocket.cavities import Cavity, find_cavities
-from metricvae.kinds.pocket.ligand_files import LIGAND_ENDINGS, ligand_positions
+from metricvae.kinds.pocket.ligand_files import LIGAND_ENDINGS, positions_in
 from metricvae.kinds.pocket.records import Floats, Receptor, SmallMolecule, Structure
 from metricvae.kinds.pocket.structures import SHOWN, STRUCTURE_ENDINGS, receptor_of
 
@@ -166,7 +166,7 @@ def _found(structure: Structure, rank: int) -> PlacedSite:
 def _of_ligand(structure: Structure, value: str) -> PlacedSite:
     path = ligand_file(f"ligand={value}")
     if path is not None:
-        return of_ligand(structure, ligand_positions(_beside(structure, path)))
+        return of_ligand(structure, positions_in(_beside(structure, path)))
     held = [*structure.ligands, *structure.cofactors]
     chosen = [one for one in held if value in (one.name, one.id)]
     if not chosen:

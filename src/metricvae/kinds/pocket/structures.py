@@ -33,7 +33,7 @@ from metricvae.kinds.molecule.ligands import ADDITIVES, CIF_ENDINGS, PDB_ENDINGS
 from metricvae.kinds.molecule.listing import suffix_of
 from metricvae.kinds.molecule.records import RADII
 from metricvae.kinds.molecule.standardise import MAX_COORDINATE
-from metricvae.kinds.pocket.atom_roles import receptor_roles
+from metricvae.kinds.pocket.atom_roles import HALOGENS, METALS, receptor_roles
 from metricvae.kinds.pocket.records import (
     ATOM_NAME,
     RESIDUE_ID,
@@ -69,7 +69,8 @@ class Residue:
     Attributes:
         name, chain, number: as in the file.
         hetero: whether its atoms are HETATM records.
-        atoms: gemmi's.
+        atom_names: (n,) as in the file.
+        elements: (n,) atomic numbers.
         positions: (n, 3) angstroms.
     """
 
@@ -77,7 +78,8 @@ class Residue:
     chain: str
     number: str
     hetero: bool
-    atoms: Sequence[Any]
+    atom_names: tuple[str, ...]
+    elements: tuple[int, ...]
     positions: Floats
 
     @property
@@ -86,7 +88,7 @@ class Residue:
 
     @property
     def names(self) -> set[str]:
-        return {atom.name for atom in self.atoms}
+        return set(self.atom_names)
 
 
 def structure_of(path: Path | str) -> Structure:
@@ -154,8 +156,15 @@ def _residues(model: Any, facts: Counter[str]) -> Iterable[Residue]:
         for residue in taken.values():
             atoms = _atoms(residue, facts)
             if atoms:
-                places = np.array([atom.pos.tolist() for atom in atoms])
-                yield Residue(residue.name, chain.name, str(residue.seqid), residue.het_flag == "H", atoms, places)
+                yield Residue(
+                    residue.name,
+                    chain.name,
+                    str(residue.seqid),
+                    residue.het_flag == "H",
+                    tuple(atom.name for atom in atoms),
+                    tuple(atom.element.atomic_number for atom in atoms),
+                    np.array([atom.pos.tolist() for atom in atoms]),
+                )
 
 
 def _alternative(one: Any, other: Any) -> bool:
@@ -227,9 +236,8 @@ def _class_by_name(residue: Residue, bound: bool) -> str:
         return "protein"
     if bound or residue.name == "MSE" or (known.is_amino_acid() and not residue.hetero and "CA" in residue.names):
         return "modified residue"
-    if len(residue.atoms) == 1:
-        element = residue.atoms[0].element
-        return "ion" if element.is_metal or element.atomic_number in (9, 17, 35, 53) else "additive"
+    if len(residue.elements) == 1:
+        return "ion" if residue.elements[0] in METALS | HALOGENS else "additive"
     if residue.name in CAPS:
         return "cap?"
     if known.is_nucleic_acid():
@@ -239,7 +247,7 @@ def _class_by_name(residue: Residue, bound: bool) -> str:
     if known.kind in (gemmi.ResidueKind.PYR, gemmi.ResidueKind.KET):
         return "glycan?"
     additive = residue.name in ADDITIVES or known.kind == gemmi.ResidueKind.BUF
-    return "additive" if additive or len(residue.atoms) < 4 else "ligand"
+    return "additive" if additive or len(residue.elements) < 4 else "ligand"
 
 
 def _peptide_bound(residues: Sequence[Residue]) -> list[bool]:
@@ -257,7 +265,7 @@ def _peptide_bound(residues: Sequence[Residue]) -> list[bool]:
 
 
 def _place(residue: Residue, name: str) -> Any:
-    return next(place for atom, place in zip(residue.atoms, residue.positions, strict=True) if atom.name == name)
+    return residue.positions[residue.atom_names.index(name)]
 
 
 def _join_neighbours(residues: Sequence[Residue], classes: list[str]) -> None:
@@ -334,9 +342,9 @@ def _small(residue: Residue) -> SmallMolecule:
     return SmallMolecule(
         residue.name,
         residue.id,
-        np.array([atom.element.atomic_number for atom in residue.atoms], np.uint8),
+        np.array(residue.elements, np.uint8),
         residue.positions,
-        np.array([atom.name for atom in residue.atoms], ATOM_NAME),
+        np.array(residue.atom_names, ATOM_NAME),
     )
 
 
@@ -348,13 +356,14 @@ def receptor_of(molecule: SmallMolecule) -> Receptor:
 
 
 def _receptor(residues: Sequence[Residue]) -> Receptor:
-    rows = [(atom.element.atomic_number, atom.name, one) for one in residues for atom in one.atoms]
+    sizes = [len(one.elements) for one in residues]
+    names = np.array([SAME_RESIDUE.get(one.name, one.name) for one in residues], RESIDUE_NAME)
     return _with_roles(
-        np.array([element for element, _, _ in rows], np.uint8),
+        np.array([element for one in residues for element in one.elements], np.uint8),
         np.concatenate([one.positions for one in residues]),
-        np.array([name for _, name, _ in rows], ATOM_NAME),
-        np.array([SAME_RESIDUE.get(one.name, one.name) for _, _, one in rows], RESIDUE_NAME),
-        np.array([one.id for _, _, one in rows], RESIDUE_ID),
+        np.array([name for one in residues for name in one.atom_names], ATOM_NAME),
+        np.repeat(names, sizes),
+        np.repeat(np.array([one.id for one in residues], RESIDUE_ID), sizes),
     )
 
 
