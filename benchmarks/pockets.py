@@ -1,6 +1,7 @@
 """Pockets of protein-ligand complexes: how many are prepared, how fast, and whether their images hold the ligand. JSON.
 
-    python benchmarks/pockets.py --affinity AFFINITY [--dude DUDE] [--poses 100] [--every 1] [--conformers 30]
+    python benchmarks/pockets.py --affinity AFFINITY [--dude DUDE] [--every 1] [--poses 100] [--conformers 30]
+        [--whole TARGETS]
 
 AFFINITY holds `complexes.csv` and `posed.csv.gz`, tables with the columns `set`, `protein`, `ligand` (and perhaps
 `ligand_title`), paths relative to it; DUDE folders with `receptor*.pdb` and `crystal_ligand.*`. Reported by set, from
@@ -12,6 +13,11 @@ first cavity, or one of the first three, has its centre within 4 angstroms of th
 `--poses N`: of N structures, how often the ligand, superposed on the image by `overlay_coloured`, lies within 2
 angstroms (RMSD of heavy atoms, symmetry taken into account) of where it was: the conformer of the file, and the best by
 score of conformers from SMILES.
+
+`--whole TARGETS`: cavities found on the whole receptors `*_target.pdbqt` of the folder `resources/targets` of the
+package dockstring (58 of DUD-E's, MIT), against the centre of the box about the crystal ligand that `*_conf.txt` has;
+beside the mean of all atoms, and fpocket-rs by its druggability score where it is installed. The other structures were
+cut out around their ligands, which the mean of all atoms finds as well.
 """
 
 from __future__ import annotations
@@ -20,12 +26,14 @@ import argparse
 import csv
 import functools
 import gzip
+import importlib.util
 import io
 import json
+import re
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +45,7 @@ from screens import rdkit_of
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.conformers import conform
 from metricvae.kinds.molecule.readers import read
-from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.molecule.records import SYMBOLS, Molecule
 from metricvae.kinds.pocket.ligand_files import positions_in
 from metricvae.kinds.pocket.prepare import pocket_at
 from metricvae.kinds.pocket.records import Floats, Pocket, Structure
@@ -74,14 +82,17 @@ class Counts:
     failures: Counter[str] = field(default_factory=Counter)
     numbers: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
-    def document(self) -> dict[str, Any]:
+    def means(self) -> dict[str, float]:
         """Means, and medians of times."""
-        found = {
+        return {
             name: round(float(np.median(values) if name.startswith("ms") else np.mean(values)), 3)
             for name, values in sorted(self.numbers.items())
         }
+
+    def document(self) -> dict[str, Any]:
+        """What is reported of a set."""
         share = round(self.prepared / max(1, self.complexes), 4)
-        return {"complexes": self.complexes, "prepared": share, "failures": dict(self.failures), **found}
+        return {"complexes": self.complexes, "prepared": share, "failures": dict(self.failures), **self.means()}
 
 
 def complexes(affinity: Path, dude: Path | None) -> Iterator[Complex]:
@@ -140,13 +151,63 @@ def _without_the_ligand(held: Structure, ligand: Floats, numbers: defaultdict[st
         except InputError:
             numbers[f"inside_{name}_site"].append(0.0)
         numbers[f"ms_{name}"].append(1e3 * (time.perf_counter() - start))
-    centres = np.array([one.centre for one in cavities_of(held)[:FIRST]]).reshape(-1, 3)
-    away = np.linalg.norm(centres - middle, axis=1) if len(centres) else np.array([np.inf])
-    atom = np.linalg.norm(centres[:, None] - ligand, axis=-1).min(axis=1) if len(centres) else np.array([np.inf])
-    numbers["best_near_centre"].append(float(away[0] <= NEAR))
-    numbers["of_3_near_centre"].append(float(away.min() <= NEAR))
-    numbers["best_near_atom"].append(float(atom[0] <= NEAR))
-    numbers["of_3_near_atom"].append(float(atom.min() <= NEAR))
+    add_distances([one.centre for one in cavities_of(held)], ligand, numbers)
+
+
+def add_distances(cavities: Sequence[Floats], ligand: Floats, numbers: defaultdict[str, list[float]]) -> None:
+    """Add whether the first cavities, of which the centres are given, are near a ligand."""
+    far = [np.full(3, np.inf)] * FIRST
+    centres = np.array([*cavities, *far][:FIRST])
+    away = np.linalg.norm(centres - ligand.mean(axis=0), axis=1)
+    atom = np.linalg.norm(centres[:, None] - ligand, axis=-1).min(axis=1)
+    for name, distance in (("centre", away), ("atom", atom)):
+        numbers[f"best_near_{name}"].append(float(distance[0] <= NEAR))
+        numbers[f"of_3_near_{name}"].append(float(distance.min() <= NEAR))
+
+
+def whole_receptors(targets: Path) -> dict[str, Any]:
+    """Cavities found on whole receptors by us and by others."""
+    found = {"ours": Counts(), "mean of all atoms": Counts(), "fpocket-rs": Counts()}
+    paths = sorted(targets.glob("*_target.pdbqt"))
+    for path in paths:
+        box = dict(re.findall(r"center_([xyz])\s*=\s*(\S+)", path.with_name(_box_file(path)).read_text()))
+        ligand, held = np.array([[float(box[axis]) for axis in "xyz"]]), structure_of(path)
+        start = time.perf_counter()
+        add_distances([cavity.centre for cavity in cavities_of(held)], ligand, found["ours"].numbers)
+        found["ours"].numbers["ms"].append(1e3 * (time.perf_counter() - start))
+        add_distances([held.receptor.positions.mean(axis=0)], ligand, found["mean of all atoms"].numbers)
+        if importlib.util.find_spec("fpocket_rs"):
+            start = time.perf_counter()
+            add_distances(centres_of_fpocket(held), ligand, found["fpocket-rs"].numbers)
+            found["fpocket-rs"].numbers["ms"].append(1e3 * (time.perf_counter() - start))
+    return {"receptors": len(paths), **{name: counts.means() for name, counts in found.items()}}
+
+
+def _box_file(path: Path) -> str:
+    return path.name.replace("_target.pdbqt", "_conf.txt")
+
+
+def centres_of_fpocket(held: Structure) -> list[Floats]:
+    """Centres of the pockets of fpocket-rs, the most druggable first."""
+    import fpocket_rs
+
+    found = sorted(fpocket_rs.detect_pockets(pdb_text(held))["pockets"], key=lambda pocket: -pocket["drug_score"])
+    return [np.array(pocket["alpha_spheres"])[:, :3].mean(axis=0) for pocket in found]
+
+
+def pdb_text(held: Structure) -> str:
+    """The receptor's atoms as PDB."""
+    receptor, lines = held.receptor, []
+    for row in range(len(receptor)):
+        chain, number = str(receptor.residue_ids[row]).split(":")
+        x, y, z = receptor.positions[row]
+        digits = "".join(letter for letter in number if letter.isdigit())
+        lines.append(
+            f"ATOM  {row % 99_999 + 1:5d}  {receptor.atom_names[row]:<3.3} {receptor.residue_names[row]:>3.3} "
+            f"{chain or 'A':1.1}{int(digits) % 10_000:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00          "
+            f"{SYMBOLS.get(int(receptor.elements[row]), 'Zn'):>2}"
+        )
+    return "\n".join([*lines, "END"])
 
 
 def poses(chosen: list[Complex], conformers: int) -> dict[str, Any]:
@@ -203,6 +264,7 @@ def main() -> None:
     parser.add_argument("--dude", type=Path)
     parser.add_argument("--poses", type=int, default=0, metavar="N")
     parser.add_argument("--conformers", type=int, default=30)
+    parser.add_argument("--whole", type=Path, metavar="TARGETS")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th structure")
     options = parser.parse_args()
     rows = sorted(complexes(options.affinity, options.dude), key=lambda one: (str(one.protein), one.title))
@@ -215,9 +277,11 @@ def main() -> None:
             measure(one, found[one.set], one.protein not in seen)
             seen.add(one.protein)
     document: dict[str, Any] = {name: counts.document() for name, counts in sorted(found.items())}
+    first = {one.protein: one for one in reversed(rows)}
+    chosen = [first[proteins[row]] for row in np.random.default_rng(SEED).permutation(len(proteins))]
+    if options.whole:
+        document["whole receptors"] = whole_receptors(options.whole)
     if options.poses:
-        first = {one.protein: one for one in reversed(rows)}
-        chosen = [first[proteins[row]] for row in np.random.default_rng(SEED).permutation(len(proteins))]
         document["poses"] = poses(chosen[: options.poses], options.conformers)
     json.dump(document, sys.stdout, indent=2)
 

@@ -25,7 +25,6 @@ class CavityConfig:
     Attributes:
         smallest, largest: radius of an alpha sphere, angstroms.
         least_buried: share of directions in which the receptor is near, of a sphere that is kept.
-        core: buriedness that counts for nothing.
         apolar: how much more a sphere counts whose four atoms are apolar.
         width: standard deviation of the Gaussian by which the density of spheres is smoothed, angstroms.
         apart: angstroms between the maxima of two cavities, at least.
@@ -36,7 +35,6 @@ class CavityConfig:
     smallest: float = 3.0
     largest: float = 6.0
     least_buried: float = 0.5
-    core: float = 0.25
     apolar: float = 1.0
     width: float = 3.5
     apart: float = 6.0
@@ -121,7 +119,7 @@ def find_cavities(receptor: Receptor, config: CavityConfig | None = None) -> lis
     if not len(centres):
         return []
     apolar = (receptor.roles[spheres.atoms[deep]] & HYDROPHOBE > 0).mean(axis=1)
-    weights = (depth[deep] - settings.core) * (1.0 + settings.apolar * apolar)
+    weights = depth[deep] * (1.0 + settings.apolar * apolar)
     return _maxima(centres, weights, apolar, settings)
 
 

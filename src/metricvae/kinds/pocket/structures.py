@@ -268,33 +268,39 @@ def _place(residue: Residue, name: str) -> Any:
     return residue.positions[residue.atom_names.index(name)]
 
 
+JOINED = {
+    "cap?": frozenset(("protein", "modified residue")),
+    "glycan?": frozenset(("protein", "modified residue", "glycan")),
+    "nucleic acid?": frozenset(("protein", "nucleic acid?", "nucleic acid")),
+}
+"""What a residue of an open class must be bound to."""
+
+
 def _join_neighbours(residues: Sequence[Residue], classes: list[str]) -> None:
-    """Settle what is open: caps, sugars and nucleotides belong to what they are bound to."""
-    firm = {"cap?": {"protein", "modified residue"}, "glycan?": {"protein", "glycan", "modified residue"}}
-    firm["nucleic acid?"] = {"nucleic acid?", "nucleic acid", "protein"}
-    changed = True
-    while changed:
-        changed = False
-        for number in [number for number, held in enumerate(classes) if held.endswith("?")]:
-            allowed = [
-                one
-                for place, one in enumerate(residues)
-                if place != number and classes[place] in firm[classes[number]] and _near(one, residues[number])
-            ]
-            if any(_touch(one, residues[number]) for one in allowed):
-                classes[number], changed = classes[number].rstrip("?"), True
+    """Settle what is open: caps, sugars and nucleotides belong to what they are bound to, and are ligands alone."""
+    waiting = [number for number, held in enumerate(classes) if held in JOINED]
+    bound = _bound(residues) if waiting else {}
+    while waiting:
+        number = waiting.pop()
+        around = bound.get(number, set())
+        if classes[number] in JOINED and any(classes[other] in JOINED[classes[number]] for other in around):
+            classes[number] = classes[number].rstrip("?")
+            waiting += [other for other in around if classes[other] in JOINED]
     for number, held in enumerate(classes):
-        if held.endswith("?"):
-            classes[number] = "additive" if residues[number].name in CAPS else "ligand"
+        if held in JOINED:
+            classes[number] = "additive" if held == "cap?" else "ligand"
 
 
-def _near(one: Residue, other: Residue) -> bool:
-    return bool(np.abs(one.positions[0] - other.positions[0]).max() < 40.0)
-
-
-def _touch(one: Residue, other: Residue) -> bool:
-    apart = np.square(one.positions[:, None] - other.positions).sum(-1)
-    return bool(apart.min() < BOND**2)
+def _bound(residues: Sequence[Residue]) -> dict[int, set[int]]:
+    """For each residue the others that have an atom within `BOND` of one of its own."""
+    owner = np.repeat(np.arange(len(residues)), [len(one.elements) for one in residues])
+    pairs = cKDTree(np.concatenate([one.positions for one in residues])).query_pairs(BOND, output_type="ndarray")
+    found: dict[int, set[int]] = {}
+    for one, other in np.unique(owner[pairs], axis=0).tolist():
+        if one != other:
+            found.setdefault(one, set()).add(other)
+            found.setdefault(other, set()).add(one)
+    return found
 
 
 def _counts(groups: dict[str, list[Residue]]) -> dict[str, int | str]:
