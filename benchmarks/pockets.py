@@ -15,9 +15,9 @@ angstroms (RMSD of heavy atoms, symmetry taken into account) of where it was: th
 score of conformers from SMILES.
 
 `--whole TARGETS`: cavities found on the whole receptors `*_target.pdbqt` of the folder `resources/targets` of the
-package dockstring (58 of DUD-E's, MIT), against the centre of the box about the crystal ligand that `*_conf.txt` has;
-beside the mean of all atoms, and fpocket-rs by its druggability score where it is installed. The other structures were
-cut out around their ligands, which the mean of all atoms finds as well.
+package dockstring (58, mostly of DUD-E; Apache-2.0), against the centre of the box about the crystal ligand that
+`*_conf.txt` has; beside the mean of all atoms, and fpocket-rs by its druggability score where it is installed. The
+other structures were cut out around their ligands, which the mean of all atoms finds as well.
 """
 
 from __future__ import annotations
