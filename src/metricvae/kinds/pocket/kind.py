@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
@@ -87,6 +86,11 @@ class PocketKind(ObjectKind):
     def file_of(self, path: Path) -> Path:
         return Path(split_name(str(path))[0])
 
+    def moved(self, value: Object, pose: Any) -> Pocket:
+        """A pocket, its receptor with it, after a motion with `rotation` (3, 3) and `translation` (3,)."""
+        found: Pocket = value.moved(pose.rotation, pose.translation)
+        return found
+
     # Storing
 
     @property
@@ -142,10 +146,7 @@ class PocketKind(ObjectKind):
         fields: Sequence[Mapping[str, Value]] | None = None,
     ) -> None:
         """Write an SDF file of negative images, each after its pose; see `Pocket.as_molecule`."""
-        moved = [
-            one if pose is None else one.moved(np.asarray(pose.rotation), np.asarray(pose.translation))
-            for one, pose in zip(objects, poses, strict=True)
-        ]
+        moved = [one if pose is None else self.moved(one, pose) for one, pose in zip(objects, poses, strict=True)]
         write_sdf(path, (one.as_molecule() for one in moved), fields)
 
     # Networks
