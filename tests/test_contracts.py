@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from metricvae.kinds.volume.records import DensityMap
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.nn.heads import HEADS
 from metricvae.training.presets import general_preset
+from pocket_problem import pockets as made_pockets
 
 
 def masks() -> list[Any]:
@@ -76,6 +78,11 @@ def vectors() -> list[Any]:
     return [np.array([number], np.float32) for number in (0.5, -2.0, 3e8, 0.0)]
 
 
+def pockets() -> list[Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        return made_pockets(Path(folder))
+
+
 def images() -> list[Any]:
     random = np.random.default_rng(0)
     return list(random.integers(0, 256, (4, 28, 28, 1), np.uint8))
@@ -86,6 +93,7 @@ EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "half": halves,
     "molecule": molecules,
     "molecule-2d": functools.partial(molecules, flat=True),
+    "pocket": pockets,
     "points": clouds,
     "sequence": sequences,
     "vector": vectors,
@@ -113,11 +121,17 @@ def same(one: Any, other: Any) -> bool:
         return np.array_equal(one, other)
     if isinstance(one, str):
         return one == other
-    return all(
-        np.allclose(getattr(one, key), value, atol=1e-5)
-        for key, value in vars(other).items()
-        if not isinstance(value, str)
-    )
+    return all(_equal(getattr(one, key), value) for key, value in vars(other).items() if not isinstance(value, str))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two fields are: arrays of numbers or of names, records, mappings."""
+    if isinstance(other, Mapping):
+        return bool(one == other)
+    if hasattr(other, "__dataclass_fields__"):
+        return same(one, other)
+    array = np.asarray(other)
+    return np.array_equal(one, array) if array.dtype.kind == "U" else np.allclose(one, other, atol=1e-5)
 
 
 # Kinds

@@ -7,6 +7,7 @@ with its name. Shared code speaks of objects by these methods alone.
 from __future__ import annotations
 
 import abc
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -114,6 +115,21 @@ class ObjectKind(abc.ABC):
             InputError: objects of this kind are not moved.
         """
         raise InputError(f"{self.title} are not laid on one another as a query: give one")
+
+    def locate(self, name: str, base: Path) -> Path | None:
+        """The path, for `read`, of the object that a text names; None where it names no file that is there.
+
+        Where a file holds several objects, a text may say behind the file's name which it means.
+
+        Args:
+            name: as a user writes it.
+            base: folder that it is relative to.
+        """
+        return base / name if os.path.isfile(base / name) else None
+
+    def file_of(self, path: Path) -> Path:
+        """The file that the path of an object names, without what says which of its objects is meant."""
+        return path
 
     def open_library(self, path: Path, work: Path, options: ReadOptions = AS_IT_IS) -> Library:
         """The objects at `path`, to be indexed or labelled; by default the files of a folder that this kind reads.

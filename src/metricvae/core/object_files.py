@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -42,9 +41,10 @@ def resolve(kind: ObjectKind, base: Path, name: Any, files: ArrayFiles) -> Any:
     address = address_of(str(name), base)
     if address is not None and (address[1] is not None or address[0].suffix.lower() not in kind.suffixes):
         return files.read(*address)
-    if isinstance(name, Path) or os.path.isfile(base / name):
-        return base / name
-    if kind.suffixes and name.lower().removesuffix(".gz").endswith(kind.suffixes):
+    found = kind.locate(str(name), base)
+    if found is not None or isinstance(name, Path):
+        return found or base / name
+    if kind.suffixes and str(kind.file_of(Path(name))).lower().removesuffix(".gz").endswith(kind.suffixes):
         raise InputError(f"there is no file {shortened(name)}")
     return name
 
@@ -64,7 +64,11 @@ def read_named(kind: ObjectKind, name: str | Path, options: ReadOptions = AS_IT_
 
 def check_file(taken: ObjectKind, path: Path) -> None:
     """Raise InputError if the name of a file says that its objects are of another kind; see `ObjectKind.suffixes`."""
-    other = None if _has_ending(taken, path) else next((kind for kind in _kinds() if _has_ending(kind, path)), None)
+    other = (
+        None
+        if _has_ending(taken, taken.file_of(path))
+        else next((kind for kind in _kinds() if _has_ending(kind, path)), None)
+    )
     if other is not None:
         raise InputError(
             f"{path} is a file of {other.title}, and the model takes {taken.title}: "

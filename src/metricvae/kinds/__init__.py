@@ -5,6 +5,7 @@ BUILTIN = {
     "half": "metricvae.kinds.half.kind:HalfKind",
     "molecule": "metricvae.kinds.molecule.kind:MoleculeKind",
     "molecule-2d": "metricvae.kinds.molecule_2d.kind:Molecule2dKind",
+    "pocket": "metricvae.kinds.pocket.kind:PocketKind",
     "points": "metricvae.kinds.points.kind:PointsKind",
     "sequence": "metricvae.kinds.sequence.kind:SequenceKind",
     "vector": "metricvae.kinds.vector.kind:VectorKind",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def read_ligands(path: Path | str) -> Iterator[tuple[str, Molecule | str]]:
     Raises:
         InputError: the file cannot be opened, is larger than :data:`LARGEST_STRUCTURE`, or is no structure.
     """
-    structure = _structure(path)
+    structure = read_structure(path)
     for chain in structure[0]:
         for residue in filter(_is_ligand, chain):
             name = f"{residue.name}-{chain.name}-{residue.seqid}"
@@ -57,14 +57,22 @@ def read_ligands(path: Path | str) -> Iterator[tuple[str, Molecule | str]]:
                 yield name, str(error)
 
 
-def _structure(path: Path | str) -> Any:
-    """A structure with at least one model, its entities told apart."""
+def read_structure(path: Path | str, mend: Callable[[str], str] | None = None) -> Any:
+    """A gemmi structure with at least one atom in its first model, its entities told apart.
+
+    Args:
+        path: of a file, gzipped or not; one that ends in :data:`CIF_ENDINGS` is mmCIF, any other PDB.
+        mend: what the text of a PDB file goes through before it is parsed.
+
+    Raises:
+        InputError: the file cannot be opened, is larger than :data:`LARGEST_STRUCTURE`, or is no structure.
+    """
     gemmi = require("gemmi")
     # Other characters than ASCII stand in comments and titles only; one byte for each keeps the columns of PDB.
     text = read_bytes(path, LARGEST_STRUCTURE).translate(_ASCII).decode("ascii")
     try:
-        if suffix_of(path) in PDB_ENDINGS:
-            structure = gemmi.read_pdb_string(text)
+        if suffix_of(path) not in CIF_ENDINGS:
+            structure = gemmi.read_pdb_string(mend(text) if mend else text)
         else:
             structure = gemmi.make_structure_from_block(gemmi.cif.read_string(text).sole_block())
         structure.setup_entities()
