@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from metricvae.metrics.shape.solver.coloured_search import overlaps_at, refine_score, score_of
 from rdkit.Chem import rdGaussianShape, rdShapeAlign
 from scipy.spatial.transform import Rotation
 from screens import rdkit_of
@@ -34,10 +35,7 @@ from metricvae.metrics.shape.solver.coloured import (
     ColouredMolecule,
     coloured,
     coloured_channels,
-    overlaps_at,
     overlay_coloured,
-    refine_score,
-    score_of,
 )
 from metricvae.metrics.shape.solver.overlays import THOROUGH
 

@@ -169,6 +169,23 @@ def test_the_search_loses_little_against_a_thousand_starts(ready: list[ColouredM
     assert (slow >= fast - 1e-6).all()
 
 
+def test_several_poses_are_distinct_best_first_and_begin_with_the_best(ready: list[ColouredMolecule]) -> None:
+    pairs = [(0, 1), (2, 3), (1, 4)]
+    one, many = overlay_coloured(ready, pairs), overlay_coloured(ready, pairs, poses=5)
+    scores = many.scores().reshape(len(pairs), 5)
+    assert (scores[:, 0] >= one.scores() - 1e-6).all()  # more of them are refined
+    for row, found in enumerate(scores):
+        known = found[np.isfinite(found)]
+        assert len(known) > 1
+        assert (np.diff(known) <= 0).all()
+        turns = many.shape.rotation[5 * row : 5 * row + len(known)]
+        shifts = many.shape.translation[5 * row : 5 * row + len(known)]
+        for first in range(len(known)):
+            for second in range(first):
+                angle = Rotation.from_matrix(turns[first] @ turns[second].T).magnitude()
+                assert angle > 0.05 or np.linalg.norm(shifts[first] - shifts[second]) > 0.1
+
+
 def test_no_rotation_of_a_grid_beats_the_answer(ready: list[ColouredMolecule]) -> None:
     """Brute force: refinements from many random rotations about the centres."""
     a, b = (coloured_channels(ready[row]) for row in (0, 1))

@@ -7,6 +7,7 @@ BUILTIN = {
     "match": "metricvae.metrics.match.metric:MatchMetric",
     "shape": "metricvae.metrics.shape.metric:ShapeMetric",
     "shape+colour": "metricvae.metrics.shape.coloured_metric:ColouredMetric",
+    "pocket-fit": "metricvae.metrics.pocket_fit.metric:FitMetric",
     "correlation": "metricvae.metrics.correlation.metric:CorrelationMetric",
     "tabular": "metricvae.metrics.tabular:TabularMetric",
 }

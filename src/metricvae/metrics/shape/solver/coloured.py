@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.gaussians import AMPLITUDE_SQUARED
 from metricvae.kinds.molecule.pharmacophore import TYPES, Pharmacophore, pharmacophore_of
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.metrics.shape.solver.coloured_search import search_coloured_pairs
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, atom_rows, exponents, prepare
 from metricvae.metrics.shape.solver.initial_rotations import IMAGES, initial_rotations
 from metricvae.metrics.shape.solver.overlays import (
@@ -36,23 +36,11 @@ from metricvae.metrics.shape.solver.overlays import (
     overlay_pairs,
     pack_atoms,
 )
-from metricvae.metrics.shape.solver.pose_batch import Atoms, Single, Vector, Whole
+from metricvae.metrics.shape.solver.pose_batch import Atoms, Whole
 from metricvae.metrics.shape.solver.records import ColouredOverlay, Overlays
-from metricvae.metrics.shape.solver.search import (
-    PackedMolecules,
-    atom_exponents,
-    distinct_poses,
-    optimised_poses,
-    rotation_and_translation,
-    unpack,
-)
-from metricvae.metrics.shape.solver.volumes import Channels, channel_overlap, overlap_volume, refine
-from metricvae.runtime.jit import jit_strict
+from metricvae.metrics.shape.solver.volumes import Channels, overlap_volume
 
 Floats = npt.NDArray[np.float64]
-
-LEAST_GAIN = 1e-7
-"""Refinements under new weights end where one gains less."""
 
 FEATURE_RADIUS = 1.7
 """Angstroms, of the Gaussian of a feature: that of a carbon atom."""
@@ -64,19 +52,6 @@ By = Literal["shape", "colour", "combo"]
 
 SHARES: dict[By, float] = {"shape": 0.0, "colour": 1.0, "combo": 0.5}
 """Share of colour in what an overlay maximises, by name."""
-
-TYPICAL = 0.55, 0.27
-"""Coefficients of atoms and of features at the best pose of two drug-like molecules. The search maximises the sum of
-overlaps under the weights that the derivatives of the score have there."""
-
-CANDIDATES, REFINED = 64, 2
-"""Distinct poses at the end of the search whose score is computed, and of these, those that are refined."""
-
-MARGIN = 0.01
-"""A pose whose score is so far below a refined one is not refined."""
-
-REWEIGHTINGS = 3
-"""Refinements under weights that follow the coefficients, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +224,7 @@ def overlay_coloured(
     by: By = "combo",
     config: OverlayConfig | None = None,
     threads: int | None = None,
+    poses: int = 1,
 ) -> ColouredOverlays:
     """The overlays of many pairs, by shape, by colour or by both; the same whatever the number of threads.
 
@@ -258,6 +234,8 @@ def overlay_coloured(
         by: what is maximised; see the top of this module.
         config: of the search; the default is the measured one.
         threads: at once; default all cores.
+        poses: distinct ones of each pair, best first: there are then poses * k overlays, those of a pair one after the
+            other, with overlaps of nan where a pair has fewer.
 
     Raises:
         InputError: pairs that are not (k, 2) whole numbers or name no molecule, or fewer than one thread.
@@ -276,11 +254,13 @@ def overlay_coloured(
 
     def search(ordered: Pairs) -> Found:
         nonlocal overlaps
-        overlaps, rotation, translation = _search(molecules, volumes, ordered, SHARES[by], settings, at_once)
-        return overlaps[:, 0], rotation, translation
+        found = _search(molecules, volumes, ordered[::poses], SHARES[by], settings, at_once, poses)
+        overlaps = found[0].reshape(-1, 2)
+        return overlaps[:, 0], found[1].reshape(-1, 3, 3), found[2].reshape(-1, 3)
 
-    shape = overlay_pairs([one.molecule for one in molecules], pairs, search)
-    first, second = np.asarray(pairs, np.int64).reshape(-1, 2).T
+    every = np.repeat(np.asarray(pairs), poses, axis=0)
+    shape = overlay_pairs([one.molecule for one in molecules], every, search)
+    first, second = every.astype(np.int64).reshape(-1, 2).T
     shape = replace(shape, self_a=volumes[first, 0], self_b=volumes[second, 0])
     return ColouredOverlays(shape, overlaps[:, 1], volumes[first, 1], volumes[second, 1])
 
@@ -292,8 +272,9 @@ def _search(
     share: float,
     config: OverlayConfig,
     threads: int,
+    poses: int,
 ) -> Found:
-    """Overlaps (k, 2) of atoms and features, rotations and translations, split over threads."""
+    """Overlaps (k, poses, 2) of atoms and features, rotations and translations, split over threads."""
     used, where = np.unique(pairs, return_inverse=True)
     chosen, local = [molecules[i] for i in used], where.reshape(pairs.shape)
     packed = pack_atoms([one.molecule for one in chosen])
@@ -301,7 +282,11 @@ def _search(
     channels = np.concatenate([np.append(one.channels, -1) for one in chosen])
     starts, heights = np.array([one.starts for one in chosen]), np.array([one.height for one in chosen])
     quaternions = initial_rotations(config.starts // IMAGES).reshape(-1, 4 * IMAGES)
-    found = np.empty((len(pairs), 2)), np.empty((len(pairs), 3, 3)), np.empty((len(pairs), 3))
+    found = (
+        np.empty((len(pairs), poses, 2)),
+        np.empty((len(pairs), poses, 3, 3)),
+        np.empty((len(pairs), poses, 3)),
+    )
     stages = config.optimised, config.refined, config.final
 
     def work(start: int) -> None:
@@ -314,163 +299,3 @@ def _search(
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(0, len(pairs), PAIRS_A_TASK)))
     return found
-
-
-@jit_strict
-def channel_tables(
-    alpha_a: Vector, channels_a: Whole, alpha_b: Vector, channels_b: Whole, weights: Vector
-) -> tuple[Single, Single]:
-    """Exponent and weighted height of the overlap of each pair of runs, (m_a, m_b) float32 each; heights are 0 where
-    channels differ."""
-    k, c = np.empty((len(alpha_a), len(alpha_b)), np.float32), np.zeros((len(alpha_a), len(alpha_b)), np.float32)
-    for p in range(len(alpha_a)):
-        for q in range(len(alpha_b)):
-            both = alpha_a[p] + alpha_b[q]
-            k[p, q] = alpha_a[p] * alpha_b[q] / both
-            if channels_a[p] == channels_b[q]:
-                c[p, q] = weights[channels_a[p]] * AMPLITUDE_SQUARED * (np.pi / both) ** 1.5
-    return k, c
-
-
-@jit_strict
-def overlaps_at(a: Channels, b: Channels, rotation: Floats, translation: Vector) -> Vector:
-    """(2,) overlaps of the atoms and of the features at a pose, cubic angstroms."""
-    found = np.zeros(2)
-    for channel in range(len(a.starts) - 1):
-        found[min(channel, 1)] += channel_overlap(a, b, channel, rotation, translation)
-    return found
-
-
-@jit_strict
-def coefficient(overlap: float, whole: float) -> float:
-    """Tanimoto coefficient of an overlap, from the sum of both overlaps with themselves; 0 where that is 0."""
-    return overlap / (whole - overlap) if whole > 0.0 else 0.0
-
-
-@jit_strict
-def overlap_of(tanimoto: float, whole: float) -> float:
-    """The inverse of `coefficient`."""
-    return whole * tanimoto / (1.0 + tanimoto)
-
-
-@jit_strict
-def slope(overlap: float, whole: float) -> float:
-    """Derivative of `coefficient` by the overlap."""
-    return whole / (whole - overlap) ** 2 if whole > 0.0 else 0.0
-
-
-@jit_strict
-def best_score(
-    a: Channels, b: Channels, height: float, whole: Vector, share: float, poses: Single
-) -> tuple[Vector, Floats, Vector]:
-    """The largest score of some poses, of which the best `REFINED` are refined.
-
-    Args:
-        a, b, height, whole, share: as in `refine_score`.
-        poses: batches, as `optimised_poses` gives them.
-
-    Returns:
-        Overlaps (2,), the rotation (3, 3) and the translation (3,) that reach them.
-    """
-    order = distinct_poses(poses, CANDIDATES)
-    scores = np.empty(len(order))
-    for place in range(len(order)):
-        rotation, translation = rotation_and_translation(poses, order[place])
-        scores[place] = score_of(height * overlaps_at(a, b, rotation, translation), whole, share)
-    best, found = -1.0, (np.zeros(2), np.eye(3), np.zeros(3))
-    for place in np.argsort(-scores)[:REFINED]:
-        if scores[place] < best - MARGIN:
-            break
-        rotation, translation = rotation_and_translation(poses, order[place])
-        refined = refine_score(a, b, height, whole, share, rotation, translation)
-        reached = score_of(refined[0], whole, share)
-        if reached > best:
-            best, found = reached, refined
-    return found
-
-
-@jit_strict
-def score_of(overlaps: Vector, whole: Vector, share: float) -> float:
-    """The coefficients of atoms and of features under the share of colour."""
-    return (1.0 - share) * coefficient(overlaps[0], whole[0]) + share * coefficient(overlaps[1], whole[1])
-
-
-@jit_strict
-def refine_score(
-    a: Channels, b: Channels, height: float, whole: Vector, share: float, rotation: Floats, translation: Vector
-) -> tuple[Vector, Floats, Vector]:
-    """The largest score near a pose: refinements of sums of overlaps under weights that follow the coefficients.
-
-    Args:
-        a, b: the molecules; b moves.
-        height: what overlaps are multiplied by.
-        whole: (2,) sums of both molecules' overlaps with themselves, of the atoms and of the features.
-        share: of colour.
-        rotation, translation: the pose.
-
-    Returns:
-        Overlaps (2,), the rotation (3, 3) and the translation (3,) that reach them.
-    """
-    weights = np.zeros(len(a.starts) - 1)
-    overlaps = height * overlaps_at(a, b, rotation, translation)
-    best = score_of(overlaps, whole, share)
-    for _ in range(REWEIGHTINGS):
-        weights[0] = (1.0 - share) * slope(overlaps[0], whole[0]) * whole[0]
-        weights[1:] = share * slope(overlaps[1], whole[1]) * whole[0]
-        _, other_rotation, other_translation = refine(a, b, weights, rotation, translation)
-        other = height * overlaps_at(a, b, other_rotation, other_translation)
-        score = score_of(other, whole, share)
-        if not score > best:
-            break
-        gained = score - best
-        overlaps, rotation, translation, best = other, other_rotation, other_translation, score
-        if gained < LEAST_GAIN:
-            break
-    return overlaps, rotation, translation
-
-
-@jit_strict
-def search_coloured_pairs(
-    packed: PackedMolecules,
-    channels: Whole,
-    starts: Whole,
-    heights: Vector,
-    volumes: Floats,
-    pairs: Whole,
-    share: float,
-    quaternions: Single,
-    optimised: int,
-    refined: int,
-    final: int,
-    overlaps: Floats,
-    rotations: Floats,
-    translations: Floats,
-) -> None:
-    """Search for each of some pairs.
-
-    Args:
-        packed: the molecules.
-        channels: of all their runs, as `packed.alpha` has them.
-        starts: (M, CHANNELS + 1) where each channel starts in each molecule.
-        heights: (M,) what the Gaussians of each molecule are multiplied by.
-        volumes: (M, 2) overlaps of each molecule with itself, of the atoms and of the features.
-        pairs, quaternions, optimised, refined, final, rotations, translations: as in
-            `metricvae.metrics.shape.solver.search.search_pairs`.
-        share: of colour.
-        overlaps: (k, 2) written, of the atoms and of the features.
-    """
-    weights = np.empty(starts.shape[1] - 1)
-    for row in range(len(pairs)):
-        first, second = pairs[row, 0], pairs[row, 1]
-        a, b = unpack(packed, first), unpack(packed, second)
-        channels_a = channels[packed.run_starts[first] : packed.run_starts[first + 1] - 1]
-        channels_b = channels[packed.run_starts[second] : packed.run_starts[second + 1] - 1]
-        whole = volumes[first] + volumes[second]
-        weights[0] = (1.0 - share) * slope(overlap_of(TYPICAL[0], whole[0]), whole[0]) * whole[0]
-        weights[1:] = share * slope(overlap_of(TYPICAL[1], whole[1]), whole[1]) * whole[0]
-        k, c = channel_tables(a.alpha, channels_a, b.alpha, channels_b, weights)
-        poses = optimised_poses(a, b, k, c, quaternions, optimised, refined, final)
-        here = Channels(a.positions, atom_exponents(a), starts[first])
-        there = Channels(b.positions, atom_exponents(b), starts[second])
-        height = heights[first] * heights[second]
-        overlaps[row], rotations[row], translations[row] = best_score(here, there, height, whole, share, poses)

@@ -1,0 +1,1 @@
+"""The metric `pocket-fit`: how well a molecule fills a pocket."""
