@@ -111,6 +111,8 @@ def _fields(index: Index, rows: Any) -> list[dict[str, Value]]:
     """The properties that the index keeps of some items."""
     names = [name for name in index.kind.index_schema.names if name in index.schema.names]
     numbers = [name for name in names if _is_number(index.schema.field(name).type)]
+    if not numbers:
+        return [{} for _ in rows]
     return [
         {name: value for name, value in row.items() if value is not None}
         for row in index.table(rows, numbers).to_pylist()
