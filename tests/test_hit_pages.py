@@ -176,7 +176,7 @@ def test_features_lie_where_the_molecules_lie(found):
 
 def test_every_type_of_feature_has_a_colour(found):
     view = data_of(overlay_page(found[0].value, found, ABOUT))["query"]["view"]
-    assert {kind for kind, *_ in view["features"]} == {"donor", "acceptor", "anion", "hydrophobe", "ring"}
+    assert {kind for kind, *_ in view["features"]} == {"donor", "acceptor", "anion", "ring"}
     script = Path(overlay_page_module.__file__).with_name("overlay_viewer.js").read_text("utf-8")
     listed = re.search(r"FEATURES = {(.*)}", script)
     assert listed is not None
