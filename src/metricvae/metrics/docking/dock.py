@@ -1,0 +1,226 @@
+"""Docks a molecule, given by its SMILES, into a site of a receptor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.extra import require
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.pocket.records import Receptor
+from metricvae.metrics.docking.atom_types import TYPES, ligand_types
+from metricvae.metrics.docking.clustering import distinct, symmetries
+from metricvae.metrics.docking.energy import (
+    Field,
+    coordinates,
+    energy_inside,
+    energy_of_torsions,
+    frames_of,
+    no_maps,
+    no_surroundings,
+    place_atoms,
+)
+from metricvae.metrics.docking.minimise import minimise
+from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, Surroundings
+from metricvae.metrics.docking.scoring import TERMS, ScoringFunction, pair_table, pair_terms, scoring_function
+from metricvae.metrics.docking.search import Effort, Pool, run_chain
+from metricvae.metrics.docking.site import DockingSite, prepare_site
+from metricvae.metrics.docking.torsions import Topology, arrays_of, topology_of
+
+UNBOUNDED = 1e6
+"""kcal/mol, a ceiling that no atom comes near."""
+
+
+@dataclass(frozen=True)
+class DockingConfig:
+    """How a molecule is docked.
+
+    Attributes:
+        scoring: name of the scoring function, `vina` or `vinardo`.
+        width: of the cube about the centre of the site, angstroms.
+        conformers: starting conformers of the molecule; rings and bond angles are theirs.
+        chains: independent searches.
+        starts: random poses of which the best, when all are minimised, starts a chain.
+        soft_steps: of the minimisation of a random pose below the ceiling, at most.
+        ceiling: kcal/mol that the energy of an atom approaches in it.
+        rounds: perturbations of a chain, for each rotatable bond and the six further degrees of freedom.
+        steps: of a minimisation in the search, at most.
+        temperature: of Metropolis' criterion, kcal/mol.
+        inside: weight of the energy of pairs of the ligand's own atoms.
+        torsion: weight of the torsional energies.
+        kept: minima that a chain keeps.
+        poses: how many are wanted.
+        apart: angstroms of root mean square deviation between two poses, at least.
+        seed: of conformers and search.
+    """
+
+    scoring: str = "vina"
+    width: float = 24.0
+    conformers: int = 8
+    chains: int = 8
+    starts: int = 20
+    soft_steps: int = 10
+    ceiling: float = 1.0
+    rounds: int = 30
+    steps: int = 20
+    temperature: float = 1.2
+    inside: float = 1.0
+    torsion: float = 0.0
+    kept: int = 20
+    poses: int = 9
+    apart: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("conformers", "chains", "starts", "rounds", "steps", "kept", "poses"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: expected at least 1")
+        scoring_function(self.scoring)
+
+
+@dataclass(frozen=True, eq=False)
+class DockedPose:
+    """A pose of a molecule in a site.
+
+    Attributes:
+        molecule: where it lies in the frame of the receptor.
+        score: estimate of the free energy of binding, kcal/mol; lower is better.
+        energy: what poses are ranked by: with the receptor, inside the ligand, and of its torsions, kcal/mol.
+        terms: of the energy with the receptor, as `scoring.TERMS` names them, and `inside` and `torsion`, unweighted
+            but for the weights of the scoring function.
+    """
+
+    molecule: Molecule
+    score: float
+    energy: float
+    terms: dict[str, float]
+
+
+def dock(
+    receptor: Receptor, centre: Floats, smiles: str, config: DockingConfig | None = None, *, name: str = ""
+) -> list[DockedPose]:
+    """Distinct poses of a molecule in a site, the best first.
+
+    The answer depends on the molecule, the site and the configuration, and neither on how the SMILES is written nor
+    on how the receptor lies.
+
+    Args:
+        receptor: atoms of the receptor.
+        centre: (3,) of the site, angstroms.
+        smiles: of the molecule; it is standardised.
+        config: how.
+        name: of the molecule.
+
+    Raises:
+        InputError: a molecule that is refused or gets no conformer, or a site without atoms around.
+    """
+    config = config or DockingConfig()
+    found = conform(smiles, config.seed + 1, config.conformers, name=name, distinct=0.1)
+    mol = require("rdkit.Chem").MolFromSmiles(found[0].smiles)
+    site = prepare_site(receptor, centre, scoring_function(config.scoring), config.width, ligand_types(mol))
+    return dock_conformers(site, found, config)
+
+
+def dock_conformers(
+    site: DockingSite, conformers: Sequence[Molecule], config: DockingConfig | None = None
+) -> list[DockedPose]:
+    """Distinct poses of a molecule in a site that is ready, the best first.
+
+    Args:
+        site: see `prepare_site`.
+        conformers: of one molecule, from its SMILES as `conform` makes them.
+        config: how; its scoring function and width are the site's.
+
+    Raises:
+        InputError: an element that has no parameters.
+    """
+    config = config or DockingConfig()
+    mol = require("rdkit.Chem").MolFromSmiles(conformers[0].smiles)
+    topology = topology_of(mol)
+    ligands = [arrays_of(topology, one.positions) for one in conformers]
+    table = pair_table(site.scoring)
+    field = Field(site.maps, no_surroundings(), table, config.inside, config.torsion, UNBOUNDED)
+    exact = Field(no_maps(len(TYPES)), site.around, table, config.inside, config.torsion, UNBOUNDED)
+    minima = _search(ligands, field, site, config)
+    permutations = symmetries(mol)
+    rows = _distinct(minima, permutations, config.apart, 2 * config.poses)
+    refined = [_refined(ligands[minima[row].conformer], exact, minima[row]) for row in rows]
+    refined.sort(key=lambda one: one.energy)
+    best = [refined[row] for row in _distinct(refined, permutations, config.apart, config.poses)]
+    return [_described(site, topology, ligands[one.conformer], conformers[0], exact, one) for one in best]
+
+
+@dataclass(frozen=True, eq=False)
+class Minimum:
+    """A minimum that a search found: its energy in kcal/mol, the conformer, the pose, and positions (n, 3)."""
+
+    energy: float
+    conformer: int
+    pose: Floats
+    positions: Floats
+
+
+def _search(ligands: list[LigandArrays], field: Field, site: DockingSite, config: DockingConfig) -> list[Minimum]:
+    """The minima of all chains, the best first."""
+    freedom = len(ligands[0].parents) + 5
+    effort = Effort(config.starts, config.soft_steps, config.rounds * freedom, config.steps, 5 * config.steps, config.temperature)
+    soft = field._replace(ceiling=config.ceiling)
+    found: list[Minimum] = []
+    for chain in range(config.chains):
+        number = chain % len(ligands)
+        shape = config.kept, len(ligands[number].types), 3
+        pool = Pool(np.full(config.kept, np.inf), np.zeros((config.kept, freedom + 1)), np.zeros(shape))
+        run_chain(ligands[number], field, soft, site.starts, effort, pool, np.random.default_rng((config.seed, chain)))
+        for row in np.flatnonzero(np.isfinite(pool.energies)):
+            found.append(Minimum(float(pool.energies[row]), number, pool.poses[row], pool.positions[row]))
+    return sorted(found, key=lambda one: one.energy)
+
+
+def _distinct(minima: Sequence[Minimum], permutations: Ints, apart: float, count: int) -> list[int]:
+    return distinct(np.stack([one.positions for one in minima]), permutations, apart, count)
+
+
+def _refined(ligand: LigandArrays, exact: Field, minimum: Minimum) -> Minimum:
+    """A minimum without the error of the grid."""
+    pose = minimum.pose.copy()
+    energy = minimise(pose, ligand, exact, frames_of(ligand), 60)
+    return replace(minimum, energy=energy, pose=pose, positions=coordinates(ligand, pose))
+
+
+def _described(
+    site: DockingSite, topology: Topology, ligand: LigandArrays, molecule: Molecule, exact: Field, minimum: Minimum
+) -> DockedPose:
+    """A minimum as a pose in the frame of the receptor, with the parts of its score."""
+    terms = terms_of(site.scoring, site.around, topology.types, minimum.positions)
+    total = sum(terms.values())
+    terms |= _own_terms(ligand, exact, minimum.pose)
+    score = total / (1.0 + site.scoring.per_torsion * topology.rotatable)
+    placed = replace(molecule, positions=site.to_receptor(minimum.positions))
+    return DockedPose(placed, score, minimum.energy, terms)
+
+
+def terms_of(scoring: ScoringFunction, around: Surroundings, types: Ints, positions: Floats) -> dict[str, float]:
+    """The terms of the energy of atoms with those around, by name; kcal/mol.
+
+    Args:
+        scoring: the scoring function.
+        around: atoms of the receptor.
+        types: (n,) of the ligand's atoms.
+        positions: (n, 3) in the frame of `around`, angstroms.
+    """
+    apart = np.linalg.norm(positions[:, None] - around.positions, axis=-1)
+    rows, columns = np.nonzero(apart < scoring.cutoff)
+    values = pair_terms(scoring, types[rows], around.types[columns], apart[rows, columns])
+    return dict(zip(TERMS, values.sum(axis=1).tolist(), strict=True))
+
+
+def _own_terms(ligand: LigandArrays, exact: Field, pose: Floats) -> dict[str, float]:
+    """The energies of a ligand's own pairs and of its torsions, before their weights."""
+    frames = frames_of(ligand)
+    place_atoms(pose, ligand, frames)
+    inside = energy_inside(ligand, exact.table, 1.0, frames)
+    return {"inside": inside, "torsion": energy_of_torsions(ligand, pose, 1.0, np.zeros(len(pose) - 1))}
