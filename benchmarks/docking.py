@@ -30,9 +30,7 @@ from rdkit import Chem, RDLogger
 from rdkit.Chem import rdMolAlign
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.conformers import conform
 from metricvae.kinds.pocket.structures import structure_of
-from metricvae.metrics.docking.atom_types import ligand_types
 from metricvae.metrics.docking.dock import DockingConfig, dock
 from metricvae.metrics.docking.torsions import rotatable_bonds
 
@@ -117,6 +115,23 @@ def docked(row: dict[str, str], data: Path, config: DockingConfig) -> dict[str, 
     }
 
 
+def by_vina(row: dict[str, str], data: Path, exhaustiveness: int, width: float) -> dict[str, Any]:
+    """As `docked`, by AutoDock Vina."""
+    from docking_vina import vina_poses
+
+    reference = crystal_ligand(data / row["ligand"])
+    centre = reference.GetConformer().GetPositions().mean(axis=0)
+    mol, scores, seconds = vina_poses(data / row["protein"], row["smiles"], centre, exhaustiveness, width)
+    mols = [Chem.Mol(mol, confId=one.GetId()) for one in mol.GetConformers()]
+    return {
+        "deviations": [round(deviation(reference, one), 3) for one in mols],
+        "scores": scores,
+        "seconds": seconds,
+        "heavy_atoms": reference.GetNumAtoms(),
+        "rotatable": len(rotatable_bonds(reference)),
+    }
+
+
 def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Shares of the complexes, failures among them, and times."""
     done = [one for one in found if "deviations" in one]
@@ -150,7 +165,7 @@ def main() -> None:
     for row in rows:
         try:
             if options.engine == "vina":
-                one = by_vina(row, options.data, options.exhaustiveness, config)
+                one = by_vina(row, options.data, options.exhaustiveness, config.width)
             else:
                 one = docked(row, options.data, config)
         except (InputError, RuntimeError, ValueError) as error:

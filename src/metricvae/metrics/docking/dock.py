@@ -167,7 +167,9 @@ class Minimum:
 def _search(ligands: list[LigandArrays], field: Field, site: DockingSite, config: DockingConfig) -> list[Minimum]:
     """The minima of all chains, the best first."""
     freedom = len(ligands[0].parents) + 5
-    effort = Effort(config.starts, config.soft_steps, config.rounds * freedom, config.steps, 5 * config.steps, config.temperature)
+    effort = Effort(
+        config.starts, config.soft_steps, config.rounds * freedom, config.steps, 5 * config.steps, config.temperature
+    )
     soft = field._replace(ceiling=config.ceiling)
     found: list[Minimum] = []
     for chain in range(config.chains):

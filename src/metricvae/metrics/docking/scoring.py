@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.docking.records import Floats, Ints
 from metricvae.metrics.docking.atom_types import (
     ACCEPTORS,
     DONORS,
@@ -30,6 +29,7 @@ from metricvae.metrics.docking.atom_types import (
     METAL,
     TYPES,
 )
+from metricvae.metrics.docking.records import Floats, Ints
 
 _KINDS = np.arange(len(TYPES))
 _IS_HYDROPHOBE, _IS_DONOR, _IS_ACCEPTOR = (np.isin(_KINDS, held) for held in (HYDROPHOBES, DONORS, ACCEPTORS))
