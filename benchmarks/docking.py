@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rdkit import Chem, RDLogger
+from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolAlign
 
 from metricvae.core.errors import InputError
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of DockingConfig")
     parser.add_argument("--out", type=Path, help="JSON lines, one a complex")
     options = parser.parse_args()
-    RDLogger.DisableLog("rdApp.*")
+    rdBase.DisableLog("rdApp.*")
     config = configured(options.option)
     rows, found = complexes(options.data, options.set, options.count), []
     for row in rows:

@@ -164,7 +164,7 @@ def pair_table(scoring: ScoringFunction) -> npt.NDArray[np.float32]:
 
     The last two entries are zero, so that interpolation out to the cut-off stays inside.
     """
-    bins = int(round(scoring.cutoff**2 * BINS_PER_SQUARE)) + 2
+    bins = round(scoring.cutoff**2 * BINS_PER_SQUARE) + 2
     squares = np.arange(bins) / BINS_PER_SQUARE
     terms = pair_terms(scoring, _KINDS[:, None, None], _KINDS[:, None], np.sqrt(squares))
     return np.ascontiguousarray(terms.sum(axis=0), np.float32)

@@ -87,10 +87,10 @@ def prepare_site(
         raise InputError(f"the width of the site is {width:g}: expected {NARROWEST:g} to {WIDEST:g} angstroms")
     rotation = _principal_axes(receptor.positions - centre)
     positions = np.round((receptor.positions - centre) @ rotation.T, DIGITS)
-    near = (np.abs(positions) < width / 2 + scoring.cutoff).all(axis=1)
-    if near.sum() < FEWEST_ATOMS:
+    near = np.flatnonzero((np.abs(positions) < width / 2 + scoring.cutoff).all(axis=1))
+    if len(near) < FEWEST_ATOMS:
         raise InputError(
-            f"{near.sum()} atoms of the receptor are near the site, expected at least {FEWEST_ATOMS}: name another site"
+            f"{len(near)} atoms of the receptor are near the site, expected at least {FEWEST_ATOMS}: name another site"
         )
     around = Surroundings(positions[near], receptor_types(receptor.select(near)))
     wanted = np.arange(len(TYPES)) if types is None else np.union1d(types, [0])

@@ -129,7 +129,7 @@ def _fragments(mol: Any, bonds: list[tuple[int, int]]) -> list[list[int]]:
 def _tree(
     groups: list[list[int]], bonds: list[tuple[int, int]], root: int
 ) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-    """Fragments from the root outwards, the place of the parent of each, and the bond to it, the parent's atom first."""
+    """Fragments from the root outwards, the place of each one's parent, and the bond to it, the parent's atom first."""
     group_of = {atom: number for number, group in enumerate(groups) for atom in group}
     order, parents, joints = [root], [-1], [(-1, -1)]
     for place, group in enumerate(order):
