@@ -42,6 +42,7 @@ class DockingConfig:
     Attributes:
         scoring: name of the scoring function, `vina` or `vinardo`.
         width: of the cube about the centre of the site, angstroms.
+        spacing: between points of the maps, angstroms; poses are refined without them.
         conformers: starting conformers of the molecule; rings and bond angles are theirs.
         chains: independent searches.
         starts: random poses of which the best, when all are minimised, starts a chain.
@@ -60,6 +61,7 @@ class DockingConfig:
 
     scoring: str = "vina"
     width: float = 24.0
+    spacing: float = 0.375
     conformers: int = 8
     chains: int = 8
     starts: int = 20
@@ -121,7 +123,8 @@ def dock(
     config = config or DockingConfig()
     found = conform(smiles, config.seed + 1, config.conformers, name=name, distinct=0.1)
     mol = require("rdkit.Chem").MolFromSmiles(found[0].smiles)
-    site = prepare_site(receptor, centre, scoring_function(config.scoring), config.width, ligand_types(mol))
+    scoring, types = scoring_function(config.scoring), ligand_types(mol)
+    site = prepare_site(receptor, centre, scoring, config.width, config.spacing, types)
     return dock_conformers(site, found, config)
 
 
@@ -133,7 +136,7 @@ def dock_conformers(
     Args:
         site: see `prepare_site`.
         conformers: of one molecule, from its SMILES as `conform` makes them.
-        config: how; its scoring function and width are the site's.
+        config: how; its scoring function, width and spacing are the site's.
 
     Raises:
         InputError: an element that has no parameters.

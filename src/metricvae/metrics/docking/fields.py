@@ -9,33 +9,33 @@ from metricvae.metrics.docking.records import Floats, Ints, Maps, Surroundings
 from metricvae.metrics.docking.scoring import BINS_PER_SQUARE, ScoringFunction, pair_table
 from metricvae.runtime.jit import jit_fast
 
-SPACING = 0.375
-"""Angstroms between points of a grid."""
-
 OUTSIDE = 10.0
 """kcal/mol for each angstrom that an atom lies outside the grid."""
 
 
-def maps_of(around: Surroundings, centre: Floats, width: float, scoring: ScoringFunction, types: Ints) -> Maps:
+def maps_of(
+    around: Surroundings, centre: Floats, width: float, spacing: float, scoring: ScoringFunction, types: Ints
+) -> Maps:
     """The maps of some types of atoms in a cube.
 
     Args:
         around: atoms of the receptor.
         centre: (3,) of the cube, angstroms.
         width: of the cube, angstroms.
+        spacing: between points of the grid, angstroms.
         scoring: the scoring function.
         types: numbers of the types that are wanted; maps of the others are zero.
     """
     table = pair_table(scoring)
-    steps = int(np.ceil(width / SPACING))
-    origin = np.asarray(centre, np.float64) - 0.5 * steps * SPACING
+    steps = int(np.ceil(width / spacing))
+    origin = np.asarray(centre, np.float64) - 0.5 * steps * spacing
     wanted = np.unique(types)
     rows = np.ascontiguousarray(table[wanted].transpose(1, 2, 0))
     found = np.zeros((steps + 1, steps + 1, steps + 1, len(wanted)), np.float32)
-    _add_atoms(found, origin, SPACING, around.positions, around.types, rows, scoring.cutoff)
+    _add_atoms(found, origin, spacing, around.positions, around.types, rows, scoring.cutoff)
     values = np.zeros((len(table), *found.shape[:3]), np.float32)
     values[wanted] = found.transpose(3, 0, 1, 2)
-    return Maps(values, origin, SPACING)
+    return Maps(values, origin, spacing)
 
 
 @jit_fast

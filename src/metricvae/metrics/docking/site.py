@@ -20,6 +20,9 @@ from metricvae.metrics.docking.scoring import ScoringFunction
 NARROWEST, WIDEST = 8.0, 48.0
 """Angstroms, width of the cube that a search stays in."""
 
+FINEST, COARSEST = 0.2, 1.0
+"""Angstroms between points of the maps."""
+
 FEWEST_ATOMS = 20
 """Atoms of the receptor within the cut-off of the cube, at least."""
 
@@ -66,7 +69,12 @@ class DockingSite:
 
 
 def prepare_site(
-    receptor: Receptor, centre: Floats, scoring: ScoringFunction, width: float = 24.0, types: Ints | None = None
+    receptor: Receptor,
+    centre: Floats,
+    scoring: ScoringFunction,
+    width: float = 24.0,
+    spacing: float = 0.375,
+    types: Ints | None = None,
 ) -> DockingSite:
     """A site made ready for docking.
 
@@ -75,16 +83,19 @@ def prepare_site(
         centre: (3,) of the site, angstroms.
         scoring: the scoring function.
         width: of the cube about the centre that ligands stay in, angstroms.
+        spacing: between points of the maps, angstroms.
         types: types of the ligands' atoms, `atom_types.ligand_types`; all where it is left out.
 
     Raises:
-        InputError: a width out of range, a centre that is no point, or too few atoms around it.
+        InputError: a width or spacing out of range, a centre that is no point, or too few atoms around it.
     """
     centre = np.asarray(centre, np.float64)
     if centre.shape != (3,) or not np.isfinite(centre).all():
         raise InputError(f"the centre of the site is {centre.tolist()}: expected three coordinates in angstroms")
     if not NARROWEST <= width <= WIDEST:
         raise InputError(f"the width of the site is {width:g}: expected {NARROWEST:g} to {WIDEST:g} angstroms")
+    if not FINEST <= spacing <= COARSEST:
+        raise InputError(f"the spacing of the maps is {spacing:g}: expected {FINEST:g} to {COARSEST:g} angstroms")
     rotation = _principal_axes(receptor.positions - centre)
     positions = np.round((receptor.positions - centre) @ rotation.T, DIGITS)
     near = np.flatnonzero((np.abs(positions) < width / 2 + scoring.cutoff).all(axis=1))
@@ -94,7 +105,7 @@ def prepare_site(
         )
     around = Surroundings(positions[near], receptor_types(receptor.select(near)))
     wanted = np.arange(len(TYPES)) if types is None else np.union1d(types, [0])
-    maps = maps_of(around, np.zeros(3), width, scoring, wanted)
+    maps = maps_of(around, np.zeros(3), width, spacing, scoring, wanted)
     return DockingSite(scoring, centre, rotation, around, maps, _starts(maps))
 
 
