@@ -33,7 +33,7 @@ from metricvae.metrics.docking.site import prepare_site  # noqa: E402
 from metricvae.metrics.docking.torsions import arrays_of, dihedral, rotatable_bonds, topology_of  # noqa: E402
 
 SMILES = "CC(=O)Nc1ccc(OCC(O)CNC(C)C)cc1"
-QUICK = DockingConfig(conformers=2, chains=4, starts=10, rounds=6, poses=3)
+QUICK = DockingConfig(conformers=2, chains=4, starts=10, rounds=6, poses=3, strain=False)
 
 
 def made_receptor(positions: Floats, types: np.ndarray, seed: int = 0) -> Receptor:
@@ -257,12 +257,14 @@ def made() -> tuple[Receptor, Floats, str]:
 
 def test_the_pose_that_a_site_was_made_for_is_found(made: tuple[Receptor, Floats, str]) -> None:
     receptor, positions, smiles = made
-    poses = dock(receptor, positions.mean(axis=0), smiles, replace(QUICK, chains=8))
+    poses = dock(receptor, positions.mean(axis=0), smiles, replace(QUICK, chains=8, strain=True))
     permutations = symmetries(Chem.MolFromSmiles(smiles))
     assert deviation(positions, poses[0].molecule.positions, permutations) < 1.5
     assert [pose.energy for pose in poses] == sorted(pose.energy for pose in poses)
     assert all(np.isfinite(list(pose.terms.values())).all() for pose in poses)
     assert poses[0].score < -4.0
+    assert poses[0].clashes == 0
+    assert all(pose.strain is not None and 0.0 <= pose.strain < 60.0 for pose in poses)
     for one in range(len(poses)):
         for other in range(one):
             held = [poses[number].molecule.positions for number in (one, other)]

@@ -25,6 +25,7 @@ from metricvae.metrics.docking.energy import (
     place_atoms,
 )
 from metricvae.metrics.docking.minimise import minimise
+from metricvae.metrics.docking.plausibility import clashes, strains
 from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, Surroundings
 from metricvae.metrics.docking.scoring import TERMS, ScoringFunction, pair_table, pair_terms, scoring_function
 from metricvae.metrics.docking.search import Effort, Pool, run_chain
@@ -56,6 +57,7 @@ class DockingConfig:
         kept: minima that a chain keeps.
         poses: how many are wanted.
         apart: angstroms of root mean square deviation between two poses, at least.
+        strain: whether the strain of the poses is computed, in the force field MMFF94s.
         seed: of conformers and search.
     """
 
@@ -75,6 +77,7 @@ class DockingConfig:
     kept: int = 20
     poses: int = 9
     apart: float = 1.0
+    strain: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -92,6 +95,9 @@ class DockedPose:
         molecule: where it lies in the frame of the receptor.
         score: estimate of the free energy of binding, kcal/mol; lower is better.
         energy: what poses are ranked by: with the receptor, inside the ligand, and of its torsions, kcal/mol.
+        clashes: pairs of an atom of the molecule and one of the receptor that are too near, see `plausibility`.
+        strain: how far the energy of the molecule lies above that of a free conformer, kcal/mol; None where it was not
+            asked for.
         terms: of the energy with the receptor, as `scoring.TERMS` names them, and `inside` and `torsion`, unweighted
             but for the weights of the scoring function.
     """
@@ -100,6 +106,8 @@ class DockedPose:
     score: float
     energy: float
     terms: dict[str, float]
+    clashes: int
+    strain: float | None
 
 
 def dock(
@@ -154,7 +162,11 @@ def dock_conformers(
     refined = [_refined(ligands[minima[row].conformer], exact, minima[row]) for row in rows]
     refined.sort(key=lambda one: one.energy)
     best = [refined[row] for row in _distinct(refined, permutations, config.apart, config.poses)]
-    return [_described(site, topology, ligands[one.conformer], conformers[0], exact, one) for one in best]
+    poses = [_described(site, topology, ligands[one.conformer], conformers[0], exact, one) for one in best]
+    if not config.strain:
+        return poses
+    found = strains(mol, [one.positions for one in best], [one.positions for one in conformers])
+    return [replace(pose, strain=strain) for pose, strain in zip(poses, found, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +217,8 @@ def _described(
     terms |= _own_terms(ligand, exact, minimum.pose)
     score = total / (1.0 + site.scoring.per_torsion * topology.rotatable)
     placed = replace(molecule, positions=site.to_receptor(minimum.positions))
-    return DockedPose(placed, score, minimum.energy, terms)
+    near = clashes(minimum.positions, molecule.radii, site.around.positions, site.radii)
+    return DockedPose(placed, score, minimum.energy, terms, near, None)
 
 
 def terms_of(scoring: ScoringFunction, around: Surroundings, types: Ints, positions: Floats) -> dict[str, float]:

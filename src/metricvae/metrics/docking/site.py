@@ -48,6 +48,7 @@ class DockingSite:
         centre: (3,) of the site in the receptor's frame, angstroms.
         rotation: (3, 3) from the receptor's frame: a position p lies at rotation (p - centre).
         around: atoms of the receptor, in the site's frame.
+        radii: (m,) their van der Waals radii, angstroms.
         maps: energies of atoms by their types, in the site's frame.
         starts: (m, 3) places of the centre of a ligand, in the site's frame.
     """
@@ -56,6 +57,7 @@ class DockingSite:
     centre: Floats
     rotation: Floats
     around: Surroundings
+    radii: Floats
     maps: Maps
     starts: Floats
 
@@ -106,7 +108,7 @@ def prepare_site(
     around = Surroundings(positions[near], receptor_types(receptor.select(near)))
     wanted = np.arange(len(TYPES)) if types is None else np.union1d(types, [0])
     maps = maps_of(around, np.zeros(3), width, spacing, scoring, wanted)
-    return DockingSite(scoring, centre, rotation, around, maps, _starts(maps))
+    return DockingSite(scoring, centre, rotation, around, receptor.radii[near], maps, _starts(maps))
 
 
 def _principal_axes(offsets: Floats) -> Floats:
