@@ -28,7 +28,7 @@ from metricvae.metrics.docking.energy import (  # noqa: E402
 from metricvae.metrics.docking.fields import maps_of, read_map  # noqa: E402
 from metricvae.metrics.docking.minimise import minimise, moved  # noqa: E402
 from metricvae.metrics.docking.records import Floats, LigandArrays, Surroundings  # noqa: E402
-from metricvae.metrics.docking.scoring import VINA, VINARDO, pair_table, pair_terms  # noqa: E402
+from metricvae.metrics.docking.scoring import CONSENSUS, VINA, VINARDO, ScoringFunction, pair_table, pair_terms  # noqa: E402
 from metricvae.metrics.docking.site import prepare_site  # noqa: E402
 from metricvae.metrics.docking.torsions import arrays_of, dihedral, rotatable_bonds, topology_of  # noqa: E402
 
@@ -78,20 +78,26 @@ def flexible() -> tuple[LigandArrays, Floats]:
 
 
 @pytest.mark.parametrize("scoring", [VINA, VINARDO], ids=lambda one: one.name)
-def test_terms_have_the_values_of_the_paper(scoring: object) -> None:
+def test_terms_have_the_values_of_the_paper(scoring: ScoringFunction) -> None:
     carbon, donor, acceptor = TYPES.index("C.hydrophobic"), TYPES.index("N.donor"), TYPES.index("O.acceptor")
-    radii = scoring.radius_of_types()  # type: ignore[attr-defined]
-    touching = pair_terms(scoring, np.array(carbon), np.array(carbon), np.array(2 * radii[carbon]))  # type: ignore[arg-type]
+    (potential,) = scoring.potentials
+    radii = potential.radius_of_types()
+    touching = pair_terms(scoring, np.array(carbon), np.array(carbon), np.array(2 * radii[carbon]))
     if scoring is VINA:
         assert touching == pytest.approx([-0.0356 - 0.00516 * np.exp(-(1.5**2)), 0.0, -0.0351, 0.0])
     else:
         assert touching == pytest.approx([-0.045, 0.0, -0.035, 0.0])
     near = np.array(radii[donor] + radii[acceptor] - 1.0)
-    bonded = pair_terms(scoring, np.array(donor), np.array(acceptor), near)  # type: ignore[arg-type]
-    assert bonded[1] == pytest.approx(scoring.repulsion)  # type: ignore[attr-defined]
-    assert bonded[3] == scoring.hydrogen_bond.weight  # type: ignore[attr-defined]
-    assert not pair_terms(scoring, np.array(donor), np.array(donor), near)[3]  # type: ignore[arg-type]
-    assert not pair_terms(scoring, np.array(carbon), np.array(carbon), np.array(8.0)).any()  # type: ignore[arg-type]
+    bonded = pair_terms(scoring, np.array(donor), np.array(acceptor), near)
+    assert bonded[1] == pytest.approx(potential.repulsion)
+    assert bonded[3] == potential.hydrogen_bond.weight
+    assert not pair_terms(scoring, np.array(donor), np.array(donor), near)[3]
+    assert not pair_terms(scoring, np.array(carbon), np.array(carbon), np.array(8.0)).any()
+
+
+def test_the_consensus_is_the_mean_of_its_potentials() -> None:
+    parts = [pair_table(one) for one in (VINA, VINARDO)]
+    np.testing.assert_allclose(pair_table(CONSENSUS), np.mean(parts, axis=0), atol=1e-6)
 
 
 def test_atom_types_by_element_bonds_and_charge() -> None:

@@ -41,7 +41,7 @@ class DockingConfig:
     """How a molecule is docked.
 
     Attributes:
-        scoring: name of the scoring function, `vina` or `vinardo`.
+        scoring: name of the scoring function, `consensus`, `vina` or `vinardo`.
         width: of the cube about the centre of the site, angstroms.
         spacing: between points of the maps, angstroms; poses are refined without them.
         conformers: starting conformers of the molecule; rings and bond angles are theirs.

@@ -10,7 +10,8 @@ For two atoms at a distance r with radii R_i and R_j, d = r - R_i - R_j, the ene
 | hydrogen bond | the same, for a donor and an acceptor; metals are donors |
 
 out to a cut-off. Units are kcal/mol, by the fits of the authors. `VINA` is O. Trott and A. J. Olson, J. Comput. Chem.
-31 (2010) 455; `VINARDO` is R. Quiroga and M. A. Villarreal, PLoS ONE 11 (2016) e0155183.
+31 (2010) 455; `VINARDO` is R. Quiroga and M. A. Villarreal, PLoS ONE 11 (2016) e0155183; `CONSENSUS` is the mean of
+both.
 """
 
 from __future__ import annotations
@@ -57,28 +58,22 @@ class Ramp:
 
 
 @dataclass(frozen=True)
-class ScoringFunction:
-    """Weights and lengths of a scoring function.
+class PairPotential:
+    """Weights and lengths of the terms of an author's scoring function.
 
     Attributes:
-        name: as results have it.
-        radii: angstroms by atomic number; `metal` is that of metals.
+        radii: angstroms by atomic number.
         gaussians: attraction of any two atoms.
         repulsion: weight of the squared overlap, kcal/mol per square angstrom.
         hydrophobic, hydrogen_bond: contacts of atoms of these types.
-        per_torsion: the energy is divided by 1 + so much for each rotatable bond.
-        cutoff: angstroms between two atoms that interact, at most.
         metal: radius of metals, angstroms.
     """
 
-    name: str
     radii: tuple[tuple[int, float], ...]
     gaussians: tuple[Gaussian, ...]
     repulsion: float
     hydrophobic: Ramp
     hydrogen_bond: Ramp
-    per_torsion: float
-    cutoff: float = 8.0
     metal: float = 1.2
 
     def radius_of_types(self) -> Floats:
@@ -87,8 +82,24 @@ class ScoringFunction:
         return np.array([self.metal if kind == METAL else known[ELEMENT_OF[kind]] for kind in range(len(TYPES))])
 
 
-VINA = ScoringFunction(
-    name="vina",
+@dataclass(frozen=True)
+class ScoringFunction:
+    """A scoring function: the mean of one or more potentials between pairs of atoms.
+
+    Attributes:
+        name: as configurations have it.
+        potentials: whose mean it is.
+        per_torsion: the energy is divided by 1 + so much for each rotatable bond.
+        cutoff: angstroms between two atoms that interact, at most.
+    """
+
+    name: str
+    potentials: tuple[PairPotential, ...]
+    per_torsion: float
+    cutoff: float = 8.0
+
+
+_VINA = PairPotential(
     radii=(
         *((5, 1.92), (6, 1.9), (7, 1.8), (8, 1.7), (9, 1.5), (14, 2.2), (15, 2.1), (16, 2.0), (17, 1.8)),
         *((35, 2.0), (53, 2.2)),
@@ -97,11 +108,9 @@ VINA = ScoringFunction(
     repulsion=0.840,
     hydrophobic=Ramp(0.5, 1.5, -0.0351),
     hydrogen_bond=Ramp(-0.7, 0.0, -0.587),
-    per_torsion=0.0585,
 )
 
-VINARDO = ScoringFunction(
-    name="vinardo",
+_VINARDO = PairPotential(
     radii=(
         *((5, 1.92), (6, 2.0), (7, 1.7), (8, 1.6), (9, 1.5), (14, 2.2), (15, 2.1), (16, 2.0), (17, 1.8)),
         *((35, 2.0), (53, 2.2)),
@@ -110,10 +119,13 @@ VINARDO = ScoringFunction(
     repulsion=0.800,
     hydrophobic=Ramp(0.0, 2.5, -0.035),
     hydrogen_bond=Ramp(-0.6, 0.0, -0.600),
-    per_torsion=0.020,
 )
 
-SCORING_FUNCTIONS = {one.name: one for one in (VINA, VINARDO)}
+VINA = ScoringFunction("vina", (_VINA,), per_torsion=0.0585)
+VINARDO = ScoringFunction("vinardo", (_VINARDO,), per_torsion=0.020)
+CONSENSUS = ScoringFunction("consensus", (_VINA, _VINARDO), per_torsion=0.0585)
+
+SCORING_FUNCTIONS = {one.name: one for one in (CONSENSUS, VINA, VINARDO)}
 
 
 def scoring_function(name: str) -> ScoringFunction:
@@ -142,16 +154,22 @@ def pair_terms(scoring: ScoringFunction, first: Ints, second: Ints, distances: F
     Returns:
         (4, ...) kcal/mol, in the order of `TERMS`; zero from the cut-off on.
     """
-    radii = scoring.radius_of_types()
+    parts = [_terms_of(one, first, second, distances) for one in scoring.potentials]
+    return np.where(distances < scoring.cutoff, np.mean(parts, axis=0), 0.0)
+
+
+def _terms_of(potential: PairPotential, first: Ints, second: Ints, distances: Floats) -> Floats:
+    """As `pair_terms`, of one potential, without a cut-off."""
+    radii = potential.radius_of_types()
     surface = distances - radii[first] - radii[second]
     oily = _IS_HYDROPHOBE[first] & _IS_HYDROPHOBE[second]
     bonded = _IS_DONOR[first] & _IS_ACCEPTOR[second] | _IS_ACCEPTOR[first] & _IS_DONOR[second]
     attraction = np.zeros_like(surface)
-    for one in scoring.gaussians:
+    for one in potential.gaussians:
         attraction += one.weight * np.exp(-(((surface - one.offset) / one.width) ** 2))
-    repulsion = scoring.repulsion * np.minimum(surface, 0.0) ** 2
-    contacts = oily * _ramp(scoring.hydrophobic, surface), bonded * _ramp(scoring.hydrogen_bond, surface)
-    return np.where(distances < scoring.cutoff, np.stack([attraction, repulsion, *contacts]), 0.0)
+    repulsion = potential.repulsion * np.minimum(surface, 0.0) ** 2
+    contacts = oily * _ramp(potential.hydrophobic, surface), bonded * _ramp(potential.hydrogen_bond, surface)
+    return np.stack([attraction, repulsion, *contacts])
 
 
 def _ramp(term: Ramp, surface: Floats) -> Floats:
