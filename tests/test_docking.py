@@ -27,6 +27,7 @@ from metricvae.metrics.docking.energy import (  # noqa: E402
 )
 from metricvae.metrics.docking.fields import maps_of, read_map  # noqa: E402
 from metricvae.metrics.docking.minimise import minimise, moved  # noqa: E402
+from metricvae.metrics.docking.ranking import WEIGHTS, ranking_of, ranking_terms  # noqa: E402
 from metricvae.metrics.docking.records import Floats, LigandArrays, Surroundings  # noqa: E402
 from metricvae.metrics.docking.scoring import CONSENSUS, VINA, VINARDO, ScoringFunction, pair_table, pair_terms  # noqa: E402
 from metricvae.metrics.docking.site import prepare_site  # noqa: E402
@@ -226,6 +227,10 @@ def test_maps_approach_the_sum_over_atoms_by_the_square_of_the_spacing(flexible:
     errors = [energy(spacing, no_surroundings()) - exact for spacing in (0.4, 0.2)]
     assert abs(errors[1]) < 0.4 * abs(errors[0])
     assert sum(terms_of(VINA, around, ligand.types, placed).values()) == pytest.approx(exact, abs=0.02)
+    parts = ranking_terms(around, ligand.types, placed) | {"inside": 0.0, "torsion": 0.0}
+    assert parts.keys() == WEIGHTS.keys()
+    assert sum(value for name, value in parts.items() if name.startswith("vina.")) == pytest.approx(exact, abs=0.02)
+    assert ranking_of(dict.fromkeys(parts, 1.0)) == pytest.approx(sum(WEIGHTS.values()))
 
 
 def test_minimisation_descends_to_where_the_gradient_vanishes(flexible: tuple[LigandArrays, Floats]) -> None:
@@ -266,7 +271,7 @@ def test_the_pose_that_a_site_was_made_for_is_found(made: tuple[Receptor, Floats
     poses = dock(receptor, positions.mean(axis=0), smiles, replace(QUICK, chains=8, strain=True))
     permutations = symmetries(Chem.MolFromSmiles(smiles))
     assert deviation(positions, poses[0].molecule.positions, permutations) < 1.5
-    assert [pose.energy for pose in poses] == sorted(pose.energy for pose in poses)
+    assert [pose.ranking for pose in poses] == sorted(pose.ranking for pose in poses)
     assert all(np.isfinite(list(pose.terms.values())).all() for pose in poses)
     assert poses[0].score < -4.0
     assert poses[0].clashes == 0

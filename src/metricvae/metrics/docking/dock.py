@@ -26,11 +26,15 @@ from metricvae.metrics.docking.energy import (
 )
 from metricvae.metrics.docking.minimise import minimise
 from metricvae.metrics.docking.plausibility import clashes, strains
+from metricvae.metrics.docking.ranking import ranking_of, ranking_terms
 from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, Surroundings
 from metricvae.metrics.docking.scoring import TERMS, ScoringFunction, pair_table, pair_terms, scoring_function
 from metricvae.metrics.docking.search import Effort, Pool, run_chain
 from metricvae.metrics.docking.site import DockingSite, prepare_site
 from metricvae.metrics.docking.torsions import Topology, arrays_of, topology_of
+
+CANDIDATES = 30
+"""Minima of the search, the best and distinct, that are refined and ranked."""
 
 UNBOUNDED = 1e6
 """kcal/mol, a ceiling that no atom comes near."""
@@ -65,15 +69,15 @@ class DockingConfig:
     width: float = 24.0
     spacing: float = 0.375
     conformers: int = 8
-    chains: int = 8
-    starts: int = 20
+    chains: int = 16
+    starts: int = 50
     soft_steps: int = 10
     ceiling: float = 1.0
-    rounds: int = 30
+    rounds: int = 15
     steps: int = 20
     temperature: float = 1.2
     inside: float = 1.0
-    torsion: float = 0.0
+    torsion: float = 0.05
     kept: int = 20
     poses: int = 9
     apart: float = 1.0
@@ -94,7 +98,8 @@ class DockedPose:
     Attributes:
         molecule: where it lies in the frame of the receptor.
         score: estimate of the free energy of binding, kcal/mol; lower is better.
-        energy: what poses are ranked by: with the receptor, inside the ligand, and of its torsions, kcal/mol.
+        energy: what the search minimises: with the receptor, inside the ligand, and of its torsions, kcal/mol.
+        ranking: what poses are ranked by, lower is better; without unit, see `ranking`.
         clashes: pairs of an atom of the molecule and one of the receptor that are too near, see `plausibility`.
         strain: how far the energy of the molecule lies above that of a free conformer, kcal/mol; None where it was not
             asked for.
@@ -105,6 +110,7 @@ class DockedPose:
     molecule: Molecule
     score: float
     energy: float
+    ranking: float
     terms: dict[str, float]
     clashes: int
     strain: float | None
@@ -132,7 +138,7 @@ def dock(
     found = conform(smiles, config.seed + 1, config.conformers, name=name, distinct=0.1)
     mol = require("rdkit.Chem").MolFromSmiles(found[0].smiles)
     scoring, types = scoring_function(config.scoring), ligand_types(mol)
-    site = prepare_site(receptor, centre, scoring, config.width, config.spacing, types)
+    site = prepare_site(receptor, centre, scoring, width=config.width, spacing=config.spacing, types=types)
     return dock_conformers(site, found, config)
 
 
@@ -158,14 +164,15 @@ def dock_conformers(
     exact = Field(no_maps(len(TYPES)), site.around, table, config.inside, config.torsion, UNBOUNDED)
     minima = _search(ligands, field, site, config)
     permutations = symmetries(mol)
-    rows = _distinct(minima, permutations, config.apart, 2 * config.poses)
+    rows = _distinct(minima, permutations, config.apart, max(CANDIDATES, config.poses))
     refined = [_refined(ligands[minima[row].conformer], exact, minima[row]) for row in rows]
     refined.sort(key=lambda one: one.energy)
-    best = [refined[row] for row in _distinct(refined, permutations, config.apart, config.poses)]
-    poses = [_described(site, topology, ligands[one.conformer], conformers[0], exact, one) for one in best]
+    apart = [refined[row] for row in _distinct(refined, permutations, config.apart, len(refined))]
+    poses = [_described(site, topology, ligands[one.conformer], conformers[0], exact, one) for one in apart]
+    poses = sorted(poses, key=lambda one: one.ranking)[: config.poses]
     if not config.strain:
         return poses
-    found = strains(mol, [one.positions for one in best], [one.positions for one in conformers])
+    found = strains(mol, [one.molecule.positions for one in poses], [one.positions for one in conformers])
     return [replace(pose, strain=strain) for pose, strain in zip(poses, found, strict=True)]
 
 
@@ -214,11 +221,12 @@ def _described(
     """A minimum as a pose in the frame of the receptor, with the parts of its score."""
     terms = terms_of(site.scoring, site.around, topology.types, minimum.positions)
     total = sum(terms.values())
-    terms |= _own_terms(ligand, exact, minimum.pose)
+    own = _own_terms(ligand, exact, minimum.pose)
+    ranking = ranking_of(own | ranking_terms(site.around, topology.types, minimum.positions))
     score = total / (1.0 + site.scoring.per_torsion * topology.rotatable)
     placed = replace(molecule, positions=site.to_receptor(minimum.positions))
     near = clashes(minimum.positions, molecule.radii, site.around.positions, site.radii)
-    return DockedPose(placed, score, minimum.energy, terms, near, None)
+    return DockedPose(placed, score, minimum.energy, ranking, terms | own, near, None)
 
 
 def terms_of(scoring: ScoringFunction, around: Surroundings, types: Ints, positions: Floats) -> dict[str, float]:

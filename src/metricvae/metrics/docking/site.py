@@ -74,6 +74,7 @@ def prepare_site(
     receptor: Receptor,
     centre: Floats,
     scoring: ScoringFunction,
+    *,
     width: float = 24.0,
     spacing: float = 0.375,
     types: Ints | None = None,
