@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from metricvae.metrics.shape.solver.coloured_search import overlaps_at, refine_score, score_of
 from rdkit.Chem import rdGaussianShape, rdShapeAlign
 from scipy.spatial.transform import Rotation
 from screens import rdkit_of
@@ -37,6 +36,7 @@ from metricvae.metrics.shape.solver.coloured import (
     coloured_channels,
     overlay_coloured,
 )
+from metricvae.metrics.shape.solver.coloured_search import overlaps_at, refine_score, score_of
 from metricvae.metrics.shape.solver.overlays import THOROUGH
 
 SEED, BLOCKS = 2026, 6

@@ -105,6 +105,7 @@ class DockedPose:
             asked for.
         terms: of the energy with the receptor, as `scoring.TERMS` names them, and `inside` and `torsion`, unweighted
             but for the weights of the scoring function.
+        parts: of the ranking, as `ranking.WEIGHTS` names them, kcal/mol.
     """
 
     molecule: Molecule
@@ -112,6 +113,7 @@ class DockedPose:
     energy: float
     ranking: float
     terms: dict[str, float]
+    parts: dict[str, float]
     clashes: int
     strain: float | None
 
@@ -222,11 +224,11 @@ def _described(
     terms = terms_of(site.scoring, site.around, topology.types, minimum.positions)
     total = sum(terms.values())
     own = _own_terms(ligand, exact, minimum.pose)
-    ranking = ranking_of(own | ranking_terms(site.around, topology.types, minimum.positions))
+    parts = own | ranking_terms(site.around, topology.types, minimum.positions)
     score = total / (1.0 + site.scoring.per_torsion * topology.rotatable)
     placed = replace(molecule, positions=site.to_receptor(minimum.positions))
     near = clashes(minimum.positions, molecule.radii, site.around.positions, site.radii)
-    return DockedPose(placed, score, minimum.energy, ranking, terms | own, near, None)
+    return DockedPose(placed, score, minimum.energy, ranking_of(parts), terms | own, parts, near, None)
 
 
 def terms_of(scoring: ScoringFunction, around: Surroundings, types: Ints, positions: Floats) -> dict[str, float]:
