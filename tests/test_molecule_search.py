@@ -140,6 +140,11 @@ def test_kinds_without_conformers_refuse_several(folder: Path, capsys: pytest.Ca
     assert "--conformers is for molecules in space" in capsys.readouterr().err
 
 
+def test_conformers_of_seed_0_differ() -> None:
+    one, other = conform("CCCCOc1ccccc1CN", 0, 2)
+    assert not np.allclose(one.positions, other.positions)
+
+
 def test_conformers_differ_and_come_in_the_order_of_energies() -> None:
     smiles = "CCCCOc1ccccc1CN"
     every, apart = conform(smiles, 1, 6), conform(smiles, 1, 6, distinct=1.0)

@@ -101,7 +101,9 @@ def _embed(mol: Mol, seed: int, count: int, distinct: float) -> list[int]:
     """Numbers of the conformers of the first method of embedding that succeeds."""
     geometry = require("rdkit.Chem.rdDistGeom")
     for method in _methods(geometry):
-        method.randomSeed, method.maxIterations, method.numThreads = seed, ATTEMPTS, 1
+        # of several conformers the n-th has n times the seed, so that 0 gives one conformer many times
+        method.randomSeed = seed or (LARGEST_SEED if count > 1 else 0)
+        method.maxIterations, method.numThreads = ATTEMPTS, 1
         method.pruneRmsThresh, method.onlyHeavyAtomsForRMS = distinct or -1.0, True
         numbers = list(geometry.EmbedMultipleConfs(mol, count, method))
         if numbers:
