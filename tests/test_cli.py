@@ -736,7 +736,7 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("label overlap --objects mixed --pairs 0 --out d", "pairs is 0: expected at least 1"),
         ("label halves --objects mixed --pairs 0 --out d", "pairs is 0: expected at least 1"),
         ("label halves --objects mixed --pairs 9 --out d --cuts bent", "cuts is bent: expected some of straight"),
-        ("label halves --objects mixed --pairs 9 --out d --partners 3", "is for overlap, molecules and molecules-colour, got halves"),
+        ("label halves --objects mixed --pairs 9 --out d --partners 3", "and molecules-colour, got halves"),
         ("label overlap --objects mixed --pairs 9 --out d --middle", "--middle is for halves, got overlap"),
         ("label overlap --objects mixed --pairs -5 --out d", "pairs is -5: expected at least 1"),
         ("label overlap --objects mixed --pairs ten --out d", "pairs: expected int, got ten"),

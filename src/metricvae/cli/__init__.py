@@ -14,6 +14,7 @@ from jsonargparse import Namespace
 
 from metricvae import __version__
 from metricvae.cli.align import ALIGN
+from metricvae.cli.dock import DOCK
 from metricvae.cli.generate import GENERATE
 from metricvae.cli.import_ import IMPORT
 from metricvae.cli.label import LABEL
@@ -40,6 +41,7 @@ VERBS: dict[str, Verb] = {
     "append": APPEND,
     "delete": DELETE,
     "search": SEARCH,
+    "dock": DOCK,
     "generate": GENERATE,
     "reproduce": REPRODUCE,
     "kinds": KINDS,

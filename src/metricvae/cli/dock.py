@@ -1,0 +1,82 @@
+"""`metricvae dock`: poses of ligands in a site of a receptor."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import Namespace
+
+from metricvae.cli.common import say
+from metricvae.cli.parser import Fields, Parser, Verb, at_least
+from metricvae.runtime.progress import progress
+
+if TYPE_CHECKING:
+    from metricvae.metrics.docking.batch import DockedLigand
+
+TABLE = "ligands.csv"
+COLUMNS = ("score", "ranking", "energy", "clashes", "strain")
+"""What the table says of the pose that is ranked first."""
+
+
+def _dock_options(parser: Parser, _: Sequence[str]) -> None:
+    parser.add_argument("receptor", help="structure and site: rec.pdb@ligand=LIG, @point=x,y,z, @residues=..., @auto")
+    parser.add_argument("ligands", help="file of molecules (SMILES, CSV, SDF, mol2), or one SMILES")
+    parser.add_argument("--out", required=True, help="folder of the poses")
+    parser.add_argument("-n", "--poses", type=at_least(1), default=9, help="of each ligand, at most")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of conformers and search")
+    parser.add_argument("--workers", type=at_least(1), help="processes; default all cores")
+
+
+def _dock(options: Namespace) -> Fields:
+    from metricvae.metrics.docking.batch import dock_batch, docking_site, ligand_records
+    from metricvae.metrics.docking.dock import DockingConfig
+    from metricvae.runtime.files import require_free_folder, write_text
+    from metricvae.runtime.process_pool import worker_pool
+
+    folder = Path(options.out)
+    require_free_folder(folder, "plan.json", "folder of poses")
+    docking_site(options.receptor)
+    ligands = ligand_records(options.ligands)
+    config = DockingConfig(poses=options.poses, seed=options.seed)
+    done = []
+    with progress() as step, worker_pool(options.workers) as pool:
+        step("docking", 0, len(ligands))
+        for one in dock_batch(pool, options.receptor, ligands, folder, config):
+            done.append(one)
+            step("docking", len(done), len(ligands))
+    done.sort(key=lambda one: (one.best is None, (one.best or {}).get("score", 0.0), one.number))
+    write_text(folder / TABLE, _table(done))
+    failed = sum(one.best is None for one in done)
+    left_out = f", {failed} without poses (see the column fault)" if failed else ""
+    said = f"{len(done) - failed} ligands docked{left_out}; scores in {folder / TABLE}"
+    text = "\n".join([*map(_line, done), said])
+    return say(options, {"ligands": [asdict(one) for one in done], "out": options.out}, text)
+
+
+def _table(done: Sequence[DockedLigand]) -> str:
+    """The ligands as CSV, the best first."""
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(["name", "number", *COLUMNS, "file", "fault"])
+    for one in done:
+        best = one.best or {}
+        writer.writerow([one.name, one.number, *(best.get(name, "") for name in COLUMNS), one.file, one.fault])
+    return content.getvalue()
+
+
+def _line(one: DockedLigand) -> str:
+    score = f"{one.best['score']:10.2f}" if one.best else f"{'-':>10}"
+    return f"{score}  {one.name}  {one.file or one.fault}"
+
+
+DOCK = Verb(
+    "place ligands in a binding site: poses with scores, strain and clashes; resumes by itself",
+    ("RECEPTOR[@SITE] LIGANDS --out FOLDER [-n 9] [--seed 0]",),
+    _dock_options,
+    _dock,
+)

@@ -1,0 +1,134 @@
+"""Docking of many ligands into one site: a file of poses for each, so that a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.listing import READERS, Record, records, suffix_of
+from metricvae.kinds.molecule.mol_blocks import write_sdf
+from metricvae.kinds.molecule.readers import Skipped, molecule_of
+from metricvae.kinds.pocket.records import Receptor
+from metricvae.kinds.pocket.sites import place, split_name
+from metricvae.kinds.pocket.structures import structure_of
+from metricvae.metrics.docking.dock import DockedPose, DockingConfig, dock
+from metricvae.runtime.files import read_json, sha256_of, write_json
+
+POSES = "poses"
+"""Folder of the files of poses, and of what is known of each ligand."""
+
+
+@dataclass(frozen=True)
+class DockedLigand:
+    """What became of a ligand.
+
+    Attributes:
+        number: of its record, from 1.
+        name: of the ligand.
+        file: of its poses, relative to the folder; empty where there are none.
+        fault: why there are none; empty where there are some.
+        best: what is known of the pose that is ranked first, by name.
+    """
+
+    number: int
+    name: str
+    file: str = ""
+    fault: str = ""
+    best: dict[str, float] | None = None
+
+
+def docking_site(name: str) -> tuple[Receptor, Any]:
+    """The receptor and the centre (3,) of the site that a name stands for: `rec.pdb@ligand=LIG`, see
+    `metricvae.kinds.pocket.sites`.
+
+    Raises:
+        InputError: no such structure or site.
+    """
+    path, site = split_name(name)
+    found = place(structure_of(path), site)
+    return found.receptor, found.centre
+
+
+def ligand_records(source: str) -> list[Record]:
+    """The ligands of a file of molecules, or one SMILES.
+
+    Raises:
+        InputError: a file that cannot be read, or without molecules.
+    """
+    if suffix_of(source) not in READERS:
+        return [Record(1, "smiles", "", source)]
+    found = list(records(source))
+    if not found:
+        raise InputError(f"{source} holds no molecule: expected at least one")
+    return found
+
+
+def dock_batch(
+    pool: Executor, site: str, ligands: Sequence[Record], folder: Path, config: DockingConfig
+) -> Iterator[DockedLigand]:
+    """Dock each ligand, and yield what became of it, in order; those that an earlier run did are not done again.
+
+    Args:
+        pool: of processes.
+        site: as for `docking_site`.
+        ligands: their records.
+        folder: of the results.
+        config: of the docking.
+
+    Raises:
+        InputError: the folder holds results of another receptor, site or configuration.
+    """
+    path, _ = split_name(site)
+    plan = {"site": site, "receptor": sha256_of(Path(path)), "config": asdict(config)}
+    held = folder / "plan.json"
+    if held.exists() and read_json(held) != plan:
+        raise InputError(f"{folder} holds poses of another receptor, site or configuration: choose another folder")
+    (folder / POSES).mkdir(parents=True, exist_ok=True)
+    write_json(held, plan)
+    yield from pool.map(functools.partial(dock_one, site, folder, config), ligands)
+
+
+def dock_one(site: str, folder: Path, config: DockingConfig, record: Record) -> DockedLigand:
+    """Dock one ligand and write its poses, unless that is done."""
+    stem = f"{record.number:06d}-{hashlib.sha256(record.text.encode()).hexdigest()[:8]}"
+    done = folder / POSES / f"{stem}.json"
+    if done.exists():
+        return DockedLigand(**read_json(done))
+    name = record.name or f"ligand-{record.number}"
+    try:
+        smiles = _smiles_of(record)
+        poses = dock(*_site(site), smiles, config, name=name)
+        write_sdf(folder / POSES / f"{stem}.sdf", [pose.molecule for pose in poses], [_fields(pose) for pose in poses])
+        found = DockedLigand(record.number, name, f"{POSES}/{stem}.sdf", best=_fields(poses[0]))
+    except InputError as error:
+        found = DockedLigand(record.number, name, fault=str(error))
+    write_json(done, asdict(found))
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _site(name: str) -> tuple[Receptor, Any]:
+    return docking_site(name)
+
+
+def _smiles_of(record: Record) -> str:
+    if record.kind == "smiles" and not record.fault:
+        return record.text
+    found = molecule_of(replace(record), embed=True)
+    if isinstance(found, Skipped):
+        raise InputError(found.reason)
+    if not found.smiles:
+        raise InputError("the bond orders of the ligand are not known: give a SMILES")
+    return found.smiles
+
+
+def _fields(pose: DockedPose) -> dict[str, float]:
+    strain = {} if pose.strain is None else {"strain": round(pose.strain, 2)}
+    numbers = {"score": pose.score, "ranking": pose.ranking, "energy": pose.energy}
+    return {name: round(value, 3) for name, value in numbers.items()} | {"clashes": pose.clashes} | strain

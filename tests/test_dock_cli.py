@@ -1,0 +1,78 @@
+"""The verb `dock`: poses of a batch of ligands, faults as rows, and going on after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rdkit")
+pytest.importorskip("gemmi")
+
+from metricvae.cli import main
+from pocket_problem import shell, structure, write
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("docking")
+    write(made / "rec.pdb", structure(shell()))
+    (made / "ligands.smi").write_text("Cc1ccccc1 toluene\nC[Fe]CC metal\n")
+    return made
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    named = f"{folder / 'rec.pdb'}@point=0,0,0"
+    return [
+        "dock",
+        named,
+        str(folder / "ligands.smi"),
+        "--out",
+        str(folder / "out"),
+        "--workers",
+        "1",
+        "-n",
+        "3",
+        *more,
+    ]
+
+
+def test_ligands_are_docked_once_and_faults_are_rows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(folder)) == 0
+    assert "1 ligands docked, 1 without poses" in capsys.readouterr().out
+    with open(folder / "out" / "ligands.csv", newline="") as file:
+        docked, failed = csv.DictReader(file)
+    assert (docked["name"], failed["name"]) == ("toluene", "metal")
+    assert float(docked["score"]) < 0
+    assert "has" in failed["fault"]
+    poses = folder / "out" / docked["file"]
+    assert 1 <= poses.read_text().count("$$$$") <= 3
+    assert "<ranking>" in poses.read_text()
+    before = poses.stat().st_mtime_ns
+    assert main(words(folder, "--json")) == 0
+    assert len(json.loads(capsys.readouterr().out)["ligands"]) == 2
+    assert poses.stat().st_mtime_ns == before
+
+
+def test_a_folder_of_another_site_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = words(folder)
+    changed[1] = changed[1].replace("0,0,0", "0,0,1")
+    assert main(words(folder)) == 0
+    assert main(changed) == 2
+    assert "holds poses of another receptor, site or configuration" in capsys.readouterr().err
+
+
+def test_what_cannot_be_docked_into_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    elsewhere = ["--out", str(folder / "none")]
+    for receptor, ligands, expected in (
+        (f"{folder / 'no.pdb'}@point=0,0,0", "CCCCO", "no.pdb"),
+        (f"{folder / 'rec.pdb'}@ligand=XYZ", "CCCCO", "XYZ"),
+        (f"{folder / 'rec.pdb'}@point=90,0,0", "CCCCO", "angstroms from the nearest atom"),
+    ):
+        assert main(["dock", receptor, ligands, *elsewhere]) == 2
+        said = capsys.readouterr().err
+        assert expected in said
+        assert said.count("\n") == 1
+    assert not (folder / "none").exists()
