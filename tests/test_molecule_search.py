@@ -13,7 +13,7 @@ pytest.importorskip("rdkit")
 
 from metricvae.cli import main
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.conformers import LARGEST_SEED, conform
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.metrics.shape.metric import ShapeMetric
@@ -140,8 +140,9 @@ def test_kinds_without_conformers_refuse_several(folder: Path, capsys: pytest.Ca
     assert "--conformers is for molecules in space" in capsys.readouterr().err
 
 
-def test_conformers_of_seed_0_differ() -> None:
-    one, other = conform("CCCCOc1ccccc1CN", 0, 2)
+@pytest.mark.parametrize("seed", [0, 1, LARGEST_SEED - 1, LARGEST_SEED])
+def test_conformers_of_any_seed_differ(seed: int) -> None:
+    one, other = conform("CCCCOc1ccccc1CN", seed, 2)
     assert not np.allclose(one.positions, other.positions)
 
 

@@ -101,8 +101,8 @@ def _embed(mol: Mol, seed: int, count: int, distinct: float) -> list[int]:
     """Numbers of the conformers of the first method of embedding that succeeds."""
     geometry = require("rdkit.Chem.rdDistGeom")
     for method in _methods(geometry):
-        # of several conformers the n-th has n times the seed, so that 0 gives one conformer many times
-        method.randomSeed = seed or (LARGEST_SEED if count > 1 else 0)
+        # the n-th of several conformers has the seed n * seed modulo LARGEST_SEED: 0 gives one conformer many times
+        method.randomSeed = 1 if count > 1 and seed % LARGEST_SEED == 0 else seed
         method.maxIterations, method.numThreads = ATTEMPTS, 1
         method.pruneRmsThresh, method.onlyHeavyAtomsForRMS = distinct or -1.0, True
         numbers = list(geometry.EmbedMultipleConfs(mol, count, method))
