@@ -53,8 +53,15 @@ def union(a: Mask, b: Mask) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-@pytest.mark.parametrize("kind", ["zigzag", "curved"])
-@pytest.mark.parametrize("mask", [DISC, SQUARE], ids=["disc", "square"])
+@pytest.mark.parametrize(
+    ("mask", "kind"),
+    [
+        pytest.param(DISC, "zigzag", marks=pytest.mark.slow, id="disc-zigzag"),
+        pytest.param(DISC, "curved", id="disc-curved"),
+        pytest.param(SQUARE, "zigzag", id="square-zigzag"),
+        pytest.param(SQUARE, "curved", marks=pytest.mark.slow, id="square-curved"),
+    ],
+)
 def test_the_pieces_of_a_shape_are_assembled_to_it(mask: Mask, kind: str) -> None:
     first, second = pieces(mask, kind, seed=3)
     found = join(Edge(first), Edge(rotated(second, 130, 12, -9)))

@@ -75,7 +75,7 @@ def _line(one: DockedLigand) -> str:
 
 
 DOCK = Verb(
-    "place ligands in a binding site: poses with scores, strain and clashes; resumes by itself",
+    "place ligands in a binding site: poses with scores; resumes by itself",
     ("RECEPTOR[@SITE] LIGANDS --out FOLDER [-n 9] [--seed 0]",),
     _dock_options,
     _dock,
