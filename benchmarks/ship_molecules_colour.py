@@ -1,9 +1,9 @@
-"""Make the `molecules-colour` model that ships: conformers, overlays by shape and colour, training, and the model into
-the package.
+"""Make a `molecules-colour` model to ship: conformers, overlays by shape and colour, training, and the model into the
+package. None ships yet.
 
     python benchmarks/ship_molecules_colour.py --smiles FILE --work FOLDER [--device auto]
 
-FILE lists SMILES, one a line: what ships was made from the 244,381 of ZINC250k, gzipped, of this SHA-256:
+FILE lists SMILES, one a line: the 244,381 of ZINC250k, gzipped, have this SHA-256:
 f3f2148e1976ffe079edb3e311f576977c63ae5d6b79eb4401e3cdc71af50936.
 
 900,000 pairs of 30,000 molecules, in blocks of 16 that all meet one another: a quarter of an hour for conformers and
