@@ -81,6 +81,7 @@ def test_the_hausdorff_distance_of_a_moved_silhouette_is_that_of_its_sampling() 
     assert single([mask, bar], silhouettes.measure_hausdorff) > 10
 
 
+@pytest.mark.slow
 def test_the_least_hausdorff_distance_is_a_distance_at_a_pose_and_no_pose_of_a_grid_is_better() -> None:
     masks = silhouettes.make_silhouettes(4, 3).values
     a, b = (silhouettes.outline(mask) for mask in masks[:2])

@@ -32,6 +32,7 @@ def test_draw_pair(pictures, tmp_path):
     assert (tmp_path / "pair.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_draw_pair_draws_two_unseen_shapes_where_no_images_are_given(tmp_path):
     assert run("draw_pair.py", tmp_path / "pair.png") == ""
     assert (tmp_path / "pair.png").read_bytes().startswith(b"\x89PNG")

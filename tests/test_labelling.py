@@ -217,6 +217,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_changed_pictures_are_labelled_as_a_fresh_process_labels_them(tmp_path: Path) -> None:
     folder, out = tmp_path / "pictures", tmp_path / "out"
     plan = OverlapPlan(str(folder), 20, search=QUICK, batched=True)
