@@ -23,12 +23,12 @@ from metricvae.metrics.docking.energy import (  # noqa: E402
     energy_of,
     frames_of,
     no_maps,
-    no_surroundings,
+    no_receptor_atoms,
 )
 from metricvae.metrics.docking.fields import maps_of, read_map  # noqa: E402
 from metricvae.metrics.docking.minimise import minimise, moved  # noqa: E402
 from metricvae.metrics.docking.ranking import WEIGHTS, ranking_of, ranking_terms  # noqa: E402
-from metricvae.metrics.docking.records import Floats, LigandArrays, Surroundings  # noqa: E402
+from metricvae.metrics.docking.records import Floats, LigandArrays, ReceptorAtoms  # noqa: E402
 from metricvae.metrics.docking.scoring import CONSENSUS, VINA, VINARDO, ScoringFunction, pair_table, pair_terms  # noqa: E402
 from metricvae.metrics.docking.site import prepare_site  # noqa: E402
 from metricvae.metrics.docking.torsions import arrays_of, dihedral, rotatable_bonds, topology_of  # noqa: E402
@@ -66,9 +66,9 @@ def random_pose(ligand: LigandArrays, seed: int, spread: float = 1.0) -> Floats:
     return pose
 
 
-def random_surroundings(seed: int, count: int = 60) -> Surroundings:
+def random_receptor_atoms(seed: int, count: int = 60) -> ReceptorAtoms:
     rng = np.random.default_rng(seed)
-    return Surroundings(rng.uniform(-9, 9, (count, 3)), rng.integers(0, len(TYPES), count))
+    return ReceptorAtoms(rng.uniform(-9, 9, (count, 3)), rng.integers(0, len(TYPES), count))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_atom_types_by_element_bonds_and_charge() -> None:
 
 
 def test_a_map_is_the_sum_over_atoms_at_its_points() -> None:
-    around, table = random_surroundings(1), pair_table(VINA)
+    around, table = random_receptor_atoms(1), pair_table(VINA)
     maps = maps_of(around, np.zeros(3), 12.0, 0.375, VINA, np.array([0, 5]))
     for kind in (0, 5):
         for corner in [(0, 0, 0), (7, 16, 30), (32, 32, 32)]:
@@ -130,7 +130,7 @@ def test_a_map_is_the_sum_over_atoms_at_its_points() -> None:
 
 
 def test_a_map_is_read_with_its_gradient_and_holds_outside() -> None:
-    maps = maps_of(random_surroundings(2), np.zeros(3), 9.0, 0.375, VINA, np.array([0]))
+    maps = maps_of(random_receptor_atoms(2), np.zeros(3), 9.0, 0.375, VINA, np.array([0]))
     for place in (np.array([0.3, -1.1, 2.2]), np.array([5.5, 0.4, -7.1])):
         energy, *gradient = read_map(maps, 0, *place)
         for axis in range(3):
@@ -180,7 +180,7 @@ def test_an_angle_of_a_pose_turns_the_dihedral_by_as_much() -> None:
 def test_torsional_energy_is_least_where_crystals_are() -> None:
     molecule = conform("CCCC", seed=1)[0]
     ligand = arrays_of(topology_of(Chem.MolFromSmiles("CCCC")), molecule.positions)
-    far = Surroundings(np.full((1, 3), 99.0), np.zeros(1, np.int64))
+    far = ReceptorAtoms(np.full((1, 3), 99.0), np.zeros(1, np.int64))
     field = Field(no_maps(len(TYPES)), far, pair_table(VINA), 0.0, 1.0, UNBOUNDED)
     energies = {}
     for angle in np.linspace(-np.pi, np.pi, 73):
@@ -193,10 +193,10 @@ def test_torsional_energy_is_least_where_crystals_are() -> None:
 
 @pytest.mark.parametrize("gridded", [True, False])
 def test_gradients_are_those_of_finite_differences(flexible: tuple[LigandArrays, Floats], gridded: bool) -> None:
-    ligand, around = flexible[0], random_surroundings(3)
+    ligand, around = flexible[0], random_receptor_atoms(3)
     maps = maps_of(around, np.zeros(3), 10.0, 0.375, VINA, np.arange(len(TYPES)))
     table = pair_table(VINA)
-    field = Field(maps, no_surroundings() if gridded else around, table, 1.0, 0.3, 5.0)
+    field = Field(maps, no_receptor_atoms() if gridded else around, table, 1.0, 0.3, 5.0)
     frames, size = frames_of(ligand), 5 + len(ligand.parents)
     for seed in range(3):
         pose, gradient, unused = random_pose(ligand, seed), np.zeros(size), np.zeros(size)
@@ -214,17 +214,17 @@ def test_maps_approach_the_sum_over_atoms_by_the_square_of_the_spacing(flexible:
     ligand, positions = flexible
     placed = positions - positions.mean(axis=0)
     receptor = made_receptor(placed, ligand.types)
-    around, table = Surroundings(receptor.positions, receptor_types(receptor)), pair_table(VINA)
+    around, table = ReceptorAtoms(receptor.positions, receptor_types(receptor)), pair_table(VINA)
     pose = np.zeros(6 + len(ligand.parents))
     pose[3] = 1.0
 
-    def energy(spacing: float, atoms: Surroundings) -> float:
+    def energy(spacing: float, atoms: ReceptorAtoms) -> float:
         maps = maps_of(around, np.zeros(3), 24.0, spacing, VINA, ligand.types)
         field = Field(maps, atoms, table, 0.0, 0.0, UNBOUNDED)
         return float(energy_of(pose, ligand, field, frames_of(ligand), np.zeros(len(pose) - 1)))
 
     exact = energy(1.0, around)
-    errors = [energy(spacing, no_surroundings()) - exact for spacing in (0.4, 0.2)]
+    errors = [energy(spacing, no_receptor_atoms()) - exact for spacing in (0.4, 0.2)]
     assert abs(errors[1]) < 0.4 * abs(errors[0])
     assert sum(terms_of(VINA, around, ligand.types, placed).values()) == pytest.approx(exact, abs=0.02)
     parts = ranking_terms(around, ligand.types, placed) | {"inside": 0.0, "torsion": 0.0}
@@ -234,7 +234,7 @@ def test_maps_approach_the_sum_over_atoms_by_the_square_of_the_spacing(flexible:
 
 
 def test_minimisation_descends_to_where_the_gradient_vanishes(flexible: tuple[LigandArrays, Floats]) -> None:
-    ligand, around = flexible[0], random_surroundings(4, 30)
+    ligand, around = flexible[0], random_receptor_atoms(4, 30)
     field = Field(no_maps(len(TYPES)), around, pair_table(VINA), 1.0, 0.1, UNBOUNDED)
     for seed in range(3):
         pose, gradient = random_pose(ligand, seed, 2.0), np.zeros(5 + len(ligand.parents))

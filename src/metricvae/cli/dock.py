@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -33,9 +31,10 @@ def _dock_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _dock(options: Namespace) -> Fields:
+    from metricvae.core.pair_list import write_rows
     from metricvae.metrics.docking.batch import dock_batch, docking_site, ligand_records
     from metricvae.metrics.docking.dock import DockingConfig
-    from metricvae.runtime.files import require_free_folder, write_text
+    from metricvae.runtime.files import require_free_folder
     from metricvae.runtime.process_pool import worker_pool
 
     folder = Path(options.out)
@@ -50,7 +49,7 @@ def _dock(options: Namespace) -> Fields:
             done.append(one)
             step("docking", len(done), len(ligands))
     done.sort(key=lambda one: (one.best is None, (one.best or {}).get("score", 0.0), one.number))
-    write_text(folder / TABLE, _table(done))
+    write_rows(folder / TABLE, ["name", "number", *COLUMNS, "file", "fault"], map(_row, done))
     failed = sum(one.best is None for one in done)
     left_out = f", {failed} without poses (see the column fault)" if failed else ""
     said = f"{len(done) - failed} ligands docked{left_out}; scores in {folder / TABLE}"
@@ -58,15 +57,9 @@ def _dock(options: Namespace) -> Fields:
     return say(options, {"ligands": [asdict(one) for one in done], "out": options.out}, text)
 
 
-def _table(done: Sequence[DockedLigand]) -> str:
-    """The ligands as CSV, the best first."""
-    content = io.StringIO()
-    writer = csv.writer(content, lineterminator="\n")
-    writer.writerow(["name", "number", *COLUMNS, "file", "fault"])
-    for one in done:
-        best = one.best or {}
-        writer.writerow([one.name, one.number, *(best.get(name, "") for name in COLUMNS), one.file, one.fault])
-    return content.getvalue()
+def _row(one: DockedLigand) -> list[object]:
+    best = one.best or {}
+    return [one.name, one.number, *(best.get(name, "") for name in COLUMNS), one.file, one.fault]
 
 
 def _line(one: DockedLigand) -> str:

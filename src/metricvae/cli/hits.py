@@ -109,20 +109,16 @@ def _parts(pose: Any, score_name: str) -> dict[str, Value]:
 
 def _fields(index: Index, rows: Any) -> list[dict[str, Value]]:
     """The properties that the index keeps of some items."""
-    names = [name for name in index.kind.index_schema.names if name in index.schema.names]
-    numbers = [name for name in names if _is_number(index.schema.field(name).type)]
+    from metricvae.search.expressions import filterable
+
+    sorts = filterable(index.schema)
+    numbers = [name for name in index.kind.index_schema.names if sorts.get(name) == "number"]
     if not numbers:
         return [{} for _ in rows]
     return [
         {name: value for name, value in row.items() if value is not None}
         for row in index.table(rows, numbers).to_pylist()
     ]
-
-
-def _is_number(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def _about(options: Namespace, index: Index, predictor: Predictor) -> Any:

@@ -109,7 +109,8 @@ def solve_list(options: Namespace, listed: PairList) -> Fields:
     if is_map(ending):
         raise InputError("density maps are taken two at a time, got --pairs: give A and B")
     solver = _solver(options)
-    molecules, rows, names = [], [], ["overlap", solver.score_name]
+    molecules, rows = [], []
+    names = [solver.score_name]
     pairs = np.stack([listed.first, listed.second], axis=1)
     with progress() as step:
         for file in listed.files:
@@ -117,11 +118,12 @@ def solve_list(options: Namespace, listed: PairList) -> Fields:
             step("reading molecules", len(molecules), len(listed.files))
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
             found = solver.solve_pairs(molecules, pairs[start : start + PAIRS_AT_ONCE], options.workers)
+            further = [name for name in _further(found[0].pose) if name != solver.score_name]
+            names = [solver.score_name, *further]
             for files, one in zip(listed.names[start : start + PAIRS_AT_ONCE], found, strict=True):
-                document = _document(one, solver)
-                names = [name for name in document if name in COEFFICIENTS]
+                numbers = one.score, *(getattr(one.pose, name) for name in further)
                 motion = [f"{number:.6f}" for number in (*one.pose.rotation.ravel(), *one.pose.translation)]
-                rows.append([*files, f"{one.value:.3f}", *(f"{document[name]:.5f}" for name in names), *motion])
+                rows.append([*files, f"{one.value:.3f}", *(f"{number:.5f}" for number in numbers), *motion])
             step("overlaying pairs", len(rows), len(pairs))
     turns = [f"r{row}{column}" for row in "123" for column in "123"]
     write_rows(Path(options.out), ["a", "b", "overlap", *names, *turns, "tx", "ty", "tz"], rows)
@@ -129,8 +131,10 @@ def solve_list(options: Namespace, listed: PairList) -> Fields:
     return say(options, document, f"{len(rows)} pairs solved, written to {options.out}")
 
 
-COEFFICIENTS = ("tanimoto", "tversky", "combo", "shape_tanimoto", "colour_tanimoto")
-"""Columns of a list of pairs, from 0 to 1."""
+def _further(pose: Any) -> list[str]:
+    """Coefficients from 0 to 1 that an overlay has beside its score."""
+    return [one.name for one in dataclasses.fields(pose) if one.name in ("shape_tanimoto", "colour_tanimoto", "combo")]
+
 
 PAIRS_AT_ONCE = 4_096
 

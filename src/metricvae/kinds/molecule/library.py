@@ -121,7 +121,7 @@ class MoleculeFile(Library):
     def item(self, part: int) -> list[dict[str, Any]]:
         """The records of one part."""
         rows: list[dict[str, Any]] = pq.ParquetFile(self.records).read_row_group(part).to_pylist()
-        return [row for row in rows if _name(self.file.name, row["name"], row["number"]) not in self.known]
+        return [row for row in rows if Record(**row).id_in(self.file.name) not in self.known] if self.known else rows
 
 
 def read_records(file: str, conformers: int, rows: Sequence[dict[str, Any]], over: Map = map) -> LibraryPart:
@@ -145,7 +145,7 @@ def read_records(file: str, conformers: int, rows: Sequence[dict[str, Any]], ove
 def _molecules(stem: str, conformers: int, row: dict[str, Any]) -> tuple[list[Molecule] | Skipped, Described | None]:
     """The conformers of a record, which share an id, or why there are none; and what is known of the molecule."""
     record = Record(**row)
-    name, seed = _name(stem, record.name, record.number), conformer_seed(0, record.number)
+    name, seed = record.id_in(stem), conformer_seed(0, record.number)
     smiles = record.kind == "smiles" and not record.fault
     try:
         if smiles and not conformers:
@@ -158,8 +158,3 @@ def _molecules(stem: str, conformers: int, row: dict[str, Any]) -> tuple[list[Mo
         return Skipped(record.number, record.unit, record.name, str(error)), None
     found = molecule_of(record, stem, embed=True, seed=seed)
     return (found, None) if isinstance(found, Skipped) else ([found], described_smiles(found.smiles))
-
-
-def _name(stem: str, name: str, number: int) -> str:
-    """The id of a record."""
-    return name or f"{stem}:{number}"

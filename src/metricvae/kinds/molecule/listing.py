@@ -46,6 +46,10 @@ class Record:
     text: str
     fault: str = ""
 
+    def id_in(self, stem: str) -> str:
+        """The id of the molecule: its name, or its number after the name of its file."""
+        return self.name or f"{stem}:{self.number}".lstrip(":")
+
     @property
     def unit(self) -> str:
         """What `number` counts."""

@@ -103,7 +103,7 @@ def molecule_of(record: Record, stem: str = "", *, embed: bool = False, seed: in
         embed: make a conformer where the coordinates are flat or missing.
         seed: of the conformer.
     """
-    name = record.name or f"{stem}:{record.number}".lstrip(":")
+    name = record.id_in(stem)
     try:
         if record.fault:
             raise InputError(record.fault)

@@ -104,8 +104,8 @@ def _directions(number: int, positions: Floats, bound: list[int]) -> Floats:
         return axis[None]
     side = np.cross(axis, np.eye(3)[np.abs(axis).argmin()])
     side /= np.linalg.norm(side)
-    turns = np.arange(8)[:, None] * np.pi / 4
-    cone = 0.5 * axis + np.sqrt(0.75) * (np.cos(turns) * side + np.sin(turns) * np.cross(axis, side))
+    angles = np.arange(8)[:, None] * np.pi / 4
+    cone = 0.5 * axis + np.sqrt(0.75) * (np.cos(angles) * side + np.sin(angles) * np.cross(axis, side))
     return np.concatenate([cone, axis[None]])
 
 

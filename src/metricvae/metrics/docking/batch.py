@@ -6,7 +6,7 @@ import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def _site(name: str) -> tuple[Receptor, Any]:
 def _smiles_of(record: Record) -> str:
     if record.kind == "smiles" and not record.fault:
         return record.text
-    found = molecule_of(replace(record), embed=True)
+    found = molecule_of(record, embed=True)
     if isinstance(found, Skipped):
         raise InputError(found.reason)
     if not found.smiles:

@@ -21,13 +21,13 @@ from metricvae.metrics.docking.energy import (
     energy_of_torsions,
     frames_of,
     no_maps,
-    no_surroundings,
+    no_receptor_atoms,
     place_atoms,
 )
 from metricvae.metrics.docking.minimise import minimise
 from metricvae.metrics.docking.plausibility import clashes, strains
 from metricvae.metrics.docking.ranking import ranking_of, ranking_terms
-from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, Surroundings
+from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, ReceptorAtoms
 from metricvae.metrics.docking.scoring import TERMS, ScoringFunction, pair_table, pair_terms, scoring_function
 from metricvae.metrics.docking.search import Effort, Pool, run_chain
 from metricvae.metrics.docking.site import DockingSite, prepare_site
@@ -162,7 +162,7 @@ def dock_conformers(
     topology = topology_of(mol)
     ligands = [arrays_of(topology, one.positions) for one in conformers]
     table = pair_table(site.scoring)
-    field = Field(site.maps, no_surroundings(), table, config.inside, config.torsion, UNBOUNDED)
+    field = Field(site.maps, no_receptor_atoms(), table, config.inside, config.torsion, UNBOUNDED)
     exact = Field(no_maps(len(TYPES)), site.around, table, config.inside, config.torsion, UNBOUNDED)
     minima = _search(ligands, field, site, config)
     permutations = symmetries(mol)
@@ -231,7 +231,7 @@ def _described(
     return DockedPose(placed, score, minimum.energy, ranking_of(parts), terms | own, parts, near, None)
 
 
-def terms_of(scoring: ScoringFunction, around: Surroundings, types: Ints, positions: Floats) -> dict[str, float]:
+def terms_of(scoring: ScoringFunction, around: ReceptorAtoms, types: Ints, positions: Floats) -> dict[str, float]:
     """The terms of the energy of atoms with those around, by name; kcal/mol.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.metrics.docking.fields import read_map
-from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, Maps, Surroundings
+from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, Maps, ReceptorAtoms
 from metricvae.metrics.docking.scoring import BINS_PER_SQUARE
 from metricvae.runtime.jit import jit_fast
 
@@ -32,7 +32,7 @@ class Field(NamedTuple):
     """
 
     maps: Maps
-    around: Surroundings
+    around: ReceptorAtoms
     table: npt.NDArray[np.float32]
     inside: float
     torsion: float
@@ -137,7 +137,7 @@ def energy_in_maps(ligand: LigandArrays, field: Field, frames: Frames) -> float:
 
 
 @jit_fast
-def energy_of_surroundings(ligand: LigandArrays, field: Field, frames: Frames) -> float:
+def energy_of_receptor(ligand: LigandArrays, field: Field, frames: Frames) -> float:
     """The energy with each atom around; forces are written."""
     around, limit = field.around, (field.table.shape[2] - 2) / BINS_PER_SQUARE
     total = 0.0
@@ -241,7 +241,7 @@ def energy_of(pose: Floats, ligand: LigandArrays, field: Field, frames: Frames, 
     """
     place_atoms(pose, ligand, frames)
     if len(field.around.types):
-        total = energy_of_surroundings(ligand, field, frames)
+        total = energy_of_receptor(ligand, field, frames)
     else:
         total = energy_in_maps(ligand, field, frames)
     total += energy_inside(ligand, field.table, field.inside, frames)
@@ -258,9 +258,9 @@ def coordinates(ligand: LigandArrays, pose: Floats) -> Floats:
     return frames.positions
 
 
-def no_surroundings() -> Surroundings:
+def no_receptor_atoms() -> ReceptorAtoms:
     """A field without atoms of its own: its maps are read."""
-    return Surroundings(np.zeros((0, 3)), np.zeros(0, np.int64))
+    return ReceptorAtoms(np.zeros((0, 3)), np.zeros(0, np.int64))
 
 
 def no_maps(types: int) -> Maps:
@@ -268,4 +268,4 @@ def no_maps(types: int) -> Maps:
     return Maps(np.zeros((types, 2, 2, 2), np.float32), np.zeros(3), 1.0)
 
 
-__all__ = ["Field", "Frames", "Ints", "coordinates", "energy_of", "frames_of", "no_maps", "no_surroundings"]
+__all__ = ["Field", "Frames", "Ints", "coordinates", "energy_of", "frames_of", "no_maps", "no_receptor_atoms"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.metrics.docking.records import Floats, Ints, Maps, Surroundings
+from metricvae.metrics.docking.records import Floats, Ints, Maps, ReceptorAtoms
 from metricvae.metrics.docking.scoring import BINS_PER_SQUARE, ScoringFunction, pair_table
 from metricvae.runtime.jit import jit_fast
 
@@ -14,7 +14,7 @@ OUTSIDE = 10.0
 
 
 def maps_of(
-    around: Surroundings, centre: Floats, width: float, spacing: float, scoring: ScoringFunction, types: Ints
+    around: ReceptorAtoms, centre: Floats, width: float, spacing: float, scoring: ScoringFunction, types: Ints
 ) -> Maps:
     """The maps of some types of atoms in a cube.
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from metricvae.metrics.docking.records import Floats, Ints, Surroundings
+from metricvae.metrics.docking.records import Floats, Ints, ReceptorAtoms
 from metricvae.metrics.docking.scoring import TERMS, VINA, VINARDO, ScoringFunction, pair_terms
 
 WEIGHTS = {
@@ -32,7 +32,7 @@ WEIGHTS = {
 independent: only their sums mean something."""
 
 
-def ranking_terms(around: Surroundings, types: Ints, positions: Floats) -> dict[str, float]:
+def ranking_terms(around: ReceptorAtoms, types: Ints, positions: Floats) -> dict[str, float]:
     """The terms of a pose with the receptor, in kcal/mol, by the names in `WEIGHTS`.
 
     Args:

@@ -62,7 +62,7 @@ class Maps(NamedTuple):
     spacing: float
 
 
-class Surroundings(NamedTuple):
+class ReceptorAtoms(NamedTuple):
     """The atoms of the receptor around a site, whose energies are summed where a grid is too coarse.
 
     Attributes:

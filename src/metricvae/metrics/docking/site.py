@@ -14,7 +14,7 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.pocket.records import Receptor
 from metricvae.metrics.docking.atom_types import TYPES, receptor_types
 from metricvae.metrics.docking.fields import maps_of
-from metricvae.metrics.docking.records import Floats, Ints, Maps, Surroundings
+from metricvae.metrics.docking.records import Floats, Ints, Maps, ReceptorAtoms
 from metricvae.metrics.docking.scoring import ScoringFunction
 
 NARROWEST, WIDEST = 8.0, 48.0
@@ -56,7 +56,7 @@ class DockingSite:
     scoring: ScoringFunction
     centre: Floats
     rotation: Floats
-    around: Surroundings
+    around: ReceptorAtoms
     radii: Floats
     maps: Maps
     starts: Floats
@@ -64,10 +64,6 @@ class DockingSite:
     def to_receptor(self, positions: Floats) -> Floats:
         """Positions (..., 3) of the site's frame in that of the receptor."""
         return positions @ self.rotation + self.centre
-
-    def to_site(self, positions: Floats) -> Floats:
-        """Positions (..., 3) of the receptor's frame in that of the site."""
-        return (positions - self.centre) @ self.rotation.T
 
 
 def prepare_site(
@@ -106,7 +102,7 @@ def prepare_site(
         raise InputError(
             f"{len(near)} atoms of the receptor are near the site, expected at least {FEWEST_ATOMS}: name another site"
         )
-    around = Surroundings(positions[near], receptor_types(receptor.select(near)))
+    around = ReceptorAtoms(positions[near], receptor_types(receptor.select(near)))
     wanted = np.arange(len(TYPES)) if types is None else np.union1d(types, [0])
     maps = maps_of(around, np.zeros(3), width, spacing, scoring, wanted)
     return DockingSite(scoring, centre, rotation, around, receptor.radii[near], maps, _starts(maps))

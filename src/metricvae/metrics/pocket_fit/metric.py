@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
+from metricvae.core.kind import Object
 from metricvae.core.metric import Description, Floats, Metric, Solution
 from metricvae.kinds.molecule.kind import with_coordinates
 from metricvae.kinds.molecule.records import Molecule
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 POSES = 8
 """Distinct poses in the image, of which the one of the best fit is taken."""
-
-Object = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,21 +103,27 @@ class FitSolver:
         solutions = []
         for row, (pocket, molecule) in enumerate(pairs.tolist()):
             places = row * self.poses + np.flatnonzero(np.isfinite(scores[row]))
-            laid = [_fit(prepared[pocket], prepared[molecule], found[place]) for place in places.tolist()]
+            atoms = _own_atoms(prepared[molecule])
+            laid = [_fit(prepared[pocket], *atoms, found[place]) for place in places.tolist()]
             best = max(laid, key=lambda one: one.fit)
             solutions.append(Solution(best.fit, best.fit, best))
         return solutions
 
 
-def _fit(pocket: Any, molecule: Any, laid: ColouredOverlay) -> FitOverlay:
+def _own_atoms(molecule: Any) -> tuple[Floats, Floats, float]:
+    """Positions (n, 3) of a molecule's atoms in its own coordinates, their exponents, and their overlap with
+    themselves."""
+    atoms, body = coloured_channels(molecule), molecule.molecule
+    count = atoms.starts[1]
+    return atoms.positions[:count] @ body.axes.T + body.centre, atoms.alpha[:count], body.volume
+
+
+def _fit(pocket: Any, positions: Floats, alpha: Floats, volume: float, laid: ColouredOverlay) -> FitOverlay:
     """An overlay with what it costs on the protein."""
-    atoms = coloured_channels(molecule)
-    own = atoms.positions[: atoms.starts[1]]
-    there = own @ molecule.molecule.axes.T + molecule.molecule.centre  # from its axes to its own coordinates
-    there = there @ laid.rotation.T + laid.translation
+    there = positions @ laid.rotation.T + laid.translation
     near = np.linalg.norm(pocket.positions - there.mean(axis=0), axis=1) < _reach(there) + NEAR
-    spent = overlap_volume(pocket.positions[near], pocket.alpha[near], there, atoms.alpha[: atoms.starts[1]])
-    clash = float(spent / molecule.molecule.volume)
+    spent = overlap_volume(pocket.positions[near], pocket.alpha[near], there, alpha)
+    clash = float(spent / volume)
     return FitOverlay(**vars(laid), clash=clash, fit=laid.combo - clash)
 
 

@@ -15,13 +15,12 @@ import pyarrow as pa
 from metricvae.core.kind import ObjectKind
 from metricvae.core.labelling import Columns, Floats
 from metricvae.core.metric import Metric
-from metricvae.core.plan import option
 from metricvae.core.sampling import Block
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.table import read_molecules
 from metricvae.metrics.shape.card import COEFFICIENTS, molecules_readme
 from metricvae.metrics.shape.coloured_metric import ColouredMetric
-from metricvae.metrics.shape.labelling import ShapeLabelling, ShapePlan
+from metricvae.metrics.shape.labelling import ConformerTrials, ShapeLabelling, ShapePlan
 from metricvae.metrics.shape.solver.coloured import ColouredMolecule, ColouredOverlays, coloured, overlay_coloured
 from metricvae.metrics.shape.solver.overlays import THOROUGH, OverlayConfig
 from metricvae.runtime.parquet import float32_lists
@@ -38,7 +37,6 @@ class ColouredPlan(ShapePlan):
 
     task: ClassVar[str] = "molecules-colour"
     metric: Metric = field(default_factory=ColouredMetric, kw_only=True)
-    check: int = option(0, "pairs to check against a better search, for the card", least=0)
 
     def labelling(self) -> ColouredLabelling:
         return ColouredLabelling(self)
@@ -87,17 +85,10 @@ def overlay_coloured_conformers(
         the overlays, and (k, 2) which of each molecule's conformers they are of.
     """
     molecules = [_conformers(one, others) for one, others in zip(read_molecules(table), table["others"], strict=True)]
-    starts = np.cumsum([0, *map(len, molecules)])
-    trials: list[tuple[int, int]] = []
-    owners: list[int] = []
-    for pair, (a, b) in enumerate(pairs.tolist()):
-        trials += itertools.product(range(starts[a], starts[a + 1]), range(starts[b], starts[b + 1]))
-        owners += [pair] * (len(molecules[a]) * len(molecules[b]))
-    tried, owner = np.array(trials), np.array(owners)
-    found = overlay_coloured(list(itertools.chain.from_iterable(molecules)), tried, "combo", config, threads=1)
-    order = np.lexsort((-found.scores(), owner))
-    chosen = order[np.unique(owner[order], return_index=True)[1]]
-    return found.select(chosen), tried[chosen] - starts[pairs]
+    trials = ConformerTrials.of([len(conformers) for conformers in molecules], pairs)
+    found = overlay_coloured(list(itertools.chain.from_iterable(molecules)), trials.rows, "combo", config, threads=1)
+    chosen = trials.best(found.scores())
+    return found.select(chosen), trials.conformers(chosen)
 
 
 def _conformers(molecule: Molecule, others: pa.ListScalar) -> list[ColouredMolecule]:

@@ -159,21 +159,49 @@ def overlay_conformers(table: pa.Table, pairs: Block, config: OverlayConfig) -> 
         config: of the search.
     """
     molecules = _prepare_conformers(table)
-    starts = np.cumsum([0, *map(len, molecules)])
-    flat = [conformer for conformers in molecules for conformer in conformers]
-    trials: list[tuple[int, int]] = []
-    owners: list[int] = []
-    for pair, (a, b) in enumerate(pairs.tolist()):
-        trials += itertools.product(range(starts[a], starts[a + 1]), range(starts[b], starts[b + 1]))
-        owners += [pair] * (len(molecules[a]) * len(molecules[b]))
-    found, tried, owner = overlay_many(flat, np.array(trials), config, threads=1), np.array(trials), np.array(owners)
-    order = np.lexsort((-found.tanimoto, owner))
-    chosen = order[np.unique(owner[order], return_index=True)[1]]
-    best = Overlays(
-        *(part[chosen] for part in (found.overlap, found.self_a, found.self_b, found.rotation, found.translation))
-    )
+    trials = ConformerTrials.of([len(conformers) for conformers in molecules], pairs)
+    flat = list(itertools.chain.from_iterable(molecules))
+    found = overlay_many(flat, trials.rows, config, threads=1)
+    chosen = trials.best(found.tanimoto)
+    best = found.select(chosen)
     sizes = np.array([conformers[0].volume for conformers in molecules])[pairs].sum(axis=1)
-    return ConformerOverlays(best, tried[chosen] - starts[pairs], best.tanimoto * sizes / (1 + best.tanimoto))
+    return ConformerOverlays(best, trials.conformers(chosen), best.tanimoto * sizes / (1 + best.tanimoto))
+
+
+@dataclass(frozen=True)
+class ConformerTrials:
+    """All conformers of one molecule with all of another, for k pairs of molecules.
+
+    Attributes:
+        rows: (t, 2) conformers by number, those of all molecules one after the other.
+        owner: (t,) the pair that a trial belongs to.
+        starts: (k, 2) numbers of the first conformers of both molecules of each pair.
+    """
+
+    rows: npt.NDArray[np.int64]
+    owner: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, counts: Sequence[int], pairs: Block) -> ConformerTrials:
+        """The trials of pairs (k, 2) of molecules that have so many conformers each."""
+        starts = np.cumsum([0, *counts])
+        rows: list[tuple[int, int]] = []
+        owner: list[int] = []
+        for pair, (a, b) in enumerate(pairs.tolist()):
+            rows += itertools.product(range(starts[a], starts[a + 1]), range(starts[b], starts[b + 1]))
+            owner += [pair] * (counts[a] * counts[b])
+        return cls(np.array(rows), np.array(owner), starts[pairs])
+
+    def best(self, scores: Floats) -> npt.NDArray[np.int64]:
+        """(k,) the trial of each pair that has the highest of scores (t,)."""
+        order = np.lexsort((-scores, self.owner))
+        found: npt.NDArray[np.int64] = order[np.unique(self.owner[order], return_index=True)[1]]
+        return found
+
+    def conformers(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """(k, 2) which of each molecule's conformers the chosen trials are of."""
+        return self.rows[chosen] - self.starts
 
 
 def _prepare_conformers(table: pa.Table) -> list[list[PreparedMolecule]]:

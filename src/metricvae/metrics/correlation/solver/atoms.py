@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +23,10 @@ from metricvae.kinds.volume.simulation import element_gaussians
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, atom_rows, principal_axes
 from metricvae.metrics.shape.solver.initial_rotations import IMAGES, initial_rotations
 from metricvae.metrics.shape.solver.overlays import (
-    PAIRS_A_TASK,
     Found,
     OverlayConfig,
     Pairs,
+    over_tasks,
     overlay_pairs,
     pack_atoms,
 )
@@ -117,13 +116,11 @@ def _search(maps: Sequence[AtomicMap], pairs: Pairs, config: OverlayConfig, thre
     found = np.empty(len(pairs)), np.empty((len(pairs), 3, 3)), np.empty((len(pairs), 3))
     stages = config.optimised, config.refined, config.final
 
-    def work(start: int) -> None:
-        part = slice(start, start + PAIRS_A_TASK)
+    def work(part: slice) -> None:
         columns = [column[part] for column in found]
         correlate_pairs(packed, integrals, exponents, local[part], quaternions, *stages, *columns)
 
-    with ThreadPoolExecutor(min(threads, os.cpu_count() or 1)) as pool:
-        list(pool.map(work, range(0, len(pairs), PAIRS_A_TASK)))
+    over_tasks(work, len(pairs), min(threads, os.cpu_count() or 1))
     return found
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -29,10 +28,10 @@ from metricvae.metrics.shape.solver.coloured_search import search_coloured_pairs
 from metricvae.metrics.shape.solver.gaussian_molecule import PreparedMolecule, atom_rows, exponents, prepare
 from metricvae.metrics.shape.solver.initial_rotations import IMAGES, initial_rotations
 from metricvae.metrics.shape.solver.overlays import (
-    PAIRS_A_TASK,
     Found,
     OverlayConfig,
     Pairs,
+    over_tasks,
     overlay_pairs,
     pack_atoms,
 )
@@ -169,9 +168,7 @@ class ColouredOverlays:
 
     def select(self, rows: npt.NDArray[np.int64]) -> ColouredOverlays:
         """Some of the pairs."""
-        parts = (self.shape.overlap, self.shape.self_a, self.shape.self_b, self.shape.rotation, self.shape.translation)
-        shape = Overlays(*(part[rows] for part in parts))
-        return ColouredOverlays(shape, self.colour[rows], self.colour_a[rows], self.colour_b[rows])
+        return ColouredOverlays(self.shape.select(rows), self.colour[rows], self.colour_a[rows], self.colour_b[rows])
 
     def __getitem__(self, row: int) -> ColouredOverlay:
         shape, colour = float(self.shape_tanimoto[row]), float(self.colour_tanimoto[row])
@@ -289,13 +286,11 @@ def _search(
     )
     stages = config.optimised, config.refined, config.final
 
-    def work(start: int) -> None:
-        part = slice(start, start + PAIRS_A_TASK)
+    def work(part: slice) -> None:
         columns = [column[part] for column in found]
         search_coloured_pairs(
             packed, channels, starts, heights, volumes[used], local[part], share, quaternions, *stages, *columns
         )
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, range(0, len(pairs), PAIRS_A_TASK)))
+    over_tasks(work, len(pairs), threads)
     return found

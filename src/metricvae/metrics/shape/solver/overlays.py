@@ -148,8 +148,7 @@ def _search(molecules: Sequence[PreparedMolecule], pairs: Pairs, config: Overlay
     quaternions = initial_rotations(config.starts // IMAGES).reshape(-1, 4 * IMAGES)
     found = np.empty(len(pairs)), np.empty((len(pairs), 3, 3)), np.empty((len(pairs), 3))
 
-    def work(start: int) -> None:
-        part = slice(start, start + PAIRS_A_TASK)
+    def work(part: slice) -> None:
         search_pairs(
             packed,
             local[part],
@@ -160,14 +159,19 @@ def _search(molecules: Sequence[PreparedMolecule], pairs: Pairs, config: Overlay
             *(column[part] for column in found),
         )
 
-    tasks = range(0, len(pairs), PAIRS_A_TASK)
+    over_tasks(work, len(pairs), threads)
+    return found
+
+
+def over_tasks(work: Callable[[slice], None], count: int, threads: int) -> None:
+    """Do compiled work on the rows of `count` pairs, `PAIRS_A_TASK` at a time, split over threads."""
+    tasks = [slice(start, start + PAIRS_A_TASK) for start in range(0, count, PAIRS_A_TASK)]
     if threads == 1 or len(tasks) == 1:
-        for start in tasks:
-            work(start)
+        for task in tasks:
+            work(task)
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, tasks))
-    return found
 
 
 def pack_atoms(molecules: Sequence[PreparedMolecule]) -> PackedMolecules:

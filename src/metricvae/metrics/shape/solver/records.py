@@ -57,6 +57,11 @@ class Overlays:
     def __len__(self) -> int:
         return len(self.overlap)
 
+    def select(self, rows: npt.NDArray[np.int64]) -> Overlays:
+        """Some of the pairs."""
+        parts = (self.overlap, self.self_a, self.self_b, self.rotation, self.translation)
+        return Overlays(*(part[rows] for part in parts))
+
     def __getitem__(self, row: int) -> Overlay:
         return Overlay(
             float(self.overlap[row]),
