@@ -32,6 +32,7 @@ COUNT = 12
 POINT_SET, GRAPH = PointSetEncoderConfig((16, 16)), GraphEncoderConfig((16, 16))
 CONVOLUTIONS = (
     PointSetEncoderConfig((16, 16), mixing="convolution", chemical=True),
+    PointSetEncoderConfig((16, 16), mixing="convolution", chemical=True, bonded=True),
     GraphEncoderConfig((16, 16), mixing="convolution"),
 )
 DECODER = DensityDecoderConfig((8, 8, 4, 4))
@@ -166,3 +167,8 @@ def test_the_decoder_is_compared_with_the_flip_that_fits_best(x: torch.Tensor) -
 def test_widths_that_cannot_be_are_refused(widths: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=f"multiple of {POINT_SET.heads}"):
         PointSetEncoderConfig(widths)
+
+
+def test_bonds_are_told_apart_only_between_known_elements():
+    with pytest.raises(InputError, match="bonded without chemical"):
+        PointSetEncoderConfig(bonded=True)

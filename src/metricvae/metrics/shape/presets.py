@@ -49,12 +49,13 @@ def molecules_2d() -> Preset:
 
 
 def molecules_colour() -> Preset:
-    """Shape and colour in space: convolutions between atoms of known elements, and their similarity as the cosine of
-    two codes."""
+    """Shape and colour in space: convolutions between atoms of known elements and bonds, and their similarity as the
+    cosine of two codes."""
     encoder = PointSetEncoderConfig(
         (96, 96, 96, 96),
         mixing="convolution",
         chemical=True,
+        bonded=True,
         distance_features=48,
         max_distance=14.0,
         grid_side=16,

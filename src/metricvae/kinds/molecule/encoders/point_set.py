@@ -9,7 +9,6 @@ three coordinates, which distinguishes a molecule from its mirror image. Element
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -19,9 +18,16 @@ from torch import Tensor
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.decoders.density import density_maps
 from metricvae.kinds.molecule.encoders.attention import AtomTransformer, check_widths
+from metricvae.kinds.molecule.encoders.chemistry import (
+    CHARGE_SIGNS,
+    ELEMENTS,
+    charge_features,
+    element_features,
+    link_features,
+)
 from metricvae.kinds.molecule.encoders.convolution import AtomConvolutions
 from metricvae.kinds.molecule.encoders.pooling import trim_padding
-from metricvae.kinds.molecule.packing import COLUMNS
+from metricvae.kinds.molecule.packing import COLUMNS, LINKED
 from metricvae.kinds.molecule.transforms import present
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 from metricvae.nn.principal_axes import gaussian_basis, principal_axes
@@ -29,11 +35,8 @@ from metricvae.nn.principal_axes import gaussian_basis, principal_axes
 GROUP_SIZE = 64
 """Molecules of like size that are computed together."""
 
-ELEMENTS = (6, 7, 8, 9, 15, 16, 17, 35, 53)
-"""Atomic numbers that are told apart; all others are one more class."""
-
-CHARGE_SIGNS = (-1.0, 0.0, 1.0)
-"""Formal charges are told apart by their sign."""
+NEAR_LINKS = LINKED["two bonds"] + 1
+"""Links that a pair of atoms is told apart by where bonds are known: those of atoms at most three bonds apart."""
 
 MIXINGS: dict[str, type[AtomTransformer | AtomConvolutions]] = {
     "attention": AtomTransformer,
@@ -89,6 +92,7 @@ class PointSetEncoderConfig(MoleculeEncoderConfig):
         max_radius: angstroms at the centre of the last of them.
         length_scale: angstroms; coordinates are divided by it.
         chemical: whether the elements and the signs of formal charges are told apart, not the radii of atoms alone.
+        bonded: whether the bonds between atoms are told apart as well; asks for `chemical`.
     """
 
     name: ClassVar[str] = "point-set"
@@ -100,6 +104,12 @@ class PointSetEncoderConfig(MoleculeEncoderConfig):
     max_radius: float = 12.0
     length_scale: float = 5.0
     chemical: bool = False
+    bonded: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bonded and not self.chemical:
+            raise InputError("got bonded without chemical: bonds are told apart only between known elements")
 
     def build(self, latent: int) -> PointSetEncoder:
         return PointSetEncoder(self, latent)
@@ -160,12 +170,15 @@ class PointSetEncoder(MoleculeEncoder):
         super().__init__(config)
         self.config = config
         kinds = len(ELEMENTS) + 1 + len(CHARGE_SIGNS) if config.chemical else 0
+        links = NEAR_LINKS if config.bonded else 0
         self.columns = COLUMNS if kinds else 4
-        self.pooled = config.network(6 + config.radial_features + kinds, config.distance_features + 3, latent)
+        counts = 6 + config.radial_features + kinds + links, config.distance_features + 3 + links
+        self.pooled = config.network(*counts, latent)
 
     def prepare(self, x: Tensor) -> Tensor:
-        """(m, A, 4 or more) -> (m, A, 4, or 6 with elements): the atoms on the molecules' principal axes."""
-        return to_principal_axes(x[..., : self.columns])
+        """(m, A, 4 or more) -> (m, A, 4, or 6 with elements, or 6 + A with bonds): the atoms on the molecules'
+        principal axes."""
+        return to_principal_axes(x if self.config.bonded else x[..., : self.columns])
 
     def descriptors(self, features: Tensor) -> Tensor:
         """Distributions of the distances between atoms and from the centre, and sizes.
@@ -185,8 +198,11 @@ class PointSetEncoder(MoleculeEncoder):
         return torch.cat(parts, dim=1)
 
     def encode_group(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        features = trim_padding(features, self.columns)[..., : self.columns]
+        features = trim_padding(features, self.columns)
         atoms, pairs = atom_features(features, self.config), pair_features(features, self.config)
+        if self.config.bonded:
+            links = link_features(features, NEAR_LINKS)
+            atoms, pairs = torch.cat([atoms, links.sum(2)], dim=-1), torch.cat([pairs, links], dim=-1)
         mean, log_variance = self.pooled(atoms, pairs, present(features))
         return mean, log_variance
 
@@ -218,19 +234,6 @@ def atom_features(molecules: Tensor, config: PointSetEncoderConfig) -> Tensor:
     if config.chemical:
         found = torch.cat([found, element_features(molecules, ELEMENTS), charge_features(molecules)], dim=-1)
     return found
-
-
-def element_features(molecules: Tensor, elements: Sequence[int]) -> Tensor:
-    """(m, A, elements + 1) of 0 and 1: which of the elements an atom is, or another one."""
-    known = molecules[..., 4, None] == molecules.new_tensor(elements)
-    other = ~known.any(-1, keepdim=True) & present(molecules)[..., None]
-    return torch.cat([known, other], dim=-1).float()
-
-
-def charge_features(molecules: Tensor) -> Tensor:
-    """(m, A, 3) of 0 and 1: whether an atom's formal charge is negative, zero or positive."""
-    sign = molecules[..., 5, None].sign() == molecules.new_tensor(CHARGE_SIGNS)
-    return (sign & present(molecules)[..., None]).float()
 
 
 def pair_features(molecules: Tensor, config: PointSetEncoderConfig) -> Tensor:

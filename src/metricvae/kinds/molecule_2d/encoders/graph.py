@@ -12,21 +12,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from metricvae.kinds.molecule.encoders.point_set import (
+from metricvae.kinds.molecule.encoders.chemistry import (
     CHARGE_SIGNS,
     ELEMENTS,
-    MoleculeEncoder,
-    MoleculeEncoderConfig,
+    LINKS,
     charge_features,
     element_features,
-    to_principal_axes,
+    link_features,
 )
+from metricvae.kinds.molecule.encoders.point_set import MoleculeEncoder, MoleculeEncoderConfig, to_principal_axes
 from metricvae.kinds.molecule.encoders.pooling import trim_padding
-from metricvae.kinds.molecule.packing import COLUMNS, LINKED
+from metricvae.kinds.molecule.packing import COLUMNS
 from metricvae.kinds.molecule.transforms import present
-
-LINKS = LINKED["no way"]
-"""Codes of links, from 1 up."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +75,3 @@ class GraphEncoder(MoleculeEncoder):
         elements, charges = element_features(features, self.config.elements), charge_features(features)
         mean, log_variance = self.pooled(torch.cat([elements, charges, degrees], dim=-1), linked, present(features))
         return mean, log_variance
-
-
-def link_features(molecules: Tensor) -> Tensor:
-    """(m, A, A, links) of 0 and 1: how two atoms are linked, as `metricvae.kinds.molecule.packing.LINKED` says."""
-    return (molecules[..., COLUMNS:, None] == torch.arange(1, LINKS + 1, device=molecules.device)).float()
