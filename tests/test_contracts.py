@@ -78,6 +78,7 @@ def vectors() -> list[Any]:
     return [np.array([number], np.float32) for number in (0.5, -2.0, 3e8, 0.0)]
 
 
+@functools.cache
 def pockets() -> list[Any]:
     with tempfile.TemporaryDirectory() as folder:
         return made_pockets(Path(folder))
@@ -93,7 +94,9 @@ EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "half": halves,
     "molecule": molecules,
     "molecule-2d": functools.partial(molecules, flat=True),
+    "molecule-fingerprint": functools.partial(molecules, flat=True),
     "pocket": pockets,
+    "pocket-lining": pockets,
     "points": clouds,
     "sequence": sequences,
     "vector": vectors,

@@ -1,0 +1,1 @@
+"""Pockets as counts of what lines them."""
