@@ -161,7 +161,7 @@ def _generators() -> dict[str, Any]:
     counted = {"countSimulation": True, "fpSize": BITS}
     functions = module.GetMorganFeatureAtomInvGen()
     found = (
-        module.GetMorganGenerator(radius=3, **counted),
+        module.GetMorganGenerator(radius=3, includeChirality=True, **counted),
         module.GetMorganGenerator(radius=2, atomInvariantsGenerator=functions, **counted),
         module.GetAtomPairGenerator(**counted),
         module.GetTopologicalTorsionGenerator(**counted),
