@@ -84,20 +84,19 @@ class KnownLigands:
             prior: (n,) what a model predicts of each; then all calls need it.
             censored: (n,) 1 where the true pK is at least the value, -1 where it is at most that, 0 where measured.
             noise: standard deviation of the measurements, one or (n,); learned where it is not given.
-            codes: (n, c) codes of the ligands by a model, whose cosine is another kernel; then all calls need them.
+            codes: (n, c) codes of the ligands by a model, whose cosines give another kernel; then all calls need them.
             settings: prior of the variances, the one that ships unless it is given.
 
         Raises:
             InputError: a SMILES does not parse, numbers do not match the ligands or are not believable, or all
                 measured ones of five ligands or more are the same.
         """
-        settings = settings or shipped_prior()
-        ligands = ligand_features(smiles, codes)
-        known = known_table(ligands, pk, prior, censored, noise)
-        return cls._from_table(known, settings)
+        known = known_table(ligand_features(smiles, codes), pk, prior, censored, noise)
+        return cls.of(known, settings or shipped_prior())
 
     @classmethod
-    def _from_table(cls, known: KnownTable, settings: KnownPrior) -> Self:
+    def of(cls, known: KnownTable, settings: KnownPrior) -> Self:
+        """The same of a table of known ligands."""
         exact = np.flatnonzero(known.sides == 0)
         evidence = _evidence(known, settings)
         logs = refined(settings.logs(len(evidence.kernels)), settings.spread, evidence.take(exact), settings.freedom)
@@ -149,15 +148,20 @@ class KnownLigands:
         Raises:
             InputError: as in :meth:`predict`, or the count is not positive or the goal another.
         """
+        return self.suggest_of(ligand_features(smiles, codes), count, goal, self._checked_prior(prior, len(smiles)))
+
+    def suggest_of(
+        self, ligands: LigandFeatures, count: int, goal: Literal["best", "learn"], given: Floats | None = None
+    ) -> npt.NDArray[np.int64]:
+        """The same of features of candidates."""
         if count < 1:
             raise InputError(f"{count} ligands to suggest: expected 1 or more")
         if goal not in ("best", "learn"):
             raise InputError(f"goal {goal!r}: expected best or learn")
-        ligands, given = ligand_features(smiles, codes), self._checked_prior(prior, len(smiles))
         _, first = np.unique(ligands.names, return_index=True)
         rows = np.sort(first[~np.isin(ligands.names[first], self.ligands.names)])
-        ligands, given = ligands.take(rows), None if given is None else given[rows]
-        return np.asarray(rows[self._chosen(ligands, given, count, goal)], np.int64)
+        chosen = self._chosen(ligands.take(rows), rows_of(given, rows), count, goal)
+        return np.asarray(rows[chosen], np.int64)
 
     def covariance(
         self, left: LigandFeatures, given: Floats | None, right: LigandFeatures, also: Floats | None

@@ -1,4 +1,4 @@
-"""Kernels between ligands: fingerprints by Tanimoto, descriptors by a Gaussian, codes of a model by the cosine.
+"""Kernels between ligands: fingerprints by Tanimoto, descriptors by a Gaussian, codes of a model by their angle.
 
 Every kernel is positive semidefinite with ones on its diagonal, so a mixture is one too. The Tanimoto coefficient of
 binary vectors is positive semidefinite (J. C. Gower, Biometrics 27 (1971) 857); counts are coded in unary (RDKit's
@@ -23,6 +23,9 @@ Bytes = npt.NDArray[np.uint8]
 
 BITS = 4_096
 """Of each fingerprint."""
+
+CODE_LENGTH = 0.3
+"""Cosine distance of codes at which ligands count by a factor e less."""
 
 FINGERPRINTS = ("morgan", "functions", "pairs", "torsions")
 """Circular ones of radius 3 by atoms and of radius 2 by their functions (donor, acceptor, acid, base, aromatic,
@@ -84,7 +87,7 @@ def ligand_features(smiles: Sequence[str], codes: npt.ArrayLike | None = None) -
 
     Args:
         smiles: n of them.
-        codes: (n, c) codes of the same ligands by a model, whose cosine is another kernel.
+        codes: (n, c) codes of the same ligands by a model, whose cosines give another kernel.
 
     Raises:
         InputError: a SMILES does not parse, or the codes are not n rows of finite numbers.
@@ -110,7 +113,7 @@ def kernels(left: LigandFeatures, right: LigandFeatures) -> Floats:
     found = [tanimoto(getattr(left, name), getattr(right, name)) for name in FINGERPRINTS]
     found.append(gaussian(left.descriptors, right.descriptors))
     if left.codes is not None or right.codes is not None:
-        found.append(_cosines(left.codes, right.codes))
+        found.append(_angles(left.codes, right.codes))
     return np.stack(found)
 
 
@@ -132,12 +135,12 @@ def gaussian(left: Floats, right: Floats) -> Floats:
     return np.asarray(np.exp(-np.maximum(squares, 0.0) / max(left.shape[1], 1) / 2))
 
 
-def _cosines(left: Floats | None, right: Floats | None) -> Floats:
+def _angles(left: Floats | None, right: Floats | None) -> Floats:
     if left is None or right is None or left.shape[1] != right.shape[1]:
         got = " and ".join("none" if one is None else f"{one.shape[1]} numbers" for one in (left, right))
         raise InputError(f"codes of ligands: got {got}, expected those of one model for all ligands, or none at all")
     one, other = (codes / np.maximum(np.linalg.norm(codes, axis=1), 1e-12)[:, None] for codes in (left, right))
-    return np.asarray(one @ other.T)
+    return np.asarray(np.exp((one @ other.T - 1) / CODE_LENGTH))
 
 
 def _standard(text: str, row: int) -> Mol:

@@ -26,7 +26,8 @@ class KnownPrior:
     """Prior of the process of one target. Variances are in squared pK.
 
     Attributes:
-        kernels: variances of the kernels, by their names; of a kernel that is not named it is 0.
+        kernels: variances of the kernels, by their names, all but that of codes.
+        codes: share of the sum of these that goes to codes of a model, where there are any.
         noise: variance of one measurement.
         spread: standard deviation, from target to target, of the logarithms of these variances.
         freedom: degrees of freedom of the overall variance, more than 2.
@@ -37,6 +38,7 @@ class KnownPrior:
     """
 
     kernels: Mapping[str, float]
+    codes: float
     noise: float
     spread: float
     freedom: float
@@ -46,8 +48,10 @@ class KnownPrior:
     trust: tuple[float, float]
 
     def logs(self, count: int) -> Floats:
-        """(count + 1,) logarithms of the variances of the first kernels of :data:`KERNELS`, and of the noise."""
-        variances = [self.kernels.get(name, 0.0) for name in KERNELS[:count]]
+        """(count + 1,) logarithms of the variances of the first `count` of :data:`KERNELS`, and of the noise."""
+        variances = np.array([self.kernels[name] for name in KERNELS[:-1]])
+        if count == len(KERNELS):
+            variances = np.append((1 - self.codes) * variances, self.codes * variances.sum())
         return np.log(np.maximum([*variances, self.noise], 1e-12))
 
     def mean(self, ligands: LigandFeatures, given: Floats | None) -> Floats:
@@ -80,7 +84,7 @@ def read_prior(path: Path) -> KnownPrior:
         slopes={name: (mean, deviation) for name, (mean, deviation) in found["slopes"].items()},
         level=(found["level"][0], found["level"][1]),
         trust=(found["trust"][0], found["trust"][1]),
-        **{name: float(found[name]) for name in ("noise", "spread", "freedom", "offset")},
+        **{name: float(found[name]) for name in ("codes", "noise", "spread", "freedom", "offset")},
     )
 
 
