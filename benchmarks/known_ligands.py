@@ -92,8 +92,9 @@ def morgan(series: Series) -> npt.NDArray[np.uint8]:
     """(n, b) packed counts of Morgan fingerprints of radius 2."""
     key = tuple(series.smiles)
     if key not in _bits:
-        _bits.clear() if len(_bits) > 64 else None
-        chem, module = require("rdkit.Chem"), require("rdkit.Chem.rdFingerprintGenerator")
+        if len(_bits) > 64:
+            _bits.clear()
+                chem, module = require("rdkit.Chem"), require("rdkit.Chem.rdFingerprintGenerator")
         generator = module.GetMorganGenerator(radius=2, fpSize=4096, countSimulation=True)
         mols = map(chem.MolFromSmiles, series.ligands.names.tolist())
         _bits[key] = np.array([np.packbits(generator.GetFingerprintAsNumPy(mol)) for mol in mols])
@@ -139,7 +140,8 @@ def summary(rows: Floats) -> dict[str, Any]:
     draws = np.random.default_rng(0).integers(0, len(rows), (2_000, len(rows)))
     low, high = np.quantile(rows[draws, 0].mean(axis=1), [0.05, 0.95])
     names = ("spearman", "rmse", "inside", "width")
-    means = {name: round(float(value), 3) for name, value in zip(names, rows.mean(axis=0), strict=True)}
+    found = zip(names, rows.mean(axis=0).tolist(), strict=True)
+    means = {name: round(value, 3) for name, value in found if not np.isnan(value)}
     return {"targets": len(rows), "interval": [round(float(low), 3), round(float(high), 3)], **means}
 
 

@@ -81,7 +81,8 @@ class KnownLigands:
         Args:
             smiles: n of them; a ligand that is there several times counts by the mean of its values.
             pk: (n,) -log10 of Ki, Kd or IC50 in mol/L, all of one target and of comparable assays.
-            prior: (n,) what a model predicts of each; then all calls need it.
+            prior: (n,) what a model predicts of each; then all calls need it. It is what is predicted while nothing is
+                known; then it counts by its slope, which is learned.
             censored: (n,) 1 where the true pK is at least the value, -1 where it is at most that, 0 where measured.
             noise: standard deviation of the measurements, one or (n,); learned where it is not given.
             codes: (n, c) codes of the ligands by a model, whose cosines give another kernel; then all calls need them.
@@ -186,6 +187,8 @@ class KnownLigands:
 
     def _block(self, ligands: LigandFeatures, given: Floats | None) -> Estimate:
         mean, half = self.posterior(ligands, given)
+        if given is not None and not len(self.values):
+            mean = given
         own = self.prior_variance(ligands, given) - (half**2).sum(axis=1)
         return Estimate(mean, np.sqrt((np.maximum(own, 0.0) + self.noise) * self.freedom / (self.freedom - 2)))
 

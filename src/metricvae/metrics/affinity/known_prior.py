@@ -35,6 +35,7 @@ class KnownPrior:
         slopes: mean and standard deviation of the slope of each standardised descriptor.
         offset: standard deviation of the mean error of a prior mean that is given.
         trust: mean and standard deviation of the slope on a prior mean that is given.
+        follow: part of the mean slopes that counts beside a prior mean that is given.
     """
 
     kernels: Mapping[str, float]
@@ -46,6 +47,7 @@ class KnownPrior:
     slopes: Mapping[str, tuple[float, float]]
     offset: float
     trust: tuple[float, float]
+    follow: float
 
     def logs(self, count: int) -> Floats:
         """(count + 1,) logarithms of the variances of the first `count` of :data:`KERNELS`, and of the noise."""
@@ -55,11 +57,11 @@ class KnownPrior:
         return np.log(np.maximum([*variances, self.noise], 1e-12))
 
     def mean(self, ligands: LigandFeatures, given: Floats | None) -> Floats:
-        """(n,) prior means of ligands: by descriptors, or what is given, less the slope's part that is not trusted."""
+        """(n,) prior means of ligands, from descriptors, and from what is given where something is."""
+        slopes = ligands.descriptors @ np.array([self.slopes[name][0] for name in DESCRIPTORS])
         if given is None:
-            slopes = np.array([self.slopes[name][0] for name in DESCRIPTORS])
-            return np.asarray(self.level[0] + ligands.descriptors @ slopes)
-        return np.asarray(self.level[0] + self.trust[0] * (given - self.level[0]))
+            return np.asarray(self.level[0] + slopes)
+        return np.asarray(self.level[0] + self.trust[0] * (given - self.level[0]) + self.follow * slopes)
 
     def factor(self, ligands: LigandFeatures, given: Floats | None) -> Floats:
         """(n, p) columns, the products of which are the covariance of all that is linear."""
@@ -84,7 +86,7 @@ def read_prior(path: Path) -> KnownPrior:
         slopes={name: (mean, deviation) for name, (mean, deviation) in found["slopes"].items()},
         level=(found["level"][0], found["level"][1]),
         trust=(found["trust"][0], found["trust"][1]),
-        **{name: float(found[name]) for name in ("codes", "noise", "spread", "freedom", "offset")},
+        **{name: float(found[name]) for name in ("codes", "noise", "spread", "freedom", "offset", "follow")},
     )
 
 
