@@ -94,7 +94,7 @@ def morgan(series: Series) -> npt.NDArray[np.uint8]:
     if key not in _bits:
         if len(_bits) > 64:
             _bits.clear()
-                chem, module = require("rdkit.Chem"), require("rdkit.Chem.rdFingerprintGenerator")
+        chem, module = require("rdkit.Chem"), require("rdkit.Chem.rdFingerprintGenerator")
         generator = module.GetMorganGenerator(radius=2, fpSize=4096, countSimulation=True)
         mols = map(chem.MolFromSmiles, series.ligands.names.tolist())
         _bits[key] = np.array([np.packbits(generator.GetFingerprintAsNumPy(mol)) for mol in mols])

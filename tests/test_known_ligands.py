@@ -89,7 +89,9 @@ def test_nothing_known_gives_the_prior() -> None:
 def test_prior_means_that_fit_are_followed_and_shifts_are_learned() -> None:
     """Given means that are right up to a constant: what is unlike all known ligands is shifted with them."""
     given = VALUES - 1.0
-    known = KnownLigands.fit(SERIES, VALUES, prior=given, settings=replace(FIXED, offset=3.0))
+    known = KnownLigands.fit(
+        SERIES, VALUES, prior=given, settings=replace(FIXED, offset=3.0, trust=(1.0, 0.3), follow=0.0)
+    )
     far = known.predict(["CC(C)(C)OC(=O)N1CCC[C@H]1C(=O)O"], [9.0]).mean[0]
     assert 9.3 < far < 10.5
     assert abs(far - known.predict(["CC(C)(C)OC(=O)N1CCC[C@H]1C(=O)O"], [5.0]).mean[0]) == pytest.approx(4.0, abs=0.5)
