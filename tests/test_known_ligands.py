@@ -13,6 +13,7 @@ from metricvae.metrics.affinity.known import KnownLigands
 from metricvae.metrics.affinity.known_kernels import KERNELS, kernels, ligand_features, tanimoto
 from metricvae.metrics.affinity.known_prior import PRIOR_FILE, read_prior, shipped_prior
 from metricvae.metrics.affinity.known_process import Evidence, bounded, log_evidence
+from metricvae.metrics.affinity.known_table import known_table
 
 pytest.importorskip("rdkit")
 
@@ -170,7 +171,8 @@ def test_intervals_of_values_from_the_prior_are_right() -> None:
     draws = np.random.default_rng(0).multivariate_normal(FIXED.mean(features, None), covariance, 200)
     inside = []
     for values in draws:
-        mean, sd = KnownLigands.fit(SERIES[:4], values[:4], settings=FIXED).estimate(features.take(slice(12, 16)))
+        table = known_table(features.take(slice(4)), values[:4], None, None, None)
+        mean, sd = KnownLigands.of(table, FIXED).estimate(features.take(slice(12, 16)))
         inside.append(np.abs(values[12:] - mean) < 1.645 * sd)
     assert np.mean(inside) == pytest.approx(0.9, abs=0.03)
 
