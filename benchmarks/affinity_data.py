@@ -1,0 +1,234 @@
+"""The complexes of the folder `affinity` as features: computed once, kept in parts, resumed when killed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from metricvae.core.errors import InputError
+from metricvae.metrics.affinity.complexes import ComplexRow
+from metricvae.metrics.affinity.features.vector import NAMES, features_of
+from metricvae.metrics.affinity.posing import ComplexReader, check_pose
+from metricvae.metrics.affinity.features.records import posed_complex
+from metricvae.kinds.pocket.sites import of_ligand
+from metricvae.runtime.files import read_json, write_bytes, write_json
+
+Floats = npt.NDArray[np.float64]
+
+PART = 200
+"""Complexes whose features are kept in one file."""
+
+SHIPPABLE = ("plb", "schrodinger", "merck", "unifep_ref", "unifep")
+"""Sets whose licences allow a model that is trained on them to be given away."""
+
+CRYSTAL = ("native", "crystal")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A labelled complex of the tables.
+
+    Attributes:
+        id, set, system: of the row; the system is its series of congeners.
+        protein, ligand, title: files, and the molecule in the ligand's.
+        pk, bound: what was measured; see `units.Measurement`.
+        inchikey, pdb: of the ligand, and of the structure.
+        crystal: whether the pose is a crystal's.
+        cluster: the table's number of the protein, with the table's name.
+        casf: whether the protein is one of CASF-2016.
+        relative: whether values count within the system alone.
+        scores: of other programs, lower is better.
+    """
+
+    id: str
+    set: str
+    system: str
+    protein: str
+    ligand: str
+    title: str
+    pk: float
+    bound: int
+    inchikey: str
+    pdb: str
+    crystal: bool
+    cluster: str
+    casf: bool
+    relative: bool
+    scores: dict[str, float]
+
+
+def entries(folder: Path) -> list[Entry]:
+    """The rows of both tables that may be trained on: no ligand of CASF-2016, and no PDBQT where there is an SDF."""
+    return [*_first_table(folder), *_second_table(folder)]
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rb") as file:
+        yield from csv.DictReader(io.TextIOWrapper(file, "utf-8"))
+
+
+SCORES = ("glide_dock", "glide_inplace", "mmgbsa", "fep")
+
+
+def _first_table(folder: Path) -> Iterator[Entry]:
+    for row in _rows(folder / "complexes.csv"):
+        if row["set"] == "casf2013" or row["casf2016_ligand_overlap"] == "true":
+            continue
+        yield Entry(
+            *(row["id"], row["set"], f"{row['set']}/{row['system']}", row["protein"], row["ligand"], ""),
+            *(float(row["affinity_pK"]), -1 if row["system"] == "2fv5" else 0, row["inchikey"], row["pdb_code"]),
+            row["set"] in ("gems", "gign"),
+            f"a{row['protein_cluster']}",
+            row["casf2016_same_protein"] == "true",
+            row["measured_kind"] == "dG_relative",
+            {name: float(row[name]) for name in SCORES if row[name]},
+        )
+
+
+def _second_table(folder: Path) -> Iterator[Entry]:
+    for row in _rows(folder / "posed.csv.gz"):
+        if row["drop_for_casf"] == "True" or row["casf2016_ligand"] == "True":
+            continue
+        label = row["label"]
+        bound = 1 if "<" in label else -1 if ">" in label else 0  # of a constant: below is a pK above
+        yield Entry(
+            *(row["id"], row["set"], f"{row['set']}/{Path(row['protein']).name.split('.')[0]}", row["protein"]),
+            *(row["ligand"], row["ligand_title"], float(row["pK"]), bound, row["inchikey"], row["pdb_code"]),
+            row["pose"].startswith(CRYSTAL),
+            f"b{row['protein_cluster']}",
+            row["casf2016_same_protein"] == "True",
+            False,
+            {},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """What was computed of entries: n rows.
+
+    Attributes:
+        entries: that have features.
+        features: (n, len(NAMES)).
+        smiles: of the standardised ligands.
+        sequences: of the structures, as they were cut out.
+        faults: why a pose is refused; empty where it is not.
+        failed: entries without features, and why.
+    """
+
+    entries: list[Entry]
+    features: Floats
+    smiles: list[str]
+    sequences: list[str]
+    faults: list[str]
+    failed: dict[str, str]
+
+
+def computed(folder: Path, found: list[Entry], cache: Path, pool: Executor) -> Computed:
+    """Features of entries, from the cache where they are there."""
+    found = sorted(found, key=lambda one: (one.set, one.protein, one.ligand, one.id))
+    parts = [found[start : start + PART] for start in range(0, len(found), PART)]
+    paths = [cache / f"{parts[number][0].set}-{number:04d}.npz" for number in range(len(parts))]
+    list(pool.map(compute_part, [folder] * len(parts), parts, paths))
+    features, documents = [], []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as file:
+            features.append(file["features"])
+        documents += read_json(path.with_suffix(".json"))
+    done = [one for one in documents if not one["failed"]]
+    return Computed(
+        [Entry(**one["entry"]) for one in done],
+        np.concatenate(features).astype(np.float64),
+        [one["smiles"] for one in done],
+        [one["sequence"] for one in done],
+        [one["fault"] for one in done],
+        {one["entry"]["id"]: one["failed"] for one in documents if one["failed"]},
+    )
+
+
+def compute_part(folder: Path, part: list[Entry], path: Path) -> None:
+    """Write features of some entries, unless that is done."""
+    if path.exists() and path.with_suffix(".json").exists():
+        return
+    reader, rows, documents = ComplexReader(), [], []
+    for entry in part:
+        document: dict[str, Any] = {"entry": asdict(entry), "smiles": "", "sequence": "", "fault": "", "failed": ""}
+        try:
+            structure = reader.receptor_of(str(folder / entry.protein))
+            molecule = reader.ligand_of(str(folder / entry.ligand), entry.title)
+            posed = posed_complex(of_ligand(structure, molecule.positions).receptor, molecule)
+            rows.append(features_of(posed))
+            document |= {"smiles": molecule.smiles, "sequence": structure.sequence}
+            try:
+                check_pose(posed)
+            except InputError as error:
+                document["fault"] = str(error)
+        except InputError as error:
+            document["failed"] = str(error)
+        documents.append(document)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, features=np.array(rows, np.float32).reshape(-1, len(NAMES)))
+    write_bytes(path, buffer.getvalue())
+    write_json(path.with_suffix(".json"), documents)
+
+
+LETTERS, SHARED = 4, 0.5
+"""Residues of a word, and the share of the shorter sequence's words from which two proteins are of one cluster."""
+
+
+def protein_clusters(data: Computed) -> npt.NDArray[np.int64]:
+    """(n,) numbers of clusters of proteins over both tables: rows are linked that share a table's cluster, a PDB code,
+    or half of the words of the shorter sequence, in single linkage."""
+    names = sorted(set(data.sequences))
+    words = [words_of(one) for one in names]
+    known = {word: number for number, word in enumerate(sorted(set().union(*words)))}
+    columns = [known[word] for held in words for word in held]
+    rows = np.repeat(np.arange(len(words)), list(map(len, words)))
+    table = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(words), len(known)))
+    common = (table @ table.T).tocoo()
+    sizes = np.maximum(np.array(list(map(len, words))), 1)
+    linked = common.data >= SHARED * np.minimum(sizes[common.coords[0]], sizes[common.coords[1]])
+    edges = [(names[a], names[b]) for a, b in zip(common.coords[0][linked], common.coords[1][linked], strict=True)]
+    for entry, sequence in zip(data.entries, data.sequences, strict=True):
+        edges.append((sequence, f"cluster {entry.cluster}"))
+        edges += [(sequence, f"pdb {entry.pdb}")] if entry.pdb else []
+    return _components(edges, data.sequences)
+
+
+def words_of(sequence: str) -> set[str]:
+    """The words of `LETTERS` residues of a structure's chains."""
+    return {
+        chain[at : at + LETTERS] for chain in sequence.split("/") for at in range(max(0, len(chain) - LETTERS + 1))
+    }
+
+
+def _components(edges: list[tuple[str, str]], names: list[str]) -> npt.NDArray[np.int64]:
+    """(n,) numbers of the connected components that names are in."""
+    number = {name: at for at, name in enumerate(dict.fromkeys(end for edge in edges for end in edge))}
+    first, second = (np.array([number[edge[side]] for edge in edges]) for side in (0, 1))
+    graph = csr_array((np.ones(len(first)), (first, second)), shape=(len(number), len(number)))
+    found = connected_components(graph, directed=False)[1]
+    return found[[number[name] for name in names]].astype(np.int64)
+
+
+def folds_of(groups: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
+    """(n,) number of each row's fold; a group is in one fold, the largest first into the smallest fold."""
+    names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    fold, load = np.zeros(len(names), np.int64), np.zeros(count)
+    for group in sorted(shuffled.tolist(), key=lambda one: -sizes[one]):
+        fold[group] = int(load.argmin())
+        load[fold[group]] += sizes[group]
+    return fold[inverse]

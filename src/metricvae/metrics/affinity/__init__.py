@@ -1,0 +1,1 @@
+"""Binding affinity of pockets and molecules."""
