@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterator
+from collections import Counter
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,15 +14,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rdkit import Chem
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.affinity.complexes import ComplexRow
-from metricvae.metrics.affinity.features.vector import NAMES, features_of
-from metricvae.metrics.affinity.posing import ComplexReader, check_pose
-from metricvae.metrics.affinity.features.records import posed_complex
+from metricvae.kinds.molecule.scaffolds import scaffold_group
+from metricvae.kinds.molecule.standardise import standard
 from metricvae.kinds.pocket.sites import of_ligand
+from metricvae.metrics.affinity.features.ligand import ligand_numbers
+from metricvae.metrics.affinity.features.records import posed_complex
+from metricvae.metrics.affinity.features.vector import BLOCKS, NAMES, features_of
+from metricvae.metrics.affinity.posed_fit import TrainingSet
+from metricvae.metrics.affinity.posing import ComplexReader, check_pose
+from metricvae.metrics.affinity.reference import reference_of, words_of
 from metricvae.runtime.files import read_json, write_bytes, write_json
 
 Floats = npt.NDArray[np.float64]
@@ -184,15 +190,15 @@ def compute_part(folder: Path, part: list[Entry], path: Path) -> None:
     write_json(path.with_suffix(".json"), documents)
 
 
-LETTERS, SHARED = 4, 0.5
-"""Residues of a word, and the share of the shorter sequence's words from which two proteins are of one cluster."""
+SHARED = 0.5
+"""The share of the shorter sequence's words from which two proteins are of one cluster."""
 
 
 def protein_clusters(data: Computed) -> npt.NDArray[np.int64]:
     """(n,) numbers of clusters of proteins over both tables: rows are linked that share a table's cluster, a PDB code,
     or half of the words of the shorter sequence, in single linkage."""
     names = sorted(set(data.sequences))
-    words = [words_of(one) for one in names]
+    words = [sorted(words_of(one)) for one in names]
     known = {word: number for number, word in enumerate(sorted(set().union(*words)))}
     columns = [known[word] for held in words for word in held]
     rows = np.repeat(np.arange(len(words)), list(map(len, words)))
@@ -207,13 +213,6 @@ def protein_clusters(data: Computed) -> npt.NDArray[np.int64]:
     return _components(edges, data.sequences)
 
 
-def words_of(sequence: str) -> set[str]:
-    """The words of `LETTERS` residues of a structure's chains."""
-    return {
-        chain[at : at + LETTERS] for chain in sequence.split("/") for at in range(max(0, len(chain) - LETTERS + 1))
-    }
-
-
 def _components(edges: list[tuple[str, str]], names: list[str]) -> npt.NDArray[np.int64]:
     """(n,) numbers of the connected components that names are in."""
     number = {name: at for at, name in enumerate(dict.fromkeys(end for edge in edges for end in edge))}
@@ -223,12 +222,79 @@ def _components(edges: list[tuple[str, str]], names: list[str]) -> npt.NDArray[n
     return found[[number[name] for name in names]].astype(np.int64)
 
 
-def folds_of(groups: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """(n,) number of each row's fold; a group is in one fold, the largest first into the smallest fold."""
-    names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    shuffled = np.random.default_rng(seed).permutation(len(names))
-    fold, load = np.zeros(len(names), np.int64), np.zeros(count)
-    for group in sorted(shuffled.tolist(), key=lambda one: -sizes[one]):
-        fold[group] = int(load.argmin())
-        load[fold[group]] += sizes[group]
-    return fold[inverse]
+
+def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = None) -> TrainingSet:
+    """Complexes to train on: exact values, poses that are not refused, and the congeners of Uni-FEP without poses.
+
+    A row counts by the inverse square root of how many its series has, and one without a pose by half of that.
+
+    Args:
+        folder: of the tables.
+        data: features of their complexes.
+        sets: that may be used; all where it is left out.
+    """
+    clusters = protein_clusters(data)
+    kept = [
+        row
+        for row, entry in enumerate(data.entries)
+        if not (data.faults[row] or entry.relative or entry.bound) and (sets is None or entry.set in sets)
+    ]
+    held = {(data.entries[row].inchikey[:14], int(clusters[row])) for row in kept}
+    more = congeners(folder, data, clusters, held) if sets is None or "unifep" in sets else []
+    mols = [Chem.MolFromSmiles(data.smiles[row]) for row in kept] + [one.mol for one in more]
+    place = [NAMES.index(name) for name in LIGAND]
+    added = data.features[[one.row for one in more]].copy()
+    if more:
+        added[:, place] = [ligand_numbers(one.mol) for one in more]
+    systems = [data.entries[row].system for row in kept] + [one.system for one in more]
+    size = Counter(systems)
+    posed = np.arange(len(systems)) < len(kept)
+    weight = np.array([size[one] ** -0.5 for one in systems]) * np.where(posed, 1.0, 0.5)
+    sequences = [data.sequences[row] for row in kept] + [data.sequences[one.row] for one in more]
+    reference = reference_of(
+        mols,
+        [data.entries[row].pk for row in kept] + [one.pk for one in more],
+        sequences,
+        [data.entries[row].id for row in kept] + [one.name for one in more],
+    )
+    proteins = np.concatenate([clusters[kept], clusters[[one.row for one in more]]]) if more else clusters[kept]
+    scaffolds = {name: at for at, name in enumerate(dict.fromkeys(scaffold_group(Chem.MolToSmiles(m), "") for m in mols))}
+    series = np.array([scaffolds[scaffold_group(Chem.MolToSmiles(mol), "")] for mol in mols])
+    features = np.concatenate([data.features[kept], added])
+    return TrainingSet(features, NAMES, weight / weight.mean(), posed, proteins, series, reference)
+
+
+LIGAND = BLOCKS["ligand"]
+
+
+@dataclass(frozen=True)
+class Congener:
+    """A ligand of Uni-FEP without a pose: its name, system, molecule and pK, and the complex whose pocket it binds to."""
+
+    name: str
+    system: str
+    mol: Any
+    pk: float
+    row: int
+
+
+def congeners(
+    folder: Path, data: Computed, clusters: npt.NDArray[np.int64], held: set[tuple[str, int]]
+) -> list[Congener]:
+    """The ligands of Uni-FEP that are not among the complexes: no ligand of CASF-2016, and each once a protein."""
+    rows = {Path(one.protein).name.split(".")[0]: at for at, one in enumerate(data.entries) if one.set == "unifep_ref"}
+    found, seen = [], set(held)
+    for cells in _rows(folder / "posed" / "unifep" / "ligands.csv.gz"):
+        row = rows.get(cells["protein_id"])
+        if row is None or cells["casf2016_ligand"] == "True":
+            continue
+        key = cells["inchikey"][:14], int(clusters[row])
+        if key in seen:
+            continue
+        seen.add(key)
+        try:
+            mol = standard(cells["smiles"])
+        except InputError:
+            continue
+        found.append(Congener(f"unifep/{cells['name']}", f"unifep/{cells['system']}", mol, float(cells["pK"]), row))
+    return found
