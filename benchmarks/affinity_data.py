@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,13 +93,21 @@ def _first_table(folder: Path) -> Iterator[Entry]:
         if row["set"] == "casf2013" or row["casf2016_ligand_overlap"] == "true":
             continue
         yield Entry(
-            *(row["id"], row["set"], f"{row['set']}/{row['system']}", row["protein"], row["ligand"], ""),
-            *(float(row["affinity_pK"]), -1 if row["system"] == "2fv5" else 0, row["inchikey"], row["pdb_code"]),
-            row["set"] in ("gems", "gign"),
-            f"a{row['protein_cluster']}",
-            row["casf2016_same_protein"] == "true",
-            row["measured_kind"] == "dG_relative",
-            {name: float(row[name]) for name in SCORES if row[name]},
+            id=row["id"],
+            set=row["set"],
+            system=f"{row['set']}/{row['system']}",
+            protein=row["protein"],
+            ligand=row["ligand"],
+            title="",
+            pk=float(row["affinity_pK"]),
+            bound=-1 if row["system"] == "2fv5" else 0,
+            inchikey=row["inchikey"],
+            pdb=row["pdb_code"],
+            crystal=row["set"] in ("gems", "gign"),
+            cluster=f"a{row['protein_cluster']}",
+            casf=row["casf2016_same_protein"] == "true",
+            relative=row["measured_kind"] == "dG_relative",
+            scores={name: float(row[name]) for name in SCORES if row[name]},
         )
 
 
@@ -110,13 +118,21 @@ def _second_table(folder: Path) -> Iterator[Entry]:
         label = row["label"]
         bound = 1 if "<" in label else -1 if ">" in label else 0  # of a constant: below is a pK above
         yield Entry(
-            *(row["id"], row["set"], f"{row['set']}/{Path(row['protein']).name.split('.')[0]}", row["protein"]),
-            *(row["ligand"], row["ligand_title"], float(row["pK"]), bound, row["inchikey"], row["pdb_code"]),
-            row["pose"].startswith(CRYSTAL),
-            f"b{row['protein_cluster']}",
-            row["casf2016_same_protein"] == "True",
-            False,
-            {},
+            id=row["id"],
+            set=row["set"],
+            system=f"{row['set']}/{Path(row['protein']).name.split('.')[0]}",
+            protein=row["protein"],
+            ligand=row["ligand"],
+            title=row["ligand_title"],
+            pk=float(row["pK"]),
+            bound=bound,
+            inchikey=row["inchikey"],
+            pdb=row["pdb_code"],
+            crystal=row["pose"].startswith(CRYSTAL),
+            cluster=f"b{row['protein_cluster']}",
+            casf=row["casf2016_same_protein"] == "True",
+            relative=False,
+            scores={},
         )
 
 
@@ -222,7 +238,6 @@ def _components(edges: list[tuple[str, str]], names: list[str]) -> npt.NDArray[n
     return found[[number[name] for name in names]].astype(np.int64)
 
 
-
 def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = None) -> TrainingSet:
     """Complexes to train on: exact values, poses that are not refused, and the congeners of Uni-FEP without poses.
 
@@ -258,7 +273,9 @@ def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = No
         [data.entries[row].id for row in kept] + [one.name for one in more],
     )
     proteins = np.concatenate([clusters[kept], clusters[[one.row for one in more]]]) if more else clusters[kept]
-    scaffolds = {name: at for at, name in enumerate(dict.fromkeys(scaffold_group(Chem.MolToSmiles(m), "") for m in mols))}
+    scaffolds = {
+        name: at for at, name in enumerate(dict.fromkeys(scaffold_group(Chem.MolToSmiles(m), "") for m in mols))
+    }
     series = np.array([scaffolds[scaffold_group(Chem.MolToSmiles(mol), "")] for mol in mols])
     features = np.concatenate([data.features[kept], added])
     return TrainingSet(features, NAMES, weight / weight.mean(), posed, proteins, series, reference)
@@ -269,7 +286,7 @@ LIGAND = BLOCKS["ligand"]
 
 @dataclass(frozen=True)
 class Congener:
-    """A ligand of Uni-FEP without a pose: its name, system, molecule and pK, and the complex whose pocket it binds to."""
+    """A ligand of Uni-FEP without a pose: name, system, molecule, pK, and the complex whose pocket it binds to."""
 
     name: str
     system: str

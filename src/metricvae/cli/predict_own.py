@@ -1,4 +1,4 @@
-"""`metricvae predict` with a model that its metric reads itself: tables of answers, with reasons where there is none."""
+"""`metricvae predict` with a model that its metric reads itself: tables of answers, with reasons for what has none."""
 
 from __future__ import annotations
 

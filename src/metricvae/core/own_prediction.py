@@ -47,7 +47,7 @@ class PredictionTable:
     """
 
     columns: tuple[str, ...]
-    rows: tuple[Mapping[str, Value | None | Any], ...]
+    rows: tuple[Mapping[str, Value | Any | None], ...]
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     page: str | None = None

@@ -73,7 +73,9 @@ def complex_rows(path: Path) -> Iterator[ComplexRow | RefusedComplex]:
     """
     columns, rows = read_csv_rows(path, "receptor,ligand")
     if not {"receptor", "ligand"} <= set(columns):
-        raise InputError(f"{path} has columns {', '.join(columns) or 'none'}: expected receptor, ligand (and site, value)")
+        raise InputError(
+            f"{path} has columns {', '.join(columns) or 'none'}: expected receptor, ligand (and site, value)"
+        )
     for number, cells in enumerate(rows, start=1):
         name = (cells.get("name") or "").strip() or f"row {number}"
         try:
@@ -106,7 +108,9 @@ def _row(number: int, name: str, cells: Mapping[str, str], base: Path) -> Comple
     )
 
 
-_INDEX_LINE = re.compile(r"^(?P<code>[0-9][0-9a-zA-Z]{3})\s+\S+\s+\d{4}\s+(?:(?P<pk>-?\d+\.\d+)\s+)?(?P<value>K[id]|IC50)")
+_INDEX_LINE = re.compile(
+    r"^(?P<code>[0-9][0-9a-zA-Z]{3})\s+\S+\s+\d{4}\s+(?:(?P<pk>-?\d+\.\d+)\s+)?(?P<value>K[id]|IC50)"
+)
 _COVALENT = re.compile(r"covalent", re.IGNORECASE)
 INDEX = "INDEX*"
 

@@ -65,7 +65,9 @@ class ErrorModel:
 
 def error_columns(spread: Floats, ligand: Floats, protein: Floats) -> Floats:
     """(n, 4) what the logarithm of sigma is linear in."""
-    return np.column_stack([np.ones_like(spread), np.log(np.maximum(spread, LEAST_SPREAD)), 1.0 - ligand, 1.0 - protein])
+    return np.column_stack(
+        [np.ones_like(spread), np.log(np.maximum(spread, LEAST_SPREAD)), 1.0 - ligand, 1.0 - protein]
+    )
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,7 @@ class PosedModel:
         sigma = self.error.sigma(spread, ligand, proteins)
         half = self.error.quantile * sigma
         heavy = features[:, list(names).index(HEAVY)]
-        near = tuple(
-            nearest(self.reference, ligands[row], by_protein[one]) for row, one in enumerate(sequences)
-        )
+        near = tuple(nearest(self.reference, ligands[row], by_protein[one]) for row, one in enumerate(sequences))
         return PosedPredictions(
             *(pk, pk - half, pk + half, sigma, ligand, proteins),
             sigma > self.error.outside,

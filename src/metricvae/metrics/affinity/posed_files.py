@@ -64,7 +64,9 @@ def read_posed(folder: Path) -> PosedModel:
         tensors = load_file(folder / TENSORS)
         parts = tuple(_part(number, one, tensors) for number, one in enumerate(document["parts"]))
         reference = Reference(
-            *(tensors[f"reference.{name}"] for name in ("fingerprints", "pk", "protein")),
+            tensors["reference.fingerprints"],
+            tensors["reference.pk"],
+            tensors["reference.protein"],
             tuple(document["names"]),
             tuple(document["sequences"]),
         )
@@ -76,8 +78,8 @@ def read_posed(folder: Path) -> PosedModel:
 
 
 def _part(number: int, document: dict[str, Any], tensors: dict[str, Any]) -> Part:
-    arrays = [tensors[f"part{number}.{name}"] for name in ARRAYS]
-    forest = Forest(*arrays, float(document["base"]), float(document["scale"]))
+    arrays = {name: tensors[f"part{number}.{name}"] for name in ARRAYS}
+    forest = Forest(**arrays, base=float(document["base"]), scale=float(document["scale"]))
     columns = tuple(document["columns"])
     forest.check(len(columns))
     return Part(forest, columns, float(document["weight"]))

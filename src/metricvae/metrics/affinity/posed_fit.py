@@ -141,11 +141,15 @@ def fit_posed(data: TrainingSet, config: PosedConfig | None = None, on_step: OnS
     error = error_model(data, found, config)
     heavy = np.log(data.features[:, data.names.index(HEAVY)])
     slope, offset = np.polyfit(heavy, data.pk, 1, w=np.sqrt(data.weight))
-    facts = {"complexes": len(data.weight), "posed": int(data.posed.sum()), "proteins": len(set(data.proteins.tolist()))}
+    facts: dict[str, object] = {
+        "complexes": len(data.weight),
+        "posed": int(data.posed.sum()),
+        "proteins": len(set(data.proteins.tolist())),
+    }
     for name, one in zip(("new_proteins", "new_series"), found, strict=True):
         facts |= {f"{name}_{key}": value for key, value in scores(data, one, error).items()}
     tell("fitting", 3, 3)
-    return PosedModel(parts, error, Baseline(float(slope), float(offset)), data.reference, dict(facts))
+    return PosedModel(parts, error, Baseline(float(slope), float(offset)), data.reference, facts)
 
 
 def fit_parts(data: TrainingSet, rows: Bools, config: PosedConfig) -> tuple[Part, ...]:
@@ -164,7 +168,7 @@ def fit_parts(data: TrainingSet, rows: Bools, config: PosedConfig) -> tuple[Part
             random_state=config.seed + number,
             n_jobs=1,
         )
-        forest.fit(data.features[np.ix_(used, place)].astype(np.float32), data.pk[used], data.weight[used])
+        forest.fit(data.features[used][:, place].astype(np.float32), data.pk[used], data.weight[used])
         parts.append(Part(from_averaged(forest), columns, part.weight))
     return tuple(parts)
 

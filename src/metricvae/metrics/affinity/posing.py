@@ -119,13 +119,14 @@ def check_pose(posed: PosedComplex) -> None:
     touching = (distances.min(axis=1) < TOUCHING).mean() if distances.shape[1] else 0.0
     if touching < FEWEST_TOUCHING:
         raise InputError(
-            f"{touching:.0%} of the ligand's atoms are within {TOUCHING:g} angstroms of the receptor, expected at least "
-            f"{FEWEST_TOUCHING:.0%}: it floats outside of the site, or has another frame"
+            f"{touching:.0%} of the ligand's atoms are within {TOUCHING:g} angstroms of the receptor, "
+            f"expected at least {FEWEST_TOUCHING:.0%}: it floats outside of the site, or has another frame"
         )
     near = close_pairs(posed)
     if len(near) == 1 and near[0] >= INSIDE:
         raise InputError(
-            f"an atom of the ligand is {near[0]:.2f} angstroms from one of the receptor: covalent ligands are not scored"
+            f"an atom of the ligand is {near[0]:.2f} angstroms from one of the receptor: covalent ligands are "
+            "not scored"
         )
     if len(near) >= MOST_NEAR or (len(near) and near[0] < INSIDE):
         raise InputError(

@@ -117,9 +117,7 @@ def shared_words(own: frozenset[str], other: frozenset[str]) -> float:
     return len(own & other) / least if least else 0.0
 
 
-def reference_of(
-    mols: Sequence[Any], pk: Sequence[float], sequences: Sequence[str], names: Sequence[str]
-) -> Reference:
+def reference_of(mols: Sequence[Any], pk: Sequence[float], sequences: Sequence[str], names: Sequence[str]) -> Reference:
     """The record of training complexes: ligands as RDKit molecules, their pK, the proteins' sequences, and names."""
     known = {one: number for number, one in enumerate(dict.fromkeys(sequences))}
     return Reference(

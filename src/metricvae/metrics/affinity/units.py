@@ -108,7 +108,8 @@ def measurement(cell: str, unit: str = "", kind: str = "") -> Measurement:
     pk, falling = _as_pk(float(match["number"]), chosen, cell)
     if not LEAST <= pk <= MOST:
         raise InputError(
-            f"the value {shortened(cell)!r} in {chosen} is a pK of {pk:.4g}: expected {LEAST:g} to {MOST:g}, see the unit"
+            f"the value {shortened(cell)!r} in {chosen} is a pK of {pk:.4g}: expected {LEAST:g} to {MOST:g}, see "
+            "the unit"
         )
     bound = _BOUNDS[match["bound"] or ""] * (-1 if falling else 1)
     default: Kind = "pK" if chosen == PURE else "dG" if chosen in ENERGY else "Ki"

@@ -37,12 +37,7 @@ NAMES = (
         for mine in LIGAND_ELEMENTS
         for other in RECEPTOR_ELEMENTS
     ),
-    *(
-        f"typed.{shell:g}.{mine}.{other}"
-        for shell in TYPE_SHELLS
-        for mine in LIGAND_TYPES
-        for other in RECEPTOR_TYPES
-    ),
+    *(f"typed.{shell:g}.{mine}.{other}" for shell in TYPE_SHELLS for mine in LIGAND_TYPES for other in RECEPTOR_TYPES),
 )
 
 

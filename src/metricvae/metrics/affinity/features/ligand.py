@@ -71,7 +71,12 @@ def _descriptors(mol: Any) -> list[float]:
     return [
         *(found._CalcMolWt(mol), heavy, np.log(heavy), logp, refractivity, surface, found.CalcLabuteASA(mol)),
         found.CalcFractionCSP3(mol),
-        *(found.CalcNumHBD(mol), found.CalcNumHBA(mol), found.CalcNumRotatableBonds(mol), found.CalcNumHeteroatoms(mol)),
+        *(
+            found.CalcNumHBD(mol),
+            found.CalcNumHBA(mol),
+            found.CalcNumRotatableBonds(mol),
+            found.CalcNumHeteroatoms(mol),
+        ),
         *(found.CalcNumRings(mol), found.CalcNumAromaticRings(mol), found.CalcNumAliphaticRings(mol)),
         *(found.CalcNumHeterocycles(mol), found.CalcNumBridgeheadAtoms(mol), found.CalcNumSpiroAtoms(mol)),
         *(found.CalcNumAtomStereoCenters(mol), max(rings, default=0), sum(rings) - _ring_atoms(mol)),
