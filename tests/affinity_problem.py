@@ -39,7 +39,7 @@ def training_set(folder: Path, copies: int = 8) -> TrainingSet:
     mols = [standard(one) for one in SMILES] * copies
     features = rng.normal(size=(len(mols), len(NAMES)))
     features[:, [NAMES.index(name) for name in BLOCKS["ligand"]]] = [ligand_numbers(one) for one in mols]
-    pk = 4.0 + 0.3 * features[:, NAMES.index("ligand.heavy")] + 0.3 * rng.normal(size=len(mols))
+    pk = 4.0 + 1.0 * features[:, NAMES.index("ligand.heavy")] + 0.3 * rng.normal(size=len(mols))
     proteins = np.repeat(np.arange(copies), len(SMILES))
     own = structure_of(receptor(folder)).sequence
     sequences = [own if number == 0 else f"{'ACDEFGHIKLMNPQRSTVWY'[number] * 9}" for number in proteins.tolist()]

@@ -99,7 +99,8 @@ def test_rows_of_a_table_come_with_their_reasons(tmp_path: Path) -> None:
     good, smiles, *bad = complex_rows(tmp_path / "table.csv")
     assert isinstance(good, ComplexRow)
     assert (good.name, good.site, good.has_file) == ("good", "auto", True)
-    assert good.measured is not None and good.measured.pk == pytest.approx(7.9208, abs=1e-4)
+    assert good.measured is not None
+    assert good.measured.pk == pytest.approx(7.9208, abs=1e-4)
     assert isinstance(smiles, ComplexRow)
     assert (smiles.site, smiles.has_file) == ("ligand=LIG", False)
     said = [one.reason for one in bad if isinstance(one, RefusedComplex)]
@@ -122,9 +123,12 @@ def test_folders_of_pdbbind_are_read(tmp_path: Path) -> None:
     first, covalent, absent = pdbbind_rows(tmp_path)
     assert isinstance(first, ComplexRow)
     assert first.site == f"ligand={tmp_path / '1abc' / '1abc_ligand.mol2'}"
-    assert first.measured is not None and first.measured.kind == "Kd"
-    assert isinstance(covalent, RefusedComplex) and "covalent" in covalent.reason
-    assert isinstance(absent, RefusedComplex) and "no file" in absent.reason
+    assert first.measured is not None
+    assert first.measured.kind == "Kd"
+    assert isinstance(covalent, RefusedComplex)
+    assert "covalent" in covalent.reason
+    assert isinstance(absent, RefusedComplex)
+    assert "no file" in absent.reason
     with pytest.raises(InputError, match="no file INDEX"):
         list(pdbbind_rows(tmp_path / "1abc"))
 
@@ -134,7 +138,7 @@ def test_folders_of_pdbbind_are_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def posed(tmp_path_factory: pytest.TempPathFactory) -> PosedComplex:
-    structure, molecule = structure_of(receptor(tmp_path_factory.mktemp("pose"))), ligand("CC(=O)Nc1ccc(O)cc1")
+    structure, molecule = structure_of(receptor(tmp_path_factory.mktemp("pose"))), ligand("Oc1ccccc1")
     return posed_complex(of_ligand(structure, molecule.positions).receptor, molecule)
 
 
@@ -165,16 +169,14 @@ def test_features_do_not_depend_on_how_a_complex_lies(posed: PosedComplex) -> No
 
 def test_poses_that_no_ligand_has_are_refused(posed: PosedComplex) -> None:
     check_pose(posed)
-    atom = posed.receptor.positions[0]
     for place, said in ((1.5, "covalent"), (0.2, "clashes")):
         one = replace(posed.receptor, positions=posed.receptor.positions + 40.0)
         one.positions[1:60] = posed.molecule.positions[0] + [0.0, 0.0, 4.0]
         one.positions[0] = posed.molecule.positions[posed.molecule.positions[:, 2].argmax()] + [0.0, 0.0, place]
         with pytest.raises(InputError, match=said):
             check_pose(PosedComplex(one, posed.molecule))
-    assert len(atom) == 3
     with pytest.raises(InputError, match="floats"):
-        check_pose(replace(posed, molecule=posed.molecule.moved(np.eye(3), (14.0, 0.0, 0.0))))
+        check_pose(replace(posed, molecule=posed.molecule.moved(np.eye(3), (18.0, 0.0, 0.0))))
 
 
 def test_a_ligand_must_be_in_its_site_and_frame(tmp_path: Path) -> None:

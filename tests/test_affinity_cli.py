@@ -99,11 +99,11 @@ def test_a_model_without_codes_is_refused_where_codes_are_needed(folder: Path) -
 
 def test_known_ligands_need_units_and_get_prior_means(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "known.csv"
-    table.write_text("ligand,value,unit\nCCO,12,nM\nCCN,>3,\n")
+    table.write_text("ligand,value,unit\nCCCO,12,nM\nCCCN,>3,\n")
     smiles, measured = known_table(table)
-    assert smiles == ["CCO", "CCN"]
+    assert smiles == ["CCCO", "CCCN"]
     assert [one.bound for one in measured] == [0, -1]
-    table.write_text("ligand,value\nCCO,12\n")
+    table.write_text("ligand,value\nCCCO,12\n")
     with pytest.raises(InputError, match="row 1: there is no unit"):
         known_table(table)
     model = read_posed(folder / "model")

@@ -99,7 +99,7 @@ def _sums(
             node = roots[tree]
             while feature[node] >= 0:
                 node = node + 1 if rows[row, feature[node]] <= value[node] else right[node]
-            answer = float(value[node])
+            answer = np.float64(value[node])
             total[row] += answer
             squares[row] += answer * answer
     return total, squares

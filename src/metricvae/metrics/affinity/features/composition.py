@@ -12,7 +12,7 @@ from metricvae.metrics.affinity.features.records import Floats, PosedComplex
 REACHES = (5.0, 8.0)
 """Angstroms from the ligand within which residues and atoms count."""
 
-RESIDUES = (*SIDE_CHAINS, "other")
+RESIDUES = (*SIDE_CHAINS, "other-residue")
 ELEMENTS = ("C", "N", "O", "S", "metal", "other")
 ROLES = {"donor": DONOR, "acceptor": ACCEPTOR, "anion": ANION, "cation": CATION, "oily": HYDROPHOBE, "ring": RING}
 _ELEMENT = {6: 0, 7: 1, 8: 2, 16: 3}
