@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import about, device_named, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.predict_own import own_options, own_predictor_of, predict_own
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -25,16 +26,20 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 
-def _predict_options(parser: Parser, _: Sequence[str]) -> None:
+def _predict_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     pair_options(parser)
     parser.add_argument("--novelty", action="store_true", help="a column: above 1, an object is unlike the training's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    own_options(parser, arguments)
 
 
 def _predict(options: Namespace) -> Fields:
     from metricvae.core.pair_list import one_pair, read_pair_list
 
+    own = own_predictor_of(options.model)
+    if own is not None:
+        return predict_own(options, own)
     listing = wants_list(options)
     predictor = calibrated(options)
     inline = any(kind.inline for kind in predictor.kinds)
@@ -145,7 +150,11 @@ def calibrated(options: Namespace) -> Predictor:
 
 PREDICT = Verb(
     "predict the metric of two objects, or of a list of pairs",
-    ("MODEL A B [--fit]", "MODEL --pairs pairs.csv --out out.csv [--fit] [--novelty]"),
+    (
+        "MODEL A B [--fit]",
+        "MODEL --pairs pairs.csv --out out.csv [--fit] [--novelty]",
+        "affinity RECEPTOR[@SITE] LIGANDS [--known known.csv] [--html FILE]",
+    ),
     _predict_options,
     _predict,
 )

@@ -47,11 +47,15 @@ def _metric_line(row: Fields) -> list[str]:
 def _models(options: Namespace) -> Fields:
     from metricvae.nn.autoencoder import ModelConfig
     from metricvae.runtime.files import read_json
-    from metricvae.training.checkpoint import CONFIG, shipped_models
+    from metricvae.training.checkpoint import CONFIG, metric_of_model, shipped_models
 
     rows = []
     for name, folder in shipped_models().items():
         document = read_json(folder / CONFIG)
+        if "model" not in document:
+            metric, facts = metric_of_model(folder)[0], document["own"]
+            rows.append({"name": name, "metric": metric.name, "kinds": [metric.left, metric.right], **facts})
+            continue
         config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
         facts = {"metric": config.metric.name, "kinds": [kind.name for kind in config.kinds], "latent": config.latent}
         rows.append({"name": name, **facts, "validation_r2": document["facts"]["validation_r2"]})
@@ -60,7 +64,8 @@ def _models(options: Namespace) -> Fields:
 
 def _model_line(row: Fields) -> list[str]:
     kinds = " and ".join(dict.fromkeys(row["kinds"]))
-    return [row["name"], row["metric"], kinds, f"validation R2 {row['validation_r2']:.4f}"]
+    quality = f"validation R2 {row['validation_r2']:.4f}" if "validation_r2" in row else row["quality"]
+    return [row["name"], row["metric"], kinds, quality]
 
 
 def _listed(options: Namespace, noun: str, rows: list[Fields], line: Callable[[Fields], list[str]]) -> Fields:

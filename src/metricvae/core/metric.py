@@ -6,6 +6,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from metricvae.core.generation import ComplementModel, ObjectGenerator
     from metricvae.core.hits import HitDrawer, HitPage
     from metricvae.core.kind import Object
+    from metricvae.core.own_prediction import OwnPredictor
     from metricvae.core.plan import Plan
     from metricvae.core.pose import PoseModel
     from metricvae.nn.heads import Head
@@ -230,6 +232,14 @@ class Metric(abc.ABC):
     @property
     def complement(self) -> ComplementModel | None:
         """How the counterparts of objects are generated that a binary metric calls a match, where they are."""
+        return None
+
+    def own_predictor(self, folder: Path) -> OwnPredictor | None:
+        """What the metric itself predicts with from the folder of a model; None where two codes are all there is.
+
+        Raises:
+            InputError: the folder is damaged.
+        """
         return None
 
     @property

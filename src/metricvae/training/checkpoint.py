@@ -23,6 +23,7 @@ from torch import Tensor
 
 from metricvae import __version__
 from metricvae.core.errors import InputError
+from metricvae.core.metric import Metric, metric_from_json
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.runtime.files import (
     atomic_path,
@@ -38,6 +39,9 @@ from metricvae.training.logs import LOG
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 RESUME = "resume.safetensors"
+METRIC = "metric"
+"""Entry of `config.json` that names the metric of a model which its metric reads itself."""
+
 SHIPPED = Path(__file__).resolve().parent.parent / "pretrained"
 """The models that ship with the package: read, never written."""
 
@@ -181,6 +185,28 @@ def load_model(folder_or_name: str | Path) -> LoadedModel:
     return LoadedModel(model.eval(), config, document["calibration"], document["facts"], sha256, folder)
 
 
+def metric_of_model(folder_or_name: str | Path) -> tuple[Metric, Path]:
+    """The metric of a model, finished or not, and its folder.
+
+    Raises:
+        InputError: no such model, or a metric that is not there.
+    """
+    folder = _resolve(folder_or_name)
+    document = _read_config(folder)
+    if METRIC in document:
+        return metric_from_json(document[METRIC]), folder
+    return ModelConfig.from_json(document["model"], document.get("facts", {}).get("task")).metric, folder
+
+
+def write_metric_model(folder: Path, metric: Metric, facts: Mapping[str, Any]) -> None:
+    """Mark a folder as a model that its metric reads itself; see `metricvae.core.own_prediction`.
+
+    Where the folder holds a pair model already, it stays one.
+    """
+    begun = _read_config(folder) if (folder / CONFIG).exists() else {"metricvae": __version__, "status": "finished"}
+    write_json(folder / CONFIG, begun | {METRIC: metric.to_json(), "own": dict(facts)})
+
+
 def _renamed(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
     """Weights by the names they have now; models of version 1 have one tower, and do not name it."""
     prefix = "" if "format" in config else "towers.left."
@@ -263,6 +289,8 @@ def _finished_config(folder: Path) -> dict[str, Any]:
     document = _read_config(folder)
     if document["status"] == "unfinished":
         raise InputError(f"the model in {folder} is unfinished: run `metricvae train` again, it goes on by itself")
+    if METRIC in document and "model" not in document:
+        raise InputError(f"{folder} has no codes of objects: it answers `metricvae predict` alone")
     missing = [key for key in ("model", "weights", "facts", "calibration") if not isinstance(document.get(key), dict)]
     if missing or not isinstance(document["weights"].get("sha256"), str):
         raise InputError(f"{folder / CONFIG} lacks {', '.join(missing) or 'sha256'}: restore it or train again")

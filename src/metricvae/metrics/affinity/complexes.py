@@ -1,0 +1,155 @@
+"""Complexes as people keep them: tables of receptors, ligands and values, and folders of PDBbind.
+
+| column | cells |
+| --- | --- |
+| `receptor` | a structure, perhaps with a site behind `@`; a path relative to the table |
+| `ligand` | a file with the pose in the receptor's frame, or a SMILES |
+| `ligand_title` | which molecule of a file of several; the first by default |
+| `site` | a site, where the receptor does not name it |
+| `value`, `unit`, `kind` | what was measured; see `metricvae.metrics.affinity.units` |
+| `name`, `group` | of the row; what is comparable: an assay, a series |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from metricvae.core.errors import InputError
+from metricvae.core.pair_list import read_csv_rows
+from metricvae.kinds.molecule.listing import READERS, suffix_of
+from metricvae.kinds.pocket.sites import MARK, split_name
+from metricvae.metrics.affinity.units import Measurement, measurement
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class ComplexRow:
+    """A row of a table of complexes.
+
+    Attributes:
+        number: of the row, from 1.
+        name: of the row.
+        receptor: path of a structure.
+        site: on it, `auto` where none is named.
+        ligand: path of a file of molecules, or a SMILES.
+        title: of the molecule in the file; the first where it is empty.
+        measured: what was measured; None where nothing was.
+        group: of what is comparable; empty where the table does not say.
+    """
+
+    number: int
+    name: str
+    receptor: str
+    site: str
+    ligand: str
+    title: str = ""
+    measured: Measurement | None = None
+    group: str = ""
+
+    @property
+    def has_file(self) -> bool:
+        """Whether the ligand is in a file."""
+        return suffix_of(self.ligand) in READERS
+
+
+@dataclass(frozen=True)
+class RefusedComplex:
+    """A row that cannot be used, and why."""
+
+    number: int
+    name: str
+    reason: str
+
+
+def complex_rows(path: Path) -> Iterator[ComplexRow | RefusedComplex]:
+    """The rows of a table of complexes; one that cannot be used comes with its reason.
+
+    Raises:
+        InputError: no such table, or one without the columns `receptor` and `ligand`.
+    """
+    columns, rows = read_csv_rows(path, "receptor,ligand")
+    if not {"receptor", "ligand"} <= set(columns):
+        raise InputError(
+            f"{path} has columns {', '.join(columns) or 'none'}: expected receptor, ligand (and site, value)"
+        )
+    for number, cells in enumerate(rows, start=1):
+        name = (cells.get("name") or "").strip() or f"row {number}"
+        try:
+            yield _row(number, name, cells, path.parent)
+        except InputError as error:
+            yield RefusedComplex(number, name, str(error))
+
+
+def _row(number: int, name: str, cells: Mapping[str, str], base: Path) -> ComplexRow:
+    given = {key: (value or "").strip() for key, value in cells.items() if key}
+    file, site = split_name(given["receptor"])
+    named = MARK in given["receptor"]
+    if named and given.get("site") and given["site"] != site:
+        raise InputError(f"the receptor names the site {site} and the row {given['site']}: expected one")
+    if not given["ligand"]:
+        raise InputError("there is no ligand: expected a file or a SMILES")
+    if not (base / file).is_file():
+        raise InputError(f"there is no file {file} beside the table: correct the row")
+    beside = base / given["ligand"]
+    ligand = str(beside) if suffix_of(given["ligand"]) in READERS else given["ligand"]
+    if ligand == str(beside) and not beside.is_file():
+        raise InputError(f"there is no file {given['ligand']} beside the table: correct the row")
+    value = given.get("value", "")
+    measured = measurement(value, given.get("unit", ""), given.get("kind", "")) if value else None
+    chosen = given.get("site") or (site if named else AUTO)
+    return ComplexRow(
+        *(number, name, str(base / file), chosen, ligand, given.get("ligand_title", "")),
+        measured,
+        given.get("group", ""),
+    )
+
+
+_INDEX_LINE = re.compile(
+    r"^(?P<code>[0-9][0-9a-zA-Z]{3})\s+\S+\s+\d{4}\s+(?:(?P<pk>-?\d+\.\d+)\s+)?(?P<value>K[id]|IC50)"
+)
+_COVALENT = re.compile(r"covalent", re.IGNORECASE)
+INDEX = "INDEX*"
+
+
+def pdbbind_rows(folder: Path) -> Iterator[ComplexRow | RefusedComplex]:
+    """The complexes of a PDBbind folder: an index, and `CODE/CODE_protein.pdb` with `CODE_ligand.sdf` or `.mol2`.
+
+    An index has a line a complex: code, resolution, year, perhaps -log of the value, the value as `Ki=2.5nM`, and
+    remarks. Values of incomplete inhibition, and complexes that the remarks call covalent, are refused.
+
+    Raises:
+        InputError: the folder has no index.
+    """
+    indexes = sorted([*folder.glob(INDEX), *folder.glob(f"index/{INDEX}")])
+    if not indexes:
+        raise InputError(f"{folder} has no file {INDEX}: expected an index of PDBbind and a folder a complex")
+    number = 0
+    for line in indexes[0].read_text(encoding="utf-8", errors="replace").splitlines():
+        found = _INDEX_LINE.match(line)
+        if found is None:
+            continue
+        number += 1
+        try:
+            yield _indexed(number, found["code"].lower(), line[found.start("value") :], folder)
+        except InputError as error:
+            yield RefusedComplex(number, found["code"].lower(), str(error))
+
+
+def _indexed(number: int, code: str, rest: str, folder: Path) -> ComplexRow:
+    value = rest.split()[0]
+    if _COVALENT.search(rest):
+        raise InputError("the index calls the complex covalent: left out")
+    places = [folder / code, *(one / code for one in sorted(folder.glob("*/")) if (one / code).is_dir())]
+    proteins = [one / f"{code}_protein.pdb" for one in places]
+    protein = next((one for one in proteins if one.is_file()), None)
+    if protein is None:
+        raise InputError(f"there is no file {code}/{code}_protein.pdb: left out")
+    ligands = [protein.with_name(f"{code}_ligand{ending}") for ending in (".sdf", ".mol2")]
+    held = [one for one in ligands if one.is_file()]
+    if not held:
+        raise InputError(f"there is no file {code}/{code}_ligand.sdf or .mol2: left out")
+    return ComplexRow(number, code, str(protein), f"ligand={held[0]}", str(held[0]), "", measurement(value), "")

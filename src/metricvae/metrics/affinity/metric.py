@@ -1,0 +1,56 @@
+"""The metric `affinity`: how strongly a molecule binds to a pocket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from metricvae.core.metric import Description, Floats, Metric
+from metricvae.metrics.affinity.units import LEAST, MOST
+
+if TYPE_CHECKING:
+    from metricvae.core.own_prediction import OwnPredictor
+    from metricvae.nn.heads import Head
+
+
+@dataclass(frozen=True)
+class AffinityMetric(Metric):
+    """pK of a molecule for a pocket: -log10 of Ki, Kd or IC50 in mol/L."""
+
+    name: ClassVar[str] = "affinity"
+    unit = "pK"
+    left = "pocket"
+    right = "molecule"
+    symmetric = False
+
+    @property
+    def description(self) -> Description:
+        return Description(
+            predicts="how strongly a molecule binds to a pocket: -log10 of Ki, Kd or IC50 in mol/L",
+            value="binding affinity",
+            labels="values measured in assays, by Ki, Kd, IC50 or the free energy of binding",
+        )
+
+    def default_head(self, values: Floats) -> Head:
+        """A product of two codes, its scale and offset those of the training values."""
+        from metricvae.nn.heads import ProductAndDistance
+
+        spread = float(np.std(values)) if len(values) else 0.0
+        return ProductAndDistance(scale=spread or 1.0, offset=float(np.mean(values)) if len(values) else 0.0)
+
+    def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+        """The pK that assays can measure."""
+        return np.full(len(left), LEAST), np.full(len(left), MOST)
+
+    def own_predictor(self, folder: Path) -> OwnPredictor | None:
+        """The model of poses in the folder, where there is one."""
+        from metricvae.metrics.affinity.posed_files import MODEL, read_posed
+
+        if not (folder / MODEL).is_file():
+            return None
+        from metricvae.metrics.affinity.predictor import AffinityPredictor
+
+        return AffinityPredictor(read_posed(folder))

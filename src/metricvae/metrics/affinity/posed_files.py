@@ -1,0 +1,85 @@
+"""The model of poses as files: `posed.json` and `posed.safetensors`, with the SHA-256 of the latter in the former."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from metricvae.core.errors import InputError
+from metricvae.metrics.affinity.posed import Baseline, ErrorModel, Part, PosedModel
+from metricvae.metrics.affinity.reference import Reference
+from metricvae.metrics.affinity.trees import ARRAYS, Forest
+from metricvae.runtime.files import atomic_path, check_sha256, read_json, sha256_of, write_json
+
+MODEL = "posed.json"
+TENSORS = "posed.safetensors"
+FORMAT = 1
+
+
+def write_posed(folder: Path, model: PosedModel) -> None:
+    """Write a model of poses into a folder."""
+    tensors: dict[str, Any] = {
+        "reference.fingerprints": model.reference.fingerprints,
+        "reference.pk": model.reference.pk,
+        "reference.protein": model.reference.protein,
+    }
+    for number, part in enumerate(model.parts):
+        tensors |= {f"part{number}.{name}": value for name, value in part.forest.arrays().items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / TENSORS) as temporary:
+        save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary)
+    document = {
+        "format": FORMAT,
+        "sha256": sha256_of(folder / TENSORS),
+        "parts": [
+            {"columns": part.columns, "weight": part.weight, "base": part.forest.base, "scale": part.forest.scale}
+            for part in model.parts
+        ],
+        "error": asdict(model.error),
+        "baseline": asdict(model.baseline),
+        "names": model.reference.names,
+        "sequences": model.reference.sequences,
+        "facts": model.facts,
+    }
+    write_json(folder / MODEL, json.loads(json.dumps(document)))
+
+
+def read_posed(folder: Path) -> PosedModel:
+    """The inverse of `write_posed`.
+
+    Raises:
+        InputError: a file is missing, changed or of another format.
+    """
+    document = read_json(folder / MODEL)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InputError(f"{folder / MODEL} is no model of poses of format {FORMAT}: restore it or update metricvae")
+    check_sha256(folder / TENSORS, document["sha256"])
+    try:
+        tensors = load_file(folder / TENSORS)
+        parts = tuple(_part(number, one, tensors) for number, one in enumerate(document["parts"]))
+        reference = Reference(
+            tensors["reference.fingerprints"],
+            tensors["reference.pk"],
+            tensors["reference.protein"],
+            tuple(document["names"]),
+            tuple(document["sequences"]),
+        )
+        error = dict(document["error"])
+        error["coefficients"] = tuple(error["coefficients"])
+        return PosedModel(parts, ErrorModel(**error), Baseline(**document["baseline"]), reference, document["facts"])
+    except (KeyError, TypeError, SafetensorError) as fault:
+        raise InputError(f"{folder / MODEL} is damaged ({fault}): restore it or make the model again") from None
+
+
+def _part(number: int, document: dict[str, Any], tensors: dict[str, Any]) -> Part:
+    arrays = {name: tensors[f"part{number}.{name}"] for name in ARRAYS}
+    forest = Forest(**arrays, base=float(document["base"]), scale=float(document["scale"]))
+    columns = tuple(document["columns"])
+    forest.check(len(columns))
+    return Part(forest, columns, float(document["weight"]))

@@ -1,0 +1,129 @@
+"""The complexes that a model was trained on, to say how far a new one lies from them and which are the nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metricvae.kinds.molecule.extra import require
+
+Floats = npt.NDArray[np.float64]
+Bytes = npt.NDArray[np.uint8]
+
+RADIUS, BITS = 2, 1024
+"""Of Morgan fingerprints."""
+
+LETTERS = 4
+"""Residues of a word of a protein's sequence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Training complexes.
+
+    Attributes:
+        fingerprints: (n, BITS / 8) packed Morgan fingerprints of the ligands.
+        pk: (n,) their measured affinities.
+        protein: (n,) numbers of their proteins.
+        names: of the complexes.
+        sequences: of the proteins, chains apart by `/`, as they were cut out around the ligands.
+    """
+
+    fingerprints: Bytes
+    pk: npt.NDArray[np.float32]
+    protein: npt.NDArray[np.int32]
+    names: tuple[str, ...]
+    sequences: tuple[str, ...]
+
+    def ligand_similarity(self, fingerprints: Bytes) -> Floats:
+        """(m, n) Tanimoto coefficients with the ligands."""
+        return tanimoto(fingerprints, self.fingerprints)
+
+    def protein_similarity(self, sequence: str) -> Floats:
+        """(proteins,) shares of the shorter sequence's words that both have."""
+        own = words_of(sequence)
+        return np.array([shared_words(own, words_of(one)) for one in self.sequences])
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training complex near a new one.
+
+    Attributes:
+        name: of the complex.
+        pk: its measured affinity.
+        ligand: Tanimoto coefficient of the ligands.
+        protein: share of words that the proteins have in common.
+    """
+
+    name: str
+    pk: float
+    ligand: float
+    protein: float
+
+
+def nearest(reference: Reference, ligand: Floats, protein: Floats, count: int = 3) -> tuple[Neighbour, ...]:
+    """The training complexes that are nearest by the mean of both similarities, the best first.
+
+    Args:
+        reference: the training complexes.
+        ligand: (n,) similarities of their ligands with the new one.
+        protein: (proteins,) of their proteins.
+        count: how many.
+    """
+    around = protein[reference.protein]
+    best = np.argsort(-(ligand + around), kind="stable")[:count]
+    return tuple(
+        Neighbour(reference.names[row], float(reference.pk[row]), float(ligand[row]), float(around[row]))
+        for row in best.tolist()
+    )
+
+
+def fingerprint(mol: Any) -> Bytes:
+    """(BITS / 8,) packed Morgan fingerprint of a sanitised RDKit molecule."""
+    generator = require("rdkit.Chem.rdFingerprintGenerator").GetMorganGenerator(radius=RADIUS, fpSize=BITS)
+    return np.packbits(generator.GetFingerprintAsNumPy(mol).astype(bool))
+
+
+def tanimoto(left: Bytes, right: Bytes) -> Floats:
+    """(m, n) Tanimoto coefficients of (m, b) and (n, b) packed fingerprints; 0 where both are empty.
+
+    Example:
+        >>> tanimoto(np.array([[3]], np.uint8), np.array([[1], [12]], np.uint8))
+        array([[0.5, 0. ]])
+    """
+    a, b = (np.unpackbits(one, axis=1).astype(np.float32) for one in (left, right))
+    common = (a @ b.T).astype(np.float64)
+    union = a.sum(axis=1)[:, None] + b.sum(axis=1) - common
+    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def words_of(sequence: str) -> frozenset[str]:
+    """The words of `LETTERS` residues of a structure's chains."""
+    chains = sequence.split("/")
+    return frozenset(one[at : at + LETTERS] for one in chains for at in range(max(0, len(one) - LETTERS + 1)))
+
+
+def shared_words(own: frozenset[str], other: frozenset[str]) -> float:
+    """The share of the smaller set's words that both have, 0 where one is empty.
+
+    Of a structure and of what was cut out of it around a ligand it is near 1.
+    """
+    least = min(len(own), len(other))
+    return len(own & other) / least if least else 0.0
+
+
+def reference_of(mols: Sequence[Any], pk: Sequence[float], sequences: Sequence[str], names: Sequence[str]) -> Reference:
+    """The record of training complexes: ligands as RDKit molecules, their pK, the proteins' sequences, and names."""
+    known = {one: number for number, one in enumerate(dict.fromkeys(sequences))}
+    return Reference(
+        np.stack([fingerprint(mol) for mol in mols]),
+        np.array(pk, np.float32),
+        np.array([known[one] for one in sequences], np.int32),
+        tuple(names),
+        tuple(known),
+    )

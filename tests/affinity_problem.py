@@ -1,0 +1,49 @@
+"""Made complexes and a small model of poses for the tests of affinities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.molecule.standardise import standard
+from metricvae.kinds.pocket.structures import structure_of
+from metricvae.metrics.affinity.features.ligand import ligand_numbers
+from metricvae.metrics.affinity.features.vector import BLOCKS, NAMES
+from metricvae.metrics.affinity.posed_fit import PosedConfig, TrainingSet
+from metricvae.metrics.affinity.reference import reference_of
+from pocket_problem import shell, structure, write
+
+SMILES = ("Cc1ccccc1", "Oc1ccccc1", "Nc1ccccc1", "CC(C)CO", "CCCCN", "c1ccncc1", "OC(=O)CCC", "Clc1ccccc1")
+
+CONFIG = PosedConfig(trees=8, folds=3)
+
+
+def receptor(folder: Path) -> Path:
+    """A shell of alanines about the origin."""
+    return write(folder / "rec.pdb", structure(shell()))
+
+
+def ligand(smiles: str = "Cc1ccccc1", shift: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Molecule:
+    """A molecule whose centre lies at a place in the shell."""
+    found = conform(smiles, 1, name=smiles)[0]
+    return replace(found, positions=found.positions - found.centre + np.array(shift))
+
+
+def training_set(folder: Path, copies: int = 8) -> TrainingSet:
+    """Ligands of several proteins whose pK is a function of their size and of chance; features of poses are chance."""
+    rng = np.random.default_rng(0)
+    mols = [standard(one) for one in SMILES] * copies
+    features = rng.normal(size=(len(mols), len(NAMES)))
+    features[:, [NAMES.index(name) for name in BLOCKS["ligand"]]] = [ligand_numbers(one) for one in mols]
+    pk = 4.0 + 1.0 * features[:, NAMES.index("ligand.heavy")] + 0.3 * rng.normal(size=len(mols))
+    proteins = np.repeat(np.arange(copies), len(SMILES))
+    own = structure_of(receptor(folder)).sequence
+    sequences = [own if number == 0 else f"{'ACDEFGHIKLMNPQRSTVWY'[number] * 9}" for number in proteins.tolist()]
+    reference = reference_of(mols, pk.tolist(), sequences, [f"made/{number}" for number in range(len(mols))])
+    series = np.tile(np.arange(len(SMILES)), copies)
+    posed = np.arange(len(mols)) % 5 > 0
+    return TrainingSet(features, NAMES, np.ones(len(mols)), posed, proteins, series, reference)
