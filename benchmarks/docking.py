@@ -31,7 +31,8 @@ from rdkit.Chem import rdMolAlign
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.pocket.structures import structure_of
-from metricvae.metrics.docking.dock import DockingConfig, dock
+from metricvae.metrics.docking.config import DockingConfig
+from metricvae.metrics.docking.dock import dock
 from metricvae.metrics.docking.torsions import rotatable_bonds
 
 CRYSTAL = ("crystal", "crystal (prepared)")
@@ -60,8 +61,8 @@ def usable(smiles: str) -> bool:
 
 
 def crystal_ligand(path: Path) -> Any:
-    """The ligand of an SDF, gzipped, without hydrogens."""
-    with gzip.open(path) as file:
+    """The ligand of an SDF, gzipped or not, without hydrogens."""
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
         return Chem.RemoveHs(next(Chem.ForwardSDMolSupplier(file)))
 
 

@@ -18,7 +18,7 @@ from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
 from metricvae.generation.generate import generate
 from metricvae.labelling.run import label
-from metricvae.metrics.docking.dock import DockingConfig
+from metricvae.metrics.docking.config import DockingConfig
 from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.certify import certify

@@ -33,7 +33,7 @@ def _dock_options(parser: Parser, _: Sequence[str]) -> None:
 def _dock(options: Namespace) -> Fields:
     from metricvae.core.pair_list import write_rows
     from metricvae.metrics.docking.batch import dock_batch, docking_site, ligand_records
-    from metricvae.metrics.docking.dock import DockingConfig
+    from metricvae.metrics.docking.config import DockingConfig
     from metricvae.runtime.files import require_free_folder
     from metricvae.runtime.process_pool import worker_pool
 

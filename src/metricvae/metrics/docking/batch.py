@@ -17,7 +17,8 @@ from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.pocket.records import Receptor
 from metricvae.kinds.pocket.sites import place, split_name
 from metricvae.kinds.pocket.structures import structure_of
-from metricvae.metrics.docking.dock import DockedPose, DockingConfig, dock
+from metricvae.metrics.docking.config import DockingConfig
+from metricvae.metrics.docking.dock import DockedPose, dock
 from metricvae.runtime.files import read_json, sha256_of, write_json
 
 POSES = "poses"

@@ -32,6 +32,10 @@ WEIGHTS = {
 independent: only their sums mean something."""
 
 
+TEMPLATE_WEIGHTS = {"template.shape": -8.0, "template.colour": -4.0}
+"""Of the similarities to a template, where there is one."""
+
+
 def ranking_terms(around: ReceptorAtoms, types: Ints, positions: Floats) -> dict[str, float]:
     """The terms of a pose with the receptor, in kcal/mol, by the names in `WEIGHTS`.
 
@@ -63,6 +67,7 @@ def ranking_of(terms: dict[str, float]) -> float:
     """What poses of one molecule are ranked by, the lowest first: their terms by `WEIGHTS`, without unit.
 
     Args:
-        terms: as `ranking_terms` gives them, and `inside` and `torsion` in kcal/mol.
+        terms: as `ranking_terms` gives them, and `inside` and `torsion` in kcal/mol; with a template also the
+            coefficients `template.shape` and `template.colour`.
     """
-    return sum(weight * terms[name] for name, weight in WEIGHTS.items())
+    return sum(weight * terms.get(name, 0.0) for name, weight in (WEIGHTS | TEMPLATE_WEIGHTS).items())
