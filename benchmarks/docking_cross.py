@@ -4,11 +4,12 @@ template.
     python benchmarks/docking_cross.py DATA --pairs crystals --set dev --count 60 [--template]
 
 `--pairs crystals`: complexes are those of `docking.py` (crystal poses, 10 to 50 heavy atoms, at most 15 rotatable
-bonds), of clusters of proteins that hold several ligands, at most `MOST` of a cluster. Each ligand is docked into the structure of another
-ligand of its cluster: of those whose receptors can be superposed the first by the SHA-256 of both ids. Receptors are
-superposed by C-alpha atoms of the same residue name and number, after the shift of numbers that matches most, within
-8 angstroms of the ligands; a pair counts where at least `FEWEST` match with at most `WORST` angstroms of root mean
-square deviation, and the two ligands lie in one site. Most of these pairs are of unlike chemistry.
+bonds), of clusters of proteins that hold several ligands, at most `MOST` of a cluster. Each ligand is docked into the
+structure of another ligand of its cluster: of those whose receptors can be superposed the first by the SHA-256 of both
+ids. Receptors are superposed by C-alpha atoms near the ligands of the same residue name and number, after the shift of
+numbers that matches most; a pair counts where at least `FEWEST` match within `WORST` angstroms of root mean square
+deviation, and the centres of the two ligands are at most `APART` angstroms apart. Most of these pairs are of unlike
+chemistry.
 
 `--pairs congeners`: ligands of one series in one structure, of the sets plb, schrodinger and merck in `complexes.csv`,
 `MOST` of a cluster of proteins, with another one of the series as the template, chosen by SHA-256. Their poses were
@@ -124,7 +125,9 @@ def congeners(data: Path, chosen: str) -> list[tuple[Loaded, Loaded, Any]]:
     for name, group in groups.items():
         if digest(f"series {name}") % 2 == parity:
             for row in group[:MOST]:
-                others = [one for one in group if one["protein"] == row["protein"] and one["inchikey"] != row["inchikey"]]
+                others = [
+                    one for one in group if one["protein"] == row["protein"] and one["inchikey"] != row["inchikey"]
+                ]
                 others.sort(key=lambda one: digest(f"{row['id']} {one['id']}"))
                 if others:
                     one, other = Loaded(row, data), Loaded(others[0], data)
@@ -172,9 +175,7 @@ def molecule_of(mol: Any, name: str) -> Molecule:
     return record_of(mol, name, Chem.MolToSmiles(mol))
 
 
-def crossed(
-    one: Loaded, other: Loaded, reference: Any, config: DockingConfig, with_template: bool
-) -> dict[str, Any]:
+def crossed(one: Loaded, other: Loaded, reference: Any, config: DockingConfig, with_template: bool) -> dict[str, Any]:
     """Deviations of the poses of a ligand in the other's structure, and the CPU time."""
     template = template_of(molecule_of(other.ligand, other.row["id"])) if with_template else None
     start = time.process_time()
@@ -183,6 +184,8 @@ def crossed(
     mols = [with_positions(pose.molecule.smiles, pose.molecule.positions) for pose in poses]
     return {
         "deviations": [round(deviation(reference, mol), 3) for mol in mols],
+        "places": [pose.place for pose in poses],
+        "faults": [pose.faults for pose in poses],
         "rankings": [round(pose.ranking, 3) for pose in poses],
         "parts": [pose.parts for pose in poses],
         "seconds": seconds,

@@ -16,8 +16,9 @@ from metricvae.kinds.molecule.conformers import conform  # noqa: E402
 from metricvae.kinds.pocket.records import ACCEPTOR, DONOR, HYDROPHOBE, Receptor  # noqa: E402
 from metricvae.metrics.docking.atom_types import TYPES, ligand_types, receptor_types  # noqa: E402
 from metricvae.metrics.docking.clustering import deviation, distinct, symmetries  # noqa: E402
-from metricvae.metrics.docking.config import DockingConfig, TemplateConfig  # noqa: E402
-from metricvae.metrics.docking.dock import UNBOUNDED, dock, dock_conformers, terms_of  # noqa: E402
+from metricvae.metrics.docking.config import DockingConfig  # noqa: E402
+from metricvae.metrics.docking.described import terms_of  # noqa: E402
+from metricvae.metrics.docking.dock import UNBOUNDED, dock, dock_conformers  # noqa: E402
 from metricvae.metrics.docking.energy import (  # noqa: E402
     Field,
     coordinates,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from metricvae.core.errors import InputError
+from metricvae.metrics.docking.engines.engine import OWN, engine_of
 from metricvae.metrics.docking.scoring import scoring_function
 
 
@@ -28,11 +29,11 @@ class TemplateConfig:
             is of its class (apolar, donor, acceptor).
     """
 
-    conformers: int = 24
+    conformers: int = 16
     overlays: int = 2
     chains: int = 8
     rounds: int = 5
-    random: int = 3
+    random: int = 2
     pull: float = 0.2
 
     def __post_init__(self) -> None:
@@ -64,6 +65,8 @@ class DockingConfig:
         apart: angstroms of root mean square deviation between two poses, at least.
         strain: whether the strain of the poses is computed, in the force field MMFF94s.
         template: how a template guides the search.
+        engine: what searches, `metricvae` or one of `engines.engine.ENGINES`.
+        exhaustiveness: how long another engine searches, in its own unit.
         seed: of conformers and search.
     """
 
@@ -85,10 +88,12 @@ class DockingConfig:
     apart: float = 1.0
     strain: bool = True
     template: TemplateConfig = field(default_factory=TemplateConfig)
+    engine: str = OWN
+    exhaustiveness: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _at_least_one(self, "conformers", "chains", "starts", "rounds", "steps", "kept", "poses")
+        _at_least_one(self, "conformers", "chains", "starts", "rounds", "steps", "kept", "poses", "exhaustiveness")
         scoring_function(self.scoring)
-
-
+        if self.engine != OWN:
+            engine_of(self.engine)
