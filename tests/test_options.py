@@ -151,7 +151,7 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "where": [(ItemFilter, "where")],
         "diverse": [(ItemFilter, "diverse")],
     },
-    "dock": {"poses": [(DockingConfig, "poses")], "seed": [(DockingConfig, "seed")]},
+    "dock": {name: [(DockingConfig, name)] for name in ("poses", "seed", "engine", "exhaustiveness")},
     "generate": {"n": [(generate, "n")], "seconds": [(generate, "seconds")]},
     "reproduce": {
         "steps": [(AblationConfig, "steps"), (FigureConfig, "steps")],

@@ -94,5 +94,6 @@ def _chains(conformers: int, freedom: int, config: DockingConfig, starts: Sequen
         given = np.stack([one.pose for one in starts if one.conformer == conformer])
         yield _Chain(conformer, given, 0, config.template.rounds)
     nothing = np.zeros((0, freedom + 1))
-    for number in range(config.template.random if chosen else config.chains):
+    count = config.chains + config.chains_a_torsion * (freedom - 6)
+    for number in range(config.template.random if chosen else count):
         yield _Chain(number % conformers, nothing, config.starts, config.rounds)

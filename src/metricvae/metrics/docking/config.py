@@ -51,7 +51,8 @@ class DockingConfig:
         width: of the cube about the centre of the site, angstroms.
         spacing: between points of the maps, angstroms; poses are refined without them.
         conformers: starting conformers of the molecule; rings and bond angles are theirs.
-        chains: independent searches.
+        chains: independent searches, at least.
+        chains_a_torsion: further ones for each rotatable bond.
         starts: random poses of which the best, when all are minimised, starts a chain.
         soft_steps: of the minimisation of a random pose below the ceiling, at most.
         ceiling: kcal/mol that the energy of an atom approaches in it.
@@ -73,8 +74,9 @@ class DockingConfig:
     scoring: str = "vina"
     width: float = 24.0
     spacing: float = 0.375
-    conformers: int = 8
+    conformers: int = 24
     chains: int = 16
+    chains_a_torsion: int = 2
     starts: int = 50
     soft_steps: int = 10
     ceiling: float = 1.0
