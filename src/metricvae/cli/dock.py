@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ def _dock_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--engine", choices=(OWN, *ENGINES), default=OWN, help="what searches; others need their extra")
     parser.add_argument("--exhaustiveness", type=at_least(1), default=8, help="of another engine's search")
     parser.add_argument("--seed", type=at_least(0), default=0, help="of conformers and search")
+    parser.add_argument("--html", help="also write a page of the poses in the site to this file")
     parser.add_argument("--workers", type=at_least(1), help="processes; default all cores")
 
 
@@ -65,11 +67,34 @@ def _dock(options: Namespace) -> Fields:
             step("docking", len(done), len(ligands))
     done.sort(key=lambda one: (one.best is None, (one.best or {}).get("score", 0.0), one.number))
     write_rows(folder / TABLE, ["name", "number", *COLUMNS, "file", "fault"], map(_row, done))
+    if options.html is not None:
+        _write_page(Path(options.html), done, site, template, options)
     failed = sum(one.best is None for one in done)
     left_out = f", {failed} without poses (see the column fault)" if failed else ""
     said = f"{len(done) - failed} ligands docked{left_out}; scores in {folder / TABLE}"
     text = "\n".join([*map(_line, done), said])
     return say(options, {"ligands": [asdict(one) for one in done], "out": options.out}, text)
+
+
+SHOWN = 500
+"""Poses on a page, at most."""
+
+
+def _write_page(path: Path, done: Sequence[DockedLigand], site: str, template: str, options: Namespace) -> None:
+    """The page of the best pose of each ligand; of one ligand alone, of all its poses."""
+    from metricvae.core.hits import PageAbout
+    from metricvae.kinds.molecule.readers import read_one
+    from metricvae.metrics.docking.batch import docking_site, posed_rows
+    from metricvae.metrics.docking.poses_page import WORDS, poses_page
+    from metricvae.runtime.files import write_text
+
+    rows = posed_rows(Path(options.out), done)[:SHOWN]
+    words = ["metricvae", "dock", options.receptor, options.ligands, "--out", options.out]
+    command = shlex.join([*words, *(["--template", template] if template else [])])
+    facts = {"Template": Path(template).name} if template else {}
+    about = PageAbout(Path(site).name, Path(options.ligands).name, options.engine, command, facts, WORDS)
+    receptor, _ = docking_site(site)
+    write_text(path, poses_page(receptor, rows, about, read_one(template) if template else None))
 
 
 def _site(receptor: str, template: str) -> str:

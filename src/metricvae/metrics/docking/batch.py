@@ -14,13 +14,15 @@ from metricvae.core.errors import InputError
 from metricvae.core.hits import Value
 from metricvae.kinds.molecule.listing import READERS, Record, records, suffix_of
 from metricvae.kinds.molecule.mol_blocks import write_sdf
-from metricvae.kinds.molecule.readers import Skipped, molecule_of
+from metricvae.kinds.molecule.readers import Skipped, molecule_of, read
+from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.records import Receptor
 from metricvae.kinds.pocket.sites import place, split_name
 from metricvae.kinds.pocket.structures import structure_of
 from metricvae.metrics.docking.config import DockingConfig
 from metricvae.metrics.docking.described import DockedPose
 from metricvae.metrics.docking.dock import dock
+from metricvae.metrics.docking.poses_page import PosedLigand, posed_ligand
 from metricvae.metrics.docking.template import Template, read_template
 from metricvae.runtime.files import read_json, sha256_of, write_json
 
@@ -38,6 +40,7 @@ class DockedLigand:
         file: of its poses, relative to the folder; empty where there are none.
         fault: why there are none; empty where there are some.
         best: what is known of the pose that is ranked first, by name.
+        poses: the same of each pose, in the order of the file.
     """
 
     number: int
@@ -45,6 +48,7 @@ class DockedLigand:
     file: str = ""
     fault: str = ""
     best: dict[str, Value] | None = None
+    poses: Sequence[dict[str, Value]] = ()
 
 
 def docking_site(name: str) -> tuple[Receptor, Any]:
@@ -117,12 +121,32 @@ def dock_one(site: str, folder: Path, config: DockingConfig, template: str, reco
     try:
         smiles = _smiles_of(record)
         poses = dock(*_site(site), smiles, config, name=name, template=_template(template))
-        write_sdf(folder / POSES / f"{stem}.sdf", [pose.molecule for pose in poses], [_fields(pose) for pose in poses])
-        found = DockedLigand(record.number, name, f"{POSES}/{stem}.sdf", best=_fields(poses[0]))
+        known = [_fields(pose) for pose in poses]
+        write_sdf(folder / POSES / f"{stem}.sdf", [pose.molecule for pose in poses], known)
+        found = DockedLigand(record.number, name, f"{POSES}/{stem}.sdf", best=known[0], poses=known)
     except InputError as error:
         found = DockedLigand(record.number, name, fault=str(error))
     write_json(done, asdict(found))
     return found
+
+
+def posed_rows(folder: Path, ligands: Sequence[DockedLigand]) -> list[PosedLigand]:
+    """Rows of a page (`poses_page`): the best pose of each ligand that has one, or all poses of one ligand alone.
+
+    Args:
+        folder: of the results.
+        ligands: what became of them, in the order of the page.
+    """
+    rows = []
+    for one in (ligand for ligand in ligands if ligand.best):
+        molecules = [found for found in read(folder / one.file) if isinstance(found, Molecule)]
+        for number, (molecule, known) in enumerate(zip(molecules, one.poses, strict=True), start=1):
+            if number == 1 or len(ligands) == 1:
+                name = f"{one.name} {number}" if len(ligands) == 1 else one.name
+                rows.append(
+                    posed_ligand(name, molecule, {**known, "valid": "yes" if known["valid"] else "no"}, one.file)
+                )
+    return rows
 
 
 @functools.lru_cache(maxsize=1)

@@ -16,12 +16,10 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from metricvae.core.errors import InputError
-from metricvae.kinds.molecule.extra import require
-from metricvae.kinds.molecule.mol_blocks import mol_block
 from metricvae.kinds.molecule.pharmacophore import Pharmacophore, pharmacophore_of
 from metricvae.kinds.molecule.readers import read_one
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.metrics.docking.atom_types import ACCEPTORS, DONORS, HYDROPHOBES, TYPES, ligand_types
+from metricvae.metrics.docking.atom_types import ACCEPTORS, DONORS, HYDROPHOBES, TYPES, molecule_types
 from metricvae.metrics.docking.chains import Start
 from metricvae.metrics.docking.config import TemplateConfig
 from metricvae.metrics.docking.records import Floats, Ints, Maps
@@ -64,7 +62,7 @@ def template_of(molecule: Molecule) -> Template:
         raise InputError(f"the bond orders of {name} are not known: give the template as an SDF")
     if len(molecule.positions) > 1 and not molecule.positions.any():
         raise InputError(f"{name} has no coordinates: give the template as it lies in the receptor, as an SDF")
-    types = ligand_types(require("rdkit.Chem").MolFromMolBlock(mol_block(molecule)))
+    types = molecule_types(molecule)
     features = pharmacophore_of(molecule)
     return Template(molecule, types, features, _overlaps(molecule, features, molecule, features))
 
