@@ -5,7 +5,8 @@
 DATA is a folder with `posed.csv.gz`, a table of complexes (columns `id`, `set`, `protein`, `ligand`, `smiles`, `pose`,
 `protein_cluster`). Taken are rows whose pose is a crystal's, one for each cluster of proteins: the first by the SHA-256
 of its id, of those with 10 to 50 heavy atoms and at most 15 rotatable bonds. Clusters whose number's SHA-256 is even
-are `dev`, on which settings were chosen, the others are `test`. `--count` takes the first of them, by SHA-256.
+are `dev`, on which settings were chosen, the others are `test`; `train` is all
+complexes of the clusters of `dev`. `--count` takes the first of them, by SHA-256.
 
 A complex is docked from its SMILES into a cube about the centre of the ligand's heavy atoms. The deviation is RDKit's
 CalcRMS over the symmetries of the molecule, without superposition. A complex that fails counts as not found. CPU
@@ -55,8 +56,9 @@ def complexes(data: Path, chosen: str, count: int) -> list[dict[str, str]]:
     first: dict[str, dict[str, str]] = {}
     for row in rows:
         first.setdefault(row["protein_cluster"], row)
-    parity = {"dev": 0, "test": 1}[chosen]
-    held = [row for row in first.values() if digest(f"cluster {row['protein_cluster']}") % 2 == parity]
+    parity = 1 if chosen == "test" else 0
+    taken = rows if chosen == "train" else list(first.values())
+    held = [row for row in taken if digest(f"cluster {row['protein_cluster']}") % 2 == parity]
     return held[:count]
 
 
@@ -153,7 +155,7 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--set", choices=("dev", "test"), default="dev")
+    parser.add_argument("--set", choices=("dev", "train", "test"), default="dev")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--engine", choices=(OWN, *ENGINES), default=OWN)
     parser.add_argument("--exhaustiveness", type=int, default=8, help="of another engine")
@@ -173,7 +175,7 @@ def main() -> None:
             one = docked(row, options.data, config, options.sdf)
         except (InputError, RuntimeError, ValueError) as error:
             one = {"failure": str(error)}
-        found.append({"id": row["id"], "set": row["set"]} | one)
+        found.append({"id": row["id"], "set": row["set"], "cluster": row["protein_cluster"]} | one)
         if options.out:
             write_text(options.out, "".join(json.dumps(each) + "\n" for each in found))
     print(json.dumps({"engine": options.engine, "options": options.option} | summary(found)))
