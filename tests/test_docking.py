@@ -36,7 +36,7 @@ from metricvae.metrics.docking.site import prepare_site  # noqa: E402
 from metricvae.metrics.docking.torsions import arrays_of, dihedral, rotatable_bonds, topology_of  # noqa: E402
 
 SMILES = "CC(=O)Nc1ccc(OCC(O)CNC(C)C)cc1"
-QUICK = DockingConfig(conformers=2, chains=4, starts=10, rounds=6, poses=3, strain=False)
+QUICK = DockingConfig(conformers=2, chains=4, chains_a_torsion=0, starts=10, rounds=6, poses=3, strain=False)
 
 
 def made_receptor(positions: Floats, types: np.ndarray, seed: int = 0) -> Receptor:

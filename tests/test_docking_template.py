@@ -204,7 +204,9 @@ def test_a_template_names_the_site(tmp_path: Path, capsys: pytest.CaptureFixture
     write(tmp_path / "rec.pdb", structure(shell()))
     write_sdf(tmp_path / "known.sdf", [conform("Cc1ccccc1", seed=1)[0]])
     words = ["dock", str(tmp_path / "rec.pdb"), "Oc1ccccc1", "--template", str(tmp_path / "known.sdf"), "-n", "1"]
-    assert main([*words, "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    page = tmp_path / "poses.html"
+    assert main([*words, "--out", str(tmp_path / "out"), "--workers", "1", "--html", str(page)]) == 0
+    assert all(text in page.read_text() for text in ("1 pose for", "ATOM ", "similarity", "Template"))
     (poses,) = (tmp_path / "out" / "poses").glob("*.sdf")
     assert {"<similarity>", "<valid>"} <= set(poses.read_text().split())
     assert main([*words[:2], "C", *words[3:4], str(tmp_path / "none.sdf"), "--out", str(tmp_path / "other")]) == 2
