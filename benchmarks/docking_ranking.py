@@ -1,11 +1,12 @@
 """Fit the weights by which docked poses are ranked (`metricvae.metrics.docking.ranking`). JSON on stdout.
 
-    python benchmarks/docking.py DATA --set dev --count 100 --option poses=30 --out dev.jsonl
-    python benchmarks/docking_ranking.py dev.jsonl [--sets unifep_ref] [--test test.jsonl]
+    python benchmarks/docking.py DATA --set train --count 1000 --option poses=30 --option strain= --out train.jsonl
+    python benchmarks/docking_ranking.py train.jsonl [--sets unifep_ref] [--test test.jsonl]
 
 What is maximised is the mean logarithm of the probability that a pose within 2 angstroms of the crystal's is chosen
 among the poses of its molecule, a softmax of a linear function of the terms, less a quadratic penalty on how far the
-standardised weights lie from Vina's energy. Complexes without such a pose are left out. `--sets` names the sets that
+standardised weights lie from Vina's energy. Clusters of proteins count alike, and are held out as a whole in
+cross-validation. Complexes without such a pose are left out. `--sets` names the sets that
 may be learned from: weights ship that were fitted to sets whose licences allow it.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,35 +26,43 @@ from metricvae.metrics.docking.ranking import WEIGHTS
 
 NEAR, PENALTY, FOLDS = 2.0, 0.003, 10
 Floats = npt.NDArray[np.float64]
-Complex = tuple[Floats, Floats]
-"""Terms (p, t) and deviations (p,) of the poses of one molecule."""
+Complex = tuple[Floats, Floats, str]
+"""Terms (p, t) and deviations (p,) of the poses of one molecule, and the cluster of its protein."""
 
 
 def read(path: Path, sets: list[str]) -> list[Complex]:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     found: list[dict[str, Any]] = [row for row in rows if "parts" in row and (not sets or row["set"] in sets)]
     return [
-        (np.array([[one[name] for name in WEIGHTS] for one in row["parts"]]), np.array(row["deviations"]))
+        (
+            np.array([[one[name] for name in WEIGHTS] for one in row["parts"]]),
+            np.array(row["deviations"]),
+            row.get("cluster", row["id"]),
+        )
         for row in found
     ]
 
 
 def fit(complexes: list[Complex], penalty: float = PENALTY) -> Floats:
     """(t,) weights of the terms, lower sums being better."""
-    spread = np.concatenate([terms - terms.mean(axis=0) for terms, _ in complexes]).std(axis=0) + 1e-6
+    spread = np.concatenate([terms - terms.mean(axis=0) for terms, *_ in complexes]).std(axis=0) + 1e-6
     energy = np.array([name.startswith("vina.") or name == "inside" for name in WEIGHTS], float)
-    kept = [(terms / spread, away <= NEAR) for terms, away in complexes if away.min() <= NEAR]
+    sizes = Counter(cluster for *_, cluster in complexes)
+    kept = [
+        (terms / spread, away <= NEAR, 1.0 / sizes[cluster]) for terms, away, cluster in complexes if away.min() <= NEAR
+    ]
+    whole = sum(weight for *_, weight in kept)
 
     def loss(change: Floats) -> tuple[float, Floats]:
         weights, total, gradient = energy * spread + change, 0.0, np.zeros(len(change))
-        for terms, near in kept:
+        for terms, near, share in kept:
             chances = special.log_softmax(-terms @ weights)
             among = special.logsumexp(chances[near])
-            total -= among
-            gradient += terms.T @ (np.exp(chances - among) * near - np.exp(chances))
+            total -= share * among
+            gradient += share * terms.T @ (np.exp(chances - among) * near - np.exp(chances))
         return (
-            total / len(kept) + penalty * float(change @ change),
-            gradient / len(kept) + 2 * penalty * change,
+            total / whole + penalty * float(change @ change),
+            gradient / whole + 2 * penalty * change,
         )
 
     found = optimize.minimize(loss, np.zeros(len(energy)), jac=True, method="L-BFGS-B")
@@ -61,7 +71,7 @@ def fit(complexes: list[Complex], penalty: float = PENALTY) -> Floats:
 
 def found_first(complexes: list[Complex], weights: Floats) -> list[bool]:
     """Whether the pose that is ranked first lies near the crystal's."""
-    return [bool(away[np.argmin(terms @ weights)] <= NEAR) for terms, away in complexes]
+    return [bool(away[np.argmin(terms @ weights)] <= NEAR) for terms, away, _ in complexes]
 
 
 def main() -> None:
@@ -71,7 +81,9 @@ def main() -> None:
     parser.add_argument("--test", type=Path)
     options = parser.parse_args()
     complexes = read(options.poses, options.sets)
-    fold = np.random.default_rng(0).permutation(len(complexes)) % FOLDS
+    clusters = sorted({cluster for *_, cluster in complexes})
+    places = np.random.default_rng(0).permutation(len(clusters)) % FOLDS
+    fold = places[[clusters.index(cluster) for *_, cluster in complexes]]
     held: list[bool] = []
     for number in range(FOLDS):
         weights = fit([one for one, part in zip(complexes, fold, strict=True) if part != number])

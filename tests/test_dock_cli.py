@@ -57,7 +57,7 @@ def test_ligands_are_docked_once_and_faults_are_rows(folder: Path, capsys: pytes
     changed = words(folder)
     changed[1] = changed[1].replace("0,0,0", "0,0,1")
     assert main(changed) == 2
-    assert "holds poses of another receptor, site or configuration" in capsys.readouterr().err
+    assert "holds poses of another receptor, site, template or configuration" in capsys.readouterr().err
 
 
 def test_what_cannot_be_docked_into_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,9 @@ from metricvae.kinds.molecule.conformers import conform  # noqa: E402
 from metricvae.kinds.pocket.records import ACCEPTOR, DONOR, HYDROPHOBE, Receptor  # noqa: E402
 from metricvae.metrics.docking.atom_types import TYPES, ligand_types, receptor_types  # noqa: E402
 from metricvae.metrics.docking.clustering import deviation, distinct, symmetries  # noqa: E402
-from metricvae.metrics.docking.dock import UNBOUNDED, DockingConfig, dock, dock_conformers, terms_of  # noqa: E402
+from metricvae.metrics.docking.config import DockingConfig  # noqa: E402
+from metricvae.metrics.docking.described import terms_of  # noqa: E402
+from metricvae.metrics.docking.dock import UNBOUNDED, dock, dock_conformers  # noqa: E402
 from metricvae.metrics.docking.energy import (  # noqa: E402
     Field,
     coordinates,
@@ -34,7 +36,7 @@ from metricvae.metrics.docking.site import prepare_site  # noqa: E402
 from metricvae.metrics.docking.torsions import arrays_of, dihedral, rotatable_bonds, topology_of  # noqa: E402
 
 SMILES = "CC(=O)Nc1ccc(OCC(O)CNC(C)C)cc1"
-QUICK = DockingConfig(conformers=2, chains=4, starts=10, rounds=6, poses=3, strain=False)
+QUICK = DockingConfig(conformers=2, chains=4, chains_a_torsion=0, starts=10, rounds=6, poses=3, strain=False)
 
 
 def made_receptor(positions: Floats, types: np.ndarray, seed: int = 0) -> Receptor:

@@ -18,7 +18,7 @@ from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
 from metricvae.generation.generate import generate
 from metricvae.labelling.run import label
-from metricvae.metrics.docking.dock import DockingConfig
+from metricvae.metrics.docking.config import DockingConfig
 from metricvae.metrics.match.labelling import MatchPlan
 from metricvae.metrics.overlap.labelling import OverlapPlan
 from metricvae.metrics.overlap.solver.certify import certify
@@ -151,7 +151,7 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "where": [(ItemFilter, "where")],
         "diverse": [(ItemFilter, "diverse")],
     },
-    "dock": {"poses": [(DockingConfig, "poses")], "seed": [(DockingConfig, "seed")]},
+    "dock": {name: [(DockingConfig, name)] for name in ("poses", "seed", "engine", "exhaustiveness")},
     "generate": {"n": [(generate, "n")], "seconds": [(generate, "seconds")]},
     "reproduce": {
         "steps": [(AblationConfig, "steps"), (FigureConfig, "steps")],

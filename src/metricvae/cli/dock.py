@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,13 +12,14 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import say
 from metricvae.cli.parser import Fields, Parser, Verb, at_least
+from metricvae.metrics.docking.engines.engine import ENGINES, OWN
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
     from metricvae.metrics.docking.batch import DockedLigand
 
 TABLE = "ligands.csv"
-COLUMNS = ("score", "ranking", "energy", "clashes", "strain")
+COLUMNS = ("score", "ranking", "energy", "clashes", "strain", "similarity", "valid", "faults")
 """What the table says of the pose that is ranked first."""
 
 
@@ -26,35 +28,78 @@ def _dock_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("ligands", help="file of molecules (SMILES, CSV, SDF, mol2), or one SMILES")
     parser.add_argument("--out", required=True, help="folder of the poses")
     parser.add_argument("-n", "--poses", type=at_least(1), default=9, help="of each ligand, at most")
+    parser.add_argument(
+        "--template", help="file of a ligand that lies in the site: leads the search; names the site too"
+    )
+    parser.add_argument("--engine", choices=(OWN, *ENGINES), default=OWN, help="what searches; others need their extra")
+    parser.add_argument("--exhaustiveness", type=at_least(1), default=8, help="of another engine's search")
     parser.add_argument("--seed", type=at_least(0), default=0, help="of conformers and search")
+    parser.add_argument("--html", help="also write a page of the poses in the site to this file")
     parser.add_argument("--workers", type=at_least(1), help="processes; default all cores")
 
 
 def _dock(options: Namespace) -> Fields:
     from metricvae.core.pair_list import write_rows
     from metricvae.metrics.docking.batch import dock_batch, docking_site, ligand_records
-    from metricvae.metrics.docking.dock import DockingConfig
+    from metricvae.metrics.docking.config import DockingConfig
+    from metricvae.metrics.docking.engines.engine import require_engine
+    from metricvae.metrics.docking.template import read_template
     from metricvae.runtime.files import require_free_folder
     from metricvae.runtime.process_pool import worker_pool
 
     folder = Path(options.out)
     require_free_folder(folder, "plan.json", "folder of poses")
-    docking_site(options.receptor)
+    require_engine(options.engine)
+    template = options.template or ""
+    site = _site(options.receptor, template)
+    docking_site(site)
+    if template:
+        read_template(template)
     ligands = ligand_records(options.ligands)
-    config = DockingConfig(poses=options.poses, seed=options.seed)
+    config = DockingConfig(
+        poses=options.poses, seed=options.seed, engine=options.engine, exhaustiveness=options.exhaustiveness
+    )
     done = []
     with progress() as step, worker_pool(options.workers) as pool:
         step("docking", 0, len(ligands))
-        for one in dock_batch(pool, options.receptor, ligands, folder, config):
+        for one in dock_batch(pool, site, ligands, folder, config, template):
             done.append(one)
             step("docking", len(done), len(ligands))
     done.sort(key=lambda one: (one.best is None, (one.best or {}).get("score", 0.0), one.number))
     write_rows(folder / TABLE, ["name", "number", *COLUMNS, "file", "fault"], map(_row, done))
+    if options.html is not None:
+        _write_page(Path(options.html), done, site, template, options)
     failed = sum(one.best is None for one in done)
     left_out = f", {failed} without poses (see the column fault)" if failed else ""
     said = f"{len(done) - failed} ligands docked{left_out}; scores in {folder / TABLE}"
     text = "\n".join([*map(_line, done), said])
     return say(options, {"ligands": [asdict(one) for one in done], "out": options.out}, text)
+
+
+SHOWN = 500
+"""Poses on a page, at most."""
+
+
+def _write_page(path: Path, done: Sequence[DockedLigand], site: str, template: str, options: Namespace) -> None:
+    """The page of the best pose of each ligand; of one ligand alone, of all its poses."""
+    from metricvae.core.hits import PageAbout
+    from metricvae.kinds.molecule.readers import read_one
+    from metricvae.metrics.docking.batch import docking_site, posed_rows
+    from metricvae.metrics.docking.poses_page import WORDS, poses_page
+    from metricvae.runtime.files import write_text
+
+    rows = posed_rows(Path(options.out), done)[:SHOWN]
+    words = ["metricvae", "dock", options.receptor, options.ligands, "--out", options.out]
+    command = shlex.join([*words, *(["--template", template] if template else [])])
+    facts = {"Template": Path(template).name} if template else {}
+    about = PageAbout(Path(site).name, Path(options.ligands).name, options.engine, command, facts, WORDS)
+    receptor, _ = docking_site(site)
+    write_text(path, poses_page(receptor, rows, about, read_one(template) if template else None))
+
+
+def _site(receptor: str, template: str) -> str:
+    """The structure and the site: a receptor without one has it about the template."""
+    return f"{receptor}@ligand={template}" if template and "@" not in receptor else receptor
 
 
 def _row(one: DockedLigand) -> list[object]:
@@ -69,7 +114,7 @@ def _line(one: DockedLigand) -> str:
 
 DOCK = Verb(
     "place ligands in a binding site: poses with scores; resumes by itself",
-    ("RECEPTOR[@SITE] LIGANDS --out FOLDER [-n 9] [--seed 0]",),
+    ("RECEPTOR[@SITE] LIGANDS --out FOLDER [--template LIGAND] [--engine ENGINE] [-n 9]",),
     _dock_options,
     _dock,
 )

@@ -43,6 +43,23 @@ class FoundObject:
 
 
 @dataclass(frozen=True)
+class PageWords:
+    """What a page calls things.
+
+    Attributes:
+        one, many: what was found, in the singular and the plural.
+        query: what it was found for.
+        index, model: where it was found, and by what; titles of facts.
+    """
+
+    one: str = "hit"
+    many: str = "hits"
+    query: str = "query"
+    index: str = "Index"
+    model: str = "Model"
+
+
+@dataclass(frozen=True)
 class PageAbout:
     """What a page of hits says of the search that gave them.
 
@@ -52,6 +69,7 @@ class PageAbout:
         model: the model that predicted.
         command: the command line that gives the page again.
         facts: what else is to be said, by name, in a few words each.
+        words: what the page calls things.
     """
 
     query: str
@@ -59,6 +77,7 @@ class PageAbout:
     model: str
     command: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    words: PageWords = field(default_factory=PageWords)
 
 
 HitDrawer = Callable[[Object, Sequence[FoundObject]], bytes]

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require
+from metricvae.kinds.molecule.mol_blocks import mol_block
+from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.atom_roles import METALS
 from metricvae.kinds.pocket.records import ACCEPTOR, DONOR, HYDROPHOBE, Receptor
 
@@ -87,6 +89,18 @@ def ligand_types(mol: Any) -> Types:
         hydrophobic = all(one in (6, 1) for one in around)
         found.append(_number(element, hydrophobic, atom.GetIdx() in donors, atom.GetIdx() in acceptors))
     return np.array(found, np.int64)
+
+
+def molecule_types(molecule: Molecule) -> Types:
+    """(n,) types of the atoms of a molecule, by its bonds and charges.
+
+    Raises:
+        InputError: an element that no scoring function has, or bonds that break the rules of valence.
+    """
+    mol = require("rdkit.Chem").MolFromMolBlock(mol_block(molecule))
+    if mol is None:
+        raise InputError(f"the bonds of {molecule.id} break the rules of valence: give it as an SDF with all bonds")
+    return ligand_types(mol)
 
 
 _SMARTS = {

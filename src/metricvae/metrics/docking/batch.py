@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.core.errors import InputError
+from metricvae.core.hits import Value
 from metricvae.kinds.molecule.listing import READERS, Record, records, suffix_of
 from metricvae.kinds.molecule.mol_blocks import write_sdf
-from metricvae.kinds.molecule.readers import Skipped, molecule_of
+from metricvae.kinds.molecule.readers import Skipped, molecule_of, read
+from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.records import Receptor
 from metricvae.kinds.pocket.sites import place, split_name
 from metricvae.kinds.pocket.structures import structure_of
-from metricvae.metrics.docking.dock import DockedPose, DockingConfig, dock
+from metricvae.metrics.docking.config import DockingConfig
+from metricvae.metrics.docking.described import DockedPose
+from metricvae.metrics.docking.dock import dock
+from metricvae.metrics.docking.poses_page import PosedLigand, posed_ligand
+from metricvae.metrics.docking.template import Template, read_template
 from metricvae.runtime.files import read_json, sha256_of, write_json
 
 POSES = "poses"
@@ -34,13 +40,15 @@ class DockedLigand:
         file: of its poses, relative to the folder; empty where there are none.
         fault: why there are none; empty where there are some.
         best: what is known of the pose that is ranked first, by name.
+        poses: the same of each pose, in the order of the file.
     """
 
     number: int
     name: str
     file: str = ""
     fault: str = ""
-    best: dict[str, float] | None = None
+    best: dict[str, Value] | None = None
+    poses: Sequence[dict[str, Value]] = ()
 
 
 def docking_site(name: str) -> tuple[Receptor, Any]:
@@ -70,7 +78,12 @@ def ligand_records(source: str) -> list[Record]:
 
 
 def dock_batch(
-    pool: Executor, site: str, ligands: Sequence[Record], folder: Path, config: DockingConfig
+    pool: Executor,
+    site: str,
+    ligands: Sequence[Record],
+    folder: Path,
+    config: DockingConfig,
+    template: str = "",
 ) -> Iterator[DockedLigand]:
     """Dock each ligand, and yield what became of it, in order; those that an earlier run did are not done again.
 
@@ -80,21 +93,25 @@ def dock_batch(
         ligands: their records.
         folder: of the results.
         config: of the docking.
+        template: file of a ligand that is known to bind there; none where it is empty.
 
     Raises:
-        InputError: the folder holds results of another receptor, site or configuration.
+        InputError: the folder holds results of another receptor, site, template or configuration.
     """
     path, _ = split_name(site)
-    plan = {"site": site, "receptor": sha256_of(Path(path)), "config": asdict(config)}
+    known = {"template": sha256_of(Path(template))} if template else {}
+    plan = {"site": site, "receptor": sha256_of(Path(path)), "config": asdict(config), **known}
     held = folder / "plan.json"
     if held.exists() and read_json(held) != plan:
-        raise InputError(f"{folder} holds poses of another receptor, site or configuration: choose another folder")
+        raise InputError(
+            f"{folder} holds poses of another receptor, site, template or configuration: choose another folder"
+        )
     (folder / POSES).mkdir(parents=True, exist_ok=True)
     write_json(held, plan)
-    yield from pool.map(functools.partial(dock_one, site, folder, config), ligands)
+    yield from pool.map(functools.partial(dock_one, site, folder, config, template), ligands)
 
 
-def dock_one(site: str, folder: Path, config: DockingConfig, record: Record) -> DockedLigand:
+def dock_one(site: str, folder: Path, config: DockingConfig, template: str, record: Record) -> DockedLigand:
     """Dock one ligand and write its poses, unless that is done."""
     stem = f"{record.number:06d}-{hashlib.sha256(record.text.encode()).hexdigest()[:8]}"
     done = folder / POSES / f"{stem}.json"
@@ -103,18 +120,43 @@ def dock_one(site: str, folder: Path, config: DockingConfig, record: Record) -> 
     name = record.name or f"ligand-{record.number}"
     try:
         smiles = _smiles_of(record)
-        poses = dock(*_site(site), smiles, config, name=name)
-        write_sdf(folder / POSES / f"{stem}.sdf", [pose.molecule for pose in poses], [_fields(pose) for pose in poses])
-        found = DockedLigand(record.number, name, f"{POSES}/{stem}.sdf", best=_fields(poses[0]))
+        poses = dock(*_site(site), smiles, config, name=name, template=_template(template))
+        known = [_fields(pose) for pose in poses]
+        write_sdf(folder / POSES / f"{stem}.sdf", [pose.molecule for pose in poses], known)
+        found = DockedLigand(record.number, name, f"{POSES}/{stem}.sdf", best=known[0], poses=known)
     except InputError as error:
         found = DockedLigand(record.number, name, fault=str(error))
     write_json(done, asdict(found))
     return found
 
 
+def posed_rows(folder: Path, ligands: Sequence[DockedLigand]) -> list[PosedLigand]:
+    """Rows of a page (`poses_page`): the best pose of each ligand that has one, or all poses of one ligand alone.
+
+    Args:
+        folder: of the results.
+        ligands: what became of them, in the order of the page.
+    """
+    rows = []
+    for one in (ligand for ligand in ligands if ligand.best):
+        molecules = [found for found in read(folder / one.file) if isinstance(found, Molecule)]
+        for number, (molecule, known) in enumerate(zip(molecules, one.poses, strict=True), start=1):
+            if number == 1 or len(ligands) == 1:
+                name = f"{one.name} {number}" if len(ligands) == 1 else one.name
+                rows.append(
+                    posed_ligand(name, molecule, {**known, "valid": "yes" if known["valid"] else "no"}, one.file)
+                )
+    return rows
+
+
 @functools.lru_cache(maxsize=1)
 def _site(name: str) -> tuple[Receptor, Any]:
     return docking_site(name)
+
+
+@functools.lru_cache(maxsize=1)
+def _template(path: str) -> Template | None:
+    return read_template(path) if path else None
 
 
 def _smiles_of(record: Record) -> str:
@@ -128,7 +170,11 @@ def _smiles_of(record: Record) -> str:
     return found.smiles
 
 
-def _fields(pose: DockedPose) -> dict[str, float]:
+def _fields(pose: DockedPose) -> dict[str, Value]:
     strain = {} if pose.strain is None else {"strain": round(pose.strain, 2)}
+    alike = {} if pose.similarity is None else {"similarity": round(pose.similarity, 3)}
+    faults = {"valid": int(pose.valid)} | ({"faults": "; ".join(pose.faults)} if pose.faults else {})
     numbers = {"score": pose.score, "ranking": pose.ranking, "energy": pose.energy}
-    return {name: round(value, 3) for name, value in numbers.items()} | {"clashes": pose.clashes} | strain
+    return (
+        {name: round(value, 3) for name, value in numbers.items()} | {"clashes": pose.clashes} | strain | alike | faults
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,113 +14,37 @@ from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.records import Receptor
 from metricvae.metrics.docking.atom_types import TYPES, ligand_types
+from metricvae.metrics.docking.chains import Minimum, search_minima
 from metricvae.metrics.docking.clustering import distinct, symmetries
-from metricvae.metrics.docking.energy import (
-    Field,
-    coordinates,
-    energy_inside,
-    energy_of_torsions,
-    frames_of,
-    no_maps,
-    no_receptor_atoms,
-    place_atoms,
-)
+from metricvae.metrics.docking.config import DockingConfig
+from metricvae.metrics.docking.described import DockedPose, checked, described
+from metricvae.metrics.docking.energy import Field, coordinates, energy_of, frames_of, no_maps, no_receptor_atoms
+from metricvae.metrics.docking.engines.engine import OWN, Engine, EngineJob, engine_of
 from metricvae.metrics.docking.minimise import minimise
-from metricvae.metrics.docking.plausibility import clashes, strains
-from metricvae.metrics.docking.ranking import ranking_of, ranking_terms
-from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, ReceptorAtoms
-from metricvae.metrics.docking.scoring import TERMS, ScoringFunction, pair_table, pair_terms, scoring_function
-from metricvae.metrics.docking.search import Effort, Pool, run_chain
+from metricvae.metrics.docking.records import Floats, Ints, LigandArrays
+from metricvae.metrics.docking.scoring import pair_table, scoring_function
 from metricvae.metrics.docking.site import DockingSite, prepare_site
+from metricvae.metrics.docking.template import Template, attracted, require_in, starts_on
 from metricvae.metrics.docking.torsions import Topology, arrays_of, topology_of
 
 CANDIDATES = 30
 """Minima of the search, the best and distinct, that are refined and ranked."""
 
+FREE = 8
+"""Free conformers, at most, that the strain of poses is measured against."""
+
 UNBOUNDED = 1e6
 """kcal/mol, a ceiling that no atom comes near."""
 
 
-@dataclass(frozen=True)
-class DockingConfig:
-    """How a molecule is docked.
-
-    Attributes:
-        scoring: name of the scoring function, `consensus`, `vina` or `vinardo`.
-        width: of the cube about the centre of the site, angstroms.
-        spacing: between points of the maps, angstroms; poses are refined without them.
-        conformers: starting conformers of the molecule; rings and bond angles are theirs.
-        chains: independent searches.
-        starts: random poses of which the best, when all are minimised, starts a chain.
-        soft_steps: of the minimisation of a random pose below the ceiling, at most.
-        ceiling: kcal/mol that the energy of an atom approaches in it.
-        rounds: perturbations of a chain, for each rotatable bond and the six further degrees of freedom.
-        steps: of a minimisation in the search, at most.
-        temperature: of Metropolis' criterion, kcal/mol.
-        inside: weight of the energy of pairs of the ligand's own atoms.
-        torsion: weight of the torsional energies.
-        kept: minima that a chain keeps.
-        poses: how many are wanted.
-        apart: angstroms of root mean square deviation between two poses, at least.
-        strain: whether the strain of the poses is computed, in the force field MMFF94s.
-        seed: of conformers and search.
-    """
-
-    scoring: str = "vina"
-    width: float = 24.0
-    spacing: float = 0.375
-    conformers: int = 8
-    chains: int = 16
-    starts: int = 50
-    soft_steps: int = 10
-    ceiling: float = 1.0
-    rounds: int = 15
-    steps: int = 20
-    temperature: float = 1.2
-    inside: float = 1.0
-    torsion: float = 0.05
-    kept: int = 20
-    poses: int = 9
-    apart: float = 1.0
-    strain: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("conformers", "chains", "starts", "rounds", "steps", "kept", "poses"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: expected at least 1")
-        scoring_function(self.scoring)
-
-
-@dataclass(frozen=True, eq=False)
-class DockedPose:
-    """A pose of a molecule in a site.
-
-    Attributes:
-        molecule: where it lies in the frame of the receptor.
-        score: estimate of the free energy of binding, kcal/mol; lower is better.
-        energy: what the search minimises: with the receptor, inside the ligand, and of its torsions, kcal/mol.
-        ranking: what poses are ranked by, lower is better; without unit, see `ranking`.
-        clashes: pairs of an atom of the molecule and one of the receptor that are too near, see `plausibility`.
-        strain: how far the energy of the molecule lies above that of a free conformer, kcal/mol; None where it was not
-            asked for.
-        terms: of the energy with the receptor, as `scoring.TERMS` names them, and `inside` and `torsion`, unweighted
-            but for the weights of the scoring function.
-        parts: of the ranking, as `ranking.WEIGHTS` names them, kcal/mol.
-    """
-
-    molecule: Molecule
-    score: float
-    energy: float
-    ranking: float
-    terms: dict[str, float]
-    parts: dict[str, float]
-    clashes: int
-    strain: float | None
-
-
 def dock(
-    receptor: Receptor, centre: Floats, smiles: str, config: DockingConfig | None = None, *, name: str = ""
+    receptor: Receptor,
+    centre: Floats,
+    smiles: str,
+    config: DockingConfig | None = None,
+    *,
+    name: str = "",
+    template: Template | None = None,
 ) -> list[DockedPose]:
     """Distinct poses of a molecule in a site, the best first.
 
@@ -132,20 +57,28 @@ def dock(
         smiles: of the molecule; it is standardised.
         config: how.
         name: of the molecule.
+        template: a ligand that is known to bind there, which leads the search.
 
     Raises:
-        InputError: a molecule that is refused or gets no conformer, or a site without atoms around.
+        InputError: a molecule that is refused or gets no conformer, a site without atoms around, or a template
+            elsewhere.
     """
     config = config or DockingConfig()
-    found = conform(smiles, config.seed + 1, config.conformers, name=name, distinct=0.1)
+    count = config.template.conformers if template else config.conformers
+    found = conform(smiles, config.seed + 1, count, name=name, distinct=0.1)
     mol = require("rdkit.Chem").MolFromSmiles(found[0].smiles)
     scoring, types = scoring_function(config.scoring), ligand_types(mol)
     site = prepare_site(receptor, centre, scoring, width=config.width, spacing=config.spacing, types=types)
-    return dock_conformers(site, found, config)
+    if config.engine != OWN:
+        return dock_by_engine(site, found, engine_of(config.engine), receptor, config, template)
+    return dock_conformers(site, found, config, template)
 
 
 def dock_conformers(
-    site: DockingSite, conformers: Sequence[Molecule], config: DockingConfig | None = None
+    site: DockingSite,
+    conformers: Sequence[Molecule],
+    config: DockingConfig | None = None,
+    template: Template | None = None,
 ) -> list[DockedPose]:
     """Distinct poses of a molecule in a site that is ready, the best first.
 
@@ -153,57 +86,96 @@ def dock_conformers(
         site: see `prepare_site`.
         conformers: of one molecule, from its SMILES as `conform` makes them.
         config: how; its scoring function, width and spacing are the site's.
+        template: a ligand that is known to bind there, which leads the search.
 
     Raises:
-        InputError: an element that has no parameters.
+        InputError: an element that has no parameters, or a template elsewhere.
     """
     config = config or DockingConfig()
     mol = require("rdkit.Chem").MolFromSmiles(conformers[0].smiles)
-    topology = topology_of(mol)
+    topology, permutations = topology_of(mol), symmetries(mol)
+    exact = _field(site, config)._replace(maps=no_maps(len(TYPES)), around=site.around)
     ligands = [arrays_of(topology, one.positions) for one in conformers]
-    table = pair_table(site.scoring)
-    field = Field(site.maps, no_receptor_atoms(), table, config.inside, config.torsion, UNBOUNDED)
-    exact = Field(no_maps(len(TYPES)), site.around, table, config.inside, config.torsion, UNBOUNDED)
-    minima = _search(ligands, field, site, config)
-    permutations = symmetries(mol)
+    minima = _own_minima(ligands, topology, site, conformers, config, template)
     rows = _distinct(minima, permutations, config.apart, max(CANDIDATES, config.poses))
-    refined = [_refined(ligands[minima[row].conformer], exact, minima[row]) for row in rows]
-    refined.sort(key=lambda one: one.energy)
+    refined = sorted((_refined(ligands[minima[row].conformer], exact, minima[row]) for row in rows), key=_energy)
     apart = [refined[row] for row in _distinct(refined, permutations, config.apart, len(refined))]
-    poses = [_described(site, topology, ligands[one.conformer], conformers[0], exact, one) for one in apart]
-    poses = sorted(poses, key=lambda one: one.ranking)[: config.poses]
-    if not config.strain:
-        return poses
-    found = strains(mol, [one.molecule.positions for one in poses], [one.positions for one in conformers])
-    return [replace(pose, strain=strain) for pose, strain in zip(poses, found, strict=True)]
+    poses = [described(site, topology, ligands[one.conformer], conformers[0], exact, one, template) for one in apart]
+    return _ranked(mol, poses, conformers, site, config)
 
 
-@dataclass(frozen=True, eq=False)
-class Minimum:
-    """A minimum that a search found: its energy in kcal/mol, the conformer, the pose, and positions (n, 3)."""
+def dock_by_engine(
+    site: DockingSite,
+    conformers: Sequence[Molecule],
+    engine: Engine,
+    receptor: Receptor,
+    config: DockingConfig | None = None,
+    template: Template | None = None,
+) -> list[DockedPose]:
+    """Distinct poses that another engine finds, as it leaves them, ranked and checked as our own, the best first.
 
-    energy: float
-    conformer: int
-    pose: Floats
-    positions: Floats
+    Args:
+        site: see `prepare_site`.
+        conformers: of one molecule; the engine gets the first.
+        engine: see `metricvae.metrics.docking.engines.engine`.
+        receptor: of the site.
+        config: how; what is of our own search is not used.
+        template: a ligand that is known to bind there, which enters the ranking.
+
+    Raises:
+        InputError: the engine is not installed, or finds no pose.
+    """
+    config, first = config or DockingConfig(), conformers[0]
+    job = EngineJob(receptor, site.centre, config.width, first, config.poses, config.exhaustiveness, config.seed)
+    mol = require("rdkit.Chem").MolFromSmiles(first.smiles)
+    topology, exact = topology_of(mol), _field(site, config)._replace(maps=no_maps(len(TYPES)), around=site.around)
+    found = []
+    for positions in engine(job):
+        places = (positions - site.centre) @ site.rotation.T
+        ligand = arrays_of(topology, places)
+        pose = np.concatenate([places.mean(axis=0), [1.0], np.zeros(3 + topology.rotatable)])
+        energy = energy_of(pose, ligand, exact, frames_of(ligand), np.zeros(len(pose) - 1))
+        minimum = Minimum(energy, 0, pose, places)
+        found.append(described(site, topology, ligand, first, exact, minimum, template))
+    if not found:
+        raise InputError(f"{config.engine} found no pose of {first.id}: name another site or engine")
+    return _ranked(mol, found, conformers, site, config)
 
 
-def _search(ligands: list[LigandArrays], field: Field, site: DockingSite, config: DockingConfig) -> list[Minimum]:
-    """The minima of all chains, the best first."""
-    freedom = len(ligands[0].parents) + 5
-    effort = Effort(
-        config.starts, config.soft_steps, config.rounds * freedom, config.steps, 5 * config.steps, config.temperature
-    )
-    soft = field._replace(ceiling=config.ceiling)
-    found: list[Minimum] = []
-    for chain in range(config.chains):
-        number = chain % len(ligands)
-        shape = config.kept, len(ligands[number].types), 3
-        pool = Pool(np.full(config.kept, np.inf), np.zeros((config.kept, freedom + 1)), np.zeros(shape))
-        run_chain(ligands[number], field, soft, site.starts, effort, pool, np.random.default_rng((config.seed, chain)))
-        for row in np.flatnonzero(np.isfinite(pool.energies)):
-            found.append(Minimum(float(pool.energies[row]), number, pool.poses[row], pool.positions[row]))
-    return sorted(found, key=lambda one: one.energy)
+def _energy(minimum: Minimum) -> float:
+    return minimum.energy
+
+
+def _field(site: DockingSite, config: DockingConfig) -> Field:
+    """What a search minimises, in the maps of a site."""
+    table = pair_table(site.scoring)
+    return Field(site.maps, no_receptor_atoms(), table, config.inside, config.torsion, UNBOUNDED)
+
+
+def _own_minima(
+    ligands: Sequence[LigandArrays],
+    topology: Topology,
+    site: DockingSite,
+    conformers: Sequence[Molecule],
+    config: DockingConfig,
+    template: Template | None,
+) -> list[Minimum]:
+    field = _field(site, config)
+    if template is None:
+        return search_minima(ligands, field, site.starts, config)
+    require_in(site, template)
+    led = field._replace(maps=attracted(site, template, topology.types, config.template.pull))
+    starts = starts_on(template, conformers, topology.rotatable, site, config.template)
+    return search_minima(ligands, led, site.starts, config, starts)
+
+
+def _ranked(
+    mol: Any, poses: Sequence[DockedPose], conformers: Sequence[Molecule], site: DockingSite, config: DockingConfig
+) -> list[DockedPose]:
+    """The poses that are wanted, of all in the order of what searched, checked, the best first."""
+    numbered = [replace(one, place=place) for place, one in enumerate(poses)]
+    best = sorted(numbered, key=lambda one: one.ranking)[: config.poses]
+    return checked(mol, best, conformers[:FREE], site, config.strain)
 
 
 def _distinct(minima: Sequence[Minimum], permutations: Ints, apart: float, count: int) -> list[int]:
@@ -215,40 +187,3 @@ def _refined(ligand: LigandArrays, exact: Field, minimum: Minimum) -> Minimum:
     pose = minimum.pose.copy()
     energy = minimise(pose, ligand, exact, frames_of(ligand), 60)
     return replace(minimum, energy=energy, pose=pose, positions=coordinates(ligand, pose))
-
-
-def _described(
-    site: DockingSite, topology: Topology, ligand: LigandArrays, molecule: Molecule, exact: Field, minimum: Minimum
-) -> DockedPose:
-    """A minimum as a pose in the frame of the receptor, with the parts of its score."""
-    terms = terms_of(site.scoring, site.around, topology.types, minimum.positions)
-    total = sum(terms.values())
-    own = _own_terms(ligand, exact, minimum.pose)
-    parts = own | ranking_terms(site.around, topology.types, minimum.positions)
-    score = total / (1.0 + site.scoring.per_torsion * topology.rotatable)
-    placed = replace(molecule, positions=site.to_receptor(minimum.positions))
-    near = clashes(minimum.positions, molecule.radii, site.around.positions, site.radii)
-    return DockedPose(placed, score, minimum.energy, ranking_of(parts), terms | own, parts, near, None)
-
-
-def terms_of(scoring: ScoringFunction, around: ReceptorAtoms, types: Ints, positions: Floats) -> dict[str, float]:
-    """The terms of the energy of atoms with those around, by name; kcal/mol.
-
-    Args:
-        scoring: the scoring function.
-        around: atoms of the receptor.
-        types: (n,) of the ligand's atoms.
-        positions: (n, 3) in the frame of `around`, angstroms.
-    """
-    apart = np.linalg.norm(positions[:, None] - around.positions, axis=-1)
-    rows, columns = np.nonzero(apart < scoring.cutoff)
-    values = pair_terms(scoring, types[rows], around.types[columns], apart[rows, columns])
-    return dict(zip(TERMS, values.sum(axis=1).tolist(), strict=True))
-
-
-def _own_terms(ligand: LigandArrays, exact: Field, pose: Floats) -> dict[str, float]:
-    """The energies of a ligand's own pairs and of its torsions, before their weights."""
-    frames = frames_of(ligand)
-    place_atoms(pose, ligand, frames)
-    inside = energy_inside(ligand, exact.table, 1.0, frames)
-    return {"inside": inside, "torsion": energy_of_torsions(ligand, pose, 1.0, np.zeros(len(pose) - 1))}

@@ -2,7 +2,7 @@
 
 Z. Li and H. A. Scheraga, Proc. Natl. Acad. Sci. 84 (1987) 6611; in docking R. Abagyan, M. Totrov, D. Kuznetsov, J.
 Comput. Chem. 15 (1994) 488, and O. Trott, A. J. Olson, J. Comput. Chem. 31 (2010) 455. A chain starts from the best of
-random poses in the free space of the site, and keeps the distinct minima of least energy.
+given poses and of random ones in the free space of the site, and keeps the distinct minima of least energy.
 """
 
 from __future__ import annotations
@@ -120,16 +120,18 @@ def run_chain(
     field: Field,
     soft: Field,
     points: Floats,
+    given: Floats,
     effort: Effort,
     pool: Pool,
     rng: np.random.Generator,
 ) -> None:
-    """Search from one random start.
+    """Search from one start.
 
     Args:
         ligand, field: what the energy is of.
-        soft: the same with a low ceiling, in which random poses are minimised at first.
-        points: (m, 3) free places, angstroms.
+        soft: the same with a low ceiling, in which poses are minimised at first.
+        points: (m, 3) free places of random poses, angstroms.
+        given: (g, 7 + torsions) poses that are tried as starts before random ones; what they lead to is kept.
         effort: how much to do.
         pool: minima, added to.
         rng: where the randomness comes from.
@@ -139,10 +141,16 @@ def run_chain(
     pose, trial, best = np.empty(size), np.empty(size), np.empty(size)
     step = np.empty(size - 1)
     energy = np.inf
-    for _ in range(effort.starts):
-        random_pose(trial, points, rng)
+    for number in range(len(given) + effort.starts):
+        if number < len(given):
+            trial[:] = given[number]
+        else:
+            random_pose(trial, points, rng)
         minimise(trial, ligand, soft, frames, effort.soft_steps)
         found = minimise(trial, ligand, field, frames, effort.steps)
+        if number < len(given):
+            place_atoms(trial, ligand, frames)
+            add(pool, trial, found, frames.positions)
         if found < energy:
             energy = found
             pose[:] = trial

@@ -118,7 +118,7 @@ def page_data(
         for hit in found
     ]
     return {
-        "query": {"id": about.query, **shown[0]},
+        "query": {"id": about.query, "word": about.words.query, **shown[0]},
         "hits": [row | one for row, one in zip(rows, shown[1:], strict=True)],
     }
 

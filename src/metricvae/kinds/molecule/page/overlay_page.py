@@ -120,15 +120,27 @@ def _rounded(rows: Any) -> list[list[float]]:
     return [[round(float(value), _DECIMALS) for value in row] for row in rows]
 
 
-def _viewer() -> Viewer:
-    folder = resources.files("metricvae.kinds.molecule")
-    library, licence = (folder.joinpath("vendor", name).read_text("utf-8") for name in ("3Dmol-min.js", "LICENSE"))
+def viewer_of(script: str, credit: str) -> Viewer:
+    """A viewer of molecules by 3Dmol.js, which the page carries.
+
+    Args:
+        script: JavaScript that defines `makeViewer`, see `Viewer`.
+        credit: what is drawn by whom, a sentence.
+    """
+    vendor = resources.files("metricvae.kinds.molecule").joinpath("vendor")
+    library, licence = (vendor.joinpath(name).read_text("utf-8") for name in ("3Dmol-min.js", "LICENSE"))
     return Viewer(
-        script=folder.joinpath("page", "overlay_viewer.js").read_text("utf-8"),
+        script=script,
         libraries=[(library, licence)],
         help="Drag to turn, scroll or pinch to zoom, drag with the right button to shift.",
-        credits=[
-            "Structures are drawn by RDKit, overlays by 3Dmol.js (Rego and Koes, Bioinformatics 31, 1322, 2015), whose "
-            "licence stands in the source of this page."
-        ],
+        credits=[credit],
+    )
+
+
+def _viewer() -> Viewer:
+    script = resources.files("metricvae.kinds.molecule").joinpath("page", "overlay_viewer.js").read_text("utf-8")
+    return viewer_of(
+        script,
+        "Structures are drawn by RDKit, overlays by 3Dmol.js (Rego and Koes, Bioinformatics 31, 1322, 2015), whose "
+        "licence stands in the source of this page.",
     )

@@ -28,7 +28,7 @@
       else row.style.removeProperty("--colour");
     }
     const legend = [...chosen].map(([row, colour]) => legendOf(hitOf(row).id, colour));
-    document.getElementById("legend").replaceChildren(legendOf(`${data.query.id} (query)`, "var(--query)"), ...legend);
+    document.getElementById("legend").replaceChildren(legendOf(`${data.query.id} (${data.query.word})`, "var(--query)"), ...legend);
     viewer.show([...chosen].map(([row, colour]) => ({ hit: hitOf(row), colour })));
   }
 

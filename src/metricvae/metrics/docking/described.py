@@ -1,0 +1,129 @@
+"""What is known of a pose: terms of its score, its ranking, how it fits the receptor and a template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from metricvae.kinds.molecule.records import Molecule
+from metricvae.metrics.docking.chains import Minimum
+from metricvae.metrics.docking.energy import Field, energy_inside, energy_of_torsions, frames_of, place_atoms
+from metricvae.metrics.docking.plausibility import clashes, strains
+from metricvae.metrics.docking.ranking import ranking_of, ranking_terms
+from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, ReceptorAtoms
+from metricvae.metrics.docking.scoring import TERMS, ScoringFunction, pair_terms
+from metricvae.metrics.docking.site import DockingSite
+from metricvae.metrics.docking.template import Template, similarity
+from metricvae.metrics.docking.torsions import Topology
+from metricvae.metrics.docking.validity import faults_of
+
+
+@dataclass(frozen=True, eq=False)
+class DockedPose:
+    """A pose of a molecule in a site.
+
+    Attributes:
+        molecule: where it lies in the frame of the receptor.
+        score: estimate of the free energy of binding, kcal/mol; lower is better.
+        energy: what the search minimises: with the receptor, inside the ligand, and of its torsions, kcal/mol.
+        ranking: what poses are ranked by, lower is better; without unit, see `ranking`.
+        clashes: pairs of an atom of the molecule and one of the receptor that are too near, see `plausibility`.
+        strain: how far the energy of the molecule lies above that of a free conformer, kcal/mol; None where it was not
+            asked for.
+        faults: what is physically wrong with it, in a few words each, see `validity`; none in a valid pose.
+        similarity: mean of the Tanimoto coefficients of shape and colour with the template; None without one.
+        place: in the order of what searched, from 0: by energy, or as another engine has it.
+        terms: of the energy with the receptor, as `scoring.TERMS` names them, and `inside` and `torsion`, unweighted
+            but for the weights of the scoring function.
+        parts: of the ranking, as `ranking.WEIGHTS` names them, kcal/mol.
+    """
+
+    molecule: Molecule
+    score: float
+    energy: float
+    ranking: float
+    terms: dict[str, float]
+    parts: dict[str, float]
+    clashes: int
+    strain: float | None
+    faults: tuple[str, ...]
+    similarity: float | None
+    place: int = 0
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing is physically wrong with it."""
+        return not self.faults
+
+
+def described(
+    site: DockingSite,
+    topology: Topology,
+    ligand: LigandArrays,
+    molecule: Molecule,
+    exact: Field,
+    minimum: Minimum,
+    template: Template | None,
+) -> DockedPose:
+    """A minimum as a pose in the frame of the receptor, with the parts of its score."""
+    terms = terms_of(site.scoring, site.around, topology.types, minimum.positions)
+    total = sum(terms.values())
+    own = _own_terms(ligand, exact, minimum.pose)
+    parts = own | ranking_terms(site.around, topology.types, minimum.positions)
+    score = total / (1.0 + site.scoring.per_torsion * topology.rotatable)
+    placed = replace(molecule, positions=site.to_receptor(minimum.positions))
+    alike = None
+    if template is not None:
+        shape, colour = similarity(template, placed)
+        parts |= {"template.shape": shape, "template.colour": colour}
+        alike = (shape + colour) / 2
+    near = clashes(minimum.positions, molecule.radii, site.around.positions, site.radii)
+    return DockedPose(placed, score, minimum.energy, ranking_of(parts), terms | own, parts, near, None, (), alike)
+
+
+def checked(
+    mol: Any, poses: Sequence[DockedPose], conformers: Sequence[Molecule], site: DockingSite, strain: bool
+) -> list[DockedPose]:
+    """Poses with their strain, where it is asked for, and with what is wrong with them.
+
+    Args:
+        mol: sanitised RDKit molecule without explicit hydrogens.
+        poses: of it, in the frame of the receptor.
+        conformers: free ones, for the strain.
+        site: the site.
+        strain: whether it is asked for.
+    """
+    places = [pose.molecule.positions for pose in poses]
+    found = strains(mol, places, [one.positions for one in conformers]) if strain else [None] * len(poses)
+    around = site.to_receptor(site.around.positions)
+    wrong = [
+        faults_of(pose.molecule.smiles, one, pose.molecule.radii, around, site)
+        for one, pose in zip(places, poses, strict=True)
+    ]
+    return [replace(pose, strain=one, faults=faults) for pose, one, faults in zip(poses, found, wrong, strict=True)]
+
+
+def terms_of(scoring: ScoringFunction, around: ReceptorAtoms, types: Ints, positions: Floats) -> dict[str, float]:
+    """The terms of the energy of atoms with those around, by name; kcal/mol.
+
+    Args:
+        scoring: the scoring function.
+        around: atoms of the receptor.
+        types: (n,) of the ligand's atoms.
+        positions: (n, 3) in the frame of `around`, angstroms.
+    """
+    apart = np.linalg.norm(positions[:, None] - around.positions, axis=-1)
+    rows, columns = np.nonzero(apart < scoring.cutoff)
+    values = pair_terms(scoring, types[rows], around.types[columns], apart[rows, columns])
+    return dict(zip(TERMS, values.sum(axis=1).tolist(), strict=True))
+
+
+def _own_terms(ligand: LigandArrays, exact: Field, pose: Floats) -> dict[str, float]:
+    """The energies of a ligand's own pairs and of its torsions, before their weights."""
+    frames = frames_of(ligand)
+    place_atoms(pose, ligand, frames)
+    inside = energy_inside(ligand, exact.table, 1.0, frames)
+    return {"inside": inside, "torsion": energy_of_torsions(ligand, pose, 1.0, np.zeros(len(pose) - 1))}
