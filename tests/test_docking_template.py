@@ -200,6 +200,7 @@ def test_engines_find_the_pose_that_a_site_was_made_for(made: Site, name: str) -
     assert min(deviation(molecule.positions, one.molecule.positions, permutations) for one in poses) < 2.0
 
 
+@pytest.mark.slow
 def test_a_template_names_the_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "rec.pdb", structure(shell()))
     write_sdf(tmp_path / "known.sdf", [conform("Cc1ccccc1", seed=1)[0]])
