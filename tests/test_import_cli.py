@@ -56,6 +56,19 @@ def test_a_table_becomes_a_data_set(command: Command, work: Path) -> None:
     assert data.card["plan"]["seed"] == 3
 
 
+def test_a_metric_may_be_named(command: Command, work: Path) -> None:
+    write_csv(work / "pairs.csv", ROWS)
+    named = ("import", "pairs.csv", "--kind", "test-place", "--metric")
+    done = command(*named, "overlap", "--out", "data")
+    assert done.status == 2
+    assert "the metric overlap is between silhouette and silhouette" in done.err
+    done = command(*named, "tabular", "--unit", "m", "--out", "data")
+    assert done.status == 2
+    assert "--metric tabular and --unit" in done.err
+    assert command(*named, "tabular", "--out", "data").status == 0
+    assert read_dataset(work / "data").metric.name == "tabular"
+
+
 def test_json_is_the_card(command: Command, work: Path) -> None:
     write_csv(work / "pairs.csv", ROWS)
     document = command("import", "pairs.csv", "--kind", "test-place", "--distance", "--out", "data", "--json").document

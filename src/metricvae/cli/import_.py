@@ -18,6 +18,7 @@ from metricvae.runtime.progress import progress
 if TYPE_CHECKING:
     from metricvae.core.importing.request import ImportRequest
     from metricvae.core.kind import ObjectKind
+    from metricvae.core.metric import Metric
 
 TASKS = ("regression", "binary", "ranking")
 
@@ -31,6 +32,7 @@ def _import_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("--value", default="value", metavar="COLUMN", help="column of values; <5 and >10 are bounds")
     for name, text in _COLUMNS.items():
         parser.add_argument(f"--{name}", metavar="COLUMN", help=text)
+    parser.add_argument("--metric", help="what the values are, of `metricvae metrics`; by default a metric of your own")
     parser.add_argument("--title", help="what the values are called; default the column of the values")
     parser.add_argument("--unit", default="", help="of the values")
     parser.add_argument("--range", metavar="LO..HI", help="least and greatest possible value, as 0..1, 0.. or ..5")
@@ -88,15 +90,13 @@ def _import(options: Namespace) -> Fields:
 
 def _request(options: Namespace) -> ImportRequest:
     from metricvae.core.importing.request import Columns, ImportRequest
-    from metricvae.metrics.tabular import TabularMetric
 
     kinds = _kind(options, "kind", "settings"), _kind(options, "right", "right_settings")
     left = kinds[0]
     assert left is not None  # --kind is required
-    metric = TabularMetric(options.title or options.value, options.unit, _range(options.range), options.task)
     right = kinds[1] or left
     return ImportRequest(
-        metric.of_kinds(left.name, right.name),
+        _metric(options).of_kinds(left.name, right.name),
         (left, right),
         Columns(options.a, options.b, options.value, *(getattr(options, name) for name in _COLUMNS)),
         similarity=_choice(options, "similarity", "distance"),
@@ -106,6 +106,23 @@ def _request(options: Namespace) -> ImportRequest:
         workers=options.workers,
         fit=options.fit,
     )
+
+
+def _metric(options: Namespace) -> Metric:
+    """The metric that is named, or one of the user's own.
+
+    Raises:
+        InputError: no such metric, or one that is named and described at once.
+    """
+    from metricvae.core.metric import metric_from_json
+    from metricvae.metrics.tabular import TabularMetric
+
+    if options.metric is None:
+        return TabularMetric(options.title or options.value, options.unit, _range(options.range), options.task)
+    said = [f"--{name}" for name in ("title", "unit", "range") if getattr(options, name)]
+    if said:
+        raise InputError(f"got --metric {options.metric} and {', '.join(said)}: a metric that is named has its own")
+    return metric_from_json(options.metric)
 
 
 def _kind(options: Namespace, name: str, settings: str) -> ObjectKind | None:

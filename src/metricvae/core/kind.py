@@ -44,6 +44,8 @@ class ObjectKind(abc.ABC):
         name: in files and on the command line.
         title: many of them, in messages.
         accepts: names of other kinds whose objects serve as this kind's without conversion.
+        same_records: names of other kinds whose objects are read and stored as this kind's are, and differ in memory: a
+            metric between those kinds is one between this kind too.
         suffixes: endings of files that hold such an object, in small letters.
         magnitude_name, magnitude_unit: what `magnitudes` is, as `area` in `pixels`.
         magnitude_type: Arrow type of the column that keeps magnitudes.
@@ -61,6 +63,7 @@ class ObjectKind(abc.ABC):
     name: ClassVar[str]
     title: ClassVar[str] = "objects"
     accepts: ClassVar[tuple[str, ...]] = ()
+    same_records: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = ()
     magnitude_name: ClassVar[str] = "magnitude"
     magnitude_unit: ClassVar[str] = ""

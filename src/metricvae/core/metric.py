@@ -159,12 +159,19 @@ class Metric(abc.ABC):
         """The head of a model for which none is named, told the training values (n,)."""
 
     def of_kinds(self, left: str, right: str | None = None) -> Metric:
-        """The same metric between objects of these kinds, where it is defined for any; else it must be between them.
+        """The same metric between objects of these kinds, where it is defined for any; else it must be between them, or
+        between kinds of whose objects these are another view.
 
         Raises:
             InputError: it is between others.
         """
-        if (left, right or left) != (self.left, self.right):
+        from metricvae.core.kind import KINDS
+
+        given = (KINDS.get(name)() for name in (left, right or left))
+        if any(
+            own not in (*kind.family, *kind.same_records)
+            for own, kind in zip((self.left, self.right), given, strict=True)
+        ):
             raise InputError(
                 f"the metric {self.name} is between {self.left} and {self.right}, got {left} and {right or left}: give "
                 "those, or another metric"

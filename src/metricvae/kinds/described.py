@@ -22,7 +22,7 @@ Rows = npt.NDArray[np.float32]
 class DescribedKind(ObjectKind):
     """Objects of another kind, of which encoders see numbers that no motion changes.
 
-    A subclass inherits from this class and from the other kind, accepts that kind's objects, and gives `numbers`.
+    A subclass inherits from this class and from the other kind, names it in `same_records`, and gives `numbers`.
 
     Class attributes:
         count: how many numbers describe an object.

@@ -31,7 +31,7 @@ class PocketLiningKind(DescribedKind, PocketKind):
     """
 
     name: ClassVar[str] = "pocket-lining"
-    accepts: ClassVar[tuple[str, ...]] = ("pocket",)
+    same_records: ClassVar[tuple[str, ...]] = ("pocket",)
     count: ClassVar[int] = len(REACHES) * len(LINING) + FORM + len(TYPES)
 
     def numbers(self, objects: Sequence[Object]) -> Rows:

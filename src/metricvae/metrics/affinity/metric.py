@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from metricvae.core.metric import Description, Floats, Metric
+from metricvae.core.metric import Description, Floats, Metric, Preset
 from metricvae.metrics.affinity.units import LEAST, MOST
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ class AffinityMetric(Metric):
     def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
         """The pK that assays can measure."""
         return np.full(len(left), LEAST), np.full(len(left), MOST)
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], Preset]]:
+        from metricvae.metrics.affinity import presets
+
+        return presets.PRESETS
 
     def own_predictor(self, folder: Path) -> OwnPredictor | None:
         """The model of poses in the folder, where there is one."""
