@@ -1,6 +1,7 @@
-"""The model of poses: forests over the features of complexes, with calibrated intervals and a measure of novelty.
+"""The model of poses: functions of the features of complexes, with calibrated intervals and a measure of novelty.
 
-The answer is a weighted mean of forests, each over blocks of features of its own. The error that is to be expected of
+The answer is a weighted mean of forests and linear functions, each over blocks of features of its own. Another function
+ranks the ligands of one pocket: it was fitted to the differences within series. The error that is to be expected of
 it follows from how far the trees disagree and how far the complex lies from the training's, in ligand and in protein:
 
     sigma = exp(c0 + c1 log(spread) + c2 (1 - ligand similarity) + c3 (1 - protein similarity))
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.metrics.affinity.linear import LinearFunction
 from metricvae.metrics.affinity.reference import Bytes, Neighbour, Reference, nearest
 from metricvae.metrics.affinity.trees import Forest
 
@@ -29,15 +31,15 @@ LEAST_SPREAD = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A forest of the model.
+    """A function of the model.
 
     Attributes:
-        forest: its trees.
+        function: of some features.
         columns: names of its features, in their order.
         weight: of its answer in the mean.
     """
 
-    forest: Forest
+    function: Forest | LinearFunction
     columns: tuple[str, ...]
     weight: float
 
@@ -93,6 +95,7 @@ class PosedPredictions:
         ligand, protein: (n,) similarities to the nearest training ligand and protein, 0 to 1.
         outside: (n,) whether the complex is outside the model's data.
         baseline: (n,) what the number of heavy atoms alone says.
+        ranking: (n,) pK whose differences between ligands of one pocket count, and nothing else.
         neighbours: training complexes near each.
     """
 
@@ -104,6 +107,7 @@ class PosedPredictions:
     protein: Floats
     outside: npt.NDArray[np.bool_]
     baseline: Floats
+    ranking: Floats
     neighbours: tuple[tuple[Neighbour, ...], ...]
 
 
@@ -112,7 +116,8 @@ class PosedModel:
     """A model of poses; see the module.
 
     Attributes:
-        parts: its forests.
+        parts: its functions.
+        ranking: what ranks the ligands of one pocket.
         error: what error is to be expected.
         baseline: of the number of heavy atoms alone.
         reference: the training complexes.
@@ -120,6 +125,7 @@ class PosedModel:
     """
 
     parts: tuple[Part, ...]
+    ranking: Part
     error: ErrorModel
     baseline: Baseline
     reference: Reference
@@ -153,6 +159,7 @@ class PosedModel:
             *(pk, pk - half, pk + half, sigma, ligand, proteins),
             sigma > self.error.outside,
             self.baseline.predict(heavy),
+            mean_of_parts([self.ranking], features, names)[0],
             near,
         )
 
@@ -162,12 +169,12 @@ HEAVY = "ligand.heavy"
 
 
 def mean_of_parts(parts: Sequence[Part], features: Floats, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """(n,) weighted means of the forests' answers, and root mean squares of the spreads of their trees."""
+    """(n,) weighted means of the functions' answers, and root mean squares of the spreads of their trees."""
     place = {name: at for at, name in enumerate(names)}
     total, squares, weights = np.zeros(len(features)), np.zeros(len(features)), 0.0
     for part in parts:
         rows = features[:, [place[name] for name in part.columns]]
-        total += part.weight * part.forest.predict(rows)
-        squares += part.weight * part.forest.spread(rows) ** 2
+        total += part.weight * part.function.predict(rows)
+        squares += part.weight * part.function.spread(rows) ** 2
         weights += part.weight
     return total / weights, np.sqrt(squares / weights)

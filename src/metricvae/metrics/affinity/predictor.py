@@ -20,7 +20,7 @@ from metricvae.metrics.affinity.posed import PosedModel
 from metricvae.metrics.affinity.reference import Neighbour
 from metricvae.runtime.process_pool import worker_pool
 
-COLUMNS = ("name", "pK", "low", "high", "outside", "novelty", "heavy_atoms_pK", "pose", "nearest", "reason")
+COLUMNS = ("name", "pK", "low", "high", "outside", "novelty", "ranking", "heavy_atoms_pK", "pose", "nearest", "reason")
 
 FEW = 60
 """Ligands, at most, that are described without further processes: these take seconds to start."""
@@ -91,11 +91,13 @@ class AffinityPredictor:
             np.stack([one.fingerprint for one in described]),
             [one.sequence for one in described],
         )
-        columns = said.pk, said.low, said.high, said.sigma / self.model.error.outside, said.baseline
+        columns = said.pk, said.low, said.high, said.sigma / self.model.error.outside, said.ranking, said.baseline
         return [
             {
                 **{"name": one.name, "number": one.number},
-                **dict(zip(("pK", "low", "high", "novelty", "heavy_atoms_pK"), map(float, numbers), strict=True)),
+                **dict(
+                    zip(("pK", "low", "high", "novelty", "ranking", "heavy_atoms_pK"), map(float, numbers), strict=True)
+                ),
                 "outside": "yes" if said.outside[row] else "no",
                 "pose": one.used,
                 "nearest": _nearest(said.neighbours[row]),
