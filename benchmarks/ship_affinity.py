@@ -22,7 +22,7 @@ from metricvae.runtime.files import write_text
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.training.checkpoint import SHIPPED, write_metric_model
 
-CARD = """# affinity
+CARD = """# Binding affinity model
 
 Predicts how strongly a small molecule binds to a pocket, as pK = -log10 of Ki, Kd or IC50 in mol/L, from its pose.
 

@@ -73,8 +73,10 @@ def ridge(rows: Floats, pk: Floats, weight: Floats, penalty: float, series: Ints
         [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
     """
     count = rows.shape[1]
-    deviation = rows.std(axis=0) + LEAST_DEVIATION
-    scale = LinearFunction(rows.mean(axis=0), deviation, np.zeros(count), float(np.average(pk, weights=weight)))
+    deviation: Floats = rows.std(axis=0) + LEAST_DEVIATION
+    scale = LinearFunction(
+        np.asarray(rows.mean(axis=0), np.float64), deviation, np.zeros(count), float(np.average(pk, weights=weight))
+    )
     x, y = _standard(rows, scale), pk - scale.offset
     if series is None:
         x_mean = np.average(x, axis=0, weights=weight)
@@ -83,7 +85,7 @@ def ridge(rows: Floats, pk: Floats, weight: Floats, penalty: float, series: Ints
     middle = x - x_mean
     weighted = middle * weight[:, None]
     found = np.linalg.solve(middle.T @ weighted + penalty * np.eye(count), weighted.T @ y)
-    return LinearFunction(scale.mean, deviation, found, scale.offset - float(x_mean @ found))
+    return LinearFunction(scale.mean, deviation, np.asarray(found, np.float64), scale.offset - float(x_mean @ found))
 
 
 def _centred(columns: Floats, series: Ints) -> Floats:

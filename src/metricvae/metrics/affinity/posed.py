@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.metrics.affinity.linear import LinearFunction
-from metricvae.metrics.affinity.reference import Bytes, Neighbour, Reference, nearest
+from metricvae.metrics.affinity.reference import Bytes, NearComplex, Reference, nearest
 from metricvae.metrics.affinity.trees import Forest
 
 Floats = npt.NDArray[np.float64]
@@ -108,7 +108,7 @@ class PosedPredictions:
     outside: npt.NDArray[np.bool_]
     baseline: Floats
     ranking: Floats
-    neighbours: tuple[tuple[Neighbour, ...], ...]
+    neighbours: tuple[tuple[NearComplex, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from metricvae.core.errors import InputError
-from metricvae.core.own_prediction import PredictionRequest, PredictionTable, Progress
+from metricvae.core.own_prediction import OnStep, PredictionRequest, PredictionTable
 from metricvae.metrics.affinity.complexes import RefusedComplex
 from metricvae.metrics.affinity.features.vector import NAMES
 from metricvae.metrics.affinity.jobs import GIVEN, DescribedComplex, Job, describe_jobs, jobs_of, jobs_of_table
 from metricvae.metrics.affinity.known_rows import with_known
 from metricvae.metrics.affinity.page import affinity_page
 from metricvae.metrics.affinity.posed import PosedModel
-from metricvae.metrics.affinity.reference import Neighbour
+from metricvae.metrics.affinity.reference import NearComplex
 from metricvae.runtime.process_pool import worker_pool
 
 COLUMNS = ("name", "pK", "low", "high", "outside", "novelty", "ranking", "heavy_atoms_pK", "pose", "nearest", "reason")
@@ -49,7 +49,7 @@ class AffinityPredictor:
             "workers": "processes; default all cores",
         }
 
-    def predict(self, request: PredictionRequest, progress: Progress) -> PredictionTable:
+    def predict(self, request: PredictionRequest, progress: OnStep) -> PredictionTable:
         """A row a ligand, in their order; see `OwnPredictor.predict`."""
         if request.pairs is None:
             jobs: list[Job | RefusedComplex] = list(
@@ -111,7 +111,7 @@ class AffinityPredictor:
 
 
 def describe_all(
-    jobs: Sequence[Job | RefusedComplex], workers: int | None, progress: Progress
+    jobs: Sequence[Job | RefusedComplex], workers: int | None, progress: OnStep
 ) -> list[DescribedComplex | RefusedComplex]:
     """Describe complexes in their order, in several processes where they are many."""
     told = "reading poses"
@@ -132,7 +132,7 @@ def describe_all(
     return sorted([*done, *refused], key=lambda one: one.number)
 
 
-def _nearest(found: Sequence[Neighbour]) -> str:
+def _nearest(found: Sequence[NearComplex]) -> str:
     """The nearest training complex in a few words."""
     if not found:
         return ""
