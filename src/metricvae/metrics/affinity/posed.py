@@ -52,13 +52,11 @@ class ErrorModel:
         coefficients: c0 ... c3 of the logarithm of sigma, pK.
         quantile: sigmas on both sides of an answer that hold `level` of the measured values.
         level: share of measured values that intervals hold.
-        outside: sigma from which on a complex is outside the data, pK.
     """
 
     coefficients: tuple[float, float, float, float]
     quantile: float
     level: float
-    outside: float
 
     def sigma(self, spread: Floats, ligand: Floats, protein: Floats) -> Floats:
         """(n,) pK, from the spread of the trees and the similarities to the nearest training ligand and protein."""
@@ -70,6 +68,17 @@ def error_columns(spread: Floats, ligand: Floats, protein: Floats) -> Floats:
     return np.column_stack(
         [np.ones_like(spread), np.log(np.maximum(spread, LEAST_SPREAD)), 1.0 - ligand, 1.0 - protein]
     )
+
+
+FEWEST_HEAVY = 16
+"""Heavy atoms below which a ligand is a fragment, of which series of congeners hold next to none."""
+
+
+def outside_of_data(features: Floats, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """(n,) whether complexes are of sorts that the training hardly has: fragments, and ligands that bind a metal."""
+    place = {name: at for at, name in enumerate(names)}
+    small: npt.NDArray[np.bool_] = features[:, place[HEAVY]] < FEWEST_HEAVY
+    return small | (features[:, place[METAL]] > 0)
 
 
 @dataclass(frozen=True)
@@ -157,7 +166,7 @@ class PosedModel:
         near = tuple(nearest(self.reference, ligands[row], by_protein[one]) for row, one in enumerate(sequences))
         return PosedPredictions(
             *(pk, pk - half, pk + half, sigma, ligand, proteins),
-            sigma > self.error.outside,
+            outside_of_data(features, names),
             self.baseline.predict(heavy),
             mean_of_parts([self.ranking], features, names)[0],
             near,
@@ -166,6 +175,9 @@ class PosedModel:
 
 HEAVY = "ligand.heavy"
 """The feature that counts heavy atoms."""
+
+METAL = "pair.metal"
+"""The feature that counts contacts with metals."""
 
 
 def mean_of_parts(parts: Sequence[Part], features: Floats, names: Sequence[str]) -> tuple[Floats, Floats]:

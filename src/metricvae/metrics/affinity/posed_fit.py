@@ -19,6 +19,7 @@ from metricvae.metrics.affinity.posed import (
     PosedModel,
     error_columns,
     mean_of_parts,
+    outside_of_data,
 )
 from metricvae.metrics.affinity.reference import Reference, shared_words, tanimoto, words_of
 from metricvae.metrics.affinity.trees import from_averaged
@@ -75,7 +76,6 @@ class PosedConfig:
         trees: of each.
         share: of the features that are tried at a node.
         level: share of measured values that intervals hold.
-        outside: share of the complexes of new proteins that count as outside the data, those of the largest sigma.
         folds: of the complexes that are left out.
         seed: of forests and folds.
     """
@@ -89,7 +89,6 @@ class PosedConfig:
     trees: int = 80
     share: float = 0.2
     level: float = 0.9
-    outside: float = 0.03
     folds: int = 5
     seed: int = 0
 
@@ -249,8 +248,7 @@ def error_model(data: TrainingSet, found: Sequence[LeftOut], config: PosedConfig
     score = np.sort(np.abs(found[0].pk - data.pk)[rows] / sigma)
     rank = min(len(score) - 1, int(np.ceil(config.level * (len(score) + 1))) - 1)
     c0, c1, c2, c3 = map(float, fitted.x)
-    outside = float(np.quantile(sigma, 1.0 - config.outside))
-    return ErrorModel((c0, c1, c2, c3), float(score[rank]), config.level, outside)
+    return ErrorModel((c0, c1, c2, c3), float(score[rank]), config.level)
 
 
 def scores(data: TrainingSet, found: LeftOut, error: ErrorModel) -> dict[str, float]:
@@ -259,7 +257,7 @@ def scores(data: TrainingSet, found: LeftOut, error: ErrorModel) -> dict[str, fl
     pk, said = data.pk[rows], found.pk[rows]
     sigma = error.sigma(found.spread, found.ligand, found.protein)[rows]
     missed = np.abs(said - pk)
-    outside = sigma > error.outside
+    outside = outside_of_data(data.features[rows], data.names)
     ratio = missed[outside].mean() / missed[~outside].mean() if outside.any() and not outside.all() else np.nan
     numbers = {
         "pearson": np.corrcoef(said, pk)[0, 1],

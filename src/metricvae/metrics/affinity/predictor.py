@@ -91,7 +91,7 @@ class AffinityPredictor:
             np.stack([one.fingerprint for one in described]),
             [one.sequence for one in described],
         )
-        columns = said.pk, said.low, said.high, said.sigma / self.model.error.outside, said.ranking, said.baseline
+        columns = said.pk, said.low, said.high, 1.0 - said.ligand, said.ranking, said.baseline
         return [
             {
                 **{"name": one.name, "number": one.number},

@@ -142,5 +142,5 @@ def common_unit(units: Sequence[str]) -> str:
     """
     found = sorted({unit_named(one) for one in units if one.strip()})
     if len(found) > 1:
-        raise InputError(f"the units are {' and '.join(found)}: expected one, or a unit in every row")
+        raise InputError(f"the units are {' and '.join(found)}: expected one, or each value with its own, as 12 nM")
     return found[0] if found else ""
