@@ -124,6 +124,7 @@ def answers_of(data: TrainingSet, found: LeftOut, folds: Ints, config: PosedConf
     vina = -data.features[:, data.names.index("term.vina.rotatable")]
     return {
         "model": found.pk,
+        "ranking": found.ranking,
         "ligand_alone": ligand.pk,
         "heavy_atoms": _fitted(heavy, data),
         "vina": _fitted(vina, data),

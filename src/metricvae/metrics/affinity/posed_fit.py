@@ -81,10 +81,10 @@ class PosedConfig:
     """
 
     parts: tuple[PartConfig, ...] = (
-        PartConfig(("terms", "pocket", "ligand"), True, 2, 0.25),
-        PartConfig(("pocket", "ligand"), False, 3, 0.25),
+        PartConfig(("terms", "pocket", "ligand"), True, 2, 0.375),
+        PartConfig(("pocket", "ligand"), False, 3, 0.375),
     )
-    linear: LinearConfig = LinearConfig(("terms", "pocket", "ligand"), 300.0, 0.5)
+    linear: LinearConfig = LinearConfig(("terms", "pocket", "ligand"), 300.0, 0.25)
     ranking: LinearConfig = LinearConfig(("terms", "ligand"), 300.0, 1.0)
     trees: int = 80
     share: float = 0.2
