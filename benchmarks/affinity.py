@@ -11,8 +11,8 @@ protein is left out (`others`).
   Vina's score of the pose (its sign turned), and a forest of ligand descriptors alone.
 - `crystal`: the same of complexes whose pose is a crystal's.
 - `series`: by set, mean over systems of at least ten ligands of Kendall's tau and Spearman's rho within the system, of
-  the part in which its protein is left out; beside heavy atoms, Vina and the scores in the table. Systems with such
-  scores count for them alone.
+  the part in which its protein is left out; beside heavy atoms, Vina and the scores in the table. `ranking` is the
+  model's other function. Systems with such scores count for them alone.
 """
 
 from __future__ import annotations
@@ -119,11 +119,12 @@ def _means(found: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, floa
 def answers_of(data: TrainingSet, found: LeftOut, folds: Ints, config: PosedConfig) -> dict[str, Floats]:
     """The model's answers and those of the baselines, for complexes left out."""
     heavy = np.log(data.features[:, data.names.index("ligand.heavy")])
-    alone = replace(config, parts=(PartConfig(("ligand",), False, 3, 1.0),))
+    alone = replace(config, parts=(PartConfig(("ligand",), False, 3, 1.0),), linear=replace(config.linear, weight=0.0))
     ligand = left_out(data, folds, alone)
     vina = -data.features[:, data.names.index("term.vina.rotatable")]
     return {
         "model": found.pk,
+        "ranking": found.ranking,
         "ligand_alone": ligand.pk,
         "heavy_atoms": _fitted(heavy, data),
         "vina": _fitted(vina, data),
@@ -177,7 +178,7 @@ def main() -> None:
     crystal = np.array([name in held and held[name].crystal for name in data.reference.names])
     pdbbind = np.array([name in held and held[name].set in PDBBIND for name in data.reference.names])
     found: dict[str, Any] = {"complexes": len(data.weight), "posed": int(data.posed.sum())}
-    parts = {"new_proteins": data.proteins, "new_scaffolds": data.series}
+    parts = {"new_proteins": data.proteins, "new_scaffolds": data.scaffolds}
     left = {name: left_out(data, folds_of(groups, config.folds, config.seed), config) for name, groups in parts.items()}
     error = error_model(data, list(left.values()), config)
     found["error"] = error.coefficients

@@ -276,9 +276,10 @@ def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = No
     scaffolds = {
         name: at for at, name in enumerate(dict.fromkeys(scaffold_group(Chem.MolToSmiles(m), "") for m in mols))
     }
-    series = np.array([scaffolds[scaffold_group(Chem.MolToSmiles(mol), "")] for mol in mols])
+    groups = np.array([scaffolds[scaffold_group(Chem.MolToSmiles(mol), "")] for mol in mols])
+    series = np.unique(systems, return_inverse=True)[1]
     features = np.concatenate([data.features[kept], added])
-    return TrainingSet(features, NAMES, weight / weight.mean(), posed, proteins, series, reference)
+    return TrainingSet(features, NAMES, weight / weight.mean(), posed, proteins, groups, series, reference)
 
 
 LIGAND = BLOCKS["ligand"]

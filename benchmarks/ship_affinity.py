@@ -22,7 +22,7 @@ from metricvae.runtime.files import write_text
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.training.checkpoint import SHIPPED, write_metric_model
 
-CARD = """# affinity
+CARD = """# Binding affinity model
 
 Predicts how strongly a small molecule binds to a pocket, as pK = -log10 of Ki, Kd or IC50 in mol/L, from its pose.
 
@@ -33,10 +33,10 @@ benchmark of Open Force Field (CC BY 4.0), the FEP benchmarks of Schrodinger and
 | left out | Pearson R | RMSE | 90 % intervals hold |
 | --- | --- | --- | --- |
 | proteins, in five parts | {new_proteins_pearson:.3f} | {new_proteins_rmse:.2f} | {new_proteins_coverage:.1%} |
-| scaffolds, in five parts | {new_series_pearson:.3f} | {new_series_rmse:.2f} | {new_series_coverage:.1%} |
+| scaffolds, in five parts | {new_scaffolds_pearson:.3f} | {new_scaffolds_rmse:.2f} | {new_scaffolds_coverage:.1%} |
 
 It was not tested on covalent ligands, metals in ligands, peptides of more than 100 heavy atoms or nucleic acids.
-Within a series of congeners expect a ranking little better than by size. See docs/affinity.md.
+Congeners of one pocket are ranked by the column `ranking`, which differs little from their size. See docs/affinity.md.
 """
 
 

@@ -22,6 +22,7 @@ from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex, com
 from metricvae.metrics.affinity.features.contacts import shell_counts
 from metricvae.metrics.affinity.features.records import PosedComplex, posed_complex
 from metricvae.metrics.affinity.features.vector import NAMES, features_of
+from metricvae.metrics.affinity.linear import ridge
 from metricvae.metrics.affinity.posed import PosedModel
 from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, write_posed
 from metricvae.metrics.affinity.posed_fit import fit_posed
@@ -225,6 +226,17 @@ _feature, _value = np.array([0, LEAF, LEAF], np.int16), np.array([1.0, -1.0, 1.0
 _right, _roots = np.array([2, 0, 0], np.int32), np.array([0], np.int32)
 
 
+def test_a_ridge_within_series_does_not_see_their_levels() -> None:
+    rng = np.random.default_rng(4)
+    series, rows = np.repeat(np.arange(4), 10), rng.normal(size=(40, 3))
+    pk = rows @ np.array([1.0, -2.0, 0.0])
+    found = ridge(rows, pk + 5.0 * series, np.ones(40), 1e-6, series)
+    assert found.coefficients / found.deviation == pytest.approx([1.0, -2.0, 0.0], abs=0.02)
+    held = ridge(rows, pk + 3.0, np.ones(40), 1e-6)
+    assert held.predict(rows) == pytest.approx(pk + 3.0, abs=1e-3)
+    assert np.abs(ridge(rows, pk, np.ones(40), 1e9).coefficients).max() < 1e-6
+
+
 # The model
 
 
@@ -247,6 +259,7 @@ def test_a_model_says_the_same_after_it_was_written(model: PosedModel, tmp_path:
     again = read_posed(tmp_path).predict(*asked)
     assert np.array_equal(said.pk, again.pk)
     assert np.array_equal(said.low, again.low)
+    assert np.array_equal(said.ranking, again.ranking)
     assert said.neighbours == again.neighbours
     assert (said.low < said.pk).all()
     assert said.ligand == pytest.approx(1.0)

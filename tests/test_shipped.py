@@ -26,9 +26,13 @@ from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.predictor import Predictor
-from metricvae.training.checkpoint import SHIPPED, annotate, begin_model, finish_model, load_model
+from metricvae.training.checkpoint import SHIPPED, annotate, begin_model, finish_model, load_model, metric_of_model
 
-NAMES = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
+OWN = {"affinity": "affinity"}
+"""Models that their metric reads itself."""
+
+SHIPPED_NAMES = sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
+NAMES = [name for name in SHIPPED_NAMES if name not in OWN]
 METRICS = {
     "halves": "match",
     "maps": "correlation",
@@ -44,7 +48,19 @@ DATA = Path(__file__).parent / "data"
 
 
 def test_the_models_the_documents_name_are_there() -> None:
-    assert sorted(METRICS) == NAMES
+    assert sorted({**METRICS, **OWN}) == SHIPPED_NAMES
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_model_that_its_metric_reads_is_small_and_comes_with_its_card(name: str) -> None:
+    pytest.importorskip("rdkit")
+    files = [path for path in (SHIPPED / name).iterdir() if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= MOST_BYTES
+    metric, folder = metric_of_model(name)
+    assert metric.name == OWN[name]
+    assert metric.own_predictor(folder) is not None
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith(f"# {metric.description.value.capitalize()} model\n")
 
 
 @pytest.mark.parametrize("name", NAMES)

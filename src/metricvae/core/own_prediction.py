@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from metricvae.core.hits import Value
 
-Progress = Callable[[str, int, int], None]
+OnStep = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many are."""
 
 
@@ -61,7 +61,7 @@ class OwnPredictor(Protocol):
         """Options beside the objects, by name, and what to write after each."""
         ...
 
-    def predict(self, request: PredictionRequest, progress: Progress) -> PredictionTable:
+    def predict(self, request: PredictionRequest, progress: OnStep) -> PredictionTable:
         """Answers for what is asked; a pair that cannot be predicted is a row with its reason.
 
         Raises:

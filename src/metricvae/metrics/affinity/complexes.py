@@ -21,7 +21,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.molecule.listing import READERS, suffix_of
 from metricvae.kinds.pocket.sites import MARK, split_name
-from metricvae.metrics.affinity.units import Measurement, measurement
+from metricvae.metrics.affinity.units import MeasuredAffinity, measurement
 
 AUTO = "auto"
 
@@ -47,7 +47,7 @@ class ComplexRow:
     site: str
     ligand: str
     title: str = ""
-    measured: Measurement | None = None
+    measured: MeasuredAffinity | None = None
     group: str = ""
 
     @property

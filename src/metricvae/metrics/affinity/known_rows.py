@@ -18,7 +18,7 @@ from metricvae.metrics.affinity.features.vector import BLOCKS, NAMES
 from metricvae.metrics.affinity.jobs import DescribedComplex
 from metricvae.metrics.affinity.posed import PosedModel, mean_of_parts
 from metricvae.metrics.affinity.reference import Floats
-from metricvae.metrics.affinity.units import Measurement, common_unit, measurement
+from metricvae.metrics.affinity.units import MeasuredAffinity, common_unit, measurement
 
 WIDTH = 1.645
 """Standard deviations on both sides of a mean that hold 90 % of a normal distribution."""
@@ -70,7 +70,7 @@ def with_known(
     return changed, notes
 
 
-def known_table(path: Path) -> tuple[list[str], list[Measurement]]:
+def known_table(path: Path) -> tuple[list[str], list[MeasuredAffinity]]:
     """The ligands of a table, as SMILES, and what was measured of each.
 
     Raises:

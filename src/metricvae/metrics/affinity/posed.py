@@ -1,6 +1,7 @@
-"""The model of poses: forests over the features of complexes, with calibrated intervals and a measure of novelty.
+"""The model of poses: functions of the features of complexes, with calibrated intervals and a measure of novelty.
 
-The answer is a weighted mean of forests, each over blocks of features of its own. The error that is to be expected of
+The answer is a weighted mean of forests and linear functions, each over blocks of features of its own. Another function
+ranks the ligands of one pocket: it was fitted to the differences within series. The error that is to be expected of
 it follows from how far the trees disagree and how far the complex lies from the training's, in ligand and in protein:
 
     sigma = exp(c0 + c1 log(spread) + c2 (1 - ligand similarity) + c3 (1 - protein similarity))
@@ -18,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.metrics.affinity.reference import Bytes, Neighbour, Reference, nearest
+from metricvae.metrics.affinity.linear import LinearFunction
+from metricvae.metrics.affinity.reference import Bytes, NearComplex, Reference, nearest
 from metricvae.metrics.affinity.trees import Forest
 
 Floats = npt.NDArray[np.float64]
@@ -29,15 +31,15 @@ LEAST_SPREAD = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A forest of the model.
+    """A function of the model.
 
     Attributes:
-        forest: its trees.
+        function: of some features.
         columns: names of its features, in their order.
         weight: of its answer in the mean.
     """
 
-    forest: Forest
+    function: Forest | LinearFunction
     columns: tuple[str, ...]
     weight: float
 
@@ -50,13 +52,11 @@ class ErrorModel:
         coefficients: c0 ... c3 of the logarithm of sigma, pK.
         quantile: sigmas on both sides of an answer that hold `level` of the measured values.
         level: share of measured values that intervals hold.
-        outside: sigma from which on a complex is outside the data, pK.
     """
 
     coefficients: tuple[float, float, float, float]
     quantile: float
     level: float
-    outside: float
 
     def sigma(self, spread: Floats, ligand: Floats, protein: Floats) -> Floats:
         """(n,) pK, from the spread of the trees and the similarities to the nearest training ligand and protein."""
@@ -68,6 +68,17 @@ def error_columns(spread: Floats, ligand: Floats, protein: Floats) -> Floats:
     return np.column_stack(
         [np.ones_like(spread), np.log(np.maximum(spread, LEAST_SPREAD)), 1.0 - ligand, 1.0 - protein]
     )
+
+
+FEWEST_HEAVY = 16
+"""Heavy atoms below which a ligand is a fragment, of which series of congeners hold next to none."""
+
+
+def outside_of_data(features: Floats, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """(n,) whether complexes are of sorts that the training hardly has: fragments, and ligands that bind a metal."""
+    place = {name: at for at, name in enumerate(names)}
+    small: npt.NDArray[np.bool_] = features[:, place[HEAVY]] < FEWEST_HEAVY
+    return small | (features[:, place[METAL]] > 0)
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,7 @@ class PosedPredictions:
         ligand, protein: (n,) similarities to the nearest training ligand and protein, 0 to 1.
         outside: (n,) whether the complex is outside the model's data.
         baseline: (n,) what the number of heavy atoms alone says.
+        ranking: (n,) pK whose differences between ligands of one pocket count, and nothing else.
         neighbours: training complexes near each.
     """
 
@@ -104,7 +116,8 @@ class PosedPredictions:
     protein: Floats
     outside: npt.NDArray[np.bool_]
     baseline: Floats
-    neighbours: tuple[tuple[Neighbour, ...], ...]
+    ranking: Floats
+    neighbours: tuple[tuple[NearComplex, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +125,8 @@ class PosedModel:
     """A model of poses; see the module.
 
     Attributes:
-        parts: its forests.
+        parts: its functions.
+        ranking: what ranks the ligands of one pocket.
         error: what error is to be expected.
         baseline: of the number of heavy atoms alone.
         reference: the training complexes.
@@ -120,6 +134,7 @@ class PosedModel:
     """
 
     parts: tuple[Part, ...]
+    ranking: Part
     error: ErrorModel
     baseline: Baseline
     reference: Reference
@@ -151,8 +166,9 @@ class PosedModel:
         near = tuple(nearest(self.reference, ligands[row], by_protein[one]) for row, one in enumerate(sequences))
         return PosedPredictions(
             *(pk, pk - half, pk + half, sigma, ligand, proteins),
-            sigma > self.error.outside,
+            outside_of_data(features, names),
             self.baseline.predict(heavy),
+            mean_of_parts([self.ranking], features, names)[0],
             near,
         )
 
@@ -160,14 +176,17 @@ class PosedModel:
 HEAVY = "ligand.heavy"
 """The feature that counts heavy atoms."""
 
+METAL = "pair.metal"
+"""The feature that counts contacts with metals."""
+
 
 def mean_of_parts(parts: Sequence[Part], features: Floats, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """(n,) weighted means of the forests' answers, and root mean squares of the spreads of their trees."""
+    """(n,) weighted means of the functions' answers, and root mean squares of the spreads of their trees."""
     place = {name: at for at, name in enumerate(names)}
     total, squares, weights = np.zeros(len(features)), np.zeros(len(features)), 0.0
     for part in parts:
         rows = features[:, [place[name] for name in part.columns]]
-        total += part.weight * part.forest.predict(rows)
-        squares += part.weight * part.forest.spread(rows) ** 2
+        total += part.weight * part.function.predict(rows)
+        squares += part.weight * part.function.spread(rows) ** 2
         weights += part.weight
     return total / weights, np.sqrt(squares / weights)

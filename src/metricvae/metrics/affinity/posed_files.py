@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from metricvae.core.errors import InputError
+from metricvae.metrics.affinity.linear import LinearFunction
 from metricvae.metrics.affinity.posed import Baseline, ErrorModel, Part, PosedModel
 from metricvae.metrics.affinity.reference import Reference
 from metricvae.metrics.affinity.trees import ARRAYS, Forest
@@ -29,18 +30,16 @@ def write_posed(folder: Path, model: PosedModel) -> None:
         "reference.pk": model.reference.pk,
         "reference.protein": model.reference.protein,
     }
-    for number, part in enumerate(model.parts):
-        tensors |= {f"part{number}.{name}": value for name, value in part.forest.arrays().items()}
+    functions = (*model.parts, model.ranking)
+    for number, part in enumerate(functions):
+        tensors |= {f"part{number}.{name}": value for name, value in part.function.arrays().items()}
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / TENSORS) as temporary:
         save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary)
     document = {
         "format": FORMAT,
         "sha256": sha256_of(folder / TENSORS),
-        "parts": [
-            {"columns": part.columns, "weight": part.weight, "base": part.forest.base, "scale": part.forest.scale}
-            for part in model.parts
-        ],
+        "parts": [_described(part) for part in functions],
         "error": asdict(model.error),
         "baseline": asdict(model.baseline),
         "names": model.reference.names,
@@ -72,14 +71,28 @@ def read_posed(folder: Path) -> PosedModel:
         )
         error = dict(document["error"])
         error["coefficients"] = tuple(error["coefficients"])
-        return PosedModel(parts, ErrorModel(**error), Baseline(**document["baseline"]), reference, document["facts"])
+        known = ErrorModel(**error), Baseline(**document["baseline"])
+        return PosedModel(parts[:-1], parts[-1], *known, reference, document["facts"])
     except (KeyError, TypeError, SafetensorError) as fault:
         raise InputError(f"{folder / MODEL} is damaged ({fault}): restore it or make the model again") from None
 
 
+def _described(part: Part) -> dict[str, Any]:
+    known = {"columns": part.columns, "weight": part.weight}
+    if isinstance(part.function, LinearFunction):
+        return known | {"offset": part.function.offset}
+    return known | {"base": part.function.base, "scale": part.function.scale}
+
+
 def _part(number: int, document: dict[str, Any], tensors: dict[str, Any]) -> Part:
+    """A function with its arrays; the last one ranks."""
+    columns, weight = tuple(document["columns"]), float(document["weight"])
+    if "offset" in document:
+        held = {name: tensors[f"part{number}.{name}"] for name in ("mean", "deviation", "coefficients")}
+        if any(one.shape != (len(columns),) for one in held.values()):
+            raise InputError(f"part {number} of the model is damaged: restore its folder or make it again")
+        return Part(LinearFunction(**held, offset=float(document["offset"])), columns, weight)
     arrays = {name: tensors[f"part{number}.{name}"] for name in ARRAYS}
     forest = Forest(**arrays, base=float(document["base"]), scale=float(document["scale"]))
-    columns = tuple(document["columns"])
     forest.check(len(columns))
-    return Part(forest, columns, float(document["weight"]))
+    return Part(forest, columns, weight)

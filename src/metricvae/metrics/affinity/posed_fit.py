@@ -1,4 +1,4 @@
-"""Fits the model of poses: forests, and what their errors on complexes that were left out say of new ones."""
+"""Fits the model of poses, and what its errors on complexes that were left out say of those on new ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.optimize import lsq_linear
 
 from metricvae.metrics.affinity.features.vector import BLOCKS
+from metricvae.metrics.affinity.linear import ridge
 from metricvae.metrics.affinity.posed import (
     HEAVY,
     Baseline,
@@ -18,6 +19,7 @@ from metricvae.metrics.affinity.posed import (
     PosedModel,
     error_columns,
     mean_of_parts,
+    outside_of_data,
 )
 from metricvae.metrics.affinity.reference import Reference, shared_words, tanimoto, words_of
 from metricvae.metrics.affinity.trees import from_averaged
@@ -49,27 +51,44 @@ class PartConfig:
 
 
 @dataclass(frozen=True)
+class LinearConfig:
+    """A ridge regression over complexes with poses.
+
+    Attributes:
+        blocks: of features that it reads.
+        penalty: see `linear.ridge`.
+        weight: of its answer.
+    """
+
+    blocks: tuple[str, ...]
+    penalty: float
+    weight: float
+
+
+@dataclass(frozen=True)
 class PosedConfig:
     """How a model of poses is fitted.
 
     Attributes:
         parts: its forests.
+        linear: its linear function.
+        ranking: the linear function of what differs within series, which ranks the ligands of one pocket.
         trees: of each.
         share: of the features that are tried at a node.
         level: share of measured values that intervals hold.
-        outside: share of the complexes of new proteins that count as outside the data, those of the largest sigma.
         folds: of the complexes that are left out.
         seed: of forests and folds.
     """
 
     parts: tuple[PartConfig, ...] = (
-        PartConfig(("terms", "pocket", "ligand"), True, 2, 0.5),
-        PartConfig(("pocket", "ligand"), False, 3, 0.5),
+        PartConfig(("terms", "pocket", "ligand"), True, 2, 0.375),
+        PartConfig(("pocket", "ligand"), False, 3, 0.375),
     )
+    linear: LinearConfig = LinearConfig(("terms", "pocket", "ligand"), 300.0, 0.25)
+    ranking: LinearConfig = LinearConfig(("terms", "ligand"), 300.0, 1.0)
     trees: int = 80
     share: float = 0.2
     level: float = 0.9
-    outside: float = 0.03
     folds: int = 5
     seed: int = 0
 
@@ -84,7 +103,8 @@ class TrainingSet:
         names: (f,) of the features.
         weight: (n,) how much each counts.
         posed: (n,) whether there is a pose.
-        proteins, series: (n,) numbers of the clusters of proteins, and of the scaffolds of the ligands.
+        proteins, scaffolds: (n,) numbers of the clusters of proteins, and of the scaffolds of the ligands.
+        series: (n,) numbers of what is comparable: congeners for one structure of a protein.
         reference: the complexes themselves, with what was measured.
     """
 
@@ -93,6 +113,7 @@ class TrainingSet:
     weight: Floats
     posed: Bools
     proteins: Ints
+    scaffolds: Ints
     series: Ints
     reference: Reference
 
@@ -108,11 +129,13 @@ class LeftOut:
 
     Attributes:
         pk, spread: the answers, and how far the trees disagree.
+        ranking: what ranks the ligands of one pocket.
         ligand, protein: similarities to the nearest that they were trained on.
     """
 
     pk: Floats
     spread: Floats
+    ranking: Floats
     ligand: Floats
     protein: Floats
 
@@ -133,11 +156,12 @@ def fit_posed(data: TrainingSet, config: PosedConfig | None = None, on_step: OnS
     config = config or PosedConfig()
     tell = on_step or (lambda *_: None)
     found = []
-    for number, groups in enumerate((data.proteins, data.series)):
-        tell("leaving proteins and series out", number, 3)
+    for number, groups in enumerate((data.proteins, data.scaffolds)):
+        tell("leaving proteins and scaffolds out", number, 3)
         found.append(left_out(data, folds_of(groups, config.folds, config.seed), config))
     tell("fitting", 2, 3)
-    parts = fit_parts(data, np.ones(len(data.weight), bool), config)
+    everything = np.ones(len(data.weight), bool)
+    parts = fit_parts(data, everything, config)
     error = error_model(data, found, config)
     heavy = np.log(data.features[:, data.names.index(HEAVY)])
     slope, offset = np.polyfit(heavy, data.pk, 1, w=np.sqrt(data.weight))
@@ -146,17 +170,24 @@ def fit_posed(data: TrainingSet, config: PosedConfig | None = None, on_step: OnS
         "posed": int(data.posed.sum()),
         "proteins": len(set(data.proteins.tolist())),
     }
-    for name, one in zip(("new_proteins", "new_series"), found, strict=True):
+    for name, one in zip(("new_proteins", "new_scaffolds"), found, strict=True):
         facts |= {f"{name}_{key}": value for key, value in scores(data, one, error).items()}
     tell("fitting", 3, 3)
-    return PosedModel(parts, error, Baseline(float(slope), float(offset)), data.reference, facts)
+    return PosedModel(
+        parts,
+        fit_ranking(data, everything, config),
+        error,
+        Baseline(float(slope), float(offset)),
+        data.reference,
+        facts,
+    )
 
 
 def fit_parts(data: TrainingSet, rows: Bools, config: PosedConfig) -> tuple[Part, ...]:
-    """The forests of a model, fitted to some of the complexes."""
+    """The functions of a model, fitted to some of the complexes."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    parts = []
+    parts: list[Part] = []
     for number, part in enumerate(config.parts):
         columns = tuple(name for block in part.blocks for name in BLOCKS[block])
         place = [data.names.index(name) for name in columns]
@@ -170,12 +201,27 @@ def fit_parts(data: TrainingSet, rows: Bools, config: PosedConfig) -> tuple[Part
         )
         forest.fit(data.features[used][:, place].astype(np.float32), data.pk[used], data.weight[used])
         parts.append(Part(from_averaged(forest), columns, part.weight))
+    if config.linear.weight:
+        parts.append(_linear(data, rows & data.posed, config.linear))
     return tuple(parts)
+
+
+def fit_ranking(data: TrainingSet, rows: Bools, config: PosedConfig) -> Part:
+    """What ranks the ligands of one pocket, fitted to some of the complexes."""
+    return _linear(data, rows & data.posed, config.ranking, data.series)
+
+
+def _linear(data: TrainingSet, rows: Bools, config: LinearConfig, series: Ints | None = None) -> Part:
+    columns = tuple(name for block in config.blocks for name in BLOCKS[block])
+    place = [data.names.index(name) for name in columns]
+    groups = None if series is None else series[rows]
+    found = ridge(data.features[rows][:, place], data.pk[rows], data.weight[rows], config.penalty, groups)
+    return Part(found, columns, config.weight)
 
 
 def left_out(data: TrainingSet, folds: Ints, config: PosedConfig) -> LeftOut:
     """What is said of each complex by models that were fitted without its fold."""
-    found = LeftOut(*(np.full(len(folds), np.nan) for _ in range(4)))
+    found = LeftOut(*(np.full(len(folds), np.nan) for _ in range(5)))
     words = [words_of(one) for one in data.reference.sequences]
     shared = np.array([[shared_words(one, other) for other in words] for one in words])
     for fold in np.unique(folds).tolist():
@@ -183,6 +229,7 @@ def left_out(data: TrainingSet, folds: Ints, config: PosedConfig) -> LeftOut:
         parts = fit_parts(data, train, config)
         test = test & data.posed
         found.pk[test], found.spread[test] = mean_of_parts(parts, data.features[test], data.names)
+        found.ranking[test] = mean_of_parts([fit_ranking(data, train, config)], data.features[test], data.names)[0]
         prints = data.reference.fingerprints
         found.ligand[test] = tanimoto(prints[test], prints[train]).max(axis=1)
         known = np.unique(data.reference.protein[train])
@@ -201,8 +248,7 @@ def error_model(data: TrainingSet, found: Sequence[LeftOut], config: PosedConfig
     score = np.sort(np.abs(found[0].pk - data.pk)[rows] / sigma)
     rank = min(len(score) - 1, int(np.ceil(config.level * (len(score) + 1))) - 1)
     c0, c1, c2, c3 = map(float, fitted.x)
-    outside = float(np.quantile(sigma, 1.0 - config.outside))
-    return ErrorModel((c0, c1, c2, c3), float(score[rank]), config.level, outside)
+    return ErrorModel((c0, c1, c2, c3), float(score[rank]), config.level)
 
 
 def scores(data: TrainingSet, found: LeftOut, error: ErrorModel) -> dict[str, float]:
@@ -211,7 +257,7 @@ def scores(data: TrainingSet, found: LeftOut, error: ErrorModel) -> dict[str, fl
     pk, said = data.pk[rows], found.pk[rows]
     sigma = error.sigma(found.spread, found.ligand, found.protein)[rows]
     missed = np.abs(said - pk)
-    outside = sigma > error.outside
+    outside = outside_of_data(data.features[rows], data.names)
     ratio = missed[outside].mean() / missed[~outside].mean() if outside.any() and not outside.all() else np.nan
     numbers = {
         "pearson": np.corrcoef(said, pk)[0, 1],

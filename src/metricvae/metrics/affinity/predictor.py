@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from metricvae.core.errors import InputError
-from metricvae.core.own_prediction import PredictionRequest, PredictionTable, Progress
+from metricvae.core.own_prediction import OnStep, PredictionRequest, PredictionTable
 from metricvae.metrics.affinity.complexes import RefusedComplex
 from metricvae.metrics.affinity.features.vector import NAMES
 from metricvae.metrics.affinity.jobs import GIVEN, DescribedComplex, Job, describe_jobs, jobs_of, jobs_of_table
 from metricvae.metrics.affinity.known_rows import with_known
 from metricvae.metrics.affinity.page import affinity_page
 from metricvae.metrics.affinity.posed import PosedModel
-from metricvae.metrics.affinity.reference import Neighbour
+from metricvae.metrics.affinity.reference import NearComplex
 from metricvae.runtime.process_pool import worker_pool
 
-COLUMNS = ("name", "pK", "low", "high", "outside", "novelty", "heavy_atoms_pK", "pose", "nearest", "reason")
+COLUMNS = ("name", "pK", "low", "high", "outside", "novelty", "ranking", "heavy_atoms_pK", "pose", "nearest", "reason")
 
 FEW = 60
 """Ligands, at most, that are described without further processes: these take seconds to start."""
@@ -49,7 +49,7 @@ class AffinityPredictor:
             "workers": "processes; default all cores",
         }
 
-    def predict(self, request: PredictionRequest, progress: Progress) -> PredictionTable:
+    def predict(self, request: PredictionRequest, progress: OnStep) -> PredictionTable:
         """A row a ligand, in their order; see `OwnPredictor.predict`."""
         if request.pairs is None:
             jobs: list[Job | RefusedComplex] = list(
@@ -91,11 +91,13 @@ class AffinityPredictor:
             np.stack([one.fingerprint for one in described]),
             [one.sequence for one in described],
         )
-        columns = said.pk, said.low, said.high, said.sigma / self.model.error.outside, said.baseline
+        columns = said.pk, said.low, said.high, 1.0 - said.ligand, said.ranking, said.baseline
         return [
             {
                 **{"name": one.name, "number": one.number},
-                **dict(zip(("pK", "low", "high", "novelty", "heavy_atoms_pK"), map(float, numbers), strict=True)),
+                **dict(
+                    zip(("pK", "low", "high", "novelty", "ranking", "heavy_atoms_pK"), map(float, numbers), strict=True)
+                ),
                 "outside": "yes" if said.outside[row] else "no",
                 "pose": one.used,
                 "nearest": _nearest(said.neighbours[row]),
@@ -109,7 +111,7 @@ class AffinityPredictor:
 
 
 def describe_all(
-    jobs: Sequence[Job | RefusedComplex], workers: int | None, progress: Progress
+    jobs: Sequence[Job | RefusedComplex], workers: int | None, progress: OnStep
 ) -> list[DescribedComplex | RefusedComplex]:
     """Describe complexes in their order, in several processes where they are many."""
     told = "reading poses"
@@ -130,7 +132,7 @@ def describe_all(
     return sorted([*done, *refused], key=lambda one: one.number)
 
 
-def _nearest(found: Sequence[Neighbour]) -> str:
+def _nearest(found: Sequence[NearComplex]) -> str:
     """The nearest training complex in a few words."""
     if not found:
         return ""

@@ -50,7 +50,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class NearComplex:
     """A training complex near a new one.
 
     Attributes:
@@ -66,7 +66,7 @@ class Neighbour:
     protein: float
 
 
-def nearest(reference: Reference, ligand: Floats, protein: Floats, count: int = 3) -> tuple[Neighbour, ...]:
+def nearest(reference: Reference, ligand: Floats, protein: Floats, count: int = 3) -> tuple[NearComplex, ...]:
     """The training complexes that are nearest by the mean of both similarities, the best first.
 
     Args:
@@ -78,7 +78,7 @@ def nearest(reference: Reference, ligand: Floats, protein: Floats, count: int = 
     around = protein[reference.protein]
     best = np.argsort(-(ligand + around), kind="stable")[:count]
     return tuple(
-        Neighbour(reference.names[row], float(reference.pk[row]), float(ligand[row]), float(around[row]))
+        NearComplex(reference.names[row], float(reference.pk[row]), float(ligand[row]), float(around[row]))
         for row in best.tolist()
     )
 

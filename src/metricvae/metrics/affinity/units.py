@@ -50,7 +50,7 @@ _CELL = re.compile(
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasuredAffinity:
     """A measured affinity.
 
     Attributes:
@@ -78,7 +78,7 @@ def unit_named(text: str) -> str:
     return found
 
 
-def measurement(cell: str, unit: str = "", kind: str = "") -> Measurement:
+def measurement(cell: str, unit: str = "", kind: str = "") -> MeasuredAffinity:
     """A measured value as pK.
 
     Args:
@@ -91,9 +91,9 @@ def measurement(cell: str, unit: str = "", kind: str = "") -> Measurement:
 
     Example:
         >>> measurement("Ki=2.5nM")
-        Measurement(pk=8.602059991327963, bound=0, kind='Ki')
+        MeasuredAffinity(pk=8.602059991327963, bound=0, kind='Ki')
         >>> measurement(">10", "uM", "IC50")
-        Measurement(pk=5.0, bound=-1, kind='IC50')
+        MeasuredAffinity(pk=5.0, bound=-1, kind='IC50')
         >>> round(measurement("-9.5 kcal/mol").pk, 3)
         6.964
     """
@@ -113,7 +113,7 @@ def measurement(cell: str, unit: str = "", kind: str = "") -> Measurement:
         )
     bound = _BOUNDS[match["bound"] or ""] * (-1 if falling else 1)
     default: Kind = "pK" if chosen == PURE else "dG" if chosen in ENERGY else "Ki"
-    return Measurement(pk, bound, named or default)
+    return MeasuredAffinity(pk, bound, named or default)
 
 
 def _kind_of(text: str) -> Kind | None:
@@ -142,5 +142,5 @@ def common_unit(units: Sequence[str]) -> str:
     """
     found = sorted({unit_named(one) for one in units if one.strip()})
     if len(found) > 1:
-        raise InputError(f"the units are {' and '.join(found)}: expected one, or a unit in every row")
+        raise InputError(f"the units are {' and '.join(found)}: expected one, or each value with its own, as 12 nM")
     return found[0] if found else ""

@@ -16,10 +16,26 @@ from metricvae.kinds.pocket.records import ANION, CATION, HYDROPHOBE, RING
 from metricvae.metrics.affinity.features.contacts import LIGAND_TYPES, ligand_classes
 from metricvae.metrics.affinity.features.records import Floats, PosedComplex
 from metricvae.metrics.docking.atom_types import ACCEPTORS, DONORS, HYDROPHOBES
-from metricvae.metrics.docking.ranking import WEIGHTS, ranking_of, ranking_terms
+from metricvae.metrics.docking.ranking import ranking_terms
 from metricvae.metrics.docking.records import ReceptorAtoms
 from metricvae.metrics.docking.scoring import VINA, pair_terms
 from metricvae.metrics.docking.torsions import arrays_of, topology_of
+
+NATIVE = {
+    "vina.attraction.0": -1.0932,
+    "vina.attraction.1": 2.5434,
+    "vina.repulsion": 3.8984,
+    "vina.hydrophobic": -0.5296,
+    "vina.hydrogen_bond": -1.4643,
+    "vinardo.attraction.0": 3.2102,
+    "vinardo.repulsion": -0.9980,
+    "vinardo.hydrophobic": 0.7654,
+    "vinardo.hydrogen_bond": 6.4226,
+    "inside": 0.7167,
+    "torsion": 0.0339,
+}
+"""Weights of the terms in `term.ranking`, one fit of what tells crystal poses from others. They belong to the features
+that models are trained on, and do not follow docking's, which may be fitted anew."""
 
 BOND_REACH = 3.5
 """Angstroms between a donor and an acceptor that make a hydrogen bond, at most."""
@@ -39,7 +55,7 @@ NEIGHBOURS = (4.5, 6.0, 8.0, 10.0)
 _SUMMARY = ("mean", "low", "high")
 
 NAMES = (
-    *(f"term.{name}" for name in WEIGHTS),
+    *(f"term.{name}" for name in NATIVE),
     *("term.vina", "term.ranking", "term.vina.per-atom", "term.vina.rotatable", "term.rotatable"),
     *("term.inside.per-atom", "term.torsion.per-bond"),
     *("pair.bonds", "pair.bonds.short", "pair.unpaired", "pair.unpaired.buried", "pair.unpaired.receptor"),
@@ -65,8 +81,15 @@ def _scores(posed: PosedComplex) -> Floats:
     found |= {"inside": float(inside.sum()), "torsion": float(own.cosines.sum()) - own.torsion_floor}
     rotatable, atoms = topology.rotatable, len(positions)
     scaled = vina / (1.0 + VINA.per_torsion * rotatable)
-    further = vina, ranking_of(found), vina / atoms, scaled, rotatable, found["inside"] / atoms
-    return np.array([*(found[name] for name in WEIGHTS), *further, found["torsion"] / max(1, rotatable)])
+    further = (
+        vina,
+        sum(weight * found[name] for name, weight in NATIVE.items()),
+        vina / atoms,
+        scaled,
+        rotatable,
+        found["inside"] / atoms,
+    )
+    return np.array([*(found[name] for name in NATIVE), *further, found["torsion"] / max(1, rotatable)])
 
 
 def _pairs(posed: PosedComplex) -> Floats:
