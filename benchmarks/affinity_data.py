@@ -19,10 +19,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.descriptors import ligand_numbers
 from metricvae.kinds.molecule.scaffolds import scaffold_group
 from metricvae.kinds.molecule.standardise import standard
 from metricvae.kinds.pocket.sites import of_ligand
-from metricvae.metrics.affinity.features.ligand import ligand_numbers
 from metricvae.metrics.affinity.features.records import posed_complex
 from metricvae.metrics.affinity.features.vector import BLOCKS, NAMES, features_of
 from metricvae.metrics.affinity.posed_fit import TrainingSet

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.descriptors import ligand_numbers
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.standardise import standard
 from metricvae.kinds.pocket.structures import structure_of
-from metricvae.metrics.affinity.features.ligand import ligand_numbers
 from metricvae.metrics.affinity.features.vector import BLOCKS, NAMES
 from metricvae.metrics.affinity.posed_fit import PosedConfig, TrainingSet
 from metricvae.metrics.affinity.reference import reference_of

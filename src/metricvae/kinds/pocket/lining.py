@@ -9,7 +9,7 @@ from metricvae.kinds.pocket.atom_roles import METALS
 from metricvae.kinds.pocket.records import Floats, Receptor
 from metricvae.kinds.pocket.residues import SIDE_CHAINS
 
-RESIDUES = (*SIDE_CHAINS, "other")
+RESIDUES = (*SIDE_CHAINS, "other-residue")
 ELEMENTS = ("C", "N", "O", "S", "metal", "other")
 LINING = (*RESIDUES, *ELEMENTS, *TYPES, "atoms", "residues")
 """What `lining` counts, in its order."""

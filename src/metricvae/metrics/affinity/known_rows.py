@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ import numpy as np
 
 from metricvae.core.errors import InputError
 from metricvae.core.pair_list import read_csv_rows
+from metricvae.kinds.molecule.descriptors import ligand_numbers
 from metricvae.kinds.molecule.standardise import standard
 from metricvae.metrics.affinity.complexes import RefusedComplex
-from metricvae.metrics.affinity.features.ligand import ligand_numbers
 from metricvae.metrics.affinity.features.vector import BLOCKS, NAMES
 from metricvae.metrics.affinity.jobs import DescribedComplex
+from metricvae.metrics.affinity.known import KnownLigands
 from metricvae.metrics.affinity.posed import PosedModel, mean_of_parts
 from metricvae.metrics.affinity.reference import Floats
 from metricvae.metrics.affinity.units import MeasuredAffinity, common_unit, measurement
@@ -43,11 +43,12 @@ def with_known(
     smiles, measured = known_table(path)
     if not described:
         return list(rows), []
-    ligands = importlib.import_module("metricvae.metrics.affinity.known").KnownLigands
     asked = [one.molecule.smiles for one in described]
     pocket = described[0].features
     prior, asked_prior = (prior_means(model, part, pocket) for part in (smiles, asked))
-    fitted = ligands.fit(smiles, [one.pk for one in measured], prior=prior, censored=[one.bound for one in measured])
+    fitted = KnownLigands.fit(
+        smiles, [one.pk for one in measured], prior=prior, censored=[one.bound for one in measured]
+    )
     mean, sd = fitted.predict(asked, prior=asked_prior)
     better = {one.number: place for place, one in enumerate(described)}
     changed = [

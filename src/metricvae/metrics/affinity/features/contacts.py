@@ -24,9 +24,20 @@ LIGAND_ELEMENTS = ("C", "N", "O", "F", "P", "S", "Cl", "Br", "I")
 _RECEPTOR_ELEMENT = {6: 0, 7: 1, 8: 2}
 _LIGAND_ELEMENT = {6: 0, 7: 1, 8: 2, 9: 3, 15: 4, 16: 5, 17: 6, 35: 7, 53: 8}
 
-RECEPTOR_TYPES = ("oily", "ring", "carbon", "amide-N", "cation-N", "amide-O", "anion-O", "hydroxyl", "sulphur", "metal")
+RECEPTOR_TYPES = (
+    "hydrophobe",
+    "ring",
+    "carbon",
+    "amide-N",
+    "cation-N",
+    "amide-O",
+    "anion-O",
+    "hydroxyl",
+    "sulphur",
+    "metal",
+)
 LIGAND_TYPES = (
-    *("oily", "ring", "carbon", "donor-N", "acceptor-N", "plain-N"),
+    *("hydrophobe", "ring", "carbon", "donor-N", "acceptor-N", "plain-N"),
     *("acceptor-O", "hydroxyl", "anion-O", "halogen", "sulphur"),
 )
 
@@ -85,7 +96,7 @@ def _receptor_class(element: int, role: int) -> int:
     if element in METALS:
         name = "metal"
     elif element == 6:
-        name = "ring" if role & RING else "oily" if role & HYDROPHOBE else "carbon"
+        name = "ring" if role & RING else "hydrophobe" if role & HYDROPHOBE else "carbon"
     elif element == 7:
         name = "cation-N" if role & CATION else "amide-N"
     elif element == 8:
@@ -105,7 +116,7 @@ def _ligand_class(atom: Any) -> str:
     if element == 6:
         if atom.GetIsAromatic():
             return "ring"
-        return "oily" if all(one.GetAtomicNum() in (1, 6) for one in atom.GetNeighbors()) else "carbon"
+        return "hydrophobe" if all(one.GetAtomicNum() in (1, 6) for one in atom.GetNeighbors()) else "carbon"
     if element == 7:
         if atom.GetTotalNumHs():
             return "donor-N"

@@ -59,9 +59,9 @@ NAMES = (
     *("term.vina", "term.ranking", "term.vina.per-atom", "term.vina.rotatable", "term.rotatable"),
     *("term.inside.per-atom", "term.torsion.per-bond"),
     *("pair.bonds", "pair.bonds.short", "pair.unpaired", "pair.unpaired.buried", "pair.unpaired.receptor"),
-    *("pair.salt", "pair.repelled", "pair.rings", "pair.metal", "pair.oily", "pair.clashes", "pair.nearest"),
+    *("pair.salt", "pair.repelled", "pair.rings", "pair.metal", "pair.hydrophobe", "pair.clashes", "pair.nearest"),
     *(f"around.{reach:g}.{name}" for reach in NEIGHBOURS for name in _SUMMARY),
-    *("buried.mean", "buried.low", "buried.high", "buried.share", "buried.polar", "buried.oily"),
+    *("buried.mean", "buried.low", "buried.high", "buried.share", "buried.polar", "buried.hydrophobe"),
 )
 
 
@@ -113,10 +113,10 @@ def _pairs(posed: PosedComplex) -> Floats:
     repelled = near & ((minus[:, None] & anions) | (plus[:, None] & cations))
     ring = (classes == LIGAND_TYPES.index("ring"))[:, None] & ((roles & RING) > 0) & (distances < RING_REACH)
     metal = np.isin(posed.receptor.elements, list(METALS))[None] & (distances < METAL_REACH)
-    oily = np.isin(mine, HYDROPHOBES)[:, None] & ((roles & HYDROPHOBE) > 0) & (distances < NEIGHBOURS[0])
+    hydrophobic = np.isin(mine, HYDROPHOBES)[:, None] & ((roles & HYDROPHOBE) > 0) & (distances < NEIGHBOURS[0])
     matrices = [bound, bound & (distances < 3.0)]
     atoms = [alone, alone & deep, left]
-    more = [salt, repelled, ring, metal, oily, distances < 2.5]
+    more = [salt, repelled, ring, metal, hydrophobic, distances < 2.5]
     return np.array([*(float(one.sum()) for one in (*matrices, *atoms, *more)), distances.min()])
 
 
@@ -147,9 +147,9 @@ def _around(posed: PosedComplex) -> Floats:
 
 
 def _buried(posed: PosedComplex) -> Floats:
-    """Shares of directions from the ligand's atoms in which the receptor is near, over all, polar and oily atoms."""
+    """Shares of directions from the ligand's atoms in which the receptor is near: all, polar and hydrophobic ones."""
     share = buriedness(posed.molecule.positions, posed.receptor.positions)
     types = posed.ligand_types
-    polar, oily = share[np.isin(types, DONORS + ACCEPTORS)], share[np.isin(types, HYDROPHOBES)]
-    means = [float(one.mean()) if len(one) else 0.0 for one in (polar, oily)]
+    polar, hydrophobic = share[np.isin(types, DONORS + ACCEPTORS)], share[np.isin(types, HYDROPHOBES)]
+    means = [float(one.mean()) if len(one) else 0.0 for one in (polar, hydrophobic)]
     return np.array([share.mean(), *np.quantile(share, (0.1, 0.9)), (share > 0.75).mean(), *means])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from metricvae.core.errors import InputError
-from metricvae.metrics.affinity.features import composition, contacts, ligand, terms
+from metricvae.kinds.molecule import descriptors
+from metricvae.metrics.affinity.features import composition, contacts, terms
 from metricvae.metrics.affinity.features.records import Floats, PosedComplex
 
 BLOCKS = {
     "contacts": contacts.NAMES,
     "terms": terms.NAMES,
     "pocket": composition.NAMES,
-    "ligand": ligand.NAMES,
+    "ligand": descriptors.NAMES,
 }
 """Names of the features by what they are of, in their order."""
 
@@ -29,7 +30,7 @@ def features_of(posed: PosedComplex) -> Floats:
         contacts.contacts(posed),
         terms.terms(posed),
         composition.composition(posed),
-        ligand.ligand_numbers(posed.mol),
+        descriptors.ligand_numbers(posed.mol),
     )
     found = np.concatenate(parts)
     if not np.isfinite(found).all():
