@@ -45,6 +45,7 @@ class ObjectKind(abc.ABC):
         title: many of them, in messages.
         accepts: names of other kinds whose objects serve as this kind's without conversion.
         suffixes: endings of files that hold such an object, in small letters.
+        library_suffixes: endings of files that name many of them, which `open_library` takes as well.
         magnitude_name, magnitude_unit: what `magnitudes` is, as `area` in `pixels`.
         magnitude_type: Arrow type of the column that keeps magnitudes.
         sources: names of sources that generate objects without end.
@@ -62,6 +63,7 @@ class ObjectKind(abc.ABC):
     title: ClassVar[str] = "objects"
     accepts: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = ()
+    library_suffixes: ClassVar[tuple[str, ...]] = ()
     magnitude_name: ClassVar[str] = "magnitude"
     magnitude_unit: ClassVar[str] = ""
     magnitude_exponent: ClassVar[float] = 0.0
