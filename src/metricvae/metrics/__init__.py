@@ -8,6 +8,7 @@ BUILTIN = {
     "shape": "metricvae.metrics.shape.metric:ShapeMetric",
     "shape+colour": "metricvae.metrics.shape.coloured_metric:ColouredMetric",
     "pocket-fit": "metricvae.metrics.pocket_fit.metric:FitMetric",
+    "pocket-similarity": "metricvae.metrics.pocket_similarity.metric:PocketSimilarity",
     "correlation": "metricvae.metrics.correlation.metric:CorrelationMetric",
     "tabular": "metricvae.metrics.tabular:TabularMetric",
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from metricvae.core.metric import Description, Floats, Metric
+from metricvae.core.metric import Description, Floats, Metric, Preset
 from metricvae.metrics.pocket_fit.solver import FitSolver
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class FitMetric(Metric):
         )
 
     def default_head(self, values: Floats) -> Head:
-        from metricvae.nn.heads import CosineSimilarity
+        """Inner products about the mean of the values: the fits of most molecules lie near one another."""
+        from metricvae.nn.heads import InnerProduct
 
-        return CosineSimilarity()
+        return InnerProduct(scale=5.0 * float(values.std()) or 1.0, offset=float(values.mean()))
 
     def limits(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
         """At most 1; a molecule that lies on the protein has less than 0."""
@@ -49,3 +51,9 @@ class FitMetric(Metric):
     @property
     def solver(self) -> FitSolver:
         return FitSolver()
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], Preset]]:
+        from metricvae.metrics.pocket_fit import presets
+
+        return presets.PRESETS
