@@ -2,7 +2,7 @@
 
     python benchmarks/pocket_fit.py exact --data DATA --library LIBRARY.sdf
     python benchmarks/pocket_fit.py model --data DATA --library LIBRARY.sdf --out EXACT.npz [--model pocket-fit]
-    python benchmarks/pocket_fit.py screens --dude DUDE --zinc zinc250k.smi.gz --work WORK [--model pocket-fit]
+    python benchmarks/pocket_fit.py screens --dude DUDE --zinc zinc250k.smi.gz --work WORK [--conformers 3]
 
 DATA is a data set of `label pocket-fit`; LIBRARY holds molecules with conformers that stand in no pair of it.
 
@@ -16,7 +16,7 @@ of the share of the exact best 1 % among the first 10 % by the model, with 95 % 
 the number of heavy atoms, and the mean exact fit of the molecule in all other pockets (a floor that no real use has).
 Milliseconds to encode, and of a product of a pocket's code with a million codes of molecules.
 
-`screens`: actives of DUD-E targets with a receptor among decoys (`benchmarks/screens.py`), best of three conformers:
+`screens`: actives of DUD-E targets with a receptor among decoys (`benchmarks/screens.py`), best of its conformers:
 area under the ROC curve and enrichment among the first 1 %, with 95 % intervals by resampling actives and decoys.
 """
 
@@ -242,7 +242,8 @@ def screens(options: argparse.Namespace) -> dict[str, Any]:
     from screens import screens as all_screens
 
     chosen = all_screens(options.dude, None, options.zinc, 8_000)
-    made = conformers([one for screen in chosen for one in (*screen.actives, *screen.decoys)], 3, options.work, 1)
+    every = [one for screen in chosen for one in (*screen.actives, *screen.decoys)]
+    made = conformers(every, options.conformers, options.work, 1)
     predictor, solver, report = Predictor.load(options.model), FitSolver(), dict[str, Any]()
     for screen in chosen:
         folder = options.dude / screen.name
@@ -273,6 +274,7 @@ def main() -> None:
     for name in ("data", "library", "out", "dude", "zinc", "work"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--model", default="pocket-fit")
+    parser.add_argument("--conformers", type=int, default=3)
     options = parser.parse_args()
     report = {"exact": exact, "model": model, "screens": screens}[options.what](options)
     print(json.dumps(report, indent=1))
