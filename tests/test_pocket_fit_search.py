@@ -101,6 +101,10 @@ def test_lists_that_name_no_site_are_refused(tmp_path: Path, name: str, text: st
 def test_files_that_are_no_list_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read as text"):
         listed_sites(tmp_path / "there_is_none.txt")
+    with pytest.raises(InputError, match="there is no file"):
+        PocketKind().open_library(tmp_path / "there_is_none.txt", tmp_path)
+    for name in ("a.smi", "a.txt"):
+        (tmp_path / name).write_text("1.pdb@auto\n")
     with pytest.raises(InputError, match=r"a list of sites that ends in \.txt or \.csv"):
         PocketKind().open_library(tmp_path / "a.smi", tmp_path)
     with pytest.raises(InputError, match="--conformers is for molecules"):

@@ -54,7 +54,7 @@ class ObjectKind(abc.ABC):
         kept_in_index: whether an index keeps its objects, for exact answers. Where it does not, a library is a folder
             of files with one object each, which are read again.
         inline: whether a text that names no file may be an object itself: a SMILES, a sequence, numbers.
-        compares_groups: whether `groups` compares objects with one another, so that an import, and a labelling, holds all
+        compares_groups: whether `groups` compares objects with one another, so that imports and labellings hold all
             of them.
         posed_suffixes: endings of files that `write_posed` writes; none where the kind cannot be written.
         fingerprinted: columns of an index that `fingerprints` reads; none where the kind has no fingerprints.

@@ -103,6 +103,8 @@ class PocketKind(ObjectKind):
         path = Path(path)
         if path.is_dir():
             return super().open_library(path, work, options)
+        if not path.is_file():
+            raise InputError(f"there is no file {path}: give a list of sites, or a folder of structures")
         if path.suffix.lower() not in LIST_ENDINGS:
             raise InputError(
                 f"{path} is no library of pockets: expected a folder of structures, or a list of sites that ends in "
