@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from cli_problem import Command
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ReadOptions
 from metricvae.core.metric import METRICS, Metric
+from metricvae.core.plan import MetricPlan
 from metricvae.core.splits import split_of
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.kind import MoleculeKind
@@ -24,7 +26,9 @@ from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.pocket.kind import PocketKind
 from metricvae.kinds.pocket.prepare import read_pocket
 from metricvae.kinds.pocket.site_list import listed_sites
+from metricvae.labelling.steps import make_objects
 from metricvae.metrics.pocket_fit.metric import FitMetric
+from metricvae.metrics.pocket_fit.solver import FitSolver
 from metricvae.metrics.pocket_similarity.metric import PocketSimilarity
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.nn.heads import InnerProduct
@@ -111,23 +115,37 @@ def test_files_that_are_no_list_are_refused(tmp_path: Path) -> None:
         PocketKind().open_library(tmp_path / "a.txt", tmp_path, ReadOptions(conformers=2))
 
 
+def test_a_table_of_sites_has_the_groups_of_all_of_them(folder: Path, tmp_path: Path) -> None:
+    plan = MetricPlan(str(folder / "sites.txt"), 8, metric=FitMetric(), right_objects=str(folder / "molecules.smi"))
+    labelling = plan.labelling()
+    with ThreadPoolExecutor(1) as pool:
+        for name, source in zip(("left.parquet", "right.parquet"), labelling.sources(tmp_path), strict=True):
+            make_objects(labelling, source, tmp_path / name, pool, lambda progress: None)
+    left, right = (pq.read_table(tmp_path / name) for name in ("left.parquet", "right.parquet"))
+    pockets = PocketKind().from_table(left)
+    assert left["group"].to_pylist() == PocketKind().groups(pockets, list(SITES))
+    assert left["split"].to_pylist() == [split_of(group) for group in left["group"].to_pylist()]
+    block = np.array([(a, b) for a in range(2) for b in range(3)])
+    found = labelling.label(left, right, [block], "cpu")
+    solver = FitSolver()
+    ready = [
+        [solver.prepare(one) for one in kind.from_table(table)]
+        for kind, table in zip(labelling.kinds, (left, right), strict=True)
+    ]
+    assert found["value"].to_pylist() == [solver.solve(ready[0][a], ready[1][b]).value for a, b in block.tolist()]
+    np.testing.assert_allclose(found["value"], found["combo"].to_numpy() - found["clash"].to_numpy())
+
+
+@pytest.mark.slow
 def test_labels_of_sites_and_molecules(folder: Path, tmp_path: Path, command: Command) -> None:
     out = tmp_path / "data"
-    objects = ["--objects", str(folder / "sites.txt"), "--right-objects", str(folder / "molecules.smi")]
-    done = command(
-        "label", "pocket-fit", *objects, "--cold", "left", "--pairs", "8", "--workers", "1", "--out", str(out)
-    )
-    group = PocketKind().group(read_pocket(folder / SITES[0]), "")
-    if split_of(group) != "train":
-        assert (done.status, "cannot form 8 distinct pairs" in done.err) == (2, True)
-        return
+    objects = ["--objects", folder / "sites.txt", "--right-objects", folder / "molecules.smi"]
+    done = command("label", "pocket-fit", *objects, "--cold", "left", "--pairs", "8", "--workers", "1", "--out", out)
     assert done.status == 0
-    pairs, left = pq.read_table(out / "pairs.parquet").to_pylist(), pq.read_table(out / "left.parquet")
-    assert left["group"].to_pylist() == [group] * 4  # one protein, whatever its size
-    solver, molecules = FitMetric().solver, {one.id: one for one in read(folder / "molecules.smi")}
-    assert {pair["b"] for pair in pairs} <= set(molecules)
-    assert all(pair["value"] == pytest.approx(pair["combo"] - pair["clash"]) for pair in pairs)
-    assert solver.score_name == "fit"
+    pairs = pq.read_table(out / "pairs.parquet").to_pylist()
+    assert len({(pair["a"], pair["b"]) for pair in pairs}) == 8
+    assert {pair["a"] for pair in pairs} <= set(SITES)
+    assert {pair["b"] for pair in pairs} <= {one.id for one in read(folder / "molecules.smi")}
 
 
 def test_molecules_are_ranked_for_a_pocket(
