@@ -43,4 +43,4 @@ STAGES = [
 ]
 
 if __name__ == "__main__":
-    ship(__doc__, "molecules", STAGES, source="--smiles")
+    ship(__doc__, "molecules", STAGES, sources={"--smiles": "--objects"})

@@ -26,4 +26,4 @@ if __name__ == "__main__":
         Stage(STAGES[0].data, TRAINING, "flat"),
         Stage({"several": SEVERAL}, LATER, "molecules-2d"),
     ]
-    ship(__doc__, "molecules-2d", stages, source="--smiles")
+    ship(__doc__, "molecules-2d", stages, sources={"--smiles": "--objects"})

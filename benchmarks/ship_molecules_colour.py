@@ -26,4 +26,4 @@ LABELS = ["molecules-colour", "--pairs", "900000", "--molecules", "30000", "--se
 STAGES = [Stage({"zinc": LABELS}, TRAINING, "molecules-colour")]
 
 if __name__ == "__main__":
-    ship(__doc__, "molecules-colour", STAGES, source="--smiles")
+    ship(__doc__, "molecules-colour", STAGES, sources={"--smiles": "--objects"})

@@ -184,7 +184,7 @@ LABEL = Verb(
         "overlap --objects SOURCE --pairs N --out DATASET [--seed N] [--fit] [--workers N]",
         "halves --objects SOURCE --pairs N --out DATASET [--cuts KINDS] [--middle] [--seed N] [--fit]",
         "molecules --objects fragments|FILE --pairs N --out DATASET [--molecules N] [--seed N]",
-        "METRIC --objects FOLDER --pairs N --out DATASET [--right-objects FOLDER]",
+        "METRIC --objects LIBRARY --pairs N --out DATASET [--right-objects LIBRARY] [--cold left|right|both]",
     ),
     _label_options,
     _label,

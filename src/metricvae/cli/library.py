@@ -17,7 +17,10 @@ from metricvae.runtime.progress import progress
 
 def _index_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
-    parser.add_argument("library", help="folder of images, data set, or file of molecules (SMILES, CSV, SDF, mol2)")
+    parser.add_argument(
+        "library",
+        help="folder of images, data set, file of molecules (SMILES, CSV, SDF, mol2), or list of pockets' sites",
+    )
     parser.add_argument("--out", required=True, help="folder of the index")
     parser.add_argument(
         "--side",

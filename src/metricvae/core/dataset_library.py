@@ -36,7 +36,7 @@ def open_library(kind: ObjectKind, path: Path, work: Path, options: ReadOptions,
         library = DatasetLibrary(path, side)
         check_kind(kind, library.reader, f"the objects of {path}")
         return library
-    if path.is_file():
+    if path.is_file() and not path.name.lower().endswith(kind.library_suffixes):
         check_file(kind, path)
     return kind.open_library(path, work, options)
 

@@ -47,6 +47,7 @@ class ObjectKind(abc.ABC):
         same_records: names of other kinds whose objects are read and stored as this kind's are, and differ in memory: a
             metric between those kinds is one between this kind too.
         suffixes: endings of files that hold such an object, in small letters.
+        library_suffixes: endings of files that name many of them, which `open_library` takes as well.
         magnitude_name, magnitude_unit: what `magnitudes` is, as `area` in `pixels`.
         magnitude_type: Arrow type of the column that keeps magnitudes.
         sources: names of sources that generate objects without end.
@@ -55,7 +56,8 @@ class ObjectKind(abc.ABC):
         kept_in_index: whether an index keeps its objects, for exact answers. Where it does not, a library is a folder
             of files with one object each, which are read again.
         inline: whether a text that names no file may be an object itself: a SMILES, a sequence, numbers.
-        compares_groups: whether `groups` compares objects with one another, so that an import holds all of them.
+        compares_groups: whether `groups` compares objects with one another, so that imports and labellings hold all
+            of them.
         posed_suffixes: endings of files that `write_posed` writes; none where the kind cannot be written.
         fingerprinted: columns of an index that `fingerprints` reads; none where the kind has no fingerprints.
     """
@@ -65,6 +67,7 @@ class ObjectKind(abc.ABC):
     accepts: ClassVar[tuple[str, ...]] = ()
     same_records: ClassVar[tuple[str, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = ()
+    library_suffixes: ClassVar[tuple[str, ...]] = ()
     magnitude_name: ClassVar[str] = "magnitude"
     magnitude_unit: ClassVar[str] = ""
     magnitude_exponent: ClassVar[float] = 0.0

@@ -22,7 +22,7 @@ from metricvae.core.data_card import QUANTILES, default_readme, quantiles_of
 from metricvae.core.dataset_files import PAIRS
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, ReadOptions, kind_from_json
-from metricvae.core.metric import Metric, Solution, Solver
+from metricvae.core.metric import BatchSolver, Metric, Solution, Solver
 from metricvae.core.object_sources import ObjectSource, object_schema, open_source
 from metricvae.core.plan import MetricPlan, Plan
 from metricvae.core.sampling import (
@@ -231,7 +231,13 @@ class SolverLabelling(BlockLabelling[S]):
                 _prepare(solver, kind, table, np.unique(rows))
                 for kind, table, rows in zip(kinds, (left, right), block.T, strict=True)
             )
-        return [solver.solve(first[a], second[b]) for a, b in block.tolist()]
+        if not isinstance(solver, BatchSolver):
+            return [solver.solve(first[a], second[b]) for a, b in block.tolist()]
+        places = [{row: place for place, row in enumerate(rows)} for rows in (first, second)]
+        start = 0 if first is second else len(first)
+        pairs = np.array([(places[0][a], start + places[1][b]) for a, b in block.tolist()])
+        prepared = [*first.values(), *([] if first is second else second.values())]
+        return solver.solve_pairs(prepared, pairs, threads=1)
 
 
 def _prepare(solver: Solver, kind: ObjectKind, table: pa.Table, rows: npt.NDArray[np.int64]) -> dict[int, Any]:

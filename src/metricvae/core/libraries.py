@@ -92,8 +92,10 @@ class Library(abc.ABC):
         facts: what tells it from another library, as plain values.
         portable: whether `item` holds all that `loader` needs, so that another machine can read a part.
         known: ids of objects that need not be read; a library may read them all the same.
+        at_once: objects of each part but the last.
     """
 
+    at_once: ClassVar[int] = ITEMS_A_PART
     portable: ClassVar[bool] = False
     known: frozenset[str] = frozenset()
     kind: str

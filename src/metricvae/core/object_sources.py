@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricvae.core.kind import ObjectKind
-from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, NamedObject
+from metricvae.core.libraries import Library, LibraryPart, Loader, NamedObject
 from metricvae.core.splits import split_of
 from metricvae.runtime.parquet import write_table
 from metricvae.runtime.parts import Work
@@ -108,8 +108,8 @@ class LibrarySource(ObjectSource):
         return Work(library_part, (self.kind, self.name, self.library.loader), read=self.library.item)
 
     def rounds(self) -> Iterator[list[tuple[int, int]]]:
-        count = self.library.count
-        yield [(part, min(ITEMS_A_PART, count - part * ITEMS_A_PART)) for part in range(self.library.parts)]
+        count, at_once = self.library.count, self.library.at_once
+        yield [(part, min(at_once, count - part * at_once)) for part in range(self.library.parts)]
 
 
 def library_part(kind: ObjectKind, name: str, loader: Loader, item: Any, path: Path) -> None:

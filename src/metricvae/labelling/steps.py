@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 
 from metricvae.core.data_card import label_error
 from metricvae.core.dataset_files import CARD, LEFT, OBJECTS, PAIRS, README, RIGHT
+from metricvae.core.kind import ObjectKind
 from metricvae.core.labelling import BlockLabelling, Labelling
 from metricvae.core.object_sources import SKIPPED, ObjectSource
 from metricvae.core.pair_list import write_rows
-from metricvae.core.splits import SPLITS, Split
+from metricvae.core.splits import SPLITS, Split, split_of
 from metricvae.labelling.parts import ReadShard, Shard, check_part, common_schema
 from metricvae.runtime.files import atomic_path, sha256_of, sweep, write_json, write_text
 from metricvae.runtime.parquet import write_table
@@ -113,7 +114,8 @@ def join_objects(paths: Sequence[Path], target: Path, labelling: Labelling[Any],
         atomic_path(arrow_file(target.parent, target.name)) as arrow,
         pa.ipc.new_file(arrow, part_of) as contents,
     ):
-        for table in _unique_ids(map(_kept, paths)):
+        tables = _unique_ids(map(_kept, paths))
+        for table in _regrouped(kind, tables) if kind.compares_groups else tables:
             whole.write_table(table.cast(schema))
             contents.write_table(table.select(names).combine_chunks().cast(part_of))
         write_notes(list(map(_skipped, paths)), target.with_suffix(".csv"), always=notes)
@@ -143,6 +145,18 @@ def _unique_ids(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
             seen[name] = seen.get(name, 0) + 1
             ids.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
         yield table.set_column(0, "id", pa.array(ids, pa.string()))
+
+
+def _regrouped(kind: ObjectKind, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Tables whose objects have the groups, and so the splits, that come of comparing all of them."""
+    whole = list(tables)
+    names = [name for table in whole for name in table["id"].to_pylist()]
+    groups = iter(kind.groups([one for table in whole for one in kind.from_table(table)], names))
+    for table in whole:
+        own = list(itertools.islice(groups, len(table)))
+        for column, values in (("group", own), ("split", list(map(split_of, own)))):
+            table = table.set_column(table.schema.get_field_index(column), column, pa.array(values, pa.string()))
+        yield table
 
 
 def write_notes(skipped: Sequence[pa.Table], path: Path, *, always: bool) -> None:

@@ -9,6 +9,7 @@ BUILTIN = {
     "shape+colour": "metricvae.metrics.shape.coloured_metric:ColouredMetric",
     "pocket-fit": "metricvae.metrics.pocket_fit.metric:FitMetric",
     "affinity": "metricvae.metrics.affinity.metric:AffinityMetric",
+    "pocket-similarity": "metricvae.metrics.pocket_similarity.metric:PocketSimilarity",
     "correlation": "metricvae.metrics.correlation.metric:CorrelationMetric",
     "tabular": "metricvae.metrics.tabular:TabularMetric",
 }

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from metricvae.core.errors import InputError
-from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader
+from metricvae.core.libraries import Library, LibraryPart, Loader
 from metricvae.nn.autoencoder import Sides
 from metricvae.prediction.latent_prior import PRIOR_FILE
 from metricvae.prediction.novelty import FILE_0_1, part_of
@@ -129,7 +129,7 @@ def _encode_here(
     """The files of all parts; the objects of the next one are read while one is encoded."""
     paths = _paths(library, work)
     missing = [part for part, path in enumerate(paths) if not path.exists()]
-    done = (library.parts - len(missing)) * ITEMS_A_PART
+    done = (library.parts - len(missing)) * library.at_once
     load = functools.partial(library.load, over=_over(pool, library))
     with ThreadPoolExecutor(1) as ahead:
         loading = ahead.submit(load, missing[0]) if missing else None
@@ -138,7 +138,7 @@ def _encode_here(
             loaded = loading.result()
             loading = ahead.submit(load, missing[at + 1]) if at + 1 < len(missing) else None
             _write_part(predictor, place, loaded, paths[part])
-            done += ITEMS_A_PART
+            done += library.at_once
             report(min(done, library.count), library.count)
     return paths
 
@@ -155,7 +155,7 @@ def _encode_by_tasks(
     packed, paths = work / "model.zip", _paths(library, work)
     write_bytes(packed, packed_model(predictor.loaded.folder, place))
     make = Work(encode_part, (library.loader,), packed, library.item)
-    sizes = [min(ITEMS_A_PART, library.count - part * ITEMS_A_PART) for part in range(library.parts)]
+    sizes = [min(library.at_once, library.count - part * library.at_once) for part in range(library.parts)]
     run_parts(pool, make, range(library.parts), paths, sizes, report)
     return paths
 

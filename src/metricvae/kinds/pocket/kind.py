@@ -13,13 +13,14 @@ import pyarrow as pa
 
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
-from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.kind import AS_IT_IS, Library, Object, ObjectKind, Packed, ReadOptions
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import packed_molecules, padded
 from metricvae.kinds.pocket.packing import image_atoms
 from metricvae.kinds.pocket.prepare import read_pocket
 from metricvae.kinds.pocket.records import Pocket
+from metricvae.kinds.pocket.site_list import LIST_ENDINGS, SiteList
 from metricvae.kinds.pocket.sites import MARK, ligand_file, split_name
 from metricvae.kinds.pocket.structures import STRUCTURE_ENDINGS
 from metricvae.kinds.pocket.table import COLUMNS_SCHEMA, pocket_columns, read_pockets
@@ -43,6 +44,7 @@ class PocketKind(ObjectKind):
     name: ClassVar[str] = "pocket"
     title: ClassVar[str] = "pockets"
     suffixes: ClassVar[tuple[str, ...]] = STRUCTURE_ENDINGS
+    library_suffixes: ClassVar[tuple[str, ...]] = LIST_ENDINGS
     magnitude_name: ClassVar[str] = "self_overlap"
     magnitude_unit: ClassVar[str] = "cubic angstroms"
     magnitude_exponent: ClassVar[float] = 3.0
@@ -90,6 +92,26 @@ class PocketKind(ObjectKind):
         """A pocket, its receptor with it, after a motion with `rotation` (3, 3) and `translation` (3,)."""
         found: Pocket = value.moved(pose.rotation, pose.translation)
         return found
+
+    def open_library(self, path: Path, work: Path, options: ReadOptions = AS_IT_IS) -> Library:
+        """The pockets that a list names (`metricvae.kinds.pocket.site_list`), or the best ones of the structures in a
+        folder.
+
+        Raises:
+            InputError: no list, no folder, or an empty one.
+        """
+        path = Path(path)
+        if path.is_dir():
+            return super().open_library(path, work, options)
+        if not path.is_file():
+            raise InputError(f"there is no file {path}: give a list of sites, or a folder of structures")
+        if path.suffix.lower() not in LIST_ENDINGS:
+            raise InputError(
+                f"{path} is no library of pockets: expected a folder of structures, or a list of sites that ends in "
+                f"{' or '.join(LIST_ENDINGS)}"
+            )
+        self.refuse_conformers(options)
+        return SiteList(self, path, options)
 
     # Storing
 

@@ -1,0 +1,1 @@
+"""The metric `pocket-similarity`: how alike two binding sites are."""
