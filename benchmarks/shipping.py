@@ -61,12 +61,17 @@ def ship(
         made, pairs = options.work / stage.model, [str(options.work / folder) for folder in stage.data]
         changes = [word for field, value in stage.training.items() for word in (f"--training.{field}", str(value))]
         for folder, plan in zip(pairs, stage.data.values(), strict=True):
-            _run(["label", *plan, *objects, "--out", folder])
+            run(["label", *plan, *objects, "--out", folder])
         train = ["train", *pairs, "--preset", name, "--device", options.device, "--out", str(made)]
-        _run([*train, *start, *changes])
+        run([*train, *start, *changes])
         start = ["--start", str(made)]
     if aligner:
-        _run(["train", *pairs, "--aligner", str(made), "--device", options.device, *aligner])
+        run(["train", *pairs, "--aligner", str(made), "--device", options.device, *aligner])
+    install(made, name)
+
+
+def install(made: Path, name: str) -> None:
+    """Put a finished model into the package, under a name."""
     target = SHIPPED / name
     target.mkdir(parents=True, exist_ok=True)
     for file in (CONFIG, WEIGHTS, NOVELTY_FILE, PRIOR_FILE, ALIGNER, EXEMPLARS, "README.md"):
@@ -75,6 +80,7 @@ def ship(
     load_model(name)
 
 
-def _run(arguments: list[str]) -> None:
+def run(arguments: list[str]) -> None:
+    """One command of metricvae; a fault ends the script."""
     if status := metricvae(arguments):
         raise SystemExit(status)
