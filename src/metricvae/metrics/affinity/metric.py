@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -12,7 +13,8 @@ from metricvae.core.metric import Description, Floats, Metric
 from metricvae.metrics.affinity.units import LEAST, MOST
 
 if TYPE_CHECKING:
-    from metricvae.core.own_prediction import OwnPredictor
+    from metricvae.core.own_prediction import OwnPredictor, OwnPredictors
+    from metricvae.core.requirements import RequirementForm
     from metricvae.nn.heads import Head
 
 
@@ -54,3 +56,10 @@ class AffinityMetric(Metric):
         from metricvae.metrics.affinity.predictor import AffinityPredictor
 
         return AffinityPredictor(read_posed(folder))
+
+    @classmethod
+    def requirements(cls, own: OwnPredictors) -> Mapping[str, RequirementForm]:
+        """`affinity`: what the shipped model of poses predicts of what is made, docked into a site."""
+        from metricvae.metrics.affinity.requirements import forms
+
+        return forms(own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +28,8 @@ from metricvae.metrics.shape.solver.records import ColouredOverlay
 from metricvae.metrics.shape.solver.volumes import overlap_volume
 
 if TYPE_CHECKING:
+    from metricvae.core.own_prediction import OwnPredictors
+    from metricvae.core.requirements import RequirementForm
     from metricvae.nn.heads import Head
 
 POSES = 8
@@ -170,3 +172,10 @@ class FitMetric(Metric):
     @property
     def solver(self) -> FitSolver:
         return FitSolver()
+
+    @classmethod
+    def requirements(cls, own: OwnPredictors) -> Mapping[str, RequirementForm]:
+        """`pocket`: the fit of what is made in a pocket."""
+        from metricvae.metrics.pocket_fit.requirements import FORMS
+
+        return FORMS
