@@ -105,7 +105,7 @@ class Requirement(abc.ABC):
         """Patterns that it must not contain."""
         return ()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027, most keep nothing
         """End what it keeps running: a process."""
 
     def violation(self, number: float) -> float:
@@ -177,7 +177,8 @@ def parse_requirement(text: str, forms: Mapping[str, RequirementForm]) -> Requir
     form = forms.get(head[1]) if head else None
     if head is None or form is None:
         known = ", ".join(one.grammar for one in forms.values())
-        raise InputError(f"the requirement '{shortened(text)}' cannot be read: expected one of {known}")
+        fault = f"nothing is called '{head[1]}'" if head else "it has no name"
+        raise InputError(f"the requirement '{shortened(text)}' cannot be read ({fault}): expected one of {known}")
     name, rest = head[1], text[head.end() :]
     if not form.numeric:
         if not rest.startswith(":") or not rest[1:].strip():

@@ -22,6 +22,7 @@ from metricvae.core.editing import ObjectEditor
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind
 from metricvae.core.requirements import Reading, Requirement, check_requirements
+from metricvae.generation import SECONDS
 from metricvae.generation.judging import Judge, Judged, max_min, similarities
 from metricvae.generation.known_objects import KnownObjects, retrieve
 from metricvae.prediction.predictor import Predictor
@@ -34,7 +35,7 @@ class EvolutionConfig:
 
     Attributes:
         seconds: that it may take, about.
-        evaluations: objects that are measured exactly, at most.
+        evaluations: objects that are measured exactly, at most; None for no limit.
         seed: of all that is drawn.
         population: objects that are edited.
         children: edits in each generation.
@@ -42,8 +43,8 @@ class EvolutionConfig:
         spare: objects that hold are gathered until there are so many times as many as asked for, to choose from.
     """
 
-    seconds: float = 60.0
-    evaluations: int = 100_000
+    seconds: float = SECONDS
+    evaluations: int | None = None
     seed: int = 0
     population: int = 48
     children: int = 160
@@ -53,8 +54,13 @@ class EvolutionConfig:
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
             raise InputError(f"the search may take {self.seconds:g} seconds: expected a number above 0")
-        if min(self.evaluations, self.population, self.children, *self.verified) < 1:
+        if min(self.limit, self.population, self.children, *self.verified) < 1:
             raise InputError("got a number of evaluations or objects below 1: expected at least 1")
+
+    @property
+    def limit(self) -> float:
+        """Of evaluations."""
+        return math.inf if self.evaluations is None else self.evaluations
 
 
 @dataclass(frozen=True)
@@ -199,15 +205,15 @@ class _Evolution:
         )
 
     def _within(self) -> bool:
-        return time.monotonic() < self.judge.deadline and self.judge.evaluations < self.config.evaluations
+        return time.monotonic() < self.judge.deadline and self.judge.evaluations < self.config.limit
 
     def _take(self, objects: Sequence[Object], own: bool) -> None:
         """Judge objects that are new, and keep the best of all for the population."""
         fresh = {self.editor.key(one): one for one in objects}
         fresh = {key: one for key, one in fresh.items() if key not in self.seen}
         self.seen |= set(fresh)
-        left = self.config.evaluations - self.judge.evaluations
-        counts = min(self.config.verified[0], left), self.config.verified[1]
+        left = self.config.limit - self.judge.evaluations
+        counts = int(min(self.config.verified[0], left)), self.config.verified[1]
         judged = self.judge.judge(list(fresh.values()), counts)
         queries = {self.editor.key(one.query) for one in self.requirements if one.query is not None}
         if own:
@@ -247,7 +253,8 @@ class _Evolution:
         best = self.population[0]
         pairs = zip(self.requirements, best.readings, strict=True)
         got = ", ".join(f"{one.name} {reading.value:.3g}" for one, reading in pairs if reading is not None)
-        return f"nothing was found for {asked} in {spent}; the closest has {got}{skipped}: loosen one, or give more seconds"
+        found = f"nothing was found for {asked} in {spent}; the closest has {got}{skipped}"
+        return f"{found}: loosen one, or give more seconds"
 
 
 def _made(one: Judged, editor: ObjectEditor, nearest: tuple[str, float] | None) -> Made:

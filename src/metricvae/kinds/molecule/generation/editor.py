@@ -47,8 +47,8 @@ STRAINED = (
     "[N+]#[C-]",
     "[CX3](=O)[Cl,Br,F,I]",
 )
-"""SMARTS of strained or reactive groups, beside those of `metricvae.kinds.molecule.fragments`, that no answer has unless
-what is required has them."""
+"""SMARTS of strained or reactive groups that no answer has unless what is required has them, beside those of
+`metricvae.kinds.molecule.fragments`."""
 
 
 @dataclass

@@ -31,6 +31,9 @@ SCALES = {"mw": 100.0, "logp": 1.0, "tpsa": 40.0, "heavy_atoms": 8.0, "qed": 0.5
 LIMITS = {"qed": Span(0.0, 1.0), "sa": Span(1.0, 10.0), "logp": Span(-math.inf, math.inf), "charge": Span(-50.0, 50.0)}
 """Numbers that properties can have; all others are at least 0."""
 
+EXAMPLES = {"mw": "<=450", "logp": "=1..4", "tpsa": "<=120", "qed": ">=0.5", "sa": "<=4", "charge": "=0"}
+"""Spans in the grammar; of all other properties at most 2."""
+
 FULL_STRENGTH = 3.0
 """How much a missing substructure counts."""
 
@@ -238,7 +241,7 @@ def _score(written: WrittenRequirement) -> Requirement:
 
 
 FORMS: Mapping[str, RequirementForm] = {
-    **{name: RequirementForm(_property, f"{name}>=1") for name in PROPERTIES},
+    **{name: RequirementForm(_property, f"{name}{EXAMPLES.get(name, '<=2')}") for name in PROPERTIES},
     "similarity": RequirementForm(_similarity, "similarity:FILE<0.4"),
     "contains": RequirementForm(_pattern, "contains:SMARTS", numeric=False),
     "lacks": RequirementForm(_pattern, "lacks:SMARTS", numeric=False),

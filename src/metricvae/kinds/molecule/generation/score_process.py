@@ -6,6 +6,7 @@ JSON; one that takes too long is killed, and started anew for the next.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -69,10 +70,8 @@ class ScoreProcess:
             self._running.wait()
             for pipe in (self._running.stdin, self._running.stdout):
                 assert pipe is not None
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
         self._running = None
 
     def _start(self) -> subprocess.Popen[bytes]:
