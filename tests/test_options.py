@@ -159,6 +159,7 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "seconds": [(generate, "seconds"), (EvolutionConfig, "seconds")],
         "evaluations": [(EvolutionConfig, "evaluations")],
         "library": [(evolve, "library")],
+        "improve": [(EvolutionConfig, "improve")],
     },
     "reproduce": {
         "steps": [(AblationConfig, "steps"), (FigureConfig, "steps")],

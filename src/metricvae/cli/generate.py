@@ -47,6 +47,7 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("-n", "--n", type=at_least(1), default=ANSWERS_ASKED, help="how many")
     parser.add_argument("--out", required=True, help="folder for answers, answers.json, sheet.png")
     parser.add_argument("--library", metavar="INDEX", help="of molecules: begin with its items, and copy none")
+    parser.add_argument("--improve", action="store_true", help="of molecules: use all of the time for better ones")
     parser.add_argument("--evaluations", type=at_least(1), help="of molecules: give up after so many exact ones")
     parser.add_argument("--seed", type=seed_number, default=0, help="another seed gives other answers")
     parser.add_argument("--seconds", type=positive, default=SECONDS, help="give up after so long")
@@ -73,8 +74,8 @@ def _generate(options: Namespace) -> Fields:
             f"{options.model} takes {kind.title}, and generate makes silhouettes and molecules: give overlap or "
             "molecules-2d"
         )
-    for name in ("library", "evaluations"):
-        if getattr(options, name) is not None:
+    for name in ("library", "evaluations", "improve"):
+        if getattr(options, name):
             raise InputError(f"--{name} is for molecules, got a model of {kind.title}: leave it out")
     require_drawing()
     with about(options.model):

@@ -37,7 +37,7 @@ def generate_edited(options: Namespace, predictor: Predictor) -> Fields:
         for text in options.require:
             requirements.append(parse_requirement(text, forms))
         library = None if options.library is None else read_index(Path(options.library))
-        config = EvolutionConfig(options.seconds, options.evaluations, options.seed)
+        config = EvolutionConfig(options.seconds, options.evaluations, options.seed, improve=options.improve)
         with progress() as step:
             found = evolve(
                 *(predictor, requirements, options.n, config),

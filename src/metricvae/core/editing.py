@@ -58,6 +58,10 @@ class ObjectEditor(abc.ABC):
     def key(self, value: Object) -> str:
         """A text that is equal for equal objects."""
 
+    def given(self, requirements: Sequence[Requirement]) -> set[str]:
+        """Keys of the objects that requirements bring, which are no answers; by default those to be near."""
+        return {self.key(one.query) for one in requirements if one.query is not None}
+
     def encodable(self, objects: Sequence[Object]) -> Sequence[Object]:
         """Objects as a model of the kind encodes them; by default as they are."""
         return objects

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from metricvae.core.kind import Object, ObjectKind
     from metricvae.core.own_prediction import OwnPredictors
 
+MOST_MARGIN = 0.5
+"""Beyond that a number is as good as it need be."""
+
 ANY = Span(-math.inf, math.inf)
 """All numbers."""
 
@@ -113,6 +116,13 @@ class Requirement(abc.ABC):
         if math.isnan(number):
             return math.inf
         return max(self.span.low - number, number - self.span.high, 0.0) / self.scale
+
+    def margin(self, number: float) -> float:
+        """How far a number lies inside the span from the nearer end, in units of `scale`, at most `MOST_MARGIN`; 0 of
+        one at which a target was named."""
+        if self.span.target is not None or self.span.low == self.span.high:
+            return 0.0
+        return min(max(min(number - self.span.low, self.span.high - number) / self.scale, 0.0), MOST_MARGIN)
 
     def __str__(self) -> str:
         return self.text

@@ -40,6 +40,7 @@ class EvolutionConfig:
         population: objects that are edited.
         children: edits in each generation.
         verified: of them that are measured exactly, at the first cost and at the second.
+        improve: whether the whole budget is used, to find those that satisfy the requirements by most.
         spare: objects that hold are gathered until there are so many times as many as asked for, to choose from.
     """
 
@@ -49,6 +50,7 @@ class EvolutionConfig:
     population: int = 48
     children: int = 160
     verified: tuple[int, int] = (16, 4)
+    improve: bool = False
     spare: float = 2.0
 
     def __post_init__(self) -> None:
@@ -172,6 +174,7 @@ class _Evolution:
         self.known = KnownObjects()
         self.library, self.rng = library, np.random.default_rng(config.seed)
         self.judge = Judge(predictor, requirements, self.editor, time.monotonic() + config.seconds)
+        self.given = self.editor.given(requirements)
         self.seen: set[str] = set()
         self.population: list[Judged] = []
         self.held: list[Judged] = []
@@ -186,7 +189,7 @@ class _Evolution:
         if not self.known.starts:
             starts += self.editor.starts(self.requirements, self.config.children, self.rng)
         self._take(starts, own=not self.known.starts)
-        while len(self.held) < self.config.spare * self.n and self._within():
+        while self._within() and (self.config.improve or len(self.held) < self.config.spare * self.n):
             report(min(len(self.held), self.n), self.n)
             parents = [one.object for one in self.population] or starts
             self._take(self.editor.edit(parents, self.requirements, self.config.children, self.rng), own=True)
@@ -194,9 +197,10 @@ class _Evolution:
         report(min(len(self.held), self.n), self.n)
         if not self.held:
             raise InputError(self._nothing())
+        held = len(self.held)
         return Evolved(
             tuple(self._chosen(queries)),
-            len(self.held),
+            held,
             self.judge.evaluations,
             self.judge.encoded,
             self.generations,
@@ -215,17 +219,20 @@ class _Evolution:
         left = self.config.limit - self.judge.evaluations
         counts = int(min(self.config.verified[0], left)), self.config.verified[1]
         judged = self.judge.judge(list(fresh.values()), counts)
-        queries = {self.editor.key(one.query) for one in self.requirements if one.query is not None}
         if own:
-            self.held += [
-                one for one in judged if one.holds and one.key not in self.known.keys and one.key not in queries
-            ]
-        ties = self.rng.random(len(self.population) + len(judged)) * 1e-6
-        ranked = sorted(zip([*self.population, *judged], ties, strict=True), key=lambda one: one[0].violation + one[1])
-        self.population = [one for one, _ in ranked[: self.config.population]]
+            self.held += [one for one in judged if one.holds and one.key not in self.known.keys | self.given]
+        everyone = [*self.population, *judged]
+        ties = self.rng.random(len(everyone)) * 1e-6
+        merit = [
+            one.violation - self.config.improve * one.margin + tie for one, tie in zip(everyone, ties, strict=True)
+        ]
+        self.population = [everyone[place] for place in np.argsort(merit)[: self.config.population]]
 
     def _chosen(self, queries: Sequence[Object]) -> list[Made]:
         """The answers that differ most, with the known object that is nearest to each."""
+        if self.config.improve:
+            best = sorted(self.held, key=lambda one: -one.margin)
+            self.held = best[: max(self.n, round(self.config.spare * self.n))]
         features = self._fingerprints([one.object for one in self.held])
         places = max_min(features, self.n)
         known = [*self.known.starts, *queries]

@@ -32,6 +32,7 @@ class Judged:
         predicted: one for each requirement, by a model from codes; None where none predicts it.
         novelty: by the model; 0 where it was not encoded.
         violation: sum over the requirements.
+        margin: by how much requirements are satisfied, a sum over all of them; 0 where one is not.
     """
 
     object: Object
@@ -40,6 +41,7 @@ class Judged:
     predicted: tuple[float | None, ...]
     novelty: float
     violation: float
+    margin: float = 0.0
 
     @property
     def complete(self) -> bool:
@@ -108,11 +110,17 @@ class Judge:
                 reading = requirement.measure(one.object)
                 self.skipped.update([reading.fault] if reading.fault else [])
                 readings[place] = reading
-        return Judged(one.object, one.key, tuple(readings), one.predicted, one.novelty, self._violation(readings))
+        known = one.object, one.key, tuple(readings), one.predicted, one.novelty
+        return Judged(*known, self._violation(readings), self._margin(readings))
 
     def _violation(self, readings: Sequence[Reading | None]) -> float:
         pairs = zip(self.requirements, readings, strict=True)
         return float(sum(one.violation(reading.value) for one, reading in pairs if reading is not None))
+
+    def _margin(self, readings: Sequence[Reading | None]) -> float:
+        pairs = zip(self.requirements, readings, strict=True)
+        found = [one.margin(reading.value) for one, reading in pairs if reading is not None]
+        return float(sum(found)) if self._violation(readings) == 0 else 0.0
 
     def _predict(self, found: Sequence[Judged]) -> list[Judged]:
         """The best few with what the model predicts of them, in the order in which they are worth measuring."""
@@ -128,12 +136,12 @@ class Judge:
         ranked = []
         for column, one in enumerate(found):
             predicted: list[float | None] = list(one.predicted)
-            order = one.violation
+            order = one.violation - one.margin
             for row, place in enumerate(self.asked):
                 requirement, score = self.requirements[place], float(scores[row, column])
                 if self.predictor.metric.name in requirement.predicting:
                     predicted[place] = score
-                    order += requirement.violation(score)
+                    order += requirement.violation(score) - requirement.margin(score)
                 else:
                     order -= PROXY * score
             novelty = float(made.novelty[column])

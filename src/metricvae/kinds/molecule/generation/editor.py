@@ -18,9 +18,13 @@ from metricvae.kinds.molecule.generation.conformers import conformers_of
 from metricvae.kinds.molecule.generation.edits import EDITS, grow
 from metricvae.kinds.molecule.generation.feasibility import check_together
 from metricvae.kinds.molecule.generation.fragment_pool import FragmentPool, bonded, environment
-from metricvae.kinds.molecule.generation.requirements import PatternRequirement, mol_of
+from metricvae.kinds.molecule.generation.requirements import (
+    PatternRequirement,
+    SimilarityRequirement,
+    mol_of,
+)
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.molecule.standardise import Mol, parent_of
+from metricvae.kinds.molecule.standardise import Mol, canonical, parent_of
 from metricvae.kinds.molecule.substructures import SMILES
 
 TRIES = 12
@@ -107,6 +111,13 @@ class MoleculeEditor(ObjectEditor):
 
     def key(self, value: Molecule) -> str:
         return value.smiles
+
+    def given(self, requirements: Sequence[Requirement]) -> set[str]:
+        """Of the molecules to be near, to be unlike, and of scaffolds."""
+        cores = [one.core for one in requirements if isinstance(one, PatternRequirement) and one.core is not None]
+        others = [one.reference for one in requirements if isinstance(one, SimilarityRequirement)]
+        found = super().given(requirements) | {one.smiles for one in others}
+        return found | {canonical(core) for core in cores}
 
     def encodable(self, objects: Sequence[Molecule]) -> Sequence[Molecule]:
         return [self.stand(one) for one in objects] if self.embeds else objects
