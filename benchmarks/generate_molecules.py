@@ -103,14 +103,15 @@ def main() -> None:
     options = parser.parse_args()
     predictor, index = Predictor.load(options.model), read_index(options.library)
     config = EvolutionConfig(options.seconds, improve=options.improve)
-    forms, rows = forms_for(predictor.kind()), []
+    forms = forms_for(predictor.kind())
+    rows: list[dict[str, Any]] = []
     for smiles in queries_of(options.queries_file, options.queries):
         asked = [parse_requirement(text.format(smiles), forms) for text in WANTED]
         one = made(predictor, asked, None if options.alone else index, config)
         rows.append({"query": smiles, "made": one, "retrieved": retrieved(index, predictor, asked)})
         print(json.dumps(rows[-1]), flush=True)
     shares = [row["made"]["hold"] / ANSWERS for row in rows]
-    summary = {
+    summary: dict[str, Any] = {
         "queries": len(rows),
         "made": float(np.mean(shares)),
         "interval": interval(shares),

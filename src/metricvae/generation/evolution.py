@@ -187,7 +187,9 @@ class _Evolution:
         self.editor.learn([*self.known.starts, *queries])
         starts = [*self.known.starts, *queries]
         if not self.known.starts:
-            starts += self.editor.starts(self.requirements, self.config.children, self.rng)
+            made = self.editor.starts(self.requirements, self.config.population, self.rng)
+            self.editor.learn(made)
+            starts += made
         self._take(starts, own=not self.known.starts)
         while self._within() and (self.config.improve or len(self.held) < self.config.spare * self.n):
             report(min(len(self.held), self.n), self.n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -30,7 +31,7 @@ from metricvae.kinds.molecule.substructures import SMILES
 TRIES = 12
 """Edits that are tried for each molecule that is wanted, at most."""
 
-SOURCE_SIZE = 120
+SOURCE_SIZE = 60
 """Molecules assembled from listed fragments that are always among those whose parts are taken."""
 
 PRESSURE = 2.0
@@ -77,7 +78,7 @@ class MoleculeEditor(ObjectEditor):
         check_together(requirements)
 
     def learn(self, objects: Sequence[Molecule]) -> None:
-        for smiles in [*(one.smiles for one in objects), *stream_smiles(0 if self.pool.bonds else SOURCE_SIZE)]:
+        for smiles in [*(one.smiles for one in objects), *([] if self.pool.bonds else _source())]:
             self.pool.learn(mol_of(smiles))
 
     def starts(self, requirements: Sequence[Requirement], count: int, rng: np.random.Generator) -> list[Molecule]:
@@ -158,3 +159,8 @@ class MoleculeEditor(ObjectEditor):
         refused = [bad for bad in self._refused if known.HasSubstructMatch(bad)]
         if all(any(core.HasSubstructMatch(bad) for core in wanted) for bad in refused):
             yield made
+
+
+@functools.cache
+def _source() -> tuple[str, ...]:
+    return tuple(stream_smiles(SOURCE_SIZE))
