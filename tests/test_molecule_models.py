@@ -378,7 +378,10 @@ def test_solve_takes_density_maps(command, files: Path, tmp_path: Path) -> None:
         (("solve", "bad.smi", "aspirin.sdf"), "does not parse"),
         (("solve", "aspirin.sdf", "ibuprofen.sdf", "--join"), "--join is for images"),
         (("solve", "aspirin.sdf", "missing.sdf"), "missing.sdf"),
-        (("generate", "molecules", "--require", "aspirin.sdf=300", "--out", "data"), "generate draws silhouettes"),
+        (
+            ("generate", "molecules", "--require", "aspirin.sdf=300", "--out", "data"),
+            "nothing is called 'aspirin'",
+        ),
         (
             ("predict", "overlap", "aspirin.sdf", "ibuprofen.sdf"),
             "is a file of molecules, and the model takes silhouettes",

@@ -16,6 +16,7 @@ from metricvae.core.importing.request import Columns, ImportRequest
 from metricvae.core.libraries import ReadOptions
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
+from metricvae.generation.evolution import EvolutionConfig, evolve
 from metricvae.generation.generate import generate
 from metricvae.labelling.run import label
 from metricvae.metrics.docking.config import DockingConfig
@@ -53,6 +54,7 @@ OUT_OF_RANGE = {
     "align overlap a.png b.png": {"--tries": 0, "--steps": -1},
     "generate overlap -r plausible --out answers": {"-n": 0, "--n": -1, "--seconds": 0, "--seed": -1},
     "generate overlap --around a.png --out answers": {"-n": 0, "--seconds": "nan", "--seed": 2**63},
+    "generate molecules-2d -r qed>=0.5 --out answers": {"--evaluations": 0},
     "reproduce table-1 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
     "reproduce any-metric --out report": {"--pairs": 999, "--minutes": 0, "--seeds": 0, "--seed": -1},
     "reproduce figure-1.4 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
@@ -152,7 +154,13 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "diverse": [(ItemFilter, "diverse")],
     },
     "dock": {name: [(DockingConfig, name)] for name in ("poses", "seed", "engine", "exhaustiveness")},
-    "generate": {"n": [(generate, "n")], "seconds": [(generate, "seconds")]},
+    "generate": {
+        "n": [(generate, "n")],
+        "seconds": [(generate, "seconds"), (EvolutionConfig, "seconds")],
+        "evaluations": [(EvolutionConfig, "evaluations")],
+        "library": [(evolve, "library")],
+        "improve": [(EvolutionConfig, "improve")],
+    },
     "reproduce": {
         "steps": [(AblationConfig, "steps"), (FigureConfig, "steps")],
         "seeds": [(AblationConfig, "seeds"), (AnyMetricConfig, "seeds")],

@@ -1,4 +1,4 @@
-"""`metricvae generate`: shapes that match a set of requirements, or lie between or around others."""
+"""`metricvae generate`: objects that match a set of requirements, or shapes that lie between or around others."""
 
 from __future__ import annotations
 
@@ -39,12 +39,16 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
         *("--require", "-r"),
         action="append",
         metavar="R",
-        help="A.png=1783, A.png>=1500, area=4000, like:A.png>=0.7, match:H.png, plausible",
+        help="A.png=1783, area=4000, like:A.png>=0.7, match:H.png, plausible; of molecules shape:A.sdf>=0.75, "
+        "similarity:A.sdf<0.4, qed>=0.5, mw<=450, contains:SMARTS, keep:SMILES, score:MODULE:FUNCTION>=1, ...",
     )
     parser.add_argument("--between", nargs=2, metavar=("A", "B"), help="shapes on the way from A to B instead")
     parser.add_argument("--around", metavar="A", help="shapes in a plane of codes about A instead")
     parser.add_argument("-n", "--n", type=at_least(1), default=ANSWERS_ASKED, help="how many")
     parser.add_argument("--out", required=True, help="folder for answers, answers.json, sheet.png")
+    parser.add_argument("--library", metavar="INDEX", help="of molecules: begin with its items, and copy none")
+    parser.add_argument("--improve", action="store_true", help="of molecules: use all of the time for better ones")
+    parser.add_argument("--evaluations", type=at_least(1), help="of molecules: give up after so many exact ones")
     parser.add_argument("--seed", type=seed_number, default=0, help="another seed gives other answers")
     parser.add_argument("--seconds", type=positive, default=SECONDS, help="give up after so long")
     parser.add_argument("--against", metavar="DATASET", help="drop copies of its training shapes, too")
@@ -61,14 +65,34 @@ def _generate(options: Namespace) -> Fields:
     if sum(asked) != 1:
         raise InputError(f"got {sum(asked)} of --require, --between and --around: give one of the three")
     require_free_folder(Path(options.out), ANSWERS, "set of answers")
-    require_drawing()
     predictor = Predictor.load(options.model)
     kind = predictor.kind()
+    if kind.editor is not None:
+        return _edited(options, predictor, asked[0])
     if not isinstance(kind, SilhouetteKind):
-        raise InputError(f"{options.model} takes {kind.title}, and generate draws silhouettes: give overlap")
+        raise InputError(
+            f"{options.model} takes {kind.title}, and generate makes silhouettes and molecules: give overlap or "
+            "molecules-2d"
+        )
+    for name in ("library", "evaluations", "improve"):
+        if getattr(options, name):
+            raise InputError(f"--{name} is for molecules, got a model of {kind.title}: leave it out")
+    require_drawing()
     with about(options.model):
         make = _required if asked[0] else _between if asked[1] else _around
         return make(options, predictor)
+
+
+def _edited(options: Namespace, predictor: Predictor, required: bool) -> Fields:
+    from metricvae.cli.generate_edited import generate_edited
+
+    title = predictor.kind().title
+    if not required:
+        raise InputError(f"--between and --around are for silhouettes, got a model of {title}: give --require")
+    for name in ("against", "fit"):
+        if getattr(options, name):
+            raise InputError(f"--{name} is for silhouettes, got a model of {title}: leave it out")
+    return generate_edited(options, predictor)
 
 
 def _required(options: Namespace, predictor: Predictor) -> Fields:
@@ -254,9 +278,10 @@ def _around(options: Namespace, predictor: Predictor) -> Fields:
 
 
 GENERATE = Verb(
-    "make shapes that match a set of requirements, each verified exactly",
+    "make shapes or molecules that match a set of requirements, each verified exactly",
     (
         "MODEL --require A.png=1783 [--require ...] [-n 16] --out DIR",
+        "molecules-2d --require 'shape:A.sdf>=0.75' [--require ...] [--library INDEX] [-n 8] --out DIR",
         "MODEL --between A B [-n 8] --out DIR",
         "MODEL --around A --out DIR",
     ),

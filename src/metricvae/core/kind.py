@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from metricvae.core.editing import ObjectEditor
     from metricvae.core.hits import Value
+    from metricvae.core.requirements import RequirementForm
 
 Object = Any
 """One object as its kind reads it: an array, or a record of the kind's own."""
@@ -334,6 +336,18 @@ class ObjectKind(abc.ABC):
         """Numbers of a code of a model for which nobody says; None where the usual number will do. `objects` as for
         `default_encoder`."""
         return None
+
+    # Generation
+
+    @property
+    def editor(self) -> ObjectEditor | None:
+        """How objects are made by editing others, a new one each time; None where they are not."""
+        return None
+
+    @property
+    def requirements(self) -> Mapping[str, RequirementForm]:
+        """What can be required of objects that are made, by name; see `metricvae.core.requirements`."""
+        return {}
 
     # Files
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from metricvae.core.generation import ComplementModel, ObjectGenerator
     from metricvae.core.hits import HitDrawer, HitPage
     from metricvae.core.kind import Object
-    from metricvae.core.own_prediction import OwnPredictor
+    from metricvae.core.own_prediction import OwnPredictor, OwnPredictors
     from metricvae.core.plan import Plan
     from metricvae.core.pose import PoseModel
+    from metricvae.core.requirements import RequirementForm
     from metricvae.nn.heads import Head
 
 Task = Literal["regression", "binary", "ranking"]
@@ -235,6 +236,15 @@ class Metric(abc.ABC):
     def generator(self) -> ObjectGenerator | None:
         """How objects are generated to constraints on it, where they are."""
         return None
+
+    @classmethod
+    def requirements(cls, own: OwnPredictors) -> Mapping[str, RequirementForm]:
+        """What can be required of right objects by it, by name; see `metricvae.core.requirements`.
+
+        Args:
+            own: gives the predictor of a model by the model's name, see `own_predictor`.
+        """
+        return {}
 
     @property
     def complement(self) -> ComplementModel | None:

@@ -68,3 +68,7 @@ class OwnPredictor(Protocol):
             InputError: the request as a whole cannot be met.
         """
         ...
+
+
+OwnPredictors = Callable[[str], "OwnPredictor | None"]
+"""Gives the predictor of a model by the model's folder or name; None where it has none."""

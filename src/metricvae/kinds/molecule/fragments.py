@@ -228,7 +228,7 @@ def is_drug_like(mol: Mol) -> bool:
         and counts.CalcCrippenDescriptors(mol)[0] <= 5
         and counts.CalcNumLipinskiHBD(mol) <= 5
         and counts.CalcNumLipinskiHBA(mol) <= 10
-        and not any(mol.HasSubstructMatch(pattern) for pattern in _unwanted())
+        and not any(mol.HasSubstructMatch(pattern) for pattern in unwanted_patterns())
         and require("rdkit.Chem.QED").qed(mol) >= LEAST_QED
     )
 
@@ -261,5 +261,6 @@ def _choose_weighted(rng: np.random.Generator, choices: Sequence[tuple[Choice, f
 
 
 @functools.cache
-def _unwanted() -> list[Any]:
+def unwanted_patterns() -> list[Any]:
+    """`UNWANTED`, parsed."""
     return [require("rdkit.Chem").MolFromSmarts(pattern) for pattern in UNWANTED]

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from metricvae.core.editing import ObjectEditor
     from metricvae.core.hits import Value
+    from metricvae.core.requirements import RequirementForm
 
 FRAGMENTS = "fragments"
 """The source of molecules that needs no file."""
@@ -212,6 +214,18 @@ class MoleculeKind(ObjectKind):
         from metricvae.kinds.molecule.self_overlap import self_overlaps
 
         return self_overlaps(x)
+
+    @property
+    def editor(self) -> ObjectEditor:
+        from metricvae.kinds.molecule.generation.editor import MoleculeEditor
+
+        return MoleculeEditor(embeds=self.needs_conformers)
+
+    @property
+    def requirements(self) -> Mapping[str, RequirementForm]:
+        from metricvae.kinds.molecule.generation.requirements import FORMS
+
+        return FORMS
 
     def write_posed(
         self,

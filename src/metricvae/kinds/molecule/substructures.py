@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def substructure_test(smarts: str) -> ItemTest:
     Raises:
         InputError: it does not parse.
     """
-    pattern = _parsed(smarts)
+    pattern = pattern_from(smarts)
     bits = probe(require("rdkit.Chem").Mol(pattern))
 
     def possible(table: pa.Table) -> Bools:
@@ -48,7 +49,12 @@ def substructure_test(smarts: str) -> ItemTest:
     return ItemTest((PATTERN,), possible, (SMILES,), holds)
 
 
-def _parsed(smarts: str) -> Mol:
+def pattern_from(smarts: str) -> Mol:
+    """A pattern from SMARTS; hydrogens that it names as atoms count as hydrogens of the atoms they are bonded to.
+
+    Raises:
+        InputError: it does not parse.
+    """
     shown = smarts if len(smarts) <= 60 else f"{smarts[:57]}..."
     chem = require("rdkit.Chem")
     readable = smarts.isascii() and smarts.isprintable() and len(smarts) <= LONGEST_SMARTS
@@ -75,15 +81,19 @@ def packed_bits(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
 def morgan_fingerprints(smiles: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
     """(n, b) packed bits of circular fingerprints of radius 2 (D. Rogers and M. Hahn, J. Chem. Inf. Model. 50 (2010)
     742); zeros where a molecule's bonds are not known."""
-    generator = require("rdkit.Chem.rdFingerprintGenerator").GetMorganGenerator(
-        radius=MORGAN_RADIUS, fpSize=MORGAN_BITS
-    )
+    generator = morgan_generator()
     to_bytes = require("rdkit.DataStructs").BitVectToBinaryText
     found = np.zeros((len(smiles), MORGAN_BITS // 8), np.uint8)
     for place, mol in enumerate(map(_mol, smiles.to_pylist())):
         if mol is not None:
             found[place] = np.frombuffer(to_bytes(generator.GetFingerprint(mol)), np.uint8)
     return found
+
+
+@functools.cache
+def morgan_generator() -> Any:
+    """RDKit's generator of the fingerprints of `morgan_fingerprints`."""
+    return require("rdkit.Chem.rdFingerprintGenerator").GetMorganGenerator(radius=MORGAN_RADIUS, fpSize=MORGAN_BITS)
 
 
 def _mol(smiles: str | None) -> Any:

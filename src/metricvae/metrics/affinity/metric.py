@@ -13,7 +13,8 @@ from metricvae.core.metric import Description, Floats, Metric, Preset
 from metricvae.metrics.affinity.units import LEAST, MOST
 
 if TYPE_CHECKING:
-    from metricvae.core.own_prediction import OwnPredictor
+    from metricvae.core.own_prediction import OwnPredictor, OwnPredictors
+    from metricvae.core.requirements import RequirementForm
     from metricvae.nn.heads import Head
 
 
@@ -61,3 +62,10 @@ class AffinityMetric(Metric):
         from metricvae.metrics.affinity.predictor import AffinityPredictor
 
         return AffinityPredictor(read_posed(folder))
+
+    @classmethod
+    def requirements(cls, own: OwnPredictors) -> Mapping[str, RequirementForm]:
+        """`affinity`: what the shipped model of poses predicts of what is made, docked into a site."""
+        from metricvae.metrics.affinity.requirements import forms
+
+        return forms(own)

@@ -18,7 +18,9 @@ from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay_many
 
 if TYPE_CHECKING:
     from metricvae.core.hits import HitDrawer, HitPage
+    from metricvae.core.own_prediction import OwnPredictors
     from metricvae.core.plan import Plan
+    from metricvae.core.requirements import RequirementForm
     from metricvae.nn.heads import Head
 
 
@@ -149,6 +151,13 @@ class ShapeMetric(Metric):
         """`shape`, `colour`, `combo` (the mean of both Tanimoto coefficients), and Tversky indices of each."""
         tversky: dict[str, Solver] = {f"{by}-tversky": ColourSolver(by, tversky=True) for by in SHARES}
         return {"shape": self.solver, "colour": ColourSolver("colour"), "combo": ColourSolver("combo"), **tversky}
+
+    @classmethod
+    def requirements(cls, own: OwnPredictors) -> Mapping[str, RequirementForm]:
+        """`shape`, `colour` and `combo` of what is made with a molecule."""
+        from metricvae.metrics.shape.requirements import FORMS
+
+        return FORMS
 
     @property
     def plan_type(self) -> type[Plan]:
