@@ -30,7 +30,7 @@ LEAST_SPREAD = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class WeightedForest:
     """A function of the model.
 
     Attributes:
@@ -133,8 +133,8 @@ class PosedModel:
         facts: how it was trained and tested.
     """
 
-    parts: tuple[Part, ...]
-    ranking: Part
+    parts: tuple[WeightedForest, ...]
+    ranking: WeightedForest
     error: ErrorModel
     baseline: Baseline
     reference: Reference
@@ -180,7 +180,7 @@ METAL = "pair.metal"
 """The feature that counts contacts with metals."""
 
 
-def mean_of_parts(parts: Sequence[Part], features: Floats, names: Sequence[str]) -> tuple[Floats, Floats]:
+def mean_of_parts(parts: Sequence[WeightedForest], features: Floats, names: Sequence[str]) -> tuple[Floats, Floats]:
     """(n,) weighted means of the functions' answers, and root mean squares of the spreads of their trees."""
     place = {name: at for at, name in enumerate(names)}
     total, squares, weights = np.zeros(len(features)), np.zeros(len(features)), 0.0

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from metricvae.core.errors import InputError
 from metricvae.metrics.affinity.linear import LinearFunction
-from metricvae.metrics.affinity.posed import Baseline, ErrorModel, Part, PosedModel
+from metricvae.metrics.affinity.posed import Baseline, ErrorModel, PosedModel, WeightedForest
 from metricvae.metrics.affinity.reference import Reference
 from metricvae.metrics.affinity.trees import ARRAYS, Forest
 from metricvae.runtime.files import atomic_path, check_sha256, read_json, sha256_of, write_json
@@ -77,22 +77,22 @@ def read_posed(folder: Path) -> PosedModel:
         raise InputError(f"{folder / MODEL} is damaged ({fault}): restore it or make the model again") from None
 
 
-def _described(part: Part) -> dict[str, Any]:
+def _described(part: WeightedForest) -> dict[str, Any]:
     known = {"columns": part.columns, "weight": part.weight}
     if isinstance(part.function, LinearFunction):
         return known | {"offset": part.function.offset}
     return known | {"base": part.function.base, "scale": part.function.scale}
 
 
-def _part(number: int, document: dict[str, Any], tensors: dict[str, Any]) -> Part:
+def _part(number: int, document: dict[str, Any], tensors: dict[str, Any]) -> WeightedForest:
     """A function with its arrays; the last one ranks."""
     columns, weight = tuple(document["columns"]), float(document["weight"])
     if "offset" in document:
         held = {name: tensors[f"part{number}.{name}"] for name in ("mean", "deviation", "coefficients")}
         if any(one.shape != (len(columns),) for one in held.values()):
             raise InputError(f"part {number} of the model is damaged: restore its folder or make it again")
-        return Part(LinearFunction(**held, offset=float(document["offset"])), columns, weight)
+        return WeightedForest(LinearFunction(**held, offset=float(document["offset"])), columns, weight)
     arrays = {name: tensors[f"part{number}.{name}"] for name in ARRAYS}
     forest = Forest(**arrays, base=float(document["base"]), scale=float(document["scale"]))
     forest.check(len(columns))
-    return Part(forest, columns, weight)
+    return WeightedForest(forest, columns, weight)

@@ -15,8 +15,8 @@ from metricvae.metrics.affinity.posed import (
     HEAVY,
     Baseline,
     ErrorModel,
-    Part,
     PosedModel,
+    WeightedForest,
     error_columns,
     mean_of_parts,
     outside_of_data,
@@ -183,11 +183,11 @@ def fit_posed(data: TrainingSet, config: PosedConfig | None = None, on_step: OnS
     )
 
 
-def fit_parts(data: TrainingSet, rows: Bools, config: PosedConfig) -> tuple[Part, ...]:
+def fit_parts(data: TrainingSet, rows: Bools, config: PosedConfig) -> tuple[WeightedForest, ...]:
     """The functions of a model, fitted to some of the complexes."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    parts: list[Part] = []
+    parts: list[WeightedForest] = []
     for number, part in enumerate(config.parts):
         columns = tuple(name for block in part.blocks for name in BLOCKS[block])
         place = [data.names.index(name) for name in columns]
@@ -200,23 +200,23 @@ def fit_parts(data: TrainingSet, rows: Bools, config: PosedConfig) -> tuple[Part
             n_jobs=1,
         )
         forest.fit(data.features[used][:, place].astype(np.float32), data.pk[used], data.weight[used])
-        parts.append(Part(from_averaged(forest), columns, part.weight))
+        parts.append(WeightedForest(from_averaged(forest), columns, part.weight))
     if config.linear.weight:
         parts.append(_linear(data, rows & data.posed, config.linear))
     return tuple(parts)
 
 
-def fit_ranking(data: TrainingSet, rows: Bools, config: PosedConfig) -> Part:
+def fit_ranking(data: TrainingSet, rows: Bools, config: PosedConfig) -> WeightedForest:
     """What ranks the ligands of one pocket, fitted to some of the complexes."""
     return _linear(data, rows & data.posed, config.ranking, data.series)
 
 
-def _linear(data: TrainingSet, rows: Bools, config: LinearConfig, series: Ints | None = None) -> Part:
+def _linear(data: TrainingSet, rows: Bools, config: LinearConfig, series: Ints | None = None) -> WeightedForest:
     columns = tuple(name for block in config.blocks for name in BLOCKS[block])
     place = [data.names.index(name) for name in columns]
     groups = None if series is None else series[rows]
     found = ridge(data.features[rows][:, place], data.pk[rows], data.weight[rows], config.penalty, groups)
-    return Part(found, columns, config.weight)
+    return WeightedForest(found, columns, config.weight)
 
 
 def left_out(data: TrainingSet, folds: Ints, config: PosedConfig) -> LeftOut:
