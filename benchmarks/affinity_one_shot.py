@@ -193,6 +193,8 @@ def measured(data: PairDataset, table: list[dict[str, str]], options: argparse.N
         for number in range(min(options.parts, PARTS)):
             test = parts == number
             said["one shot"][test] = train_part(data, test, clusters, options.work, options.seed)
+            line = np.polyfit(np.log(heavy[~test]), data.value[~test], 1, w=data.columns["weight"][~test] ** 0.5)
+            said["heavy atoms"][test] = np.polyval(line, np.log(heavy[test]))
             if options.trees:
                 said["trees"][test] = trees_of_part(numbers, data, test, options.seed)
             print(f"{name}: part {number + 1} of {options.parts}", file=sys.stderr, flush=True)
