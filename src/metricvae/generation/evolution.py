@@ -39,7 +39,7 @@ class EvolutionConfig:
         seed: of all that is drawn.
         population: objects that are edited.
         children: edits in each generation.
-        verified: of them that are measured exactly, at the first cost and at the second.
+        verified: of them that are measured exactly, at cost 1 and at cost 2.
         improve: whether the whole budget is used, to find those that satisfy the requirements by most.
         spare: objects that hold are gathered until there are so many times as many as asked for, to choose from.
     """
@@ -219,7 +219,7 @@ class _Evolution:
         fresh = {key: one for key, one in fresh.items() if key not in self.seen}
         self.seen |= set(fresh)
         left = self.config.limit - self.judge.evaluations
-        counts = int(min(self.config.verified[0], left)), self.config.verified[1]
+        counts = [int(min(count, left)) for count in self.config.verified]
         judged = self.judge.judge(list(fresh.values()), counts)
         if own:
             self.held += [one for one in judged if one.holds and one.key not in self.known.keys | self.given]
@@ -262,7 +262,8 @@ class _Evolution:
         best = self.population[0]
         pairs = zip(self.requirements, best.readings, strict=True)
         got = ", ".join(f"{one.name} {reading.value:.3g}" for one, reading in pairs if reading is not None)
-        found = f"nothing was found for {asked} in {spent}; the closest has {got}{skipped}"
+        known = ", which is known," if best.key in self.known.keys | self.given else ""
+        found = f"nothing was found for {asked} in {spent}; the closest{known} has {got}{skipped}"
         return f"{found}: loosen one, or give more seconds"
 
 

@@ -84,14 +84,15 @@ class Judge:
 
         Args:
             objects: to be judged.
-            verified: how many of the best are measured at the first cost above 0, at the second, ...
+            verified: how many of the best are measured at cost 1, at cost 2, ...
         """
         found = sorted((self._read(one) for one in objects), key=lambda one: one.violation)
         if not self.costs:
             self.evaluations += len(found)
             return found
         found = self._predict(found)
-        for cost, count in zip(self.costs, verified, strict=False):
+        for cost in self.costs:
+            count = verified[min(cost, len(verified)) - 1]
             found = [self._measured(one, cost) for one in found[:count] if time.monotonic() < self.deadline]
             found = sorted((one for one in found if np.isfinite(one.violation)), key=lambda one: one.violation)
         return [one for one in found if one.complete]

@@ -10,7 +10,7 @@ import numpy as np
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.generation.fragment_pool import (
     FragmentPool,
-    Part,
+    MoleculePart,
     bonded,
     cut,
     cuttable_bonds,
@@ -132,11 +132,11 @@ EDITS: tuple[tuple[Edit, float], ...] = (
 """All edits, and how often each is tried."""
 
 
-def _label(part: Part) -> int:
+def _label(part: MoleculePart) -> int:
     return next(atom.GetIsotope() for atom in part.mol.GetAtoms() if atom.GetAtomicNum() == 0)
 
 
-def _cut_once(mol: Mol, rng: np.random.Generator) -> tuple[Part | None, Part | None]:
+def _cut_once(mol: Mol, rng: np.random.Generator) -> tuple[MoleculePart | None, MoleculePart | None]:
     """The larger and the smaller part at a bond, or now and then the other way round."""
     bonds = cuttable_bonds(mol)
     if not bonds:

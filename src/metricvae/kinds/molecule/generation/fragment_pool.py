@@ -32,7 +32,7 @@ LOOKED_AT = 6
 
 
 @dataclass(frozen=True)
-class Part:
+class MoleculePart:
     """A part of a molecule.
 
     Attributes:
@@ -71,7 +71,7 @@ def _may_be_cut(bond: Any) -> bool:
     return not any(atom.GetFormalCharge() or atom.GetAtomicNum() < 2 for atom in ends)
 
 
-def cut(mol: Mol, bonds: Sequence[int]) -> list[Part]:
+def cut(mol: Mol, bonds: Sequence[int]) -> list[MoleculePart]:
     """The parts between one or two bonds of a molecule; a linker's first point is that of the first bond."""
     chem = require("rdkit.Chem")
     labels = range(1, len(bonds) + 1)
@@ -81,7 +81,7 @@ def cut(mol: Mol, bonds: Sequence[int]) -> list[Part]:
     return [_part(mol, one, indices, bonds) for one, indices in zip(parts, atoms, strict=True)]
 
 
-def _part(mol: Mol, part: Mol, atoms: Sequence[int], bonds: Sequence[int]) -> Part:
+def _part(mol: Mol, part: Mol, atoms: Sequence[int], bonds: Sequence[int]) -> MoleculePart:
     ends, outer = [], []
     for label in sorted(atom.GetIsotope() for atom in part.GetAtoms() if atom.GetAtomicNum() == 0):
         bond = mol.GetBondWithIdx(bonds[label - 1])
@@ -91,10 +91,10 @@ def _part(mol: Mol, part: Mol, atoms: Sequence[int], bonds: Sequence[int]) -> Pa
         ends.append(environment(inside))
         outer.append(environment(outside))
     size = part.GetNumAtoms() - len(ends)
-    return Part(part, size, tuple(ends), tuple(outer))
+    return MoleculePart(part, size, tuple(ends), tuple(outer))
 
 
-def relabelled(part: Part, labels: Sequence[int]) -> Mol:
+def relabelled(part: MoleculePart, labels: Sequence[int]) -> Mol:
     """A part whose attachment points, in their order, have other isotopes."""
     found = require("rdkit.Chem").Mol(part.mol)
     dummies = sorted((atom for atom in found.GetAtoms() if atom.GetAtomicNum() == 0), key=lambda one: one.GetIsotope())
@@ -130,8 +130,8 @@ class FragmentPool:
         bonds: pairs of environments that were found bonded.
     """
 
-    ends: dict[Environment, list[Part]] = field(default_factory=dict)
-    linkers: dict[tuple[Environment, Environment], list[Part]] = field(default_factory=dict)
+    ends: dict[Environment, list[MoleculePart]] = field(default_factory=dict)
+    linkers: dict[tuple[Environment, Environment], list[MoleculePart]] = field(default_factory=dict)
     bonds: set[tuple[Environment, Environment]] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
 
@@ -148,7 +148,7 @@ class FragmentPool:
                 if len(part.ends) == 2 and part.size <= LARGEST_LINKER and self._new(part):
                     self.linkers.setdefault((part.ends[0], part.ends[1]), []).append(part)
 
-    def _new(self, part: Part) -> bool:
+    def _new(self, part: MoleculePart) -> bool:
         text = require("rdkit.Chem").MolToSmiles(part.mol)
         if text in self._seen:
             return False
@@ -159,27 +159,27 @@ class FragmentPool:
         """Whether two such atoms were found bonded."""
         return (first, second) in self.bonds
 
-    def end_for(self, anchor: Environment, size: int, rng: np.random.Generator) -> Part | None:
+    def end_for(self, anchor: Environment, size: int, rng: np.random.Generator) -> MoleculePart | None:
         """A part that may be bonded to such an atom, of about a size."""
         lists = [parts for end, parts in self.ends.items() if self.fits(anchor, end)]
         return _drawn(lists, size, rng)
 
     def linker_for(
         self, first: Environment, second: Environment, size: int, rng: np.random.Generator
-    ) -> tuple[Part, bool] | None:
+    ) -> tuple[MoleculePart, bool] | None:
         """A part that may stand between two such atoms, of about a size, and whether it stands the other way round."""
         lists = {False: list(self._linkers(first, second)), True: list(self._linkers(second, first))}
         turned = bool(rng.random() < 0.5)
         found = _drawn(lists[turned], size, rng)
         return None if found is None else (found, turned)
 
-    def _linkers(self, first: Environment, second: Environment) -> Iterator[list[Part]]:
+    def _linkers(self, first: Environment, second: Environment) -> Iterator[list[MoleculePart]]:
         for (one, other), parts in self.linkers.items():
             if self.fits(first, one) and self.fits(second, other):
                 yield parts
 
 
-def _drawn(lists: Sequence[list[Part]], size: int, rng: np.random.Generator) -> Part | None:
+def _drawn(lists: Sequence[list[MoleculePart]], size: int, rng: np.random.Generator) -> MoleculePart | None:
     """One of the parts of some lists, of about a size."""
     bounds = np.cumsum([len(parts) for parts in lists])
     if not len(bounds):
