@@ -37,7 +37,7 @@ def ship(
     stages: Sequence[Stage],
     *,
     aligner: Sequence[str] = (),
-    sources: Mapping[str, str] | None = None,
+    source: str | None = None,
 ) -> None:
     """Make the model `name`, of the preset of that name.
 
@@ -46,32 +46,26 @@ def ship(
         name: of the preset and the shipped model.
         stages: each training starts from the model of the one before; the last model ships.
         aligner: options of `metricvae train --aligner`; none for a model without one.
-        sources: options of the script that name the files to label, and the option of `metricvae label` for each.
+        source: option that names the file to label, where there is one.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--device", default="auto")
-    given = sources or {}
-    for option, of_label in given.items():
-        parser.add_argument(option, type=Path, required=True, dest=of_label)
+    if source is not None:
+        parser.add_argument(source, type=Path, required=True, dest="source")
     options = parser.parse_args()
-    objects = [word for of_label in given.values() for word in (of_label, str(getattr(options, of_label)))]
+    objects = [] if source is None else ["--objects", str(options.source)]
     start: list[str] = []
     for stage in stages:
         made, pairs = options.work / stage.model, [str(options.work / folder) for folder in stage.data]
         changes = [word for field, value in stage.training.items() for word in (f"--training.{field}", str(value))]
         for folder, plan in zip(pairs, stage.data.values(), strict=True):
-            run(["label", *plan, *objects, "--out", folder])
+            _run(["label", *plan, *objects, "--out", folder])
         train = ["train", *pairs, "--preset", name, "--device", options.device, "--out", str(made)]
-        run([*train, *start, *changes])
+        _run([*train, *start, *changes])
         start = ["--start", str(made)]
     if aligner:
-        run(["train", *pairs, "--aligner", str(made), "--device", options.device, *aligner])
-    install(made, name)
-
-
-def install(made: Path, name: str) -> None:
-    """Put a finished model into the package, under a name."""
+        _run(["train", *pairs, "--aligner", str(made), "--device", options.device, *aligner])
     target = SHIPPED / name
     target.mkdir(parents=True, exist_ok=True)
     for file in (CONFIG, WEIGHTS, NOVELTY_FILE, PRIOR_FILE, ALIGNER, EXEMPLARS, "README.md"):
@@ -80,7 +74,6 @@ def install(made: Path, name: str) -> None:
     load_model(name)
 
 
-def run(arguments: list[str]) -> None:
-    """One command of metricvae; a fault ends the script."""
+def _run(arguments: list[str]) -> None:
     if status := metricvae(arguments):
         raise SystemExit(status)
