@@ -94,12 +94,13 @@ def _request(options: Namespace) -> ImportRequest:
     kinds = _kind(options, "kind", "settings"), _kind(options, "right", "right_settings")
     left = kinds[0]
     assert left is not None  # --kind is required
-    right = kinds[1] or left
+    right, metric = kinds[1] or left, _metric(options)
+    similarity = _choice(options, "similarity", "distance")
     return ImportRequest(
-        _metric(options).of_kinds(left.name, right.name),
+        metric.of_kinds(left.name, right.name),
         (left, right),
         Columns(options.a, options.b, options.value, *(getattr(options, name) for name in _COLUMNS)),
-        similarity=_choice(options, "similarity", "distance"),
+        similarity=metric.similarity if similarity is None and options.metric else similarity,
         symmetric=_choice(options, "symmetric", "asymmetric"),
         strict=options.strict,
         seed=options.seed,
