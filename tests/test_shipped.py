@@ -39,8 +39,9 @@ METRICS = {
     "molecules": "shape",
     "molecules-2d": "shape",
     "overlap": "overlap",
+    "pocket-fit": "pocket-fit",
 }
-LATER = {"maps"}
+LATER = {"maps", "pocket-fit"}
 """Models that version 0.1 did not have."""
 
 MOST_BYTES = 8_000_000
@@ -105,6 +106,21 @@ def test_a_model_says_what_it_said_in_version_0_1(name: str) -> None:
     said = predictor.predict(encoded, encoded, np.array(known["first"]), np.array(known["second"]))
     for part, expected in known["predictions"][name].items():
         np.testing.assert_allclose(getattr(said, part), expected, rtol=1e-5, err_msg=part)
+
+
+def test_the_model_of_pockets_orders_molecules_as_the_exact_fit_does(tmp_path: Path) -> None:
+    pytest.importorskip("gemmi")
+    pytest.importorskip("rdkit")
+    from metricvae.metrics.pocket_fit.solver import FitSolver, fit_molecules
+    from pocket_problem import pockets
+
+    molecules, predictor, solver = draw_molecules(40, seed=77), Predictor.load("pocket-fit"), FitSolver()
+    ready, encoded = [solver.prepare(one) for one in molecules], predictor.encode(molecules, "right")
+    for pocket in pockets(tmp_path)[1:]:
+        exact = [one.fit for one in fit_molecules(solver.prepare(pocket), ready, threads=1)]
+        rows = np.zeros(len(molecules), np.int64), np.arange(len(molecules))
+        said = predictor.values(predictor.encode([pocket], "left"), encoded, *rows)
+        assert np.corrcoef(said, exact)[0, 1] > 0.75
 
 
 @pytest.mark.parametrize(("name", "least"), [("molecules", 0.93), ("molecules-2d", 0.7)])
