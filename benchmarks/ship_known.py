@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from known_data import TESTS, Series, moleculeace, systems_of, taken, unifep, without
 from scipy import stats
 from torch import Tensor
 
 from metricvae.metrics.affinity.known import KnownLigands
 from metricvae.metrics.affinity.known_kernels import DESCRIPTORS, FINGERPRINTS, kernels
 from metricvae.metrics.affinity.known_prior import PRIOR_FILE, KnownPrior
+from metricvae.reproduction.affinity.ligand_series import TESTS, Series, moleculeace, systems_of, taken, unifep, without
 from metricvae.runtime.files import write_text
 
 MOST, SUBSETS, STEPS, RATE, FOLDS = 40, 8, 200, 0.05, 5
