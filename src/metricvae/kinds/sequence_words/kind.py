@@ -49,6 +49,6 @@ class SequenceWordsKind(DescribedKind, SequenceKind):
         """Counts do not say what sequence they are of; see `ObjectKind.restore`."""
         return ObjectKind.restore(self, packed)
 
-    def default_latent(self, objects: int | None = None) -> int | None:
-        """As many as any metric has by default."""
-        return None
+    def default_latent(self, objects: int | None = None) -> int:
+        """As many as any metric has by default, 128."""
+        return 128

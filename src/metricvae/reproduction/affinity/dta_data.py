@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,13 +61,13 @@ class DtaSplit:
     test: Bools
 
 
-def check_dta(folder: Path) -> None:
-    """Refuse a folder without the files of Davis and KIBA.
+def check_dta(folder: Path, names: Sequence[str] = SETS) -> None:
+    """Refuse a folder without the files of some of `SETS`.
 
     Raises:
         InputError: naming what is not there.
     """
-    for name in SETS:
+    for name in names:
         if not (folder / "dta" / f"{name}.csv.gz").is_file():
             raise InputError(
                 f"{folder} has no dta/{name}.csv.gz: expected tables with columns drug_id, smiles, target_id, "

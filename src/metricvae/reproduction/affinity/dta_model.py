@@ -66,7 +66,7 @@ def training(steps: int, seed: int) -> TrainingConfig:
     """Some minutes on one core."""
     return TrainingConfig(
         steps=steps,
-        batch_pairs=2_048,
+        batch_pairs=512,
         anchor_share=0.05,
         learning_rate=2e-3,
         weights=LossWeights(reconstruction=1e-4, latent=1e-4, deformation=0.0, metric=1.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +80,7 @@ def concordance(said: Floats, value: Floats) -> float:
     return float(0.5 + tau * n**2 * (least - 1) / (2 * least) / (2 * unequal))
 
 
-def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Estimate:
+def bootstrap_mean(values: Sequence[float] | Floats, seed: int = 0) -> Estimate:
     """The mean of targets' numbers, and its interval by bootstrap over targets."""
     rows = np.asarray(values, np.float64)
     draws = np.random.default_rng(seed).integers(len(rows), size=(DRAWS, len(rows)))
@@ -90,14 +90,26 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0) -> Estimate:
 
 def bootstrap_pearson(said: Floats, pk: Floats, groups: Ints, seed: int = 0) -> Estimate:
     """Pearson's R, and its interval by bootstrap over groups: clusters of proteins."""
-    rng, names = np.random.default_rng(seed), np.unique(groups)
-    rows = [np.flatnonzero(groups == name) for name in names]
-    drawn = []
-    for _ in range(DRAWS // 4):
-        chosen = np.concatenate([rows[one] for one in rng.integers(len(names), size=len(names))])
-        drawn.append(pearson(said[chosen], pk[chosen]))
+    drawn = [pearson(said[rows], pk[rows]) for rows in _draws_of(groups, seed)]
     low, high = np.quantile(drawn, (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
     return Estimate(pearson(said, pk), float(low), float(high))
+
+
+def bootstrap_p(ours: Floats, theirs: Floats, pk: Floats, groups: Ints, seed: int = 0) -> float:
+    """Two-sided p of the same Pearson's R of two methods, by paired bootstrap over groups."""
+    drawn = np.array(
+        [pearson(ours[rows], pk[rows]) - pearson(theirs[rows], pk[rows]) for rows in _draws_of(groups, seed)]
+    )
+    beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    return min(1.0, 2 * (beyond + 1) / (len(drawn) + 1))
+
+
+def _draws_of(groups: Ints, seed: int) -> Iterator[Ints]:
+    """Rows of groups that are drawn with replacement."""
+    rng, names = np.random.default_rng(seed), np.unique(groups)
+    rows = [np.flatnonzero(groups == name) for name in names]
+    for _ in range(DRAWS // 4):
+        yield np.concatenate([rows[one] for one in rng.integers(len(names), size=len(names))])
 
 
 def contest(ours: Sequence[float], theirs: Sequence[float]) -> Contest:
