@@ -29,7 +29,8 @@ def proteins_section(answers: Sequence[Answers]) -> Section:
     )
     text = (
         "Five parts by clusters of proteins, and five by scaffolds with proteins known. Intervals hold 90 % of "
-        "bootstrap draws over clusters of proteins. Heavy atoms and Vina are on the scale of pK by a line through all complexes."
+        "bootstrap draws over clusters of proteins. Heavy atoms and Vina are on the scale of pK by a line "
+        "through all complexes."
     )
     return Section("New proteins, new scaffolds", text, tables)
 

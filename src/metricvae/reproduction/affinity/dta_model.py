@@ -22,8 +22,8 @@ from metricvae.training.config import TrainingConfig
 from metricvae.training.loop import train
 from metricvae.training.optimisers import LossWeights
 
-LATENT, DROPOUT = 512, 0.1
-"""Numbers of a code, and the share of hidden numbers that a training step leaves out."""
+LATENT, DROPOUT, BATCH = 512, 0.1, 512
+"""Numbers of a code, the share of hidden numbers that a training step leaves out, and pairs of a step."""
 
 
 def fit_and_predict(data: DtaSet, split: DtaSplit, steps: int, seed: int) -> Floats:
@@ -49,7 +49,7 @@ def fit_and_predict(data: DtaSet, split: DtaSplit, steps: int, seed: int) -> Flo
     config = ModelConfig(pairs.metric, left, right, latent=LATENT, head=head)
     parts = _some(pairs, split.train, "train"), _some(pairs, split.validation, "validation")
     with tempfile.TemporaryDirectory() as folder:
-        train(training(steps, seed), config, *parts, Path(folder) / "model")
+        train(training(steps, min(BATCH, len(learned)), seed), config, *parts, Path(folder) / "model")
         model = load_model(Path(folder) / "model").model
     rows = np.flatnonzero(split.test)
     with torch.no_grad():
@@ -62,11 +62,11 @@ def fit_and_predict(data: DtaSet, split: DtaSplit, steps: int, seed: int) -> Flo
         return np.asarray(model.head.value(score, ones, ones).double().numpy())
 
 
-def training(steps: int, seed: int) -> TrainingConfig:
+def training(steps: int, batch: int, seed: int) -> TrainingConfig:
     """Some minutes on one core."""
     return TrainingConfig(
         steps=steps,
-        batch_pairs=512,
+        batch_pairs=batch,
         anchor_share=0.05,
         learning_rate=2e-3,
         weights=LossWeights(reconstruction=1e-4, latent=1e-4, deformation=0.0, metric=1.0),
