@@ -28,13 +28,13 @@ from metricvae.metrics.affinity.known import KnownLigands
 from metricvae.metrics.affinity.known_prior import shipped_prior
 from metricvae.metrics.affinity.known_table import known_table
 from metricvae.reproduction.affinity.known_curves import METHODS, WIDTH, curves, summary
-from metricvae.reproduction.affinity.ligand_series import Series, moleculeace, read_given, systems_of, taken
+from metricvae.reproduction.affinity.ligand_series import LigandSeries, moleculeace, read_given, systems_of, taken
 from metricvae.reproduction.affinity.statistics import spearman
 
 BATCH, ROUNDS, BEST = 3, 8, 0.1
 
 
-def left_one(series: list[Series], names: list[str]) -> dict[str, Any]:
+def left_one(series: list[LigandSeries], names: list[str]) -> dict[str, Any]:
     """Spearman's coefficient of what all others of a system say of each ligand."""
     found: dict[str, Any] = {}
     for name in names:
@@ -60,7 +60,7 @@ def left_one(series: list[Series], names: list[str]) -> dict[str, Any]:
     return found
 
 
-def active(series: list[Series], repeats: int) -> dict[str, Any]:
+def active(series: list[LigandSeries], repeats: int) -> dict[str, Any]:
     """Rounds until the best tenth is reached, and the part of it that is measured at the end, by what is chosen."""
     found: dict[str, Any] = {}
     for goal in ("best", "learn", "random"):
@@ -70,7 +70,7 @@ def active(series: list[Series], repeats: int) -> dict[str, Any]:
     return found
 
 
-def campaign(one: Series, goal: str, seed: int) -> tuple[float, float]:
+def campaign(one: LigandSeries, goal: str, seed: int) -> tuple[float, float]:
     """Rounds to the best tenth (`ROUNDS` + 1 where it is not reached), and the part of it that was measured."""
     generator = np.random.default_rng(seed)
     rows = generator.permutation(len(one.pk))

@@ -24,7 +24,7 @@ from metricvae.reproduction.affinity.left_out import (
     OURS,
     RANKING,
     VINA,
-    Answers,
+    LeftOutAnswers,
     answers_of,
 )
 from metricvae.reproduction.affinity.run import reproduce_affinity
@@ -40,7 +40,7 @@ from metricvae.reproduction.affinity.statistics import (
 from metricvae.reproduction.config import AffinityConfig
 
 
-def answers_made(seed: int = 0) -> Answers:
+def answers_made(seed: int = 0) -> LeftOutAnswers:
     """Three targets of Merck, twelve ligands each: `ranking` is exact, Vina is the wrong way round, Glide is chance."""
     rng, targets, each = np.random.default_rng(seed), 3, 12
     pk = rng.normal(6.0, 1.0, targets * each)
@@ -54,7 +54,7 @@ def answers_made(seed: int = 0) -> Answers:
         VINA: -pk,
     }
     proteins = np.repeat(np.arange(targets), each)
-    return Answers(
+    return LeftOutAnswers(
         ids=[f"merck/{number}" for number in range(len(pk))],
         sets=["merck"] * len(pk),
         systems=[f"merck/t{number}" for number in proteins.tolist()],
@@ -150,7 +150,7 @@ def test_answers_and_floors_of_complexes_left_out(tmp_path: Path) -> None:
 
 def test_answers_are_the_same_after_json() -> None:
     answers = answers_made()
-    again = Answers.from_json(json.loads(json.dumps(answers.to_json())))
+    again = LeftOutAnswers.from_json(json.loads(json.dumps(answers.to_json())))
     assert np.allclose(again.pk, answers.pk, atol=1e-5)
     assert np.isnan(again.given["FEP+"]).all()
     assert np.array_equal(again.outside, answers.outside)
@@ -183,7 +183,7 @@ def test_sections_go_through_and_what_is_there_is_not_measured_again(
         (tmp_path / "data" / name).touch()
     asked = []
 
-    def answers_of_folder(*_: object) -> Answers:
+    def answers_of_folder(*_: object) -> LeftOutAnswers:
         asked.append(1)
         return answers_made()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metricvae.reproduction.affinity.left_out import GIVEN, HEAVY, NEW_PROTEINS, OURS, RANKING, VINA, Answers
+from metricvae.reproduction.affinity.left_out import GIVEN, HEAVY, NEW_PROTEINS, OURS, RANKING, VINA, LeftOutAnswers
 from metricvae.reproduction.affinity.series import Rankings
 from metricvae.reproduction.affinity.statistics import bootstrap_p, pearson
 
@@ -53,7 +53,7 @@ class Claim:
         return f"{self.other} on {self.place} ({self.ours:.2f} against {self.theirs:.2f}{self.count}{p})"
 
 
-def claims_of(rankings: dict[str, Rankings], answers: Sequence[Answers]) -> list[Claim]:
+def claims_of(rankings: dict[str, Rankings], answers: Sequence[LeftOutAnswers]) -> list[Claim]:
     """Every comparison with Glide, Vina and heavy atoms."""
     found = []
     for name, one in rankings.items():

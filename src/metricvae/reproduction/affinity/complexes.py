@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.core.array_files import ArrayFiles
 from metricvae.core.errors import InputError
 from metricvae.kinds.pocket.sites import of_ligand
 from metricvae.metrics.affinity.features.records import posed_complex
@@ -174,8 +175,7 @@ def computed(folder: Path, found: list[Entry], cache: Path, pool: Executor) -> C
     list(pool.map(compute_part, [folder] * len(parts), parts, paths))
     features, documents = [], []
     for path in paths:
-        with np.load(path, allow_pickle=False) as file:
-            features.append(file["features"])
+        features.append(ArrayFiles().read(path, "features"))
         documents += read_json(path.with_suffix(".json"))
     done = [one for one in documents if not one["failed"]]
     return Computed(

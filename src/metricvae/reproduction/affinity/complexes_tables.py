@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.reproduction.affinity.left_out import MEAN, OURS, RANKING, Answers
+from metricvae.reproduction.affinity.left_out import MEAN, OURS, RANKING, LeftOutAnswers
 from metricvae.reproduction.affinity.statistics import bootstrap_pearson, pearson, rmse, spearman
 from metricvae.reproduction.report import Cell, Section, Table
 
 Rows = npt.NDArray[np.int64]
 
 
-def rows_looked_at(answers: Answers) -> dict[str, Rows]:
+def rows_looked_at(answers: LeftOutAnswers) -> dict[str, Rows]:
     """All complexes, and those whose pose is a crystal's where there are some."""
     found = {"all poses": np.arange(len(answers.pk)), "crystal poses": np.flatnonzero(answers.crystal)}
     return {name: rows for name, rows in found.items() if len(rows) >= 3}
 
 
-def proteins_section(answers: Sequence[Answers]) -> Section:
+def proteins_section(answers: Sequence[LeftOutAnswers]) -> Section:
     """Pearson R, Spearman's rho and RMSE of all methods, by what is left out."""
     tables = tuple(
         _accuracy_table(answers, part, name, rows)
@@ -35,7 +35,7 @@ def proteins_section(answers: Sequence[Answers]) -> Section:
     return Section("New proteins, new scaffolds", text, tables)
 
 
-def _accuracy_table(answers: Sequence[Answers], part: str, name: str, rows: Rows) -> Table:
+def _accuracy_table(answers: Sequence[LeftOutAnswers], part: str, name: str, rows: Rows) -> Table:
     first = answers[0]
     pk, groups = first.pk[rows], first.proteins[rows]
     methods = [method for method in first.said[part] if method not in (OURS, RANKING)] + [OURS]
@@ -52,7 +52,7 @@ def _accuracy_table(answers: Sequence[Answers], part: str, name: str, rows: Rows
     return Table(caption, columns, tuple(lines), (), (len(lines) - 1,))
 
 
-def precision_section(answers: Sequence[Answers]) -> Section:
+def precision_section(answers: Sequence[LeftOutAnswers]) -> Section:
     """How the errors spread, how often intervals hold, and the error of what is called outside of the data."""
     rows = tuple(
         _precision_row(answers, part, name, chosen)
@@ -67,12 +67,12 @@ def precision_section(answers: Sequence[Answers]) -> Section:
     return Section("Precision", text, (Table("Spread of the error, and coverage.", columns, rows),))
 
 
-def _precision_row(answers: Sequence[Answers], part: str, name: str, rows: Rows) -> tuple[Cell, ...]:
+def _precision_row(answers: Sequence[LeftOutAnswers], part: str, name: str, rows: Rows) -> tuple[Cell, ...]:
     found = np.mean([_precision(one, part, rows) for one in answers], axis=0)
     return (part, name, *(None if np.isnan(value) else round(float(value), 2) for value in found))
 
 
-def _precision(one: Answers, part: str, rows: Rows) -> list[float]:
+def _precision(one: LeftOutAnswers, part: str, rows: Rows) -> list[float]:
     error = one.said[part][OURS][rows] - one.pk[rows]
     size, half, outside = np.abs(error), one.half[part][rows], one.outside[rows]
     ratio = size[outside].mean() / size[~outside].mean() if outside.any() and not outside.all() else np.nan

@@ -20,7 +20,7 @@ from metricvae.metrics.affinity.known_kernels import tanimoto
 from metricvae.metrics.affinity.known_prior import shipped_prior
 from metricvae.metrics.affinity.known_process import Floats
 from metricvae.metrics.affinity.known_table import known_table
-from metricvae.reproduction.affinity.ligand_series import Series, taken
+from metricvae.reproduction.affinity.ligand_series import LigandSeries, taken
 from metricvae.reproduction.affinity.statistics import bootstrap_mean, spearman
 
 COUNTS = (0, 1, 3, 6, 10, 20)
@@ -29,39 +29,39 @@ COUNTS = (0, 1, 3, 6, 10, 20)
 LEAST, WIDTH = 8, 1.6449
 """Ligands of a target that are left to predict, at least, and standard deviations of a 90 % interval."""
 
-Method = Callable[[Series, Series], tuple[Floats, Floats | None]]
+Method = Callable[[LigandSeries, LigandSeries], tuple[Floats, Floats | None]]
 Bits = npt.NDArray[np.uint8]
 
 
-def ours(known: Series, rest: Series) -> tuple[Floats, Floats | None]:
+def ours(known: LigandSeries, rest: LigandSeries) -> tuple[Floats, Floats | None]:
     """The process on known ligands, with the prior that ships."""
     table = known_table(known.ligands, known.pk, known.given, None, None)
     return KnownLigands.of(table, shipped_prior()).estimate(rest.ligands, rest.given)
 
 
-def given(known: Series, rest: Series) -> tuple[Floats, Floats | None]:
+def given(known: LigandSeries, rest: LigandSeries) -> tuple[Floats, Floats | None]:
     """The prior means that another model gave."""
     return (np.zeros(len(rest.pk)) if rest.given is None else rest.given), None
 
 
-def heavy_atoms(known: Series, rest: Series) -> tuple[Floats, Floats | None]:
+def heavy_atoms(known: LigandSeries, rest: LigandSeries) -> tuple[Floats, Floats | None]:
     """The number of heavy atoms."""
     return rest.ligands.descriptors[:, 0], None
 
 
-def mean(known: Series, rest: Series) -> tuple[Floats, Floats | None]:
+def mean(known: LigandSeries, rest: LigandSeries) -> tuple[Floats, Floats | None]:
     """The mean of what is known."""
     return np.full(len(rest.pk), known.pk.mean() if len(known.pk) else 0.0), None
 
 
-def nearest(known: Series, rest: Series) -> tuple[Floats, Floats | None]:
+def nearest(known: LigandSeries, rest: LigandSeries) -> tuple[Floats, Floats | None]:
     """The value of the most similar known ligand."""
     if not len(known.pk):
         return mean(known, rest)
     return known.pk[tanimoto(morgan(rest), morgan(known)).argmax(axis=1)], None
 
 
-def plain(known: Series, rest: Series) -> tuple[Floats, Floats | None]:
+def plain(known: LigandSeries, rest: LigandSeries) -> tuple[Floats, Floats | None]:
     """A Gaussian process with the Tanimoto kernel."""
     if not len(known.pk):
         return mean(known, rest)
@@ -72,7 +72,7 @@ def plain(known: Series, rest: Series) -> tuple[Floats, Floats | None]:
     return level + across @ inverse @ (known.pk - level), np.sqrt(np.maximum(variance, 0.0))
 
 
-def forest(known: Series, rest: Series) -> tuple[Floats, Floats | None]:
+def forest(known: LigandSeries, rest: LigandSeries) -> tuple[Floats, Floats | None]:
     """A random forest on fingerprints."""
     if not len(known.pk):
         return mean(known, rest)
@@ -88,7 +88,7 @@ METHODS: dict[str, Method] = {
 }
 
 
-def morgan(series: Series) -> Bits:
+def morgan(series: LigandSeries) -> Bits:
     """(n, b) packed counts of Morgan fingerprints of radius 2."""
     return np.array([_packed(smiles) for smiles in series.ligands.names.tolist()])
 
@@ -100,7 +100,7 @@ def _packed(smiles: str) -> Bits:
     return np.packbits(generator.GetFingerprintAsNumPy(chem.MolFromSmiles(smiles)))
 
 
-def measures(method: Method, known: Series, rest: Series) -> list[float]:
+def measures(method: Method, known: LigandSeries, rest: LigandSeries) -> list[float]:
     """Spearman's coefficient, root mean square error, part in the 90 % interval, width of it."""
     predicted, sd = method(known, rest)
     errors = rest.pk - predicted
@@ -109,7 +109,7 @@ def measures(method: Method, known: Series, rest: Series) -> list[float]:
     return [spearman(predicted, rest.pk), float(np.sqrt((errors**2).mean())), inside, float(2 * width.mean())]
 
 
-def curves(series: Sequence[Series], names: Sequence[str], repeats: int) -> dict[str, Any]:
+def curves(series: Sequence[LigandSeries], names: Sequence[str], repeats: int) -> dict[str, Any]:
     """Measures by method and number of known ligands."""
     found: dict[str, Any] = {}
     for name in names:

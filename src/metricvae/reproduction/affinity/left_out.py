@@ -40,7 +40,7 @@ OnStep = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class LeftOutAnswers:
     """n complexes with poses.
 
     Attributes:
@@ -70,7 +70,7 @@ class Answers:
         return {name: _plain(value) for name, value in vars(self).items()}
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Answers:
+    def from_json(cls, document: dict[str, Any]) -> LeftOutAnswers:
         """From `to_json`."""
         said = {part: {key: _floats(one) for key, one in found.items()} for part, found in document["said"].items()}
         return cls(
@@ -99,7 +99,9 @@ def _floats(values: list[float | None]) -> Floats:
     return np.array([np.nan if one is None else one for one in values], np.float64)
 
 
-def answers_of_folder(folder: Path, cache: Path, config: PosedConfig, pool: Executor, on_step: OnStep) -> Answers:
+def answers_of_folder(
+    folder: Path, cache: Path, config: PosedConfig, pool: Executor, on_step: OnStep
+) -> LeftOutAnswers:
     """Compute features, unless that is done, and fit and predict in five parts, twice.
 
     Args:
@@ -123,7 +125,7 @@ def answers_of_folder(folder: Path, cache: Path, config: PosedConfig, pool: Exec
         left.append(left_out(data, folds, config))
         said[name] = {key: one[rows] for key, one in answers_of(data, left[-1], folds, config).items()}
     error = error_model(data, left, config)
-    return Answers(
+    return LeftOutAnswers(
         ids=[one.id for one in chosen],
         sets=[one.set for one in chosen],
         systems=[one.system for one in chosen],

@@ -27,7 +27,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Series:
+class LigandSeries:
     """Ligands of one target.
 
     Attributes:
@@ -47,7 +47,7 @@ class Series:
     given: Floats | None = None
 
 
-def systems_of(folder: Path, name: str, given: dict[str, float] | None = None) -> list[Series]:
+def systems_of(folder: Path, name: str, given: dict[str, float] | None = None) -> list[LigandSeries]:
     """Systems of one of `TESTS`.
 
     Args:
@@ -63,7 +63,7 @@ def systems_of(folder: Path, name: str, given: dict[str, float] | None = None) -
     ]
 
 
-def unifep(folder: Path, least: int = 8) -> list[Series]:
+def unifep(folder: Path, least: int = 8) -> list[LigandSeries]:
     """Series of Uni-FEP (one assay each) that share no ligand and no protein with `TESTS`."""
     tested = {row["inchikey"] for row in rows_of(folder / "complexes.csv") if row["set"] in TESTS}
     rows = list(rows_of(folder / "posed" / "unifep" / "ligands.csv.gz"))
@@ -78,7 +78,7 @@ def unifep(folder: Path, least: int = 8) -> list[Series]:
     return [series for series in found if len(series.pk) >= least]
 
 
-def moleculeace(folder: Path, left_out: bool, most: int = 500) -> list[Series]:
+def moleculeace(folder: Path, left_out: bool, most: int = 500) -> list[LigandSeries]:
     """Targets of MoleculeACE, a seeded choice of the ligands of each.
 
     Args:
@@ -95,9 +95,9 @@ def moleculeace(folder: Path, left_out: bool, most: int = 500) -> list[Series]:
     return found
 
 
-def taken(series: Series, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Series:
+def taken(series: LigandSeries, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> LigandSeries:
     """Some of a series."""
-    return Series(
+    return LigandSeries(
         *(series.name, series.cluster, [series.smiles[row] for row in rows], series.ligands.take(rows)),
         *(series.pk[rows], None if series.given is None else series.given[rows]),
     )
@@ -108,12 +108,14 @@ def read_given(path: Path) -> dict[str, float]:
     return {row["id"]: float(row["value"]) for row in rows_of(path)}
 
 
-def without(series: Series, names: set[str]) -> Series:
+def without(series: LigandSeries, names: set[str]) -> LigandSeries:
     """A series without ligands of these names."""
     return taken(series, np.flatnonzero([name not in names for name in series.ligands.names.tolist()]))
 
 
-def _series(name: str, rows: list[Row], value: str, cluster: str, given: dict[str, float] | None = None) -> Series:
+def _series(
+    name: str, rows: list[Row], value: str, cluster: str, given: dict[str, float] | None = None
+) -> LigandSeries:
     made: list[LigandFeatures] = []
     kept: list[Row] = []
     for row in rows:
@@ -126,7 +128,7 @@ def _series(name: str, rows: list[Row], value: str, cluster: str, given: dict[st
     pk = np.bincount(group, [float(row[value]) for row in kept]) / np.bincount(group)
     smiles = [kept[place]["smiles"] for place in first]
     means = None if given is None else _filled([given.get(kept[place]["id"], np.nan) for place in first])
-    return Series(name, rows[0][cluster], smiles, ligand_features(smiles), pk, means)
+    return LigandSeries(name, rows[0][cluster], smiles, ligand_features(smiles), pk, means)
 
 
 def _filled(means: list[float]) -> Floats:

@@ -13,7 +13,7 @@ from metricvae.reproduction.affinity.claims import claims_of, summary_of
 from metricvae.reproduction.affinity.complexes_tables import precision_section, proteins_section
 from metricvae.reproduction.affinity.dta_data import SPLITS
 from metricvae.reproduction.affinity.known_curves import COUNTS
-from metricvae.reproduction.affinity.left_out import RANKING, Answers
+from metricvae.reproduction.affinity.left_out import RANKING, LeftOutAnswers
 from metricvae.reproduction.affinity.series import OURS_METHODS, Rankings, rank_series
 from metricvae.reproduction.report import Cell, Fact, Figure, Report, Section, Table
 
@@ -36,7 +36,7 @@ CURVES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class AffinityResults:
     """What is measured so far.
 
     Attributes:
@@ -47,12 +47,12 @@ class Measured:
     """
 
     sections: tuple[str, ...]
-    answers: tuple[Answers, ...] = ()
+    answers: tuple[LeftOutAnswers, ...] = ()
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
     dta: tuple[dict[str, Any], ...] = ()
 
 
-def report_affinity(found: Measured, facts: Sequence[Fact]) -> Report:
+def report_affinity(found: AffinityResults, facts: Sequence[Fact]) -> Report:
     """The page; its first sentence follows from the numbers."""
     ranked = {name: rank_series(found.answers, name) for name in TITLES if found.answers and name in found.sections}
     rankings = {name: one for name, one in ranked.items() if one is not None}
@@ -74,7 +74,7 @@ def report_affinity(found: Measured, facts: Sequence[Fact]) -> Report:
     )
 
 
-def _sections(found: Measured, rankings: dict[str, Rankings]) -> Iterator[Section]:
+def _sections(found: AffinityResults, rankings: dict[str, Rankings]) -> Iterator[Section]:
     for one in rankings.values():
         yield series_section(one)
     if found.answers and "proteins" in found.sections:

@@ -15,9 +15,9 @@ from metricvae.reproduction.affinity.complexes import check_complexes
 from metricvae.reproduction.affinity.dta import measure_split
 from metricvae.reproduction.affinity.dta_data import SPLITS, check_dta, read_dta
 from metricvae.reproduction.affinity.known_curves import METHODS, curves
-from metricvae.reproduction.affinity.left_out import NEW_PROTEINS, OURS, Answers, answers_of_folder
+from metricvae.reproduction.affinity.left_out import NEW_PROTEINS, OURS, LeftOutAnswers, answers_of_folder
 from metricvae.reproduction.affinity.ligand_series import TESTS, systems_of
-from metricvae.reproduction.affinity.page import Measured, report_affinity
+from metricvae.reproduction.affinity.page import AffinityResults, report_affinity
 from metricvae.reproduction.config import AFFINITY_SECTIONS, AffinityConfig
 from metricvae.reproduction.inputs import OnStep, report_folders, run_facts
 from metricvae.reproduction.report import PAGE, Report, environment_facts, write_report
@@ -99,13 +99,13 @@ def checked_data(config: AffinityConfig) -> Path:
 
 def measure(
     data: Path, work: Path, config: AffinityConfig, sections: tuple[str, ...], step: OnStep
-) -> Iterator[Measured]:
+) -> Iterator[AffinityResults]:
     """Measure what is not measured yet.
 
     Yields:
         what is there, each time that something is added.
     """
-    found = Measured(sections)
+    found = AffinityResults(sections)
     seeds = range(config.seed, config.seed + config.seeds)
     if set(sections) - {DTA}:
         for seed in seeds:
@@ -124,16 +124,16 @@ def measure(
             yield found
 
 
-def _answers(data: Path, work: Path, config: AffinityConfig, seed: int, step: OnStep) -> Answers:
+def _answers(data: Path, work: Path, config: AffinityConfig, seed: int, step: OnStep) -> LeftOutAnswers:
     def make() -> dict[str, Any]:
         posed = PosedConfig(seed=seed, trees=config.trees)
         with worker_pool(1) as pool:
             return answers_of_folder(data, work / "features", posed, pool, step).to_json()
 
-    return Answers.from_json(kept(work / "results" / f"answers-{config.trees}-{seed}.json", make))
+    return LeftOutAnswers.from_json(kept(work / "results" / f"answers-{config.trees}-{seed}.json", make))
 
 
-def _known(data: Path, name: str, config: AffinityConfig, answers: Answers) -> dict[str, Any]:
+def _known(data: Path, name: str, config: AffinityConfig, answers: LeftOutAnswers) -> dict[str, Any]:
     means = dict(zip(answers.ids, answers.said[NEW_PROTEINS][OURS].tolist(), strict=True))
     series = systems_of(data, name, means)
     return {"curves": curves(series, list(METHODS), config.repeats), "ligands": sum(len(one.pk) for one in series)}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metricvae.reproduction.affinity.left_out import GIVEN, NEAREST, NEW_PROTEINS, OURS, RANKING, Answers
+from metricvae.reproduction.affinity.left_out import GIVEN, NEAREST, NEW_PROTEINS, OURS, RANKING, LeftOutAnswers
 from metricvae.reproduction.affinity.statistics import (
+    BootstrapEstimate,
     Contest,
-    Estimate,
     Floats,
     Ints,
     bootstrap_mean,
@@ -42,7 +42,7 @@ class Rankings:
     targets: dict[str, int]
     scores: dict[str, dict[str, list[float]]]
 
-    def mean(self, measure: str, method: str) -> Estimate:
+    def mean(self, measure: str, method: str) -> BootstrapEstimate:
         """Over the targets that have a number, with its bootstrap interval over targets."""
         values = np.array(self.scores[measure][method])
         return bootstrap_mean(values[np.isfinite(values)])
@@ -63,7 +63,7 @@ class Rankings:
         return tuple(self.scores["Kendall"])
 
 
-def rank_series(answers: Sequence[Answers], chosen: str) -> Rankings | None:
+def rank_series(answers: Sequence[LeftOutAnswers], chosen: str) -> Rankings | None:
     """Rankings within the targets of a set, each with its protein left out; None where no target is large enough.
 
     Where at least ten ligands of a target have scores of Glide, these ligands alone are looked at.
@@ -104,12 +104,12 @@ def rank_series(answers: Sequence[Answers], chosen: str) -> Rankings | None:
     return Rankings(chosen, names, sorted_scores)
 
 
-def _looked_at(answers: Answers, rows: Ints) -> Ints:
+def _looked_at(answers: LeftOutAnswers, rows: Ints) -> Ints:
     have = np.isfinite(answers.given[GIVEN["glide_dock"]][rows])
     return rows[have] if have.sum() >= FEWEST else rows
 
 
-def _of_given(answers: Answers, name: str, rows: Ints, of: Measure) -> float:
+def _of_given(answers: LeftOutAnswers, name: str, rows: Ints, of: Measure) -> float:
     given = answers.given[name][rows]
     have = np.isfinite(given)
     if have.sum() < FEWEST:

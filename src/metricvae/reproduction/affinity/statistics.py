@@ -17,7 +17,7 @@ DRAWS, LEVEL = 2_000, 0.9
 
 
 @dataclass(frozen=True)
-class Estimate:
+class BootstrapEstimate:
     """A number with its bootstrap interval."""
 
     value: float
@@ -80,19 +80,19 @@ def concordance(said: Floats, value: Floats) -> float:
     return float(0.5 + tau * n**2 * (least - 1) / (2 * least) / (2 * unequal))
 
 
-def bootstrap_mean(values: Sequence[float] | Floats, seed: int = 0) -> Estimate:
+def bootstrap_mean(values: Sequence[float] | Floats, seed: int = 0) -> BootstrapEstimate:
     """The mean of targets' numbers, and its interval by bootstrap over targets."""
     rows = np.asarray(values, np.float64)
     draws = np.random.default_rng(seed).integers(len(rows), size=(DRAWS, len(rows)))
     low, high = np.quantile(rows[draws].mean(axis=1), (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
-    return Estimate(float(rows.mean()), float(low), float(high))
+    return BootstrapEstimate(float(rows.mean()), float(low), float(high))
 
 
-def bootstrap_pearson(said: Floats, pk: Floats, groups: Ints, seed: int = 0) -> Estimate:
+def bootstrap_pearson(said: Floats, pk: Floats, groups: Ints, seed: int = 0) -> BootstrapEstimate:
     """Pearson's R, and its interval by bootstrap over groups: clusters of proteins."""
     drawn = [pearson(said[rows], pk[rows]) for rows in _draws_of(groups, seed)]
     low, high = np.quantile(drawn, (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
-    return Estimate(pearson(said, pk), float(low), float(high))
+    return BootstrapEstimate(pearson(said, pk), float(low), float(high))
 
 
 def bootstrap_p(ours: Floats, theirs: Floats, pk: Floats, groups: Ints, seed: int = 0) -> float:
