@@ -207,7 +207,8 @@ def draw_bars(groups: Sequence[str], series: Sequence[Series], *, label: str) ->
         last = number == len(series) - 1
         colour = "#0072B2" if last else METHOD_STYLES[number % (len(METHOD_STYLES) - 1)][0]
         places = np.arange(len(groups)) + (number - (len(series) - 1) / 2) * width
-        axes.bar(places, np.asarray(one.values, np.float64), width, color=colour, label=one.name)
+        hatch = "//" if number >= len(METHOD_STYLES) - 1 and not last else None
+        axes.bar(places, np.asarray(one.values, np.float64), width, color=colour, hatch=hatch, label=one.name)
     axes.axhline(0.0, color=INK, lw=0.8)
     axes.set_xticks(range(len(groups)), groups, rotation=20, ha="right")
     axes.set(ylabel=label)

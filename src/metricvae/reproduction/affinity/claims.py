@@ -70,7 +70,7 @@ def claims_of(rankings: dict[str, Rankings], answers: Sequence[LeftOutAnswers]) 
         ]
         both = [first.said[NEW_PROTEINS][method] for method in (OURS, other)]
         p = bootstrap_p(both[0], both[1], first.pk, first.proteins)
-        found.append(Claim(other, "new proteins (Pearson R)", *map(float, numbers), p))
+        found.append(Claim(other, "new proteins by Pearson R", *map(float, numbers), p))
     return found
 
 

@@ -138,7 +138,7 @@ def known_section(known: dict[str, dict[str, Any]]) -> Section:
     for name, document in known.items():
         measured = document["curves"]
         methods = [key for key in CURVES if key in measured]
-        rows = tuple((CURVES[key], *(_of_curve(measured[key], count) for count in COUNTS)) for key in methods)
+        rows = tuple((CURVES[key], *(_of_curve(measured[key], count, key) for count in COUNTS)) for key in methods)
         tables.append(
             Table(
                 f"{TITLES[name]}: Spearman's rho (90 % bootstrap interval over targets), RMSE, by known ligands.",
@@ -167,12 +167,15 @@ def known_section(known: dict[str, dict[str, Any]]) -> Section:
     return Section("From known ligands", text, tuple(tables), tuple(figures))
 
 
-def _of_curve(measured: dict[str, Any], count: int) -> str | None:
+def _of_curve(measured: dict[str, Any], count: int, method: str) -> str | None:
+    """Spearman's rho with its interval, and the error of methods that have the scale of pK."""
     one = measured.get(str(count))
     if one is None:
         return None
     low, high = one["interval"]
-    return f"{one['spearman']:.2f} ({low:.2f} to {high:.2f}), {one['rmse']:.2f}"
+    rho = f"{one['spearman']:.2f} ({low:.2f} to {high:.2f})"
+    scaled = method in ("ours", "given") or (count > 0 and method != "heavy_atoms")
+    return f"{rho}, {one['rmse']:.2f}" if scaled else rho
 
 
 def dta_section(documents: Sequence[dict[str, Any]]) -> Section:
