@@ -78,6 +78,7 @@ def pairs_made(folder: Path) -> Path:
     with gzip.open(folder / "dta" / "davis.csv.gz", "wt", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(columns)
+        rows.writerow([240, "peptide", "C" * 120, "t0", "MKVLA", 5.0, "train0"])
         for number in range(240):
             target, drug = number % 24, number // 24
             sequence = "ACDEFGHIKLMNPQRSTVWY"[target % 20] * 8 + "MKVLA" * (1 + target // 4)
@@ -158,6 +159,7 @@ def test_answers_are_the_same_after_json() -> None:
 
 def test_cold_splits_share_no_drug_and_no_target(tmp_path: Path) -> None:
     data = read_dta(pairs_made(tmp_path), "davis")
+    assert (len(data.value), data.refused) == (240, 1)  # a molecule of 120 heavy atoms is left out
     for name in SPLITS:
         split = split_of(data, name, 0)
         assert not (

@@ -36,7 +36,7 @@ def measure_split(data: DtaSet, name: str, steps: int, seed: int) -> dict[str, A
         "set": data.name,
         "split": name,
         "seed": seed,
-        "pairs": {"train": int(split.train.sum()), "test": int(split.test.sum())},
+        "pairs": {"train": int(split.train.sum()), "test": int(split.test.sum()), "refused": data.refused},
         "methods": {
             method: {"mse": float(np.mean((said - true) ** 2)), "ci": concordance(said, true)}
             for method, said in answers.items()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +41,8 @@ class DtaSet:
         target, drug: (n,) which a pair is of.
         value: (n,) -log10 of Kd in mol/L (Davis), or the KIBA score; higher is tighter.
         fold: (n,) `test`, or `train0` to `train4`.
+        refused: pairs of the file that are left out, as the kind does not take their molecule (peptides of more than
+            100 heavy atoms).
     """
 
     name: str
@@ -50,6 +54,7 @@ class DtaSet:
     drug: Ints
     value: Floats
     fold: npt.NDArray[np.str_]
+    refused: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,23 +82,35 @@ def check_dta(folder: Path, names: Sequence[str] = SETS) -> None:
 
 def read_dta(folder: Path, name: str) -> DtaSet:
     """Read a set and describe its molecules and sequences."""
-    rows = list(rows_of(folder / "dta" / f"{name}.csv.gz"))
+    read = list(rows_of(folder / "dta" / f"{name}.csv.gz"))
+    molecules = MoleculeFingerprintKind()
+    taken = _taken({row["drug_id"]: row["smiles"] for row in read}, molecules)
+    rows = [row for row in read if row["drug_id"] in taken]
     targets = {row["target_id"]: row["sequence"] for row in rows}
     drugs = {row["drug_id"]: row["smiles"] for row in rows}
     place_of_target, place_of_drug = ({one: at for at, one in enumerate(held)} for held in (targets, drugs))
     sequences, smiles = list(targets.values()), list(drugs.values())
-    molecules = MoleculeFingerprintKind()
     return DtaSet(
         name,
         sequences,
         smiles,
         SequenceWordsKind().numbers(sequences).astype(np.float64),
-        molecules.numbers([molecules.convert(one) for one in smiles]).astype(np.float64),
+        molecules.numbers([taken[one] for one in drugs]).astype(np.float64),
         np.array([place_of_target[row["target_id"]] for row in rows]),
         np.array([place_of_drug[row["drug_id"]] for row in rows]),
         np.array([float(row["affinity"]) for row in rows]),
         np.array([row["fold"] for row in rows]),
+        len(read) - len(rows),
     )
+
+
+def _taken(drugs: dict[str, str], kind: MoleculeFingerprintKind) -> dict[str, Any]:
+    """Molecules by name, of the SMILES that the kind takes."""
+    found = {}
+    for name, smiles in drugs.items():
+        with contextlib.suppress(InputError):
+            found[name] = kind.convert(smiles)
+    return found
 
 
 def split_of(data: DtaSet, name: str, seed: int) -> DtaSplit:

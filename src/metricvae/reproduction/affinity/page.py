@@ -190,7 +190,9 @@ def dta_section(documents: Sequence[dict[str, Any]]) -> Section:
         for measure, title in (("mse", "mean squared error"), ("ci", "concordance index")):
             rows = tuple(_dta_row(own, split, measure) for split in SPLITS if any(d["split"] == split for d in own))
             columns = ("split", "train", "test", *own[0]["methods"])
-            tables.append(Table(f"{name.capitalize()}: {title}.", columns, rows, (len(columns) - 1,)))
+            refused = own[0]["pairs"].get("refused", 0)
+            left = f" {refused} pairs of molecules that cannot be read are left out." if refused else ""
+            tables.append(Table(f"{name.capitalize()}: {title}.{left}", columns, rows, (len(columns) - 1,)))
     return Section("Davis and KIBA", text, tuple(tables))
 
 
