@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from affinity_data import SHIPPABLE, Computed, computed, congeners, entries, protein_clusters
 from rdkit import Chem
 from scipy.stats import pearsonr
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -37,6 +36,8 @@ from metricvae.core.importing.run import import_table
 from metricvae.core.kind import kind_from_json
 from metricvae.kinds.molecule.descriptors import NAMES
 from metricvae.metrics.affinity.metric import AffinityMetric
+from metricvae.reproduction.affinity.complexes import SHIPPABLE, Computed, computed, entries
+from metricvae.reproduction.affinity.training_rows import congeners, protein_clusters
 from metricvae.runtime.files import write_bytes
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.training.checkpoint import load_model

@@ -18,13 +18,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from known_data import TESTS, Series, moleculeace, systems_of, taken, unifep, without
 from scipy import stats
 from torch import Tensor
 
 from metricvae.metrics.affinity.known import KnownLigands
 from metricvae.metrics.affinity.known_kernels import DESCRIPTORS, FINGERPRINTS, kernels
 from metricvae.metrics.affinity.known_prior import PRIOR_FILE, KnownPrior
+from metricvae.reproduction.affinity.ligand_series import (
+    TESTS,
+    LigandSeries,
+    moleculeace,
+    systems_of,
+    taken,
+    unifep,
+    without,
+)
 from metricvae.runtime.files import write_text
 
 MOST, SUBSETS, STEPS, RATE, FOLDS = 40, 8, 200, 0.05, 5
@@ -34,7 +42,7 @@ NAMES = (*FINGERPRINTS, "descriptors")
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def subsets(series: list[Series], count: int) -> list[Series]:
+def subsets(series: list[LigandSeries], count: int) -> list[LigandSeries]:
     """Up to `count` disjoint subsets of each."""
     found = []
     for one in series:
@@ -43,7 +51,7 @@ def subsets(series: list[Series], count: int) -> list[Series]:
     return [one for one in found if len(one.pk) >= 8]
 
 
-def batch(series: list[Series]) -> Batch:
+def batch(series: list[LigandSeries]) -> Batch:
     """Kernels, descriptors, values, and which rows there are, padded."""
     count = len(series)
     related, numbers = np.zeros((count, len(NAMES), MOST, MOST)), np.zeros((count, MOST, len(DESCRIPTORS)))
@@ -113,7 +121,7 @@ def learned(data: Batch, spread: float) -> KnownPrior:
     )
 
 
-def density(series: list[Series], settings: KnownPrior) -> list[float]:
+def density(series: list[LigandSeries], settings: KnownPrior) -> list[float]:
     """Mean logarithms of the predictive density of the other ligands of each series, over numbers of known ones."""
     found = []
     for one in series:
@@ -128,7 +136,7 @@ def density(series: list[Series], settings: KnownPrior) -> list[float]:
     return found
 
 
-def chosen_spread(series: list[Series]) -> dict[float, float]:
+def chosen_spread(series: list[LigandSeries]) -> dict[float, float]:
     """Held-out mean logarithm of the predictive density, by `spread`."""
     clusters = sorted({one.cluster for one in series})
     fold = dict(zip(clusters, np.random.default_rng(0).permutation(len(clusters)) % FOLDS, strict=True))

@@ -99,6 +99,7 @@ EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "pocket-lining": pockets,
     "points": clouds,
     "sequence": sequences,
+    "sequence-words": sequences,
     "vector": vectors,
     "image": images,
     "volume": volumes,

@@ -14,6 +14,7 @@ from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive, seed_
 from metricvae.reproduction.config import (
     FIGURES,
     AblationConfig,
+    AffinityConfig,
     AnyMetricConfig,
     FigureConfig,
     HalvesPairs,
@@ -48,9 +49,12 @@ def _quickstart(options: Namespace) -> Fields:
 
 def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument(
-        "what", choices=["table-1", "table-2", *FIGURES, "ablations", "any-metric", "all"], help="which table or figure"
+        "what",
+        choices=["table-1", "table-2", *FIGURES, "ablations", "any-metric", "affinity", "all"],
+        help="which table or figure",
     )
     parser.add_argument("--out", required=True, help="folder of the report")
+    parser.add_argument("--data", metavar="FOLDER", help="affinity: complexes.csv, posed.csv.gz, dta/; see docs")
     parser.add_argument("--dataset", help="labelled pairs; default: new ones are labelled")
     parser.add_argument("--model", help="the model beside the paper's; default: the one that ships")
     parser.add_argument("--halves", metavar="DATASET", help="all: pairs of halves; default: new ones are cut")
@@ -71,9 +75,28 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
         help="training steps of each variant, and of the figures",
     )
     parser.add_argument(
-        "--seeds", type=at_least(1), default=AblationConfig.seeds, help="trainings of each variant, or of each metric"
+        "--seeds", type=at_least(1), help="trainings of each variant, or of each metric: 3 by default; affinity: 1"
     )
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="any-metric: the metrics; default: all")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="any-metric: metrics, affinity: sections; default: all",
+    )
+    parser.add_argument(
+        "--pair-sets",
+        nargs="+",
+        choices=AffinityConfig.pair_sets,
+        default=[*AffinityConfig.pair_sets],
+        help="affinity: sets of pairs of sequence and molecule in the section dta",
+    )
+    parser.add_argument(
+        "--pair-steps", type=at_least(1), default=AffinityConfig.pair_steps, help="affinity: training steps in dta"
+    )
+    parser.add_argument(
+        "--repeats", type=at_least(1), default=AffinityConfig.repeats, help="affinity: choices of known ligands"
+    )
     parser.add_argument(
         "--pairs", type=at_least(1_000), default=AnyMetricConfig.pairs, help="any-metric: pairs of each metric"
     )
@@ -97,6 +120,7 @@ def _reproduce(options: Namespace) -> Fields:
 def _run(what: str, out: Path, config: ReproductionConfig, step: Any) -> Any:
     """The result of one table or figure, of the ablations, or of all."""
     from metricvae.reproduction.ablations import reproduce_ablations
+    from metricvae.reproduction.affinity.run import reproduce_affinity
     from metricvae.reproduction.any_metric.run import reproduce_any_metric
     from metricvae.reproduction.figures import reproduce_figure
     from metricvae.reproduction.full_report import reproduce_all
@@ -112,6 +136,8 @@ def _run(what: str, out: Path, config: ReproductionConfig, step: Any) -> Any:
             return reproduce_ablations(out, config.ablations, on_step=step)
         case "any-metric":
             return reproduce_any_metric(out, config.any_metric, step)
+        case "affinity":
+            return reproduce_affinity(out, config.affinity, step)
         case "all":
             return reproduce_all(out, config, step)
         case figure:
@@ -125,6 +151,7 @@ def _config(options: Namespace) -> ReproductionConfig:
     model = options.model or FigureConfig.model
     matcher = options.halves_model if options.what == "all" else options.model or Table2Config.model
     table_1, table_2, figures, ablations = DEFAULTS.table_1, DEFAULTS.table_2, DEFAULTS.figures, DEFAULTS.ablations
+    seeds, only = options.seeds or AblationConfig.seeds, tuple(options.only)
     digits = replace(figures.digits, mnist=mnist)
     return replace(
         DEFAULTS,
@@ -141,10 +168,17 @@ def _config(options: Namespace) -> ReproductionConfig:
             steps=steps,
             seed=seed,
         ),
-        ablations=replace(
-            ablations, data=_overlaps(options, ablations.data), steps=steps, seeds=options.seeds, seed=seed
+        ablations=replace(ablations, data=_overlaps(options, ablations.data), steps=steps, seeds=seeds, seed=seed),
+        any_metric=AnyMetricConfig(only, options.pairs, seeds, options.minutes, seed),
+        affinity=AffinityConfig(
+            data=None if options.data is None else Path(options.data),
+            only=only if options.what == "affinity" else (),
+            seeds=options.seeds or AffinityConfig.seeds,
+            seed=seed,
+            repeats=options.repeats,
+            pair_sets=tuple(options.pair_sets),
+            pair_steps=options.pair_steps,
         ),
-        any_metric=AnyMetricConfig(tuple(options.only), options.pairs, options.seeds, options.minutes, seed),
     )
 
 
@@ -170,6 +204,7 @@ REPRODUCE = Verb(
     "tables and figures of the paper: JSON, Markdown, PNG, one HTML page",
     (
         "table-1|table-2|figure-1.2|...|ablations|all --out REPORT [--dataset DATASET] [--model MODEL] [--seed N]",
+        "affinity --data FOLDER --out REPORT [--only SECTION ...] [--seeds N] [--pair-sets davis kiba] [--seed N]",
         "any-metric --out REPORT [--only NAME ...] [--seeds N] [--minutes M] [--pairs N] [--seed N]",
     ),
     _reproduce_options,

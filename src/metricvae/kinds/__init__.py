@@ -10,6 +10,7 @@ BUILTIN = {
     "pocket-lining": "metricvae.kinds.pocket_lining.kind:PocketLiningKind",
     "points": "metricvae.kinds.points.kind:PointsKind",
     "sequence": "metricvae.kinds.sequence.kind:SequenceKind",
+    "sequence-words": "metricvae.kinds.sequence_words.kind:SequenceWordsKind",
     "vector": "metricvae.kinds.vector.kind:VectorKind",
     "image": "metricvae.kinds.image.kind:ImageKind",
     "volume": "metricvae.kinds.volume.kind:VolumeKind",

@@ -185,3 +185,60 @@ def _running_medians(position: Floats, values: Floats, groups: int = 40) -> tupl
     shares = np.array_split(np.argsort(position, kind="stable"), min(groups, position.size))
     centres = np.array([np.median(position[share]) for share in shares])
     return centres, np.stack([np.median(values[:, share], axis=1) for share in shares], axis=1)
+
+
+def draw_bars(groups: Sequence[str], series: Sequence[Series], *, label: str) -> bytes:
+    """Bars of every method side by side in every group, the last method emphasised; NaN draws none.
+
+    Args:
+        groups: names of the groups.
+        series: one per method, each with a value per group; the values may be negative.
+        label: of the axis of the values.
+
+    Raises:
+        InputError: no groups, or values of another number.
+    """
+    if not groups or any(len(one.values) != len(groups) for one in series):
+        raise InputError(f"got values of another number for {len(groups)} groups: expected one per group")
+    figure = figure_of(11.0, 4.6)
+    axes = figure.add_subplot()
+    width = 0.84 / max(1, len(series))
+    for number, one in enumerate(series):
+        last = number == len(series) - 1
+        colour = "#0072B2" if last else METHOD_STYLES[number % (len(METHOD_STYLES) - 1)][0]
+        places = np.arange(len(groups)) + (number - (len(series) - 1) / 2) * width
+        hatch = "//" if number >= len(METHOD_STYLES) - 1 and not last else None
+        axes.bar(places, np.asarray(one.values, np.float64), width, color=colour, hatch=hatch, label=one.name)
+    axes.axhline(0.0, color=INK, lw=0.8)
+    axes.set_xticks(range(len(groups)), groups, rotation=20, ha="right")
+    axes.set(ylabel=label)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK, fontsize=9)
+    plain(axes)
+    return png_of(figure)
+
+
+def draw_lines(places: Sequence[float], series: Sequence[Series], *, across: str, label: str) -> bytes:
+    """A line of every method over numbers, evenly spaced, the first method emphasised; NaN breaks a line.
+
+    Args:
+        places: the numbers, each with a tick.
+        series: one per method, each with a value per place.
+        across, label: of the two axes.
+
+    Raises:
+        InputError: values of another number.
+    """
+    if any(len(one.values) != len(places) for one in series):
+        raise InputError(f"got values of another number for {len(places)} places: expected one per place")
+    figure = figure_of(8.4, 4.4)
+    axes = figure.add_subplot()
+    for number, one in enumerate(series):
+        colour, marker = METHOD_STYLES[(number - 1) % len(METHOD_STYLES)] if number else (BOTH_COLOUR, "*")
+        axes.plot(range(len(places)), one.values, color=colour, marker=marker, ms=6 if number else 12, label=one.name)
+    axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
+    axes.set(xlabel=across, ylabel=label)
+    axes.grid(axis="y", color="#E3E7EB", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), labelcolor=INK, fontsize=9)
+    plain(axes)
+    return png_of(figure)

@@ -221,6 +221,35 @@ class AnyMetricConfig:
     seed: int = 0
 
 
+AFFINITY_SECTIONS = ("merck", "schrodinger", "plb", "proteins", "known", "dta", "precision")
+"""Sections of the report on affinities."""
+
+
+@dataclass(frozen=True)
+class AffinityConfig:
+    """Settings of affinities beside other programs.
+
+    Attributes:
+        data: folder of complexes, poses and pairs of sequence and molecule; see `docs/affinity.md`.
+        only: of `AFFINITY_SECTIONS`; none for all.
+        seeds: folds and trainings of each model.
+        seed: the first of them.
+        trees: of each forest of the model of poses.
+        repeats: random choices of known ligands of each target.
+        pair_sets: of `dta`.
+        pair_steps: training steps of models of pairs of sequence and molecule.
+    """
+
+    data: Path | None = None
+    only: tuple[str, ...] = ()
+    seeds: int = 1
+    seed: int = 0
+    trees: int = 80
+    repeats: int = 5
+    pair_sets: tuple[str, ...] = ("davis", "kiba")
+    pair_steps: int = 600
+
+
 @dataclass(frozen=True)
 class QuickstartConfig:
     """Settings of the quickstart: Table 1 from its own small data and trainings.
@@ -247,7 +276,7 @@ class QuickstartConfig:
 @dataclass(frozen=True)
 class ReproductionConfig:
     """Settings of all experiments. Those that share a data set are given the one of the ablations, or of Table 2;
-    `any_metric` is not part of the report on everything."""
+    `any_metric` and `affinity` are not part of the report on everything."""
 
     table_1: Table1Config = field(default_factory=Table1Config)
     table_2: Table2Config = field(default_factory=Table2Config)
@@ -255,3 +284,4 @@ class ReproductionConfig:
     ablations: AblationConfig = field(default_factory=AblationConfig)
     quickstart: QuickstartConfig = field(default_factory=QuickstartConfig)
     any_metric: AnyMetricConfig = field(default_factory=AnyMetricConfig)
+    affinity: AffinityConfig = field(default_factory=AffinityConfig)

@@ -7,10 +7,6 @@ out.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +15,7 @@ import numpy as np
 from metricvae.core.errors import InputError
 from metricvae.metrics.affinity.known_kernels import LigandFeatures, ligand_features
 from metricvae.metrics.affinity.known_process import Floats
+from metricvae.reproduction.affinity.complexes import rows_of
 
 TESTS = ("merck", "plb", "schrodinger")
 """Sets of `complexes.csv` that are measured on."""
@@ -30,7 +27,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Series:
+class LigandSeries:
     """Ligands of one target.
 
     Attributes:
@@ -50,7 +47,7 @@ class Series:
     given: Floats | None = None
 
 
-def systems_of(folder: Path, name: str, given: dict[str, float] | None = None) -> list[Series]:
+def systems_of(folder: Path, name: str, given: dict[str, float] | None = None) -> list[LigandSeries]:
     """Systems of one of `TESTS`.
 
     Args:
@@ -58,7 +55,7 @@ def systems_of(folder: Path, name: str, given: dict[str, float] | None = None) -
         name: of the set.
         given: prior means by the ids of complexes, or none.
     """
-    rows = [row for row in _read(folder / "complexes.csv") if row["set"] == name]
+    rows = [row for row in rows_of(folder / "complexes.csv") if row["set"] == name]
     systems = sorted({row["system"] for row in rows})
     return [
         _series(f"{name}/{one}", [row for row in rows if row["system"] == one], "affinity_pK", "protein_cluster", given)
@@ -66,13 +63,13 @@ def systems_of(folder: Path, name: str, given: dict[str, float] | None = None) -
     ]
 
 
-def unifep(folder: Path, least: int = 8) -> list[Series]:
+def unifep(folder: Path, least: int = 8) -> list[LigandSeries]:
     """Series of Uni-FEP (one assay each) that share no ligand and no protein with `TESTS`."""
-    tested = {row["inchikey"] for row in _read(folder / "complexes.csv") if row["set"] in TESTS}
-    rows = list(_read(folder / "posed" / "unifep" / "ligands.csv.gz"))
+    tested = {row["inchikey"] for row in rows_of(folder / "complexes.csv") if row["set"] in TESTS}
+    rows = list(rows_of(folder / "posed" / "unifep" / "ligands.csv.gz"))
     shared = {row["system"] for row in rows if row["inchikey"] in tested}
     found = []
-    for system in _read(folder / "posed" / "unifep" / "systems.csv.gz"):
+    for system in rows_of(folder / "posed" / "unifep" / "systems.csv.gz"):
         if system["system"] in shared or system["developer_same_protein"] == "True":
             continue
         own = [row | system for row in rows if row["system"] == system["system"]]
@@ -81,7 +78,7 @@ def unifep(folder: Path, least: int = 8) -> list[Series]:
     return [series for series in found if len(series.pk) >= least]
 
 
-def moleculeace(folder: Path, left_out: bool, most: int = 500) -> list[Series]:
+def moleculeace(folder: Path, left_out: bool, most: int = 500) -> list[LigandSeries]:
     """Targets of MoleculeACE, a seeded choice of the ligands of each.
 
     Args:
@@ -89,7 +86,7 @@ def moleculeace(folder: Path, left_out: bool, most: int = 500) -> list[Series]:
         left_out: those of `SAME_TARGETS`, or all but these.
         most: ligands of a target.
     """
-    rows = list(_read(folder / "moleculeace" / "moleculeace.csv.gz"))
+    rows = list(rows_of(folder / "moleculeace" / "moleculeace.csv.gz"))
     found = []
     for target in sorted({row["dataset"] for row in rows if (row["dataset"] in SAME_TARGETS) == left_out}):
         own = [row | {"target": target} for row in rows if row["dataset"] == target]
@@ -98,9 +95,9 @@ def moleculeace(folder: Path, left_out: bool, most: int = 500) -> list[Series]:
     return found
 
 
-def taken(series: Series, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Series:
+def taken(series: LigandSeries, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> LigandSeries:
     """Some of a series."""
-    return Series(
+    return LigandSeries(
         *(series.name, series.cluster, [series.smiles[row] for row in rows], series.ligands.take(rows)),
         *(series.pk[rows], None if series.given is None else series.given[rows]),
     )
@@ -108,15 +105,17 @@ def taken(series: Series, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> S
 
 def read_given(path: Path) -> dict[str, float]:
     """Prior means from a CSV with columns `id` and `value`."""
-    return {row["id"]: float(row["value"]) for row in _read(path)}
+    return {row["id"]: float(row["value"]) for row in rows_of(path)}
 
 
-def without(series: Series, names: set[str]) -> Series:
+def without(series: LigandSeries, names: set[str]) -> LigandSeries:
     """A series without ligands of these names."""
     return taken(series, np.flatnonzero([name not in names for name in series.ligands.names.tolist()]))
 
 
-def _series(name: str, rows: list[Row], value: str, cluster: str, given: dict[str, float] | None = None) -> Series:
+def _series(
+    name: str, rows: list[Row], value: str, cluster: str, given: dict[str, float] | None = None
+) -> LigandSeries:
     made: list[LigandFeatures] = []
     kept: list[Row] = []
     for row in rows:
@@ -128,10 +127,12 @@ def _series(name: str, rows: list[Row], value: str, cluster: str, given: dict[st
     _, first, group = np.unique([one.names[0] for one in made], return_index=True, return_inverse=True)
     pk = np.bincount(group, [float(row[value]) for row in kept]) / np.bincount(group)
     smiles = [kept[place]["smiles"] for place in first]
-    means = None if given is None else np.array([given[kept[place]["id"]] for place in first])
-    return Series(name, rows[0][cluster], smiles, ligand_features(smiles), pk, means)
+    means = None if given is None else _filled([given.get(kept[place]["id"], np.nan) for place in first])
+    return LigandSeries(name, rows[0][cluster], smiles, ligand_features(smiles), pk, means)
 
 
-def _read(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file, gzip.open(file) if path.suffix == ".gz" else file as content:
-        yield from csv.DictReader(io.TextIOWrapper(content, encoding="utf-8"))
+def _filled(means: list[float]) -> Floats:
+    """Prior means, those that are missing (complexes whose pose is refused) at the mean of the others, or 0."""
+    found = np.array(means)
+    there = np.isfinite(found)
+    return np.where(there, found, found[there].mean() if there.any() else 0.0)

@@ -1,0 +1,1 @@
+"""The kind `sequence-words`: sequences as counts of their words."""

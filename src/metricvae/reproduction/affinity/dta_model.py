@@ -1,0 +1,97 @@
+"""A model of pairs of sequence and molecule: the product of two codes, and its training."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from metricvae.core.dataset import ObjectTable, PairDataset
+from metricvae.core.metric import metric_from_json
+from metricvae.kinds.molecule_fingerprint.kind import MoleculeFingerprintKind
+from metricvae.kinds.sequence_words.kind import SequenceWordsKind
+from metricvae.nn.autoencoder import ModelConfig, TowerConfig
+from metricvae.nn.descriptors import DescriptorEncoderConfig
+from metricvae.nn.heads import InnerProduct
+from metricvae.nn.mlp import MlpDecoderConfig
+from metricvae.reproduction.affinity.dta_data import Bools, DtaSet, DtaSplit, Floats
+from metricvae.training.checkpoint import load_model
+from metricvae.training.config import TrainingConfig
+from metricvae.training.loop import train
+from metricvae.training.optimisers import LossWeights
+
+LATENT, DROPOUT, BATCH = 512, 0.1, 512
+"""Numbers of a code, the share of hidden numbers that a training step leaves out, and pairs of a step."""
+
+
+def fit_and_predict(data: DtaSet, split: DtaSplit, steps: int, seed: int) -> Floats:
+    """(k,) values of the test pairs by a model that learned the others.
+
+    Args:
+        data: pairs.
+        split: what is learned and predicted.
+        steps: of the training.
+        seed: of its weights and batches.
+    """
+    pairs = pairs_of(data)
+    left, right = (
+        TowerConfig(
+            table.kind,
+            DescriptorEncoderConfig(inputs=numbers.shape[1], dropout=DROPOUT),
+            MlpDecoderConfig(inputs=numbers.shape[1]),
+        )
+        for table, numbers in ((pairs.left, data.targets), (pairs.right, data.drugs))
+    )
+    learned = data.value[split.train]
+    head = InnerProduct(scale=3.0 * float(learned.std()), offset=float(learned.mean()))
+    config = ModelConfig(pairs.metric, left, right, latent=LATENT, head=head)
+    parts = _some(pairs, split.train, "train"), _some(pairs, split.validation, "validation")
+    with tempfile.TemporaryDirectory() as folder:
+        train(training(steps, min(BATCH, len(learned)), seed), config, *parts, Path(folder) / "model")
+        model = load_model(Path(folder) / "model").model
+    rows = np.flatnonzero(split.test)
+    with torch.no_grad():
+        codes = [
+            tower.encoder(tower.encoder.prepare(table.tensor(np.arange(len(table)))))[0]
+            for tower, table in ((model.tower("left"), pairs.left), (model.tower("right"), pairs.right))
+        ]
+        score = model.head.score(codes[0][pairs.first[rows]], codes[1][pairs.second[rows]])
+        ones = torch.ones(len(rows))
+        return np.asarray(model.head.value(score, ones, ones).double().numpy())
+
+
+def training(steps: int, batch: int, seed: int) -> TrainingConfig:
+    """Some minutes on one core."""
+    return TrainingConfig(
+        steps=steps,
+        batch_pairs=batch,
+        anchor_share=0.05,
+        learning_rate=2e-3,
+        weights=LossWeights(reconstruction=1e-4, latent=1e-4, deformation=0.0, metric=1.0),
+        clip_norm=1.0,
+        warmup_steps=min(50, steps),
+        schedule="cosine",
+        average_decay=0.99,
+        evaluate_every=max(1, min(250, steps)),
+        evaluate_pairs=5_000,
+        threads=1,
+        seed=seed,
+    )
+
+
+def pairs_of(data: DtaSet) -> PairDataset:
+    """The pairs as a data set: a sequence stands first, a molecule second."""
+    words, molecules = SequenceWordsKind(), MoleculeFingerprintKind()
+    left = ObjectTable.from_objects(words, data.sequences)
+    right = ObjectTable.from_objects(molecules, [molecules.convert(one) for one in data.smiles])
+    metric = metric_from_json({"name": "tabular", "title": data.name}).of_kinds(words.name, molecules.name)
+    return PairDataset.from_objects(metric, left, data.target, data.drug, data.value, right=right)
+
+
+def _some(pairs: PairDataset, rows: Bools, split: str) -> PairDataset:
+    value = pairs.value[rows]
+    return PairDataset(
+        pairs.metric, pairs.left, pairs.right, pairs.first[rows], pairs.second[rows], value, np.full(len(value), split)
+    )
