@@ -13,11 +13,11 @@ import argparse
 import json
 from pathlib import Path
 
-from affinity_data import SHIPPABLE, computed, entries, training_set
-
 from metricvae.metrics.affinity.metric import AffinityMetric
 from metricvae.metrics.affinity.posed_files import write_posed
 from metricvae.metrics.affinity.posed_fit import PosedConfig, fit_posed
+from metricvae.reproduction.affinity.complexes import SHIPPABLE, computed, entries
+from metricvae.reproduction.affinity.training_rows import training_set
 from metricvae.runtime.files import write_text
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.training.checkpoint import SHIPPED, write_metric_model
