@@ -65,12 +65,13 @@ def claims_of(rankings: dict[str, Rankings], answers: Sequence[LeftOutAnswers]) 
                 found.append(Claim(other, f"{SETS[name]}", ours, theirs, beside.p, count))
     for other in (VINA, HEAVY) if answers else ():
         first = answers[0]
-        numbers = [
-            np.mean([pearson(one.said[NEW_PROTEINS][method], one.pk) for one in answers]) for method in (OURS, other)
-        ]
+        ours, theirs = (
+            float(np.mean([pearson(one.said[NEW_PROTEINS][method], one.pk) for one in answers]))
+            for method in (OURS, other)
+        )
         both = [first.said[NEW_PROTEINS][method] for method in (OURS, other)]
         p = bootstrap_p(both[0], both[1], first.pk, first.proteins)
-        found.append(Claim(other, "new proteins by Pearson R", *map(float, numbers), p))
+        found.append(Claim(other, "new proteins by Pearson R", ours, theirs, p))
     return found
 
 

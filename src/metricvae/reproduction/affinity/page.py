@@ -123,7 +123,7 @@ def _mean_table(one: Rankings, order: Sequence[str]) -> Table:
 
 
 def _target_table(one: Rankings, measure: str, order: Sequence[str]) -> Table:
-    rows = tuple(
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
         (target, n, *(round(one.scores[measure][name][at], 3) for name in order))
         for at, (target, n) in enumerate(one.targets.items())
     )
