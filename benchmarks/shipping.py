@@ -37,7 +37,7 @@ def ship(
     stages: Sequence[Stage],
     *,
     aligner: Sequence[str] = (),
-    source: str | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> None:
     """Make the model `name`, of the preset of that name.
 
@@ -46,15 +46,16 @@ def ship(
         name: of the preset and the shipped model.
         stages: each training starts from the model of the one before; the last model ships.
         aligner: options of `metricvae train --aligner`; none for a model without one.
-        source: option that names the file to label, where there is one.
+        sources: options of the script that name the files to label, and the option of `metricvae label` for each.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--device", default="auto")
-    if source is not None:
-        parser.add_argument(source, type=Path, required=True, dest="source")
+    given = sources or {}
+    for option, of_label in given.items():
+        parser.add_argument(option, type=Path, required=True, dest=of_label)
     options = parser.parse_args()
-    objects = [] if source is None else ["--objects", str(options.source)]
+    objects = [word for of_label in given.values() for word in (of_label, str(getattr(options, of_label)))]
     start: list[str] = []
     for stage in stages:
         made, pairs = options.work / stage.model, [str(options.work / folder) for folder in stage.data]
