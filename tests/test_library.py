@@ -13,10 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from metricvae.core import libraries as libraries_module
 from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
-from metricvae.core.libraries import ReadOptions
+from metricvae.core.libraries import Library, ReadOptions
 from metricvae.kinds.silhouette.kind import SilhouetteKind, mask_of
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.kinds.silhouette.sources.generators import draw
@@ -24,7 +23,6 @@ from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.parquet import read_rows, write_table
 from metricvae.search import build as indexing_module
-from metricvae.search import encoding as encoding_module
 from metricvae.search.build import build_index
 from metricvae.search.index import load_for, read_index
 from metricvae.search.rerank import exact_search, item_reader, rerank
@@ -91,8 +89,7 @@ def test_reranked_hits_stand_in_the_order_of_their_exact_overlaps(
 def test_an_interrupted_index_goes_on_and_ends_the_same(
     predictor: Predictor, images: Path, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (libraries_module, encoding_module):
-        monkeypatch.setattr(module, "ITEMS_A_PART", 10)
+    monkeypatch.setattr(Library, "at_once", 10)
 
     def stop(done: int, total: int) -> None:
         if done == 20:

@@ -255,8 +255,7 @@ def test_an_index_made_on_a_cluster_is_that_of_one_machine(trained: tuple[Path, 
     source.write_text("".join(f"{one.smiles} m{number}\n" for number, one in enumerate(draw(30, seed=8))))
     build_index(predictor, source, tmp_path / "here", workers=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("metricvae.kinds.molecule.library.ITEMS_A_PART", 10)
-        patch.setattr("metricvae.search.encoding.ITEMS_A_PART", 10)
+        patch.setattr("metricvae.core.libraries.Library.at_once", 10)
         build_index(predictor, source, tmp_path / "there", workers=2, ray="local")
     here, there = read_index(tmp_path / "here"), read_index(tmp_path / "there")
     assert here.ids == there.ids

@@ -13,7 +13,7 @@ from metricvae.core.compatibility import check_kind
 from metricvae.core.dataset_files import CARD, read_card, sides_of_card
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, kind_from_json
-from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map, ReadOptions, digest_of
+from metricvae.core.libraries import Library, LibraryPart, Loader, Map, ReadOptions, digest_of
 from metricvae.core.object_files import check_file
 from metricvae.runtime.parquet import read_rows
 
@@ -60,7 +60,7 @@ class DatasetLibrary(Library):
         self.reader, self.file = kind_from_json(entry["kind"]), self.folder / entry["file"]
         self.kind = self.reader.name
         self.ids = pq.read_table(self.file, columns=["id"])["id"].to_pylist()
-        self.count, self.parts = len(self.ids), -(-len(self.ids) // ITEMS_A_PART)
+        self.count, self.parts = len(self.ids), -(-len(self.ids) // self.at_once)
         self.facts = {"names_sha256": digest_of(self.ids)}
 
     @property
@@ -68,7 +68,7 @@ class DatasetLibrary(Library):
         return functools.partial(read_objects_of, self.reader, self.file)
 
     def item(self, part: int) -> range:
-        return range(part * ITEMS_A_PART, min((part + 1) * ITEMS_A_PART, self.count))
+        return range(part * self.at_once, min((part + 1) * self.at_once, self.count))
 
     def named(self, ids: Sequence[str]) -> list[Object]:
         """The objects of those names.

@@ -135,7 +135,7 @@ class FolderLibrary(Library):
     ) -> None:
         self.reader, self.folder, self.options, self.kind = kind, Path(folder), options, kind.name
         self.names = list(file_names(self.folder, kind) if names is None else names)
-        self.count, self.parts = len(self.names), -(-len(self.names) // ITEMS_A_PART)
+        self.count, self.parts = len(self.names), -(-len(self.names) // self.at_once)
         self.facts = {"names_sha256": digest_of(self.names), "fit": options.fit}
 
     @property
@@ -143,7 +143,7 @@ class FolderLibrary(Library):
         return functools.partial(read_files, self.reader, self.folder, self.options)
 
     def item(self, part: int) -> list[str]:
-        return self.names[part * ITEMS_A_PART : (part + 1) * ITEMS_A_PART]
+        return self.names[part * self.at_once : (part + 1) * self.at_once]
 
 
 def read_files(kind: ObjectKind, folder: Path, options: ReadOptions, names: Sequence[str], over: Map) -> LibraryPart:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
-from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map
+from metricvae.core.libraries import Library, LibraryPart, Loader, Map
 from metricvae.core.object_sources import OBJECTS_A_PART, Span
 from metricvae.kinds.molecule.conformers import LARGEST_SEED, conform, flat_of
 from metricvae.kinds.molecule.listing import Record, records
@@ -110,7 +110,7 @@ class MoleculeFile(Library):
         if conformers > 1:
             self.facts["conformers"] = conformers
         if not self.records.exists():
-            list_records(self.file, None, ITEMS_A_PART, self.records)
+            list_records(self.file, None, self.at_once, self.records)
         metadata = pq.read_metadata(self.records)
         self.count, self.parts = metadata.num_rows, metadata.num_row_groups
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metricvae.core.errors import InputError
-from metricvae.core.libraries import ITEMS_A_PART, Library, LibraryPart, Loader, Map
+from metricvae.core.libraries import Library, LibraryPart, Loader, Map
 from metricvae.kinds.sequence.io import read_fasta
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class FastaLibrary(Library):
             seen.add(unique)
             self.records.append((unique, sequence))
             digest.update(f"{unique}\n{sequence}\n".encode())
-        self.count, self.parts = len(self.records), -(-len(self.records) // ITEMS_A_PART)
+        self.count, self.parts = len(self.records), -(-len(self.records) // self.at_once)
         self.facts = {"records_sha256": digest.hexdigest()}
 
     @property
@@ -49,7 +49,7 @@ class FastaLibrary(Library):
         return functools.partial(read_records, self.reader, str(self.path))
 
     def item(self, part: int) -> Records:
-        return self.records[part * ITEMS_A_PART : (part + 1) * ITEMS_A_PART]
+        return self.records[part * self.at_once : (part + 1) * self.at_once]
 
 
 def read_records(kind: SequenceKind, path: str, records: Records, over: Map) -> LibraryPart:

@@ -16,7 +16,7 @@ from metricvae.core.dataset_files import PAIRS
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, ReadOptions
 from metricvae.core.labelling import KnownPairsLabelling
-from metricvae.core.libraries import ITEMS_A_PART, Library
+from metricvae.core.libraries import Library
 from metricvae.core.metric import Metric
 from metricvae.core.object_sources import GeneratedSource, ObjectSource
 from metricvae.core.plan import Plan, option
@@ -91,12 +91,12 @@ class CutLibrary(ObjectSource):
         return Work(cut_library_part, settings, read=functools.partial(_library_item, self.library))
 
     def rounds(self) -> Iterator[list[tuple[int, int]]]:
-        count = self.library.count
-        yield [(part, min(ITEMS_A_PART, count - part * ITEMS_A_PART)) for part in range(self.library.parts)]
+        count, at_once = self.library.count, self.library.at_once
+        yield [(part, min(at_once, count - part * at_once)) for part in range(self.library.parts)]
 
 
 def _library_item(library: Library, part: int) -> tuple[int, Any]:
-    return part * ITEMS_A_PART, library.item(part)
+    return part * library.at_once, library.item(part)
 
 
 @dataclass(frozen=True)
