@@ -12,7 +12,7 @@ from metricvae.alignment.predictor import FILE as ALIGNER
 from metricvae.cli import main as metricvae
 from metricvae.generation.exemplars import FILE as EXEMPLARS
 from metricvae.prediction.latent_prior import PRIOR_FILE
-from metricvae.prediction.novelty import NOVELTY_FILE
+from metricvae.prediction.novelty import part_of
 from metricvae.training.checkpoint import CONFIG, SHIPPED, WEIGHTS, load_model
 
 
@@ -69,7 +69,8 @@ def ship(
         _run(["train", *pairs, "--aligner", str(made), "--device", options.device, *aligner])
     target = SHIPPED / name
     target.mkdir(parents=True, exist_ok=True)
-    for file in (CONFIG, WEIGHTS, NOVELTY_FILE, PRIOR_FILE, ALIGNER, EXEMPLARS, "README.md"):
+    detectors = (part_of(side)[1] for side in ("left", "right"))
+    for file in (CONFIG, WEIGHTS, *detectors, PRIOR_FILE, ALIGNER, EXEMPLARS, "README.md"):
         if (made / file).exists():
             shutil.copyfile(made / file, target / file)
     load_model(name)
