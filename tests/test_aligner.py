@@ -229,6 +229,7 @@ def test_targets_are_stored_and_mirrored(dataset: PairDataset, tmp_path: Path):
     assert back["shift"].shape == targets["shift"].shape
 
 
+@pytest.mark.slow
 def test_two_tables_of_objects_are_scanned_as_one_is(dataset: PairDataset, tmp_path: Path):
     one = dataset.of_split("train")
     two = dataclasses.replace(one, right=dataclasses.replace(one.left))

@@ -732,7 +732,7 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("solve --pairs c.csv --out d.csv --certify 0.01", "--certify takes its time for one pair A B"),
         ("predict overlap a.png", "give A and B"),
         ("label overlap --pairs 10 --out d", "objects (see metricvae label --help)"),
-        ("label affinity --objects mixed --pairs 10 --out d", "'affinity' (choose from"),
+        ("label area --objects mixed --pairs 10 --out d", "'area' (choose from"),
         ("label overlap --objects mixed --pairs 0 --out d", "pairs is 0: expected at least 1"),
         ("label halves --objects mixed --pairs 0 --out d", "pairs is 0: expected at least 1"),
         ("label halves --objects mixed --pairs 9 --out d --cuts bent", "cuts is bent: expected some of straight"),

@@ -129,6 +129,7 @@ def test_a_metric_between_two_kinds_is_labelled_by_the_command_line(command, tmp
     assert {path.name for path in out.iterdir()} == {*card["sha256"], "card.json", "README.md"}
 
 
+@pytest.mark.slow
 def test_two_tables_are_the_same_bytes_on_any_number_of_workers_and_after_a_stop(tmp_path: Path) -> None:
     numbers, words = files_of(tmp_path / "numbers", ".num", NUMBERS), files_of(tmp_path / "words", ".word", WORDS)
     plan = MetricPlan(str(numbers), 120, 3, right_objects=str(words), cold="left", metric=LengthMetric())

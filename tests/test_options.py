@@ -29,6 +29,7 @@ from metricvae.metrics.tabular import TabularMetric
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import (
     AblationConfig,
+    AffinityConfig,
     AnyMetricConfig,
     DigitsConfig,
     FigureConfig,
@@ -163,7 +164,9 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
     },
     "reproduce": {
         "steps": [(AblationConfig, "steps"), (FigureConfig, "steps")],
-        "seeds": [(AblationConfig, "seeds"), (AnyMetricConfig, "seeds")],
+        "seeds": [(config, "seeds") for config in (AblationConfig, AffinityConfig, AnyMetricConfig)],
+        "repeats": [(AffinityConfig, "repeats")],
+        "pair_steps": [(AffinityConfig, "pair_steps")],
         "pairs": [(AnyMetricConfig, "pairs")],
         "minutes": [(AnyMetricConfig, "minutes")],
         "paper_steps": [(Table1Config, "paper_steps")],
@@ -184,6 +187,7 @@ OF_THE_COMMAND_LINE = {
     "training": "of the preset",
     "generate seed": "the library takes a generator",
     "only": "the library is told a tuple of names",
+    "pair_sets": "the library is told a tuple of names",
     "json": "printing",
 }
 """Options whose default is the command line's alone, and why."""

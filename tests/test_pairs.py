@@ -312,6 +312,7 @@ def kill_at(folder: Path, seconds: float) -> bool:
         return True
 
 
+@pytest.mark.slow
 @linux
 def test_killed_at_one_rename_after_the_other_it_resumes(dataset_folder: Path, tmp_path: Path) -> None:
     """The plan, the shapes, the joined pairs, the card that says finished: before they are there, and just after."""

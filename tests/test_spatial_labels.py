@@ -44,6 +44,7 @@ def geometry(seed: int, conformers: int = 1) -> pa.Table:
     return pa.Table.from_pylist(rows, CONTENTS)
 
 
+@pytest.mark.slow
 def test_two_data_sets_at_one_path_have_their_own_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metricvae.labelling.run.worker_pool", lambda workers: ThreadPoolExecutor(1))
     folder, other = tmp_path / "data", tmp_path / "other"

@@ -53,6 +53,7 @@ def r2_of(data: PairDataset, **more: Any) -> float:
 # Weights
 
 
+@pytest.mark.slow
 def test_pairs_of_little_weight_do_little_harm() -> None:
     """A third of the training values are noise; told so, a model is as good as without these."""
     data = vectors()

@@ -278,7 +278,7 @@ def _around(options: Namespace, predictor: Predictor) -> Fields:
 
 
 GENERATE = Verb(
-    "make shapes or molecules that match a set of requirements, each verified exactly",
+    "make shapes or molecules that satisfy requirements, each verified exactly",
     (
         "MODEL --require A.png=1783 [--require ...] [-n 16] --out DIR",
         "molecules-2d --require 'shape:A.sdf>=0.75' [--require ...] [--library INDEX] [-n 8] --out DIR",

@@ -75,7 +75,10 @@ def _reproduce_options(parser: Parser, _: Sequence[str]) -> None:
         help="training steps of each variant, and of the figures",
     )
     parser.add_argument(
-        "--seeds", type=at_least(1), help="trainings of each variant, or of each metric: 3 by default; affinity: 1"
+        "--seeds",
+        type=at_least(1),
+        default=AblationConfig.seeds,
+        help="trainings of each variant, or of each metric; affinity: folds and trainings",
     )
     parser.add_argument(
         "--only",
@@ -151,7 +154,7 @@ def _config(options: Namespace) -> ReproductionConfig:
     model = options.model or FigureConfig.model
     matcher = options.halves_model if options.what == "all" else options.model or Table2Config.model
     table_1, table_2, figures, ablations = DEFAULTS.table_1, DEFAULTS.table_2, DEFAULTS.figures, DEFAULTS.ablations
-    seeds, only = options.seeds or AblationConfig.seeds, tuple(options.only)
+    seeds, only = options.seeds, tuple(options.only)
     digits = replace(figures.digits, mnist=mnist)
     return replace(
         DEFAULTS,
@@ -173,7 +176,7 @@ def _config(options: Namespace) -> ReproductionConfig:
         affinity=AffinityConfig(
             data=None if options.data is None else Path(options.data),
             only=only if options.what == "affinity" else (),
-            seeds=options.seeds or AffinityConfig.seeds,
+            seeds=seeds,
             seed=seed,
             repeats=options.repeats,
             pair_sets=tuple(options.pair_sets),

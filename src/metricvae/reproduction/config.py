@@ -242,7 +242,7 @@ class AffinityConfig:
 
     data: Path | None = None
     only: tuple[str, ...] = ()
-    seeds: int = 1
+    seeds: int = 3
     seed: int = 0
     trees: int = 80
     repeats: int = 5
