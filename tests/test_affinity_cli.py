@@ -15,7 +15,7 @@ from affinity_problem import CONFIG, ligand, receptor, training_set
 from metricvae.cli import main
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.mol_blocks import write_sdf
-from metricvae.metrics.affinity.known_rows import known_table, prior_means
+from metricvae.metrics.affinity.known_rows import prior_means, read_known
 from metricvae.metrics.affinity.metric import AffinityMetric
 from metricvae.metrics.affinity.posed_files import read_posed, write_posed
 from metricvae.metrics.affinity.posed_fit import fit_posed
@@ -100,12 +100,12 @@ def test_a_model_without_codes_is_refused_where_codes_are_needed(folder: Path) -
 def test_known_ligands_need_units_and_get_prior_means(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "known.csv"
     table.write_text("ligand,value,unit\nCCCO,12,nM\nCCCN,>3,\n")
-    smiles, measured = known_table(table)
+    smiles, measured = read_known(table)
     assert smiles == ["CCCO", "CCCN"]
     assert [one.bound for one in measured] == [0, -1]
     table.write_text("ligand,value\nCCCO,12\n")
     with pytest.raises(InputError, match="row 1: there is no unit"):
-        known_table(table)
+        read_known(table)
     model = read_posed(folder / "model")
     pocket = training_set(tmp_path).features[0]
     said = prior_means(model, ["Cc1ccccc1", "CCCCO"], pocket)

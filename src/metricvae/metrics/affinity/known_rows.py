@@ -28,7 +28,7 @@ def with_known(
     model: PosedModel,
     found: Sequence[DescribedComplex | RefusedComplex],
     rows: Sequence[dict[str, Any]],
-    path: Path,
+    known: tuple[Sequence[str], Sequence[MeasuredAffinity]],
     suggest: int | None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Rows with what follows from known ligands, and what is to be said of it.
@@ -36,11 +36,17 @@ def with_known(
     The prior mean of known and new ligands alike is what the parts of the model say that need no pose, in the pocket
     of the first ligand that has one.
 
+    Args:
+        model: of poses.
+        found, rows: the complexes that are asked for, and what the model says of each.
+        known: as `read_known` gives them.
+        suggest: how many of the ligands to name that are best measured next; None for none.
+
     Raises:
-        InputError: a table of known ligands that cannot be used.
+        InputError: known ligands that cannot be used.
     """
     described = [one for one in found if isinstance(one, DescribedComplex)]
-    smiles, measured = known_table(path)
+    smiles, measured = known
     if not described:
         return list(rows), []
     asked = [one.molecule.smiles for one in described]
@@ -71,7 +77,7 @@ def with_known(
     return changed, notes
 
 
-def known_table(path: Path) -> tuple[list[str], list[MeasuredAffinity]]:
+def read_known(path: Path) -> tuple[list[str], list[MeasuredAffinity]]:
     """The ligands of a table, as SMILES, and what was measured of each.
 
     Raises:

@@ -14,10 +14,11 @@ from metricvae.core.own_prediction import OnStep, PredictionRequest, PredictionT
 from metricvae.metrics.affinity.complexes import RefusedComplex
 from metricvae.metrics.affinity.features.vector import NAMES
 from metricvae.metrics.affinity.jobs import GIVEN, DescribedComplex, Job, describe_jobs, jobs_of, jobs_of_table
-from metricvae.metrics.affinity.known_rows import with_known
+from metricvae.metrics.affinity.known_rows import read_known, with_known
 from metricvae.metrics.affinity.page import affinity_page
 from metricvae.metrics.affinity.posed import PosedModel
 from metricvae.metrics.affinity.reference import NearComplex
+from metricvae.metrics.affinity.units import MeasuredAffinity
 from metricvae.runtime.process_pool import worker_pool
 
 COLUMNS = ("name", "pK", "low", "high", "outside", "novelty", "ranking", "heavy_atoms_pK", "pose", "nearest", "reason")
@@ -51,6 +52,7 @@ class AffinityPredictor:
 
     def predict(self, request: PredictionRequest, progress: OnStep) -> PredictionTable:
         """A row a ligand, in their order; see `OwnPredictor.predict`."""
+        known = _known(request)
         if request.pairs is None:
             jobs: list[Job | RefusedComplex] = list(
                 jobs_of(request.left, request.right, request.options.get("site", ""))
@@ -59,12 +61,9 @@ class AffinityPredictor:
             jobs = list(jobs_of_table(request.pairs))
         found = describe_all(jobs, _count(request.options, "workers"), progress)
         rows = self.rows(found)
-        known = request.options.get("known")
         notes: list[str] = _notes(rows)
         if known is not None:
-            if request.pairs is not None:
-                raise InputError("--known is of one target, got --pairs: give one receptor and its ligands")
-            rows, said = with_known(self.model, found, rows, Path(known), _count(request.options, "suggest"))
+            rows, said = with_known(self.model, found, rows, known, _count(request.options, "suggest"))
             notes += said
         facts = {"level": self.model.error.level, "failed": sum(bool(row["reason"]) for row in rows)}
         page = None
@@ -108,6 +107,18 @@ class AffinityPredictor:
             }
             for row, (one, *numbers) in enumerate(zip(described, *columns, strict=True))
         ]
+
+
+def _known(request: PredictionRequest) -> tuple[list[str], list[MeasuredAffinity]] | None:
+    """The known ligands that a request names, read before anything is computed."""
+    path = request.options.get("known")
+    if path is None:
+        if "suggest" in request.options:
+            raise InputError("--suggest chooses by what is known, got no --known: give a CSV of known ligands")
+        return None
+    if request.pairs is not None:
+        raise InputError("--known is of one target, got --pairs: give one receptor and its ligands")
+    return read_known(Path(path))
 
 
 def describe_all(
