@@ -13,6 +13,7 @@ from metricvae.metrics.affinity.jobs import DescribedComplex
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 76em; padding: 0 1em; }
 :root { color-scheme: light dark; }
+code { overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid #8886; padding: .4em .6em; text-align: left; vertical-align: middle; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
