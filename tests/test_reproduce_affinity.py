@@ -190,7 +190,7 @@ def test_sections_go_through_and_what_is_there_is_not_measured_again(
         return answers_made()
 
     monkeypatch.setattr("metricvae.reproduction.affinity.run.answers_of_folder", answers_of_folder)
-    config = AffinityConfig(tmp_path / "data", ("merck", "proteins", "precision"), trees=4)
+    config = AffinityConfig(tmp_path / "data", ("merck", "proteins", "precision"), seeds=1, trees=4)
     run = reproduce_affinity(tmp_path / "report", config)
     assert run.report.summary.startswith("metricvae beats Vina on new proteins")
     titles = ["Merck set", "New proteins, new scaffolds", "Precision"]
