@@ -55,13 +55,13 @@ class AffinityMetric(Metric):
 
     def own_predictor(self, folder: Path) -> OwnPredictor | None:
         """The model of poses in the folder, where there is one."""
-        from metricvae.metrics.affinity.posed_files import MODEL, read_posed
+        from metricvae.metrics.affinity.posed_files import MODEL
 
         if not (folder / MODEL).is_file():
             return None
         from metricvae.metrics.affinity.predictor import AffinityPredictor
 
-        return AffinityPredictor(read_posed(folder))
+        return AffinityPredictor(folder)
 
     @classmethod
     def requirements(cls, own: OwnPredictors) -> Mapping[str, RequirementForm]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from metricvae.metrics.affinity.jobs import GIVEN, DescribedComplex, Job, descri
 from metricvae.metrics.affinity.known_rows import read_known, with_known
 from metricvae.metrics.affinity.page import affinity_page
 from metricvae.metrics.affinity.posed import PosedModel
+from metricvae.metrics.affinity.posed_files import read_posed
 from metricvae.metrics.affinity.reference import NearComplex
 from metricvae.metrics.affinity.units import MeasuredAffinity
 from metricvae.runtime.process_pool import worker_pool
@@ -35,10 +37,19 @@ class AffinityPredictor:
     """Predicts affinities of ligands with poses, or of SMILES, which are docked first.
 
     Attributes:
-        model: of poses.
+        folder: of the model of poses, which is read when it is first needed.
     """
 
-    model: PosedModel
+    folder: Path
+
+    @functools.cached_property
+    def model(self) -> PosedModel:
+        """The model of poses.
+
+        Raises:
+            InputError: the folder is damaged.
+        """
+        return read_posed(self.folder)
 
     @property
     def options(self) -> Mapping[str, str]:
@@ -52,7 +63,7 @@ class AffinityPredictor:
 
     def predict(self, request: PredictionRequest, progress: OnStep) -> PredictionTable:
         """A row a ligand, in their order; see `OwnPredictor.predict`."""
-        known = _known(request)
+        known, model = _known(request), self.model
         if request.pairs is None:
             jobs: list[Job | RefusedComplex] = list(
                 jobs_of(request.left, request.right, request.options.get("site", ""))
@@ -63,9 +74,9 @@ class AffinityPredictor:
         rows = self.rows(found)
         notes: list[str] = _notes(rows)
         if known is not None:
-            rows, said = with_known(self.model, found, rows, known, _count(request.options, "suggest"))
+            rows, said = with_known(model, found, rows, known, _count(request.options, "suggest"))
             notes += said
-        facts = {"level": self.model.error.level, "failed": sum(bool(row["reason"]) for row in rows)}
+        facts = {"level": model.error.level, "failed": sum(bool(row["reason"]) for row in rows)}
         page = None
         if "html" in request.options:
             page = affinity_page(rows, found, notes, request.options.get("command", ""))
