@@ -13,7 +13,7 @@ from metricvae.core.kind import Object
 from metricvae.core.metric import Description, Floats, Metric, Preset, Solver
 from metricvae.kinds.pocket.records import Pocket
 from metricvae.metrics.shape.metric import ColourSolver
-from metricvae.metrics.shape.solver.coloured import SHARES, ColouredMolecule, prepare_coloured
+from metricvae.metrics.shape.solver.coloured import ColouredMolecule, prepare_coloured
 
 if TYPE_CHECKING:
     from metricvae.nn.heads import Head
@@ -74,8 +74,7 @@ class PocketSimilarity(Metric):
     def objectives(self) -> Mapping[str, Solver]:
         """`combo` (the mean of both Tanimoto coefficients, the default), `shape`, `colour`, and Tversky indices of
         each."""
-        plain: dict[str, Solver] = {by: PocketSolver(by) for by in SHARES}
-        return plain | {f"{by}-tversky": PocketSolver(by, tversky=True) for by in SHARES}
+        return PocketSolver.objectives()
 
     @property
     def presets(self) -> Mapping[str, Callable[[], Preset]]:

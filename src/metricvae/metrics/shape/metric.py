@@ -71,6 +71,12 @@ class ColourSolver:
     tversky: bool = False
     search: OverlayConfig | None = None
 
+    @classmethod
+    def objectives(cls) -> dict[str, Solver]:
+        """Solvers of this class by what they maximise: each of `SHARES`, and the Tversky index of each."""
+        plain: dict[str, Solver] = {by: cls(by) for by in SHARES}
+        return plain | {f"{by}-tversky": cls(by, tversky=True) for by in SHARES}
+
     @property
     def score_name(self) -> str:
         """`combo`, `colour_tanimoto`, `tversky`, ..."""
@@ -149,8 +155,7 @@ class ShapeMetric(Metric):
     @property
     def objectives(self) -> Mapping[str, Solver]:
         """`shape`, `colour`, `combo` (the mean of both Tanimoto coefficients), and Tversky indices of each."""
-        tversky: dict[str, Solver] = {f"{by}-tversky": ColourSolver(by, tversky=True) for by in SHARES}
-        return {"shape": self.solver, "colour": ColourSolver("colour"), "combo": ColourSolver("combo"), **tversky}
+        return ColourSolver.objectives() | {"shape": self.solver}
 
     @classmethod
     def requirements(cls, own: OwnPredictors) -> Mapping[str, RequirementForm]:
