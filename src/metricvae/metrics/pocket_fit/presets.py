@@ -9,27 +9,17 @@ from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.pocket.kind import PocketKind
 from metricvae.metrics.pocket_fit.metric import FitMetric
+from metricvae.metrics.shape.presets import TRAINING as SHAPE_TRAINING
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import InnerProduct
 
-TRAINING: dict[str, Any] = {
+TRAINING: dict[str, Any] = SHAPE_TRAINING | {
     "steps": 6_000,
     "batch_pairs": 2_048,
     "run_length": 256,
     "anchor_share": 0.05,
-    "optimisers": "muon",
-    "learning_rate": 1e-3,
-    "matrix_learning_rate": 3e-3,
-    "weights": {"reconstruction": 2e-8, "latent": 2e-8, "deformation": 1e-3, "metric": 1.0},
-    "clip_norm": 0.05,
-    "warmup_steps": 200,
-    "schedule": "cosine",
-    "mirror": True,
-    "average_decay": 0.999,
     "evaluate_every": 500,
-    "evaluate_pairs": 20_000,
-    "stored_as": "float16",
 }
 """As for the overlay by shape and colour (`metricvae.metrics.shape.presets`), in blocks of 16 pockets and molecules."""
 
