@@ -86,11 +86,7 @@ def poses_page(
         for one in poses
     ]
     script = resources.files("metricvae.metrics.docking").joinpath("poses_viewer.js").read_text("utf-8")
-    credit = (
-        "Structures are drawn by RDKit, poses by 3Dmol.js (Rego and Koes, Bioinformatics 31, 1322, 2015), whose "
-        "licence stands in the source of this page."
-    )
-    return hit_page(poses, about, site, rows, viewer_of(script, credit))
+    return hit_page(poses, about, site, rows, viewer_of(script, "poses"))
 
 
 def around(receptor: Receptor, places: Floats) -> Receptor:

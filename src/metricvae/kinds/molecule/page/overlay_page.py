@@ -120,12 +120,12 @@ def _rounded(rows: Any) -> list[list[float]]:
     return [[round(float(value), _DECIMALS) for value in row] for row in rows]
 
 
-def viewer_of(script: str, credit: str) -> Viewer:
+def viewer_of(script: str, drawn: str) -> Viewer:
     """A viewer of molecules by 3Dmol.js, which the page carries.
 
     Args:
         script: JavaScript that defines `makeViewer`, see `Viewer`.
-        credit: what is drawn by whom, a sentence.
+        drawn: what it draws, in the credits of the page.
     """
     vendor = resources.files("metricvae.kinds.molecule").joinpath("vendor")
     library, licence = (vendor.joinpath(name).read_text("utf-8") for name in ("3Dmol-min.js", "LICENSE"))
@@ -133,14 +133,13 @@ def viewer_of(script: str, credit: str) -> Viewer:
         script=script,
         libraries=[(library, licence)],
         help="Drag to turn, scroll or pinch to zoom, drag with the right button to shift.",
-        credits=[credit],
+        credits=[
+            f"Structures are drawn by RDKit, {drawn} by 3Dmol.js (Rego and Koes, Bioinformatics 31, 1322, 2015), whose "
+            "licence stands in the source of this page."
+        ],
     )
 
 
 def _viewer() -> Viewer:
     script = resources.files("metricvae.kinds.molecule").joinpath("page", "overlay_viewer.js").read_text("utf-8")
-    return viewer_of(
-        script,
-        "Structures are drawn by RDKit, overlays by 3Dmol.js (Rego and Koes, Bioinformatics 31, 1322, 2015), whose "
-        "licence stands in the source of this page.",
-    )
+    return viewer_of(script, "overlays")
