@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from affinity import agreement
 from rdkit import Chem
-from scipy.stats import pearsonr
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from metricvae.core.dataset import PairDataset
@@ -52,8 +52,6 @@ COLUMNS = ("a", "b", "value", "weight", "split", "set", "cluster", "posed", "cry
 
 VALIDATION, CALIBRATION = 0.06, 0.14
 """Shares of the clusters of proteins."""
-
-DRAWS = 1_000
 
 PARTS = 5
 
@@ -154,17 +152,6 @@ def trees_of_part(numbers: Floats, data: PairDataset, test: npt.NDArray[np.bool_
     trees = HistGradientBoostingRegressor(max_iter=250, learning_rate=0.06, max_features=0.2, random_state=seed)
     trees.fit(numbers[~test], data.value[~test], data.columns["weight"][~test])
     return trees.predict(numbers[test])
-
-
-def agreement(said: Floats, value: Floats, clusters: Ints, seed: int) -> dict[str, Any]:
-    """Pearson R with its interval by bootstrap over clusters, RMSE, and how many rows there are."""
-    rng, names = np.random.default_rng(seed), np.unique(clusters)
-    rows = {name: np.flatnonzero(clusters == name) for name in names.tolist()}
-    drawn = [np.concatenate([rows[name] for name in rng.choice(names, len(names)).tolist()]) for _ in range(DRAWS)]
-    found = [pearsonr(said[some], value[some])[0] for some in drawn]
-    rmse = float(np.sqrt(np.mean((said - value) ** 2)))
-    bounds = np.quantile(found, (0.05, 0.95)).round(3).tolist()
-    return {"pearson": round(float(pearsonr(said, value)[0]), 3), "interval": bounds, "rmse": rmse, "n": len(value)}
 
 
 def measured(data: PairDataset, table: list[dict[str, str]], options: argparse.Namespace) -> dict[str, Any]:
