@@ -1,26 +1,9 @@
 "use strict";
 // A binding site and chosen poses in it, by 3Dmol.js: residues about them as sticks, hydrogen bonds dashed.
 function makeViewer(box, controls, data) {
-  const ELEMENTS = { N: "#3e7ae2", O: "#e2483c", S: "#c9a000", P: "#de7c14", F: "#2ca86c", Cl: "#2ca86c", Br: "#b05432", I: "#9454c4" };
-  const fail = (text) => {
-    const message = document.createElement("p");
-    message.className = "message";
-    message.textContent = text;
-    box.replaceChildren(message);
-    return { show() {} };
-  };
-  let viewer;
-  try {
-    const test = document.createElement("canvas");
-    if (!test.getContext("webgl2") && !test.getContext("webgl")) throw new Error("no WebGL");
-    viewer = $3Dmol.createViewer(box, { antialias: true, disableFog: true });
-  } catch {
-    return fail("This browser draws nothing in three dimensions (it has no WebGL). The table and the files are complete.");
-  }
-  $3Dmol.setSyncSurface?.(true);
+  const viewer = openViewer(box);
+  if (viewer === null) return { show() {} };
 
-  const pageColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const look = (colour, radius) => ({ radius, colorscheme: { prop: "elem", map: { ...ELEMENTS, C: colour } } });
   const state = { surface: true, residues: true, bonds: true, template: true, chosen: [] };
   let framed = false;
 
@@ -30,14 +13,14 @@ function makeViewer(box, controls, data) {
     viewer.removeAllModels();
     viewer.removeAllShapes();
     viewer.removeAllSurfaces();
-    const residues = state.residues ? { stick: look("#9aa3ab", 0.08), sphere: look("#9aa3ab", 0.08) } : {};
+    const residues = state.residues ? { stick: atomLook("#9aa3ab", 0.08), sphere: atomLook("#9aa3ab", 0.08) } : {};
     viewer.addModel(pdb, "pdb").setStyle({}, residues);
     if (state.surface) {
       viewer.addSurface($3Dmol.SurfaceType.VDW, { opacity: 0.35, colorscheme: { prop: "elem", map: { ...ELEMENTS, C: "#aab2b9" } } }, { model: 0 });
     }
-    if (template && state.template) viewer.addModel(template, "sdf").setStyle({}, { stick: look(pageColour("--query"), 0.08) });
+    if (template && state.template) viewer.addModel(template, "sdf").setStyle({}, { stick: atomLook(pageColour("--query"), 0.08) });
     for (const { hit, colour } of state.chosen) {
-      viewer.addModel(hit.records.sdf, "sdf").setStyle({}, { stick: look(colour, 0.16), sphere: look(colour, 0.16) });
+      viewer.addModel(hit.records.sdf, "sdf").setStyle({}, { stick: atomLook(colour, 0.16), sphere: atomLook(colour, 0.16) });
       if (state.bonds) {
         for (const [from, to] of hit.view.bonds) {
           const [start, end] = [from, to].map(([x, y, z]) => ({ x, y, z }));
@@ -51,30 +34,13 @@ function makeViewer(box, controls, data) {
 
   function frame() {
     framed = true;
-    const view = viewer.getView();
-    view.splice(4, 4, ...data.query.view.quaternion);
-    viewer.setView(view);
-    viewer.zoomTo(state.chosen.length ? { model: -1 } : {});
-    viewer.zoom(0.6 * Math.min(1.3, box.clientWidth / box.clientHeight)); // zoomTo minds the height alone
-  }
-
-  function button(text, pressed, act) {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.textContent = text;
-    if (pressed !== null) made.setAttribute("aria-pressed", String(pressed));
-    made.addEventListener("click", () => {
-      const now = made.getAttribute("aria-pressed") !== "true";
-      if (pressed !== null) made.setAttribute("aria-pressed", String(now));
-      act(now);
-    });
-    return made;
+    frameView(viewer, box, data.query.view.quaternion, state.chosen.length ? { model: -1 } : {}, 0.6);
   }
 
   const shown = [["Surface", "surface"], ["Residues", "residues"], ["Hydrogen bonds", "bonds"]];
   if (data.query.view.template) shown.push(["Template", "template"]);
-  for (const [text, name] of shown) controls.append(button(text, true, (on) => { state[name] = on; draw(); }));
-  controls.append(button("Reset", null, () => { frame(); viewer.render(); }));
+  for (const [text, name] of shown) controls.append(viewerButton(text, true, (on) => { state[name] = on; draw(); }));
+  controls.append(viewerButton("Reset", null, () => { frame(); viewer.render(); }));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(() => viewer.resize()).observe(box);
   return {

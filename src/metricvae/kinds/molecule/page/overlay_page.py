@@ -124,13 +124,14 @@ def viewer_of(script: str, drawn: str) -> Viewer:
     """A viewer of molecules by 3Dmol.js, which the page carries.
 
     Args:
-        script: JavaScript that defines `makeViewer`, see `Viewer`.
+        script: JavaScript that defines `makeViewer`, see `Viewer`, by the functions of `viewer_base.js`.
         drawn: what it draws, in the credits of the page.
     """
-    vendor = resources.files("metricvae.kinds.molecule").joinpath("vendor")
+    package = resources.files("metricvae.kinds.molecule")
+    vendor, base = package.joinpath("vendor"), package.joinpath("page", "viewer_base.js").read_text("utf-8")
     library, licence = (vendor.joinpath(name).read_text("utf-8") for name in ("3Dmol-min.js", "LICENSE"))
     return Viewer(
-        script=script,
+        script=base + script,
         libraries=[(library, licence)],
         help="Drag to turn, scroll or pinch to zoom, drag with the right button to shift.",
         credits=[

@@ -1,29 +1,13 @@
 "use strict";
 // The query and chosen hits in space, by 3Dmol.js. The look of a molecule: carbon in its own colour, others by element.
 function makeViewer(box, controls, data) {
-  const ELEMENTS = { N: "#3e7ae2", O: "#e2483c", S: "#c9a000", P: "#de7c14", F: "#2ca86c", Cl: "#2ca86c", Br: "#b05432", I: "#9454c4" };
   const FEATURES = { donor: "#3e7ae2", acceptor: "#e2483c", cation: "#6f42c1", anion: "#b3261e", ring: "#2ca86c", hydrophobe: "#c9a000" };
-  const fail = (text) => {
-    const message = document.createElement("p");
-    message.className = "message";
-    message.textContent = text;
-    box.replaceChildren(message);
-    return { show() {} };
-  };
-  let viewer;
-  try {
-    const test = document.createElement("canvas");
-    if (!test.getContext("webgl2") && !test.getContext("webgl")) throw new Error("no WebGL");
-    viewer = $3Dmol.createViewer(box, { antialias: true, disableFog: true });
-  } catch {
-    return fail("This browser draws nothing in three dimensions (it has no WebGL). The table and the files are complete.");
-  }
-  $3Dmol.setSyncSurface?.(true);
+  const viewer = openViewer(box);
+  if (viewer === null) return { show() {} };
 
-  const pageColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const queryColour = () => pageColour("--query");
   const style = (colour, radius) => {
-    const look = { radius, colorscheme: { prop: "elem", map: { ...ELEMENTS, C: colour } } };
+    const look = atomLook(colour, radius);
     return { stick: look, sphere: look };
   };
   const state = { surface: "none", features: false, query: true, chosen: [] };
@@ -88,24 +72,7 @@ function makeViewer(box, controls, data) {
 
   function frame() {
     framed = true;
-    const view = viewer.getView();
-    view.splice(4, 4, ...data.query.view.quaternion);
-    viewer.setView(view);
-    viewer.zoomTo();
-    viewer.zoom(0.74 * Math.min(1.3, box.clientWidth / box.clientHeight)); // zoomTo minds the height alone
-  }
-
-  function button(text, pressed, act) {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.textContent = text;
-    if (pressed !== null) made.setAttribute("aria-pressed", String(pressed));
-    made.addEventListener("click", () => {
-      const now = made.getAttribute("aria-pressed") !== "true";
-      if (pressed !== null) made.setAttribute("aria-pressed", String(now));
-      act(now);
-    });
-    return made;
+    frameView(viewer, box, data.query.view.quaternion, {}, 0.74);
   }
 
   function keyOf(kind) {
@@ -129,7 +96,7 @@ function makeViewer(box, controls, data) {
     return label;
   }
 
-  controls.append(surfaceChoice(), button("Query", true, (on) => { state.query = on; draw(); }));
+  controls.append(surfaceChoice(), viewerButton("Query", true, (on) => { state.query = on; draw(); }));
   const kinds = new Set([data.query, ...data.hits].flatMap((one) => one.view.features.map(([kind]) => kind)));
   const keys = [...kinds].map(keyOf);
   const showFeatures = (on) => {
@@ -137,8 +104,8 @@ function makeViewer(box, controls, data) {
     for (const key of keys) key.hidden = !on;
     draw();
   };
-  if (kinds.size) controls.append(button("Features", false, showFeatures));
-  controls.append(button("Reset", null, () => { frame(); viewer.render(); }));
+  if (kinds.size) controls.append(viewerButton("Features", false, showFeatures));
+  controls.append(viewerButton("Reset", null, () => { frame(); viewer.render(); }));
   controls.append(...keys);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(() => viewer.resize()).observe(box);
