@@ -33,6 +33,7 @@ def test_codes_unlike_the_prior_are_told_apart_and_samples_of_it_are_not() -> No
     assert losses["prior"] == pytest.approx(math.log(2), abs=0.3)
 
 
+@pytest.mark.slow
 def test_its_gradient_pulls_codes_to_the_prior_and_leaves_the_discriminator_alone() -> None:
     codes, random = (4 + 0.3 * torch.randn(256, 4, generator=generator(2))).requires_grad_(), generator(3)
     adversary, optimiser = Adversary(4, seed=0), torch.optim.Adam([codes], lr=0.02)

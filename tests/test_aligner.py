@@ -263,6 +263,7 @@ def weights_after(dataset: PairDataset, path: Path, config: AligningConfig, stop
     return train_aligner(POSES, config, encoder, *parts, path, on_progress=interrupt)[0]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(dataset: PairDataset, tmp_path: Path):
     whole = weights_after(dataset, tmp_path / "a", QUICK)
     with pytest.raises(KeyboardInterrupt):

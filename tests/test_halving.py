@@ -129,6 +129,7 @@ def test_the_card_counts_and_measures_the_baselines(folder: Path) -> None:
     assert "| boundary |" in text
 
 
+@pytest.mark.slow
 def test_the_same_plan_gives_the_same_bytes_also_after_a_kill(folder: Path, tmp_path: Path) -> None:
     def stop(progress: object) -> None:
         raise KeyboardInterrupt

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ANSWERS = """
 import numpy as np
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
@@ -19,6 +21,7 @@ print(found.overlap.tobytes().hex(), found.rotation.tobytes().hex())
 """
 
 
+@pytest.mark.slow
 def test_compiled_and_loaded_code_give_the_same_bits(tmp_path: Path) -> None:
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     first, second = (

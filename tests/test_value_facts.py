@@ -82,6 +82,7 @@ def test_the_contrastive_loss_refuses_weights() -> None:
 # Bounds
 
 
+@pytest.mark.slow
 def test_bounds_are_learned_from_as_bounds() -> None:
     """Half of the training values are known to be at least a number far below them."""
     data = vectors()
