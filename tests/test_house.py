@@ -20,6 +20,7 @@ ORDER = (
         "evaluation",
         "search",
         "alignment",
+        "decoding",
         "generation",
         "fitting",
         "api",

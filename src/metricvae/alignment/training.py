@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, make_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,7 @@ from metricvae.nn.coders import Encoder
 from metricvae.nn.layers import seeded_weights
 from metricvae.runtime.precision import Precision, autocast, threads_of
 from metricvae.training.batching import PairSampler, generator_of, graph_of, training_facts
-from metricvae.training.checkpoint import load_weights, read_tensors, write_tensors
-from metricvae.training.config import cosine_factor
-from metricvae.training.optimisers import TrainingDiverged, adam_and_muon, recall, remembered
-from metricvae.training.state import named, update_average
+from metricvae.training.network_state import NetworkState
 
 RESUME = "aligner-resume.safetensors"
 
@@ -146,39 +141,6 @@ def alignment_batch(data: PairDataset, rows: npt.NDArray[np.int64], device: torc
     return AlignmentBatch(together, first, second + len(x), value)
 
 
-class _State:
-    """Weights, their average, the optimisers and the counters."""
-
-    def __init__(self, pose_model: PoseModel, config: AligningConfig, device: torch.device | str) -> None:
-        with seeded_weights(config.seed):
-            self.network: nn.Module = pose_model.build(config.network).to(device)
-        self.averaged = copy.deepcopy(self.network)
-        rates = config.learning_rate, config.matrix_learning_rate
-        self.optimisers, self.rates = adam_and_muon(self.network), rates
-        self.step, self.seconds = 0, 0.0
-        self.reached: float | None = None
-
-    def save(self, path: Path, begun: Mapping[str, Any]) -> None:
-        tensors = named("network", self.network.state_dict()) | named("averaged", self.averaged.state_dict())
-        tensors |= named("optimiser", dict(remembered(self.optimisers)))
-        counters = {"step": self.step, "seconds": self.seconds, "reached": self.reached}
-        write_tensors(path, tensors, {"begun": begun, **counters})
-
-    def load(self, path: Path, begun: Mapping[str, Any]) -> None:
-        if not path.exists():
-            return
-        checkpoint = read_tensors(path)
-        if checkpoint.numbers.get("begun") != begun:
-            raise InputError(f"{path} is of a training with other settings or data: give the same again, or delete it")
-        load_weights(self.network, checkpoint.under("network"), path)
-        load_weights(self.averaged, checkpoint.under("averaged"), path)
-        try:
-            recall(self.optimisers, checkpoint.under("optimiser"))
-            self.step, self.seconds, self.reached = (checkpoint.numbers[k] for k in ("step", "seconds", "reached"))
-        except (KeyError, ValueError, IndexError, RuntimeError) as error:
-            raise InputError(f"{path} is not a checkpoint ({error}): delete it and train again") from None
-
-
 def train_aligner(
     pose_model: PoseModel,
     config: AligningConfig,
@@ -223,19 +185,21 @@ def train_aligner(
         raise InputError(f"{len(targets)} lessons do not fill a batch of {config.batch_pairs}: ask for more")
     training = _Training(pose_model, config, encoder, data_train, targets, device)
     with threads_of(config.threads):
-        state = _State(pose_model, config, device)
+        with seeded_weights(config.seed):
+            network: nn.Module = pose_model.build(config.network).to(device)
+        state = NetworkState(network, (config.learning_rate, config.matrix_learning_rate))
         state.load(resume, begun)
         began, first, start = state.seconds, state.step, time.perf_counter()
         while state.step < config.steps:
             loss = training.step(state)
             state.seconds = began + time.perf_counter() - start
             if state.step % config.evaluate_every == 0 or state.step == config.steps:
-                state.reached = training.share_reached(state.averaged, data_validation)
+                state.measured = training.share_reached(state.averaged, data_validation)
                 state.save(resume, begun)
             if on_progress is not None:
                 left = (state.seconds - began) / (state.step - first) * (config.steps - state.step)
-                on_progress(AligningProgress(state.step, config.steps, loss, state.reached, left))
-    facts = {"steps": state.step, "reached": state.reached, "seconds": round(state.seconds, 1)}
+                on_progress(AligningProgress(state.step, config.steps, loss, state.measured, left))
+    facts = {"steps": state.step, "reached": state.measured, "seconds": round(state.seconds, 1)}
     return state.averaged.cpu().eval(), facts | {"pairs": len(data_train), "device": str(device)}
 
 
@@ -255,23 +219,14 @@ class _Training:
         self.data, self.targets, self.device = data, targets, device
         self.sampler = PairSampler(len(targets), config.batch_pairs, config.run_length, config.seed)
 
-    def step(self, state: _State) -> float:
+    def step(self, state: NetworkState) -> float:
         """One step of the optimisers; returns the loss."""
-        loss = self._loss(state)
-        if not math.isfinite(value := loss.item()):
-            raise TrainingDiverged("loss of the aligner", state.step + 1)
-        state.network.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-        factor = cosine_factor(state.step, self.config.steps, self.config.warmup_steps)
-        for optimiser, rate in zip(state.optimisers, state.rates, strict=True):
-            optimiser.param_groups[0]["lr"] = rate * factor
-            optimiser.step()
-        state.step += 1
-        update_average(state.averaged, state.network, min(self.config.average_decay, state.step / (10 + state.step)))
-        return value
+        config = self.config
+        return state.move(
+            self._loss(state), "loss of the aligner", config.steps, config.warmup_steps, config.average_decay
+        )
 
-    def _loss(self, state: _State) -> Tensor:
+    def _loss(self, state: NetworkState) -> Tensor:
         """The loss of the next step's pairs, half of the time of their mirror images."""
         generator = generator_of(self.config.seed, state.step)
         places = self.sampler.rows(state.step)

@@ -84,15 +84,18 @@ def _generate(options: Namespace) -> Fields:
 
 
 def _edited(options: Namespace, predictor: Predictor, required: bool) -> Fields:
-    from metricvae.cli.generate_edited import generate_edited
+    from metricvae.cli.generate_edited import generate_decoded, generate_edited
 
     title = predictor.kind().title
-    if not required:
-        raise InputError(f"--between and --around are for silhouettes, got a model of {title}: give --require")
     for name in ("against", "fit"):
         if getattr(options, name):
             raise InputError(f"--{name} is for silhouettes, got a model of {title}: leave it out")
-    return generate_edited(options, predictor)
+    if required:
+        return generate_edited(options, predictor)
+    for name in ("library", "evaluations", "improve"):
+        if getattr(options, name):
+            raise InputError(f"--{name} is for --require: leave it out")
+    return generate_decoded(options, predictor)
 
 
 def _required(options: Namespace, predictor: Predictor) -> Fields:

@@ -47,9 +47,41 @@ def generate_edited(options: Namespace, predictor: Predictor) -> Fields:
     finally:
         for one in requirements:
             one.close()
+    return write_answers(options, predictor, requirements, found, time.perf_counter() - start)
+
+
+def generate_decoded(options: Namespace, predictor: Predictor) -> Fields:
+    """Decode what lies around an object or between two, write it, and return the document."""
+    from metricvae.core.libraries import ReadOptions
+    from metricvae.core.requirements import forms_for, parse_requirement
+    from metricvae.generation.decoded import WritingConfig, write_around, write_between
+
+    start, kind = time.perf_counter(), predictor.kind("right")
+    ends = options.between or [options.around]
+    forms, name = forms_for(kind, own_predictor_of), predictor.metric.name
+    requirements = [parse_requirement(f"{name}:{path}>=0", forms) for path in ends if name in forms]
+    config = WritingConfig(seed=options.seed)
+    try:
+        queries = [one.query for one in requirements] or [kind.read(Path(path), ReadOptions()) for path in ends]
+        with progress() as step:
+            step("writing objects", 0, options.n)
+            if len(queries) == 1:
+                found = write_around(predictor, queries[0], requirements, options.n, config)
+            else:
+                found = write_between(predictor, queries[0], queries[1], requirements, options.n, config)
+    finally:
+        for one in requirements:
+            one.close()
+    return write_answers(options, predictor, requirements, found, time.perf_counter() - start)
+
+
+def write_answers(
+    options: Namespace, predictor: Predictor, requirements: Sequence[Requirement], found: Evolved, seconds: float
+) -> Fields:
+    """Write answers into the folder `options.out`, and say them."""
     rows = [_row(one, requirements, number) for number, one in enumerate(found.answers, start=1)]
     files = _write(options, predictor, requirements, found, rows)
-    document = _document(options, requirements, found, rows) | {"seconds": time.perf_counter() - start, "files": files}
+    document = _document(options, requirements, found, rows) | {"seconds": seconds, "files": files}
     return _said(options, document, found)
 
 

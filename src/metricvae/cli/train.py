@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.alignment.training import config_type
+    from metricvae.decoding.training import DecodingConfig
     from metricvae.training.config import TrainingConfig
     from metricvae.training.presets import preset_names
 
@@ -34,6 +35,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("--out", help="folder of the model")
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
     parser.add_argument("--aligner", metavar="MODEL", help="train a pose network for this finished model")
+    parser.add_argument("--decoder", metavar="MODEL", help="train a decoder of this model on an index made with it")
     parser.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard, too")
     parser.add_argument(
         "--pair-head", action="store_true", help="add a network of both codes to their product: slower, one pair a time"
@@ -44,6 +46,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
     aligning = config_type(None if chosen is None else chosen.model.metric)
     parser.add_argument("--aligning", type=aligning, default=aligning(), help="how an aligner is trained")
+    parser.add_argument("--decoding", type=DecodingConfig, default=DecodingConfig(), help="how a decoder is trained")
     if chosen is not None:
         add_model_settings(parser, chosen.model, arguments)
 
@@ -63,13 +66,15 @@ def _train(options: Namespace) -> Fields:
     from metricvae.fitting.fit import fit
     from metricvae.training.checkpoint import load_model, refuse_shipped
 
-    if (options.out is None) == (options.aligner is None):
-        raise InputError("expected --out for a new model, or --aligner for one that is there, and not both")
-    if options.aligner is not None:
+    parts = {"aligner": _train_aligner, "decoder": _train_decoder}
+    asked = [name for name in ("out", *parts) if getattr(options, name) is not None]
+    if len(asked) != 1:
+        raise InputError("expected one of --out for a new model, and --aligner and --decoder for one that is there")
+    if asked != ["out"]:
         if options.tensorboard:
-            raise InputError("--tensorboard is for a new model, got --aligner: leave it out")
-        refuse_shipped(options.aligner)
-        return _train_aligner(options)
+            raise InputError(f"--tensorboard is for a new model, got --{asked[0]}: leave it out")
+        refuse_shipped(getattr(options, asked[0]))
+        return parts[asked[0]](options)
     device, data = device_named(options.device), _data(options)
     start = None if options.start is None else load_model(options.start)
     chosen = _preset(options.preset, options.dataset)
@@ -110,6 +115,30 @@ def _train_aligner(options: Namespace) -> Fields:
         f"next: metricvae align {shlex.quote(options.aligner)} A.png B.png"
     )
     return say(options, facts, text)
+
+
+def _train_decoder(options: Namespace) -> Fields:
+    from metricvae.fitting.decoder import fit_decoder
+
+    if len(options.dataset) != 1:
+        raise InputError(f"got {len(options.dataset)} folders: expected one index that was made with the model")
+    index, model = options.dataset[0], options.decoder
+    with progress() as step, about(index, model):
+        facts = fit_decoder(
+            *(Path(index), Path(model), options.decoding),
+            device=device_named(options.device),
+            on_progress=lambda now: step("training", now.step, now.steps, _nats(now), now.seconds_left),
+        )
+    text = (
+        f"{facts['nats_a_symbol']:.3f} nats a symbol on {facts['held_out']} texts that were held out; "
+        f"next: metricvae generate {shlex.quote(model)} --around OBJECT --out FOLDER"
+    )
+    return say(options, facts, text)
+
+
+def _nats(now: Any) -> str:
+    measured = "not measured yet" if now.measured is None else f"{now.measured:.4f}"
+    return f"nats a symbol {now.loss:.3f}  held out {measured}"
 
 
 def _data(options: Namespace) -> PairDataset:
@@ -168,6 +197,7 @@ TRAIN = Verb(
     (
         "DATASET... --out MODEL [--preset NAME] [--start MODEL] [--model.SETTING VALUE] [--training.FIELD VALUE]",
         "DATASET... --aligner MODEL [--aligning.FIELD VALUE ...]",
+        "INDEX --decoder MODEL [--decoding.FIELD VALUE ...]",
     ),
     _train_options,
     _train,

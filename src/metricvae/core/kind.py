@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from metricvae.core.editing import ObjectEditor
     from metricvae.core.hits import Value
     from metricvae.core.requirements import RequirementForm
+    from metricvae.core.text_form import TextForm
 
 Object = Any
 """One object as its kind reads it: an array, or a record of the kind's own."""
@@ -342,6 +343,11 @@ class ObjectKind(abc.ABC):
     @property
     def editor(self) -> ObjectEditor | None:
         """How objects are made by editing others, a new one each time; None where they are not."""
+        return None
+
+    @property
+    def text_form(self) -> TextForm | None:
+        """How objects are written as texts, by which they can be decoded symbol by symbol; None where they are not."""
         return None
 
     @property

@@ -239,11 +239,11 @@ class _Evolution:
         places = max_min(features, self.n)
         known = [*self.known.starts, *queries]
         if not known:
-            return [_made(self.held[place], self.editor, None) for place in places]
+            return [answer_of(self.held[place], self.editor, None) for place in places]
         alike = similarities(features[places], self._fingerprints(known))
         best = alike.argmax(1)
         return [
-            _made(self.held[place], self.editor, (self.editor.key(known[best[row]]), float(alike[row, best[row]])))
+            answer_of(self.held[place], self.editor, (self.editor.key(known[best[row]]), float(alike[row, best[row]])))
             for row, place in enumerate(places)
         ]
 
@@ -267,7 +267,14 @@ class _Evolution:
         return f"{found}: loosen one, or give more seconds"
 
 
-def _made(one: Judged, editor: ObjectEditor, nearest: tuple[str, float] | None) -> Made:
+def answer_of(one: Judged, editor: ObjectEditor, nearest: tuple[str, float] | None) -> Made:
+    """An answer as it was measured, where the first requirement that lays it on something lays it.
+
+    Args:
+        one: with all that was measured.
+        editor: of its kind.
+        nearest: key and similarity of the known object that is most like it; None where none is known.
+    """
     readings = tuple(reading for reading in one.readings if reading is not None)
     laid = next((reading for reading in readings if reading.object is not None), None)
     value = editor.stand(one.object) if laid is None else laid.object

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from metricvae.core.editing import ObjectEditor
     from metricvae.core.hits import Value
     from metricvae.core.requirements import RequirementForm
+    from metricvae.core.text_form import TextForm
 
 FRAGMENTS = "fragments"
 """The source of molecules that needs no file."""
@@ -220,6 +221,12 @@ class MoleculeKind(ObjectKind):
         from metricvae.kinds.molecule.generation.editor import MoleculeEditor
 
         return MoleculeEditor(embeds=self.needs_conformers)
+
+    @property
+    def text_form(self) -> TextForm:
+        from metricvae.kinds.molecule.text_form import SmilesForm
+
+        return SmilesForm()
 
     @property
     def requirements(self) -> Mapping[str, RequirementForm]:

@@ -1,0 +1,1 @@
+"""Objects decoded from codes, written symbol by symbol."""

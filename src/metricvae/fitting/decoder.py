@@ -1,0 +1,60 @@
+"""Giving a finished model a decoder that writes objects symbol by symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from metricvae.decoding.decoder import form_of, write_decoder
+from metricvae.decoding.texts import read_texts
+from metricvae.decoding.training import RESUME, DecodingConfig, DecodingProgress, train_decoder
+from metricvae.prediction.predictor import Predictor
+from metricvae.search.index import check_model, read_index
+from metricvae.training.checkpoint import annotate, refuse_shipped
+
+
+def fit_decoder(
+    index: Path,
+    folder: Path,
+    config: DecodingConfig | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    on_progress: Callable[[DecodingProgress], None] | None = None,
+) -> dict[str, Any]:
+    """Teach a finished model to write the objects of an index, given their codes.
+
+    What the model knew does not change. An interrupted training goes on where it stopped; a decoder that is there is
+    replaced when the new one is done.
+
+    Args:
+        index: folder of an index that was made with the model.
+        folder: of the model.
+        config: how.
+        device: where to train.
+        on_progress: told the state after each step.
+
+    Returns:
+        the facts of the training: steps, nats a symbol on texts that were held out, seconds, ...
+
+    Raises:
+        InputError: no finished model of objects that are written as texts, one that ships with the package, an index
+            of another model, or too few texts.
+    """
+    refuse_shipped(folder)
+    config, predictor = config or DecodingConfig(), Predictor.load(folder)
+    form, items = form_of(predictor), read_index(index)
+    check_model(items, predictor)
+    texts = read_texts(items, form, config.network.longest)
+    trained = train_decoder(texts, config, predictor.loaded.folder, device=device, on_progress=on_progress)
+    facts = trained.facts | {"config": asdict(config)}
+    annotate(
+        predictor.loaded.folder,
+        calibration=write_decoder(trained, predictor.loaded.folder),
+        facts={"decoder": facts},
+    )
+    (predictor.loaded.folder / RESUME).unlink(missing_ok=True)
+    return facts

@@ -1,0 +1,84 @@
+"""What changes while a network beside a finished model is trained, and its way to and from a file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from metricvae.core.errors import InputError
+from metricvae.training.checkpoint import load_weights, read_tensors, write_tensors
+from metricvae.training.config import cosine_factor
+from metricvae.training.optimisers import TrainingDiverged, adam_and_muon, recall, remembered
+from metricvae.training.state import named, update_average
+
+
+class NetworkState:
+    """Weights, their average, the optimisers and the counters.
+
+    Args:
+        network: to be trained.
+        rates: of Adam and of Muon.
+
+    Attributes:
+        network: whose weights move.
+        averaged: their running average.
+        step, seconds: done.
+        measured: what the last evaluation found; None before the first.
+    """
+
+    def __init__(self, network: nn.Module, rates: tuple[float, float]) -> None:
+        self.network, self.averaged = network, copy.deepcopy(network)
+        self.optimisers, self.rates = adam_and_muon(network), rates
+        self.step, self.seconds = 0, 0.0
+        self.measured: float | None = None
+
+    def move(self, loss: Tensor, name: str, steps: int, warmup_steps: int, average_decay: float) -> float:
+        """One step down the gradient of a loss, which is returned.
+
+        Raises:
+            TrainingDiverged: the loss, which `name` tells, is not finite; no weight has moved.
+        """
+        value = loss.item()
+        if not torch.isfinite(loss):
+            raise TrainingDiverged(name, self.step + 1)
+        self.network.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        factor = cosine_factor(self.step, steps, warmup_steps)
+        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
+            optimiser.param_groups[0]["lr"] = rate * factor
+            optimiser.step()
+        self.step += 1
+        update_average(self.averaged, self.network, min(average_decay, self.step / (10 + self.step)))
+        return value
+
+    def save(self, path: Path, begun: Mapping[str, Any]) -> None:
+        """Write all of it, and what tells this training from another."""
+        tensors = named("network", self.network.state_dict()) | named("averaged", self.averaged.state_dict())
+        tensors |= named("optimiser", dict(remembered(self.optimisers)))
+        counters = {"step": self.step, "seconds": self.seconds, "measured": self.measured}
+        write_tensors(path, tensors, {"begun": begun, **counters})
+
+    def load(self, path: Path, begun: Mapping[str, Any]) -> None:
+        """Go on from a file that `save` wrote, if there is one.
+
+        Raises:
+            InputError: it is of another training, or no such file.
+        """
+        if not path.exists():
+            return
+        checkpoint = read_tensors(path)
+        if checkpoint.numbers.get("begun") != begun:
+            raise InputError(f"{path} is of a training with other settings or data: give the same again, or delete it")
+        load_weights(self.network, checkpoint.under("network"), path)
+        load_weights(self.averaged, checkpoint.under("averaged"), path)
+        try:
+            recall(self.optimisers, checkpoint.under("optimiser"))
+            self.step, self.seconds, self.measured = (checkpoint.numbers[k] for k in ("step", "seconds", "measured"))
+        except (KeyError, ValueError, IndexError, RuntimeError) as error:
+            raise InputError(f"{path} is not a checkpoint ({error}): delete it and train again") from None

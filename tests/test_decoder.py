@@ -1,0 +1,222 @@
+"""Decoders that write objects symbol by symbol: the network, its training, and what is written around a code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+pytest.importorskip("rdkit")
+
+from metricvae.cli import main
+from metricvae.core.errors import InputError
+from metricvae.core.text_form import TextForm
+from metricvae.decoding.decoder import FILE, KEY, ObjectDecoder, write_decoder
+from metricvae.decoding.texts import IGNORED, CodedTexts, coded_texts, read_texts, text_of
+from metricvae.decoding.training import RESUME, DecodingConfig, DecodingProgress, train_decoder
+from metricvae.kinds.molecule.conformers import flat
+from metricvae.kinds.molecule.fragments import stream_smiles
+from metricvae.kinds.molecule.text_form import SmilesForm
+from metricvae.nn.layers import seeded_weights
+from metricvae.nn.token_decoder import BEGIN, END, TokenDecoder, TokenDecoderConfig
+from metricvae.prediction.predictor import Predictor
+from metricvae.search.index import read_index
+from metricvae.training.checkpoint import CONFIG, SHIPPED, annotate
+
+TINY = TokenDecoderConfig(width=48, layers=2, heads=4, shown=2, longest=80)
+QUICK = DecodingConfig(TINY, steps=12, batch_texts=16, evaluate_every=6, warmup_steps=2, threads=1)
+BY_HEART = replace(
+    QUICK, steps=1500, batch_texts=32, evaluate_every=500, warmup_steps=10, noise=0.02, average_decay=0.9
+)
+
+
+@pytest.fixture(scope="module")
+def smiles() -> list[str]:
+    return [SmilesForm().read(one).smiles for one in stream_smiles(120, 3)]
+
+
+@pytest.fixture(scope="module")
+def folder(smiles: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with a decoder that was hardly trained."""
+    made = tmp_path_factory.mktemp("decoder")
+    shutil.copytree(SHIPPED / "molecules-2d", made / "model")
+    predictor = Predictor.load(made / "model")
+    with pytest.raises(InputError, match="has no decoder"):
+        ObjectDecoder(predictor)
+    codes = predictor.encode([flat(one) for one in smiles], "right").codes
+    trained = train_decoder(coded_texts(smiles, codes, SmilesForm(), 80), QUICK, made)
+    annotate(made / "model", calibration=write_decoder(trained, made / "model"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def texts(smiles: list[str]) -> CodedTexts:
+    codes = torch.randn(len(smiles), 5, generator=torch.Generator().manual_seed(0))
+    return coded_texts(smiles, codes, SmilesForm(), 80)
+
+
+class SignForm(TextForm):
+    """A letter for the sign of each number of a code."""
+
+    column = "signs"
+
+    def symbols(self, text: str) -> list[str]:
+        return list(text)
+
+    def read(self, text: str) -> str:
+        return text
+
+
+def network(symbols: int = 9, seed: int = 0) -> TokenDecoder:
+    with seeded_weights(seed):
+        return TokenDecoder(TINY, 5, symbols).eval()
+
+
+def test_symbols_joined_are_the_text_again() -> None:
+    form = SmilesForm()
+    for text in [*stream_smiles(40, 5), "C[N+](C)(C)CC(=O)[O-]", "C%12CC%12", "[nH]1cccc1Br", "N[C@@H](C)C(=O)O"]:
+        assert "".join(form.symbols(text)) == text
+    assert form.symbols("ClC[C@H]%10Br") == ["Cl", "C", "[C@H]", "%10", "Br"]
+
+
+def test_each_symbol_depends_on_those_before_it_alone() -> None:
+    codes, tokens = torch.randn(3, 5), torch.randint(2, 11, (3, 12))
+    tokens[:, 0] = BEGIN
+    changed = tokens.clone()
+    changed[:, 7:] = 3
+    before, after = (network()(codes, each) for each in (tokens, changed))
+    assert torch.allclose(before[:, :7], after[:, :7], atol=1e-5)
+    assert not torch.allclose(before[:, 7:], after[:, 7:], atol=1e-3)
+    assert not torch.allclose(before, network()(codes + 1, tokens), atol=1e-3)
+
+
+def test_texts_are_drawn_as_the_network_foretells_them() -> None:
+    """The likeliest symbol by symbol, with remembered keys, is what the whole network says of the whole text."""
+    codes = 3 * torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    model = network(seed=2)
+    for row, text in enumerate(model.sample(codes, torch.Generator(), temperature=0)):
+        tokens = torch.tensor([[BEGIN, *text]])[:, : TINY.longest + 1]
+        logits = model(codes[[row]], tokens)[0]
+        logits[:, BEGIN] = -torch.inf
+        wanted = [*text, END][: TINY.longest]
+        assert logits.argmax(1).tolist()[: len(wanted)] == wanted
+    drawn = [model.sample(codes, torch.Generator().manual_seed(1)) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    with pytest.raises(InputError, match="temperature"):
+        model.sample(codes, torch.Generator(), temperature=-1.0)
+
+
+def test_texts_come_with_their_codes(texts: CodedTexts, smiles: list[str]) -> None:
+    lengths = [len(one) for one in texts.tokens]
+    assert lengths == sorted(lengths)
+    known = coded_texts(smiles, torch.arange(float(len(smiles)))[:, None], SmilesForm(), 80)
+    for row in range(len(known)):
+        assert text_of(known.tokens[row].tolist(), known.vocabulary) == smiles[int(known.codes[row])]
+    codes, given, wanted = texts.batch(np.array([0, len(texts) - 1]))
+    assert codes.shape == (2, 5)
+    assert given[:, 0].tolist() == [BEGIN, BEGIN]
+    assert wanted[0, lengths[0]] == END
+    assert set(wanted[0, lengths[0] + 1 :].tolist()) <= {IGNORED}
+    assert given[1, 1:].tolist() == wanted[1, :-1].tolist()
+    with pytest.raises(InputError, match="to learn from"):
+        coded_texts(smiles, torch.zeros(len(smiles), 1), SmilesForm(), 3)
+
+
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(texts: CodedTexts, tmp_path: Path) -> None:
+    whole = train_decoder(texts, QUICK, tmp_path)
+    (tmp_path / RESUME).unlink()
+
+    def stop(now: DecodingProgress) -> None:
+        if now.step == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_decoder(texts, QUICK, tmp_path, on_progress=stop)
+    again = train_decoder(texts, QUICK, tmp_path)
+    assert again.facts["nats_a_symbol"] == whole.facts["nats_a_symbol"]
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+    with pytest.raises(InputError, match="other settings or data"):
+        train_decoder(texts, replace(QUICK, seed=1), tmp_path)
+
+
+def test_a_decoder_writes_what_unseen_codes_mean(tmp_path: Path) -> None:
+    codes = torch.randn(700, 10, generator=torch.Generator().manual_seed(0))
+    codes = codes + 0.3 * codes.sign()
+    texts = ["".join("ab"[int(one > 0)] for one in row) for row in codes]
+    config = replace(QUICK, steps=150, batch_texts=64, evaluate_every=150, noise=0.05, average_decay=0.9)
+    trained = train_decoder(coded_texts(texts[:600], codes[:600], SignForm(), 20), config, tmp_path)
+    tokens = trained.network.sample(codes[600:], torch.Generator(), temperature=0)
+    written = [text_of(one, trained.vocabulary) for one in tokens]
+    assert np.mean([one == text for one, text in zip(written, texts[600:], strict=True)]) > 0.9
+
+
+@pytest.mark.slow
+def test_the_command_line_trains_a_decoder_on_an_index(folder: Path, smiles: list[str], tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / "molecules-2d", tmp_path / "model")
+    (tmp_path / "library.smi").write_text("".join(f"{one} m{n}\n" for n, one in enumerate(smiles)))
+    model, index = str(tmp_path / "model"), str(tmp_path / "index")
+    assert main(["index", model, str(tmp_path / "library.smi"), "--out", index, "--workers", "1"]) == 0
+    sizes = ["--decoding.network.width", "48", "--decoding.network.layers", "2", "--decoding.steps", "20"]
+    assert main(["train", index, "--decoder", model, *sizes]) == 0
+    assert not (tmp_path / "model" / RESUME).exists()
+    decoder, predictor = ObjectDecoder(Predictor.load(tmp_path / "model")), Predictor.load(tmp_path / "model")
+    known = read_texts(read_index(tmp_path / "index"), SmilesForm(), 80)
+    molecule = SmilesForm().read(text_of(known.tokens[7].tolist(), known.vocabulary))
+    code = predictor.encode([molecule], "right").codes[0]
+    assert functional.cosine_similarity(code, known.codes[7], dim=0) > 0.999
+    assert decoder.texts(known.codes[:2], torch.Generator())
+
+
+def test_a_damaged_decoder_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "model", tmp_path / "model")
+    document = json.loads((tmp_path / "model" / CONFIG).read_text())
+    document["calibration"][KEY]["vocabulary"] = ["C", ""]
+    (tmp_path / "model" / CONFIG).write_text(json.dumps(document))
+    with pytest.raises(InputError, match="no list of short texts"):
+        ObjectDecoder(Predictor.load(tmp_path / "model"))
+    with open(tmp_path / "model" / FILE, "r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(InputError):
+        ObjectDecoder(Predictor.load(tmp_path / "model"))
+
+
+def test_what_cannot_be_decoded_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shipped, model = ["train", "index", "--decoder", "molecules-2d"], str(folder / "model")
+    for words, said in (
+        (shipped, "ships with metricvae"),
+        (["train", "index", "--decoder", model, "--out", "x"], "expected one of"),
+        (["train", str(folder), "--decoder", model], "index"),
+        (["generate", "molecules-2d", "--around", "CCCCO", "--out", str(folder / "none")], "has no decoder"),
+    ):
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+    assert not (folder / "none").exists()
+
+
+@pytest.mark.slow
+def test_a_decoder_that_learned_writes_what_it_learned(
+    folder: Path, smiles: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "model", tmp_path / "model")
+    predictor = Predictor.load(tmp_path / "model")
+    codes = predictor.encode([flat(one) for one in smiles], "right").codes
+    trained = train_decoder(coded_texts(smiles, codes, SmilesForm(), 80), BY_HEART, tmp_path)
+    annotate(tmp_path / "model", calibration=write_decoder(trained, tmp_path / "model"))
+    decoder = ObjectDecoder(Predictor.load(tmp_path / "model"))
+    written = decoder.texts(codes, torch.Generator(), temperature=0)
+    assert np.mean([a == b for a, b in zip(written, smiles, strict=True)]) > 0.7
+    words = ["generate", str(tmp_path / "model"), "--between", smiles[60], smiles[90], "-n", "2"]
+    assert main([*words, "--out", str(tmp_path / "way")]) == 0
+    answers = json.loads((tmp_path / "way" / "answers.json").read_text())["answers"]
+    assert answers
+    assert not {one["object"] for one in answers} & {smiles[60], smiles[90]}
+    capsys.readouterr()
