@@ -12,15 +12,21 @@ EXAMPLE = re.compile(r"^(?P<indent>[ ]*)>>> .*\n?(?:(?P=indent)[^\s].*\n?)*", re
 
 FORMULA = re.compile(r"^(?P<indent>[ ]*)\.\. math:: (?P<formula>.*)$", re.MULTILINE)
 
+SEVERAL = re.compile(
+    r"^(?P<indent>[ ]+)(?P<names>\w+(?:, \w+)+): (?P<text>.*(?:\n(?P=indent)[ ]+\S.*)*)$", re.MULTILINE
+)
+"""Parameters or attributes that share one description."""
+
 
 class MarkdownDocstrings(griffe.Extension):
-    """Wraps examples (`>>>`) and formulae (`.. math::`) in fences."""
+    """Wraps examples (`>>>`) and formulae (`.. math::`) in fences, and separates names that share a description."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Change the docstring of one object before it is parsed."""
         if obj.docstring:
             text = EXAMPLE.sub(_fenced_example, obj.docstring.value)
-            obj.docstring.value = FORMULA.sub(_fenced_formula, text)
+            text = FORMULA.sub(_fenced_formula, text)
+            obj.docstring.value = SEVERAL.sub(_described_each, text)
 
 
 def _fenced_example(found: re.Match[str]) -> str:
@@ -31,3 +37,8 @@ def _fenced_example(found: re.Match[str]) -> str:
 def _fenced_formula(found: re.Match[str]) -> str:
     indent = found["indent"]
     return f"{indent}```math\n{indent}{found['formula']}\n{indent}```"
+
+
+def _described_each(found: re.Match[str]) -> str:
+    """One entry for each of the names, as Griffe reads one name an entry."""
+    return "\n".join(f"{found['indent']}{name}: {found['text']}" for name in found["names"].split(", "))

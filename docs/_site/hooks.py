@@ -46,8 +46,13 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
     parts = FENCE.split(markdown)
     for k in range(0, len(parts), 2):  # the others are blocks of code
         text = LINK.sub(lambda found: _linked(found, page.file, files), parts[k])
-        parts[k] = INLINE.sub(lambda found: convert(html.unescape(found[1])), text)
+        parts[k] = INLINE.sub(_inline_math, text)
     return "".join(parts)
+
+
+def _inline_math(found: re.Match[str]) -> str:
+    """A formula in a line; inside a `span`, as Markdown takes a line that begins with `math` for a block."""
+    return f"<span>{convert(html.unescape(found[1]))}</span>"
 
 
 def _linked(found: re.Match[str], source: File, files: Files) -> str:
