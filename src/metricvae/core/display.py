@@ -58,14 +58,16 @@ def columns_html(title: str, columns: Mapping[str, npt.ArrayLike | None]) -> str
 
 def cell_of(value: Any) -> Markup:
     """A cell: numbers with four digits, HTML as it is, a record by its fields, everything else escaped."""
+    if isinstance(value, np.generic):
+        value = value.item()
     match value:
         case Markup():
             return value
-        case bool() | np.bool_():
+        case bool():
             return Markup("yes" if value else "no")
-        case float() | np.floating():
+        case float():
             return Markup(f"{value:,.0f}" if 1_000 <= abs(value) < 1e15 else f"{value:.4g}")
-        case int() | np.integer():
+        case int():
             return Markup(f"{value:,}")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))

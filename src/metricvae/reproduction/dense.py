@@ -51,8 +51,7 @@ def train_dense(
     """
     kind = parts[0].left.kind
     assert isinstance(kind, SilhouetteKind)
-    encoder, decoder = (each(height=kind.height, width=kind.width) for each in (DenseEncoderConfig, DenseDecoderConfig))
-    tower = TowerConfig(kind, encoder, decoder)
+    tower = TowerConfig(kind, DenseEncoderConfig.for_canvas(kind.canvas), DenseDecoderConfig.for_canvas(kind.canvas))
     model = ModelConfig(parts[0].metric, tower, latent=latent, head=CosineDistance())
     train(training, model, *parts, folder, on_progress=lambda now: step(name, now.step, now.steps))
     return load_model(folder).model.left

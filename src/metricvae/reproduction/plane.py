@@ -74,7 +74,7 @@ def _figure(tower: Tower, shapes: UprightShapes, config: PlaneConfig) -> Figure:
     """Decoded on a grid between quantiles of the shapes' codes."""
     codes = tower.code(torch.from_numpy(shapes.masks)[:, None].float()).numpy()
     ends = np.quantile(codes, [(1 - config.span) / 2, (1 + config.span) / 2], axis=0)
-    across, up = (np.linspace(*ends[:, k], config.points) for k in range(2))
+    across, up = np.linspace(ends[0], ends[1], config.points).T
     down = up[::-1]
     grid = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2).astype(np.float32)
     pictures = tower.picture(torch.from_numpy(grid))[:, 0].numpy()
