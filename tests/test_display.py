@@ -127,3 +127,15 @@ def test_a_molecule_is_drawn() -> None:
     assert_safe(html)
     assert "<svg" in html
     assert kind_from_json("molecule").thumbnail(molecule) == html
+
+
+def test_a_docked_pose_shows_what_it_is_judged_by() -> None:
+    pytest.importorskip("rdkit")
+    from metricvae.kinds.molecule.conformers import conform
+    from metricvae.metrics.docking.described import DockedPose
+
+    molecule = conform("Cc1ccccc1", seed=1)[0]
+    html = DockedPose(molecule, -7.4, -6.0, 1.0, {}, {}, 0, None, (EVIL,), None)._repr_html_()
+    assert_safe(html)
+    assert "-7.4" in html
+    assert "&lt;script&gt;" in html
