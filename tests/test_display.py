@@ -76,7 +76,8 @@ def test_an_exact_answer_draws_both_shapes() -> None:
     html = solved._repr_html_()
     assert_safe(html)
     assert "<img" in html
-    assert "3,600" in html
+    assert "<td>3,600</td>" in html
+    assert "&lt;" not in html
     assert repr(solved).count("array") == 0  # the objects are not part of what is printed
 
 
@@ -86,6 +87,7 @@ def test_a_data_set_shows_its_first_pairs() -> None:
     html = data._repr_html_()
     assert_safe(html)
     assert html.count("<img") == 6
+    assert "&lt;" not in html
     assert "train 3" in html
 
 
@@ -107,6 +109,7 @@ def test_hits_show_thumbnails_and_stay_a_list(tmp_path: Path) -> None:
     assert len(hits) == 2
     for shown in (hits, index, model):
         assert_safe(shown._repr_html_())
+        assert "&lt;" not in shown._repr_html_()
     assert hits._repr_html_().count("<img") == 2
     (tmp_path / "80.png").unlink()
     assert index.search(tmp_path / "40.png", k=3)._repr_html_().count("<img") == 2

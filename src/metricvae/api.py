@@ -78,7 +78,7 @@ class SolvedPair(Solution):
 
     def _repr_html_(self) -> str:
         picture = None if self.metric is None else self.metric.overlay(self.left, self.right, self.pose)
-        return ("" if picture is None else picture) + super()._repr_html_()
+        return str(picture or "") + super()._repr_html_()
 
 
 class PairModel:
