@@ -41,6 +41,7 @@ from metricvae.reproduction.config import (
     AblationConfig,
     FigureConfig,
     OverlapPairs,
+    PlaneConfig,
     QuickstartConfig,
     ReassemblyConfig,
     ReproductionConfig,
@@ -103,7 +104,7 @@ def small_experiments(monkeypatch):
     small = ReproductionConfig(
         table_1=Table1Config(data=pairs, batch_size=4, presets=presets),
         table_2=Table2Config(batch_size=4, fitted=20, examples=2, reassembly=ReassemblyConfig(listed=5, drawn=2)),
-        figures=FigureConfig(data=pairs, points=3, presets=presets),
+        figures=FigureConfig(data=pairs, plane=PlaneConfig(60, side=16, pairs=200, points=3), presets=presets),
         ablations=AblationConfig(data=pairs, latents=(2, 4), shapes=6, presets=presets),
         quickstart=QuickstartConfig(data=pairs, steps=2, paper_steps=1, batch_size=4, presets=presets),
     )

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from metricvae.core.dataset import PairDataset
 from metricvae.core.dataset_files import read_dataset
 from metricvae.core.dataset_merge import merge
+from metricvae.core.display import cell_of, facts_html
 from metricvae.core.errors import InputError
 from metricvae.core.kind import KINDS, Object, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, Solution, metric_from_json
@@ -56,6 +57,29 @@ class Prediction:
     novelty: float
     match: bool | None = None
 
+    def _repr_html_(self) -> str:
+        facts = {"value": self.value, "interval": f"{cell_of(self.low)} to {cell_of(self.high)}"}
+        facts |= {"novelty": self.novelty} | ({} if self.match is None else {"verdict": self.match})
+        return facts_html("prediction", facts)
+
+
+@dataclass(frozen=True)
+class SolvedPair(Solution):
+    """The exact answer for two objects, which draws them in notebooks.
+
+    Attributes:
+        metric: that it answers.
+        left, right: the objects.
+    """
+
+    metric: Metric | None = field(default=None, repr=False, compare=False)
+    left: Object = field(default=None, repr=False, compare=False)
+    right: Object = field(default=None, repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        picture = None if self.metric is None else self.metric.overlay(self.left, self.right, self.pose)
+        return str(picture or "") + super()._repr_html_()
+
 
 class PairModel:
     """A trained model of a metric between objects.
@@ -86,6 +110,11 @@ class PairModel:
     def folder(self) -> Path:
         """Where it lies."""
         return self.predictor.loaded.folder
+
+    def _repr_html_(self) -> str:
+        kinds = " and ".join(dict.fromkeys(kind.title for kind in self.predictor.loaded.config.kinds))
+        facts = {"metric": self.metric.description.predicts, "objects": kinds, "folder": str(self.folder)}
+        return facts_html("model", facts | {"numbers in a code": self.predictor.loaded.config.latent})
 
     @property
     def card(self) -> str:
@@ -256,7 +285,7 @@ def _new_folder(name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix="metricvae-")) / name
 
 
-def solve(left: Object, right: Object, metric: str | Metric | None = None, *, fit: bool = False) -> Solution:
+def solve(left: Object, right: Object, metric: str | Metric | None = None, *, fit: bool = False) -> SolvedPair:
     """The exact answer for two objects: the value, and the pose of the right one that gives it.
 
     Args:
@@ -281,8 +310,9 @@ def solve(left: Object, right: Object, metric: str | Metric | None = None, *, fi
     if solver is None:
         raise InputError(f"there is no exact solver for the metric {known.name}: take one that has one")
     ends = zip((known.left, known.right), (left, right), strict=True)
-    prepared = [solver.prepare(kind_from_json(kind).convert(one, options)) for kind, one in ends]
-    return solver.solve(*prepared)
+    first, second = (kind_from_json(kind).convert(one, options) for kind, one in ends)
+    found = solver.solve(solver.prepare(first), solver.prepare(second))
+    return SolvedPair(found.value, found.score, found.pose, known, first, second)
 
 
 def _solvable(left: Object, right: Object, options: ReadOptions) -> Metric:

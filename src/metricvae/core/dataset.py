@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.core.dataset_display import dataset_html
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, Packed
 from metricvae.core.metric import Metric
@@ -332,6 +333,9 @@ class PairDataset:
         for ends, table in ((self.first, self.left), (self.second, self.right)):
             if ends.min() < 0 or ends.max() >= len(table):
                 raise InputError(f"the {name} data names an object outside its {len(table)} objects: make it again")
+
+    def _repr_html_(self) -> str:
+        return dataset_html(self)
 
     def fingerprint(self) -> str:
         """SHA-256 of objects, pairs and values."""

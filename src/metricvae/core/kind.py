@@ -377,6 +377,10 @@ class ObjectKind(abc.ABC):
         """
         raise InputError(f"{self.title} cannot be written with their poses: leave that file out")
 
+    def thumbnail(self, value: Object) -> str | None:
+        """A small picture of an object for notebooks, as HTML without anything to load; None where there is none."""
+        return None
+
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""
         return record_to_json(self)

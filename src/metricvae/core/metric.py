@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 import numpy as np
 import numpy.typing as npt
 
+from metricvae.core.display import facts_html
 from metricvae.core.errors import InputError
 from metricvae.core.registry import Registry, record_from_json, record_to_json
 
@@ -43,6 +44,9 @@ class Solution:
     value: float
     score: float
     pose: Any = None
+
+    def _repr_html_(self) -> str:
+        return facts_html("exact answer", {"value": self.value, "score": self.score, "pose": self.pose})
 
 
 class Solver(Protocol):
@@ -281,6 +285,11 @@ class Metric(abc.ABC):
     def hit_page(self) -> HitPage | None:
         """What makes an HTML page of a query and of objects that were found for it, each where the solver puts it; None
         where nothing does."""
+        return None
+
+    def overlay(self, left: Object, right: Object, pose: Any) -> str | None:
+        """A small picture of two objects, the right one where a pose of the solver puts it, for notebooks: HTML without
+        anything to load; None where there is none."""
         return None
 
     def to_json(self) -> dict[str, Any]:

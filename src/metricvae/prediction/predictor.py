@@ -14,6 +14,7 @@ from torch import Tensor
 
 from metricvae.core.compatibility import check_compatible
 from metricvae.core.dataset import ObjectTable, PairDataset
+from metricvae.core.display import columns_html
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.core.metric import Metric
 from metricvae.nn.autoencoder import Tower
@@ -66,6 +67,10 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def _repr_html_(self) -> str:
+        columns = {"value": self.value, "low": self.low, "high": self.high, "novelty": self.novelty}
+        return columns_html("predictions", columns | {"verdict": self.match})
 
     @property
     def novel(self) -> npt.NDArray[np.bool_]:

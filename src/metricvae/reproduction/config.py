@@ -151,18 +151,42 @@ class DigitsConfig:
 
 
 @dataclass(frozen=True)
+class PlaneConfig:
+    """Settings of Figure 1.4.
+
+    Attributes:
+        shapes: that are drawn; a tenth of them validates.
+        side: of their canvas in pixels.
+        pairs: training pairs; a tenth as many validate.
+        batch_pairs: of a training step.
+        latent_weight: of the latent loss beside the reconstruction, so that codes fill the plane without gaps.
+        points: of the grid of codes, each way.
+        span: share of the shapes' codes between the edges of the grid, in each dimension.
+        steps_factor: training steps for each one of the other figures' trainings; this network is small.
+    """
+
+    shapes: int = 2_000
+    side: int = 64
+    pairs: int = 20_000
+    batch_pairs: int = 24
+    latent_weight: float = 5.0
+    points: int = 12
+    span: float = 0.94
+    steps_factor: int = 5
+
+
+@dataclass(frozen=True)
 class FigureConfig:
     """Settings of the figures.
 
     Attributes:
-        data: labelled pairs, of Figures 1.3 and 1.4.
+        data: labelled pairs, of Figure 1.3.
         halves: pairs of halves, of Figure 1.5.
         model: folder or name of the model of Figures 1.2 and 1.3.
         digits: settings of Figure 1.1.
+        plane: settings of Figure 1.4.
         steps: of the trainings of Figures 1.1, 1.4 and 1.5.
-        points: of the grid of codes of Figure 1.4, each way.
-        span: share of the training shapes' codes between the edges of that grid, in each dimension.
-        presets: where the networks of Figures 1.4 and 1.5 come from.
+        presets: where the network of Figure 1.5 comes from.
         seed: of the pairs and the trainings.
     """
 
@@ -170,9 +194,8 @@ class FigureConfig:
     halves: HalvesPairs = field(default_factory=HalvesPairs)
     model: str = OVERLAP_MODEL
     digits: DigitsConfig = field(default_factory=DigitsConfig)
+    plane: PlaneConfig = field(default_factory=PlaneConfig)
     steps: int = 400
-    points: int = 12
-    span: float = 0.95
     presets: PresetSource = named_preset
     seed: int = 0
 

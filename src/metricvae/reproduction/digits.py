@@ -13,20 +13,15 @@ from scipy import stats
 
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
-from metricvae.kinds.silhouette.decoders.dense import DenseDecoderConfig
 from metricvae.kinds.silhouette.digits import SIDE, Digits, read_digits
-from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
 from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.metrics.tabular import TabularMetric
-from metricvae.nn.autoencoder import ModelConfig, Tower, TowerConfig
-from metricvae.nn.heads import CosineDistance
+from metricvae.nn.autoencoder import Tower
 from metricvae.plotting.codes import draw_plane
 from metricvae.reproduction.config import DigitsConfig
+from metricvae.reproduction.dense import dense_training, train_dense
 from metricvae.reproduction.inputs import OnStep
 from metricvae.reproduction.report import Figure, Section, Table
-from metricvae.training.checkpoint import load_model
-from metricvae.training.config import TrainingConfig
-from metricvae.training.loop import train
 from metricvae.training.optimisers import LossWeights
 
 KIND = SilhouetteKind(SIDE, SIDE)
@@ -86,8 +81,9 @@ def digits_section(config: DigitsConfig, folder: Path, steps: int, seed: int, st
     )
 
     def trained(name: str, latent: int, weights: LossWeights) -> Tower:
-        training = _training(config.steps_factor * steps, weights, seed)
-        return _trained(folder / f"{name}-{latent}", latent, training, parts, step)
+        training = dense_training(config.steps_factor * steps, weights, seed)
+        said = f"training on digits, {latent} dimensions"
+        return train_dense(folder / f"{name}-{latent}", latent, training, parts, said, step)
 
     plane, found = trained("plain", 2, PLAIN), {}
     for name, weights in (("without", PLAIN), ("with", ALL_LOSSES)):
@@ -132,29 +128,6 @@ def digit_pairs(digits: Digits, rows: npt.NDArray[np.int64], count: int, seed: i
     first, second = first[mixed], second[mixed]
     table = ObjectTable.from_objects(KIND, list(digits.masks[rows]))
     return PairDataset.from_objects(SAME_DIGIT, table, first, second, labels[first] == labels[second])
-
-
-def _training(steps: int, weights: LossWeights, seed: int) -> TrainingConfig:
-    return TrainingConfig(
-        steps=steps,
-        batch_pairs=64,
-        weights=weights,
-        schedule="cosine",
-        clip_norm=1_000.0,
-        evaluate_every=steps,
-        precision="float32",
-        seed=seed,
-    )
-
-
-def _trained(
-    folder: Path, latent: int, training: TrainingConfig, parts: tuple[PairDataset, PairDataset], step: OnStep
-) -> Tower:
-    encoder, decoder = DenseEncoderConfig(height=SIDE, width=SIDE), DenseDecoderConfig(height=SIDE, width=SIDE)
-    model = ModelConfig(SAME_DIGIT, TowerConfig(KIND, encoder, decoder), latent=latent, head=CosineDistance())
-    name = f"training on digits, {latent} dimensions"
-    train(training, model, *parts, folder, on_progress=lambda now: step(name, now.step, now.steps))
-    return load_model(folder).model.left
 
 
 @torch.inference_mode()

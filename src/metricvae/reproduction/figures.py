@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -23,20 +22,17 @@ from metricvae.fitting.fit import fit
 from metricvae.metrics.overlap.drawing import draw_pair
 from metricvae.nn.autoencoder import Tower
 from metricvae.plotting.charts import draw_curve
-from metricvae.plotting.codes import draw_plane
 from metricvae.plotting.network import Layer, draw_network
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.predictor import Predictor
 from metricvae.reproduction.config import FIGURES, FigureConfig
 from metricvae.reproduction.digits import digits_section
 from metricvae.reproduction.inputs import OnStep, label_halves, label_overlaps, report_folders, run_facts
+from metricvae.reproduction.plane import plane_section
 from metricvae.reproduction.report import Figure, Report, Section, environment_facts, write_report
 from metricvae.reproduction.table_1_run import example_pairs
 from metricvae.training.config import TrainingConfig
 from metricvae.training.logs import read_log
-
-ENCODED = 2_000
-"""Training shapes whose codes give the range of the plane, at most."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +85,10 @@ def _section(which: str, config: FigureConfig, work: Path, step: OnStep) -> Sect
     if which == "figure-1.5":
         halves = read_dataset(label_halves(config.halves, work, config.seed, step))
         return curve_section(halves, work / "curve", config, step)
+    if which == "figure-1.4":
+        return plane_section(config.plane, work / "plane", config.steps, config.seed, step)
     data = read_dataset(label_overlaps(config.data, work, config.seed, step))
-    if which == "figure-1.3":
-        return pair_section(data, Predictor.load(config.model))
-    return plane_section(data, work / "plane", config, step)
+    return pair_section(data, Predictor.load(config.model))
 
 
 def _words(which: str, config: FigureConfig, name: str) -> list[str]:
@@ -164,41 +160,6 @@ def pair_section(data: PairDataset, predictor: Predictor) -> Section:
         "The pose and the true value come from the exact search, the prediction from the two codes alone.",
         figures=(figure,),
     )
-
-
-def plane_section(data: PairDataset, folder: Path, config: FigureConfig, step: OnStep) -> Section:
-    """Figure 1.4: a model with two latent dimensions, decoded on a grid over its training shapes' codes."""
-    chosen = config.presets("overlap")
-    weights = dataclasses.replace(chosen.training.weights, reconstruction=2e-6, latent=2e-6)
-    fit(
-        data,
-        dataclasses.replace(chosen.model, latent=2),
-        dataclasses.replace(_shortened(chosen.training, config), weights=weights),
-        folder,
-        on_progress=lambda p: step("training two dimensions", p.step, p.steps),
-    )
-    predictor = Predictor.load(folder)
-    low, high = np.quantile(_codes(predictor, data), [(1 - config.span) / 2, (1 + config.span) / 2], axis=0)
-    across, down = (np.linspace(low[k], high[k], config.points) for k in range(2))
-    points = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2).astype(np.float32)
-    pictures = predictor.model.left.picture(torch.from_numpy(points).to(predictor.device))[:, 0].cpu().numpy()
-    grid = pictures.reshape(config.points, config.points, *pictures.shape[1:])[..., ::2, ::2]
-    figure = Figure(
-        "plane",
-        f"Decoded on a grid over the central {config.span:.0%} of the training shapes' codes.",
-        "A square of small shapes that change gradually from one to the next.",
-        draw_plane(grid, across=across.tolist(), down=down.tolist()),
-    )
-    text = "A model with two latent dimensions. Neighbours are similar: the latent space is continuous."
-    return Section("Figure 1.4: the plane of codes", text, figures=(figure,))
-
-
-def _codes(predictor: Predictor, data: PairDataset) -> npt.NDArray[np.float32]:
-    """Codes of training shapes, (m, 2)."""
-    rows = data.rows("train")
-    objects = np.unique([data.first[rows], data.second[rows]])[:ENCODED]
-    codes: npt.NDArray[np.float32] = predictor.encode_rows(data.left, objects).codes.cpu().numpy()
-    return codes
 
 
 def _shortened(training: TrainingConfig, config: FigureConfig) -> TrainingConfig:

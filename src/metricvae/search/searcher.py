@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from metricvae.core.display import facts_html
 from metricvae.core.kind import Object
 from metricvae.core.libraries import ReadOptions
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.filters import ItemFilter
+from metricvae.search.hit_list import HitList
 from metricvae.search.index import Index, read_index
-from metricvae.search.rerank import rerank_exactly, solver_of
+from metricvae.search.rerank import item_reader, rerank_exactly, solver_of
 from metricvae.search.search import Hits, search
 from metricvae.search.update import Appended, Deleted, append_to_index, delete_items
 
@@ -42,7 +44,7 @@ class SearchIndex:
         exact: int | None = None,
         by: str | None = None,
         fit: bool = False,
-    ) -> list[dict[str, Any]]:
+    ) -> HitList:
         """The k items that answer best to an object, best first, among those that satisfy what is asked.
 
         Fewer come back only where fewer satisfy it.
@@ -62,8 +64,8 @@ class SearchIndex:
                 is not.
 
         Returns:
-            of each item: `id`, `path`, the predicted `value` with its interval `low` to `high`, and what follows from
-            it (`tanimoto` of a shape); with `exact` also its `score` and `pose`.
+            a list, of each item: `id`, `path`, the predicted `value` with its interval `low` to `high`, and what
+            follows from it (`tanimoto` of a shape); with `exact` also its `score` and `pose`.
         """
         predictor = self.predictor
         asked = predictor.kind(self.index.query_side).convert(query, ReadOptions(fit=fit))
@@ -74,7 +76,22 @@ class SearchIndex:
             solver_of(predictor.metric, by)
             hits = search(self.index, predictor, asked, max(k, exact), wanted)
             hits, _ = rerank_exactly(self.index, predictor, [asked], hits, by) if len(hits) else (hits, None)
-        return [self._row(hits, place) for place in range(min(k, len(hits)))]
+        return HitList([self._row(hits, place) for place in range(min(k, len(hits)))], self._thumbnails(hits))
+
+    def _thumbnails(self, hits: Hits) -> Callable[[int], str | None]:
+        """What draws the hit in a place, its object read when the first is drawn."""
+        read: list[Callable[[int], Object]] = []
+
+        def thumbnail(place: int) -> str | None:
+            if not read:
+                read.append(item_reader(self.index, hits))
+            return self.index.kind.thumbnail(read[0](int(hits.rows[place])))
+
+        return thumbnail
+
+    def _repr_html_(self) -> str:
+        facts = {"items": len(self), "kind": self.index.kind.title, "folder": str(self.index.folder)}
+        return facts_html("index", facts | {"metric": self.predictor.metric.description.predicts})
 
     def append(self, library: str | Path, *, fit: bool = False) -> Appended:
         """Add the objects of another library, but those whose ids are there already."""

@@ -169,6 +169,10 @@ class MoleculeKind(ObjectKind):
     def from_table(self, table: pa.Table) -> list[Object]:
         return list(read_molecules(table))
 
+    def thumbnail(self, value: Object) -> str:
+        """The structural formula."""
+        return str(value._repr_html_())
+
     def group(self, value: Object, name: str) -> str:
         """The Bemis-Murcko scaffold; of a molecule without rings, the molecule itself."""
         return scaffold_group(value.smiles, name)

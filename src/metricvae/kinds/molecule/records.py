@@ -69,6 +69,12 @@ class Molecule:
         centre: Positions = self.positions.mean(axis=0)
         return centre
 
+    def _repr_html_(self) -> str:
+        """The structural formula, in notebooks."""
+        from metricvae.kinds.molecule.drawing import flat_svg
+
+        return f'<div style="width: 180px">{flat_svg(self)}</div>'
+
     def moved(self, rotation: npt.ArrayLike, translation: npt.ArrayLike = (0.0, 0.0, 0.0)) -> Molecule:
         """The molecule with every position p at R p + t.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from metricvae.core.display import facts_html
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.metrics.docking.chains import Minimum
 from metricvae.metrics.docking.energy import Field, energy_inside, energy_of_torsions, frames_of, place_atoms
@@ -52,6 +53,13 @@ class DockedPose:
     faults: tuple[str, ...]
     similarity: float | None
     place: int = 0
+
+    def _repr_html_(self) -> str:
+        """The structural formula and the numbers that poses are judged by, in notebooks."""
+        facts = {"score, kcal/mol": self.score, "ranking": self.ranking, "clashes": self.clashes, "strain": self.strain}
+        return self.molecule._repr_html_() + facts_html(
+            "pose", facts | {"similarity": self.similarity, "faults": ", ".join(self.faults) or "none"}
+        )
 
     @property
     def valid(self) -> bool:

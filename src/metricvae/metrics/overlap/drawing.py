@@ -86,6 +86,13 @@ def superimpose(first: Mask, second: Mask, pose: Pose) -> tuple[Floats, Floats]:
     return wide[window], moved[window]
 
 
+def overlay_pixels(first: Mask, second: Mask, pose: Pose) -> npt.NDArray[np.uint8]:
+    """(S, S, 3) colours of two masks on white, the second moved, see `superimpose`."""
+    drawn = blend(*superimpose(first, second, pose))
+    on_white = drawn[..., :3] * drawn[..., 3:] + 1 - drawn[..., 3:]
+    return np.asarray(np.round(255 * on_white), np.uint8)
+
+
 def draw_pair(pair: ExamplePair, *, title: str | None = None) -> bytes:
     """Figure 1.3: the first object, the second, and the second moved onto the first, with the figures beneath.
 

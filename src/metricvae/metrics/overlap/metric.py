@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from metricvae.metrics.overlap.solver.search import PreparedMask, SearchConfig, 
 
 if TYPE_CHECKING:
     from metricvae.core.hits import HitDrawer, HitPage
+    from metricvae.core.kind import Object
     from metricvae.core.plan import Plan
     from metricvae.metrics.overlap.alignment.pose_model import OverlapPoseModel
     from metricvae.metrics.overlap.generation import OverlapGenerator
@@ -98,6 +99,13 @@ class OverlapMetric(Metric):
         from metricvae.metrics.overlap.drawing import draw_first_hit
 
         return draw_first_hit
+
+    def overlay(self, left: Object, right: Object, pose: Any) -> str:
+        """The left shape in blue, the right one in orange, and what they share in dark blue."""
+        from metricvae.core.display import picture_html
+        from metricvae.metrics.overlap.drawing import overlay_pixels
+
+        return picture_html(overlay_pixels(left, right, pose), side=None, alt="two shapes where they overlap most")
 
     @property
     def hit_page(self) -> HitPage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from metricvae.metrics.shape.metric import ColourSolver, ShapeMetric
 
 if TYPE_CHECKING:
     from metricvae.core.hits import HitDrawer, HitPage
+    from metricvae.core.kind import Object
     from metricvae.core.plan import Plan
     from metricvae.nn.heads import Head
 
@@ -61,6 +62,10 @@ class ColouredMetric(Metric):
         from metricvae.metrics.shape.coloured_labelling import ColouredPlan
 
         return ColouredPlan
+
+    def overlay(self, left: Object, right: Object, pose: Any) -> str:
+        """As by shape alone."""
+        return ShapeMetric().overlay(left, right, pose)
 
     @property
     def hit_drawer(self) -> HitDrawer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from metricvae.metrics.shape.solver.overlays import OverlayConfig, overlay_many
 
 if TYPE_CHECKING:
     from metricvae.core.hits import HitDrawer, HitPage
+    from metricvae.core.kind import Object
     from metricvae.core.own_prediction import OwnPredictors
     from metricvae.core.plan import Plan
     from metricvae.core.requirements import RequirementForm
@@ -175,6 +176,15 @@ class ShapeMetric(Metric):
         from metricvae.kinds.molecule.drawing import draw_found
 
         return draw_found
+
+    def overlay(self, left: Object, right: Object, pose: Any) -> str:
+        """The bonds of both molecules in space, the left one grey."""
+        from metricvae.core.display import picture_html
+        from metricvae.kinds.molecule.drawing import space_picture
+        from metricvae.kinds.molecule.kind import posed
+
+        picture = np.asarray(space_picture(posed(left, None), posed(right, pose)))
+        return picture_html(picture, side=None, alt="two molecules laid on one another")
 
     @property
     def hit_page(self) -> HitPage:
