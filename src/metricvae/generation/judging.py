@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,13 @@ import numpy.typing as npt
 from metricvae.core.editing import ObjectEditor
 from metricvae.core.kind import Object
 from metricvae.core.requirements import Reading, Requirement
+from metricvae.generation.screening import CodeScreen, screens_of
 from metricvae.prediction.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
+
+TOGETHER = 4
+"""Objects that are measured together; the time is looked at in between."""
 
 PROXY = 0.5
 """Weight of a closeness that a model predicts where another number is asked for: it says what to look at first."""
@@ -75,9 +79,7 @@ class Judge:
         self.predictor, self.requirements, self.editor, self.deadline = predictor, requirements, editor, deadline
         self.evaluations, self.encoded, self.skipped = 0, 0, Counter[str]()
         self.costs = sorted({one.cost for one in requirements} - {0})
-        self.asked = [place for place, one in enumerate(requirements) if one.query is not None]
-        queries = [requirements[place].query for place in self.asked]
-        self.queries = predictor.encode(queries, "left") if queries else None
+        self.screens = screens_of(predictor, requirements)
 
     def judge(self, objects: Sequence[Object], verified: Sequence[int]) -> list[Judged]:
         """The objects with their numbers; the best with all of them, as many as `verified` says for each cost.
@@ -93,26 +95,37 @@ class Judge:
         found = self._predict(found)
         for cost in self.costs:
             count = verified[min(cost, len(verified)) - 1]
-            found = [self._measured(one, cost) for one in found[:count] if time.monotonic() < self.deadline]
+            found = self._measured_all(found[:count], cost)
             found = sorted((one for one in found if np.isfinite(one.violation)), key=lambda one: one.violation)
         return [one for one in found if one.complete]
 
     def _read(self, value: Object) -> Judged:
         """What is read off an object at once."""
         empty = (None,) * len(self.requirements)
-        return self._measured(Judged(value, self.editor.key(value), empty, empty, 0.0, 0.0), 0)
+        return self._measured([Judged(value, self.editor.key(value), empty, empty, 0.0, 0.0)], 0)[0]
 
-    def _measured(self, one: Judged, cost: int) -> Judged:
-        """An object with the numbers of a cost."""
-        readings = list(one.readings)
-        self.evaluations += cost > 0 and cost == self.costs[0]
+    def _measured_all(self, found: Sequence[Judged], cost: int) -> list[Judged]:
+        """Objects with the numbers of a cost, some at a time, until the deadline."""
+        done: list[Judged] = []
+        for start in range(0, len(found), TOGETHER):
+            if time.monotonic() >= self.deadline:
+                break
+            done += self._measured(found[start : start + TOGETHER], cost)
+        return done
+
+    def _measured(self, found: Sequence[Judged], cost: int) -> list[Judged]:
+        """Objects with the numbers of a cost."""
+        self.evaluations += len(found) * (cost > 0 and cost == self.costs[0])
+        rows = [list(one.readings) for one in found]
         for place, requirement in enumerate(self.requirements):
             if requirement.cost == cost:
-                reading = requirement.measure(one.object)
-                self.skipped.update([reading.fault] if reading.fault else [])
-                readings[place] = reading
-        known = one.object, one.key, tuple(readings), one.predicted, one.novelty
-        return Judged(*known, self._violation(readings), self._margin(readings))
+                for row, reading in zip(rows, requirement.measure_all([one.object for one in found]), strict=True):
+                    self.skipped.update([reading.fault] if reading.fault else [])
+                    row[place] = reading
+        return [
+            replace(one, readings=tuple(row), violation=self._violation(row), margin=self._margin(row))
+            for one, row in zip(found, rows, strict=True)
+        ]
 
     def _violation(self, readings: Sequence[Reading | None]) -> float:
         pairs = zip(self.requirements, readings, strict=True)
@@ -124,30 +137,33 @@ class Judge:
         return float(sum(found)) if self._violation(readings) == 0 else 0.0
 
     def _predict(self, found: Sequence[Judged]) -> list[Judged]:
-        """The best few with what the model predicts of them, in the order in which they are worth measuring."""
+        """The best few with what models predict of them, in the order in which they are worth measuring."""
         found = [one for one in found if np.isfinite(one.violation)][: self.editor.encoded_at_once]
-        if self.queries is None or not found:
-            return list(found)
-        made = self.predictor.encode(self.editor.encodable([one.object for one in found]), "right")
-        self.encoded += len(found)
-        first, second = np.indices((len(self.queries), len(found))).reshape(2, -1)
-        pairs = (self.queries, made, first, second)
-        values, sizes = self.predictor.values(*pairs), self.predictor.magnitudes(*pairs)
-        scores = self.predictor.metric.retrieval_score(values, *sizes).reshape(len(self.queries), -1)
-        ranked = []
-        for column, one in enumerate(found):
-            predicted: list[float | None] = list(one.predicted)
-            order = one.violation - one.margin
-            for row, place in enumerate(self.asked):
-                requirement, score = self.requirements[place], float(scores[row, column])
-                if self.predictor.metric.name in requirement.predicting:
-                    predicted[place] = score
-                    order += requirement.violation(score) - requirement.margin(score)
-                else:
-                    order -= PROXY * score
-            novelty = float(made.novelty[column])
-            ranked.append((order, Judged(one.object, one.key, one.readings, tuple(predicted), novelty, one.violation)))
-        return [one for _, one in sorted(ranked, key=lambda each: each[0])]
+        ranked = [(one.violation - one.margin, one) for one in found]
+        for screen in self.screens if found else ():
+            ranked = ranked[: screen.editor.encoded_at_once]
+            scores, novelty = screen.scores([one.object for _, one in ranked])
+            self.encoded += len(ranked)
+            ranked = [
+                self._screened(screen, scores[:, column], novelty[column], *each) for column, each in enumerate(ranked)
+            ]
+            ranked.sort(key=lambda each: each[0])
+        return [one for _, one in ranked]
+
+    def _screened(
+        self, screen: CodeScreen, scores: Floats, novelty: float, order: float, one: Judged
+    ) -> tuple[float, Judged]:
+        """An object with what a model says of it, and its place in the order."""
+        predicted: list[float | None] = list(one.predicted)
+        for place, score in zip(screen.places, scores.tolist(), strict=True):
+            requirement = self.requirements[place]
+            if screen.predicts(requirement):
+                predicted[place] = score
+                order += requirement.violation(score) - requirement.margin(score)
+            else:
+                order -= PROXY * score
+        known = float(novelty) if screen.predictor is self.predictor else one.novelty
+        return order, replace(one, predicted=tuple(predicted), novelty=known)
 
 
 def max_min(features: npt.NDArray[np.uint8], count: int) -> list[int]:
