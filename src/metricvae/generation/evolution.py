@@ -23,7 +23,8 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.requirements import Reading, Requirement, check_requirements
 from metricvae.generation import SECONDS
-from metricvae.generation.judging import Judge, Judged, max_min, similarities
+from metricvae.generation.fingerprints import max_min, similarities
+from metricvae.generation.judging import Judge, Judged
 from metricvae.generation.known_objects import KnownObjects, retrieve
 from metricvae.generation.screening import editor_of
 from metricvae.prediction.predictor import Predictor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -9,11 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from metricvae.core.editing import ObjectEditor
 from metricvae.core.kind import Object
 from metricvae.core.requirements import Reading, Requirement
 from metricvae.generation.screening import CodeScreen, screens_of
+from metricvae.generation.surrogate import Surrogate
 from metricvae.prediction.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
@@ -36,6 +39,7 @@ class Judged:
         predicted: one for each requirement, by a model from codes; None where none predicts it.
         novelty: by the model; 0 where it was not encoded.
         violation: sum over the requirements.
+        promise: what is added to it by numbers that were not measured, as those of other objects say; less is better.
         margin: by how much requirements are satisfied, a sum over all of them; 0 where one is not.
     """
 
@@ -46,6 +50,7 @@ class Judged:
     novelty: float
     violation: float
     margin: float = 0.0
+    promise: float = 0.0
 
     @property
     def complete(self) -> bool:
@@ -80,6 +85,7 @@ class Judge:
         self.evaluations, self.encoded, self.skipped = 0, 0, Counter[str]()
         self.costs = sorted({one.cost for one in requirements} - {0})
         self.screens = screens_of(predictor, requirements)
+        self.surrogates = {place: Surrogate() for place, one in enumerate(requirements) if one.cost > 1}
 
     def judge(self, objects: Sequence[Object], verified: Sequence[int]) -> list[Judged]:
         """The objects with their numbers; the best with all of them, as many as `verified` says for each cost.
@@ -96,7 +102,7 @@ class Judge:
         for cost in self.costs:
             count = verified[min(cost, len(verified)) - 1]
             found = self._measured_all(found[:count], cost)
-            found = sorted((one for one in found if np.isfinite(one.violation)), key=lambda one: one.violation)
+            found = sorted((one for one in found if np.isfinite(one.violation)), key=_worth)
         return [one for one in found if one.complete]
 
     def _read(self, value: Object) -> Judged:
@@ -122,10 +128,13 @@ class Judge:
                 for row, reading in zip(rows, requirement.measure_all([one.object for one in found]), strict=True):
                     self.skipped.update([reading.fault] if reading.fault else [])
                     row[place] = reading
-        return [
+        done = [
             replace(one, readings=tuple(row), violation=self._violation(row), margin=self._margin(row))
             for one, row in zip(found, rows, strict=True)
         ]
+        for place in (one for one in self.surrogates if self.requirements[one].cost == cost):
+            self._learn(done, place)
+        return done
 
     def _violation(self, readings: Sequence[Reading | None]) -> float:
         pairs = zip(self.requirements, readings, strict=True)
@@ -138,8 +147,9 @@ class Judge:
 
     def _predict(self, found: Sequence[Judged]) -> list[Judged]:
         """The best few with what models predict of them, in the order in which they are worth measuring."""
-        found = [one for one in found if np.isfinite(one.violation)][: self.editor.encoded_at_once]
-        ranked = [(one.violation - one.margin, one) for one in found]
+        found = sorted(self._promising([one for one in found if np.isfinite(one.violation)]), key=_worth)
+        found = found[: self.editor.encoded_at_once]
+        ranked = [(one.violation + one.promise - one.margin, one) for one in found]
         for screen in self.screens if found else ():
             ranked = ranked[: screen.editor.encoded_at_once]
             scores, novelty = screen.scores([one.object for _, one in ranked])
@@ -149,6 +159,32 @@ class Judge:
             ]
             ranked.sort(key=lambda each: each[0])
         return [one for _, one in ranked]
+
+    def _promising(self, found: Sequence[Judged]) -> list[Judged]:
+        """Objects with what is expected of the numbers that cost most."""
+        promises = np.zeros(len(found))
+        bits = self._fingerprints(found) if self.surrogates else None
+        for place, surrogate in self.surrogates.items():
+            expected = None if bits is None else surrogate.predict(bits)
+            if expected is not None:
+                one = self.requirements[place]
+                promises += [one.violation(number) - one.margin(number) for number in expected.tolist()]
+        return [replace(one, promise=float(promise)) for one, promise in zip(found, promises, strict=True)]
+
+    def _learn(self, found: Sequence[Judged], place: int) -> None:
+        """What was measured of objects for one requirement."""
+        bits = self._fingerprints(found)
+        if bits is not None and place in self.surrogates:
+            readings = [one.readings[place] for one in found]
+            self.surrogates[place].learn(bits, [math.nan if one is None else one.value for one in readings])
+
+    def _fingerprints(self, found: Sequence[Judged]) -> npt.NDArray[np.uint8] | None:
+        """Of objects whose kind has any."""
+        kind = self.predictor.kind("right")
+        if not found or not kind.fingerprinted:
+            return None
+        made: npt.NDArray[np.uint8] = kind.fingerprints(pa.table(kind.to_columns([one.object for one in found])))
+        return made
 
     def _screened(
         self, screen: CodeScreen, scores: Floats, novelty: float, order: float, one: Judged
@@ -166,28 +202,6 @@ class Judge:
         return order, replace(one, predicted=tuple(predicted), novelty=known)
 
 
-def max_min(features: npt.NDArray[np.uint8], count: int) -> list[int]:
-    """`count` rows of packed bits (m, b): the first, and each time the one least like those chosen before it, by the
-    Tanimoto coefficient (MaxMin: M. Ashton et al., Quantitative Structure-Activity Relationships 21 (2002) 598)."""
-    bits = np.unpackbits(features, axis=1).astype(np.float32)
-    counts, chosen = bits.sum(1), [0]
-    nearest = _alike(bits, counts, 0)
-    while len(chosen) < min(count, len(bits)):
-        nearest[chosen] = np.inf
-        chosen.append(int(nearest.argmin()))
-        nearest = np.maximum(nearest, _alike(bits, counts, chosen[-1]))
-    return chosen
-
-
-def _alike(bits: npt.NDArray[np.float32], counts: npt.NDArray[np.float32], row: int) -> Floats:
-    both = bits @ bits[row]
-    found: Floats = (both / np.maximum(counts + counts[row] - both, 1.0)).astype(np.float64)
-    return found
-
-
-def similarities(features: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8]) -> Floats:
-    """(m, n) Tanimoto coefficients of packed bits (m, b) and (n, b)."""
-    left, right = (np.unpackbits(one, axis=1).astype(np.float32) for one in (features, others))
-    both = left @ right.T
-    found: Floats = (both / np.maximum(left.sum(1)[:, None] + right.sum(1) - both, 1.0)).astype(np.float64)
-    return found
+def _worth(one: Judged) -> float:
+    """What is worth measuring comes first."""
+    return one.violation + one.promise
