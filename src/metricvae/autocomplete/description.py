@@ -98,7 +98,8 @@ def describe(
             | affinity
             | _required_columns(made, asked)
             | _properties(one.smiles)
-            | {"alerts": "; ".join(alerts_of(one.smiles)), "nearest": near[0], "similarity": near[1]}
+            | {"alerts": "; ".join(alerts_of(one.smiles))}
+            | ({"nearest": near[0], "similarity": near[1]} if near[0] else {})
         )
     return Described(rows, _notes(rows, trend, asked))
 

@@ -14,14 +14,16 @@ import numpy as np
 from metricvae.autocomplete.records import DockedMolecule, RandomMolecules
 from metricvae.core.errors import InputError
 from metricvae.core.requirements import Requirement
-from metricvae.kinds.molecule.conformers import flat
+from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.substructures import SMILES
 from metricvae.kinds.pocket.records import Receptor
 from metricvae.metrics.docking.config import DockingConfig
-from metricvae.metrics.docking.dock import dock
-from metricvae.metrics.docking.records import Floats
+from metricvae.metrics.docking.described import DockedPose
+from metricvae.metrics.docking.dock import dock, dock_conformers
+from metricvae.metrics.docking.engines.engine import OWN
 from metricvae.metrics.docking.requirements import QuickDocking
+from metricvae.metrics.docking.site import DockingSite
 from metricvae.metrics.docking.size_trend import FEWEST, fit_trend
 from metricvae.search.filters import ItemFilter
 from metricvae.search.index import Index
@@ -44,21 +46,27 @@ class SiteDocking:
 
     Attributes:
         receptor: of it.
-        centre: (3,) of it, angstroms.
+        site: made ready for our own search.
         config: how.
     """
 
     receptor: Receptor
-    centre: Floats
+    site: DockingSite
     config: DockingConfig
 
     def one(self, smiles: str) -> DockedMolecule | None:
         """The best pose of a molecule; None where it cannot be docked."""
         try:
-            best = dock(self.receptor, self.centre, smiles, self.config)[0]
+            best = self._poses(smiles)[0]
         except (InputError, IndexError):
             return None
         return DockedMolecule(smiles, best.molecule, best.score, best.clashes, best.strain, best.faults)
+
+    def _poses(self, smiles: str) -> list[DockedPose]:
+        if self.config.engine != OWN:
+            return dock(self.receptor, self.site.centre, smiles, self.config)
+        made = conform(smiles, self.config.seed + 1, self.config.conformers, distinct=0.1)
+        return dock_conformers(self.site, made, self.config)
 
     def each(self, smiles: Sequence[str]) -> Iterator[list[DockedMolecule]]:
         """Those of some molecules that can be docked, in order, as many at a time as there are cores."""

@@ -94,8 +94,8 @@ class _Run:
             check_requirements(requirements)
             editor_of(self.predictor.kind("right")).check(requirements)
             receptor, centre = docking_site(self.site)
-            self.docking = SiteDocking(receptor, centre, self.config.docking)
             self.quick = QuickDocking.into(receptor, centre)
+            self.docking = SiteDocking(receptor, self.quick.site, self.config.docking)
             fit = next(one for one in requirements if isinstance(one, FitRequirement))
             random = self._random(fit)
             asked = [self._with_level(one, random.fit) for one in requirements]
@@ -135,7 +135,8 @@ class _Run:
         smiles = draw_random(self.library, self.config.random, self.config.seed)
         deadline = self.start + SHARE * self.config.seconds
         return dock_random(
-            *(smiles, self.docking, self.quick, fit, deadline),
+            *(smiles, replace(self.docking, config=replace(self.docking.config, strain=False)), self.quick, fit),
+            deadline,
             lambda done, total: self.on_step("docking random molecules", done, total, None),
         )
 
