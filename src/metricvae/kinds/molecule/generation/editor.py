@@ -70,7 +70,7 @@ class MoleculeEditor(ObjectEditor):
     pool: FragmentPool = field(default_factory=FragmentPool)
 
     def __post_init__(self) -> None:
-        self.encoded_at_once = 48 if self.embeds else 160
+        self.encoded_at_once = 32 if self.embeds else 160
         chem = require("rdkit.Chem")
         self._refused = [*unwanted_patterns(), *map(chem.MolFromSmarts, STRAINED)]
 
