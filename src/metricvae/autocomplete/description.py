@@ -37,7 +37,7 @@ AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
-class Described:
+class DescribedCandidates:
     """What is known of candidates.
 
     Attributes:
@@ -78,7 +78,7 @@ def describe(
     trend: SizeTrend,
     known: Sequence[tuple[str, float]],
     own: OwnPredictors,
-) -> Described:
+) -> DescribedCandidates:
     """What is known of docked candidates.
 
     Args:
@@ -101,7 +101,7 @@ def describe(
             | {"alerts": "; ".join(alerts_of(one.smiles))}
             | ({"nearest": near[0], "similarity": near[1]} if near[0] else {})
         )
-    return Described(rows, _notes(rows, trend, asked))
+    return DescribedCandidates(rows, _notes(rows, trend, asked))
 
 
 def _docking_columns(one: DockedMolecule, trend: SizeTrend) -> dict[str, Value]:
@@ -158,17 +158,18 @@ def _notes(rows: Sequence[Mapping[str, Value]], trend: SizeTrend, asked: Sequenc
     """How far the numbers hold."""
     sizes = f"{min(trend.sizes)} to {max(trend.sizes)}"
     found = [
-        "score: docking, kcal/mol. Docking scores are not affinities: they order poses better than molecules, and "
+        "Score: docking, kcal/mol. Docking scores are not affinities: they order poses better than molecules, and "
         "grow with size",
-        f"random_score: of a random drug-like molecule with as many heavy atoms in the same site, by a line through "
-        f"{len(trend.sizes)} of {sizes} heavy atoms that were docked likewise; gain: by how many of their standard "
-        f"deviations ({trend.spread:.2f} kcal/mol) the score is better. The candidates were chosen by this function, "
-        "so part of the gain is luck: dock them with another engine",
-        "pK: predicted from the pose, with an interval that holds 90 % of measured values where poses are right; the "
-        "error of docking comes on top. pK_by_size is what the heavy atoms alone say: where pK is no higher, the model "
-        "sees nothing else. pK_novelty near 1: no ligand like it was trained on",
-        "similarity: Tanimoto coefficient of Morgan fingerprints with the nearest known molecule; alerts: PAINS and "
-        "BRENK, which many drugs have too. Nobody has made these molecules: sa is an estimate",
+        "Random: the score of a random drug-like molecule with as many heavy atoms in the same site, by a line through "
+        f"{len(trend.sizes)} of {sizes} heavy atoms that were docked likewise. Gain: by how many of their standard "
+        f"deviations ({trend.spread:.2f} kcal/mol) the score is better; beyond these sizes do not rely on it. "
+        "Candidates were chosen by this function, so part of the gain is luck: dock them with another engine",
+        "pK: -log10 of Ki, Kd or IC50 in mol/L, predicted from the pose, with an interval that holds 90 % of measured "
+        "values where poses are right; the error of docking comes on top. By size: what the heavy atoms alone say; "
+        "where pK is no higher, the model sees nothing else. Unlike (0 to 1): no ligand like it was trained on",
+        "Fit: of the shape and the features with the site's negative image, 0 to 1. Similarity: Tanimoto coefficient "
+        "of Morgan fingerprints with the nearest known molecule. Alerts: PAINS and BRENK, which many drugs have too. "
+        "Nobody has made these molecules: SA, from 1 (easy) to 10, is an estimate",
     ]
     outside = sum(row.get("pK_outside") == "yes" for row in rows)
     missing = sum("pK_missing" in row for row in rows)
@@ -176,7 +177,7 @@ def _notes(rows: Sequence[Mapping[str, Value]], trend: SizeTrend, asked: Sequenc
     if outside:
         found.append(f"{outside} of {len(rows)} are outside of the data of the affinity model: do not rely on their pK")
     if missing:
-        found.append(f"{missing} of {len(rows)} have no pK: see pK_missing")
+        found.append(f"{missing} of {len(rows)} have no pK, with the reason beside them")
     if faulty:
-        found.append(f"{faulty} of {len(rows)} poses have physical faults: see pose_faults")
+        found.append(f"{faulty} of {len(rows)} poses have physical faults, named beside them")
     return found

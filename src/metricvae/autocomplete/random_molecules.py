@@ -30,8 +30,9 @@ from metricvae.search.index import Index
 
 DRUG_LIKE = ItemFilter("qed >= 0.5 and sa <= 4 and heavy_atoms >= 14 and heavy_atoms <= 36")
 
-DRAWN = 200
-"""Molecules of which those that are docked have evenly spaced places by size."""
+DRAWN, ASSEMBLED = 200, 3
+"""Molecules of a library, and those assembled for each that is wanted: those that are docked have evenly spaced places
+among them by size."""
 
 WORTHLESS = -2.0
 """kcal/mol: where the middle one of random molecules scores above, none fits."""
@@ -85,7 +86,7 @@ def draw_random(library: Index | None, count: int, seed: int) -> list[str]:
     """
     rng = np.random.default_rng((seed, 1))
     if library is None:
-        drawn = list(stream_smiles(DRAWN, int(rng.integers(2**31))))
+        drawn = list(stream_smiles(ASSEMBLED * count, int(rng.integers(2**31))))
         sizes = [len(flat(one).elements) for one in drawn]
     else:
         rows = rng.permutation(np.flatnonzero(DRUG_LIKE.of_index(library).possible))[:DRAWN]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from metricvae.autocomplete.description import Described, describe, nearest_known
+from metricvae.autocomplete.description import DescribedCandidates, describe, nearest_known
 from metricvae.autocomplete.random_molecules import SHARE, SiteDocking, dock_random, draw_random
 from metricvae.autocomplete.records import (
     WINDOW,
@@ -190,7 +190,7 @@ class _Run:
     ) -> Autocompletion:
         self.on_step("affinities", 0, len(best), None)
         known = nearest_known(self.library, [one for one, _ in best])
-        described: Described = describe(self.site, best, asked, random.trend, known, self.own)
+        described: DescribedCandidates = describe(self.site, best, asked, random.trend, known, self.own)
         candidates = [
             Candidate(f"candidate-{number:02d}", docked, fields)
             for number, ((_, docked), fields) in enumerate(zip(best, described.rows, strict=True), start=1)

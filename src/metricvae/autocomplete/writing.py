@@ -20,11 +20,13 @@ POSES, TABLE, DOCUMENT, PAGE = "candidates.sdf", "candidates.csv", "candidates.j
 
 WORDS = PageWords(one="candidate", many="candidates", query="site", index="Begun with", model="Docked by")
 
-ON_PAGE = (
-    *("score", "random_score", "gain", "heavy_atoms", "pK", "pK_low", "pK_high", "pK_by_size", "pK_outside"),
-    *("pK_novelty", "fit", "qed", "sa", "mw", "logp", "alerts", "similarity", "strain", "pose_faults", "pK_missing"),
-)
-"""Columns of the page; the table and the document have all."""
+ON_PAGE = {
+    **{"score": "score", "random_score": "random", "gain": "gain", "heavy_atoms": "atoms", "pK": "pK"},
+    **{"pK_interval": "90 %", "pK_by_size": "by size", "pK_novelty": "unlike", "pK_outside": "outside", "fit": "fit"},
+    **{"qed": "QED", "sa": "SA", "mw": "MW", "logp": "logP", "similarity": "similarity", "nearest": "nearest known"},
+    **{"alerts": "alerts", "strain": "strain", "pose_faults": "pose faults", "pK_missing": "no pK"},
+}
+"""Columns of the page, and their titles there; the table and the document have all."""
 
 
 def write_all(folder: Path, found: Autocompletion, about: Mapping[str, Any], page: Path) -> dict[str, Any]:
@@ -92,13 +94,15 @@ def page_of(found: Autocompletion, about: Mapping[str, Any]) -> str:
         WORDS,
         tuple(f"{note}." for note in found.notes),
     )
-    rows = [
-        posed_ligand(
-            one.name, named(one), {name: one.fields[name] for name in ON_PAGE if one.fields.get(name) not in (None, "")}
-        )
-        for one in found.candidates
-    ]
+    rows = [posed_ligand(one.name, named(one), _on_page(one)) for one in found.candidates]
     return poses_page(found.receptor, rows, shown)
+
+
+def _on_page(one: Candidate) -> dict[str, Value]:
+    known = dict(one.fields)
+    if "pK" in known:
+        known["pK_interval"] = f"{known['pK_low']:.1f} to {known['pK_high']:.1f}"
+    return {title: known[name] for name, title in ON_PAGE.items() if known.get(name) not in (None, "")}
 
 
 def _flat(one: Candidate) -> dict[str, Value]:
