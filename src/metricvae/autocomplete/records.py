@@ -53,8 +53,9 @@ class AutocompleteConfig:
     def docking(self) -> DockingConfig:
         """How the best are docked, and random molecules to compare them with: by fewer and shorter chains than a single
         ligand is, at a third of the time."""
-        chains = {"conformers": 12, "chains": 8, "chains_a_torsion": 1, "rounds": 8}
-        return DockingConfig(poses=1, seed=self.seed, engine=self.engine, **chains)
+        return DockingConfig(
+            conformers=12, chains=8, chains_a_torsion=1, rounds=8, poses=1, seed=self.seed, engine=self.engine
+        )
 
 
 @dataclass(frozen=True)

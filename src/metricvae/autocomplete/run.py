@@ -156,7 +156,7 @@ class _Run:
             self.on_step("molecules that hold, and are improved", done, total, left + final)
 
         search_config = EvolutionConfig(
-            seconds, self.config.evaluations, self.config.seed, verified=VERIFIED, improve=True, spare=1.5
+            seconds, self.config.evaluations, self.config.seed, verified=VERIFIED, improve=True, spare=1.2
         )
         return evolve(self.predictor, asked, self._wanted, search_config, library=self.library, on_progress=report)
 

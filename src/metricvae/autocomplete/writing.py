@@ -39,8 +39,8 @@ def write_all(folder: Path, found: Autocompletion, about: Mapping[str, Any], pag
         page: where the page goes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_sdf(folder / POSES, map(named, found.candidates), [_flat(one) for one in found.candidates])
-    rows = [{"name": one.name, "smiles": one.docked.smiles} | _flat(one) for one in found.candidates]
+    write_sdf(folder / POSES, map(named, found.candidates), [one.fields for one in found.candidates])
+    rows = [{"name": one.name, "smiles": one.docked.smiles, **one.fields} for one in found.candidates]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[safe_cell(value_text(row.get(name))) for name in columns] for row in rows]
     write_rows(folder / TABLE, [*map(safe_cell, columns)], cells)
@@ -103,10 +103,6 @@ def _on_page(one: Candidate) -> dict[str, Value]:
     if "pK" in known:
         known["pK_interval"] = f"{known['pK_low']:.1f} to {known['pK_high']:.1f}"
     return {title: known[name] for name, title in ON_PAGE.items() if known.get(name) not in (None, "")}
-
-
-def _flat(one: Candidate) -> dict[str, Value]:
-    return dict(one.fields)
 
 
 def _docked(one: DockedMolecule) -> dict[str, Any]:
