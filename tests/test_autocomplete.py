@@ -16,7 +16,7 @@ pytest.importorskip("gemmi")
 
 from metricvae.autocomplete.description import describe, nearest_known
 from metricvae.autocomplete.random_molecules import draw_random
-from metricvae.autocomplete.records import Autocompletion, Candidate, DockedMolecule, RandomMolecules
+from metricvae.autocomplete.records import Autocompletion, DockedMolecule, RandomMolecules, SiteCandidate
 from metricvae.autocomplete.writing import write_all
 from metricvae.cli import main
 from metricvae.core.errors import InputError
@@ -153,7 +153,7 @@ def completion(site: str, smiles: tuple[str, ...] = DOCKABLE[:3]) -> Autocomplet
     best = list(zip(made, docked, strict=True))
     said = describe(site, best, asked, trend, nearest_known(None, made), lambda _: None)
     candidates = [
-        Candidate(f"candidate-{number:02d}", one, row)
+        SiteCandidate(f"candidate-{number:02d}", one, row)
         for number, (one, row) in enumerate(zip(docked, said.rows, strict=True), start=1)
     ]
     random = RandomMolecules(docked, trend, trend, 0.2, 1.0)

@@ -102,7 +102,7 @@ class RandomMolecules:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class SiteCandidate:
     """A molecule made for the site.
 
     Attributes:
@@ -134,7 +134,7 @@ class Autocompletion:
     site: str
     receptor: Receptor
     requirements: Sequence[Requirement]
-    candidates: Sequence[Candidate]
+    candidates: Sequence[SiteCandidate]
     random: RandomMolecules
     retrieved: DockedMolecule | None
     notes: Sequence[str]

@@ -13,9 +13,9 @@ from metricvae.autocomplete.records import (
     WINDOW,
     AutocompleteConfig,
     Autocompletion,
-    Candidate,
     DockedMolecule,
     RandomMolecules,
+    SiteCandidate,
 )
 from metricvae.core.constraints import Span
 from metricvae.core.own_prediction import OwnPredictors
@@ -192,7 +192,7 @@ class _Run:
         known = nearest_known(self.library, [one for one, _ in best])
         described: DescribedCandidates = describe(self.site, best, asked, random.trend, known, self.own)
         candidates = [
-            Candidate(f"candidate-{number:02d}", docked, fields)
+            SiteCandidate(f"candidate-{number:02d}", docked, fields)
             for number, ((_, docked), fields) in enumerate(zip(best, described.rows, strict=True), start=1)
         ]
         facts = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from metricvae.autocomplete.records import Autocompletion, Candidate, DockedMolecule
+from metricvae.autocomplete.records import Autocompletion, DockedMolecule, SiteCandidate
 from metricvae.core.hits import PageAbout, PageWords, Value
 from metricvae.core.hits_table import safe_cell, value_text
 from metricvae.core.pair_list import write_rows
@@ -50,7 +50,7 @@ def write_all(folder: Path, found: Autocompletion, about: Mapping[str, Any], pag
     return document
 
 
-def named(one: Candidate) -> Molecule:
+def named(one: SiteCandidate) -> Molecule:
     """The molecule where it lies, under the name of the candidate."""
     return replace(one.docked.molecule, id=one.name)
 
@@ -98,7 +98,7 @@ def page_of(found: Autocompletion, about: Mapping[str, Any]) -> str:
     return poses_page(found.receptor, rows, shown)
 
 
-def _on_page(one: Candidate) -> dict[str, Value]:
+def _on_page(one: SiteCandidate) -> dict[str, Value]:
     known = dict(one.fields)
     if "pK" in known:
         known["pK_interval"] = f"{known['pK_low']:.1f} to {known['pK_high']:.1f}"

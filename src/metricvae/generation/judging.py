@@ -85,7 +85,9 @@ class Judge:
         self.evaluations, self.encoded, self.skipped = 0, 0, Counter[str]()
         self.costs = sorted({one.cost for one in requirements} - {0})
         self.screens = screens_of(predictor, requirements)
-        self.surrogates = {place: Surrogate() for place, one in enumerate(requirements) if one.cost > 1}
+        self.surrogates = {
+            place: Surrogate() for place, one in enumerate(requirements) if one.cost > 1 or one.coded is not None
+        }
 
     def judge(self, objects: Sequence[Object], verified: Sequence[int]) -> list[Judged]:
         """The objects with their numbers; the best with all of them, as many as `verified` says for each cost.
@@ -161,7 +163,7 @@ class Judge:
         return [one for _, one in ranked]
 
     def _promising(self, found: Sequence[Judged]) -> list[Judged]:
-        """Objects with what is expected of the numbers that cost most."""
+        """Objects with what is expected of the numbers that cost most, or that no cheap code predicts."""
         promises = np.zeros(len(found))
         bits = self._fingerprints(found) if self.surrogates else None
         for place, surrogate in self.surrogates.items():
