@@ -23,7 +23,7 @@ from metricvae.kinds.pocket.sites import split_name
 from metricvae.metrics.affinity.jobs import describe_poses
 from metricvae.metrics.affinity.predictor import AffinityPredictor
 from metricvae.metrics.affinity.requirements import MODEL
-from metricvae.metrics.docking.requirements import DockingRequirement
+from metricvae.metrics.docking.requirements import GainRequirement
 from metricvae.metrics.docking.size_trend import SizeTrend
 from metricvae.metrics.pocket_fit.requirements import FitRequirement
 from metricvae.search.index import Index
@@ -96,7 +96,7 @@ def describe(
         rows.append(
             _docking_columns(one, trend)
             | affinity
-            | _required_columns(made, asked)
+            | _required_columns(made, asked, site)
             | _properties(one.smiles)
             | {"alerts": "; ".join(alerts_of(one.smiles))}
             | ({"nearest": near[0], "similarity": near[1]} if near[0] else {})
@@ -134,14 +134,14 @@ def _affinities(site: str, docked: Sequence[DockedMolecule], own: OwnPredictors)
     return rows
 
 
-def _required_columns(made: Made, asked: Sequence[Requirement]) -> dict[str, Value]:
+def _required_columns(made: Made, asked: Sequence[Requirement], site: str) -> dict[str, Value]:
     """The numbers of requirements that no other column has, and what a model predicted of them."""
     found: dict[str, Value] = {}
     for one, reading, predicted in zip(asked, made.readings, made.predicted, strict=True):
-        if isinstance(one, FitRequirement):
+        if isinstance(one, FitRequirement) and one.subject == site:
             found["fit"] = reading.value
             found |= {} if predicted is None else {"predicted_fit": predicted}
-        elif not isinstance(one, DockingRequirement) and one.name not in (*WINDOW, *SHOWN_PROPERTIES):
+        elif not isinstance(one, GainRequirement) and one.name not in (*WINDOW, *SHOWN_PROPERTIES):
             found[str(one)] = reading.value
     return found
 

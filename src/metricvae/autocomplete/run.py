@@ -96,7 +96,8 @@ class _Run:
             receptor, centre = docking_site(self.site)
             self.quick = QuickDocking.into(receptor, centre)
             self.docking = SiteDocking(receptor, self.quick.site, self.config.docking)
-            fit = next(one for one in requirements if isinstance(one, FitRequirement))
+            fit = next(one for one in requirements if self._is_own_fit(one))
+            assert isinstance(fit, FitRequirement)
             random = self._random(fit)
             asked = [self._with_level(one, random.fit) for one in requirements]
             asked.append(_gain(self.quick, random))
@@ -117,7 +118,7 @@ class _Run:
                 found.append(parse_requirement(text, forms))
             names = {one.name for one in found}
             found += [parse_requirement(text, forms) for name, text in WINDOW.items() if name not in names]
-            if not any(isinstance(one, FitRequirement) for one in found):
+            if not any(map(self._is_own_fit, found)):
                 found.append(parse_requirement(f"{FIT}:{self.site}>=-1", forms))
         except BaseException:
             for one in found:
@@ -125,9 +126,13 @@ class _Run:
             raise
         return found
 
+    def _is_own_fit(self, one: Requirement) -> bool:
+        """Whether a requirement is the fit to this site; another may be that to a site to be avoided."""
+        return isinstance(one, FitRequirement) and one.subject == self.site
+
     def _with_level(self, one: Requirement, level: float) -> Requirement:
         """The fit that is required where none was named: that of the middle one of random molecules."""
-        if not isinstance(one, FitRequirement) or one.span.low > -1:
+        if not self._is_own_fit(one) or one.span.low > -1:
             return one
         return replace(one, span=Span(level, math.inf), text=f"{FIT}>={level:.2f}")
 
