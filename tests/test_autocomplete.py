@@ -14,6 +14,8 @@ import pytest
 pytest.importorskip("rdkit")
 pytest.importorskip("gemmi")
 
+from rdkit import Chem
+
 from metricvae.autocomplete.description import describe, nearest_known
 from metricvae.autocomplete.random_molecules import draw_random
 from metricvae.autocomplete.records import Autocompletion, DockedMolecule, RandomMolecules, SiteCandidate
@@ -27,7 +29,7 @@ from metricvae.generation.screening import screens_of
 from metricvae.generation.surrogate import FEWEST, Surrogate
 from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.fragments import stream_smiles
-from metricvae.kinds.molecule.generation.editor import MoleculeEditor
+from metricvae.kinds.molecule.generation.editor import STRAINED, MoleculeEditor
 from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
@@ -132,6 +134,24 @@ def test_random_molecules_are_drug_like_of_all_sizes() -> None:
     sizes = sorted(len(flat(one).elements) for one in found)
     assert len(set(found)) == 8
     assert sizes[-1] - sizes[0] >= 8
+
+
+@pytest.mark.parametrize(
+    ("smiles", "refused"),
+    [
+        ("CN1CCN(c2ccc(C)nc2)CN1", True),  # a hydrazine and an aminal in a ring
+        ("CC1COCN1Cc1ccccc1", True),
+        ("Cc1ccc(N2SC(C)CC2=O)cc1", True),
+        ("CC1CCSSC1C", True),
+        ("CN1CCN(Cc2ccccc2)CC1", False),
+        ("c1cc2c(cc1CNC)OCO2", False),
+        ("CC1C(=O)NN(C)C1=O", False),
+        ("CC1OCN(C)C1=O", False),
+    ],
+)
+def test_unstable_rings_are_not_made(smiles: str, refused: bool) -> None:
+    patterns = map(Chem.MolFromSmarts, STRAINED)
+    assert any(Chem.MolFromSmiles(smiles).HasSubstructMatch(one) for one in patterns) == refused
 
 
 def test_the_example_is_a_site() -> None:

@@ -51,6 +51,10 @@ STRAINED = (
     "[r3,r4]=[*;!#8]",
     "[N+]#[C-]",
     "[CX3](=O)[Cl,Br,F,I]",
+    "[NX3;!$(N-[C,S]=[O,N,S])]-@[NX3]",
+    "[NX3,OX2;!$(N-[C,S]=[O,N,S])]-@[CX4]-@[NX3;!$(N-[C,S]=[O,N,S])]",
+    "[NX3,OX2;!a]-@[SX2;!a]",
+    "[OX2,SX2;!a]-@[OX2,SX2;!a]",
 )
 """SMARTS of strained or reactive groups that no answer has unless what is required has them, beside those of
 `metricvae.kinds.molecule.fragments`."""
