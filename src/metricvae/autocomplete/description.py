@@ -168,7 +168,8 @@ def _notes(rows: Sequence[Mapping[str, Value]], trend: SizeTrend, asked: Sequenc
         "values where poses are right; the error of docking comes on top. By size: what the heavy atoms alone say; "
         "where pK is no higher, the model sees nothing else. Unlike (0 to 1): no ligand like it was trained on",
         "Fit: of the shape and the features with the site's negative image, 0 to 1. Similarity: Tanimoto coefficient "
-        "of Morgan fingerprints with the nearest known molecule. Alerts: PAINS and BRENK, which many drugs have too. "
+        "of Morgan fingerprints with the nearest molecule of the library. Strain: kcal/mol above a free conformer. "
+        "Alerts: PAINS and BRENK, which many drugs have too. "
         "Nobody has made these molecules: SA, from 1 (easy) to 10, is an estimate",
     ]
     outside = sum(row.get("pK_outside") == "yes" for row in rows)

@@ -22,9 +22,10 @@ WORDS = PageWords(one="candidate", many="candidates", query="site", index="Begun
 
 ON_PAGE = {
     **{"score": "score", "random_score": "random", "gain": "gain", "heavy_atoms": "atoms", "pK": "pK"},
-    **{"pK_interval": "90 %", "pK_by_size": "by size", "pK_novelty": "unlike", "pK_outside": "outside", "fit": "fit"},
-    **{"qed": "QED", "sa": "SA", "mw": "MW", "logp": "logP", "similarity": "similarity", "nearest": "nearest known"},
-    **{"alerts": "alerts", "strain": "strain", "pose_faults": "pose faults", "pK_missing": "no pK"},
+    **{"pK_interval": "90 % range", "pK_by_size": "by size", "pK_novelty": "unlike", "fit": "fit", "qed": "QED"},
+    **{"sa": "SA", "mw": "MW", "logp": "logP", "similarity": "similarity", "nearest": "nearest known"},
+    **{"alerts": "alerts", "pK_outside": "outside", "strain": "strain", "pose_faults": "pose faults"},
+    "pK_missing": "no pK",
 }
 """Columns of the page, and their titles there; the table and the document have all."""
 
@@ -84,6 +85,7 @@ def page_of(found: Autocompletion, about: Mapping[str, Any]) -> str:
         "Required": ", ".join(str(one).split("@")[0] for one in found.requirements),
         "Random molecules": f"{trend.expected(middle):.1f} kcal/mol at {middle} heavy atoms, spread {trend.spread:.1f}",
     }
+    facts["How far to trust it"] = "docking scores are not affinities: the notes below the table say more"
     if found.retrieved is not None:
         one = found.retrieved
         facts["Best retrieved"] = f"{one.score:.1f} kcal/mol, {one.size} heavy atoms, gain {_gain(found, one):.1f}"
@@ -101,7 +103,7 @@ def page_of(found: Autocompletion, about: Mapping[str, Any]) -> str:
 def _on_page(one: SiteCandidate) -> dict[str, Value]:
     known = dict(one.fields)
     if "pK" in known:
-        known["pK_interval"] = f"{known['pK_low']:.1f} to {known['pK_high']:.1f}"
+        known["pK_interval"] = f"{known['pK_low']:.1f}\u2013{known['pK_high']:.1f}"
     return {title: known[name] for name, title in ON_PAGE.items() if known.get(name) not in (None, "")}
 
 
