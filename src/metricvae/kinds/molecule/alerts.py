@@ -17,8 +17,10 @@ CATALOGUES = ("PAINS", "BRENK")
 def alerts_of(smiles: str) -> list[str]:
     """Names of the alerts that a molecule has.
 
-    >>> alerts_of("CC(=O)Nc1ccc(O)cc1"), alerts_of("O=CCCc1ccccc1")
-    ([], ['aldehyde'])
+    Paracetamol has one, ibuprofen none:
+
+    >>> alerts_of("CC(=O)Nc1ccc(O)cc1"), alerts_of("CC(C)Cc1ccc(cc1)C(C)C(=O)O")
+    (['hydroquinone'], [])
     """
     mol = require("rdkit.Chem").MolFromSmiles(smiles)
     return sorted({one.GetDescription().lower() for one in _catalogue().GetMatches(mol)})
