@@ -166,11 +166,15 @@ class _Run:
         return evolve(self.predictor, asked, self._wanted, search_config, library=self.library, on_progress=report)
 
     def _docked(self, made: Sequence[Made]) -> list[tuple[Made, DockedMolecule]]:
-        by_key = {one.key: one for one in made}
+        """The answers of the search where they are placed, the best by the quick docking first; when the time is up, no
+        more than were asked for."""
+        by_key = {one.key: one for one in sorted(made, key=lambda one: -one.readings[-1].value)}
         docked: list[tuple[Made, DockedMolecule]] = []
         for found in self.docking.each(list(by_key)):
             docked += [(by_key[one.smiles], one) for one in found]
             self.on_step("docking candidates", len(docked), len(made), None)
+            if len(docked) >= self.config.n and time.monotonic() > self.start + self.config.seconds:
+                break
         return docked
 
     def _retrieved(
