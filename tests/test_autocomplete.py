@@ -236,8 +236,8 @@ def test_candidates_are_made_for_the_example(tmp_path: Path, capsys: pytest.Capt
     library.write_text("".join(f"{smiles} m{number}\n" for number, smiles in enumerate(stream_smiles(80, 3))))
     assert main(["index", "pocket-fit", str(library), "--out", str(tmp_path / "index"), "--workers", "1"]) == 0
     capsys.readouterr()
-    words = ["autocomplete", f"{EXAMPLE}@ligand=E20", "-n", "3", "--out", str(tmp_path / "made")]
-    assert main([*words, "--library", str(tmp_path / "index"), "--seconds", "60", "-r", "mw<=500", "--json"]) == 0
+    words = ["autocomplete", f"{EXAMPLE}@ligand=E20", "-n", "3", "--evaluations", "40", "--out", str(tmp_path / "made")]
+    assert main([*words, "--library", str(tmp_path / "index"), "--seconds", "400", "-r", "mw<=500", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     known = set(stream_smiles(80, 3))
     assert 1 <= len(document["candidates"]) <= 3
