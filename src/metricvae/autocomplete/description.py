@@ -166,7 +166,8 @@ def _notes(rows: Sequence[Mapping[str, Value]], trend: SizeTrend, asked: Sequenc
         "Candidates were chosen by this function, so part of the gain is luck: dock them with another engine",
         "pK: -log10 of Ki, Kd or IC50 in mol/L, predicted from the pose, with an interval that holds 90 % of measured "
         "values where poses are right; the error of docking comes on top. By size: what the heavy atoms alone say; "
-        "where pK is no higher, the model sees nothing else. Unlike (0 to 1): no ligand like it was trained on",
+        "where pK is no higher, the model sees nothing else. Unlike: 1 less the similarity with the nearest training "
+        "ligand",
         "Fit: of the shape and the features with the site's negative image, 0 to 1. Similarity: Tanimoto coefficient "
         "of Morgan fingerprints with the nearest molecule of the library. Strain: kcal/mol above a free conformer. "
         "Alerts: PAINS and BRENK, which many drugs have too. "
