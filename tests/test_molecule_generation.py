@@ -19,7 +19,7 @@ from metricvae.cli import main
 from metricvae.core.errors import InputError
 from metricvae.core.requirements import Requirement, check_requirements, forms_for, parse_requirement
 from metricvae.generation.evolution import EvolutionConfig, evolve
-from metricvae.generation.judging import max_min, similarities
+from metricvae.generation.fingerprints import max_min, similarities
 from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.generation.editor import MoleculeEditor
 from metricvae.kinds.molecule.generation.edits import EDITS

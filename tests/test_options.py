@@ -12,6 +12,8 @@ import pytest
 
 from metricvae import cli
 from metricvae.alignment.predictor import Aligner
+from metricvae.autocomplete.records import AutocompleteConfig
+from metricvae.autocomplete.run import autocomplete
 from metricvae.core.importing.request import Columns, ImportRequest
 from metricvae.core.libraries import ReadOptions
 from metricvae.evaluation.evaluate import evaluate
@@ -56,6 +58,7 @@ OUT_OF_RANGE = {
     "generate overlap -r plausible --out answers": {"-n": 0, "--n": -1, "--seconds": 0, "--seed": -1},
     "generate overlap --around a.png --out answers": {"-n": 0, "--seconds": "nan", "--seed": 2**63},
     "generate molecules-2d -r qed>=0.5 --out answers": {"--evaluations": 0},
+    "autocomplete rec.pdb --out made": {"-n": 0, "--seconds": 0, "--evaluations": 0, "--seed": -1},
     "reproduce table-1 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
     "reproduce any-metric --out report": {"--pairs": 999, "--minutes": 0, "--seeds": 0, "--seed": -1},
     "reproduce figure-1.4 --out report": {"--paper-steps": 0, "--steps": 0, "--seeds": 0, "--seed": -1},
@@ -155,6 +158,11 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "diverse": [(ItemFilter, "diverse")],
     },
     "dock": {name: [(DockingConfig, name)] for name in ("poses", "seed", "engine", "exhaustiveness")},
+    "autocomplete": {
+        **{name: [(AutocompleteConfig, name)] for name in ("n", "seconds", "engine", "evaluations")},
+        "library": [(autocomplete, "library")],
+        "seed": [(AutocompleteConfig, "seed")],
+    },
     "generate": {
         "n": [(generate, "n")],
         "seconds": [(generate, "seconds"), (EvolutionConfig, "seconds")],
@@ -243,7 +251,7 @@ def test_help_of_label_names_the_defaults_of_its_plans():
     assert f"at least; default: {MatchPlan.times}" in text
 
 
-@pytest.mark.parametrize("verb", ["solve", "label", "align", "generate", "reproduce", "search"])
+@pytest.mark.parametrize("verb", ["solve", "label", "align", "generate", "autocomplete", "reproduce", "search"])
 def test_help_comes_without_pytorch(verb):
     code = f"import sys\nfrom metricvae.cli import main\nmain(['{verb}', '--help'])\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -14,6 +14,7 @@ from jsonargparse import Namespace
 
 from metricvae import __version__
 from metricvae.cli.align import ALIGN
+from metricvae.cli.autocomplete import AUTOCOMPLETE
 from metricvae.cli.dock import DOCK
 from metricvae.cli.generate import GENERATE
 from metricvae.cli.import_ import IMPORT
@@ -43,6 +44,7 @@ VERBS: dict[str, Verb] = {
     "search": SEARCH,
     "dock": DOCK,
     "generate": GENERATE,
+    "autocomplete": AUTOCOMPLETE,
     "reproduce": REPRODUCE,
     "kinds": KINDS,
     "metrics": METRICS,
@@ -87,7 +89,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def _overview() -> str:
-    verbs = "\n".join(f"  {name:11} {verb.does}" for name, verb in VERBS.items())
+    verbs = "\n".join(f"  {name:12} {verb.does}" for name, verb in VERBS.items())
     return (
         "usage: metricvae VERB ...\n\n"
         "Learn any metric between any objects, however they lie, and answer it in one shot.\n\n"

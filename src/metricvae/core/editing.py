@@ -63,7 +63,7 @@ class ObjectEditor(abc.ABC):
         return {self.key(one.query) for one in requirements if one.query is not None}
 
     def encodable(self, objects: Sequence[Object]) -> Sequence[Object]:
-        """Objects as a model of the kind encodes them; by default as they are."""
+        """Objects as a model of the kind encodes them, at the least cost; by default as they are."""
         return objects
 
     def stand(self, value: Object) -> Object:

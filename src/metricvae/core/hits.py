@@ -70,6 +70,7 @@ class PageAbout:
         command: the command line that gives the page again.
         facts: what else is to be said, by name, in a few words each.
         words: what the page calls things.
+        notes: how the columns are to be read, and how far they hold, a sentence or two each.
     """
 
     query: str
@@ -78,6 +79,7 @@ class PageAbout:
     command: str
     facts: Mapping[str, str] = field(default_factory=dict)
     words: PageWords = field(default_factory=PageWords)
+    notes: Sequence[str] = ()
 
 
 HitDrawer = Callable[[Object, Sequence[FoundObject]], bytes]

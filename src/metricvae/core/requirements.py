@@ -53,6 +53,19 @@ class Reading:
     fields: Mapping[str, float | str] | None = None
 
 
+@dataclass(frozen=True)
+class CodedQuery:
+    """An object of another kind that a requirement is about, and the model that compares it with what is made.
+
+    Attributes:
+        model: folder or name of a model whose left objects are of the query's kind, and whose right ones are made.
+        object: the query.
+    """
+
+    model: str
+    object: Any
+
+
 @dataclass(frozen=True, kw_only=True)
 class Requirement(abc.ABC):
     """One number of an object, and the span in which it has to lie.
@@ -78,6 +91,10 @@ class Requirement(abc.ABC):
     def measure(self, value: Object) -> Reading:
         """The number of an object, exactly."""
 
+    def measure_all(self, values: Sequence[Object]) -> list[Reading]:
+        """The same of some objects; by default one after the other."""
+        return [self.measure(one) for one in values]
+
     @property
     def limits(self) -> Span:
         """The numbers that any object can have."""
@@ -86,6 +103,11 @@ class Requirement(abc.ABC):
     @property
     def query(self) -> Object | None:
         """The object whose closeness is asked for: a model that compares objects says by codes which come near."""
+        return None
+
+    @property
+    def coded(self) -> CodedQuery | None:
+        """The object of another kind that is asked for, with a model that says by codes what comes near."""
         return None
 
     @property

@@ -19,8 +19,9 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.requirements import Requirement
 from metricvae.decoding.decoder import ObjectDecoder
-from metricvae.generation.evolution import Evolved, answer_of, editor_of
+from metricvae.generation.evolution import Evolved, answer_of
 from metricvae.generation.judging import Judge, Judged
+from metricvae.generation.screening import editor_of
 from metricvae.prediction.predictor import Predictor
 
 NO_OBJECT = "a text that means no object"

@@ -20,11 +20,13 @@ import pyarrow as pa
 
 from metricvae.core.editing import ObjectEditor
 from metricvae.core.errors import InputError
-from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.kind import Object
 from metricvae.core.requirements import Reading, Requirement, check_requirements
 from metricvae.generation import SECONDS
-from metricvae.generation.judging import Judge, Judged, max_min, similarities
+from metricvae.generation.fingerprints import max_min, similarities
+from metricvae.generation.judging import Judge, Judged
 from metricvae.generation.known_objects import KnownObjects, retrieve
+from metricvae.generation.screening import editor_of
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.index import Index, check_model
 
@@ -139,18 +141,6 @@ def evolve(
     finally:
         for one in requirements:
             one.close()
-
-
-def editor_of(kind: ObjectKind) -> ObjectEditor:
-    """How objects of a kind are edited.
-
-    Raises:
-        InputError: they are not.
-    """
-    found = kind.editor
-    if found is None:
-        raise InputError(f"{kind.title} are not made by editing: give a model of a kind that is")
-    return found
 
 
 class _Evolution:

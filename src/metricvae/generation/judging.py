@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from metricvae.core.editing import ObjectEditor
 from metricvae.core.kind import Object
 from metricvae.core.requirements import Reading, Requirement
+from metricvae.generation.screening import CodeScreen, screens_of
+from metricvae.generation.surrogate import Surrogate
 from metricvae.prediction.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
+
+TOGETHER = 4
+"""Objects that are measured together; the time is looked at in between."""
 
 PROXY = 0.5
 """Weight of a closeness that a model predicts where another number is asked for: it says what to look at first."""
@@ -32,6 +39,7 @@ class Judged:
         predicted: one for each requirement, by a model from codes; None where none predicts it.
         novelty: by the model; 0 where it was not encoded.
         violation: sum over the requirements.
+        promise: what is added to it by numbers that were not measured, as those of other objects say; less is better.
         margin: by how much requirements are satisfied, a sum over all of them; 0 where one is not.
     """
 
@@ -42,6 +50,7 @@ class Judged:
     novelty: float
     violation: float
     margin: float = 0.0
+    promise: float = 0.0
 
     @property
     def complete(self) -> bool:
@@ -75,9 +84,10 @@ class Judge:
         self.predictor, self.requirements, self.editor, self.deadline = predictor, requirements, editor, deadline
         self.evaluations, self.encoded, self.skipped = 0, 0, Counter[str]()
         self.costs = sorted({one.cost for one in requirements} - {0})
-        self.asked = [place for place, one in enumerate(requirements) if one.query is not None]
-        queries = [requirements[place].query for place in self.asked]
-        self.queries = predictor.encode(queries, "left") if queries else None
+        self.screens = screens_of(predictor, requirements)
+        self.surrogates = {
+            place: Surrogate() for place, one in enumerate(requirements) if one.cost > 1 or one.coded is not None
+        }
 
     def judge(self, objects: Sequence[Object], verified: Sequence[int]) -> list[Judged]:
         """The objects with their numbers; the best with all of them, as many as `verified` says for each cost.
@@ -93,26 +103,40 @@ class Judge:
         found = self._predict(found)
         for cost in self.costs:
             count = verified[min(cost, len(verified)) - 1]
-            found = [self._measured(one, cost) for one in found[:count] if time.monotonic() < self.deadline]
-            found = sorted((one for one in found if np.isfinite(one.violation)), key=lambda one: one.violation)
+            found = self._measured_all(found[:count], cost)
+            found = sorted((one for one in found if np.isfinite(one.violation)), key=_worth)
         return [one for one in found if one.complete]
 
     def _read(self, value: Object) -> Judged:
         """What is read off an object at once."""
         empty = (None,) * len(self.requirements)
-        return self._measured(Judged(value, self.editor.key(value), empty, empty, 0.0, 0.0), 0)
+        return self._measured([Judged(value, self.editor.key(value), empty, empty, 0.0, 0.0)], 0)[0]
 
-    def _measured(self, one: Judged, cost: int) -> Judged:
-        """An object with the numbers of a cost."""
-        readings = list(one.readings)
-        self.evaluations += cost > 0 and cost == self.costs[0]
+    def _measured_all(self, found: Sequence[Judged], cost: int) -> list[Judged]:
+        """Objects with the numbers of a cost, some at a time, until the deadline."""
+        done: list[Judged] = []
+        for start in range(0, len(found), TOGETHER):
+            if time.monotonic() >= self.deadline:
+                break
+            done += self._measured(found[start : start + TOGETHER], cost)
+        return done
+
+    def _measured(self, found: Sequence[Judged], cost: int) -> list[Judged]:
+        """Objects with the numbers of a cost."""
+        self.evaluations += len(found) * (cost > 0 and cost == self.costs[0])
+        rows = [list(one.readings) for one in found]
         for place, requirement in enumerate(self.requirements):
             if requirement.cost == cost:
-                reading = requirement.measure(one.object)
-                self.skipped.update([reading.fault] if reading.fault else [])
-                readings[place] = reading
-        known = one.object, one.key, tuple(readings), one.predicted, one.novelty
-        return Judged(*known, self._violation(readings), self._margin(readings))
+                for row, reading in zip(rows, requirement.measure_all([one.object for one in found]), strict=True):
+                    self.skipped.update([reading.fault] if reading.fault else [])
+                    row[place] = reading
+        done = [
+            replace(one, readings=tuple(row), violation=self._violation(row), margin=self._margin(row))
+            for one, row in zip(found, rows, strict=True)
+        ]
+        for place in (one for one in self.surrogates if self.requirements[one].cost == cost):
+            self._learn(done, place)
+        return done
 
     def _violation(self, readings: Sequence[Reading | None]) -> float:
         pairs = zip(self.requirements, readings, strict=True)
@@ -124,54 +148,62 @@ class Judge:
         return float(sum(found)) if self._violation(readings) == 0 else 0.0
 
     def _predict(self, found: Sequence[Judged]) -> list[Judged]:
-        """The best few with what the model predicts of them, in the order in which they are worth measuring."""
-        found = [one for one in found if np.isfinite(one.violation)][: self.editor.encoded_at_once]
-        if self.queries is None or not found:
-            return list(found)
-        made = self.predictor.encode(self.editor.encodable([one.object for one in found]), "right")
-        self.encoded += len(found)
-        first, second = np.indices((len(self.queries), len(found))).reshape(2, -1)
-        pairs = (self.queries, made, first, second)
-        values, sizes = self.predictor.values(*pairs), self.predictor.magnitudes(*pairs)
-        scores = self.predictor.metric.retrieval_score(values, *sizes).reshape(len(self.queries), -1)
-        ranked = []
-        for column, one in enumerate(found):
-            predicted: list[float | None] = list(one.predicted)
-            order = one.violation - one.margin
-            for row, place in enumerate(self.asked):
-                requirement, score = self.requirements[place], float(scores[row, column])
-                if self.predictor.metric.name in requirement.predicting:
-                    predicted[place] = score
-                    order += requirement.violation(score) - requirement.margin(score)
-                else:
-                    order -= PROXY * score
-            novelty = float(made.novelty[column])
-            ranked.append((order, Judged(one.object, one.key, one.readings, tuple(predicted), novelty, one.violation)))
-        return [one for _, one in sorted(ranked, key=lambda each: each[0])]
+        """The best few with what models predict of them, in the order in which they are worth measuring."""
+        found = sorted(self._promising([one for one in found if np.isfinite(one.violation)]), key=_worth)
+        found = found[: self.editor.encoded_at_once]
+        ranked = [(one.violation + one.promise - one.margin, one) for one in found]
+        for screen in self.screens if found else ():
+            ranked = ranked[: screen.editor.encoded_at_once]
+            scores, novelty = screen.scores([one.object for _, one in ranked])
+            self.encoded += len(ranked)
+            ranked = [
+                self._screened(screen, scores[:, column], novelty[column], *each) for column, each in enumerate(ranked)
+            ]
+            ranked.sort(key=lambda each: each[0])
+        return [one for _, one in ranked]
+
+    def _promising(self, found: Sequence[Judged]) -> list[Judged]:
+        """Objects with what is expected of the numbers that cost most, or that no cheap code predicts."""
+        promises = np.zeros(len(found))
+        bits = self._fingerprints(found) if self.surrogates else None
+        for place, surrogate in self.surrogates.items():
+            expected = None if bits is None else surrogate.predict(bits)
+            if expected is not None:
+                one = self.requirements[place]
+                promises += [one.violation(number) - one.margin(number) for number in expected.tolist()]
+        return [replace(one, promise=float(promise)) for one, promise in zip(found, promises, strict=True)]
+
+    def _learn(self, found: Sequence[Judged], place: int) -> None:
+        """What was measured of objects for one requirement."""
+        bits = self._fingerprints(found)
+        if bits is not None and place in self.surrogates:
+            readings = [one.readings[place] for one in found]
+            self.surrogates[place].learn(bits, [math.nan if one is None else one.value for one in readings])
+
+    def _fingerprints(self, found: Sequence[Judged]) -> npt.NDArray[np.uint8] | None:
+        """Of objects whose kind has any."""
+        kind = self.predictor.kind("right")
+        if not found or not kind.fingerprinted:
+            return None
+        made: npt.NDArray[np.uint8] = kind.fingerprints(pa.table(kind.to_columns([one.object for one in found])))
+        return made
+
+    def _screened(
+        self, screen: CodeScreen, scores: Floats, novelty: float, order: float, one: Judged
+    ) -> tuple[float, Judged]:
+        """An object with what a model says of it, and its place in the order."""
+        predicted: list[float | None] = list(one.predicted)
+        for place, score in zip(screen.places, scores.tolist(), strict=True):
+            requirement = self.requirements[place]
+            if screen.predicts(requirement):
+                predicted[place] = score
+                order += requirement.violation(score) - requirement.margin(score)
+            else:
+                order -= PROXY * score
+        known = float(novelty) if screen.predictor is self.predictor else one.novelty
+        return order, replace(one, predicted=tuple(predicted), novelty=known)
 
 
-def max_min(features: npt.NDArray[np.uint8], count: int) -> list[int]:
-    """`count` rows of packed bits (m, b): the first, and each time the one least like those chosen before it, by the
-    Tanimoto coefficient (MaxMin: M. Ashton et al., Quantitative Structure-Activity Relationships 21 (2002) 598)."""
-    bits = np.unpackbits(features, axis=1).astype(np.float32)
-    counts, chosen = bits.sum(1), [0]
-    nearest = _alike(bits, counts, 0)
-    while len(chosen) < min(count, len(bits)):
-        nearest[chosen] = np.inf
-        chosen.append(int(nearest.argmin()))
-        nearest = np.maximum(nearest, _alike(bits, counts, chosen[-1]))
-    return chosen
-
-
-def _alike(bits: npt.NDArray[np.float32], counts: npt.NDArray[np.float32], row: int) -> Floats:
-    both = bits @ bits[row]
-    found: Floats = (both / np.maximum(counts + counts[row] - both, 1.0)).astype(np.float64)
-    return found
-
-
-def similarities(features: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8]) -> Floats:
-    """(m, n) Tanimoto coefficients of packed bits (m, b) and (n, b)."""
-    left, right = (np.unpackbits(one, axis=1).astype(np.float32) for one in (features, others))
-    both = left @ right.T
-    found: Floats = (both / np.maximum(left.sum(1)[:, None] + right.sum(1) - both, 1.0)).astype(np.float64)
-    return found
+def _worth(one: Judged) -> float:
+    """What is worth measuring comes first."""
+    return one.violation + one.promise

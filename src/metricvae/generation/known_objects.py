@@ -10,6 +10,7 @@ import numpy as np
 from metricvae.core.editing import ObjectEditor
 from metricvae.core.kind import Object
 from metricvae.core.requirements import Requirement
+from metricvae.generation.screening import query_for
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.filters import EVERYTHING, ItemFilter
 from metricvae.search.index import Index
@@ -51,7 +52,8 @@ def retrieve(
     contains = tuple(pattern for one in requirements for pattern in one.contains)
     lacks = tuple(pattern for one in requirements for pattern in one.lacks)
     wanted = ItemFilter(where, contains, lacks)
-    queries = [one.query for one in requirements if one.query is not None]
+    asked = [query_for(one, predictor) for one in requirements]
+    queries = [one for one in asked if one is not None]
     rows = _found(index, predictor, queries, wanted, seed)
     if not len(rows):
         rows = _found(index, predictor, queries, EVERYTHING, seed)

@@ -23,7 +23,7 @@ from metricvae.metrics.affinity.reference import Bytes, Floats, fingerprint
 from metricvae.metrics.docking.atom_types import ACCEPTORS, DONORS
 from metricvae.metrics.docking.dock import dock
 
-GIVEN = "pose of the file"
+GIVEN, DOCKED = "pose of the file", "docked"
 
 CONTACTS = 6
 """Contacts of a complex that are named, at most."""
@@ -136,12 +136,38 @@ def _described(reader: ComplexReader, job: Job) -> DescribedComplex | RefusedCom
     try:
         structure = reader.receptor_of(job.receptor)
         molecule, used = _posed(structure, job)
-        posed = reader.posed(structure, molecule, job.site)
-        found = features_of(posed)
+        return _complex(reader, structure, molecule, job.site, (job.number, job.name, used))
     except InputError as error:
         return RefusedComplex(job.number, job.name, str(error))
-    print_of, contacts = fingerprint(posed.mol), contacts_of(posed)
-    return DescribedComplex(job.number, job.name, found, print_of, structure.sequence, molecule, used, contacts)
+
+
+def describe_poses(receptor: str, site: str, molecules: Sequence[Molecule]) -> list[DescribedComplex | RefusedComplex]:
+    """Describe molecules where they lie in a site of a receptor.
+
+    Args:
+        receptor: path of the structure.
+        site: on it, which the molecules must be near.
+        molecules: in the frame of the structure.
+    """
+    reader = ComplexReader()
+    structure = reader.receptor_of(receptor)
+    found: list[DescribedComplex | RefusedComplex] = []
+    for number, one in enumerate(molecules, start=1):
+        try:
+            found.append(_complex(reader, structure, one, site, (number, one.id, DOCKED)))
+        except InputError as error:
+            found.append(RefusedComplex(number, one.id, str(error)))
+    return found
+
+
+def _complex(
+    reader: ComplexReader, structure: Structure, molecule: Molecule, site: str, about: tuple[int, str, str]
+) -> DescribedComplex:
+    """A complex of a ligand where it lies; about it, the number and the name of the row, and where the pose is from."""
+    posed = reader.posed(structure, molecule, site)
+    found, (number, name, used) = features_of(posed), about
+    seen = fingerprint(posed.mol), structure.sequence
+    return DescribedComplex(number, name, found, *seen, molecule, used, contacts_of(posed))
 
 
 def _posed(structure: Structure, job: Job) -> tuple[Molecule, str]:

@@ -19,6 +19,7 @@ from metricvae.metrics.affinity.jobs import DescribedComplex, describe_jobs, job
 from metricvae.metrics.affinity.predictor import AffinityPredictor
 from metricvae.metrics.affinity.units import LEAST, MOST
 from metricvae.metrics.docking.batch import docking_site
+from metricvae.metrics.docking.requirements import FORMS as DOCKING_FORMS
 
 MODEL = "affinity"
 """The model that ships."""
@@ -49,8 +50,8 @@ class AffinityRequirement(Requirement):
 
 
 def forms(own: OwnPredictors) -> Mapping[str, RequirementForm]:
-    """`affinity`, by the shipped model."""
-    return {"affinity": RequirementForm(functools.partial(_affinity, own), "affinity:REC.pdb@SITE>=7")}
+    """`affinity`, by the shipped model, and `docking`."""
+    return {**DOCKING_FORMS, "affinity": RequirementForm(functools.partial(_affinity, own), "affinity:REC.pdb@SITE>=7")}
 
 
 def _affinity(own: OwnPredictors, written: WrittenRequirement) -> Requirement:

@@ -12,6 +12,8 @@ from metricvae.core.metric import Description, Floats, Metric, Preset
 from metricvae.metrics.pocket_fit.solver import FitSolver
 
 if TYPE_CHECKING:
+    from metricvae.core.own_prediction import OwnPredictors
+    from metricvae.core.requirements import RequirementForm
     from metricvae.nn.heads import Head
 
 
@@ -57,3 +59,10 @@ class FitMetric(Metric):
         from metricvae.metrics.pocket_fit import presets
 
         return presets.PRESETS
+
+    @classmethod
+    def requirements(cls, own: OwnPredictors) -> Mapping[str, RequirementForm]:
+        """`pocket`: the fit of what is made in a pocket."""
+        from metricvae.metrics.pocket_fit.requirements import FORMS
+
+        return FORMS

@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from metricvae.core.constraints import Span
-from metricvae.core.requirements import Reading, Requirement, RequirementForm, WrittenRequirement
+from metricvae.core.requirements import CodedQuery, Reading, Requirement, RequirementForm, WrittenRequirement
 from metricvae.kinds.molecule.generation.conformers import conformers_of
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.kind import PocketKind
+from metricvae.kinds.pocket.records import Pocket
+from metricvae.metrics.pocket_fit.metric import FitMetric
 from metricvae.metrics.pocket_fit.solver import FitSolver
 
 
@@ -23,10 +25,12 @@ class FitRequirement(Requirement):
     """The best fit of a molecule's conformers (`conformers_of`) in a pocket; see `FitSolver`.
 
     Attributes:
-        prepared: the pocket as the solver takes it.
+        pocket: that is to be filled.
+        prepared: the same as the solver takes it.
     """
 
     cost: ClassVar[int] = 1
+    pocket: Pocket = field(compare=False, repr=False)
     prepared: Any = field(compare=False, repr=False)
 
     def measure(self, value: Molecule) -> Reading:
@@ -42,6 +46,15 @@ class FitRequirement(Requirement):
     def limits(self) -> Span:
         return Span(-1.0, 1.0)
 
+    @property
+    def coded(self) -> CodedQuery:
+        """The pocket: one product of codes says which molecules are worth the exact fit."""
+        return CodedQuery(FitMetric.name, self.pocket)
+
+    @property
+    def predicting(self) -> tuple[str, ...]:
+        return (FitMetric.name,)
+
 
 def _fit(written: WrittenRequirement) -> Requirement:
     pocket = PocketKind().read(Path(written.subject))
@@ -51,6 +64,7 @@ def _fit(written: WrittenRequirement) -> Requirement:
         subject=written.subject,
         span=written.span,
         scale=0.5,
+        pocket=pocket,
         prepared=FitSolver().prepare(pocket),
     )
 

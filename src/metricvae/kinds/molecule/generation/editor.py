@@ -15,7 +15,7 @@ from metricvae.core.requirements import Requirement
 from metricvae.kinds.molecule.conformers import flat, flat_of
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.fragments import stream_smiles, unwanted_patterns
-from metricvae.kinds.molecule.generation.conformers import conformers_of
+from metricvae.kinds.molecule.generation.conformers import conformer_of, conformers_of
 from metricvae.kinds.molecule.generation.edits import EDITS, grow
 from metricvae.kinds.molecule.generation.feasibility import check_together
 from metricvae.kinds.molecule.generation.fragment_pool import FragmentPool, bonded, environment
@@ -51,6 +51,10 @@ STRAINED = (
     "[r3,r4]=[*;!#8]",
     "[N+]#[C-]",
     "[CX3](=O)[Cl,Br,F,I]",
+    "[NX3;!$(N-[C,S]=[O,N,S])]-@[NX3]",
+    "[NX3,OX2;!$(N-[C,S]=[O,N,S])]-@[CX4]-@[NX3;!$(N-[C,S]=[O,N,S])]",
+    "[NX3,OX2;!a]-@[SX2;!a]",
+    "[OX2,SX2;!a]-@[OX2,SX2;!a]",
 )
 """SMARTS of strained or reactive groups that no answer has unless what is required has them, beside those of
 `metricvae.kinds.molecule.fragments`."""
@@ -70,7 +74,7 @@ class MoleculeEditor(ObjectEditor):
     pool: FragmentPool = field(default_factory=FragmentPool)
 
     def __post_init__(self) -> None:
-        self.encoded_at_once = 24 if self.embeds else 160
+        self.encoded_at_once = 32 if self.embeds else 160
         chem = require("rdkit.Chem")
         self._refused = [*unwanted_patterns(), *map(chem.MolFromSmarts, STRAINED)]
 
@@ -121,7 +125,7 @@ class MoleculeEditor(ObjectEditor):
         return found | {canonical(core) for core in cores}
 
     def encodable(self, objects: Sequence[Molecule]) -> Sequence[Molecule]:
-        return [self.stand(one) for one in objects] if self.embeds else objects
+        return [conformer_of(one.smiles) or one for one in objects] if self.embeds else objects
 
     def stand(self, value: Molecule) -> Molecule:
         made = conformers_of(value.smiles)
