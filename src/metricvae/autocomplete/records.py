@@ -52,7 +52,7 @@ class AutocompleteConfig:
     @property
     def docking(self) -> DockingConfig:
         """How the best are docked, and random molecules to compare them with: by fewer and shorter chains than a single
-        ligand is, at a third of the time."""
+        ligand is, in two thirds of the time."""
         return DockingConfig(
             conformers=12, chains=8, chains_a_torsion=1, rounds=8, poses=1, seed=self.seed, engine=self.engine
         )
