@@ -23,6 +23,7 @@ from metricvae.cli.library import APPEND, DELETE, INDEX
 from metricvae.cli.parser import Help, Parser, Verb
 from metricvae.cli.predict import PREDICT
 from metricvae.cli.registries import KINDS, METRICS, MODELS
+from metricvae.cli.remarks import remarks
 from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
 from metricvae.cli.search import SEARCH
 from metricvae.cli.solve import SOLVE
@@ -55,7 +56,8 @@ VERBS: dict[str, Verb] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb. Returns 0 when it is done, 2 when the input is at fault, 130 when it was interrupted."""
     try:
-        _run(list(sys.argv[1:] if argv is None else argv))
+        with remarks():
+            _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except SystemExit as end:  # --help
         return int(end.code or 0)

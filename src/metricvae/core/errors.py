@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
@@ -12,6 +14,15 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class InputWarning(UserWarning):
+    """Something the user gave is used, and may have been meant otherwise; one line, which the command line prints."""
+
+
+def say_of_input(message: str) -> None:
+    """Warn of what was given, in one line."""
+    warnings.warn(" ".join(message.split()), InputWarning, stacklevel=3)
 
 
 LONGEST_TEXT = 80

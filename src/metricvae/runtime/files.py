@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.core.errors import InputError
+from metricvae.runtime.reading import parse_json, read_text
+
+LARGEST_JSON = 2**26
+"""Bytes of a JSON document, at most."""
 
 _DISK_FAULTS = {
     errno.ENOSPC: "the disk is full",
@@ -71,14 +75,11 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing, larger than `LARGEST_JSON`, or is not JSON as `parse_json` takes it.
     """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: give a folder that metricvae wrote") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not a readable JSON file ({error}): restore it or make the folder again") from None
+    if not Path(path).exists():
+        raise InputError(f"{path} is missing: give a folder that metricvae wrote")
+    return parse_json(read_text(path, "a JSON file", LARGEST_JSON), str(path))
 
 
 def sha256_of(path: Path) -> str:

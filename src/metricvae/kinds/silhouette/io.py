@@ -23,9 +23,8 @@ _MARGIN = 2
 def read_image(path: Path | str, *, fit: bool = False, canvas: Canvas | None = CANVAS) -> Mask:
     """The mask in an image file: white (or opaque) shape on black (or transparent), cut at half.
 
-    Any format Pillow reads. Colours are turned into grey levels. When the picture has transparency and its visible
-    part has one colour (as icons have), the opacity is the shape, whatever that colour; otherwise transparent
-    means black.
+    Colours are turned into grey levels. When the picture has transparency and its visible part has one colour (as icons
+    have), the opacity is the shape, whatever that colour; otherwise transparent means black.
 
     Args:
         path: file.
@@ -69,7 +68,7 @@ def fit_to_canvas(grey: Mask, inside: Mask, canvas: Canvas = CANVAS) -> Mask:
 def read_folder(folder: Path | str, *, fit: bool = False) -> list[Silhouette]:
     """Every image in a folder and the folders below it, sorted by name; files that are no images are passed over.
 
-    The extension tells an image (any that Pillow knows); hidden files and folders are skipped. The id and group of a
+    The extension tells an image (any that is read); hidden files and folders are skipped. The id and group of a
     shape are its path relative to `folder`, its source and family the folder's name.
 
     Raises:
@@ -119,8 +118,6 @@ def _is_image(path: Path, folder: Path) -> bool:
 
 
 def _shape_of(picture: Image.Image) -> Mask:
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return _shape_of_deep(np.asarray(picture, dtype=np.float64))
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("L"))
     layers = np.asarray(picture.convert("RGBA"))
@@ -130,14 +127,6 @@ def _shape_of(picture: Image.Image) -> Mask:
         return opacity
     black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
     return np.asarray(Image.alpha_composite(black, picture.convert("RGBA")).convert("L"))
-
-
-def _shape_of_deep(values: np.ndarray) -> Mask:
-    """More than eight bits a pixel: cut half way up to 1, 255 or 65,535, whichever the picture needs."""
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
-        raise ValueError("grey levels outside 0 to 65,535")
-    top = next(limit for limit in (1, 255, 65535) if values.max() <= limit)
-    return np.asarray(np.floor(values * (255 / top) + 0.5), dtype=np.uint8)
 
 
 def _circle_of(inside: Mask) -> tuple[float, float, float]:
