@@ -50,6 +50,7 @@ from metricvae.reproduction.config import (
 )
 from metricvae.runtime import files
 from metricvae.training.checkpoint import load_model
+from metricvae.training.model_document import write_document
 from metricvae.training.optimisers import LOSSES
 
 
@@ -661,7 +662,7 @@ def spoil_foreign_with_its_checksum(model: Path) -> None:
     spoil_foreign(model)
     config = json.loads((model / "config.json").read_text())
     config["weights"]["sha256"] = files.sha256_of(model / "model.safetensors")
-    (model / "config.json").write_text(json.dumps(config))
+    write_document(model, config)
 
 
 def spoil_missing(model: Path) -> None:
@@ -675,7 +676,7 @@ def spoil_config(model: Path) -> None:
 def spoil_dimensions(model: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     config["model"]["latent"] += 1
-    (model / "config.json").write_text(json.dumps(config))
+    write_document(model, config)
 
 
 @pytest.mark.parametrize(
@@ -703,7 +704,7 @@ def test_a_model_that_was_changed_is_named(command, dataset_folder, pictures, mo
 
 def test_a_model_without_intervals_is_named(command, pictures, model_copy):
     config = json.loads((model_copy / "config.json").read_text())
-    (model_copy / "config.json").write_text(json.dumps(config | {"calibration": {}}))
+    write_document(model_copy, config | {"calibration": {}})
     said = command("predict", model_copy, pictures / "l.png", pictures / "moved.png")
     assert_refused(said, model_copy, "train it again")
 

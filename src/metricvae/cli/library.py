@@ -13,6 +13,7 @@ from metricvae.cli.common import about, device_named, refuse_ray_beside, say
 from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
+from metricvae.runtime.reading import read_text
 
 
 def _index_options(parser: Parser, _: Sequence[str]) -> None:
@@ -121,13 +122,10 @@ def _delete(options: Namespace) -> Fields:
 
 
 def _lines(file: str | None) -> list[str]:
-    """The lines of a text file that say something; none of no file."""
+    """The lines of a text file that say something; none of no file; `-` is standard input."""
     if file is None:
         return []
-    try:
-        return [line for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read ({error}): give a text file with one id a line") from None
+    return [line for line in read_text(file, "a text file with one id a line").splitlines() if line.strip()]
 
 
 INDEX = Verb(

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.dataset import ObjectTable, PairDataset, Rows, magnitudes_of
 from metricvae.core.errors import InputError
@@ -24,6 +23,8 @@ from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import Metric, metric_from_json
 from metricvae.core.splits import SPLITS
 from metricvae.runtime.files import check_sha256, disk_error, give_usual_mode, read_json
+from metricvae.runtime.parquet import read_table
+from metricvae.runtime.reading import damaged, inside
 
 FORMAT = 2
 """Version of `card.json` that is written; cards without one are of version 1, and are still read."""
@@ -55,7 +56,12 @@ def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
     folder = Path(folder)
     card = read_card(folder)
     for name, digest in card["sha256"].items():
-        check_sha256(folder / name, digest)
+        check_sha256(inside(folder, name), digest)
+    with damaged(folder, "make the data set again"):
+        return _of_card(folder, card, workers)
+
+
+def _of_card(folder: Path, card: dict[str, Any], workers: int | None) -> PairDataset:
     metric = metric_of_card(card)
     sides = sides_of_card(card)
     tables = {
@@ -64,7 +70,8 @@ def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
     }
     left = tables["left"]
     right = tables.get("right", left)
-    pairs = pq.read_table(folder / PAIRS)
+    pairs = read_table(folder / PAIRS)
+    _check_columns(folder / PAIRS, pairs, PAIR_COLUMNS, "the list of pairs")
     return PairDataset(
         metric=metric,
         left=left,
@@ -95,10 +102,8 @@ def read_objects(path: Path, kind: ObjectKind, workers: int | None = 1) -> Objec
     Raises:
         InputError: the table lacks a column.
     """
-    table = pq.read_table(path)
-    missing = [name for name in ("id", *kind.schema.names) if name not in table.column_names]
-    if missing:
-        raise InputError(f"{path} lacks the column {missing[0]} of {kind.title}: make the data set again")
+    table = read_table(path)
+    _check_columns(path, table, ("id", *kind.schema.names), kind.title)
     packed = kind.pack_table(table, workers)
     measured = next((name for name in (kind.magnitude_name, "area") if name in table.column_names), None)
     return ObjectTable(
@@ -108,6 +113,12 @@ def read_objects(path: Path, kind: ObjectKind, workers: int | None = 1) -> Objec
         magnitudes_of(kind, packed) if measured is None else np.asarray(table[measured].to_numpy(), np.float64),
         tuple(table["family"].to_pylist()) if "family" in table.column_names else ("",) * len(table),
     )
+
+
+def _check_columns(path: Path, table: pa.Table, names: Sequence[str], title: str) -> None:
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        raise InputError(f"{path} lacks the column {missing[0]} of {title}: make the data set again")
 
 
 def _places(folder: Path, names: pa.ChunkedArray, table: ObjectTable) -> Rows:
@@ -211,5 +222,5 @@ def counts_of(folder: Path, tables: Sequence[str]) -> dict[str, Any]:
 
 def tally(file: Path, column: str) -> dict[str, int]:
     """How often each value stands in a column of a Parquet file."""
-    counted = pq.read_table(file, columns=[column])[column].value_counts()
+    counted = read_table(file, [column])[column].value_counts()
     return {row["values"]: row["counts"] for row in counted.to_pylist()}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.runtime.reading import parse_json, read_text
 
 LARGEST_JSON = 2**26
@@ -77,8 +77,8 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: the file is missing, larger than `LARGEST_JSON`, or is not JSON as `parse_json` takes it.
     """
-    if not Path(path).exists():
-        raise InputError(f"{path} is missing: give a folder that metricvae wrote")
+    if not os.path.lexists(path):  # Path.exists raises on a name that is too long
+        raise InputError(f"{shortened(path, 300)} is missing: give a folder that metricvae wrote")
     return parse_json(read_text(path, "a JSON file", LARGEST_JSON), str(path))
 
 

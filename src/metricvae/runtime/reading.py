@@ -157,6 +157,30 @@ trusted, make it again
     return path
 
 
+@contextlib.contextmanager
+def damaged(name: Path | str, remedy: str) -> Iterator[None]:
+    """Report whatever goes wrong in a block that decodes a file, or builds something of it, as bad input.
+
+    For content that has the right checksum and is wrong all the same: written by a stranger, or on a bad disk. Arrow's
+    exceptions are among these.
+
+    Args:
+        name: of the file.
+        remedy: what to do.
+
+    Raises:
+        InputError: as it is, or in the place of any other exception that content can cause.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, OSError) as error:
+        raise InputError(f"{name} cannot be read ({shortened(error, 120)}): {remedy}") from error
+    except (MemoryError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{name} cannot be read ({shortened(error, 120)}): {remedy}") from error
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):

@@ -17,6 +17,7 @@ from metricvae.nn.autoencoder import Sides
 from metricvae.nn.heads import Head
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import require_free_folder
+from metricvae.runtime.parquet import read_table
 from metricvae.search.ann import LEARNED_FROM, WORTHWHILE, Codes, InvertedFile, item_vectors
 from metricvae.search.encoding import Placement, Report, encode_library, encoding_pool, plan_of
 from metricvae.search.store import (
@@ -114,7 +115,7 @@ def add_items(head: Head, document: Document, folder: Path, paths: Sequence[Path
     """
     notes = [f"{title}{note}" for path in paths for note in notes_of(path)]
     schema = with_notes(pq.read_schema(paths[0]), notes)
-    document = with_segment(folder, document, map(pq.read_table, paths), schema)
+    document = with_segment(folder, document, map(read_table, paths), schema)
     segments, rows = segment_paths(folder, document), all_rows(document)
     if rows < WORTHWHILE or not head.has_vectors:
         return document

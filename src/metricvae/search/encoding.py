@@ -34,7 +34,8 @@ from metricvae.runtime.parts import Work, run_parts
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.runtime.ray_pool import ray_pool
 from metricvae.search.store import with_notes
-from metricvae.training.checkpoint import CONFIG, WEIGHTS
+from metricvae.training.checkpoint import WEIGHTS
+from metricvae.training.model_document import CONFIG
 
 PLAN = "plan.json"
 PLACE = "place.json"

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from metricvae.core.dataset_library import open_library
 from metricvae.core.libraries import AS_IT_IS, ITEMS_A_PART, ReadOptions
 from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.parquet import read_table
 from metricvae.search.ann import LEARNED_FROM, WORTHWHILE, InvertedFile
 from metricvae.search.build import add_items
 from metricvae.search.encoding import Placement, Report, encode_library, encoding_pool, plan_of
@@ -133,7 +134,7 @@ def append_to_index(
 
 def _objects(paths: Sequence[Path]) -> int:
     """Objects whose items encoded parts hold; no object stands in two parts."""
-    return sum(len(pq.read_table(path, columns=["id"])["id"].unique()) for path in paths)
+    return sum(len(read_table(path, ["id"])["id"].unique()) for path in paths)
 
 
 def delete_items(folder: Path, ids: Sequence[str] = (), where: str = "", *, compact: bool = False) -> Deleted:
