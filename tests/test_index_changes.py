@@ -287,7 +287,7 @@ def test_the_command_line_adds_and_deletes(
     }
     for words, expected in (
         (("delete", folder), "got nothing to delete"),
-        (("delete", folder, "--ids-from", tmp_path / "none.txt"), "cannot be read"),
+        (("delete", folder, "--ids-from", tmp_path / "none.txt"), "does not exist"),
         (("delete", tmp_path, "--ids", "a"), "no finished index"),
         (("append", tmp_path, keys["second"]), "no finished index"),
         (("append", folder, tmp_path / "nowhere"), "nowhere"),

@@ -29,6 +29,7 @@ from metricvae.cli.search import SEARCH
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
 from metricvae.core.errors import InputError
+from metricvae.runtime.signals import Terminated, ending_cleanly
 
 VERBS: dict[str, Verb] = {
     "quickstart": QUICKSTART,
@@ -54,15 +55,18 @@ VERBS: dict[str, Verb] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0 when it is done, 2 when the input is at fault, 130 when it was interrupted."""
+    """Run one verb. Returns 0 when it is done, 2 when the input is at fault, 130 or 143 when it was
+    interrupted or told to end."""
     try:
-        with remarks():
+        with ending_cleanly(), remarks():
             _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except SystemExit as end:  # --help
         return int(end.code or 0)
     except InputError as error:
         return _complain(str(error), 2)
+    except Terminated:
+        return _complain("ended by SIGTERM; what was finished is kept, run the same command again", 143)
     except KeyboardInterrupt:
         return _complain("interrupted; run the same command again", 130)
     except BrokenPipeError:  # whoever read our answer has enough of it

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from metricvae.prediction.predictor import Predictor
 
 ANSWERS, SHEET = "answers.json", "sheet.png"
+NOUN = "set of answers"
+"""What a folder of answers is called in messages."""
 
 PARTNER = "halves"
 """The model that says what matches."""
@@ -64,7 +66,7 @@ def _generate(options: Namespace) -> Fields:
     asked = [options.require is not None, options.between is not None, options.around is not None]
     if sum(asked) != 1:
         raise InputError(f"got {sum(asked)} of --require, --between and --around: give one of the three")
-    require_free_folder(Path(options.out), ANSWERS, "set of answers")
+    require_free_folder(Path(options.out), ANSWERS, NOUN)
     predictor = Predictor.load(options.model)
     kind = predictor.kind()
     if kind.editor is not None:
@@ -125,7 +127,7 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
             on_progress=lambda done, total: step("shapes that hold", done, total),
         )
         seconds = time.perf_counter() - start
-    files = _write_masks(options, [one.object for one in answers])
+    files = _names(len(answers))
     document: Fields = {
         "requirements": [str(one) for one in constraints],
         "asked": options.n,
@@ -135,7 +137,7 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
         "seed": options.seed,
         "seconds": seconds,
     }
-    _write(options, document, _sheet(constraints, answers, predictor))
+    _write(options, document, _sheet(constraints, answers, predictor), [one.object for one in answers])
     return say(options, document, _words(options, document, answers))
 
 
@@ -157,25 +159,22 @@ def _against(options: Namespace, predictor: Predictor, step: Step) -> Exemplars 
     return make_exemplars(predictor, data, None, on_progress=lambda done, total: step("encoding shapes", done, total))
 
 
-def _write_masks(options: Namespace, masks: Sequence[Mask]) -> list[str]:
-    """Write the answers, in place of those of an earlier run; their file names."""
+def _names(count: int) -> list[str]:
+    """Files of so many answers."""
+    return [f"answer-{place:02d}.png" for place in range(1, count + 1)]
+
+
+def _write(options: Namespace, document: Fields, sheet: bytes, masks: Sequence[Mask] = ()) -> None:
+    """Write all files of the answers or none, in the place of those of an earlier run."""
     from metricvae.kinds.silhouette.io import encode_png
-    from metricvae.runtime.files import write_bytes
-
-    folder = Path(options.out)
-    for old in folder.glob("answer-*.png"):
-        old.unlink()
-    names = [f"answer-{place:02d}.png" for place in range(1, len(masks) + 1)]
-    for name, mask in zip(names, masks, strict=True):
-        write_bytes(folder / name, encode_png(mask))
-    return names
-
-
-def _write(options: Namespace, document: Fields, sheet: bytes) -> None:
     from metricvae.runtime.files import write_bytes, write_json
+    from metricvae.runtime.folders import renewed_folder
 
-    write_bytes(Path(options.out) / SHEET, sheet)
-    write_json(Path(options.out) / ANSWERS, document)
+    with renewed_folder(Path(options.out), NOUN, ANSWERS, ("answer-*.png",)) as folder:
+        for name, mask in zip(_names(len(masks)), masks, strict=True):
+            write_bytes(folder / name, encode_png(mask))
+        write_bytes(folder / SHEET, sheet)
+        write_json(folder / ANSWERS, document)
 
 
 def _answer(one: Generated, file: str, magnitude: str) -> Fields:
@@ -248,11 +247,11 @@ def _between(options: Namespace, predictor: Predictor) -> Fields:
     ends = [_read(options, predictor, path) for path in options.between]
     steps = between(predictor, ends[0], ends[1], options.n)
     names = [f"{letter}  {_short(path)}" for letter, path in zip("AB", options.between, strict=True)]
-    files = _write_masks(options, [one.object for one in steps])
+    files = _names(len(steps))
     rows = [_step(one, file, options.between) for one, file in zip(steps, files, strict=True)]
     drawn = [DrawnAnswer(one.object, one.poses, _step_lines(one)) for one in steps]
     document: Fields = {"between": list(options.between), "answers": rows}
-    _write(options, document, draw_answers(list(zip(names, ends, strict=True)), drawn))
+    _write(options, document, draw_answers(list(zip(names, ends, strict=True)), drawn), [one.object for one in steps])
     lines = [f"{row['file']}  {'; '.join(_step_lines(one))}" for row, one in zip(rows, steps, strict=True)]
     return say(options, document, "\n".join([*lines, f"drawn in {Path(options.out) / SHEET}"]))
 

@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import Metric, metric_from_json
 from metricvae.core.splits import SPLITS
-from metricvae.runtime.files import check_sha256, disk_error, give_usual_mode, read_json
+from metricvae.runtime.files import check_sha256, read_json
 from metricvae.runtime.parquet import read_table
 from metricvae.runtime.reading import damaged, inside
 
@@ -175,40 +172,6 @@ def _whole(card: dict[str, Any]) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
-
-
-# Writing
-
-
-@contextlib.contextmanager
-def new_dataset_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`, and rename it to that when all went well; else nothing is left.
-
-    Raises:
-        InputError: there is something at `folder` already, or the disk refuses.
-    """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; expected a folder for the data set: choose another path")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder} is there already and is not empty: choose a new folder for the data set")
-    temporary: Path | None = None
-    new = [parent for parent in folder.parents if not parent.exists()]
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-        yield temporary
-        give_usual_mode(temporary)
-        temporary.replace(folder)
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-        if not folder.exists():
-            for parent in new:
-                with contextlib.suppress(OSError):
-                    parent.rmdir()
 
 
 def counts_of(folder: Path, tables: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metricvae.core.array_files import check_header
+from metricvae.core.array_files import check_header, npy_header
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
@@ -145,9 +145,11 @@ def read_npy(path: Path, most: int) -> npt.NDArray[Any]:
 
 def _array_in(file: BinaryIO, path: Path, most: int) -> npt.NDArray[Any]:
     try:
-        shape = check_header(file, path.stat().st_size)
+        shape, _ = npy_header(file)
         if math.prod(shape) > most:
             raise InputError(f"{path} holds an array of {shape}: expected at most {most} numbers")
+        file.seek(0)
+        check_header(file, path.stat().st_size)
         file.seek(0)
         return np.lib.format.read_array(file, allow_pickle=False)
     except InputError:

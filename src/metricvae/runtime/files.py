@@ -18,6 +18,9 @@ from metricvae.runtime.reading import parse_json, read_text
 LARGEST_JSON = 2**26
 """Bytes of a JSON document, at most."""
 
+LOCK = ".lock"
+"""File in a folder that is being written, see `metricvae.runtime.locks`."""
+
 _DISK_FAULTS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -109,7 +112,7 @@ def require_free_folder(folder: Path, marker: str, kind: str) -> None:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; expected a folder for the {kind}: choose another path")
-    if folder.is_dir() and not (folder / marker).exists() and any(folder.iterdir()):
+    if folder.is_dir() and not (folder / marker).exists() and any(path.name != LOCK for path in folder.iterdir()):
         raise InputError(f"{folder} holds something that is not a {kind}: choose an empty or new folder")
 
 

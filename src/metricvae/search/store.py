@@ -7,9 +7,7 @@ and files that nothing names, which the next change removes.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -32,7 +30,6 @@ FORMAT = 3
 
 INDEX = "index.json"
 SKIPPED = "skipped.txt"
-LOCK = ".lock"
 NOTES = b"skipped"
 """In the metadata of a segment, and of a part: what gave no item, as a list in JSON."""
 
@@ -202,29 +199,6 @@ def notes_of(path: Path) -> list[str]:
 def with_notes(schema: pa.Schema, notes: Sequence[str]) -> pa.Schema:
     """The schema of a segment or a part, with notes on records that gave no item."""
     return schema.with_metadata({NOTES: json.dumps(list(notes))})
-
-
-@contextlib.contextmanager
-def changing(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing an index in the meantime; the lock goes with the process that holds it.
-
-    Raises:
-        InputError: another process is changing it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"another process is changing the index {folder}: wait for it to end") from None
-        yield
-    finally:
-        os.close(handle)
 
 
 def read_items(paths: Sequence[Path], rows: Rows, columns: Sequence[str]) -> pa.Table:
