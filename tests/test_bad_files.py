@@ -18,15 +18,19 @@ from PIL import Image
 from cli_problem import disc
 from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError, InputWarning
+from metricvae.core.libraries import ReadOptions
 from metricvae.core.pair_list import read_pair_list, write_rows
 from metricvae.kinds.image.io import read_image as read_levels
+from metricvae.kinds.image.kind import ImageKind
 from metricvae.kinds.molecule.readers import read as read_molecules
 from metricvae.kinds.pocket.site_list import listed_sites
 from metricvae.kinds.pocket.structures import structure_of
 from metricvae.kinds.points.io import read_cloud
 from metricvae.kinds.sequence.io import read_fasta
 from metricvae.kinds.silhouette.io import read_image
+from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.kinds.vector.io import read_numbers
+from metricvae.kinds.vector.kind import VectorKind
 from metricvae.kinds.volume.io import read_map, write_map
 from metricvae.kinds.volume.kind import VolumeKind
 from metricvae.kinds.volume.records import DensityMap
@@ -292,3 +296,28 @@ def test_objects_on_a_node_are_in_a_folder_of_its_own() -> None:
     assert path.parent.stat().st_mode & 0o077 == 0
     with pytest.raises(InputError, match="changed on its way"):
         _kept("0" * 64, content)
+
+
+# Black on white
+
+
+def test_black_on_white_is_said_and_inverted_where_that_is_asked_for(tmp_path: Path) -> None:
+    Image.fromarray(255 - MASK).save(tmp_path / "a.png")
+    with pytest.warns(InputWarning, match=r"a\.png is white along its border: .* give --invert"):
+        assert (read_image(tmp_path / "a.png") == 1 - MASK // 255).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (read_image(tmp_path / "a.png", invert=True) == MASK // 255).all()
+        assert (SilhouetteKind().convert(255 - MASK, ReadOptions(invert=True)) == MASK // 255).all()
+        assert (ImageKind().read(tmp_path / "a.png", ReadOptions(invert=True))[..., 0] == MASK).all()
+
+
+def test_a_command_says_it_on_stderr_and_only_images_are_inverted(command, tmp_path: Path) -> None:
+    Image.fromarray(255 - MASK).save(tmp_path / "a.png")
+    said = command("solve", tmp_path / "a.png", tmp_path / "missing.png")
+    assert said.err.startswith(f"metricvae: {tmp_path / 'a.png'} is white along its border")
+    assert (said.status, said.err.count("\n")) == (2, 2)
+    said = command("solve", tmp_path / "a.png", tmp_path / "missing.png", "--invert")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    with pytest.raises(InputError, match="--invert is for images, got a vector: leave it out"):
+        VectorKind().read(tmp_path / "x.txt", ReadOptions(invert=True))

@@ -13,6 +13,7 @@ from metricvae.cli.parser import Fields, Parser
 from metricvae.core.errors import InputError
 
 if TYPE_CHECKING:
+    from metricvae.core.libraries import ReadOptions
     from metricvae.kinds.silhouette.records import Mask
     from metricvae.metrics.overlap.solver.records import Pose
 
@@ -30,7 +31,20 @@ def pair_options(parser: Parser) -> None:
     parser.add_argument("b", nargs="?", help="second object")
     parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it) instead of A B")
     parser.add_argument("--out", help="CSV to write, with --pairs only")
+    image_options(parser)
+
+
+def image_options(parser: Parser) -> None:
+    """How images are read."""
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+    parser.add_argument("--invert", action="store_true", help="take black for white in images")
+
+
+def read_options(options: Namespace, conformers: int = 1) -> ReadOptions:
+    """What the options say of reading."""
+    from metricvae.core.libraries import ReadOptions
+
+    return ReadOptions(options.fit, conformers, options.invert)
 
 
 def wants_list(options: Namespace) -> bool:

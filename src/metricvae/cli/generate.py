@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, say
+from metricvae.cli.common import about, image_options, read_options, say
 from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive, seed_number
 from metricvae.core.errors import InputError
 from metricvae.generation import ANSWERS_ASKED, SECONDS
@@ -54,7 +54,7 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--seed", type=seed_number, default=0, help="another seed gives other answers")
     parser.add_argument("--seconds", type=positive, default=SECONDS, help="give up after so long")
     parser.add_argument("--against", metavar="DATASET", help="drop copies of its training shapes, too")
-    parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+    image_options(parser)
 
 
 def _generate(options: Namespace) -> Fields:
@@ -89,7 +89,7 @@ def _edited(options: Namespace, predictor: Predictor, required: bool) -> Fields:
     from metricvae.cli.generate_edited import generate_decoded, generate_edited
 
     title = predictor.kind().title
-    for name in ("against", "fit"):
+    for name in ("against", "fit", "invert"):
         if getattr(options, name):
             raise InputError(f"--{name} is for silhouettes, got a model of {title}: leave it out")
     if required:
@@ -142,9 +142,7 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
 
 
 def _read(options: Namespace, predictor: Predictor, path: str) -> Mask:
-    from metricvae.core.libraries import ReadOptions
-
-    mask: Mask = predictor.kind().read(Path(path), ReadOptions(options.fit))
+    mask: Mask = predictor.kind().read(Path(path), read_options(options))
     return mask
 
 

@@ -31,10 +31,18 @@ class ReadOptions:
     Attributes:
         fit: scale and centre images of other sizes than the kind's canvas.
         conformers: of each object of a library that is made in space from a formula, at most.
+        invert: take black for white in images.
     """
 
     fit: bool = False
     conformers: int = 1
+    invert: bool = False
+
+    def refuse_images(self, got: str) -> None:
+        """Raise InputError if something is asked for that is for images; `got` is what there is instead."""
+        for name in ("fit", "invert"):
+            if getattr(self, name):
+                raise InputError(f"--{name} is for images, got {got}: leave it out")
 
 
 AS_IT_IS = ReadOptions()
@@ -137,6 +145,8 @@ class FolderLibrary(Library):
         self.names = list(file_names(self.folder, kind) if names is None else names)
         self.count, self.parts = len(self.names), -(-len(self.names) // self.at_once)
         self.facts = {"names_sha256": digest_of(self.names), "fit": options.fit}
+        if options.invert:
+            self.facts["invert"] = True
 
     @property
     def loader(self) -> Loader:

@@ -115,7 +115,7 @@ def _library_reader(index: Index, number: int, rows: npt.NDArray[np.int64]) -> C
     if (path / CARD).is_file():
         found = DatasetLibrary(path, index.side).named([index.ids[row] for row in rows.tolist()])
         return dict(zip(rows.tolist(), found, strict=True)).__getitem__
-    options = ReadOptions(fit=bool(about.get("fit")))
+    options = ReadOptions(fit=bool(about.get("fit")), invert=bool(about.get("invert")))
 
     def read(row: int) -> Object:
         file = inside(path, index.ids[row], links=True)
