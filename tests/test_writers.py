@@ -11,13 +11,19 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from metricvae.cli import main
 from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import DiskError, write_text
 from metricvae.runtime.folders import new_folder, renewed_folder
 from metricvae.runtime.locks import held
+from metricvae.runtime.precision import threads_of
 from metricvae.runtime.signals import Terminated, ending_cleanly
+from metricvae.search import encoding
+from metricvae.search.encoding import encode_evenly
 
 FILES = ("answer-*.txt",)
 
@@ -146,3 +152,20 @@ def test_a_labelling_that_is_told_to_end_says_one_line_and_goes_on_later(tmp_pat
     assert said == "metricvae: ended by SIGTERM; what was finished is kept, run the same command again\n"
     assert not (folder / ".lock").exists()
     assert (folder / ".parts" / "plan.json").exists()
+
+
+# The same bytes
+
+
+def test_codes_of_an_index_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "SLICE", 16)
+    predictor, masks = Predictor.load("overlap"), [one.mask for one in draw("procedural", 40, 1)]
+    found = []
+    for threads in (1, 2, 3):
+        with threads_of(threads):
+            found.append(encode_evenly(predictor, masks, "left"))
+            assert torch.get_num_threads() == threads
+    for one in found[1:]:
+        assert torch.equal(found[0].codes, one.codes)
+        assert torch.equal(found[0].novelty, one.novelty)
+        assert torch.equal(found[0].magnitudes, one.magnitudes)
