@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from metricvae.core.errors import InputWarning
+from metricvae.runtime.progress import VERBOSITY
 
 SHOWN = 5
 """Remarks of a command that are printed; of the others their number is."""
@@ -25,7 +26,7 @@ def remarks() -> Iterator[None]:
         def show(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
             if not issubclass(category, InputWarning):
                 usual(message, category, *where, **options)
-            elif str(message) not in said:
+            elif VERBOSITY.get() != "quiet" and str(message) not in said:
                 said[str(message)] = None
                 if len(said) <= SHOWN:
                     print(f"metricvae: {message}", file=sys.stderr)

@@ -112,7 +112,12 @@ def delimiter_of(header: str) -> str:
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV atomically; `-` is standard output. Names of files keep their bytes, UTF-8 or not."""
     if str(path) == STDIN:
-        return write_csv(sys.stdout, columns, rows)
+        sys.stdout.flush()
+        out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "surrogateescape", newline="")
+        write_csv(out, columns, rows)
+        out.flush()
+        out.detach()
+        return
     with (
         atomic_path(Path(path)) as temporary,
         open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from metricvae import __version__
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, did_you_mean
 from metricvae.core.metric import Metric, metric_from_json
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.nn.budget import build_within, bytes_of
@@ -287,7 +287,10 @@ def _resolve(folder_or_name: str | Path) -> Path:
         return SHIPPED / str(folder_or_name)
     if not (folder / CONFIG).is_file():
         names = ", ".join(shipped) or "none in this installation"
-        raise InputError(f"{folder} is not a model: expected a folder with {CONFIG}, or a model that ships ({names})")
+        meant = did_you_mean(str(folder_or_name), shipped)
+        raise InputError(
+            f"{folder} is not a model{meant}: expected a folder with {CONFIG}, or a model that ships ({names})"
+        )
     return folder
 
 

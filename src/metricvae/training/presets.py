@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.dataset import WEIGHT, PairDataset
 from metricvae.core.dataset_files import PAIR_COLUMNS, PAIRS, metric_of_card, read_card, sides_of_card
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, did_you_mean
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import METRICS, Floats, Metric, Preset, Task
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
@@ -46,7 +46,8 @@ def preset(name: str) -> ChosenPreset:
     """
     found = _presets()
     if name not in found:
-        raise InputError(f"there is no preset {name!r}: expected one of {', '.join(found)}")
+        meant = did_you_mean(name, found)
+        raise InputError(f"there is no preset {name!r}{meant}: expected one of {', '.join(found)}")
     return _chosen(found[name]())
 
 
