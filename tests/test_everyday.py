@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jsonargparse import Namespace
 
 from cli_problem import Command, draw_pictures
-from jsonargparse import Namespace
 from metricvae import cli
 from metricvae.cli.common import say
 from metricvae.cli.completion import bash_script, completed, fish_script
