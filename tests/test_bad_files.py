@@ -10,6 +10,7 @@ import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ from metricvae.runtime.files import read_json, sha256_of, write_json
 from metricvae.runtime.parquet import read_table
 from metricvae.runtime.ray_pool import _kept
 from metricvae.runtime.reading import inside
+from metricvae.search.rerank import _library_reader
 from metricvae.training.checkpoint import SHIPPED, WEIGHTS, load_model, read_tensors, write_tensors
 from metricvae.training.logs import LOG, TrainingLog, read_log
 from metricvae.training.model_document import CHECKSUM, CONFIG, digest_of, read_model_document, write_document
@@ -210,6 +212,12 @@ def test_names_of_files_that_are_no_utf_8_come_back_as_they_are(tmp_path: Path) 
     assert (tmp_path / "x.csv").read_bytes() == b"a\r\na\xff.png\r\n"
 
 
+def test_a_library_has_files_whose_names_tables_can_hold(tmp_path: Path) -> None:
+    Image.fromarray(MASK).save(tmp_path / os.fsdecode(b"a\xff.png"), "PNG")
+    with pytest.raises(InputError, match=r"a\?\.png is not UTF-8, so no table can hold it: rename it"):
+        SilhouetteKind().open_library(tmp_path, tmp_path)
+
+
 # Maps
 
 
@@ -287,6 +295,25 @@ def test_broken_lines_of_a_log_are_left_out(tmp_path: Path) -> None:
     assert [line["step"] for line in read_log(tmp_path)] == [1, 2]
     TrainingLog(tmp_path, 1).__exit__(None, None, None)
     assert (tmp_path / LOG).read_text() == '{"step": 1}\n'
+
+
+def test_an_index_opens_what_it_was_made_of_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
+    for path in (tmp_path / "secret.png", tmp_path / "library" / "a.png"):
+        Image.fromarray(MASK).save(path)
+    index = SimpleNamespace(
+        library=lambda _: (tmp_path / "library", {}),
+        kind=SilhouetteKind(),
+        ids=["a.png", "a.png", "../secret.png", str(tmp_path / "secret.png")],
+        magnitudes=[MASK.sum() // 255, 7, 7, 7],
+    )
+    read = _library_reader(index, 0, np.arange(4))
+    assert (read(0) == MASK // 255).all()
+    with pytest.raises(InputError, match=r"a\.png is not what the index was made of"):
+        read(1)
+    for row in (2, 3):
+        with pytest.raises(InputError, match="leads out of"):
+            read(row)
 
 
 def test_objects_on_a_node_are_in_a_folder_of_its_own() -> None:

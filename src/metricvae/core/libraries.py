@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 
 if TYPE_CHECKING:
     from metricvae.core.kind import Object, ObjectKind
@@ -143,6 +143,7 @@ class FolderLibrary(Library):
     ) -> None:
         self.reader, self.folder, self.options, self.kind = kind, Path(folder), options, kind.name
         self.names = list(file_names(self.folder, kind) if names is None else names)
+        _check_names(self.folder, self.names)
         self.count, self.parts = len(self.names), -(-len(self.names) // self.at_once)
         self.facts = {"names_sha256": digest_of(self.names), "fit": options.fit}
         if options.invert:
@@ -154,6 +155,16 @@ class FolderLibrary(Library):
 
     def item(self, part: int) -> list[str]:
         return self.names[part * self.at_once : (part + 1) * self.at_once]
+
+
+def _check_names(folder: Path, names: Sequence[str]) -> None:
+    """Raise InputError for a file whose path is not UTF-8: tables could not hold it."""
+    for name in names:
+        try:
+            str(folder / name).encode()
+        except UnicodeEncodeError:
+            shown = shortened(folder / name, 300)
+            raise InputError(f"the name of {shown} is not UTF-8, so no table can hold it: rename it") from None
 
 
 def read_files(kind: ObjectKind, folder: Path, options: ReadOptions, names: Sequence[str], over: Map) -> LibraryPart:

@@ -74,7 +74,7 @@ def _check_present(document: Document) -> None:
     texts = [plan["model"]["name"], plan["side"], *(one["library"] for one in (plan, *document["appended"]))]
     counts = [segment["rows"] for segment in document["segments"]]
     plan["kind"], document["rows"], document["skipped"]
-    if not (files and set(files) <= set(document["sha256"])):
+    if not (counts and set(files) <= set(document["sha256"])):
         raise KeyError("a file without a checksum")
     if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int) for one in counts):
         raise TypeError("a name that is none, or a number")
