@@ -79,8 +79,10 @@ def _regression(
 def _coverage(predictor: Predictor, data: PairDataset, document: dict[str, Any]) -> dict[str, Any]:
     """Which share of the validation pairs' values the intervals, or sets of answers, hold: measured, where widths are
     of other pairs; of a ranking metric there are no such values."""
+    if predictor.metric.task == "ranking" or "validation" not in data.split:
+        return {}
     rows = data.known(data.rows("validation"))
-    if predictor.metric.task == "ranking" or not len(rows):
+    if not len(rows):
         return {}
     encoded, value = predictor.encode_pairs(data, rows), data.value[rows]
     if predictor.metric.task == "binary":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.core.errors import InputError, shortened
-from metricvae.runtime.reading import parse_json, read_text
+from metricvae.runtime.reading import parse_json, read_whole
 
 LARGEST_JSON = 2**26
 """Bytes of a JSON document, at most."""
@@ -82,7 +82,7 @@ def read_json(path: Path) -> Any:
     """
     if not os.path.lexists(path):  # Path.exists raises on a name that is too long
         raise InputError(f"{shortened(path, 300)} is missing: give a folder that metricvae wrote")
-    return parse_json(read_text(path, "a JSON file", LARGEST_JSON), str(path))
+    return parse_json(read_whole(path, "a JSON file", LARGEST_JSON), str(path))
 
 
 def sha256_of(path: Path) -> str:

@@ -74,6 +74,12 @@ def reading(path: Path | str, noun: str = "a file", most: int | None = None) -> 
             raise InputError(f"{path} cannot be read ({_reason(error)}): check it and its permissions") from error
 
 
+def read_whole(path: Path | str, noun: str, most: int) -> bytes:
+    """All bytes of an ordinary file. Arguments and errors as `check_regular`."""
+    with reading(path, noun, most) as file:
+        return file.read(most)
+
+
 def read_text(path: Path | str, noun: str = "a text file", most: int = LARGEST_TEXT) -> str:
     """A whole text in UTF-8, without a byte order mark; `-` is standard input.
 
@@ -85,9 +91,7 @@ def read_text(path: Path | str, noun: str = "a text file", most: int = LARGEST_T
         if len(content) > most:
             raise InputError(f"standard input has more than {most:,} bytes: give a file")
     else:
-        name = str(path)
-        with reading(path, noun, most) as file:
-            content = file.read(most + 1)
+        name, content = str(path), read_whole(path, noun, most)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
