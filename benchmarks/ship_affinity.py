@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from metricvae.metrics.affinity.metric import AffinityMetric
-from metricvae.metrics.affinity.posed_files import write_posed
+from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, write_posed
 from metricvae.metrics.affinity.posed_fit import PosedConfig, fit_posed
 from metricvae.reproduction.affinity.complexes import SHIPPABLE, computed, entries
 from metricvae.reproduction.affinity.training_rows import training_set
@@ -56,7 +56,7 @@ def main() -> None:
     model = fit_posed(training_set(options.affinity, data, None if options.all else SHIPPABLE), PosedConfig())
     write_posed(options.out, model)
     quality = f"new proteins R {model.facts['new_proteins_pearson']:.3f}"
-    write_metric_model(options.out, AffinityMetric(), {"quality": quality})
+    write_metric_model(options.out, AffinityMetric(), {"quality": quality}, (MODEL, TENSORS))
     write_text(options.out / "README.md", CARD.format(**model.facts))
     print(json.dumps(model.facts))
 

@@ -13,7 +13,8 @@ from metricvae.cli import main as metricvae
 from metricvae.generation.exemplars import FILE as EXEMPLARS
 from metricvae.prediction.latent_prior import PRIOR_FILE
 from metricvae.prediction.novelty import part_of
-from metricvae.training.checkpoint import CONFIG, SHIPPED, WEIGHTS, load_model
+from metricvae.training.checkpoint import SHIPPED, WEIGHTS, load_model
+from metricvae.training.model_document import CONFIG
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("affinity")
     receptor(made)
     write_posed(made / "model", fit_posed(training_set(made), CONFIG))
-    write_metric_model(made / "model", AffinityMetric(), {"quality": "made"})
+    write_metric_model(made / "model", AffinityMetric(), {"quality": "made"}, (MODEL, TENSORS))
     write_sdf(made / "ligands.sdf", [ligand(), ligand("Oc1ccccc1", (60.0, 0.0, 0.0)), ligand("CCCCN")])
     return made
 

@@ -15,7 +15,8 @@ from metricvae.core.errors import InputError
 from metricvae.nn.autoencoder import build
 from metricvae.runtime.files import sha256_of
 from metricvae.training import checkpoint as checkpoints
-from metricvae.training.checkpoint import CONFIG, WEIGHTS, annotate, begin_model, finish_model, load_model, read_tensors
+from metricvae.training.checkpoint import WEIGHTS, annotate, begin_model, finish_model, load_model, read_tensors
+from metricvae.training.model_document import CONFIG, write_document
 from model_problem import model_config
 
 
@@ -68,7 +69,7 @@ def edit(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None
     def spoil(folder: Path) -> None:
         document = json.loads((folder / CONFIG).read_text())
         change(document)
-        (folder / CONFIG).write_text(json.dumps(document))
+        write_document(folder, document)
 
     return spoil
 

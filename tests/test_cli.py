@@ -50,6 +50,7 @@ from metricvae.reproduction.config import (
 )
 from metricvae.runtime import files
 from metricvae.training.checkpoint import load_model
+from metricvae.training.model_document import write_document
 from metricvae.training.optimisers import LOSSES
 
 
@@ -577,9 +578,9 @@ def test_a_bad_list_is_named_with_its_row(command, pictures, trained, tmp_path, 
 
 def test_a_list_that_is_not_there_or_no_text_is_named(command, tmp_path):
     listed = ("--pairs", tmp_path / "pairs.csv", "--out", tmp_path / "out.csv")
-    assert_refused(command("solve", *listed), tmp_path / "pairs.csv", "give a CSV with columns a,b")
+    assert_refused(command("solve", *listed), tmp_path / "pairs.csv", "give the path of a CSV with columns a,b")
     (tmp_path / "pairs.csv").write_bytes(b"a,b\n\xff\xfe,\x00\n")
-    assert_refused(command("solve", *listed), tmp_path / "pairs.csv", "give a text file with columns a,b")
+    assert_refused(command("solve", *listed), tmp_path / "pairs.csv", "give a CSV with columns a,b")
 
 
 def test_not_a_number_in_an_array_is_one_line():
@@ -661,7 +662,7 @@ def spoil_foreign_with_its_checksum(model: Path) -> None:
     spoil_foreign(model)
     config = json.loads((model / "config.json").read_text())
     config["weights"]["sha256"] = files.sha256_of(model / "model.safetensors")
-    (model / "config.json").write_text(json.dumps(config))
+    write_document(model, config)
 
 
 def spoil_missing(model: Path) -> None:
@@ -675,7 +676,7 @@ def spoil_config(model: Path) -> None:
 def spoil_dimensions(model: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     config["model"]["latent"] += 1
-    (model / "config.json").write_text(json.dumps(config))
+    write_document(model, config)
 
 
 @pytest.mark.parametrize(
@@ -703,7 +704,7 @@ def test_a_model_that_was_changed_is_named(command, dataset_folder, pictures, mo
 
 def test_a_model_without_intervals_is_named(command, pictures, model_copy):
     config = json.loads((model_copy / "config.json").read_text())
-    (model_copy / "config.json").write_text(json.dumps(config | {"calibration": {}}))
+    write_document(model_copy, config | {"calibration": {}})
     said = command("predict", model_copy, pictures / "l.png", pictures / "moved.png")
     assert_refused(said, model_copy, "train it again")
 
@@ -720,8 +721,8 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
     ("arguments", "words"),
     [
         ("", "expected a verb: quickstart, solve"),
-        ("slove a.png b.png", "there is no verb 'slove': expected quickstart, solve"),
-        ("solve a.png b.png --fast", "--fast (see metricvae solve --help)"),
+        ("slove a.png b.png", "there is no verb 'slove' (did you mean solve?): expected quickstart, solve"),
+        ("solve a.png b.png --fast", "--fast (did you mean --fit?) (see metricvae solve --help)"),
         ("solve a.png", "give A and B"),
         ("solve a.png b.png --out c.csv", "--out goes with --pairs"),
         ("solve a.png b.png --pairs c.csv --out d.csv", "give one or the other"),
@@ -746,10 +747,13 @@ def test_a_model_that_does_not_ship_is_named(command, pictures):
         ("label overlap --objects gylphs --pairs 10 --out d", "gylphs is not a folder: give glyphs, procedural, mixed"),
         (
             "train d --out m --preset ovrelap",
-            "there is no preset 'ovrelap': expected one of overlap, overlap-adversarial, paper, halves",
+            "there is no preset 'ovrelap' (did you mean overlap?): expected one of overlap, overlap-adversarial, paper",
         ),
-        ("train d --out m --pres paper", "--pres paper (see metricvae train --help)"),
-        ("train d --out m --training.stepz 3", "--training.stepz 3 (see metricvae train --help)"),
+        ("train d --out m --pres paper", "--pres paper (did you mean --preset?) (see metricvae train --help)"),
+        (
+            "train d --out m --training.stepz 3",
+            "--training.stepz 3 (did you mean --training.steps?) (see metricvae train --help)",
+        ),
         ("train d --out m --training.steps 3.5", "training.steps: expected int, got 3.5 (see"),
         ("train d --out m --training.steps 0", "steps is 0: expected 1 or more"),
         ("train d --out m --training.seed -1", "seed is -1: expected 0 or more"),

@@ -32,15 +32,14 @@ from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.predictor import Encoded, Predictor
 from metricvae.runtime.files import sha256_of
 from metricvae.training.checkpoint import (
-    CONFIG,
     WEIGHTS,
     begin_model,
-    digest_of,
     finish_model,
     load_model,
     read_tensors,
     write_tensors,
 )
+from metricvae.training.model_document import CONFIG, digest_of, write_document
 from model_problem import model_config
 
 DATA = Path(__file__).parent / "data" / "models-0.1"
@@ -249,7 +248,7 @@ def rewritten(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     tensors = read_tensors(folder / WEIGHTS).tensors
     write_tensors(folder / WEIGHTS, tensors, {"model": digest_of(document["model"])})
     document["weights"]["sha256"] = sha256_of(folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(document))
+    write_document(folder, document)
     return folder
 
 
@@ -297,7 +296,7 @@ def test_weights_of_a_damaged_right_tower_are_one_line(part: str, tmp_path: Path
     document = json.loads((folder / CONFIG).read_text())
     write_tensors(folder / WEIGHTS, tensors, {"model": digest_of(document["model"])})
     document["weights"]["sha256"] = sha256_of(folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(document))
+    write_document(folder, document)
     with pytest.raises(InputError, match=rf"holds the weights of another model \({name}") as caught:
         load_model(folder)
     assert "\n" not in str(caught.value)

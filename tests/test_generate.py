@@ -36,6 +36,7 @@ from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import read_json
 from metricvae.training.checkpoint import SHIPPED, load_model
+from metricvae.training.model_document import read_model_document, write_document
 
 
 @pytest.fixture(scope="module")
@@ -143,10 +144,10 @@ def test_a_missing_half_is_called_a_match(predictor: Predictor, monkeypatch: pyt
 
 def test_a_model_without_exemplars_generates_all_the_same(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(SHIPPED / "overlap", tmp_path / "overlap"))
-    document = read_json(folder / "config.json")
+    document = read_model_document(folder)
     for name in {"bank", "exemplars"} & set(document["calibration"]):
         del document["calibration"][name]
-    (folder / "config.json").write_text(json.dumps(document))
+    write_document(folder, document)
     bare = Predictor.load(folder)
     assert exemplars_of(bare) is None
     answers = made(bare, ASKED["an overlap, an area"], 2)

@@ -24,6 +24,8 @@ from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.nn.heads import InnerProduct
 from metricvae.prediction.calibration.conformal import Conformal
 from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.files import read_json, write_json
+from metricvae.runtime.locks import held
 from metricvae.search import build as build_module
 from metricvae.search import update as update_module
 from metricvae.search.build import build_index
@@ -32,7 +34,6 @@ from metricvae.search.filters import ItemFilter
 from metricvae.search.index import Index, read_index
 from metricvae.search.rerank import exact_search, item_reader, rerank
 from metricvae.search.search import search
-from metricvae.search.store import changing
 from metricvae.search.update import append_to_index, delete_items
 from metricvae.training.checkpoint import annotate, begin_model, finish_model
 from toy_problem import KEY, LOCK, FitMetric, KeyKind, LockKind, register
@@ -255,7 +256,10 @@ def test_two_processes_do_not_change_an_index_at_once(
     folder: Path, predictor: Predictor, keys: dict[str, Path]
 ) -> None:
     for change in CHANGES.values():
-        with changing(folder), pytest.raises(InputError, match="another process is changing the index"):
+        with (
+            held(folder, "index"),
+            pytest.raises(InputError, match=r"another process \(\d+ on .+\) is writing the index"),
+        ):
             change(folder, predictor, keys)
     assert delete_items(folder, ["03.npy"]).deleted == 1
 
@@ -263,6 +267,31 @@ def test_two_processes_do_not_change_an_index_at_once(
 def test_an_index_of_another_model_takes_nothing(folder: Path, keys: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the one the index was made with"):
         append_to_index(folder, keys["second"], make_model(tmp_path / "other", seed=5))
+
+
+def _moved_out(document: dict[str, Any]) -> None:
+    document["segments"][0]["file"] = "../items-000.parquet"
+    document["sha256"]["../items-000.parquet"] = document["sha256"].pop("items-000.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda document: document["plan"]["model"].pop("name"), "index.json is damaged"),
+        (lambda document: document["segments"][0].update(rows=10**15), "counts other rows"),
+        (lambda document: document["sha256"].clear(), "index.json is damaged"),
+        (lambda document: document.update(segments=[]), "index.json is damaged"),
+        (_moved_out, "leads out of"),
+    ],
+)
+def test_an_index_of_a_stranger_is_one_line(
+    folder: Path, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    document = read_json(folder / "index.json")
+    change(document)
+    write_json(folder / "index.json", document)
+    with pytest.raises(InputError, match=said):
+        read_index(folder)
 
 
 def test_an_older_index_is_refused(folder: Path, predictor: Predictor, keys: dict[str, Path]) -> None:
@@ -287,7 +316,7 @@ def test_the_command_line_adds_and_deletes(
     }
     for words, expected in (
         (("delete", folder), "got nothing to delete"),
-        (("delete", folder, "--ids-from", tmp_path / "none.txt"), "cannot be read"),
+        (("delete", folder, "--ids-from", tmp_path / "none.txt"), "does not exist"),
         (("delete", tmp_path, "--ids", "a"), "no finished index"),
         (("append", tmp_path, keys["second"]), "no finished index"),
         (("append", folder, tmp_path / "nowhere"), "nowhere"),

@@ -136,6 +136,7 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "fit": [(ReadOptions, "fit")],
     },
     "kinds": {},
+    "completion": {},
     "metrics": {},
     "models": {},
     "index": {

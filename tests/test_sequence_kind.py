@@ -106,7 +106,7 @@ def test_a_string_is_a_path_only_where_there_is_such_a_file(tmp_path: Path, monk
     assert kind.convert("notes.txt") == "inside"
     assert kind.convert("other.txt") == "other.txt"  # no such file
     assert kind.convert("x" * 2_000 + ".txt").endswith(".txt")
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match="does not exist"):
         kind.convert(Path("other.txt"))
 
 

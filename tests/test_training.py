@@ -30,10 +30,11 @@ from metricvae.nn.losses import deformation_loss
 from metricvae.runtime.precision import autocast, multiplies_bfloat16, threads_of, trim_heap
 from metricvae.training import loop, step
 from metricvae.training.batching import Batch, PairSampler, Side, generator_of
-from metricvae.training.checkpoint import CONFIG, RESUME, WEIGHTS, load_model, read_tensors
+from metricvae.training.checkpoint import RESUME, WEIGHTS, load_model, read_tensors
 from metricvae.training.config import TrainingConfig, rate_factor, seconds_left
 from metricvae.training.logs import LOG, Progress, read_log
 from metricvae.training.loop import train
+from metricvae.training.model_document import CONFIG
 from metricvae.training.optimisers import LOSSES, LossWeights, Muon, TrainingDiverged
 from metricvae.training.step import augment, batch_of_step, rescale, validation_r2
 from model_problem import (

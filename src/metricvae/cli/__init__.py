@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +17,8 @@ from jsonargparse import Namespace
 from metricvae import __version__
 from metricvae.cli.align import ALIGN
 from metricvae.cli.autocomplete import AUTOCOMPLETE
+from metricvae.cli.completion import COMPLETION
+from metricvae.cli.config_file import with_config
 from metricvae.cli.dock import DOCK
 from metricvae.cli.generate import GENERATE
 from metricvae.cli.import_ import IMPORT
@@ -23,11 +27,14 @@ from metricvae.cli.library import APPEND, DELETE, INDEX
 from metricvae.cli.parser import Help, Parser, Verb
 from metricvae.cli.predict import PREDICT
 from metricvae.cli.registries import KINDS, METRICS, MODELS
+from metricvae.cli.remarks import remarks
 from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
 from metricvae.cli.search import SEARCH
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, did_you_mean
+from metricvae.runtime.progress import VERBOSITY
+from metricvae.runtime.signals import Terminated, ending_cleanly
 
 VERBS: dict[str, Verb] = {
     "quickstart": QUICKSTART,
@@ -49,18 +56,26 @@ VERBS: dict[str, Verb] = {
     "kinds": KINDS,
     "metrics": METRICS,
     "models": MODELS,
+    "completion": COMPLETION,
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0 when it is done, 2 when the input is at fault, 130 when it was interrupted."""
+    """Run one verb. Returns 0 when it is done, 2 when the input is at fault, 130 or 143 when it was
+    interrupted or told to end."""
     try:
-        _run(list(sys.argv[1:] if argv is None else argv))
+        _check_streams()
+        with ending_cleanly(), remarks():
+            _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except SystemExit as end:  # --help
         return int(end.code or 0)
     except InputError as error:
+        if "--verbose" in (sys.argv if argv is None else argv):
+            traceback.print_exception(error)
         return _complain(str(error), 2)
+    except Terminated:
+        return _complain("ended by SIGTERM; what was finished is kept, run the same command again", 143)
     except KeyboardInterrupt:
         return _complain("interrupted; run the same command again", 130)
     except BrokenPipeError:  # whoever read our answer has enough of it
@@ -81,11 +96,26 @@ def _run(arguments: list[str]) -> None:
             print(f"metricvae {__version__}")
         case [name, *rest] if name in VERBS:
             options = _parse(name, rest)
-            document = VERBS[name].run(options)
+            token = VERBOSITY.set("quiet" if options.quiet else "verbose" if options.verbose else "usual")
+            try:
+                document = VERBS[name].run(options)
+            finally:
+                VERBOSITY.reset(token)
             if options.json:
                 print(json.dumps(_finite(document), indent=2))
         case [name, *_]:
-            raise InputError(f"there is no verb '{name}': expected {', '.join(VERBS)} (see metricvae --help)")
+            meant = did_you_mean(name, VERBS)
+            raise InputError(f"there is no verb '{name}'{meant}: expected {', '.join(VERBS)} (see metricvae --help)")
+
+
+def _check_streams() -> None:
+    """Print what an encoding lacks in other characters, and do not fail where a stream is closed."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # type: ignore[unreachable] # noqa: SIM115
+    if sys.stdout is None:
+        raise InputError("the standard output is closed: give it a file, as >/dev/null")  # type: ignore[unreachable]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _overview() -> str:
@@ -100,8 +130,12 @@ def _overview() -> str:
 
 
 def _parse(name: str, arguments: list[str]) -> Namespace:
+    arguments = with_config(arguments, lambda given: parser_of(name, given))
     parser = parser_of(name, arguments)
-    return parser.instantiate(parser.parse_args(arguments))
+    options = parser.instantiate(parser.parse_args(arguments))
+    if options.quiet and options.verbose:
+        raise InputError("got --quiet and --verbose: give one of them")
+    return options
 
 
 def parser_of(name: str, arguments: Sequence[str] = ()) -> Parser:
@@ -113,6 +147,9 @@ def parser_of(name: str, arguments: Sequence[str] = ()) -> Parser:
     parser = Parser(prog=prog, usage=usage, description=does, formatter_class=Help, allow_abbrev=False)
     verb.add_options(parser, arguments)
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    parser.add_argument("--config", metavar="FILE", help="TOML or JSON with options; those given here count more")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but the answer, or why there is none")
+    parser.add_argument("--verbose", action="store_true", help="say how far short work is, too, and where errors arise")
     return parser
 
 

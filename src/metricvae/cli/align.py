@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 
 from metricvae.alignment import STEPS, TRIES
-from metricvae.cli.common import columns, device_named, draw_laid, pair_options, say, wants_list
+from metricvae.cli.common import columns, device_named, draw_laid, pair_options, read_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
@@ -33,7 +33,6 @@ def _align_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _align(options: Namespace) -> Fields:
-    from metricvae.core.libraries import ReadOptions
     from metricvae.core.object_files import read_file
 
     listing = wants_list(options)
@@ -43,7 +42,7 @@ def _align(options: Namespace) -> Fields:
     if listing:
         return _align_list(options, aligner)
     kind = aligner.predictor.kind()
-    pair = [read_file(kind, Path(path), ReadOptions(options.fit)) for path in (options.a, options.b)]
+    pair = [read_file(kind, Path(path), read_options(options)) for path in (options.a, options.b)]
     found = aligner.align(pair[0], pair[1], options.tries, options.steps)
     value, score = found.solution.value, aligner.solver.score_name
     if options.picture is not None:
@@ -55,12 +54,11 @@ def _align(options: Namespace) -> Fields:
 
 
 def _align_list(options: Namespace, aligner: Aligner) -> Fields:
-    from metricvae.core.libraries import ReadOptions
     from metricvae.core.object_files import LazyObjects
     from metricvae.core.pair_list import read_pair_list, write_rows
 
     listed = read_pair_list(Path(options.pairs))
-    files = LazyObjects(aligner.predictor.kind(), listed.files, ReadOptions(options.fit))
+    files = LazyObjects(aligner.predictor.kind(), listed.files, read_options(options))
     rows, names = [], list[str]()
     with progress() as step:
         answers = aligner.align_all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +12,18 @@ from jsonargparse import Namespace
 
 from metricvae.cli.parser import Fields, Parser
 from metricvae.core.errors import InputError
+from metricvae.runtime.reading import STDIN
 
 if TYPE_CHECKING:
+    from metricvae.core.libraries import ReadOptions
     from metricvae.kinds.silhouette.records import Mask
     from metricvae.metrics.overlap.solver.records import Pose
 
 
 def say(options: Namespace, document: Fields, text: str) -> Fields:
-    """Print the text unless JSON was asked for; returns the document."""
+    """Print the text unless JSON was asked for; on stderr where a table is on stdout. Returns the document."""
     if not options.json:
-        print(text)
+        print(text, file=sys.stderr if getattr(options, "out", None) == STDIN else sys.stdout)
     return document
 
 
@@ -28,9 +31,22 @@ def pair_options(parser: Parser) -> None:
     """Options for two objects, or a list of pairs."""
     parser.add_argument("a", nargs="?", help="first object: a file, or a SMILES, sequence or numbers")
     parser.add_argument("b", nargs="?", help="second object")
-    parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it) instead of A B")
-    parser.add_argument("--out", help="CSV to write, with --pairs only")
+    parser.add_argument("--pairs", help="CSV with columns a,b (paths relative to it), - for stdin")
+    parser.add_argument("--out", help="CSV to write, with --pairs only; - for stdout")
+    image_options(parser)
+
+
+def image_options(parser: Parser) -> None:
+    """How images are read."""
     parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+    parser.add_argument("--invert", action="store_true", help="take black for white in images")
+
+
+def read_options(options: Namespace, conformers: int = 1) -> ReadOptions:
+    """What the options say of reading."""
+    from metricvae.core.libraries import ReadOptions
+
+    return ReadOptions(options.fit, conformers, options.invert)
 
 
 def wants_list(options: Namespace) -> bool:
@@ -49,6 +65,10 @@ def wants_list(options: Namespace) -> bool:
         raise InputError("got two objects and --pairs: give one or the other")
     if options.out is None:
         raise InputError("--pairs needs --out: name the CSV to write")
+    if options.out == STDIN:
+        if options.json:
+            raise InputError("--out - and --json both write to the standard output: leave one of them out")
+        return True
     if Path(options.out).is_dir():
         raise InputError(f"{options.out} is a folder: name the CSV to write after --out")
     if Path(options.out).resolve() == Path(options.pairs).resolve():

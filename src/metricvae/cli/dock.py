@@ -45,6 +45,7 @@ def _dock(options: Namespace) -> Fields:
     from metricvae.metrics.docking.engines.engine import require_engine
     from metricvae.metrics.docking.template import read_template
     from metricvae.runtime.files import require_free_folder
+    from metricvae.runtime.locks import held
     from metricvae.runtime.process_pool import worker_pool
 
     folder = Path(options.out)
@@ -60,7 +61,7 @@ def _dock(options: Namespace) -> Fields:
         poses=options.poses, seed=options.seed, engine=options.engine, exhaustiveness=options.exhaustiveness
     )
     done = []
-    with progress() as step, worker_pool(options.workers) as pool:
+    with held(folder, "folder of poses"), progress() as step, worker_pool(options.workers) as pool:
         step("docking", 0, len(ligands))
         for one in dock_batch(pool, site, ligands, folder, config, template):
             done.append(one)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, say
+from metricvae.cli.common import about, image_options, read_options, say
 from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive, seed_number
 from metricvae.core.errors import InputError
 from metricvae.generation import ANSWERS_ASKED, SECONDS
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from metricvae.prediction.predictor import Predictor
 
 ANSWERS, SHEET = "answers.json", "sheet.png"
+NOUN = "set of answers"
+"""What a folder of answers is called in messages."""
 
 PARTNER = "halves"
 """The model that says what matches."""
@@ -52,7 +54,7 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("--seed", type=seed_number, default=0, help="another seed gives other answers")
     parser.add_argument("--seconds", type=positive, default=SECONDS, help="give up after so long")
     parser.add_argument("--against", metavar="DATASET", help="drop copies of its training shapes, too")
-    parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+    image_options(parser)
 
 
 def _generate(options: Namespace) -> Fields:
@@ -64,7 +66,7 @@ def _generate(options: Namespace) -> Fields:
     asked = [options.require is not None, options.between is not None, options.around is not None]
     if sum(asked) != 1:
         raise InputError(f"got {sum(asked)} of --require, --between and --around: give one of the three")
-    require_free_folder(Path(options.out), ANSWERS, "set of answers")
+    require_free_folder(Path(options.out), ANSWERS, NOUN)
     predictor = Predictor.load(options.model)
     kind = predictor.kind()
     if kind.editor is not None:
@@ -87,7 +89,7 @@ def _edited(options: Namespace, predictor: Predictor, required: bool) -> Fields:
     from metricvae.cli.generate_edited import generate_decoded, generate_edited
 
     title = predictor.kind().title
-    for name in ("against", "fit"):
+    for name in ("against", "fit", "invert"):
         if getattr(options, name):
             raise InputError(f"--{name} is for silhouettes, got a model of {title}: leave it out")
     if required:
@@ -125,7 +127,7 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
             on_progress=lambda done, total: step("shapes that hold", done, total),
         )
         seconds = time.perf_counter() - start
-    files = _write_masks(options, [one.object for one in answers])
+    files = _names(len(answers))
     document: Fields = {
         "requirements": [str(one) for one in constraints],
         "asked": options.n,
@@ -135,14 +137,12 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
         "seed": options.seed,
         "seconds": seconds,
     }
-    _write(options, document, _sheet(constraints, answers, predictor))
+    _write(options, document, _sheet(constraints, answers, predictor), [one.object for one in answers])
     return say(options, document, _words(options, document, answers))
 
 
 def _read(options: Namespace, predictor: Predictor, path: str) -> Mask:
-    from metricvae.core.libraries import ReadOptions
-
-    mask: Mask = predictor.kind().read(Path(path), ReadOptions(options.fit))
+    mask: Mask = predictor.kind().read(Path(path), read_options(options))
     return mask
 
 
@@ -157,25 +157,22 @@ def _against(options: Namespace, predictor: Predictor, step: Step) -> Exemplars 
     return make_exemplars(predictor, data, None, on_progress=lambda done, total: step("encoding shapes", done, total))
 
 
-def _write_masks(options: Namespace, masks: Sequence[Mask]) -> list[str]:
-    """Write the answers, in place of those of an earlier run; their file names."""
+def _names(count: int) -> list[str]:
+    """Files of so many answers."""
+    return [f"answer-{place:02d}.png" for place in range(1, count + 1)]
+
+
+def _write(options: Namespace, document: Fields, sheet: bytes, masks: Sequence[Mask] = ()) -> None:
+    """Write all files of the answers or none, in the place of those of an earlier run."""
     from metricvae.kinds.silhouette.io import encode_png
-    from metricvae.runtime.files import write_bytes
-
-    folder = Path(options.out)
-    for old in folder.glob("answer-*.png"):
-        old.unlink()
-    names = [f"answer-{place:02d}.png" for place in range(1, len(masks) + 1)]
-    for name, mask in zip(names, masks, strict=True):
-        write_bytes(folder / name, encode_png(mask))
-    return names
-
-
-def _write(options: Namespace, document: Fields, sheet: bytes) -> None:
     from metricvae.runtime.files import write_bytes, write_json
+    from metricvae.runtime.folders import renewed_folder
 
-    write_bytes(Path(options.out) / SHEET, sheet)
-    write_json(Path(options.out) / ANSWERS, document)
+    with renewed_folder(Path(options.out), NOUN, ANSWERS, ("answer-*.png",)) as folder:
+        for name, mask in zip(_names(len(masks)), masks, strict=True):
+            write_bytes(folder / name, encode_png(mask))
+        write_bytes(folder / SHEET, sheet)
+        write_json(folder / ANSWERS, document)
 
 
 def _answer(one: Generated, file: str, magnitude: str) -> Fields:
@@ -248,11 +245,11 @@ def _between(options: Namespace, predictor: Predictor) -> Fields:
     ends = [_read(options, predictor, path) for path in options.between]
     steps = between(predictor, ends[0], ends[1], options.n)
     names = [f"{letter}  {_short(path)}" for letter, path in zip("AB", options.between, strict=True)]
-    files = _write_masks(options, [one.object for one in steps])
+    files = _names(len(steps))
     rows = [_step(one, file, options.between) for one, file in zip(steps, files, strict=True)]
     drawn = [DrawnAnswer(one.object, one.poses, _step_lines(one)) for one in steps]
     document: Fields = {"between": list(options.between), "answers": rows}
-    _write(options, document, draw_answers(list(zip(names, ends, strict=True)), drawn))
+    _write(options, document, draw_answers(list(zip(names, ends, strict=True)), drawn), [one.object for one in steps])
     lines = [f"{row['file']}  {'; '.join(_step_lines(one))}" for row, one in zip(rows, steps, strict=True)]
     return say(options, document, "\n".join([*lines, f"drawn in {Path(options.out) / SHEET}"]))
 

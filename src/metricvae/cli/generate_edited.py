@@ -126,14 +126,22 @@ def _flat(row: Fields) -> dict[str, Value]:
 def _write(
     options: Namespace, predictor: Predictor, requirements: Sequence[Requirement], found: Evolved, rows: list[Fields]
 ) -> list[str]:
-    """Write the table, the objects where they lie, a picture where there is a query to lie on, and the document last;
-    the names of the files."""
+    """Write the table, the objects where they lie, a picture where there is a query to lie on, and the document last:
+    all or none; the names of the files."""
+    from metricvae.runtime.files import write_json
+    from metricvae.runtime.folders import renewed_folder
+
+    with renewed_folder(Path(options.out), "set of answers", ANSWERS, (TABLE, f"{POSED}.*", SHEET)) as folder:
+        files = [*_write_objects(folder, predictor, found, rows), *_sheet(folder, predictor, requirements, found)]
+        write_json(folder / ANSWERS, _document(options, requirements, found, rows))
+    return [*files, ANSWERS]
+
+
+def _write_objects(folder: Path, predictor: Predictor, found: Evolved, rows: list[Fields]) -> list[str]:
     from metricvae.core.hits_table import safe_cell, value_text
     from metricvae.core.pair_list import write_rows
-    from metricvae.runtime.files import write_json
 
-    folder, kind = Path(options.out), predictor.kind("right")
-    folder.mkdir(parents=True, exist_ok=True)
+    kind = predictor.kind("right")
     flat = [_flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     cells = [
@@ -150,12 +158,10 @@ def _write(
             folder / name, [one.object for one in found.answers], [one.pose for one in found.answers], flat
         )
         files.append(name)
-    files += _sheet(options, predictor, requirements, found)
-    write_json(folder / ANSWERS, _document(options, requirements, found, rows))
-    return [*files, ANSWERS]
+    return files
 
 
-def _sheet(options: Namespace, predictor: Predictor, requirements: Sequence[Requirement], found: Evolved) -> list[str]:
+def _sheet(folder: Path, predictor: Predictor, requirements: Sequence[Requirement], found: Evolved) -> list[str]:
     """A picture of the first query and of the answers laid on it."""
     from metricvae.core.hits import FoundObject
     from metricvae.runtime.files import write_bytes
@@ -172,7 +178,7 @@ def _sheet(options: Namespace, predictor: Predictor, requirements: Sequence[Requ
         shown.append(
             FoundObject(name, reading.object, reading.pose, requirements[place].name, reading.value, number_predicted)
         )
-    write_bytes(Path(options.out) / SHEET, drawer(requirements[place].query, shown))
+    write_bytes(folder / SHEET, drawer(requirements[place].query, shown))
     return [SHEET]
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, refuse_ray_beside, say
+from metricvae.cli.common import about, device_named, image_options, read_options, refuse_ray_beside, say
 from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
+from metricvae.runtime.reading import read_text
 
 
 def _index_options(parser: Parser, _: Sequence[str]) -> None:
@@ -33,7 +34,7 @@ def _index_options(parser: Parser, _: Sequence[str]) -> None:
 
 def _reading_options(parser: Parser) -> None:
     """How objects of a library are read and encoded."""
-    parser.add_argument("--fit", action="store_true", help="scale and centre images of other sizes")
+    image_options(parser)
     parser.add_argument(
         "--conformers",
         type=at_least(1),
@@ -46,7 +47,6 @@ def _reading_options(parser: Parser) -> None:
 
 
 def _index(options: Namespace) -> Fields:
-    from metricvae.core.libraries import ReadOptions
     from metricvae.prediction.predictor import Predictor
     from metricvae.search.build import build_index
     from metricvae.search.store import SKIPPED
@@ -58,7 +58,7 @@ def _index(options: Namespace) -> Fields:
         document = build_index(
             *(predictor, Path(options.library), Path(options.out)),
             side=options.side,
-            options=ReadOptions(options.fit, options.conformers),
+            options=read_options(options, options.conformers),
             workers=options.workers,
             ray=options.ray,
             on_progress=lambda done, total: step("encoding", done, total),
@@ -77,7 +77,6 @@ def _append_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _append(options: Namespace) -> Fields:
-    from metricvae.core.libraries import ReadOptions
     from metricvae.search.index import load_for_folder
     from metricvae.search.update import append_to_index
 
@@ -87,7 +86,7 @@ def _append(options: Namespace) -> Fields:
     with progress() as step:
         done = append_to_index(
             *(Path(options.index), Path(options.library), predictor),
-            options=ReadOptions(options.fit, options.conformers),
+            options=read_options(options, options.conformers),
             workers=options.workers,
             ray=options.ray,
             on_progress=lambda done, total: step("encoding", done, total),
@@ -121,13 +120,10 @@ def _delete(options: Namespace) -> Fields:
 
 
 def _lines(file: str | None) -> list[str]:
-    """The lines of a text file that say something; none of no file."""
+    """The lines of a text file that say something; none of no file; `-` is standard input."""
     if file is None:
         return []
-    try:
-        return [line for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read ({error}): give a text file with one id a line") from None
+    return [line for line in read_text(file, "a text file with one id a line").splitlines() if line.strip()]
 
 
 INDEX = Verb(

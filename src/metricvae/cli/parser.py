@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, did_you_mean
 
 Fields = dict[str, Any]
 
@@ -37,7 +37,28 @@ class Parser(ArgumentParser):
     """An argument parser whose every complaint is one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise InputError(f"{_plain(message)} (see {self.prog} --help)")
+        raise InputError(f"{_plain(message)}{self._hint(message)} (see {self.prog} --help)")
+
+    def all_actions(self) -> Sequence[argparse.Action]:
+        """All arguments and options."""
+        return tuple(self._actions)
+
+    def option_named(self, name: str) -> argparse.Action | None:
+        """The option `--name`; None where there is none."""
+        return next((one for one in self._actions if f"--{name}" in one.option_strings), None)
+
+    def meant(self, option: str) -> str:
+        """Which option may have been meant by one that there is not."""
+        known = [name for one in self._actions for name in one.option_strings if name.startswith("--")]
+        return did_you_mean(option, known)
+
+    def _hint(self, message: str) -> str:
+        """What may have been meant by an option or a choice that there is not."""
+        unknown = re.search(r"[Uu]nrecognized arguments: (--[\w.-]+)", message)
+        if unknown:
+            return self.meant(unknown[1])
+        choice = re.search(r"invalid choice: '?([^' ]+)'? \(choose from (.+?)\)", message)
+        return did_you_mean(choice[1], re.findall(r"[\w+.-]+", choice[2])) if choice else ""
 
 
 def at_least(least: int, below: float = math.inf) -> Callable[[str | int], int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, device_named, pair_options, say, wants_list
+from metricvae.cli.common import about, device_named, pair_options, read_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
 from metricvae.cli.predict_own import own_options, own_predictor_of, predict_own
 from metricvae.runtime.progress import progress
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from metricvae.core.libraries import ReadOptions
     from metricvae.core.metric import Metric
     from metricvae.core.pair_list import PairList
     from metricvae.prediction.predictor import Encoded, Predictions, Predictor, Rows
@@ -44,7 +45,7 @@ def _predict(options: Namespace) -> Fields:
     predictor = calibrated(options)
     inline = any(kind.inline for kind in predictor.kinds)
     listed = read_pair_list(Path(options.pairs), inline=inline) if listing else one_pair(options.a, options.b)
-    pairs = _encode(predictor, listed, options.fit)
+    pairs = _encode(predictor, listed, read_options(options))
     predictions = predictor.predict(*pairs)
     answers = predictor.metric.answers(predictions.value, *predictor.magnitudes(*pairs))
     if listing:
@@ -52,26 +53,25 @@ def _predict(options: Namespace) -> Fields:
     return _print_pair(options, predictor.metric, predictions, answers)
 
 
-def _encode(predictor: Predictor, listed: PairList, fit: bool) -> tuple[Encoded, Encoded, Rows, Rows]:
+def _encode(predictor: Predictor, listed: PairList, reading: ReadOptions) -> tuple[Encoded, Encoded, Rows, Rows]:
     """The objects in the files of some pairs, as `Predictor.predict` takes them."""
     import numpy as np
 
     if predictor.model.shared:
-        encoded = _encode_side(predictor, listed.files, "left", fit)
+        encoded = _encode_side(predictor, listed.files, "left", reading)
         return encoded, encoded, listed.first, listed.second
     (left, first), (right, second) = (np.unique(ends, return_inverse=True) for ends in (listed.first, listed.second))
     encoded, other = (
-        _encode_side(predictor, [listed.files[place] for place in places.tolist()], side, fit)
+        _encode_side(predictor, [listed.files[place] for place in places.tolist()], side, reading)
         for places, side in ((left, "left"), (right, "right"))
     )
     return encoded, other, first, second
 
 
-def _encode_side(predictor: Predictor, files: Sequence[Path | str], side: str, fit: bool) -> Encoded:
-    from metricvae.core.libraries import ReadOptions
+def _encode_side(predictor: Predictor, files: Sequence[Path | str], side: str, reading: ReadOptions) -> Encoded:
     from metricvae.core.object_files import LazyObjects
 
-    objects = LazyObjects(predictor.kind(side), files, ReadOptions(fit=fit))
+    objects = LazyObjects(predictor.kind(side), files, reading)
     with progress() as step:
         return predictor.encode(objects, side, on_progress=lambda done, total: step("encoding", done, total))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import about, say
+from metricvae.cli.common import about, read_options, say
 from metricvae.cli.parser import Fields, Parser
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
@@ -44,8 +44,7 @@ def predict_own(options: Namespace, own: OwnPredictor) -> Fields:
     from metricvae.core.pair_list import write_rows
     from metricvae.runtime.files import write_text
 
-    if options.fit:
-        raise InputError("--fit is for images, got a model that reads its files itself: leave it out")
+    read_options(options).refuse_images("a model that reads its files itself")
     if options.pairs is None and (options.a is None or options.b is None):
         raise InputError("got fewer than two objects: give A and B, or --pairs pairs.csv")
     if options.pairs is not None and options.a is not None:

@@ -46,12 +46,12 @@ def _metric_line(row: Fields) -> list[str]:
 
 def _models(options: Namespace) -> Fields:
     from metricvae.nn.autoencoder import ModelConfig
-    from metricvae.runtime.files import read_json
-    from metricvae.training.checkpoint import CONFIG, metric_of_model, shipped_models
+    from metricvae.training.checkpoint import metric_of_model, shipped_models
+    from metricvae.training.model_document import read_model_document
 
     rows = []
     for name, folder in shipped_models().items():
-        document = read_json(folder / CONFIG)
+        document = read_model_document(folder)
         if "model" not in document:
             metric, facts = metric_of_model(folder)[0], document["own"]
             rows.append({"name": name, "metric": metric.name, "kinds": [metric.left, metric.right], **facts})

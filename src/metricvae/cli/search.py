@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from metricvae.cli.common import device_named, say
+from metricvae.cli.common import device_named, image_options, read_options, say
 from metricvae.cli.hits import check_outputs, hit_rows, hits_text, write_outputs
 from metricvae.cli.parser import Fields, Parser, Verb, at_least
 from metricvae.core.errors import InputError
@@ -47,7 +47,7 @@ def _search_options(parser: Parser, _: Sequence[str]) -> None:
         "--sdf", metavar="FILE.sdf", help="molecules, with --exact: write the query, and hits laid on it"
     )
     parser.add_argument("--model", help="where the model of the index is now, if it was moved")
-    parser.add_argument("--fit", action="store_true", help="scale and centre a query of another size")
+    image_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
 
@@ -121,10 +121,9 @@ def _check_options(options: Namespace) -> None:
 
 def _query(options: Namespace, index: Index, predictor: Predictor) -> _Query:
     """The query: one object, the parts of one, or several laid on the first."""
-    from metricvae.core.libraries import ReadOptions
     from metricvae.core.object_files import read_named
 
-    kind, read = predictor.kind(index.query_side), ReadOptions(fit=options.fit)
+    kind, read = predictor.kind(index.query_side), read_options(options)
     if options.several is None:
         one = read_named(kind, options.query, read)
         return _Query([one], one)

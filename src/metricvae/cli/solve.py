@@ -50,7 +50,7 @@ def _solve(options: Namespace) -> Fields:
         return _certify(options)
     if not wants_list(options):
         _check_images(options)
-        found = next(solve_files([(Path(options.a), Path(options.b))], fit=options.fit))
+        found = next(solve_files([(Path(options.a), Path(options.b))], fit=options.fit, invert=options.invert))
         document = _overlap_document(found)
         return say(options, document, columns(document))
     listed = read_pair_list(Path(options.pairs))
@@ -59,7 +59,7 @@ def _solve(options: Namespace) -> Fields:
     _check_images(options)
     files = [(listed.files[i], listed.files[j]) for i, j in zip(listed.first, listed.second, strict=True)]
     rows = []
-    answers = solve_files(files, fit=options.fit, workers=options.workers)
+    answers = solve_files(files, fit=options.fit, invert=options.invert, workers=options.workers)
     with progress() as step:
         step("solving pairs", 0, len(files))
         for names, found in zip(listed.names, answers, strict=True):
@@ -88,7 +88,7 @@ def _certify(options: Namespace) -> Fields:
 
     if wants_list(options):
         raise InputError("--certify takes its time for one pair A B, got --pairs: give two images")
-    a, b = read_pair(Path(options.a), Path(options.b), fit=options.fit)
+    a, b = read_pair(Path(options.a), Path(options.b), fit=options.fit, invert=options.invert)
     with progress() as step:
         found = certify(
             a,
@@ -112,7 +112,9 @@ def _join(options: Namespace) -> Fields:
 
     if wants_list(options) or options.certify is not None:
         raise InputError("--join takes two images, got --pairs or --certify with it: give A B alone")
-    found = join(*(Edge(read_image(Path(path), fit=options.fit)) for path in (options.a, options.b)))
+    found = join(
+        *(Edge(read_image(Path(path), fit=options.fit, invert=options.invert)) for path in (options.a, options.b))
+    )
     document = {"fit": found.score, "contact": found.contact, **dataclasses.asdict(found.pose)}
     return say(options, document, columns(document))
 

@@ -48,7 +48,7 @@ def solve_spatial(options: Namespace, ending: str) -> Fields:
 
 
 def _check(options: Namespace, ending: str) -> None:
-    for name in ("join", "certify", "fit"):
+    for name in ("join", "certify", "fit", "invert"):
         if getattr(options, name):
             raise InputError(f"--{name} is for images, got files that end in {ending}: leave it out")
 

@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
+from metricvae.runtime.reading import reading
 
 Array = npt.NDArray[Any]
 
-MOST_BYTES = 2**31
-"""Bytes of an array, at most."""
+MOST_BYTES = 2**29
+"""Bytes of an array that is read as a whole, at most; of larger ones in `.npy` files, rows can be read."""
 
 SUFFIXES = (".npy", ".npz")
 
@@ -61,8 +62,8 @@ class ArrayFiles:
             raise InputError(f"{name}: {error.args[0]}") from None
 
     def _row(self, path: Path, part: str | None) -> Array:
-        with open(path, "rb") as file:
-            _check_header(file, path.stat().st_size)
+        with reading(path, "an array") as file:
+            check_header(file, path.stat().st_size, most=MOST_BYTES if part is None else None)
         if part is None:
             return np.array(np.lib.format.open_memmap(path, mode="r"))
         return np.array(_row_of(np.lib.format.open_memmap(path, mode="r"), part))
@@ -81,7 +82,7 @@ class ArrayFiles:
         if self._last is None or self._last[:2] != (path, key):
             name = key if key in archive.namelist() else f"{key}.npy"
             with archive.open(name) as header:
-                _check_header(header, archive.getinfo(name).file_size)
+                check_header(header, archive.getinfo(name).file_size)
             with archive.open(name) as file:
                 self._last = path, key, np.lib.format.read_array(file, allow_pickle=False)
         return self._last[2]
@@ -95,14 +96,22 @@ def _complaints(name: str) -> Iterator[None]:
         raise InputError(f"{name} cannot be read as an array ({error}): save it with numpy, without pickle") from None
 
 
-def _check_header(file: Any, size: int) -> None:
-    """Raise ValueError unless the array that a header declares fits the bytes there are."""
+def check_header(file: Any, size: int, most: int | None = MOST_BYTES) -> tuple[int, ...]:
+    """The shape that a header declares; ValueError unless it fits the bytes there are.
+
+    Args:
+        file: at the header.
+        size: of the file, in bytes.
+        most: bytes that are taken; None where no more than a few rows are read.
+    """
     shape, dtype = npy_header(file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are pickled")
     needed = math.prod(shape) * dtype.itemsize
-    if needed > min(size, MOST_BYTES):
-        raise ValueError(f"it declares {needed:,} bytes, and {size:,} are there, of {MOST_BYTES:,} that are taken")
+    taken = size if most is None else min(size, most)
+    if needed > taken:
+        raise ValueError(f"it declares {needed:,} bytes, and {size:,} are there, of {taken:,} that are taken")
+    return shape
 
 
 def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -6,24 +6,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.dataset import ObjectTable, PairDataset, Rows, magnitudes_of
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import Metric, metric_from_json
 from metricvae.core.splits import SPLITS
-from metricvae.runtime.files import check_sha256, disk_error, give_usual_mode, read_json
+from metricvae.runtime.files import check_sha256, read_json
+from metricvae.runtime.parquet import read_table
+from metricvae.runtime.reading import damaged, inside
 
 FORMAT = 2
 """Version of `card.json` that is written; cards without one are of version 1, and are still read."""
@@ -55,7 +53,12 @@ def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
     folder = Path(folder)
     card = read_card(folder)
     for name, digest in card["sha256"].items():
-        check_sha256(folder / name, digest)
+        check_sha256(inside(folder, name), digest)
+    with damaged(folder, "make the data set again"):
+        return _of_card(folder, card, workers)
+
+
+def _of_card(folder: Path, card: dict[str, Any], workers: int | None) -> PairDataset:
     metric = metric_of_card(card)
     sides = sides_of_card(card)
     tables = {
@@ -64,7 +67,8 @@ def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
     }
     left = tables["left"]
     right = tables.get("right", left)
-    pairs = pq.read_table(folder / PAIRS)
+    pairs = read_table(folder / PAIRS)
+    _check_columns(folder / PAIRS, pairs, PAIR_COLUMNS, "the list of pairs")
     return PairDataset(
         metric=metric,
         left=left,
@@ -95,10 +99,8 @@ def read_objects(path: Path, kind: ObjectKind, workers: int | None = 1) -> Objec
     Raises:
         InputError: the table lacks a column.
     """
-    table = pq.read_table(path)
-    missing = [name for name in ("id", *kind.schema.names) if name not in table.column_names]
-    if missing:
-        raise InputError(f"{path} lacks the column {missing[0]} of {kind.title}: make the data set again")
+    table = read_table(path)
+    _check_columns(path, table, ("id", *kind.schema.names), kind.title)
     packed = kind.pack_table(table, workers)
     measured = next((name for name in (kind.magnitude_name, "area") if name in table.column_names), None)
     return ObjectTable(
@@ -108,6 +110,12 @@ def read_objects(path: Path, kind: ObjectKind, workers: int | None = 1) -> Objec
         magnitudes_of(kind, packed) if measured is None else np.asarray(table[measured].to_numpy(), np.float64),
         tuple(table["family"].to_pylist()) if "family" in table.column_names else ("",) * len(table),
     )
+
+
+def _check_columns(path: Path, table: pa.Table, names: Sequence[str], title: str) -> None:
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        raise InputError(f"{path} lacks the column {missing[0]} of {title}: make the data set again")
 
 
 def _places(folder: Path, names: pa.ChunkedArray, table: ObjectTable) -> Rows:
@@ -166,40 +174,6 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-# Writing
-
-
-@contextlib.contextmanager
-def new_dataset_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`, and rename it to that when all went well; else nothing is left.
-
-    Raises:
-        InputError: there is something at `folder` already, or the disk refuses.
-    """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; expected a folder for the data set: choose another path")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder} is there already and is not empty: choose a new folder for the data set")
-    temporary: Path | None = None
-    new = [parent for parent in folder.parents if not parent.exists()]
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-        yield temporary
-        give_usual_mode(temporary)
-        temporary.replace(folder)
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-        if not folder.exists():
-            for parent in new:
-                with contextlib.suppress(OSError):
-                    parent.rmdir()
-
-
 def counts_of(folder: Path, tables: Sequence[str]) -> dict[str, Any]:
     """Objects and pairs of each split, the objects of two tables together and by table."""
     by_table = {Path(name).stem: tally(folder / name, "split") for name in tables}
@@ -211,5 +185,5 @@ def counts_of(folder: Path, tables: Sequence[str]) -> dict[str, Any]:
 
 def tally(file: Path, column: str) -> dict[str, int]:
     """How often each value stands in a column of a Parquet file."""
-    counted = pq.read_table(file, columns=[column])[column].value_counts()
+    counted = read_table(file, [column])[column].value_counts()
     return {row["values"]: row["counts"] for row in counted.to_pylist()}

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from metricvae.core.compatibility import check_kind
 from metricvae.core.dataset_files import CARD, read_card, sides_of_card
@@ -15,7 +14,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind, kind_from_json
 from metricvae.core.libraries import Library, LibraryPart, Loader, Map, ReadOptions, digest_of
 from metricvae.core.object_files import check_file
-from metricvae.runtime.parquet import read_rows
+from metricvae.runtime.parquet import read_rows, read_table
 
 
 def open_library(kind: ObjectKind, path: Path, work: Path, options: ReadOptions, side: str = "right") -> Library:
@@ -59,7 +58,7 @@ class DatasetLibrary(Library):
         entry = sides.get(side, sides["left"])
         self.reader, self.file = kind_from_json(entry["kind"]), self.folder / entry["file"]
         self.kind = self.reader.name
-        self.ids = pq.read_table(self.file, columns=["id"])["id"].to_pylist()
+        self.ids = read_table(self.file, ["id"])["id"].to_pylist()
         self.count, self.parts = len(self.ids), -(-len(self.ids) // self.at_once)
         self.facts = {"names_sha256": digest_of(self.ids)}
 

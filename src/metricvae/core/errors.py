@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import warnings
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
@@ -12,6 +16,25 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class InputWarning(UserWarning):
+    """Something the user gave is used, and may have been meant otherwise; one line, which the command line prints."""
+
+
+def say_of_input(message: str) -> None:
+    """Warn of what was given, in one line."""
+    warnings.warn(" ".join(message.split()), InputWarning, stacklevel=3)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)` of the name that is most like one which is not there; empty where none is.
+
+    >>> did_you_mean("overlpa", ["halves", "overlap"])
+    ' (did you mean overlap?)'
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 LONGEST_TEXT = 80

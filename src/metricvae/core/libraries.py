@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 
 if TYPE_CHECKING:
     from metricvae.core.kind import Object, ObjectKind
@@ -31,10 +31,18 @@ class ReadOptions:
     Attributes:
         fit: scale and centre images of other sizes than the kind's canvas.
         conformers: of each object of a library that is made in space from a formula, at most.
+        invert: take black for white in images.
     """
 
     fit: bool = False
     conformers: int = 1
+    invert: bool = False
+
+    def refuse_images(self, got: str) -> None:
+        """Raise InputError if something is asked for that is for images; `got` is what there is instead."""
+        for name in ("fit", "invert"):
+            if getattr(self, name):
+                raise InputError(f"--{name} is for images, got {got}: leave it out")
 
 
 AS_IT_IS = ReadOptions()
@@ -135,8 +143,11 @@ class FolderLibrary(Library):
     ) -> None:
         self.reader, self.folder, self.options, self.kind = kind, Path(folder), options, kind.name
         self.names = list(file_names(self.folder, kind) if names is None else names)
+        _check_names(self.folder, self.names)
         self.count, self.parts = len(self.names), -(-len(self.names) // self.at_once)
         self.facts = {"names_sha256": digest_of(self.names), "fit": options.fit}
+        if options.invert:
+            self.facts["invert"] = True
 
     @property
     def loader(self) -> Loader:
@@ -144,6 +155,16 @@ class FolderLibrary(Library):
 
     def item(self, part: int) -> list[str]:
         return self.names[part * self.at_once : (part + 1) * self.at_once]
+
+
+def _check_names(folder: Path, names: Sequence[str]) -> None:
+    """Raise InputError for a file whose path is not UTF-8: tables could not hold it."""
+    for name in names:
+        try:
+            str(folder / name).encode()
+        except UnicodeEncodeError:
+            shown = shortened(folder / name, 300)
+            raise InputError(f"the name of {shown} is not UTF-8, so no table can hold it: rename it") from None
 
 
 def read_files(kind: ObjectKind, folder: Path, options: ReadOptions, names: Sequence[str], over: Map) -> LibraryPart:

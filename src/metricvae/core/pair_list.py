@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.array_files import address_of
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.runtime.files import atomic_path
+from metricvae.runtime.reading import STDIN, read_text
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def read_pair_list(path: Path, *, inline: bool = False) -> PairList:
     """Read the CSV and make sure that every file it names is there.
 
     Args:
-        path: of the CSV.
+        path: of the CSV; `-` is standard input, whose paths are relative to the working folder.
         inline: whether a name that is no file may be an object itself.
 
     Raises:
@@ -78,28 +83,50 @@ def _rows(path: Path) -> list[tuple[str, str]]:
 
 
 def read_csv_rows(path: Path, expected: str) -> tuple[list[str], list[dict[str, str]]]:
-    """Names of the columns of a CSV with a header, and its rows.
+    """Names of the columns of a CSV with a header, and its rows; cells are separated as the header has it.
 
     Args:
-        path: of the file.
+        path: of the file; `-` is standard input.
         expected: the columns it is to have, in messages.
 
     Raises:
-        InputError: no such file, or no text.
+        InputError: no such file, no text, or two columns of one name.
     """
+    text = read_text(path, f"a CSV with columns {expected}")
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            return list(reader.fieldnames or []), list(reader)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}: give a CSV with columns {expected}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text.partition("\n")[0]))
+        columns, rows = list(reader.fieldnames or []), list(reader)
+    except csv.Error as error:
         raise InputError(f"{path} cannot be read as CSV ({error}): give a text file with columns {expected}") from None
+    twice = [name for name, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise InputError(f"{path} has two columns '{shortened(twice[0])}': rename one, expected {expected}")
+    return columns, rows
+
+
+def delimiter_of(header: str) -> str:
+    """What separates the cells of a table: of comma, tab and semicolon the first that its header has, else a comma."""
+    return next((mark for mark in (",", "\t", ";") if mark in header), ",")
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV atomically."""
-    with atomic_path(Path(path)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
+    """Write a CSV atomically; `-` is standard output. Names of files keep their bytes, UTF-8 or not."""
+    if str(path) == STDIN:
+        sys.stdout.flush()
+        out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "surrogateescape", newline="")
+        write_csv(out, columns, rows)
+        out.flush()
+        out.detach()
+        return
+    with (
+        atomic_path(Path(path)) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        write_csv(file, columns, rows)
+
+
+def write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write the rows of a CSV."""
+    writer = csv.writer(file)
+    writer.writerow(columns)
+    writer.writerows(rows)

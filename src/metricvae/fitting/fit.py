@@ -24,6 +24,7 @@ from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.calibration.conformal import check_enough
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_text
+from metricvae.runtime.locks import held
 from metricvae.training.checkpoint import LoadedModel, annotate, load_model, refuse_shipped
 from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
@@ -60,38 +61,52 @@ def fit(
             a pair head for a metric that is no regression.
     """
     check_compatible(model, data, "the data set")
-    regression = data.metric.task == "regression"
-    if pair_head and not regression:
+    if pair_head and data.metric.task != "regression":
         raise InputError(f"a pair head is for regressions, got a {data.metric.task} metric: leave it out")
     check_enough(len(data.rows("calibration")))
     if data.metric.task == "binary":
         for split in ("train", "validation", "calibration"):
             binary_labels(split, data.value[data.rows(split)])
-    parts = data.of_split("train"), data.of_split("validation")
-    train(
-        *(training, model, *parts, folder),
-        device=device,
-        start=start,
-        on_prepare=on_prepare,
-        on_progress=on_progress,
-        tensorboard=tensorboard,
-    )
-    learned: dict[str, Any] = {"data": {"parts": plan_parts(data.card)}, "pairs": len(parts[0])}
+    refuse_shipped(folder)
+    with held(Path(folder), "model"):
+        parts = data.of_split("train"), data.of_split("validation")
+        train(
+            *(training, model, *parts, folder),
+            device=device,
+            start=start,
+            on_prepare=on_prepare,
+            on_progress=on_progress,
+            tensorboard=tensorboard,
+        )
+        learned = _learned(data, len(parts[0]), start)
+        return _calibrated(data, Path(folder), training, learned, pair_head=pair_head)
+
+
+def _learned(data: PairDataset, pairs: int, start: LoadedModel | None) -> dict[str, Any]:
+    """What a model is to say of the data and the model that it learned from."""
+    learned: dict[str, Any] = {"data": {"parts": plan_parts(data.card)}, "pairs": pairs}
     if "import" in data.card:
         learned["import"] = {name: data.card["import"][name] for name in ("file", "rows", "notes")}
     if start is not None:
         learned["start"] = {"model": start.folder.name, "sha256": start.sha256, "facts": start.facts}
-    if regression and (pair_head or not data.metric.presets):
+    return learned
+
+
+def _calibrated(
+    data: PairDataset, folder: Path, training: TrainingConfig, learned: dict[str, Any], *, pair_head: bool
+) -> dict[str, Any]:
+    """Calibrate and describe a trained model; its facts."""
+    if data.metric.task == "regression" and (pair_head or not data.metric.presets):
         predictor = Predictor(load_model(folder))
         learned["product_form"], network = measure_product_form(predictor, data, training.seed)
         if pair_head:
-            annotate(folder, calibration=network.write(Path(folder)))
+            annotate(folder, calibration=network.write(folder))
     annotate(folder, facts=learned)
     calibrate(folder, data)
     if data.metric.exemplars:
         add_exemplars(folder, data, data.metric.exemplars)
     loaded = load_model(folder)
-    write_text(Path(folder) / "README.md", model_card(loaded, training))
+    write_text(folder / "README.md", model_card(loaded, training))
     return loaded.facts
 
 
@@ -122,17 +137,18 @@ def fit_aligner(
     config = replace(config, network=config.network or pose_model.default_network())
     pose_model.check_encoder(loaded.config.left.encoder, config.network)
     check_compatible(loaded.config, data, "the data set")
-    network, facts = train_aligner(
-        *(pose_model, config, loaded.model.left.encoder, data.of_split("train"), data.of_split("validation")),
-        loaded.folder,
-        device=device,
-        on_targets=on_targets,
-        on_progress=on_progress,
-    )
-    annotate(
-        loaded.folder,
-        calibration={"aligner": write_aligner(network, config.network, loaded.folder)},
-        facts={"aligner": facts | {"config": asdict(config)}},
-    )
-    remove_progress(loaded.folder)
+    with held(loaded.folder, "model"):
+        network, facts = train_aligner(
+            *(pose_model, config, loaded.model.left.encoder, data.of_split("train"), data.of_split("validation")),
+            loaded.folder,
+            device=device,
+            on_targets=on_targets,
+            on_progress=on_progress,
+        )
+        annotate(
+            loaded.folder,
+            calibration={"aligner": write_aligner(network, config.network, loaded.folder)},
+            facts={"aligner": facts | {"config": asdict(config)}},
+        )
+        remove_progress(loaded.folder)
     return facts

@@ -83,7 +83,13 @@ def _networks(tower: TowerConfig) -> str:
 def _intervals(calibration: Mapping[str, Any], metric: Metric) -> str:
     widths, level = calibration["half_widths"], calibration["level"]
     size = f"half-widths {min(widths):.3g} to {max(widths):.3g} {metric.unit}".rstrip() + " by size of the prediction"
-    return f"| intervals | {level:.0%}, split conformal, {size} |"
+    return f"| intervals | {level:.0%}, split conformal, {size}{_measured(calibration)} |"
+
+
+def _measured(calibration: Mapping[str, Any]) -> str:
+    """Which share of values the intervals, or sets of answers, held where that was measured."""
+    found = calibration.get("coverage")
+    return "" if found is None else f"; held {found['share']:.1%} of {found['pairs']} {found['split']} pairs"
 
 
 def _form(facts: Mapping[str, Any]) -> str:
@@ -106,7 +112,8 @@ def _verdicts(calibration: Mapping[str, Any], metric: Metric) -> str:
     border = f"probability at least {binary.threshold:.3f}, chosen on validation pairs"
     ruled_out = f"an answer less likely than {1 - binary.nonconformity_quantile:.2f} is ruled out"
     return (
-        f"| {metric.description.positive} | {border} |\n| answers | {binary.level:.0%}, split conformal: {ruled_out} |"
+        f"| {metric.description.positive} | {border} |\n"
+        f"| answers | {binary.level:.0%}, split conformal: {ruled_out}{_measured(calibration)} |"
     )
 
 

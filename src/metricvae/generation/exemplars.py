@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 import torch
 
 from metricvae.core.dataset import PairDataset
-from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import atomic_path, check_sha256, sha256_of
+from metricvae.runtime.parquet import read_table
+from metricvae.runtime.reading import damaged
 from metricvae.training.checkpoint import annotate, refuse_shipped
 
 FILE = "shapes.parquet"
@@ -85,12 +86,10 @@ class Exemplars:
         """
         path = Path(folder) / FILE
         check_sha256(path, str(document.get("sha256")))
-        try:
-            table, step = pq.read_table(path), float(document["step"])
+        with damaged(path, "restore it or train the model again"):
+            table, step = read_table(path), float(document["step"])
             packed = _rows(table[table.column_names[1]], np.uint8)  # `object`; in files of 0.1 by another name
             codes = torch.from_numpy(_rows(table["code"], np.int8)).float() * step
-        except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise InputError(f"{path} cannot be read ({error}): restore it or train the model again") from None
         magnitudes = torch.from_numpy(kind.measure(kind.restore(packed))).float()
         return cls(kind, tuple(table["id"].to_pylist()), packed, codes, magnitudes)
 

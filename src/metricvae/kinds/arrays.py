@@ -7,16 +7,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metricvae.core.array_files import npy_header
+from metricvae.core.array_files import check_header, npy_header
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
+from metricvae.runtime.reading import reading
 
 if TYPE_CHECKING:
     import torch
@@ -138,15 +139,21 @@ def read_npy(path: Path, most: int) -> npt.NDArray[Any]:
     Raises:
         InputError: no such file, or not such an array.
     """
+    with reading(path, "an array") as file:
+        return _array_in(file, path, most)
+
+
+def _array_in(file: BinaryIO, path: Path, most: int) -> npt.NDArray[Any]:
     try:
-        with open(path, "rb") as file:
-            shape, _ = npy_header(file)
-            if math.prod(shape) > most:
-                raise InputError(f"{path} holds an array of {shape}: expected at most {most} numbers")
-            file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: give the path of an array") from None
-    except (OSError, ValueError, EOFError) as error:
+        shape, _ = npy_header(file)
+        if math.prod(shape) > most:
+            raise InputError(f"{path} holds an array of {shape}: expected at most {most} numbers")
+        file.seek(0)
+        check_header(file, path.stat().st_size)
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+    except InputError:
+        raise
+    except (ValueError, EOFError) as error:
         text = str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read as an array ({text}): save it with numpy.save") from None

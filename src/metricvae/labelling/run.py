@@ -40,6 +40,7 @@ from metricvae.labelling.steps import (
     tidy,
 )
 from metricvae.runtime.files import DiskError, read_json, require_free_folder, write_json
+from metricvae.runtime.locks import held
 from metricvae.runtime.parquet import write_table
 from metricvae.runtime.parts import Work
 from metricvae.runtime.process_pool import worker_pool
@@ -71,7 +72,13 @@ def label(
         InputError: bad plan, a folder that holds something else or another plan's data, too few objects, a full disk,
             a cluster that does not answer.
     """
-    folder, report = Path(folder), on_progress or (lambda progress: None)
+    with held(Path(folder), "data set"):
+        return _label(plan, Path(folder), workers, ray, device, on_progress or (lambda progress: None))
+
+
+def _label(
+    plan: Plan, folder: Path, workers: int | None, ray: str | None, device: str, report: Report
+) -> dict[str, Any]:
     facts = plan.facts()
     if (folder / CARD).is_file():
         return _finished(folder, facts)
@@ -102,7 +109,7 @@ def _finished(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
 @contextlib.contextmanager
 def _claimed(folder: Path, facts: dict[str, Any]) -> Iterator[None]:
     """Make the folder this plan's own; objects that cannot serve claim nothing."""
-    parts, mine, there = folder / PARTS, facts | {"version": __version__}, folder.exists()
+    parts, mine = folder / PARTS, facts | {"version": __version__}
     if (parts / PLAN).is_file() and read_json(parts / PLAN) != mine:
         raise InputError(f"{folder} holds an unfinished data set of another plan or version: choose another folder")
     write_json(parts / PLAN, mine)
@@ -112,9 +119,6 @@ def _claimed(folder: Path, facts: dict[str, Any]) -> Iterator[None]:
         raise
     except InputError:
         shutil.rmtree(parts, ignore_errors=True)
-        if not there:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
         raise
 
 

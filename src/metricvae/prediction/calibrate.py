@@ -11,8 +11,8 @@ import torch
 
 from metricvae.core.dataset import PairDataset
 from metricvae.core.splits import Split
-from metricvae.prediction.calibration.binary import binary_labels, fit_binary_calibration
-from metricvae.prediction.calibration.conformal import check_enough, fit_conformal
+from metricvae.prediction.calibration.binary import BinaryCalibration, binary_labels, fit_binary_calibration
+from metricvae.prediction.calibration.conformal import Conformal, check_enough, fit_conformal
 from metricvae.prediction.latent_prior import fit_latent_prior
 from metricvae.prediction.near_duplicates import fit_near_duplicates
 from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
@@ -45,6 +45,7 @@ def calibrate(folder: str | Path, data: PairDataset, level: float = 0.9, on_prog
     if predictor.model.head.misses_near_duplicates and predictor.metric.self_is_magnitude:
         document |= _near_duplicates(predictor, encoded, data, rows)
     document |= _CALIBRATIONS[predictor.metric.task](predictor, encoded, data, rows, level)
+    document |= _coverage(predictor, data, document)
     annotate(predictor.loaded.folder, calibration=document)
 
 
@@ -73,6 +74,24 @@ def _regression(
     predictor: Predictor, encoded: EncodedPairs, data: PairDataset, rows: Any, level: float
 ) -> dict[str, Any]:
     return fit_conformal(predictor.values(*encoded.arguments), data.value[rows], level).to_json()
+
+
+def _coverage(predictor: Predictor, data: PairDataset, document: dict[str, Any]) -> dict[str, Any]:
+    """Which share of the validation pairs' values the intervals, or sets of answers, hold: measured, where widths are
+    of other pairs; of a ranking metric there are no such values."""
+    if predictor.metric.task == "ranking" or "validation" not in data.split:
+        return {}
+    rows = data.known(data.rows("validation"))
+    if not len(rows):
+        return {}
+    encoded, value = predictor.encode_pairs(data, rows), data.value[rows]
+    if predictor.metric.task == "binary":
+        binary = BinaryCalibration.read(document)
+        low, high = binary.answers(binary.probability(predictor.scored_pairs(*encoded.arguments)))
+    else:
+        low, high = Conformal.from_json(document).interval(predictor.values(*encoded.arguments))
+    share = float(((low <= value) & (value <= high)).mean())
+    return {"coverage": {"share": share, "pairs": len(rows), "split": "validation"}}
 
 
 def _ranking(predictor: Predictor, encoded: EncodedPairs, data: PairDataset, rows: Any, level: float) -> dict[str, Any]:

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
+from metricvae.runtime.reading import parse_json, read_whole
+
+LARGEST_JSON = 2**26
+"""Bytes of a JSON document, at most."""
+
+LOCK = ".lock"
+"""File in a folder that is being written, see `metricvae.runtime.locks`."""
 
 _DISK_FAULTS = {
     errno.ENOSPC: "the disk is full",
@@ -71,14 +78,11 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing, larger than `LARGEST_JSON`, or is not JSON as `parse_json` takes it.
     """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: give a folder that metricvae wrote") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not a readable JSON file ({error}): restore it or make the folder again") from None
+    if not os.path.lexists(path):  # Path.exists raises on a name that is too long
+        raise InputError(f"{shortened(path, 300)} is missing: give a folder that metricvae wrote")
+    return parse_json(read_whole(path, "a JSON file", LARGEST_JSON), str(path))
 
 
 def sha256_of(path: Path) -> str:
@@ -108,7 +112,7 @@ def require_free_folder(folder: Path, marker: str, kind: str) -> None:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; expected a folder for the {kind}: choose another path")
-    if folder.is_dir() and not (folder / marker).exists() and any(folder.iterdir()):
+    if folder.is_dir() and not (folder / marker).exists() and any(path.name != LOCK for path in folder.iterdir()):
         raise InputError(f"{folder} holds something that is not a {kind}: choose an empty or new folder")
 
 

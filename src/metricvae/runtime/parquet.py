@@ -11,7 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from metricvae.core.errors import InputError
 from metricvae.runtime.files import atomic_path
+from metricvae.runtime.reading import check_regular, damaged
+
+REMEDY = "restore it or make its folder again"
 
 
 def write_table(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
@@ -19,6 +23,28 @@ def write_table(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> No
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A whole Parquet file, or some of its columns.
+
+    Raises:
+        InputError: no such file, no Parquet, a damaged one, or one that lacks a column.
+    """
+    check_regular(path, "a Parquet file")
+    with damaged(path, REMEDY):
+        table = pq.read_table(path, columns=None if columns is None else list(columns))
+        missing = [name for name in columns or () if name not in table.column_names]
+        if missing:
+            raise InputError(f"{path} lacks the column {missing[0]}: {REMEDY}")
+        return table
+
+
+def row_count(path: Path) -> int:
+    """How many rows a Parquet file says it has; errors as of `read_table`."""
+    check_regular(path, "a Parquet file")
+    with damaged(path, REMEDY):
+        return int(pq.read_metadata(path).num_rows)
 
 
 def float32_lists(rows: npt.NDArray[np.float64], width: int) -> pa.Array:
@@ -35,7 +61,7 @@ def read_rows(path: Path, rows: npt.ArrayLike, columns: Sequence[str]) -> pa.Tab
         columns: names of the columns wanted.
     """
     wanted: npt.NDArray[Any] = np.asarray(rows, np.int64)
-    with pq.ParquetFile(path) as parquet:
+    with damaged(path, REMEDY), pq.ParquetFile(path) as parquet:
         sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
         starts = np.cumsum([0, *sizes])
         groups = np.searchsorted(starts, wanted, side="right") - 1

@@ -10,7 +10,9 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +22,7 @@ from typing import Any
 import pyarrow
 import threadpoolctl
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, InputWarning
 
 
 @contextlib.contextmanager
@@ -123,6 +125,20 @@ def set_variables(changes: Mapping[str, str]) -> Callable[[], None]:
 def _begin() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_threads()
+    warnings.simplefilter("once", InputWarning)
+    warnings.showwarning = _say_once  # type: ignore[assignment]
+
+
+def _say_once(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+    """Say the first remark on the input in a line, and of others nothing: they are of the same kind, as a rule."""
+    if issubclass(category, InputWarning):
+        warnings.simplefilter("ignore", InputWarning)
+        sys.stderr.write(f"metricvae: {message} (more of the kind are not said)\n")
+    else:
+        _SHOW(message, category, *where, **options)
+
+
+_SHOW = warnings.showwarning
 
 
 def _end_with_parent() -> None:

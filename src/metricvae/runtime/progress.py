@@ -9,7 +9,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 WINDOW = 30.0
 """Seconds over which a rate is taken."""
 
-BETWEEN_LINES = 30.0
-"""Seconds from one line to the next where there is no terminal."""
+BETWEEN_LINES, BETWEEN_VERBOSE_LINES = 30.0, 1.0
+"""Seconds from one line to the next where there is no terminal, as a rule and where much is to be said."""
 
 
 class Step(Protocol):
@@ -59,22 +60,35 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+Verbosity = Literal["quiet", "usual", "verbose"]
+
+VERBOSITY: ContextVar[Verbosity] = ContextVar("verbosity", default="usual")
+"""How much is said beside answers: nothing; long work and remarks; work of any length."""
+
+
 def progress() -> AbstractContextManager[Step]:
     """What shows progress, for as long as the block lasts."""
+    if VERBOSITY.get() == "quiet":
+        return contextlib.nullcontext(_say_nothing)
     terminal = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     return bars() if terminal else lines()
 
 
+def _say_nothing(stage: str, done: int, total: int, detail: str = "", seconds_left: float | None = None) -> None:
+    pass
+
+
 @contextlib.contextmanager
 def lines() -> Iterator[Step]:
-    """A line every half minute, so that a log file stays short and short work says nothing."""
+    """A line every half minute, so that a log file stays short and short work says nothing; `verbose` every second."""
     paces: dict[str, Pace] = {}
     last = time.monotonic()
+    between = BETWEEN_VERBOSE_LINES if VERBOSITY.get() == "verbose" else BETWEEN_LINES
 
     def step(stage: str, done: int, total: int, detail: str = "", seconds_left: float | None = None) -> None:
         nonlocal last
         rate, left = paces.setdefault(stage, Pace()).update(done, total, seconds_left)
-        if time.monotonic() - last < BETWEEN_LINES:
+        if time.monotonic() - last < between:
             return
         last = time.monotonic()
         parts = (f"{stage}: {done} of {total}", rate, left, *detail.splitlines())

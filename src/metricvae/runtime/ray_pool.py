@@ -6,10 +6,13 @@ worker dies is run again, elsewhere if need be. The nodes need the same version 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
+import hashlib
 import logging
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -143,13 +146,24 @@ def make_part(version: str, work: Work, digest: str | None, content: bytes | Non
         stack.callback(limit_threads())
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="metricvae-"))
         if digest is not None and content is not None:
-            copy = Path(tempfile.gettempdir()) / f"metricvae-objects-{digest}"
-            if not copy.exists():
-                write_bytes(copy, content)
-            work = replace(work, objects=copy)
+            work = replace(work, objects=_kept(digest, content))
         path = Path(scratch) / "part.parquet"
         work(item, path)
         return path.read_bytes()
+
+
+@functools.lru_cache(maxsize=2)
+def _kept(digest: str, content: bytes) -> Path:
+    """A copy of a file of objects that this process alone can have written: in a folder of its own, checked."""
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise InputError(
+            "a file of objects was changed on its way to a node of the cluster: run the same command again"
+        )
+    folder = Path(tempfile.mkdtemp(prefix="metricvae-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "objects"
+    write_bytes(path, content)
+    return path
 
 
 def _first_line(error: BaseException) -> str:

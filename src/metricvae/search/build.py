@@ -17,6 +17,8 @@ from metricvae.nn.autoencoder import Sides
 from metricvae.nn.heads import Head
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import require_free_folder
+from metricvae.runtime.locks import held
+from metricvae.runtime.parquet import read_table
 from metricvae.search.ann import LEARNED_FROM, WORTHWHILE, Codes, InvertedFile, item_vectors
 from metricvae.search.encoding import Placement, Report, encode_library, encoding_pool, plan_of
 from metricvae.search.store import (
@@ -71,15 +73,29 @@ def build_index(
             folder that holds something else, a full disk; for a cluster also what `ray_pool` says, and a library that
             only this machine can read.
     """
-    folder, report = Path(folder), on_progress or (lambda *_: None)
+    with held(Path(folder), "index"):
+        report = on_progress or (lambda *_: None)
+        return _build(predictor, Path(library_path), Path(folder), side, options, workers, ray, report)
+
+
+def _build(
+    predictor: Predictor,
+    library_path: Path,
+    folder: Path,
+    side: Sides,
+    options: ReadOptions,
+    workers: int | None,
+    ray: str | None,
+    report: Report,
+) -> Document:
     again = (folder / INDEX).is_file()
     if not again:
         require_free_folder(folder, WORK, "index")
     work = folder / (f"{WORK}-again" if again else WORK)
     with encoding_pool(workers, ray) as pool:
         try:
-            library = open_library(predictor.kind(side), Path(library_path), work, options, side)
-            plan = plan_of(predictor, library, Path(library_path), folder, side)
+            library = open_library(predictor.kind(side), library_path, work, options, side)
+            plan = plan_of(predictor, library, library_path, folder, side)
             if again:
                 return _finished(folder, plan)
         finally:
@@ -114,7 +130,7 @@ def add_items(head: Head, document: Document, folder: Path, paths: Sequence[Path
     """
     notes = [f"{title}{note}" for path in paths for note in notes_of(path)]
     schema = with_notes(pq.read_schema(paths[0]), notes)
-    document = with_segment(folder, document, map(pq.read_table, paths), schema)
+    document = with_segment(folder, document, map(read_table, paths), schema)
     segments, rows = segment_paths(folder, document), all_rows(document)
     if rows < WORTHWHILE or not head.has_vectors:
         return document

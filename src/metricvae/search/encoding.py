@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,24 +21,31 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from metricvae.core.errors import InputError
+from metricvae.core.kind import Object
 from metricvae.core.libraries import Library, LibraryPart, Loader
 from metricvae.nn.autoencoder import Sides
 from metricvae.prediction.latent_prior import PRIOR_FILE
 from metricvae.prediction.novelty import FILE_0_1, part_of
-from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.predictor import Encoded, Predictor
 from metricvae.runtime.files import read_json, write_bytes, write_json
 from metricvae.runtime.parquet import write_table
 from metricvae.runtime.parts import Work, run_parts
+from metricvae.runtime.precision import threads_of
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.runtime.ray_pool import ray_pool
 from metricvae.search.store import with_notes
-from metricvae.training.checkpoint import CONFIG, WEIGHTS
+from metricvae.training.checkpoint import WEIGHTS
+from metricvae.training.model_document import CONFIG
 
 PLAN = "plan.json"
 PLACE = "place.json"
 """In a packed model: where items stand."""
+
+SLICE = 256
+"""Objects of a part of an index that are encoded by one thread at a time."""
 
 Report = Callable[[int, int], None]
 
@@ -187,7 +194,7 @@ def _unpacked(content: bytes) -> tuple[Predictor, Placement]:
 
 def _write_part(predictor: Predictor, place: Placement, part: LibraryPart, path: Path) -> None:
     part = without_known(part, place.known)
-    kind, encoded = predictor.kind(place.side), predictor.encode(part.objects, place.side)
+    kind, encoded = predictor.kind(place.side), encode_evenly(predictor, part.objects, place.side)
     codes = encoded.codes.cpu()
     columns = {
         "id": pa.array(part.ids, pa.string()),
@@ -202,6 +209,22 @@ def _write_part(predictor: Predictor, place: Placement, part: LibraryPart, path:
     }
     table = pa.table(columns)
     write_table(path, [table], with_notes(table.schema, part.skipped))
+
+
+def encode_evenly(predictor: Predictor, objects: Sequence[Object], side: Sides) -> Encoded:
+    """Codes of objects that are the same bits whatever the number of threads.
+
+    A sum over several threads depends on how many there are. So each slice of objects is encoded on one thread, and as
+    many slices at a time as PyTorch has threads.
+    """
+    slices = [objects[start : start + SLICE] for start in range(0, len(objects), SLICE)]
+    threads = torch.get_num_threads()
+    if predictor.device.type != "cpu" or not slices:
+        return predictor.encode(objects, side)
+    with threads_of(1), ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        found = list(pool.map(lambda some: predictor.encode(some, side), slices))
+    parts = zip(*((one.codes, one.magnitudes, one.novelty) for one in found), strict=True)
+    return Encoded(*map(torch.cat, parts))
 
 
 def without_known(part: LibraryPart, known: Set[str]) -> LibraryPart:

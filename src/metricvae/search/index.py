@@ -20,6 +20,8 @@ from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.nn.autoencoder import Sides
 from metricvae.prediction.predictor import Encoded, Predictor
 from metricvae.runtime.files import check_sha256
+from metricvae.runtime.parquet import read_table
+from metricvae.runtime.reading import damaged, inside
 from metricvae.search.ann import InvertedFile
 from metricvae.search.store import Document, Rows, living, matrix, read_document, read_items, segment_paths
 
@@ -108,7 +110,7 @@ class Index:
         """All items, deleted ones among them, with some columns, which stay in memory."""
         missing = [name for name in columns if name not in self.columns]
         if missing:
-            table = pa.concat_tables([pq.read_table(path, columns=missing) for path in self.segments])
+            table = pa.concat_tables([read_table(path, missing) for path in self.segments])
             self.columns.update({name: table[name] for name in missing})
         counted = pa.table({"": pa.nulls(len(self.ids), pa.int8())})
         for name in columns:
@@ -144,11 +146,16 @@ def read_index(folder: Path) -> Index:
 
 def _read(folder: Path, document: Document) -> Index:
     for name, digest in document["sha256"].items():
-        check_sha256(folder / name, str(digest))
+        check_sha256(inside(folder, name), str(digest))
+    with damaged(folder, "make the index again"):
+        return _of_document(folder, document)
+
+
+def _of_document(folder: Path, document: Document) -> Index:
     cells = document["cells"]
     columns = ["id", "path", "library", "magnitude", "novelty", "length", *([] if cells else ["code"])]
     paths = segment_paths(folder, document)
-    table = pa.concat_tables([pq.read_table(path, columns=columns) for path in paths]).combine_chunks()
+    table = pa.concat_tables([read_table(path, columns) for path in paths]).combine_chunks()
     numbers = {name: np.array(table[name].to_numpy()) for name in ("library", "magnitude", "novelty", "length")}
     return Index(
         folder=folder,
@@ -162,7 +169,7 @@ def _read(folder: Path, document: Document) -> Index:
         novelty=torch.from_numpy(numbers["novelty"]),
         lengths=torch.from_numpy(numbers["length"]),
         codes=None if cells else torch.from_numpy(matrix(table["code"].combine_chunks()).copy()),
-        cells=InvertedFile.read(folder / cells["file"]) if cells else None,
+        cells=InvertedFile.read(inside(folder, cells["file"])) if cells else None,
         document=document,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,12 @@ from metricvae.core.kind import Object
 from metricvae.core.libraries import ReadOptions
 from metricvae.core.metric import BatchSolver, MeanSolver, Metric, Solution, Solver
 from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.reading import inside
 from metricvae.search.index import Index
 from metricvae.search.search import Hits, OnePerObject, with_variants
+
+MAGNITUDE_TOLERANCE = 1e-3
+"""Relative difference of the magnitude of an item from what its index has: of float32, on another machine."""
 
 AT_ONCE = 256
 """Items that a solver takes at a time."""
@@ -110,8 +115,22 @@ def _library_reader(index: Index, number: int, rows: npt.NDArray[np.int64]) -> C
     if (path / CARD).is_file():
         found = DatasetLibrary(path, index.side).named([index.ids[row] for row in rows.tolist()])
         return dict(zip(rows.tolist(), found, strict=True)).__getitem__
-    options = ReadOptions(fit=bool(about.get("fit")))
-    return lambda row: index.kind.read(path / index.ids[row], options)
+    options = ReadOptions(fit=bool(about.get("fit")), invert=bool(about.get("invert")))
+
+    def read(row: int) -> Object:
+        file = inside(path, index.ids[row], links=True)
+        one = index.kind.read(file, options)
+        _check_unchanged(index, row, one, file)
+        return one
+
+    return read
+
+
+def _check_unchanged(index: Index, row: int, one: Object, file: Path) -> None:
+    """Raise InputError unless an object is of the magnitude that it had when it was encoded."""
+    found, expected = float(index.kind.measure([one])[0]), float(index.magnitudes[row])
+    if not np.isclose(found, expected, rtol=MAGNITUDE_TOLERANCE):
+        raise InputError(f"{file} is not what the index was made of, or was changed since: make the index again")
 
 
 def rerank_exactly(

@@ -7,9 +7,7 @@ and files that nothing names, which the next change removes.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +21,8 @@ import pyarrow.parquet as pq
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART
 from metricvae.runtime.files import read_json, sha256_of, write_json, write_text
-from metricvae.runtime.parquet import read_rows, write_table
+from metricvae.runtime.parquet import read_rows, read_table, row_count, write_table
+from metricvae.runtime.reading import damaged, inside, parse_json
 from metricvae.search.ann import Codes
 
 FORMAT = 3
@@ -31,7 +30,6 @@ FORMAT = 3
 
 INDEX = "index.json"
 SKIPPED = "skipped.txt"
-LOCK = ".lock"
 NOTES = b"skipped"
 """In the metadata of a segment, and of a part: what gave no item, as a list in JSON."""
 
@@ -55,18 +53,31 @@ def read_document(folder: Path) -> Document:
         raise InputError(f"{folder} has no {INDEX}, so it is no finished index: run `metricvae index` (again) for it")
     document = read_json(folder / INDEX)
     try:
-        document["plan"]["model"]["sha256"], dict(document["sha256"])
+        document["plan"]["model"]["sha256"], [inside(folder, name) for name in dict(document["sha256"])]
         written = int(document.get("format", 1))
         if written == FORMAT:
-            document["plan"]["kind"], document["plan"]["side"], document["plan"]["library"]
-            [segment["file"] for segment in document["segments"]], [one["library"] for one in document["appended"]]
-            document["deleted"], document["cells"]
+            _check_present(document)
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{folder / INDEX} is damaged: make the index again") from None
     if written != FORMAT:
         age = "an older" if written < FORMAT else "a later"
         raise InputError(f"the index in {folder} was made by {age} version: make it again, in another folder")
     return dict(document)
+
+
+def _check_present(document: Document) -> None:
+    """Raise an exception unless all is there that is asked for later, and every file has a checksum."""
+    plan, files = document["plan"], [segment["file"] for segment in document["segments"]]
+    files += [one["file"] for one in (document["deleted"], document["cells"]) if one is not None]
+    texts = [plan["model"]["name"], plan["side"], *(one["library"] for one in (plan, *document["appended"]))]
+    counts = [segment["rows"] for segment in document["segments"]]
+    plan["kind"], document["rows"], document["skipped"]
+    if not (counts and set(files) <= set(document["sha256"])):
+        raise KeyError("a file without a checksum")
+    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int) for one in counts):
+        raise TypeError("a name that is none, or a number")
 
 
 def new_document(plan: Document) -> Document:
@@ -79,7 +90,7 @@ def new_document(plan: Document) -> Document:
 
 def segment_paths(folder: Path, document: Document) -> list[Path]:
     """The files of items, in the order of the rows."""
-    return [folder / str(segment["file"]) for segment in document["segments"]]
+    return [inside(folder, segment["file"]) for segment in document["segments"]]
 
 
 def all_rows(document: Document) -> int:
@@ -89,9 +100,13 @@ def all_rows(document: Document) -> int:
 
 def living(folder: Path, document: Document) -> npt.NDArray[np.bool_]:
     """(n,) which rows are not deleted."""
-    alive = np.ones(all_rows(document), bool)
+    alive = np.ones(sum(map(row_count, segment_paths(folder, document))), bool)
+    if len(alive) != all_rows(document):
+        raise InputError(f"{folder / INDEX} counts other rows than its files hold: make the index again")
     if document["deleted"] is not None:
-        alive[pq.read_table(folder / document["deleted"]["file"])["row"].to_numpy()] = False
+        path = inside(folder, document["deleted"]["file"])
+        with damaged(path, "make the index again"):
+            alive[read_table(path, ["row"])["row"].to_numpy()] = False
     return alive
 
 
@@ -178,35 +193,12 @@ def remove_unnamed(folder: Path, document: Document) -> None:
 def notes_of(path: Path) -> list[str]:
     """What is said in a segment or a part of records that gave no item."""
     metadata = pq.read_schema(path).metadata or {}
-    return list(json.loads(metadata.get(NOTES, b"[]")))
+    return list(parse_json(metadata.get(NOTES, b"[]"), str(path)))
 
 
 def with_notes(schema: pa.Schema, notes: Sequence[str]) -> pa.Schema:
     """The schema of a segment or a part, with notes on records that gave no item."""
     return schema.with_metadata({NOTES: json.dumps(list(notes))})
-
-
-@contextlib.contextmanager
-def changing(folder: Path) -> Iterator[None]:
-    """Keep other processes from changing an index in the meantime; the lock goes with the process that holds it.
-
-    Raises:
-        InputError: another process is changing it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"another process is changing the index {folder}: wait for it to end") from None
-        yield
-    finally:
-        os.close(handle)
 
 
 def read_items(paths: Sequence[Path], rows: Rows, columns: Sequence[str]) -> pa.Table:

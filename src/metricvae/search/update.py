@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from metricvae.core.dataset_library import open_library
 from metricvae.core.libraries import AS_IT_IS, ITEMS_A_PART, ReadOptions
 from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.locks import held
+from metricvae.runtime.parquet import read_table
 from metricvae.search.ann import LEARNED_FROM, WORTHWHILE, InvertedFile
 from metricvae.search.build import add_items
 from metricvae.search.encoding import Placement, Report, encode_library, encoding_pool, plan_of
@@ -25,7 +27,6 @@ from metricvae.search.store import (
     WORK,
     Document,
     batches,
-    changing,
     commit,
     notes_of,
     read_document,
@@ -101,7 +102,7 @@ def append_to_index(
     """
     folder, library_path = Path(folder), Path(library_path)
     read_document(folder)
-    with changing(folder), encoding_pool(workers, ray) as pool:
+    with held(folder, "index"), encoding_pool(workers, ray) as pool:
         index = read_index(folder)
         check_model(index, predictor)
         document, side = index.document, index.side
@@ -133,7 +134,7 @@ def append_to_index(
 
 def _objects(paths: Sequence[Path]) -> int:
     """Objects whose items encoded parts hold; no object stands in two parts."""
-    return sum(len(pq.read_table(path, columns=["id"])["id"].unique()) for path in paths)
+    return sum(len(read_table(path, ["id"])["id"].unique()) for path in paths)
 
 
 def delete_items(folder: Path, ids: Sequence[str] = (), where: str = "", *, compact: bool = False) -> Deleted:
@@ -152,7 +153,7 @@ def delete_items(folder: Path, ids: Sequence[str] = (), where: str = "", *, comp
     """
     folder = Path(folder)
     read_document(folder)
-    with changing(folder):
+    with held(folder, "index"):
         index = read_index(folder)
         names, gone = np.array(index.ids, object), set(ids)
         chosen = np.array([name in gone for name in index.ids], bool) & index.alive

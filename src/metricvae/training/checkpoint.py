@@ -7,7 +7,6 @@ atomically and removed at the end. So at any moment the folder holds one consist
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
@@ -22,21 +21,28 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from metricvae import __version__
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, did_you_mean
 from metricvae.core.metric import Metric, metric_from_json
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.nn.budget import build_within, bytes_of
 from metricvae.runtime.files import (
     atomic_path,
     check_sha256,
-    read_json,
     require_free_folder,
     sha256_of,
     sweep,
-    write_json,
 )
+from metricvae.runtime.reading import check_regular, parse_json
 from metricvae.training.logs import LOG
+from metricvae.training.model_document import (
+    CONFIG,
+    check_files,
+    digest_of,
+    digests_of,
+    read_model_document,
+    write_document,
+)
 
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 RESUME = "resume.safetensors"
 METRIC = "metric"
@@ -105,8 +111,8 @@ def begin_model(
     begun = {"model": model.to_json(), "training": dict(training), "data": dict(data), "start": dict(start or {})}
     begun = json.loads(json.dumps(begun))  # a tuple comes back from the file as a list
     if not (folder / CONFIG).exists():
-        write_json(folder / CONFIG, {"metricvae": __version__, "status": "unfinished", **begun})
-    document = _read_config(folder)
+        write_document(folder, {"metricvae": __version__, "status": "unfinished", **begun})
+    document = read_model_document(folder)
     for part, wanted in begun.items():
         if document.get(part, {}) != wanted:  # models begun before there were starts name none
             difference = _difference(document.get(part, {}), wanted)
@@ -121,7 +127,7 @@ def finish_model(folder: Path, weights: Mapping[str, Tensor], stored_as: StoredA
     """Write the final weights and mark the model finished; the file to resume from goes."""
     folder = Path(folder)
     refuse_shipped(folder)
-    document = _read_config(folder)
+    document = read_model_document(folder)
     write_tensors(folder / WEIGHTS, rounded(weights, stored_as), {"model": digest_of(document["model"])})
     parameters = sum(tensor.numel() for tensor in weights.values())
     document |= {
@@ -130,7 +136,7 @@ def finish_model(folder: Path, weights: Mapping[str, Tensor], stored_as: StoredA
         "facts": dict(facts),
         "calibration": {},
     }
-    write_json(folder / CONFIG, document)
+    write_document(folder, document)
     (folder / RESUME).unlink(missing_ok=True)
 
 
@@ -146,7 +152,7 @@ def annotate(
     document = _finished_config(Path(folder))
     document["calibration"] |= calibration or {}
     document["facts"] |= facts or {}
-    write_json(Path(folder) / CONFIG, document)
+    write_document(Path(folder), document)
 
 
 def refuse_shipped(folder_or_name: str | Path) -> None:
@@ -173,6 +179,7 @@ def load_model(folder_or_name: str | Path) -> LoadedModel:
     """
     folder = _resolve(folder_or_name)
     document = _finished_config(folder)
+    check_files(folder, document)
     path = folder / WEIGHTS
     sha256 = document["weights"]["sha256"]
     check_sha256(path, sha256)
@@ -180,8 +187,9 @@ def load_model(folder_or_name: str | Path) -> LoadedModel:
     if checkpoint.numbers.get("model") != digest_of(document["model"]):
         raise InputError(f"{folder / CONFIG} was changed after {WEIGHTS} was written: restore it or train again")
     config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
-    model = build(config)
-    load_weights(model, _renamed(checkpoint.tensors, document["model"]), path)
+    tensors = _renamed(checkpoint.tensors, document["model"])
+    model = build_within(lambda: build(config), bytes_of(tensors), str(folder / CONFIG))
+    load_weights(model, tensors, path)
     return LoadedModel(model.eval(), config, document["calibration"], document["facts"], sha256, folder)
 
 
@@ -192,19 +200,27 @@ def metric_of_model(folder_or_name: str | Path) -> tuple[Metric, Path]:
         InputError: no such model, or a metric that is not there.
     """
     folder = _resolve(folder_or_name)
-    document = _read_config(folder)
+    document = read_model_document(folder)
+    check_files(folder, document)
     if METRIC in document:
         return metric_from_json(document[METRIC]), folder
     return ModelConfig.from_json(document["model"], document.get("facts", {}).get("task")).metric, folder
 
 
-def write_metric_model(folder: Path, metric: Metric, facts: Mapping[str, Any]) -> None:
+def write_metric_model(folder: Path, metric: Metric, facts: Mapping[str, Any], files: tuple[str, ...]) -> None:
     """Mark a folder as a model that its metric reads itself; see `metricvae.core.own_prediction`.
 
     Where the folder holds a pair model already, it stays one.
+
+    Args:
+        folder: of the model.
+        metric: that reads it.
+        facts: what is to be said of it.
+        files: names of those that the metric reads, whose checksums are kept.
     """
-    begun = _read_config(folder) if (folder / CONFIG).exists() else {"metricvae": __version__, "status": "finished"}
-    write_json(folder / CONFIG, begun | {METRIC: metric.to_json(), "own": dict(facts)})
+    there = (folder / CONFIG).exists()
+    begun = read_model_document(folder) if there else {"metricvae": __version__, "status": "finished"}
+    write_document(folder, begun | {METRIC: metric.to_json(), "own": dict(facts)} | digests_of(folder, files))
 
 
 def _renamed(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -250,13 +266,15 @@ def read_tensors(path: Path) -> Checkpoint:
     Raises:
         InputError: the file is missing, truncated, or not one that `write_tensors` wrote.
     """
+    if not Path(path).exists():
+        raise InputError(f"{path} is missing: restore it or train again")
+    check_regular(path, "weights")
     try:
         with safe_open(path, "pt") as file:
-            numbers = {key: json.loads(value) for key, value in (file.metadata() or {}).items() if key != "format"}
+            stored = (file.metadata() or {}).items()
+            numbers = {key: parse_json(value, str(path)) for key, value in stored if key != "format"}
             return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, numbers)  # noqa: SIM118
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: restore it or train again") from None
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError) as error:
         raise InputError(
             f"{path} is not a whole safetensors file ({error}): restore it, or delete it and train again"
         ) from None
@@ -269,7 +287,10 @@ def _resolve(folder_or_name: str | Path) -> Path:
         return SHIPPED / str(folder_or_name)
     if not (folder / CONFIG).is_file():
         names = ", ".join(shipped) or "none in this installation"
-        raise InputError(f"{folder} is not a model: expected a folder with {CONFIG}, or a model that ships ({names})")
+        meant = did_you_mean(str(folder_or_name), shipped)
+        raise InputError(
+            f"{folder} is not a model{meant}: expected a folder with {CONFIG}, or a model that ships ({names})"
+        )
     return folder
 
 
@@ -278,15 +299,8 @@ def shipped_models() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(SHIPPED.glob(f"*/{CONFIG}"))}
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    document = read_json(folder / CONFIG)
-    if not isinstance(document, dict) or document.get("status") not in ("unfinished", "finished"):
-        raise InputError(f"{folder / CONFIG} is not the configuration of a model: restore it or train again")
-    return document
-
-
 def _finished_config(folder: Path) -> dict[str, Any]:
-    document = _read_config(folder)
+    document = read_model_document(folder)
     if document["status"] == "unfinished":
         raise InputError(f"the model in {folder} is unfinished: run `metricvae train` again, it goes on by itself")
     if METRIC in document and "model" not in document:
@@ -295,11 +309,6 @@ def _finished_config(folder: Path) -> dict[str, Any]:
     if missing or not isinstance(document["weights"].get("sha256"), str):
         raise InputError(f"{folder / CONFIG} lacks {', '.join(missing) or 'sha256'}: restore it or train again")
     return document
-
-
-def digest_of(document: Any) -> str:
-    """SHA-256 of a JSON document, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _difference(found: Any, expected: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from metricvae.core.errors import InputError
 from metricvae.runtime.extras import require
 from metricvae.runtime.files import write_text
+from metricvae.runtime.reading import parse_json
 
 LOG = "log.jsonl"
 TENSORBOARD = "tensorboard"
@@ -78,15 +79,26 @@ class TrainingLog:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a model folder's log."""
-    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    """The lines of a model folder's log, without those that cannot be read."""
+    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    return [found for line in lines if (found := _document_of(line)) is not None]
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    found = [(line, _document_of(line)) for line in lines if line.endswith("\n")]
+    return [line for line, document in found if document is not None and document["step"] <= step]
+
+
+def _document_of(line: str) -> dict[str, Any] | None:
+    """What a line of the log says; None where a crash of the machine left something else."""
+    try:
+        document = parse_json(line, LOG)
+    except InputError:
+        return None
+    return document if isinstance(document, dict) and isinstance(document.get("step"), int) else None
 
 
 def summary_writer() -> Any:

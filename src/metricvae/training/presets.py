@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from metricvae.core.dataset import WEIGHT, PairDataset
-from metricvae.core.dataset_files import PAIRS, metric_of_card, read_card, sides_of_card
-from metricvae.core.errors import InputError
+from metricvae.core.dataset_files import PAIR_COLUMNS, PAIRS, metric_of_card, read_card, sides_of_card
+from metricvae.core.errors import InputError, did_you_mean
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import METRICS, Floats, Metric, Preset, Task
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.losses import MetricLossKind
+from metricvae.runtime.parquet import read_table
+from metricvae.runtime.reading import damaged
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LossWeights
 
@@ -44,7 +46,8 @@ def preset(name: str) -> ChosenPreset:
     """
     found = _presets()
     if name not in found:
-        raise InputError(f"there is no preset {name!r}: expected one of {', '.join(found)}")
+        meant = did_you_mean(name, found)
+        raise InputError(f"there is no preset {name!r}{meant}: expected one of {', '.join(found)}")
     return _chosen(found[name]())
 
 
@@ -125,9 +128,10 @@ def preset_of_folder(folder: Path) -> ChosenPreset:
     card = read_card(folder)
     sides = sides_of_card(card)
     kinds = [kind_from_json(sides.get(side, sides["left"])["kind"]) for side in ("left", "right")]
-    there = set(pq.read_schema(folder / PAIRS).names)
-    columns = [name for name in ("a", "b", "value", "split", WEIGHT) if name in there]
-    pairs = pq.read_table(folder / PAIRS, columns=columns).filter(pc.field("split") == "train")
+    with damaged(folder / PAIRS, "make the data set again"):
+        weighted = WEIGHT in pq.read_schema(folder / PAIRS).names
+        columns = [*PAIR_COLUMNS, *([WEIGHT] if weighted else [])]
+        pairs = read_table(folder / PAIRS, columns).filter(pc.field("split") == "train")
     if not len(pairs):
         raise InputError(f"{folder} has no training pairs: label or import more")
     ends = pairs["a"], pairs["b"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from metricvae.core.dataset import PairDataset
-from metricvae.core.dataset_files import new_dataset_folder, read_dataset
+from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.importing.cells import Cells
 from metricvae.core.importing.direction import direction_of
@@ -28,6 +28,7 @@ from metricvae.core.importing.values import PairRows, error_weights
 from metricvae.core.importing.writing import Imported, write_dataset
 from metricvae.core.kind import ReadOptions
 from metricvae.core.metric import Metric
+from metricvae.runtime.folders import new_folder
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def import_table(path: Path, request: ImportRequest, folder: Path, report: Repor
     table = open_table(Path(path))
     table.require(request.columns.needed)
     source = Source(table.path.name, table.path.parent, Faults(request.strict, str(table.path)), request.columns)
-    with new_dataset_folder(Path(folder)) as target:
+    with new_folder(Path(folder), "data set") as target:
         return _import(
             *rows_of_table(table, request, source.faults, report or _say_nothing),
             request,
@@ -96,7 +97,7 @@ def import_pairs(
     if len(set(sizes.values())) > 1:
         raise InputError(f"got {', '.join(f'{n} of {name}' for name, n in sizes.items())}: expected as many of each")
     source = Source("pairs", Path(), Faults(request.strict, "the pairs"), request.columns)
-    with new_dataset_folder(Path(folder)) as target:
+    with new_folder(Path(folder), "data set") as target:
         return _import(
             *rows_of_objects(left, right, cells, request, source.faults),
             request,

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.faults import Faults
+from metricvae.core.pair_list import delimiter_of
 
 CSV_BLOCK = 2**22
 """Bytes of a CSV that are parsed together; no row may be longer."""
@@ -175,7 +176,7 @@ def _numbers(last: int, count: int, left_out: Sequence[int]) -> npt.NDArray[np.i
 def _delimiter(path: Path, header: str) -> str:
     if path.suffix.lower() == ".tsv":
         return "\t"
-    return next((mark for mark in (",", "\t", ";") if mark in header), ",")
+    return delimiter_of(header)
 
 
 def _plain(error: Exception) -> str:

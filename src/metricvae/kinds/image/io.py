@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from metricvae.core.array_files import npy_header
 from metricvae.core.errors import InputError
-from metricvae.kinds.pictures.files import LONGEST_SIDE, decode_picture, open_file, read_picture
+from metricvae.kinds.pictures.files import LARGEST_FILE, LONGEST_SIDE, decode_picture, read_picture
+from metricvae.runtime.reading import reading
 
 Levels = npt.NDArray[np.uint8]
 """(H, W, C) of an image, C = 1 for grey levels or 3 for red, green and blue."""
 
 
 def read_image(path: Path) -> Levels:
-    """The image in a file: any format that Pillow reads, or a NumPy array as `as_levels` takes it.
+    """The image in a file: a picture, or a NumPy array as `as_levels` takes it.
 
     Raises:
         InputError: the file is missing, too large, damaged or holds something else.
@@ -28,13 +29,10 @@ def read_image(path: Path) -> Levels:
 
 
 def levels_of(picture: Image.Image) -> Levels:
-    """A picture as it is meant to be looked at: upright by its EXIF data, what is transparent over white.
+    """An upright picture of eight bits a channel, what is transparent over white.
 
-    Palettes become colours; grey levels of more than 8 bits are scaled to 8; grey stays one channel.
+    Palettes become colours; grey stays one channel.
     """
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return _eight_bits(np.asarray(picture, np.float64))[..., None]
-    picture = ImageOps.exif_transpose(picture)
     if picture.has_transparency_data:
         grey = picture.mode in ("LA", "La", "L", "1")
         white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
@@ -43,21 +41,13 @@ def levels_of(picture: Image.Image) -> Levels:
     return values[..., None] if values.ndim == 2 else values
 
 
-def _eight_bits(values: npt.NDArray[np.float64]) -> Levels:
-    """Grey levels up to 1, 255 or 65,535, whichever the picture needs, as 0 to 255."""
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
-        raise ValueError("grey levels outside 0 to 65,535")
-    top = next(limit for limit in (1, 255, 65535) if values.max() <= limit)
-    return np.floor(values * (255 / top) + 0.5).astype(np.uint8)
-
-
 def read_array(path: Path) -> Levels:
     """The image in a NumPy file; its shape and type are checked from the header, nothing is unpickled.
 
     Raises:
         InputError: no such file, or one that holds something else.
     """
-    with open_file(path, "an array") as file:
+    with reading(path, "an array", LARGEST_FILE) as file:
         try:
             shape, dtype = npy_header(file)
         except (ValueError, EOFError) as error:

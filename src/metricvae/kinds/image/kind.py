@@ -97,6 +97,7 @@ class ImageKind(ObjectKind):
     def _conformed(self, levels: Levels, name: str, options: ReadOptions) -> Levels:
         """An image with this kind's channels and size, as far as they are known."""
         height, width = self.height, self.width
+        levels = 255 - levels if options.invert else levels
         if options.fit:
             levels = fitted(levels, height or width or FITTED_SIDE, width or height or FITTED_SIDE)
         if (height or levels.shape[0], width or levels.shape[1]) != levels.shape[:2]:

@@ -79,8 +79,7 @@ class MoleculeKind(ObjectKind):
         Raises:
             InputError: no file of molecules, or none in it.
         """
-        if options.fit:
-            raise InputError("--fit is for images, got a model of molecules: leave it out")
+        options.refuse_images("a model of molecules")
         if suffix_of(path) not in self.suffixes:
             raise InputError(f"{path} is no molecule: expected a file that ends in {', '.join(self.suffixes)}")
         return read_one(path)
@@ -138,8 +137,7 @@ class MoleculeKind(ObjectKind):
             InputError: no such file, or one of another format.
         """
         path = Path(path)
-        if options.fit:
-            raise InputError("--fit is for images, got a model of molecules: leave it out")
+        options.refuse_images("a model of molecules")
         if path.is_dir():
             raise InputError(
                 f"{path} is a folder, and a library of {self.title} is a file: give a file of {self.title}"

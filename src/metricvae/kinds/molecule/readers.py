@@ -134,7 +134,7 @@ def _from_block(record: Record, name: str, embed: bool, seed: int) -> Molecule:
 def _parsed(record: Record) -> Mol:
     """A sanitised RDKit molecule with all that its block has."""
     chem = require("rdkit.Chem")
-    _check_counts(record)
+    check_counts(record)
     parse = chem.MolFromMolBlock if record.kind == "sdf" else chem.MolFromMol2Block
     mol = parse(record.text, sanitize=True, removeHs=False)
     if mol is None:
@@ -149,7 +149,7 @@ def _parsed(record: Record) -> Mol:
     return mol if record.kind == "sdf" else _with_implied_hydrogens(mol)
 
 
-def _check_counts(record: Record) -> None:
+def check_counts(record: Record) -> None:
     """Refuse a record that declares more atoms or bonds than :data:`MAX_COUNT`, or negative ones.
 
     A V2000 block cannot: its counts have three digits.

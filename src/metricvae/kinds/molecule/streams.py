@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from metricvae.core.errors import InputError
+from metricvae.runtime.reading import open_regular
 
 LONGEST_LINE = 2**20
 """Bytes; the rest of a longer line is skipped."""
@@ -69,13 +70,8 @@ def open_bytes(path: Path | str) -> BinaryIO:
     Raises:
         InputError: the file is missing, is a folder, or may not be read.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path} does not exist: give the path of a file")
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: give the path of a file")
+    file = cast(io.BufferedReader, open_regular(path))
     try:
-        file = open(path, "rb")  # noqa: SIM115 (the caller closes it)
         compressed = file.peek(2)[:2] == _GZIP
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}): check its permissions") from error

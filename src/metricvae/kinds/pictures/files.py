@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import Image
 
 from metricvae.core.errors import InputError
+from metricvae.kinds.pictures.completeness import check_complete, strictly
+from metricvae.kinds.pictures.levels import eight_bits, first_frame, is_deep, upright
+from metricvae.runtime.reading import reading
 
 LONGEST_SIDE = 4096
 """Pixels; a larger picture is refused before it is decoded."""
@@ -18,53 +21,34 @@ LONGEST_SIDE = 4096
 LARGEST_FILE = 64 * 2**20
 """Bytes; a larger file is refused before it is opened."""
 
-_PNG_SIGNATURE = 8
-"""Bytes before the first chunk of a PNG."""
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "ICO", "JPEG2000", "TGA", "AVIF")
+"""Formats that are read, by Pillow's names: those that Pillow decodes itself. EPS, for one, would start Ghostscript."""
 
 T = TypeVar("T")
 
 
 def read_picture(path: Path, convert: Callable[[Image.Image], T]) -> T:
-    """What `convert` makes of the picture in a file, of any format that Pillow reads.
+    """What `convert` makes of the picture in a file, of any of `FORMATS`.
 
     Raises:
         InputError: the file is missing, too large, no picture, damaged, or `convert` fails.
     """
-    with open_file(path, "an image") as file:
+    with reading(path, "an image", LARGEST_FILE) as file:
         return decode_picture(file, str(path), convert)
 
 
-@contextlib.contextmanager
-def open_file(path: Path, noun: str) -> Iterator[BinaryIO]:
-    """A file to be read, of at most `LARGEST_FILE` bytes; `noun` is what it is to hold.
-
-    Raises:
-        InputError: there is none, it is too large, or it cannot be read.
-    """
-    if not path.exists():
-        raise InputError(f"{path} does not exist: give the path of {noun}")
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: give the path of {noun}")
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise InputError(f"{path} has {size:,} bytes, expected at most {LARGEST_FILE:,}: save a smaller picture")
-        with open(path, "rb") as file:
-            yield file
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}): check it and its permissions") from error
-
-
 def decode_picture(
-    file: BinaryIO, name: str, convert: Callable[[Image.Image], T], *, formats: tuple[str, ...] | None = None
+    file: BinaryIO, name: str, convert: Callable[[Image.Image], T], *, formats: tuple[str, ...] = FORMATS
 ) -> T:
     """What `convert` makes of a picture; its size is checked from the header, before any pixel is decoded.
+
+    The picture is turned upright by its EXIF data, and has eight bits a channel; of several in a file it is the first.
 
     Args:
         file: at its beginning.
         name: in messages.
         convert: of the whole picture.
-        formats: that are read, by Pillow's names; None reads all.
+        formats: that are read, by Pillow's names.
 
     Raises:
         InputError: no picture, too large, damaged, or `convert` fails.
@@ -73,54 +57,42 @@ def decode_picture(
         if max(picture.size) > LONGEST_SIDE:
             raise InputError(f"{name} is {picture.width}x{picture.height} pixels and {_too_large()}")
         try:
-            with _whole_files_only():
-                if picture.format == "PNG":
-                    _check_chunks(file)
-                picture.load()
-            return convert(picture)
+            with strictly(picture.format):
+                check_complete(file, picture.format)
+                first_frame(picture, name).load()
+            turned = upright(picture)
+            return convert(Image.fromarray(eight_bits(turned, name)) if is_deep(turned) else turned)
         except Exception as error:  # Pillow's plug-ins raise many kinds on damaged pixels
             raise InputError(f"{name} is damaged or cut short ({error}): save or copy it again") from error
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's ending is one of a picture that Pillow reads."""
+    """Whether a file's ending is one of a picture that is read."""
     return path.suffix.lower() in picture_extensions()
 
 
 def picture_extensions() -> set[str]:
-    """Endings of picture files that Pillow reads, in small letters."""
-    known = Image.registered_extensions()
-    return {extension for extension, format_name in known.items() if format_name in Image.OPEN and format_name != "PDF"}
+    """Endings of picture files that are read, in small letters."""
+    return {extension for extension, name in Image.registered_extensions().items() if name in _there(FORMATS)}
 
 
-def _open_picture(file: BinaryIO, name: str, formats: tuple[str, ...] | None) -> Image.Image:
+@functools.cache
+def _there(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of some formats that this build of Pillow decodes."""
+    Image.init()
+    return tuple(name for name in formats if name in Image.OPEN)
+
+
+def _open_picture(file: BinaryIO, name: str, formats: tuple[str, ...]) -> Image.Image:
     """A picture of which the header alone is read."""
     try:
-        with warnings.catch_warnings(), _whole_files_only():
+        with warnings.catch_warnings(), strictly(None):
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(file, formats=formats)
+            return Image.open(file, formats=_there(formats))
     except Image.DecompressionBombError:
         raise InputError(f"{name} {_too_large()}") from None
     except Exception as error:  # likewise on a foreign or damaged header
         raise InputError(f"{name} is not a picture that can be read: expected PNG or another image format") from error
-
-
-def _check_chunks(file: BinaryIO) -> None:
-    """Compare the CRC-32 of every chunk of a PNG up to the last, IEND; loading skips those of the pixels."""
-    place = file.tell()
-    file.seek(_PNG_SIGNATURE)
-    PngImagePlugin.ChunkStream(file).verify()
-    file.seek(place)
-
-
-@contextlib.contextmanager
-def _whole_files_only() -> Iterator[None]:
-    """Have Pillow refuse files that are cut short, whatever another library set for the process."""
-    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-    try:
-        yield
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _too_large() -> str:

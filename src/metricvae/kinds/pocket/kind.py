@@ -63,8 +63,7 @@ class PocketKind(ObjectKind):
         Raises:
             InputError: no structure of a protein, no such site on it, or no room there.
         """
-        if options.fit:
-            raise InputError("--fit is for images, got a model of pockets: leave it out")
+        options.refuse_images("a model of pockets")
         return read_pocket(path)
 
     def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> Pocket:

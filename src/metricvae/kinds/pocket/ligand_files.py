@@ -9,7 +9,8 @@ import numpy as np
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.extra import require
-from metricvae.kinds.molecule.listing import records, suffix_of
+from metricvae.kinds.molecule.listing import Record, records, suffix_of
+from metricvae.kinds.molecule.readers import check_counts
 from metricvae.kinds.molecule.standardise import MAX_COORDINATE, rdkit_checks
 from metricvae.kinds.pocket.records import Floats
 from metricvae.kinds.pocket.structures import STRUCTURE_ENDINGS, atom_positions
@@ -35,7 +36,7 @@ def positions_in(path: Path | str, title: str = "") -> Floats:
     if suffix_of(path) in STRUCTURE_ENDINGS:
         return atom_positions(path)
     chosen = next((one for one in records(path) if not title or one.name == title), None)
-    mol = None if chosen is None or chosen.fault else _parsed(chosen.kind, chosen.text)
+    mol = None if chosen is None or chosen.fault else _parsed(chosen, str(path))
     if mol is None or not mol.GetNumConformers():
         raise InputError(f"{path} holds no molecule that can be read: expected one as SDF, mol2, PDB or mmCIF")
     heavy = [number for number, atom in enumerate(mol.GetAtoms()) if atom.GetAtomicNum() > 1]
@@ -45,9 +46,13 @@ def positions_in(path: Path | str, title: str = "") -> Floats:
     return found
 
 
-def _parsed(kind: str, text: str) -> Any:
+def _parsed(record: Record, name: str) -> Any:
     chem = require("rdkit.Chem")
+    try:
+        check_counts(record)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
     with rdkit_checks():
-        if kind == "mol2":
-            return chem.MolFromMol2Block(text, sanitize=False, removeHs=False)
-        return chem.MolFromMolBlock(text, sanitize=False, removeHs=False, strictParsing=False)
+        if record.kind == "mol2":
+            return chem.MolFromMol2Block(record.text, sanitize=False, removeHs=False)
+        return chem.MolFromMolBlock(record.text, sanitize=False, removeHs=False, strictParsing=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import Library, LibraryPart, Loader, Map, ReadOptions
+from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.pocket.prepare import read_pocket
 from metricvae.kinds.pocket.records import Pocket
 from metricvae.runtime.files import sha256_of
+from metricvae.runtime.reading import read_text
 
 if TYPE_CHECKING:
     from metricvae.core.kind import ObjectKind
@@ -26,9 +26,6 @@ COLUMNS, NAMES = ("site", "pocket"), ("name", "id")
 
 AT_ONCE = 64
 """Pockets that are made together, at a tenth of a second each."""
-
-LARGEST = 1 << 28
-"""Bytes of a list, at most."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +82,7 @@ def listed_sites(file: Path) -> list[ListedSite]:
     Raises:
         InputError: no such file, no text, a table without a column of sites, or none in it.
     """
-    try:
-        if file.stat().st_size > LARGEST:
-            raise InputError(f"{file} has more than {LARGEST:,} bytes: expected a list of sites, one a line")
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read as text ({error}): give a list of sites, one a line") from None
-    found = _of_table(file, text) if file.suffix.lower() == ".csv" else _of_lines(text)
+    found = _of_table(file) if file.suffix.lower() == ".csv" else _of_lines(read_text(file, "a list of sites"))
     if not found:
         raise InputError(f"{file} names no site: expected one a line, as rec.pdb@ligand=LIG")
     return found
@@ -102,13 +93,8 @@ def _of_lines(text: str) -> list[ListedSite]:
     return [ListedSite(number, line, line) for number, line in lines if line and not line.startswith("#")]
 
 
-def _of_table(file: Path, text: str) -> list[ListedSite]:
-    reader = csv.DictReader(io.StringIO(text))
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        raise InputError(f"{file} is no table ({error}): give one with the column site") from None
-    columns = reader.fieldnames or ()
+def _of_table(file: Path) -> list[ListedSite]:
+    columns, rows = read_csv_rows(file, "site")
     site, name = (next((one for one in known if one in columns), None) for known in (COLUMNS, NAMES))
     if site is None:
         raise InputError(f"{file} has the columns {', '.join(columns) or 'none'}: expected site")

@@ -15,6 +15,7 @@ from metricvae.core.array_files import npy_header
 from metricvae.core.errors import InputError
 from metricvae.kinds.points.records import MOST_READ, PointCloud
 from metricvae.runtime.extras import require
+from metricvae.runtime.reading import check_regular
 
 MOST_BYTES = 64 * 2**20
 """Bytes of a file, at most."""
@@ -44,9 +45,7 @@ def read_cloud(path: Path, dimension: int | None = None) -> PointCloud:
     if suffix == ".ply":
         _plyfile()
     with _named(path):
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise InputError(f"{path} has {size:,} bytes: expected at most {MOST_BYTES:,}, thin the cloud")
+        check_regular(path, "a point cloud", MOST_BYTES)
         return READERS[suffix](path, dimension)
 
 
@@ -198,8 +197,6 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: give the path of a point cloud") from None
     except (OSError, ValueError, EOFError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a point cloud ({_line(error)}): save it again") from None
 

@@ -90,8 +90,7 @@ class PointsKind(ObjectKind):
 
     def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> PointCloud:
         """The cloud in a file: xyz, PLY, a table of text or a NumPy array; see `metricvae.kinds.points.io`."""
-        if options.fit:
-            raise InputError("--fit is for images, got a model of point clouds: leave it out")
+        options.refuse_images("a model of point clouds")
         return read_cloud(Path(path), self.dimension)
 
     def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> PointCloud:

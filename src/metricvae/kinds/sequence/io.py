@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from metricvae.core.errors import InputError
+from metricvae.runtime.reading import check_regular
 
 LONGEST = 4_096
 """Letters of a sequence, at most."""
@@ -83,6 +84,7 @@ def read_fasta(path: Path) -> Iterator[tuple[str, str]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines with their numbers, without their ends."""
+    check_regular(path, "a FASTA or text file with a sequence")
     try:
         with open(path, encoding="utf-8-sig") as file:
             number = 0
@@ -91,7 +93,5 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if len(line) == _LINE and not line.endswith("\n"):
                     raise InputError(f"{path} line {number} has more than {_LINE - 1} letters: cut it")
                 yield number, line.rstrip("\r\n")
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}: give a FASTA or text file with a sequence") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as text ({error}): give a FASTA or text file") from None

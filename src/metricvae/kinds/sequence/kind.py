@@ -64,8 +64,7 @@ class SequenceKind(ObjectKind):
 
     def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> str:
         """The sequence in a FASTA file of one record, or in a text file of one line."""
-        if options.fit:
-            raise InputError("--fit is for images, got a sequence: leave it out")
+        options.refuse_images("a sequence")
         return self.written(read_sequence(Path(path)), str(path))
 
     def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> str:

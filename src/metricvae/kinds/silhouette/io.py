@@ -9,38 +9,45 @@ import numpy as np
 import shapely
 from PIL import Image
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, say_of_input
 from metricvae.kinds.pictures.files import decode_picture, is_picture, read_picture
 from metricvae.kinds.silhouette.records import CANVAS, Canvas, Mask, Silhouette, as_mask
 
 FITTED_RADIUS = 0.4
 """Radius of the smallest enclosing circle after fitting, as a share of the canvas's shorter side."""
 
+BLACK_ON_WHITE = 0.9
+"""Share of the border's pixels from which on, white, they are more likely paper than shape."""
+
 _MARGIN = 2
 """Pixels round a fitted shape that the resampling filter may blur into."""
 
 
-def read_image(path: Path | str, *, fit: bool = False, canvas: Canvas | None = CANVAS) -> Mask:
+def read_image(path: Path | str, *, fit: bool = False, canvas: Canvas | None = CANVAS, invert: bool = False) -> Mask:
     """The mask in an image file: white (or opaque) shape on black (or transparent), cut at half.
 
-    Any format Pillow reads. Colours are turned into grey levels. When the picture has transparency and its visible
-    part has one colour (as icons have), the opacity is the shape, whatever that colour; otherwise transparent
-    means black.
+    Colours are turned into grey levels. When the picture has transparency and its visible part has one colour (as icons
+    have), the opacity is the shape, whatever that colour; otherwise transparent means black.
 
     Args:
         path: file.
         fit: accept any size; scale and centre so that the smallest enclosing circle has a radius of 0.4 of the
             canvas's shorter side.
         canvas: height and width in pixels; None takes any, and fits to 200x200.
+        invert: take black for white. A picture that is white along its border is taken as it is, with a warning.
 
     Raises:
         InputError: the file is missing, too large, no picture, damaged, blank, white all over, or (without `fit`)
             not of the size of the canvas.
     """
     grey = read_picture(Path(path), _shape_of)
+    if invert:
+        grey = (255 if grey.max() > 1 else 1) - grey
+    inside = as_mask(grey, name=str(path), canvas=None if fit else canvas)
+    if not invert and _white_border(inside) >= BLACK_ON_WHITE:
+        say_of_input(f"{path} is white along its border: if its shape is black on white, give --invert")
     if not fit:
-        return as_mask(grey, name=str(path), canvas=canvas)
-    inside = as_mask(grey, name=str(path), canvas=None)
+        return inside
     return as_mask(fit_to_canvas(grey, inside, canvas or CANVAS), name=f"{path} after fitting", canvas=None)
 
 
@@ -69,7 +76,7 @@ def fit_to_canvas(grey: Mask, inside: Mask, canvas: Canvas = CANVAS) -> Mask:
 def read_folder(folder: Path | str, *, fit: bool = False) -> list[Silhouette]:
     """Every image in a folder and the folders below it, sorted by name; files that are no images are passed over.
 
-    The extension tells an image (any that Pillow knows); hidden files and folders are skipped. The id and group of a
+    The extension tells an image (any that is read); hidden files and folders are skipped. The id and group of a
     shape are its path relative to `folder`, its source and family the folder's name.
 
     Raises:
@@ -119,8 +126,6 @@ def _is_image(path: Path, folder: Path) -> bool:
 
 
 def _shape_of(picture: Image.Image) -> Mask:
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return _shape_of_deep(np.asarray(picture, dtype=np.float64))
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("L"))
     layers = np.asarray(picture.convert("RGBA"))
@@ -132,12 +137,10 @@ def _shape_of(picture: Image.Image) -> Mask:
     return np.asarray(Image.alpha_composite(black, picture.convert("RGBA")).convert("L"))
 
 
-def _shape_of_deep(values: np.ndarray) -> Mask:
-    """More than eight bits a pixel: cut half way up to 1, 255 or 65,535, whichever the picture needs."""
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
-        raise ValueError("grey levels outside 0 to 65,535")
-    top = next(limit for limit in (1, 255, 65535) if values.max() <= limit)
-    return np.asarray(np.floor(values * (255 / top) + 0.5), dtype=np.uint8)
+def _white_border(inside: Mask) -> float:
+    """Share of the pixels along the border that are inside the shape."""
+    border = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
+    return float(border.mean())
 
 
 def _circle_of(inside: Mask) -> tuple[float, float, float]:

@@ -117,13 +117,15 @@ class SilhouetteKind(ObjectKind):
 
     def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> npt.NDArray[np.uint8]:
         """The mask in an image file; see `silhouette.io.read_image` for what is read, and the errors."""
-        return read_image(path, fit=options.fit, canvas=self._taken)
+        return read_image(path, fit=options.fit, invert=options.invert, canvas=self._taken)
 
     def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> npt.NDArray[np.uint8]:
         """A mask from a path, a PIL image, or an array (height, width) of 0 and 1, of 0 to 255, or of bool."""
         if isinstance(value, str | Path):
             return self.read(Path(value), options)
         array = np.asarray(value.convert("L") if hasattr(value, "convert") else value)
+        if options.invert:
+            array = 1 - as_mask(array, canvas=None)
         if options.fit:
             array = fit_to_canvas(array, as_mask(array, canvas=None), self.canvas)
         return as_mask(array, canvas=self._taken)

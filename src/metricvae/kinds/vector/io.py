@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.arrays import read_npy
+from metricvae.runtime.reading import read_text
 
 LONGEST = 65_536
 """Numbers of an object, at most."""
@@ -35,15 +36,7 @@ def read_numbers(path: Path) -> npt.NDArray[Any]:
     if path.suffix.lower() not in TEXT_SUFFIXES:
         return read_npy(path, LONGEST)
     limit = LONGEST * LETTERS_A_NUMBER
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read(limit + 1)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: give the path of a file of numbers") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as text ({error}): give one row of numbers") from None
-    if len(text) > limit:
-        raise InputError(f"{path} holds more than {limit} letters: expected one row of at most {LONGEST} numbers")
+    text = read_text(path, f"a file of numbers, one row of at most {LONGEST}", limit)
     rows = [line for line in text.splitlines() if line.strip()]
     if len(rows) > 1 and any(len(_SEPARATOR.split(row.strip())) > 1 for row in rows):
         raise InputError(f"{path} holds {len(rows)} rows of several numbers: expected one row, or one number a line")

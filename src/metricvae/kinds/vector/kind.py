@@ -57,8 +57,7 @@ class VectorKind(NumbersKind):
 
     def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> Array:
         """The numbers in a file; see `metricvae.kinds.vector.io.read_numbers`."""
-        if options.fit:
-            raise InputError("--fit is for images, got a vector: leave it out")
+        options.refuse_images("a vector")
         return self.checked(read_numbers(Path(path)), str(path))
 
     def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy.typing as npt
 
 from metricvae.core.array_files import npy_header
 from metricvae.core.errors import InputError
-from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap
+from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap, check_values
+from metricvae.runtime.reading import reading
 
 
 def read_npy(path: Path | str) -> DensityMap:
@@ -19,19 +21,20 @@ def read_npy(path: Path | str) -> DensityMap:
     Raises:
         InputError: no such file, no array, or not one of three dimensions and finite numbers.
     """
-    try:
-        with open(path, "rb") as file:
+    with reading(path, "a volume") as file:
+        try:
             shape, dtype = npy_header(file)
             _check_form(shape, dtype, str(path))
             rest = Path(path).stat().st_size - file.tell()
-            if rest < dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
+            if rest < dtype.itemsize * math.prod(shape):
                 raise InputError(f"{path} is cut short: copy it again")
             file.seek(0)
-            return of_array(np.lib.format.read_array(file, allow_pickle=False), str(path))
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: give the path of a volume") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as an array ({error}): save it with numpy.save") from None
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        except InputError:
+            raise
+        except (ValueError, EOFError) as error:
+            raise InputError(f"{path} cannot be read as an array ({error}): save it with numpy.save") from None
+    return of_array(array, str(path))
 
 
 def of_array(values: npt.NDArray[Any], name: str = "the array") -> DensityMap:
@@ -41,19 +44,17 @@ def of_array(values: npt.NDArray[Any], name: str = "the array") -> DensityMap:
         InputError: other dimensions, or something other than finite numbers.
     """
     _check_form(values.shape, values.dtype, name)
-    if not np.isfinite(values).all():
-        raise InputError(f"{name} holds NaN or infinite values: correct it")
-    with np.errstate(over="ignore"):
-        found = np.ascontiguousarray(values, np.float32)
-    if not np.isfinite(found).all():
-        raise InputError(f"{name} holds values beyond float32: scale it")
-    return DensityMap(found, np.ones(3), np.zeros(3))
+    try:
+        check_values(values)
+    except InputError as error:
+        raise InputError(f"{name} {error}") from None
+    return DensityMap(np.ascontiguousarray(values, np.float32), np.ones(3), np.zeros(3))
 
 
 def _check_form(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"{name} has the shape {shape}: expected three dimensions, none of them empty")
-    if np.prod(shape, dtype=np.int64) > MOST_VOXELS:
+    if math.prod(shape) > MOST_VOXELS:
         raise InputError(f"{name} has {' x '.join(map(str, shape))} voxels: expected {MOST_VOXELS:,} at most, bin it")
     if dtype.kind not in "fiub":
         raise InputError(f"{name} holds {dtype}: expected numbers")

@@ -22,7 +22,7 @@ from mrcfile.mrcobject import MrcObject
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.records import Positions
 from metricvae.kinds.molecule.streams import open_bytes
-from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap, Values
+from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap, Values, check_grid, check_values
 from metricvae.runtime.files import atomic_path
 
 LONGEST_EXTENSION = 2**26
@@ -46,8 +46,8 @@ def read_map(path: Path | str) -> DensityMap:
 
     Raises:
         InputError: the file cannot be opened, is no map, is cut short, has more than :data:`MOST_VOXELS`, a mode that
-            is not in :data:`MODES`, no size of its voxels, a cell whose angles are not right, several volumes, or
-            values that are NaN or infinite.
+            is not in :data:`MODES`, no size of its voxels or one beyond belief, a cell whose angles are not right,
+            several volumes, or values that are NaN, infinite or beyond :data:`LARGEST_VALUE`.
     """
     with _named(path), open_bytes(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of headers without map ID or machine stamp, as old ones are
@@ -58,8 +58,8 @@ def read_map(path: Path | str) -> DensityMap:
         # File axis 2 - k holds the axis that column, row, section k has.
         axes = [2 - order.index(axis) for axis in (0, 1, 2)]
         values = np.ascontiguousarray(stored.transpose(axes), dtype=np.float32)
-        if not np.isfinite(values).all():
-            raise InputError(f"has {(~np.isfinite(values)).sum():,} values that are NaN or infinite: correct the map")
+        check_grid(spacing, origin)
+        check_values(values)
         return DensityMap(values, spacing, origin)
 
 

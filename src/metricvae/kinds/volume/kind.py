@@ -102,8 +102,7 @@ class VolumeKind(ObjectKind):
 
     def read(self, path: Path, options: ReadOptions = AS_IT_IS) -> DensityMap:
         """The map in an MRC, MAP or CCP4 file, or the array of three dimensions in an NPY file."""
-        if options.fit:
-            raise InputError("--fit is for images, got a density map: leave it out")
+        options.refuse_images("a density map")
         if Path(path).name.lower().endswith(NPY):
             return read_npy(path)
         require("mrcfile", "maps", "reading density maps")

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from metricvae.core.libraries import ReadOptions
 from metricvae.kinds.silhouette.io import read_image
 from metricvae.kinds.silhouette.records import check_canvas
 from metricvae.metrics.overlap.solver.records import Overlap
@@ -22,7 +23,12 @@ CACHED_SHAPES = 512
 
 
 def solve_files(
-    pairs: list[tuple[Path, Path]], config: SearchConfig | None = None, *, fit: bool = False, workers: int | None = None
+    pairs: list[tuple[Path, Path]],
+    config: SearchConfig | None = None,
+    *,
+    fit: bool = False,
+    workers: int | None = None,
+    invert: bool = False,
 ) -> Iterator[Overlap]:
     """Maximum overlaps of pairs of image files, in the order of `pairs`, each as soon as it is known.
 
@@ -31,30 +37,31 @@ def solve_files(
         config: search configuration; default as in `solve`.
         fit: scale and centre images onto canvases of 200x200; otherwise both of a pair have one size, whatever it is.
         workers: processes; default all cores.
+        invert: take black for white.
 
     Raises:
         InputError: an image that cannot be used, fewer than one worker, or a worker was killed.
     """
     if len(pairs) <= PAIRS_A_TASK:
-        prepared = functools.cache(lambda path: PreparedMask(read_image(path, fit=fit, canvas=None)))
+        prepared = functools.cache(lambda path: _read(path, ReadOptions(fit=fit, invert=invert)))
         yield from (solve(*of_one_size(prepared, *pair), config) for pair in pairs)
         return
-    work = functools.partial(_solve_file_pair, next(_CALLS), config, fit)
+    work = functools.partial(_solve_file_pair, next(_CALLS), config, ReadOptions(fit=fit, invert=invert))
     with worker_pool(workers) as pool:
         yield from pool.map(work, pairs, chunksize=PAIRS_A_TASK)
 
 
-def _solve_file_pair(call: int, config: SearchConfig | None, fit: bool, pair: tuple[Path, Path]) -> Overlap:
-    return solve(*of_one_size(lambda path: _prepared(call, path, fit), *pair), config)
+def _solve_file_pair(call: int, config: SearchConfig | None, options: ReadOptions, pair: tuple[Path, Path]) -> Overlap:
+    return solve(*of_one_size(lambda path: _prepared(call, path, options), *pair), config)
 
 
-def read_pair(a: Path, b: Path, *, fit: bool = False) -> tuple[PreparedMask, PreparedMask]:
+def read_pair(a: Path, b: Path, *, fit: bool = False, invert: bool = False) -> tuple[PreparedMask, PreparedMask]:
     """Two image files as the solver takes them: of one size, whatever it is.
 
     Raises:
         InputError: an image that cannot be used, or the second is not of the size of the first.
     """
-    return of_one_size(lambda path: PreparedMask(read_image(path, fit=fit, canvas=None)), a, b)
+    return of_one_size(lambda path: _read(path, ReadOptions(fit=fit, invert=invert)), a, b)
 
 
 def of_one_size(read: Callable[[Path], PreparedMask], a: Path, b: Path) -> tuple[PreparedMask, PreparedMask]:
@@ -65,6 +72,10 @@ def of_one_size(read: Callable[[Path], PreparedMask], a: Path, b: Path) -> tuple
 
 
 @functools.lru_cache(maxsize=CACHED_SHAPES)
-def _prepared(call: int, path: Path, fit: bool) -> PreparedMask:
+def _prepared(call: int, path: Path, options: ReadOptions) -> PreparedMask:
     """The shape in a file, read once by a worker for a call: a later call finds what the file holds then."""
-    return PreparedMask(read_image(path, fit=fit, canvas=None))
+    return _read(path, options)
+
+
+def _read(path: Path, options: ReadOptions) -> PreparedMask:
+    return PreparedMask(read_image(path, fit=options.fit, invert=options.invert, canvas=None))

@@ -25,6 +25,7 @@ import scipy.optimize
 from scipy.spatial.transform import Rotation
 
 from metricvae.core.errors import InputError
+from metricvae.kinds.volume.records import check_grid
 from metricvae.metrics.shape.solver.cross_correlation import best_translations, spectrum
 from metricvae.metrics.shape.solver.initial_rotations import super_fibonacci
 from metricvae.metrics.shape.solver.volumes import rotate_by_vector
@@ -91,6 +92,9 @@ LARGE = 4_000_000
 INSIDE = 0.999
 """Share of the sum of squares that the sphere around a map holds which the scan looks at."""
 
+USUAL_EXPONENT = 20
+"""Maps whose largest value is of at most this power of two, up or down, are taken as they are."""
+
 BATCH = 8
 
 APART = 0.3
@@ -136,6 +140,7 @@ class CentredMap:
 
     def block_average(self, factor: npt.NDArray[np.int64]) -> CentredMap:
         """The same map, `factor` (3,) grid points averaged into one along each axis; the last are filled up with 0."""
+        factor = np.minimum(factor, self.values.shape)
         counts = -(-np.array(self.values.shape) // factor)
         filled = np.pad(self.values, [(0, int(gap)) for gap in counts * factor - self.values.shape])
         shape = np.column_stack([counts, factor]).ravel()
@@ -173,8 +178,9 @@ def centre_map(grid: Grid) -> CentredMap:
         raise InputError("a map's values, spacing and origin must be finite numbers")
     if spacing.min() <= 0:
         raise InputError(f"spacing is {spacing.tolist()}: expected angstroms above 0")
+    check_grid(np.asarray(spacing, np.float64), np.asarray(origin, np.float64))
     rough = CentredMap(
-        np.asarray(values, np.float32), spacing.astype(np.float64), np.zeros(3), np.zeros(3), 0.0
+        _in_range(np.asarray(values, np.float32)), spacing.astype(np.float64), np.zeros(3), np.zeros(3), 0.0
     ).downsample(LARGE)
     weight = np.square(rough.values, dtype=np.float64)
     if not 0 < weight.sum() < math.inf:
@@ -188,6 +194,12 @@ def centre_map(grid: Grid) -> CentredMap:
     shells = np.bincount(np.sqrt(square).astype(np.int64).ravel(), weight.ravel())
     reach = (int(np.searchsorted(np.cumsum(shells), INSIDE)) + 1) * float(step)
     return replace(rough, start=rough.start - middle, centre=origin + middle, reach=reach)
+
+
+def _in_range(values: Values) -> Values:
+    """Values times a power of two, exactly, where the squares of the largest would leave the range of float32."""
+    _, exponent = np.frexp(np.abs(values).max())
+    return values if abs(int(exponent)) <= USUAL_EXPONENT else np.ldexp(values, -exponent)
 
 
 def _scan(a: CentredMap, b: CentredMap, config: MapSearchConfig) -> list[MapOverlay]:
