@@ -17,7 +17,7 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.metrics.affinity.known_rows import prior_means, read_known
 from metricvae.metrics.affinity.metric import AffinityMetric
-from metricvae.metrics.affinity.posed_files import read_posed, write_posed
+from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, write_posed
 from metricvae.metrics.affinity.posed_fit import fit_posed
 from metricvae.training.checkpoint import load_model, write_metric_model
 
