@@ -45,7 +45,8 @@ from metricvae.metrics.correlation.labelling import SEARCH
 from metricvae.metrics.correlation.solver.atoms import atomic_map, correlate_many, correlations
 from metricvae.metrics.shape.solver.maps import overlay_maps
 from metricvae.metrics.shape.solver.overlays import OverlayConfig
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 
 Floats = npt.NDArray[np.float64]
 FINEST = OverlayConfig(starts=4992, optimised=4992, refined=512, final=512)

@@ -38,7 +38,8 @@ from metricvae.metrics.shape.labelling import ShapePlan
 from metricvae.metrics.shape.metric import tanimoto
 from metricvae.metrics.shape.solver.gaussian_molecule import prepare
 from metricvae.metrics.shape.solver.overlays import overlay_many
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 from metricvae.search.ann import LEARNED_FROM, InvertedFile, item_vectors, query_vector
 
 Floats = npt.NDArray[np.float64]

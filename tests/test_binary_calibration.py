@@ -21,7 +21,8 @@ from metricvae.prediction.calibration.binary import (
     check_classes,
     fit_binary_calibration,
 )
-from metricvae.prediction.predictor import Predictions, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Predictions
 
 Floats = np.ndarray
 

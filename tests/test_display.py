@@ -15,7 +15,7 @@ from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.display import cell_of, columns_html, picture_html, table_html
 from metricvae.core.kind import kind_from_json
 from metricvae.core.metric import Solution, metric_from_json
-from metricvae.prediction.predictor import Predictions
+from metricvae.prediction.records import Predictions
 from metricvae.search.hit_list import HitList
 
 EVIL = '<script>alert("1")</script>'

@@ -29,7 +29,8 @@ from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import HEADS
 from metricvae.prediction.calibrate import calibrate
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 from metricvae.runtime.files import sha256_of
 from metricvae.training.checkpoint import (
     WEIGHTS,

@@ -28,7 +28,8 @@ from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.calibration.conformal import Conformal, conformal_quantile, fit_conformal
-from metricvae.prediction.predictor import Encoded, EncodedPairs, Predictions, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded, EncodedPairs, Predictions
 from metricvae.reproduction.decoded import decode_samples
 from metricvae.training.batching import graph_of
 from metricvae.training.checkpoint import annotate, begin_model, finish_model, load_model

@@ -18,6 +18,7 @@ from metricvae.core.importing.request import Columns, ImportRequest
 from metricvae.core.libraries import ReadOptions
 from metricvae.evaluation.evaluate import evaluate
 from metricvae.fitting.fit import fit, fit_aligner
+from metricvae.fitting.fit_jointly import fit_jointly
 from metricvae.generation.evolution import EvolutionConfig, evolve
 from metricvae.generation.generate import generate
 from metricvae.labelling.run import label
@@ -117,7 +118,12 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "workers": [(label, "workers")],
         "ray": [(label, "ray")],
     },
-    "train": {"tensorboard": [(fit, "tensorboard")], "start": [(fit, "start")], "aligning": [(fit_aligner, "config")]},
+    "train": {
+        "tensorboard": [(fit, "tensorboard")],
+        "start": [(fit, "start")],
+        "aligning": [(fit_aligner, "config")],
+        "joint": [(fit_jointly, "config")],
+    },
     "import": {
         "a": [(Columns, "left")],
         "b": [(Columns, "right")],

@@ -28,7 +28,8 @@ from metricvae.evaluation.ranking import RankingEvaluation
 from metricvae.fitting.fit import fit as fit_model
 from metricvae.nn.autoencoder import Sides
 from metricvae.nn.model_settings import with_settings
-from metricvae.prediction.predictor import Predictions, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Predictions
 from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
 from metricvae.search.index import read_index
@@ -109,7 +110,7 @@ class PairModel:
     @property
     def folder(self) -> Path:
         """Where it lies."""
-        return self.predictor.loaded.folder
+        return self.predictor.base.folder
 
     def _repr_html_(self) -> str:
         kinds = " and ".join(dict.fromkeys(kind.title for kind in self.predictor.loaded.config.kinds))
@@ -139,15 +140,31 @@ class PairModel:
         lefts, rights = (list(left), list(right)) if many else ([left], [right])
         if len(lefts) != len(rights):
             raise InputError(f"got {len(lefts)} left and {len(rights)} right objects: expected as many")
-        found = self.predictor.predict_objects(list(zip(lefts, rights, strict=True)), ReadOptions(fit=fit))
+        options = self.predictor.read_options(ReadOptions(fit=fit))
+        found = self.predictor.predict_objects(list(zip(lefts, rights, strict=True)), options)
         return found if many else _single(found)
+
+    def predict_each(self, objects: Sequence[Object], *, fit: bool = False) -> Predictions:
+        """Predicted property of each object, of a model that answers a metric of one object.
+
+        Raises:
+            InputError: not objects of the model's kind, a metric of pairs, or a model without calibration.
+
+        Example:
+            >>> import metricvae as mv
+            >>> logp = mv.load("molecules-many", metric="logp")
+            >>> found = logp.predict_each(["CCCCCCCC", "OCC(O)C(O)CO"])
+            >>> bool(found.value[0] > found.value[1])
+            True
+        """
+        return self.predictor.predict_each(self._encode(objects, "left", fit))
 
     def encode(self, objects: Sequence[Object], side: str = "left", *, fit: bool = False) -> Tensor:
         """Codes of objects, (n, d); `side` tells towers of two kinds apart."""
         return self._encode(objects, side, fit).codes
 
     def _encode(self, objects: Sequence[Object], side: str, fit: bool) -> Any:
-        kind, options = self.predictor.kind(side), ReadOptions(fit=fit)
+        kind, options = self.predictor.kind(side), self.predictor.read_options(ReadOptions(fit=fit))
         return self.predictor.encode([kind.convert(one, options) for one in objects], side)
 
     def similarity(self, left: Sequence[Object], right: Sequence[Object], *, fit: bool = False) -> Tensor:
@@ -195,8 +212,13 @@ class PairModel:
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.tmp"))
 
 
-def load(folder_or_name: str | Path, device: str = "cpu") -> PairModel:
+def load(folder_or_name: str | Path, device: str = "cpu", metric: str | None = None) -> PairModel:
     """A model from its folder, or one that ships by its name.
+
+    Args:
+        folder_or_name: of the model.
+        device: where to compute.
+        metric: which of its metrics it answers; by default its own.
 
     Raises:
         InputError: no such model, or a damaged one.
@@ -206,7 +228,7 @@ def load(folder_or_name: str | Path, device: str = "cpu") -> PairModel:
         >>> mv.load("molecules").metric.name
         'shape'
     """
-    return PairModel(Predictor.load(folder_or_name, device))
+    return PairModel(Predictor.load(folder_or_name, device, metric))
 
 
 def fit(

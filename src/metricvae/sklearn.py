@@ -18,7 +18,8 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import kind_from_json
 from metricvae.core.metric import IMPORTED, metric_from_json
 from metricvae.fitting.fit import fit as fit_model
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 from metricvae.training.loop import train
 from metricvae.training.presets import ChosenPreset, general_preset
 

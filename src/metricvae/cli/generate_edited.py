@@ -28,10 +28,11 @@ def generate_edited(options: Namespace, predictor: Predictor) -> Fields:
     """Make what is required, write it, and return the document."""
     from metricvae.core.requirements import forms_for, parse_requirement
     from metricvae.generation.evolution import EvolutionConfig, evolve
+    from metricvae.generation.learned_requirements import learned_forms
     from metricvae.search.index import read_index
 
     start = time.perf_counter()
-    forms = forms_for(predictor.kind("right"), own_predictor_of)
+    forms = {**learned_forms(predictor), **forms_for(predictor.kind("right"), own_predictor_of)}
     requirements: list[Requirement] = []
     try:
         for text in options.require:

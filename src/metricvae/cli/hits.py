@@ -127,7 +127,7 @@ def _about(options: Namespace, index: Index, predictor: Predictor) -> Any:
     facts = {"Searched": f"{len(index):,} items", "Ordered exactly": f"{options.exact:,}"}
     facts |= {"By": options.by} if options.by is not None else {}
     command = f"metricvae {shlex.join(sys.argv[1:])}"
-    return PageAbout(str(options.query), str(options.index), predictor.loaded.folder.name, command, facts)
+    return PageAbout(str(options.query), str(options.index), predictor.base.folder.name, command, facts)
 
 
 def _predicted(predictor: Predictor, hits: Hits) -> Any:

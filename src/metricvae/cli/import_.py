@@ -28,6 +28,7 @@ def _import_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("--kind", required=True, help="of the objects, or of the left ones; see `metricvae kinds`")
     parser.add_argument("--right", help="kind of the right objects where it is another one")
     parser.add_argument("--a", default="a", metavar="COLUMN", help="column of the left objects")
+    parser.add_argument("--property", action="store_true", help="values are of single objects, those of column --a")
     parser.add_argument("--b", default="b", metavar="COLUMN", help="column of the right objects")
     parser.add_argument("--value", default="value", metavar="COLUMN", help="column of values; <5 and >10 are bounds")
     for name, text in _COLUMNS.items():
@@ -96,12 +97,20 @@ def _request(options: Namespace) -> ImportRequest:
     assert left is not None  # --kind is required
     right, metric = kinds[1] or left, _metric(options)
     similarity = _choice(options, "similarity", "distance")
+    symmetric = _choice(options, "symmetric", "asymmetric")
+    if metric.anchored:
+        similarity, symmetric = metric.similarity, True
     return ImportRequest(
         metric.of_kinds(left.name, right.name),
         (left, right),
-        Columns(options.a, options.b, options.value, *(getattr(options, name) for name in _COLUMNS)),
+        Columns(
+            options.a,
+            options.a if metric.anchored else options.b,
+            options.value,
+            *(getattr(options, name) for name in _COLUMNS),
+        ),
         similarity=metric.similarity if similarity is None and options.metric else similarity,
-        symmetric=_choice(options, "symmetric", "asymmetric"),
+        symmetric=symmetric,
         strict=options.strict,
         seed=options.seed,
         workers=options.workers,
@@ -116,10 +125,14 @@ def _metric(options: Namespace) -> Metric:
         InputError: no such metric, or one that is named and described at once.
     """
     from metricvae.core.metric import metric_from_json
+    from metricvae.metrics.property import PropertyMetric
     from metricvae.metrics.tabular import TabularMetric
 
     if options.metric is None:
-        return TabularMetric(options.title or options.value, options.unit, _range(options.range), options.task)
+        made = PropertyMetric if options.property else TabularMetric
+        return made(options.title or options.value, options.unit, _range(options.range), options.task)
+    if options.property:
+        raise InputError(f"got --metric {options.metric} and --property: give one of them")
     said = [f"--{name}" for name in ("title", "unit", "range") if getattr(options, name)]
     if said:
         raise InputError(f"got --metric {options.metric} and {', '.join(said)}: a metric that is named has its own")
@@ -173,6 +186,7 @@ IMPORT = Verb(
     "make a data set of a table of pairs with values of your own",
     (
         "PAIRS.csv --kind KIND [--right KIND] [--value COLUMN] [--unit U] [--range LO..HI] --out DATASET",
+        "OBJECTS.csv --kind KIND --property --a COLUMN --value COLUMN [--task binary] --out DATASET",
         "PAIRS.parquet --kind KIND --task binary|ranking [--split COLUMN] [--group COLUMN] --out DATASET",
     ),
     _import_options,

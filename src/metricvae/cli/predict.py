@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import about, device_named, pair_options, read_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb
+from metricvae.cli.predict_each import predict_each
 from metricvae.cli.predict_own import own_options, own_predictor_of, predict_own
 from metricvae.runtime.progress import progress
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from metricvae.core.libraries import ReadOptions
     from metricvae.core.metric import Metric
     from metricvae.core.pair_list import PairList
-    from metricvae.prediction.predictor import Encoded, Predictions, Predictor, Rows
+    from metricvae.prediction.predictor import Predictor, Rows
+    from metricvae.prediction.records import Encoded, Predictions
 
     Floats = npt.NDArray[np.float64]
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 def _predict_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     pair_options(parser)
+    parser.add_argument("--metric", metavar="NAME", help="which of the model's metrics; default its own")
     parser.add_argument("--novelty", action="store_true", help="a column: above 1, an object is unlike the training's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     own_options(parser, arguments)
@@ -38,11 +41,13 @@ def _predict_options(parser: Parser, arguments: Sequence[str]) -> None:
 def _predict(options: Namespace) -> Fields:
     from metricvae.core.pair_list import one_pair, read_pair_list
 
-    own = own_predictor_of(options.model)
+    own = None if options.metric is not None else own_predictor_of(options.model)
     if own is not None:
         return predict_own(options, own)
-    listing = wants_list(options)
     predictor = calibrated(options)
+    if predictor.anchor is not None:
+        return predict_each(options, predictor)
+    listing = wants_list(options)
     inline = any(kind.inline for kind in predictor.kinds)
     listed = read_pair_list(Path(options.pairs), inline=inline) if listing else one_pair(options.a, options.b)
     pairs = _encode(predictor, listed, read_options(options))
@@ -71,7 +76,7 @@ def _encode(predictor: Predictor, listed: PairList, reading: ReadOptions) -> tup
 def _encode_side(predictor: Predictor, files: Sequence[Path | str], side: str, reading: ReadOptions) -> Encoded:
     from metricvae.core.object_files import LazyObjects
 
-    objects = LazyObjects(predictor.kind(side), files, reading)
+    objects = LazyObjects(predictor.kind(side), files, predictor.read_options(reading))
     with progress() as step:
         return predictor.encode(objects, side, on_progress=lambda done, total: step("encoding", done, total))
 
@@ -142,7 +147,7 @@ def calibrated(options: Namespace) -> Predictor:
     """The model of the options, which must have been calibrated."""
     from metricvae.prediction.predictor import Predictor
 
-    predictor = Predictor.load(options.model, device_named(options.device))
+    predictor = Predictor.load(options.model, device_named(options.device), options.metric)
     with about(options.model):
         predictor.require_calibration()
     return predictor
@@ -151,7 +156,8 @@ def calibrated(options: Namespace) -> Predictor:
 PREDICT = Verb(
     "predict the metric of two objects, or of a list of pairs",
     (
-        "MODEL A B [--fit]",
+        "MODEL A B [--metric NAME] [--fit]",
+        "MODEL OBJECTS --metric NAME [--out out.csv]",
         "MODEL --pairs pairs.csv --out out.csv [--fit] [--novelty]",
         "affinity RECEPTOR[@SITE] LIGANDS [--known known.csv] [--html FILE]",
     ),

@@ -46,6 +46,7 @@ def _metric_line(row: Fields) -> list[str]:
 
 def _models(options: Namespace) -> Fields:
     from metricvae.nn.autoencoder import ModelConfig
+    from metricvae.prediction.added_metrics import added_names
     from metricvae.training.checkpoint import metric_of_model, shipped_models
     from metricvae.training.model_document import read_model_document
 
@@ -58,6 +59,7 @@ def _models(options: Namespace) -> Fields:
             continue
         config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
         facts = {"metric": config.metric.name, "kinds": [kind.name for kind in config.kinds], "latent": config.latent}
+        facts["metrics"] = list(added_names(folder))
         rows.append({"name": name, **facts, "validation_r2": document["facts"]["validation_r2"]})
     return _listed(options, "models", rows, _model_line)
 
@@ -65,7 +67,8 @@ def _models(options: Namespace) -> Fields:
 def _model_line(row: Fields) -> list[str]:
     kinds = " and ".join(dict.fromkeys(row["kinds"]))
     quality = f"validation R2 {row['validation_r2']:.4f}" if "validation_r2" in row else row["quality"]
-    return [row["name"], row["metric"], kinds, quality]
+    more = len({*row.get("metrics", ()), row["metric"]}) - 1
+    return [row["name"], f"{row['metric']} and {more} more" if more else row["metric"], kinds, quality]
 
 
 def _listed(options: Namespace, noun: str, rows: list[Fields], line: Callable[[Fields], list[str]]) -> Fields:

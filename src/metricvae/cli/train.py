@@ -26,6 +26,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     from metricvae.alignment.training import config_type
     from metricvae.decoding.training import DecodingConfig
     from metricvae.training.config import TrainingConfig
+    from metricvae.training.joint import JointConfig
     from metricvae.training.presets import preset_names
 
     parser.add_argument(
@@ -36,6 +37,8 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
     parser.add_argument("--aligner", metavar="MODEL", help="train a pose network for this finished model")
     parser.add_argument("--decoder", metavar="MODEL", help="train a decoder of this model on an index made with it")
+    parser.add_argument("--add-to", metavar="MODEL", help="copy this model to --out with a further metric of its codes")
+    parser.add_argument("--metric", metavar="NAME", help="what --add-to calls it; default what the data set calls it")
     parser.add_argument("--tensorboard", action="store_true", help="write the log for TensorBoard, too")
     parser.add_argument(
         "--pair-head", action="store_true", help="add a network of both codes to their product: slower, one pair a time"
@@ -44,6 +47,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     chosen = _preset(option_value(arguments, "--preset"), arguments)
     default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
+    parser.add_argument("--joint", type=JointConfig, default=JointConfig(), help="how several metrics are trained")
     aligning = config_type(None if chosen is None else chosen.model.metric)
     parser.add_argument("--aligning", type=aligning, default=aligning(), help="how an aligner is trained")
     parser.add_argument("--decoding", type=DecodingConfig, default=DecodingConfig(), help="how a decoder is trained")
@@ -75,6 +79,12 @@ def _train(options: Namespace) -> Fields:
             raise InputError(f"--tensorboard is for a new model, got --{asked[0]}: leave it out")
         refuse_shipped(getattr(options, asked[0]))
         return parts[asked[0]](options)
+    if options.add_to is not None:
+        return _add_metric(options)
+    if options.metric is not None:
+        raise InputError(f"--metric {options.metric} names a metric that is added: give --add-to MODEL as well")
+    if _several_metrics(options):
+        return _train_jointly(options)
     device, data = device_named(options.device), _data(options)
     start = None if options.start is None else load_model(options.start)
     chosen = _preset(options.preset, options.dataset)
@@ -136,9 +146,62 @@ def _train_decoder(options: Namespace) -> Fields:
     return say(options, facts, text)
 
 
+def _add_metric(options: Namespace) -> Fields:
+    """A further metric for a model that is there."""
+    from metricvae.core.dataset_files import read_dataset
+    from metricvae.core.dataset_merge import merge
+    from metricvae.fitting.add_metric import add_metric
+    from metricvae.training.checkpoint import load_model
+
+    if options.start is not None:
+        raise InputError("got --start and --add-to: what is added leaves the weights as they are, give one")
+    kind = load_model(options.add_to).config.kinds[0]
+    data = merge([read_dataset(Path(folder), None, kind) for folder in options.dataset])
+    with progress() as step, about(*options.dataset, options.out):
+        facts = add_metric(
+            *(options.add_to, data, options.out, options.metric),
+            on_progress=lambda done, total: step("encoding", done, total),
+        )
+    share = f"{facts['validation']:.1%} of what differs between unseen objects explained"
+    where = f"{shlex.quote(options.out)} {'OBJECTS' if data.metric.anchored else 'A B'} --metric {facts['metric']}"
+    return say(options, facts, f"{facts['metric']}: {share}; next: metricvae predict {where}")
+
+
+def _several_metrics(options: Namespace) -> bool:
+    """Whether the data sets are of several metrics, or of one that a code has to be learned with others for."""
+    from metricvae.core.dataset_files import metric_of_card, read_card
+
+    metrics = [metric_of_card(read_card(Path(folder))) for folder in options.dataset]
+    return len({str(metric.to_json()) for metric in metrics}) > 1 or metrics[0].anchored
+
+
+def _train_jointly(options: Namespace) -> Fields:
+    from metricvae.core.dataset_files import read_dataset
+    from metricvae.fitting.fit_jointly import fit_jointly
+
+    for name in ("start", "tensorboard", "pair_head"):
+        if getattr(options, name):
+            raise InputError(f"--{name.replace('_', '-')} is for one metric, got data sets of several: leave it out")
+    data = [read_dataset(Path(folder), workers=None) for folder in options.dataset]
+    with progress() as step, about(*options.dataset, options.out):
+        facts = fit_jointly(
+            *(data, Path(options.out), options.joint),
+            on_step=lambda done, total, reached: step("training", done, total, _explained(reached)),
+        )
+    text = (
+        f"{len(facts['metrics'])} metrics in one code ({', '.join(facts['metrics'])}): {facts['validation_r2']:.1%} of "
+        f"what differs explained on average; next: metricvae predict {shlex.quote(options.out)} ... --metric NAME"
+    )
+    return say(options, facts, text)
+
+
 def _nats(now: Any) -> str:
     measured = "not measured yet" if now.measured is None else f"{now.measured:.4f}"
     return f"nats a symbol {now.loss:.3f}  held out {measured}"
+
+
+def _explained(reached: float | None) -> str:
+    return "not measured yet" if reached is None else f"explained {reached:.4f}"
 
 
 def _data(options: Namespace) -> PairDataset:
@@ -167,6 +230,7 @@ def _short(value: float) -> str:
 def _evaluate_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("model", help="folder, or the name of a model that ships")
     parser.add_argument("dataset", help="folder that `metricvae label` or `import` wrote")
+    parser.add_argument("--metric", metavar="NAME", help="which of the model's metrics; default its own")
     parser.add_argument("--split", default="test", help="train, validation, calibration, test or all")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
 
@@ -176,7 +240,7 @@ def _evaluate(options: Namespace) -> Fields:
     from metricvae.evaluation.evaluate import evaluate
 
     predictor = calibrated(options)
-    data = read_dataset(Path(options.dataset), workers=None)
+    data = read_dataset(Path(options.dataset), None, predictor.kind())
     with progress() as step, about(options.dataset):
         figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding objects", done, total))
     document = dataclasses.asdict(figures)
@@ -196,6 +260,8 @@ TRAIN = Verb(
     "train a model on a data set; resumes by itself",
     (
         "DATASET... --out MODEL [--preset NAME] [--start MODEL] [--model.SETTING VALUE] [--training.FIELD VALUE]",
+        "DATASET --add-to MODEL --out COPY [--metric NAME]",
+        "DATASET_OF_ONE_METRIC DATASET_OF_ANOTHER ... --out MODEL [--joint.FIELD VALUE]",
         "DATASET... --aligner MODEL [--aligning.FIELD VALUE ...]",
         "INDEX --decoder MODEL [--decoding.FIELD VALUE ...]",
     ),
@@ -203,4 +269,6 @@ TRAIN = Verb(
     _train,
 )
 
-EVALUATE = Verb("measure a model on a data set", ("MODEL DATASET [--split NAME]",), _evaluate_options, _evaluate)
+EVALUATE = Verb(
+    "measure a model on a data set", ("MODEL DATASET [--metric NAME] [--split NAME]",), _evaluate_options, _evaluate
+)

@@ -35,12 +35,14 @@ PAIR_COLUMNS = ("a", "b", "value", "split")
 """Columns of `pairs.parquet` that every data set has."""
 
 
-def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
+def read_dataset(folder: Path, workers: int | None = 1, kind: ObjectKind | None = None) -> PairDataset:
     """Read and check a data-set folder.
 
     Args:
         folder: that `metricvae label` or `metricvae import` wrote.
         workers: processes that decode the objects of a large data set; None takes all cores.
+        kind: as which objects are held that are stored as this kind's are (`ObjectKind.same_records`); by default as
+            the data set says.
 
     Raises:
         InputError: the folder is no finished data set, a file is missing or was changed, or an object is unknown.
@@ -55,14 +57,14 @@ def read_dataset(folder: Path, workers: int | None = 1) -> PairDataset:
     for name, digest in card["sha256"].items():
         check_sha256(inside(folder, name), digest)
     with damaged(folder, "make the data set again"):
-        return _of_card(folder, card, workers)
+        return _of_card(folder, card, workers, kind)
 
 
-def _of_card(folder: Path, card: dict[str, Any], workers: int | None) -> PairDataset:
+def _of_card(folder: Path, card: dict[str, Any], workers: int | None, kind: ObjectKind | None) -> PairDataset:
     metric = metric_of_card(card)
     sides = sides_of_card(card)
     tables = {
-        side: read_objects(folder / entry["file"], kind_from_json(entry["kind"]), workers)
+        side: read_objects(folder / entry["file"], _held_as(kind, kind_from_json(entry["kind"])), workers)
         for side, entry in sides.items()
     }
     left = tables["left"]
@@ -81,6 +83,10 @@ def _of_card(folder: Path, card: dict[str, Any], workers: int | None) -> PairDat
         columns={name: _column(pairs[name]) for name in pairs.column_names if name not in PAIR_COLUMNS},
         unlisted=card.get("otherwise", metric.unlisted),
     )
+
+
+def _held_as(wanted: ObjectKind | None, stored: ObjectKind) -> ObjectKind:
+    return wanted if wanted is not None and stored.name in wanted.same_records else stored
 
 
 def metric_of_card(card: Mapping[str, Any]) -> Metric:

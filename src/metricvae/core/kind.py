@@ -295,6 +295,16 @@ class ObjectKind(abc.ABC):
         """Each of (m, ...) objects under a random motion to which codes are to be invariant; by default none."""
         return x
 
+    def without_pose(self, x: Tensor) -> Tensor:
+        """(m, ...) objects without what tells how they lie or are folded, for metrics that do not look at it; by
+        default as they are."""
+        return x
+
+    @property
+    def sets_pose_apart(self) -> bool:
+        """Whether `without_pose` leaves anything out, so that metrics which do not look at it need no conformer."""
+        return type(self).without_pose is not ObjectKind.without_pose
+
     @property
     def moves(self) -> bool:
         """Whether there is any motion to which codes are to be invariant."""

@@ -30,7 +30,8 @@ class ReadOptions:
 
     Attributes:
         fit: scale and centre images of other sizes than the kind's canvas.
-        conformers: of each object of a library that is made in space from a formula, at most.
+        conformers: of each object of a library that is made in space from a formula, at most; 0 where places are not
+            looked at.
         invert: take black for white in images.
     """
 

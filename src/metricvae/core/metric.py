@@ -140,6 +140,8 @@ class Metric(abc.ABC):
         unlisted: value of every pair that a data set does not list; None where that is not known.
         self_is_magnitude: whether m(a, a) is the magnitude of a, as of an overlap.
         exemplars: training objects that a model keeps for generation, at most; 0 where none are generated.
+        anchored: whether it is of one object, a property: the other end of each pair is an anchor of the metric's own,
+            whose code a model learns. Data sets then pair each object with itself.
     """
 
     name: ClassVar[str]
@@ -153,11 +155,17 @@ class Metric(abc.ABC):
     unlisted: float | None = None
     self_is_magnitude: bool = False
     exemplars: int = 0
+    anchored: bool = False
 
     @property
     @abc.abstractmethod
     def description(self) -> Description:
         """What texts say of it."""
+
+    @property
+    def short_title(self) -> str:
+        """What it is called in a few words; by default its name."""
+        return self.name
 
     @abc.abstractmethod
     def default_head(self, values: Floats) -> Head:

@@ -205,7 +205,7 @@ def parse_requirement(text: str, forms: Mapping[str, RequirementForm]) -> Requir
     Raises:
         InputError: no such name, no number where one is expected, or what the form raises.
     """
-    head = re.match(r"\s*([a-z_]+)", text)
+    head = re.match(r"\s*([a-z][a-z0-9_]*)", text)
     form = forms.get(head[1]) if head else None
     if head is None or form is None:
         known = ", ".join(one.grammar for one in forms.values())

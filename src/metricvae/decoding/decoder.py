@@ -53,7 +53,7 @@ class ObjectDecoder:
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        loaded = predictor.loaded
+        loaded = predictor.base
         if KEY not in loaded.calibration:
             raise InputError(
                 f"the model in {loaded.folder} has no decoder that writes {predictor.kind().title}: "

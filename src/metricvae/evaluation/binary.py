@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from metricvae.core.binary_scores import accuracy, auc, average_precision
 from metricvae.prediction.calibration.binary import PAPER_THRESHOLD
-from metricvae.prediction.predictor import Predictions
+from metricvae.prediction.records import Predictions
 
 Bools = npt.NDArray[np.bool_]
 

@@ -14,7 +14,8 @@ from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.ranking import RankingEvaluation, measure_ranking
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.calibration.conformal import Floats
-from metricvae.prediction.predictor import OnProgress, Predictions, Predictor
+from metricvae.prediction.predictor import OnProgress, Predictor
+from metricvae.prediction.records import Predictions
 
 
 @dataclass(frozen=True)

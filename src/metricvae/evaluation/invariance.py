@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 
 from metricvae.core.kind import Object
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 
 Floats = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from metricvae.core.dataset import PairDataset, Rows
 from metricvae.core.errors import InputError
 from metricvae.evaluation.baselines import LabelledMagnitudes, fit_magnitudes
 from metricvae.prediction.calibration.conformal import Floats
-from metricvae.prediction.predictor import Predictions
+from metricvae.prediction.records import Predictions
 
 
 @dataclass(frozen=True)

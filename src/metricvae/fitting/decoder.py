@@ -49,12 +49,12 @@ def fit_decoder(
     form, items = form_of(predictor), read_index(index)
     check_model(items, predictor)
     texts = read_texts(items, form, config.network.longest)
-    trained = train_decoder(texts, config, predictor.loaded.folder, device=device, on_progress=on_progress)
+    trained = train_decoder(texts, config, predictor.base.folder, device=device, on_progress=on_progress)
     facts = trained.facts | {"config": asdict(config)}
     annotate(
-        predictor.loaded.folder,
-        calibration=write_decoder(trained, predictor.loaded.folder),
+        predictor.base.folder,
+        calibration=write_decoder(trained, predictor.base.folder),
         facts={"decoder": facts},
     )
-    (predictor.loaded.folder / RESUME).unlink(missing_ok=True)
+    (predictor.base.folder / RESUME).unlink(missing_ok=True)
     return facts

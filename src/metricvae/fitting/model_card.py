@@ -43,14 +43,12 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
     facts, config, metric = loaded.facts, loaded.config, loaded.config.metric
     towers = list(config.towers.values())
     return _TEXT.format(
-        title=_sentence_case(metric.description.value),
+        title=sentence_case(metric.description.value),
         predicts=metric.description.predicts,
         labels=metric.description.labels,
         command=_command(config.kinds),
         caveats=" ".join(dict.fromkeys(tower.kind.caveats for tower in towers)).strip() or "None are known.",
-        answers=_verdicts(loaded.calibration, metric)
-        if metric.task == "binary"
-        else _intervals(loaded.calibration, metric),
+        answers=answers_line(loaded.calibration, metric),
         form=_form(facts),
         imported=_imported(facts),
         pairs=facts["pairs"],
@@ -64,7 +62,7 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
     )
 
 
-def _sentence_case(text: str) -> str:
+def sentence_case(text: str) -> str:
     """With a capital letter at the start, the others as they are."""
     return text[:1].upper() + text[1:]
 
@@ -78,6 +76,11 @@ def _command(kinds: Sequence[ObjectKind]) -> str:
 def _networks(tower: TowerConfig) -> str:
     decoder = "no decoder" if tower.decoder is None else f"{tower.decoder.name} decoder"
     return f"{tower.encoder.name} encoder, {decoder}"
+
+
+def answers_line(calibration: Mapping[str, Any], metric: Metric) -> str:
+    """What the calibration says, as rows of a table."""
+    return _verdicts(calibration, metric) if metric.task == "binary" else _intervals(calibration, metric)
 
 
 def _intervals(calibration: Mapping[str, Any], metric: Metric) -> str:

@@ -12,7 +12,8 @@ from metricvae.core.editing import ObjectEditor
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object, ObjectKind
 from metricvae.core.requirements import Requirement
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 
 Floats = npt.NDArray[np.float64]
 

@@ -15,7 +15,8 @@ from metricvae.core.generation import Bounds, Candidate, Floats, Measured, tanim
 from metricvae.core.kind import Object
 from metricvae.generation.exemplars import Exemplars
 from metricvae.generation.verification import ClosenessMeasure
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 
 COPY = 0.95
 """Closeness to a known object from which on an object is a copy of it."""

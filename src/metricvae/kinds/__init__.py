@@ -6,6 +6,7 @@ BUILTIN = {
     "molecule": "metricvae.kinds.molecule.kind:MoleculeKind",
     "molecule-2d": "metricvae.kinds.molecule_2d.kind:Molecule2dKind",
     "molecule-fingerprint": "metricvae.kinds.molecule_fingerprint.kind:MoleculeFingerprintKind",
+    "molecule-described": "metricvae.kinds.molecule_described.kind:MoleculeDescribedKind",
     "pocket": "metricvae.kinds.pocket.kind:PocketKind",
     "pocket-lining": "metricvae.kinds.pocket_lining.kind:PocketLiningKind",
     "points": "metricvae.kinds.points.kind:PointsKind",

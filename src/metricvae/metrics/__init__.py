@@ -12,6 +12,7 @@ BUILTIN = {
     "pocket-similarity": "metricvae.metrics.pocket_similarity.metric:PocketSimilarity",
     "correlation": "metricvae.metrics.correlation.metric:CorrelationMetric",
     "tabular": "metricvae.metrics.tabular:TabularMetric",
+    "property": "metricvae.metrics.property:PropertyMetric",
 }
 
 ALIASES = {"halves": "match", "molecules": "shape"}
@@ -19,9 +20,14 @@ ALIASES = {"halves": "match", "molecules": "shape"}
 
 
 def __getattr__(name: str) -> Any:
-    """`metrics.Tabular`, loaded when it is asked for; the rest of the registry is `metrics.get(name)`."""
+    """`metrics.Tabular` and `metrics.Property`, loaded when they are asked for; the rest of the registry is
+    `metrics.get(name)`."""
     if name == "Tabular":
         from metricvae.metrics.tabular import TabularMetric
 
         return TabularMetric
+    if name == "Property":
+        from metricvae.metrics.property import PropertyMetric
+
+        return PropertyMetric
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

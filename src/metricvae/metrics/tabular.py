@@ -69,6 +69,10 @@ class TabularMetric(Metric):
         return -math.inf if low is None else low, math.inf if high is None else high
 
     @property
+    def short_title(self) -> str:
+        return self.title
+
+    @property
     def description(self) -> Description:
         unit = f", in {self.unit}" if self.unit else ""
         kinds = " and ".join(dict.fromkeys(KINDS.get(name).title for name in (self.left, self.right) if name))

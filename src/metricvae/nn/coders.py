@@ -35,6 +35,12 @@ class Encoder(nn.Module, ABC):
         """Features (m, ...) -> mean and log-variance of q(z | x), (m, d) each."""
 
     @property
+    def pose_free(self) -> tuple[int, int] | None:
+        """First and last but one column of a code that the poses of objects have no part in; None where none is set
+        apart."""
+        return None
+
+    @property
     def learns_scaling(self) -> bool:
         """Whether `fit_scaling` learns anything, so that objects are worth preparing for it."""
         return type(self).fit_scaling is not Encoder.fit_scaling

@@ -25,6 +25,8 @@ class DescriptorEncoderConfig(EncoderConfig):
         dropout: share of the hidden numbers that a training step leaves out.
         input_dropout: share of the descriptors that a training step leaves out.
         bound: standardised numbers beyond this grow as a logarithm.
+        plain: numbers of the code, the last, that come of a perceptron which leaves nothing out: for what is a function
+            of the descriptors and not a guess; 0 for none.
     """
 
     name: ClassVar[str] = "descriptors"
@@ -34,6 +36,7 @@ class DescriptorEncoderConfig(EncoderConfig):
     dropout: float = 0.3
     input_dropout: float = 0.1
     bound: float = 4.0
+    plain: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,11 +64,13 @@ class DescriptorEncoder(Encoder):
 
     def __init__(self, config: DescriptorEncoderConfig, latent: int) -> None:
         super().__init__()
-        if latent % config.members:
-            raise InputError(f"codes of {latent} numbers: expected a multiple of the {config.members} members")
-        self.config = config
+        parted = latent - config.plain
+        if parted % config.members or parted <= 0:
+            raise InputError(f"codes of {parted} numbers: expected a multiple of the {config.members} members")
+        self.config, self.width = config, latent
         self.scale = Standardise(config.inputs, config.bound)
-        self.members = nn.ModuleList(_perceptron(config, 2 * latent // config.members) for _ in range(config.members))
+        self.members = nn.ModuleList(_perceptron(config, 2 * parted // config.members) for _ in range(config.members))
+        self.plain = _perceptron(config, 2 * config.plain, 0.0) if config.plain else None
 
     def prepare(self, x: Tensor) -> Tensor:
         """sign(x) log(1 + |x|) of each number, (m, inputs)."""
@@ -94,6 +99,8 @@ class DescriptorEncoder(Encoder):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         rows, share = self.scale(features), self.config.input_dropout
         codes = [member(_without(rows, share) if self.training else rows).chunk(2, dim=1) for member in self.members]
+        if self.plain is not None:
+            codes.append(self.plain(rows).chunk(2, dim=1))
         mean, log_variance = zip(*codes, strict=True)
         return torch.cat(mean, dim=1), torch.cat(log_variance, dim=1)
 
@@ -103,15 +110,15 @@ def _without(rows: Tensor, share: float) -> Tensor:
     return rows * (torch.rand_like(rows) >= share)
 
 
-def _perceptron(config: DescriptorEncoderConfig, outputs: int) -> nn.Sequential:
-    width = config.width
+def _perceptron(config: DescriptorEncoderConfig, outputs: int, dropout: float | None = None) -> nn.Sequential:
+    width, share = config.width, config.dropout if dropout is None else dropout
     return nn.Sequential(
         WideLinear(config.inputs, width),
         nn.LayerNorm(width),
         nn.SiLU(),
-        nn.Dropout(config.dropout),
+        nn.Dropout(share),
         nn.Linear(width, width),
         nn.SiLU(),
-        nn.Dropout(config.dropout),
+        nn.Dropout(share),
         nn.Linear(width, outputs),
     )

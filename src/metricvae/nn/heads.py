@@ -241,6 +241,25 @@ class InnerProduct(Head):
 
 
 @dataclass(frozen=True)
+class LogisticProduct(InnerProduct):
+    """value = 1 / (1 + exp(-(offset + scale * z . z_other / d))): the probability of a 1, of a binary metric."""
+
+    name: ClassVar[str] = "logistic_product"
+    tasks: ClassVar[tuple[Task, ...]] = ("binary",)
+    misses_near_duplicates: ClassVar[bool] = False
+    scale: float = 1.0
+
+    def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return (value.logit(eps=1e-6) - self.offset) / self.scale
+
+    def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return super().value(score, left, right).sigmoid()
+
+    def distance(self, score: Tensor) -> Tensor:
+        return 1.0 - (self.offset + self.scale * score)
+
+
+@dataclass(frozen=True)
 class CosineTanimoto(AngularHead):
     """cos = t, with t = value / (left + right - value): the Tanimoto coefficient of an overlap, 1 of an object and
     itself.
@@ -414,6 +433,7 @@ HEADS: dict[str, type[Head]] = {
     head.name: head
     for head in (
         InnerProduct,
+        LogisticProduct,
         InverseCosine,
         SignedInverseCosine,
         CosineTanimoto,

@@ -16,7 +16,8 @@ from metricvae.prediction.calibration.conformal import Conformal, check_enough, 
 from metricvae.prediction.latent_prior import fit_latent_prior
 from metricvae.prediction.near_duplicates import fit_near_duplicates
 from metricvae.prediction.novelty import FITTED_ON, fit_novelty_detector
-from metricvae.prediction.predictor import EncodedPairs, OnProgress, Predictor
+from metricvae.prediction.predictor import OnProgress, Predictor
+from metricvae.prediction.records import EncodedPairs
 from metricvae.training.checkpoint import annotate, load_model, refuse_shipped
 
 
@@ -38,15 +39,25 @@ def calibrate(folder: str | Path, data: PairDataset, level: float = 0.9, on_prog
     loaded = load_model(folder)
     kept = {name: part for name, part in loaded.calibration.items() if name == "pair_head"}
     predictor = Predictor(dataclasses.replace(loaded, calibration=kept))
+    document = calibration_of(predictor, data, level, on_progress)
+    prior = fit_latent_prior(_descriptors(predictor, data, "train", "left")[1])
+    annotate(predictor.loaded.folder, calibration=document | {"latent_prior": prior.write(predictor.loaded.folder)})
+
+
+def calibration_of(
+    predictor: Predictor, data: PairDataset, level: float = 0.9, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
+    """What the configuration of a model, or of one of its metrics, is to say of its calibration; see `calibrate`. The
+    novelty detectors are put into its folder.
+    """
     rows = data.known(data.rows("calibration"))
     check_enough(len(rows))
     encoded = predictor.encode_pairs(data, rows, on_progress)
-    document = _write_distributions(predictor, data)
+    document = _write_detectors(predictor, data)
     if predictor.model.head.misses_near_duplicates and predictor.metric.self_is_magnitude:
         document |= _near_duplicates(predictor, encoded, data, rows)
     document |= _CALIBRATIONS[predictor.metric.task](predictor, encoded, data, rows, level)
-    document |= _coverage(predictor, data, document)
-    annotate(predictor.loaded.folder, calibration=document)
+    return document | _coverage(predictor, data, document)
 
 
 def _near_duplicates(predictor: Predictor, encoded: EncodedPairs, data: PairDataset, rows: Any) -> dict[str, Any]:
@@ -107,19 +118,14 @@ def _ranking(predictor: Predictor, encoded: EncodedPairs, data: PairDataset, row
 _CALIBRATIONS = {"regression": _regression, "binary": _binary, "ranking": _ranking}
 
 
-def _write_distributions(predictor: Predictor, data: PairDataset) -> dict[str, Any]:
-    """The novelty detectors and the latent prior of training objects, put into the model's folder; a detector's limit
-    is set by objects of the calibration split.
+def _write_detectors(predictor: Predictor, data: PairDataset) -> dict[str, Any]:
+    """The novelty detectors of training objects, put into the model's folder; a detector's limit is set by objects of
+    the calibration split.
     """
     document: dict[str, Any] = {}
-    folder = predictor.loaded.folder
     for side in predictor.loaded.config.towers:
-        (readings, codes), (unseen, _) = (
-            _descriptors(predictor, data, split, side) for split in ("train", "calibration")
-        )
-        document |= fit_novelty_detector(readings, unseen).write(folder, side)
-        if side == "left":
-            document["latent_prior"] = fit_latent_prior(codes).write(folder)
+        readings, unseen = (_descriptors(predictor, data, split, side)[0] for split in ("train", "calibration"))
+        document |= fit_novelty_detector(readings, unseen).write(predictor.loaded.folder, side)
     return document
 
 

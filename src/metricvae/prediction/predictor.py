@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,20 @@ from torch import Tensor
 
 from metricvae.core.compatibility import check_compatible
 from metricvae.core.dataset import ObjectTable, PairDataset
-from metricvae.core.display import columns_html
+from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.core.metric import Metric
 from metricvae.nn.autoencoder import Tower
+from metricvae.nn.views import ViewedHead
+from metricvae.prediction.added_metrics import with_metric
 from metricvae.prediction.calibration.binary import BinaryCalibration, ScoredPairs
 from metricvae.prediction.calibration.conformal import Conformal, Floats
 from metricvae.prediction.latent_prior import LatentPrior
 from metricvae.prediction.near_duplicates import NearDuplicateCorrection
 from metricvae.prediction.novelty import NoveltyDetector
 from metricvae.prediction.pair_head import PairHead
-from metricvae.training.batching import PairGraph, graph_of
+from metricvae.prediction.records import Encoded, EncodedPairs, Predictions
+from metricvae.training.batching import graph_of
 from metricvae.training.checkpoint import LoadedModel, load_model
 
 ENCODED_AT_ONCE = {"cpu": 32, "cuda": 256}
@@ -38,73 +41,13 @@ OnProgress = Callable[[int, int], None]
 """Told how many of how many are done."""
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Answers for n pairs.
-
-    Attributes:
-        value: (n,) predicted metric in its unit, within its limits; of a binary metric, the probability of a 1.
-        low, high: (n,) ends of the interval; of a binary metric the least and the greatest answer that is possible.
-        level: share of true values such intervals hold, for objects like those of the training.
-        novelty: (n,) that of the more novel of the two objects (see `metricvae.prediction.novelty`). Above 1 the
-            interval was made so many times as wide, and is a guess all the same.
-        match: (n,) whether the answer of a binary metric is 1; None of another metric.
-        distance: (n,) score of the two codes of a binary metric; in the paper, a cosine distance of 1 is a match.
-    """
-
-    value: Floats
-    low: Floats
-    high: Floats
-    level: float
-    novelty: Floats
-    match: npt.NDArray[np.bool_] | None = None
-    distance: Floats | None = None
-
-    def __getitem__(self, rows: npt.NDArray[Any]) -> Predictions:
-        match, distance = (None if part is None else part[rows] for part in (self.match, self.distance))
-        answers = (self.value[rows], self.low[rows], self.high[rows])
-        return Predictions(*answers, self.level, self.novelty[rows], match, distance)
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def _repr_html_(self) -> str:
-        columns = {"value": self.value, "low": self.low, "high": self.high, "novelty": self.novelty}
-        return columns_html("predictions", columns | {"verdict": self.match})
-
-    @property
-    def novel(self) -> npt.NDArray[np.bool_]:
-        """(n,) whether one of the two objects is unlike those of the training."""
-        return self.novelty > 1.0
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """m objects as one side of a model sees them.
-
-    Attributes:
-        codes: (m, d) float32, (m, 2 d) of a model that compares mirror images too.
-        magnitudes: (m,) float32: areas, self-overlaps; ones where the kind has none.
-        novelty: (m,) float32, above 1 for objects unlike those of the training; 0 where the model cannot tell.
-    """
-
-    codes: Tensor
-    magnitudes: Tensor
-    novelty: Tensor
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def __getitem__(self, rows: Any) -> Encoded:
-        return Encoded(self.codes[rows], self.magnitudes[rows], self.novelty[rows])
-
-
 class Predictor:
     """A trained model with its calibration.
 
     Args:
-        model: as `load_model` gives it.
+        model: as `load_model` gives it, or as it answers one of its metrics (`with_metric`).
         device: where to compute.
+        base: the model as `load_model` gives it, where that is another.
 
     Attributes:
         near_duplicates: what is added for near duplicates; None of heads and metrics that do not need it.
@@ -112,10 +55,11 @@ class Predictor:
         pair_head: a network of both codes whose answer is added; None where the model has none.
         slope: what the head's values are multiplied by: of a ranking metric, to have the scale of the values.
         latent_prior: a normal distribution of the codes of training objects (of the left side).
+        anchor: what objects are compared with by a metric of one object; None of a metric of pairs.
     """
 
-    def __init__(self, model: LoadedModel, device: str | torch.device = "cpu") -> None:
-        self.loaded = model
+    def __init__(self, model: LoadedModel, device: str | torch.device = "cpu", base: LoadedModel | None = None) -> None:
+        self.loaded, self.base = model, base or model
         self.device = torch.device(device)
         self.model = model.model.to(self.device)
         self.near_duplicates = NearDuplicateCorrection.read(model.calibration)
@@ -127,10 +71,41 @@ class Predictor:
         prior = LatentPrior.read(model.folder, model.calibration)
         self.latent_prior = None if prior is None else prior.to(self.device)
 
+        self.anchor: Encoded | None = None
+        if isinstance(self.model.head, ViewedHead):
+            self.model.head = self.model.head.to(self.device)
+            self.anchor = _anchor(self.model.head)
+
     @classmethod
-    def load(cls, folder_or_name: str | Path, device: str | torch.device = "cpu") -> Predictor:
-        """Read a model folder, or a model that ships by its name (see `load_model` for the errors)."""
-        return cls(load_model(folder_or_name), device)
+    def load(
+        cls, folder_or_name: str | Path, device: str | torch.device = "cpu", metric: str | None = None
+    ) -> Predictor:
+        """Read a model folder, or a model that ships by its name.
+
+        Args:
+            folder_or_name: of the model (see `load_model` for the errors).
+            device: where to compute.
+            metric: name of the one of its metrics to answer; by default its own.
+
+        Raises:
+            InputError: no such model, or none of its metrics has that name.
+        """
+        base = load_model(folder_or_name)
+        return cls(with_metric(base, metric), device, base)
+
+    def answering(self, metric: str | None) -> Predictor:
+        """The same model, answering another of its metrics; None stands for its own.
+
+        Raises:
+            InputError: it has none of that name.
+        """
+        return Predictor(with_metric(self.base, metric), self.device, self.base)
+
+    @property
+    def pose_free(self) -> bool:
+        """Whether the metric reads columns of a code alone that the poses of objects have no part in."""
+        head, free = self.model.head, self.tower("left").encoder.pose_free
+        return isinstance(head, ViewedHead) and free is not None and _within(head.columns, free)
 
     @property
     def metric(self) -> Metric:
@@ -141,6 +116,10 @@ class Predictor:
     def kinds(self) -> tuple[ObjectKind, ObjectKind]:
         """Of the left and of the right objects."""
         return self.loaded.config.kinds
+
+    def read_options(self, options: ReadOptions = AS_IT_IS) -> ReadOptions:
+        """How objects are read: without conformers where the metric does not look at them."""
+        return replace(options, conformers=0) if self.pose_free and self.kind().sets_pose_apart else options
 
     def kind(self, side: str = "left") -> ObjectKind:
         """Of the objects of one side."""
@@ -172,10 +151,16 @@ class Predictor:
 
     def _collate(self, objects: Sequence[Object], side: str) -> Callable[[int, int], Tensor]:
         kind = self.kind(side)
-        return lambda start, end: kind.collate([objects[place] for place in range(start, end)], self.device)
+        return lambda start, end: self._seen(
+            kind, kind.collate([objects[place] for place in range(start, end)], self.device)
+        )
 
     def _collate_rows(self, table: ObjectTable, rows: npt.NDArray[Any]) -> Callable[[int, int], Tensor]:
-        return lambda start, end: table.tensor(rows[start:end], self.device)
+        return lambda start, end: self._seen(table.kind, table.tensor(rows[start:end], self.device))
+
+    def _seen(self, kind: ObjectKind, x: Tensor) -> Tensor:
+        """Objects as the metric looks at them."""
+        return kind.without_pose(x) if self.pose_free else x
 
     def encode_rows(
         self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left", *, on_progress: OnProgress | None = None
@@ -246,6 +231,9 @@ class Predictor:
         """
         self.check(data)
         graph = graph_of(data, rows, one_tower=self.model.shared)
+        if self.anchor is not None:
+            graph = replace(graph, second=np.zeros_like(graph.second))
+            return EncodedPairs(self.encode_rows(data.left, graph.left, on_progress=on_progress), self.anchor, graph)
         left = self.encode_rows(data.left, graph.left, "left", on_progress=on_progress)
         right = left if graph.shared else self.encode_rows(data.right, graph.right, "right", on_progress=on_progress)
         return EncodedPairs(left, right, graph)
@@ -364,6 +352,17 @@ class Predictor:
         low, high = conformal.interval(value, np.maximum(novelty, 1.0))
         return Predictions(value, np.clip(low, least, most), np.clip(high, least, most), conformal.level, novelty)
 
+    def predict_each(self, encoded: Encoded) -> Predictions:
+        """Answers of a metric of one object for m encoded objects.
+
+        Raises:
+            InputError: the model was never calibrated, or the metric is of pairs.
+        """
+        if self.anchor is None:
+            raise InputError(f"{self.metric.description.value} is of pairs of objects: give two of each")
+        rows = np.arange(len(encoded), dtype=np.int64)
+        return self.predict(encoded, self.anchor, rows, np.zeros_like(rows))
+
     def predict_objects(self, pairs: Sequence[tuple[Object, Object]], options: ReadOptions = AS_IT_IS) -> Predictions:
         """Answers for pairs of objects in memory, or of what their kinds convert.
 
@@ -379,20 +378,13 @@ class Predictor:
         return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
 
 
-@dataclass(frozen=True)
-class EncodedPairs:
-    """Pairs of a data set, encoded.
+def _anchor(head: ViewedHead) -> Encoded | None:
+    """The anchor of a metric of one object as an object: of magnitude 1, and never novel."""
+    if head.anchor is None:
+        return None
+    one = torch.ones(len(head.anchor), device=head.anchor.device)
+    return Encoded(head.anchor, one, torch.zeros_like(one))
 
-    Attributes:
-        left, right: the objects, each once; the same record where one tower encodes both.
-        graph: rows of the tables they come from, and the ends of each pair among them.
-    """
 
-    left: Encoded
-    right: Encoded
-    graph: PairGraph
-
-    @property
-    def arguments(self) -> tuple[Encoded, Encoded, Rows, Rows]:
-        """As `Predictor.predict` takes them."""
-        return self.left, self.right, self.graph.first, self.graph.second
+def _within(columns: tuple[int, int], others: tuple[int, int]) -> bool:
+    return others[0] <= columns[0] and columns[1] <= others[1]

@@ -27,9 +27,11 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.libraries import Library, LibraryPart, Loader
 from metricvae.nn.autoencoder import Sides
+from metricvae.prediction.added_metrics import METRICS_FOLDER
 from metricvae.prediction.latent_prior import PRIOR_FILE
 from metricvae.prediction.novelty import FILE_0_1, part_of
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 from metricvae.runtime.files import read_json, write_bytes, write_json
 from metricvae.runtime.parquet import write_table
 from metricvae.runtime.parts import Work, run_parts
@@ -78,7 +80,7 @@ def encoding_pool(workers: int | None, ray: str | None) -> AbstractContextManage
 def plan_of(predictor: Predictor, library: Library, path: Path, folder: Path, side: Sides) -> dict[str, Any]:
     """What tells the encoding of a library from another, as plain values."""
     plan = {
-        "model": {"name": str(predictor.loaded.folder), "sha256": predictor.loaded.sha256},
+        "model": {"name": str(predictor.base.folder), "sha256": predictor.loaded.sha256},
         "library": os.path.relpath(path, folder),
         "kind": predictor.kind(side).to_json(),
         "side": side,
@@ -160,7 +162,7 @@ def _encode_by_tasks(
 ) -> list[Path]:
     """The files of all parts, each made by a task that is sent the model once a node and what the part is made of."""
     packed, paths = work / "model.zip", _paths(library, work)
-    write_bytes(packed, packed_model(predictor.loaded.folder, place))
+    write_bytes(packed, packed_model(predictor.base.folder, place))
     make = Work(encode_part, (library.loader,), packed, library.item)
     sizes = [min(library.at_once, library.count - part * library.at_once) for part in range(library.parts)]
     run_parts(pool, make, range(library.parts), paths, sizes, report)
@@ -176,6 +178,8 @@ def packed_model(model: Path, place: Placement) -> bytes:
         for name in (CONFIG, WEIGHTS, PRIOR_FILE, FILE_0_1, *detectors):
             if (model / name).exists():
                 archive.write(model / name, name)
+        for path in sorted((model / METRICS_FOLDER).glob("*/*")):
+            archive.write(path, path.relative_to(model).as_posix())
     return content.getvalue()
 
 

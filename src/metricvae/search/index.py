@@ -18,7 +18,8 @@ from torch.nn import functional
 from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.nn.autoencoder import Sides
-from metricvae.prediction.predictor import Encoded, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 from metricvae.runtime.files import check_sha256
 from metricvae.runtime.parquet import read_table
 from metricvae.runtime.reading import damaged, inside
@@ -194,5 +195,5 @@ def load_for_folder(folder: Path, model: str | None = None, device: str = "cpu")
 def check_model(index: Index, predictor: Predictor) -> None:
     """Raise InputError unless an index was made with this model."""
     if predictor.loaded.sha256 != index.plan["model"]["sha256"]:
-        name = predictor.loaded.folder
+        name = predictor.base.folder
         raise InputError(f"the model {name} is not the one the index was made with: make the index again")

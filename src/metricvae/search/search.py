@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
-from metricvae.prediction.predictor import Encoded, Predictions, Predictor
+from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded, Predictions
 from metricvae.search.ann import query_vector
 from metricvae.search.filters import EVERYTHING, DiversePicker, Filter, ItemFilter
 from metricvae.search.index import Index

@@ -180,7 +180,7 @@ def check_rows(rows: PairRows, request: ImportRequest, source: Source) -> None:
         raise InputError(
             f"{name} names one object only, in {counted(len(rows), 'row')}: expected pairs of different ones"
         )
-    if request.shared and (rows.first == rows.second).all():
+    if request.shared and not request.metric.anchored and (rows.first == rows.second).all():
         raise InputError(f"{name} has pairs of an object with itself only: expected pairs of different objects")
     least = 4 * SplitConfig().fewest
     if request.columns.split is None and len(rows) < least:
@@ -211,9 +211,10 @@ def _sides(
     for number, some in enumerate(ends):
         wanted = np.zeros(len(cells[number]), bool)
         wanted[some] = True
-        options = ReadOptions(fit=request.fit)
+        kind = request.kinds[number]
+        options = ReadOptions(request.fit, 0 if request.metric.anchored and kind.sets_pose_apart else 1)
         reader = ObjectReader(cells[number], source.base, wanted, request.workers, report, options)
-        done.append(import_objects(request.kinds[number], reader, target / f".objects-{number}.parquet", source.name))
+        done.append(import_objects(kind, reader, target / f".objects-{number}.parquet", source.name))
     return done[0], done[-1]
 
 

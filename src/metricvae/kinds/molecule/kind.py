@@ -17,7 +17,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.item_tests import ItemTest
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import NamedObject
-from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.fragments import stream
 from metricvae.kinds.molecule.library import MoleculeFile, conformer_seed
 from metricvae.kinds.molecule.listing import READERS, suffix_of
@@ -94,7 +94,7 @@ class MoleculeKind(ObjectKind):
         if isinstance(value, Path) or (isinstance(value, str) and suffix_of(value) in self.suffixes):
             return self.read(Path(value), options)
         if isinstance(value, str):
-            return self._of_smiles(value)
+            return flat(value) if options.conformers == 0 else self._of_smiles(value)
         return _of_rdkit(value)
 
     def _of_smiles(self, smiles: str) -> Molecule:
@@ -276,7 +276,7 @@ class MoleculeKind(ObjectKind):
             grid_spacing=GRID_SPACING,
         )
 
-    def default_decoder(self, objects: int | None = None) -> CoderConfig:
+    def default_decoder(self, objects: int | None = None) -> CoderConfig | None:
         """Coarse density maps."""
         from metricvae.nn.density import DensityDecoderConfig
 

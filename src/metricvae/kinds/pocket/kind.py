@@ -184,6 +184,6 @@ class PocketKind(ObjectKind):
         """That of molecules, over the pseudo-atoms of the image."""
         return MoleculeKind().default_encoder(objects)
 
-    def default_decoder(self, objects: int | None = None) -> CoderConfig:
+    def default_decoder(self, objects: int | None = None) -> CoderConfig | None:
         """That of molecules: coarse density maps of the image."""
         return MoleculeKind().default_decoder(objects)

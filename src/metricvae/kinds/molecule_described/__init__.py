@@ -1,0 +1,1 @@
+"""Molecules in space, with their circular substructures and descriptors."""
