@@ -648,10 +648,10 @@ def test_a_list_of_pairs(beside: Path, text: str) -> None:
         (b"a,b\na.png\n", "row 1 lacks a file name"),
         (b"a,b\na.png,b.png\n,b.png\n", "row 2 lacks a file name"),
         (b"a,b\na.png," + b"x" * 5000 + b"\n", "row 1: there is no file 'xxx"),
-        (b"a,b\na.png,b\x00.png\n", "row 1: there is no file|cannot be read as CSV"),
+        (b"a,b\na.png,b\x00.png\n", "holds NUL bytes, so it is no text"),
         (b'a,b\na.png,"' + b"x" * 200_000 + b'"\n', "cannot be read as CSV"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe", "cannot be read as CSV"),
-        (bytes(range(128)) * 4, "has columns|cannot be read as CSV"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe", "is not UTF-8 text"),
+        (bytes(range(128)) * 4, "holds NUL bytes, so it is no text"),
     ],
 )
 def test_a_bad_list_is_one_line_that_names_the_row(beside: Path, content: bytes, message: str) -> None:
@@ -662,9 +662,9 @@ def test_a_bad_list_is_one_line_that_names_the_row(beside: Path, content: bytes,
 
 
 def test_a_list_that_is_not_there(beside: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no file .*list\.csv: give a CSV with columns a,b"):
+    with pytest.raises(InputError, match=r"list\.csv does not exist: give the path of a CSV with columns a,b"):
         read_pair_list(beside / "list.csv")
-    with pytest.raises(InputError, match="cannot be read as CSV"):
+    with pytest.raises(InputError, match="is not a file"):
         read_pair_list(beside / "sub")
 
 
