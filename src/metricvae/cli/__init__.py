@@ -30,6 +30,7 @@ from metricvae.cli.registries import KINDS, METRICS, MODELS
 from metricvae.cli.remarks import remarks
 from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
 from metricvae.cli.search import SEARCH
+from metricvae.cli.serve import SERVE
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
 from metricvae.core.errors import InputError, did_you_mean
@@ -53,6 +54,7 @@ VERBS: dict[str, Verb] = {
     "generate": GENERATE,
     "autocomplete": AUTOCOMPLETE,
     "reproduce": REPRODUCE,
+    "serve": SERVE,
     "kinds": KINDS,
     "metrics": METRICS,
     "models": MODELS,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from metricvae.core.editing import ObjectEditor
     from metricvae.core.hits import Value
+    from metricvae.core.object_picture import ObjectPicture
     from metricvae.core.requirements import RequirementForm
     from metricvae.core.text_form import TextForm
 
@@ -366,6 +367,10 @@ class ObjectKind(abc.ABC):
         return {}
 
     # Files
+
+    def picture(self, value: Object) -> ObjectPicture | None:
+        """A small picture of an object, for pages; None where the kind draws none."""
+        return None
 
     def write_posed(
         self,

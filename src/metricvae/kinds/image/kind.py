@@ -13,6 +13,7 @@ import pyarrow as pa
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.object_picture import ObjectPicture
 from metricvae.kinds.image.io import (
     Levels,
     as_levels,
@@ -127,6 +128,10 @@ class ImageKind(ObjectKind):
             width=self.width or first[1],
             channels=self.channels or max(shape[2] for shape in shapes),
         )
+
+    def picture(self, value: Object) -> ObjectPicture:
+        """The image itself."""
+        return ObjectPicture(encode_png(value), "image/png")
 
     @property
     def features(self) -> dict[str, Any]:
