@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from metricvae import __version__
 from metricvae.web.errors import add_error_handlers
-from metricvae.web.routes import objects, predict, registries
+from metricvae.web.routes import jobs, objects, predict, registries
 from metricvae.web.security import API, Guard
 from metricvae.web.settings import ServerSettings
 from metricvae.web.state import ServerState, open_state
@@ -27,7 +27,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        state.warm_up()
+        state.start()
         yield
         state.stop()
 
@@ -51,7 +51,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
 def _routes(state: ServerState) -> APIRouter:
     """All routes of the interface."""
     routes = APIRouter(prefix=API)
-    for module in (registries, objects, predict):
+    for module in (registries, objects, predict, jobs):
         routes.include_router(module.router(state))
     return routes
 

@@ -15,6 +15,7 @@ import uvicorn
 
 from metricvae.core.errors import InputError
 from metricvae.web.app import create_app
+from metricvae.web.jobs.runner import folder_of_one_server
 from metricvae.web.security import LOOPBACK
 from metricvae.web.settings import ServerSettings
 
@@ -88,6 +89,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def run(server: BoundServer, *, open_page: bool = False) -> None:
     """Serve until the process is told to end."""
+    with folder_of_one_server(server.settings.folder):
+        _run(server, open_page)
+
+
+def _run(server: BoundServer, open_page: bool) -> None:
     app = create_app(server.settings)
     config = uvicorn.Config(
         app,

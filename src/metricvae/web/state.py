@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
-from metricvae.web.errors import RequestError
+from metricvae.web.jobs.service import JobService
 from metricvae.web.models import Compute, ModelShelf, shipped_model, warm
 from metricvae.web.objects.readers import ReaderPool
 from metricvae.web.objects.store import ObjectStore
 from metricvae.web.settings import ServerSettings
-
-JOB = "job:"
-"""Before the id of a job whose result is meant: a model that it trained, a library that it indexed."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +22,7 @@ class ServerState:
         objects: that clients sent.
         models: that were loaded.
         compute: threads for mathematics.
+        jobs: long work.
         ready: set when the models were warmed.
     """
 
@@ -34,10 +31,12 @@ class ServerState:
     objects: ObjectStore
     models: ModelShelf
     compute: Compute
+    jobs: JobService
     ready: threading.Event
 
-    def warm_up(self) -> None:
-        """Load models in the background, so that the first page does not wait for them."""
+    def start(self) -> None:
+        """Run jobs, and load models in the background, so that the first page does not wait for them."""
+        self.jobs.start()
         threading.Thread(target=self._warm, daemon=True, name="warm").start()
 
     def _warm(self) -> None:
@@ -46,8 +45,9 @@ class ServerState:
         self.ready.set()
 
     def stop(self) -> None:
-        """End threads and processes."""
+        """End threads and processes; jobs go on with the next server."""
         self.compute.stop()
+        self.jobs.stop()
         self.readers.stop()
 
 
@@ -55,13 +55,7 @@ def open_state(settings: ServerSettings) -> ServerState:
     """The state of a new server, with what an earlier one left in its folder."""
     readers = ReaderPool(settings.readers, settings.limits)
     objects = ObjectStore(settings.folder / "objects", readers, settings.limits)
-    models = ModelShelf(lambda name: find_model(name))
+    jobs = JobService(settings, objects, shipped_model)
+    models = ModelShelf(jobs.find_model)
     compute = Compute(settings.threads, settings.torch_threads)
-    return ServerState(settings, readers, objects, models, compute, threading.Event())
-
-
-def find_model(name: str) -> str | Path:
-    """The name, or the folder, of a model by what a client calls it."""
-    if name.startswith(JOB):
-        raise RequestError(404, f"there is no model {name[:40]!r}", "model")
-    return shipped_model(name)
+    return ServerState(settings, readers, objects, models, compute, jobs, threading.Event())

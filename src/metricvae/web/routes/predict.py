@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from pydantic import Field
 
+from metricvae.web.answers import command_of, finite, plain
 from metricvae.web.bodies import AnyObject, Name
 from metricvae.web.bodies import Body as RequestBody
 from metricvae.web.errors import RequestError
-from metricvae.web.pairs import FIRST_ROW, NamedValue, command_of, finite, named_value, plain
+from metricvae.web.pairs import FIRST_ROW, NamedValue, named_value
 from metricvae.web.state import ServerState
 
 
