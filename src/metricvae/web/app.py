@@ -12,10 +12,11 @@ from fastapi.staticfiles import StaticFiles
 
 from metricvae import __version__
 from metricvae.web.errors import add_error_handlers
-from metricvae.web.routes import jobs, objects, predict, registries
+from metricvae.web.routes import batch, health, jobs, latent, objects, predict, registries, search, solve
 from metricvae.web.security import API, Guard
 from metricvae.web.settings import ServerSettings
 from metricvae.web.state import ServerState, open_state
+from metricvae.web.telemetry import CONTENT_TYPE, Observed, Telemetry
 
 STATIC = Path(__file__).parent / "static"
 VENDOR = Path(__file__).parent.parent / "kinds" / "molecule" / "vendor"
@@ -41,17 +42,24 @@ def create_app(settings: ServerSettings) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
     )
     app.state.server = state
+    telemetry = Telemetry()
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(telemetry.page(state), media_type=CONTENT_TYPE)
+
     add_error_handlers(app)
     app.include_router(_routes(state))
     _add_page(app)
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Observed, telemetry=telemetry)
     return app
 
 
 def _routes(state: ServerState) -> APIRouter:
     """All routes of the interface."""
     routes = APIRouter(prefix=API)
-    for module in (registries, objects, predict, jobs):
+    for module in (health, registries, objects, predict, batch, solve, search, latent, jobs):
         routes.include_router(module.router(state))
     return routes
 

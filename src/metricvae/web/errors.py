@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException as PlainHTTPException
 
 from metricvae.core.errors import InputError, shortened
 from metricvae.runtime.files import DiskError
@@ -17,7 +17,7 @@ LONGEST = 500
 """Letters of an error."""
 
 
-class RequestError(Exception):
+class RequestError(HTTPException):
     """A request that is refused.
 
     Args:
@@ -30,8 +30,8 @@ class RequestError(Exception):
     def __init__(
         self, status: int, message: str, field: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(message)
-        self.status, self.message, self.field, self.headers = status, message, field, headers
+        super().__init__(status, message, dict(headers or {}) or None)
+        self.status, self.message, self.field = status, message, field
 
 
 def error_document(message: object, field: str | None = None) -> dict[str, Any]:
@@ -59,9 +59,13 @@ def add_error_handlers(app: FastAPI) -> None:
         field, message = _first_fault(error)
         return JSONResponse(error_document(message, field), 422)
 
-    @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
+    @app.exception_handler(PlainHTTPException)
+    async def http(_: Request, error: PlainHTTPException) -> JSONResponse:
         return JSONResponse(error_document(error.detail), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def fault(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse(error_document(f"a fault of the server ({type(error).__name__}), see its log"), 500)
 
 
 def _first_fault(error: RequestValidationError) -> tuple[str | None, str]:

@@ -35,6 +35,9 @@ HEADERS = {
 LARGE = {f"{API}/objects": "file", f"{API}/predict/batch": "stream"}
 """Paths whose bodies may be larger than others', and which limit holds."""
 
+OPEN = {f"{API}/session", f"{API}/health", f"{API}/ready"}
+"""Paths that ask for no token."""
+
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -175,7 +178,7 @@ def check_token(path: str, headers: Mapping[str, str], token: str | None) -> Non
     Raises:
         RequestError: 401.
     """
-    if token is None or not (path.startswith("/api/") or path == "/metrics") or path == f"{API}/session":
+    if token is None or not (path.startswith("/api/") or path == "/metrics") or path in OPEN:
         return
     if not is_token(shown_token(headers), token):
         message = "this server asks for its token: send the header Authorization: Bearer TOKEN"

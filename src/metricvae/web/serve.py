@@ -10,14 +10,18 @@ import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
 from metricvae.core.errors import InputError
 from metricvae.web.app import create_app
 from metricvae.web.jobs.runner import folder_of_one_server
+from metricvae.web.protocol import StrictProtocol
 from metricvae.web.security import LOOPBACK
 from metricvae.web.settings import ServerSettings
+from metricvae.web.state import ServerState
+from metricvae.web.telemetry import log_to_stderr
 
 FAREWELL = 10
 """Seconds that requests have to end when the server is told to."""
@@ -94,9 +98,12 @@ def run(server: BoundServer, *, open_page: bool = False) -> None:
 
 
 def _run(server: BoundServer, open_page: bool) -> None:
+    log_to_stderr()
     app = create_app(server.settings)
     config = uvicorn.Config(
         app,
+        http=StrictProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -107,4 +114,16 @@ def _run(server: BoundServer, open_page: bool) -> None:
     )
     if open_page:
         threading.Timer(1.0, webbrowser.open, (server.url,)).start()
-    uvicorn.Server(config).run(sockets=[server.socket])
+    _Server(config, app.state.server).run(sockets=[server.socket])
+
+
+class _Server(uvicorn.Server):
+    """A server that tells its streams of events to end when it is told to."""
+
+    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
+        super().__init__(config)
+        self.state = state
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.state.closing.set()
+        super().handle_exit(sig, frame)

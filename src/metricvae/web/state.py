@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from metricvae.web.jobs.service import JobService
+from metricvae.web.libraries import LibraryShelf
 from metricvae.web.models import Compute, ModelShelf, shipped_model, warm
 from metricvae.web.objects.readers import ReaderPool
 from metricvae.web.objects.store import ObjectStore
@@ -21,9 +22,12 @@ class ServerState:
         readers: processes that read objects.
         objects: that clients sent.
         models: that were loaded.
-        compute: threads for mathematics.
+        compute: threads for predictions.
+        slow: a thread for what takes longer, so that predictions do not wait for it.
+        libraries: indexes that were loaded.
         jobs: long work.
         ready: set when the models were warmed.
+        closing: set when the server is told to end.
     """
 
     settings: ServerSettings
@@ -31,8 +35,11 @@ class ServerState:
     objects: ObjectStore
     models: ModelShelf
     compute: Compute
+    slow: Compute
+    libraries: LibraryShelf
     jobs: JobService
     ready: threading.Event
+    closing: threading.Event
 
     def start(self) -> None:
         """Run jobs, and load models in the background, so that the first page does not wait for them."""
@@ -47,6 +54,7 @@ class ServerState:
     def stop(self) -> None:
         """End threads and processes; jobs go on with the next server."""
         self.compute.stop()
+        self.slow.stop()
         self.jobs.stop()
         self.readers.stop()
 
@@ -58,4 +66,7 @@ def open_state(settings: ServerSettings) -> ServerState:
     jobs = JobService(settings, objects, shipped_model)
     models = ModelShelf(jobs.find_model)
     compute = Compute(settings.threads, settings.torch_threads)
-    return ServerState(settings, readers, objects, models, compute, jobs, threading.Event())
+    slow, libraries = Compute(1, settings.torch_threads), LibraryShelf(jobs.find_folder)
+    return ServerState(
+        settings, readers, objects, models, compute, slow, libraries, jobs, *(threading.Event(), threading.Event())
+    )

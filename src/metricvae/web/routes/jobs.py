@@ -20,6 +20,7 @@ from metricvae.web.errors import RequestError
 from metricvae.web.jobs.forms import FORMS
 from metricvae.web.jobs.records import FINAL, Job
 from metricvae.web.jobs.service import JobService
+from metricvae.web.pipes import BytePipe
 from metricvae.web.state import ServerState
 
 BETWEEN_EVENTS = 0.2
@@ -88,7 +89,7 @@ def router(state: ServerState) -> APIRouter:
         if streams.locked():
             raise RequestError(503, "too many events are being sent: ask for the job itself")
         return StreamingResponse(
-            _limited(streams, event_stream(jobs, key, request)),
+            _limited(streams, event_stream(state, key, request)),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -133,15 +134,15 @@ async def _limited(streams: asyncio.Semaphore, events: AsyncIterator[bytes]) -> 
             yield event
 
 
-async def event_stream(jobs: JobService, key: str, request: Request) -> AsyncIterator[bytes]:
+async def event_stream(state: ServerState, key: str, request: Request) -> AsyncIterator[bytes]:
     """The events of a job until it ends or nobody listens."""
-    places: dict[str, int] = {}
-    quiet, state = 0.0, ""
-    while not await request.is_disconnected():
+    jobs, places = state.jobs, dict[str, int]()
+    quiet, last = 0.0, ""
+    while not (state.closing.is_set() or await request.is_disconnected()):
         job = await run_in_threadpool(jobs.get, key)
         found = await run_in_threadpool(_new_events, jobs, job, places)
-        if job.state != state:
-            state = job.state
+        if job.state != last:
+            last = job.state
             found.insert(0, _event("state", jobs.document(job, whole=False)))
         for event in found:
             yield event
@@ -184,34 +185,10 @@ def _event(name: str, document: Any) -> bytes:
     return f"event: {name}\ndata: {json.dumps(document)}\n\n".encode()
 
 
-class _Pipe:
-    """What a ZIP writer writes into, a piece at a time."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
-
-    def write(self, part: bytes) -> int:
-        self.parts.append(bytes(part))
-        self.size += len(part)
-        return len(part)
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def taken(self) -> bytes:
-        """What was written since the last time."""
-        found, self.parts = b"".join(self.parts), []
-        return found
-
-
 def zipped(paths: list[tuple[str, Path]]) -> Iterator[bytes]:
     """A ZIP of files, a piece at a time: no file is held in memory."""
-    pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:  # type: ignore[call-overload]
+    pipe = BytePipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, path in paths:
             with open(path, "rb") as file, archive.open(name, "w") as entry:
                 while part := file.read(2**18):
