@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from metricvae.runtime.extras import require
 HOST, PORT = "127.0.0.1", 8000
 WARM = ("overlap", "halves")
 """Models that are loaded at the start."""
+
+SAMPLES = (("molecule", "CCCCO"),)
+"""Objects that are read at the start, as the first of a kind loads what it needs."""
 
 
 def _serve_options(parser: Parser, _: Sequence[str]) -> None:
@@ -30,15 +34,27 @@ def _serve_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _serve(options: Namespace) -> Fields:
+    if sys.platform == "win32":
+        raise InputError("the server runs on Linux and macOS: use it there, or in a container")
     require("fastapi", "web", "the server")
     require("uvicorn", "web", "the server")
     from metricvae.web.serve import prepare, run
 
     folder = Path(options.folder or Path.home() / ".cache" / "metricvae" / "serve")
     libraries = dict(_library(text) for text in options.library or ())
-    server = prepare(folder, options.host, options.port, libraries, options.token, workers=options.workers, warm=WARM)
+    server = prepare(
+        folder,
+        options.host,
+        options.port,
+        libraries,
+        options.token,
+        workers=options.workers,
+        warm=WARM,
+        samples=SAMPLES,
+    )
     document: Fields = {"url": server.url, "folder": str(folder), "pid": server.pid}
     say(options, document, f"metricvae serves {server.url} (end it with Ctrl-C; jobs go on at the next start)")
+    sys.stdout.flush()
     run(server, open_page=options.open)
     return document
 

@@ -13,8 +13,8 @@ from fastapi.staticfiles import StaticFiles
 from metricvae import __version__
 from metricvae.web.errors import add_error_handlers
 from metricvae.web.routes import batch, health, jobs, latent, objects, predict, registries, search, solve
-from metricvae.web.security import API, Guard
-from metricvae.web.settings import ServerSettings
+from metricvae.web.security import Guard
+from metricvae.web.settings import API, ServerSettings
 from metricvae.web.state import ServerState, open_state
 from metricvae.web.telemetry import CONTENT_TYPE, Observed, Telemetry
 

@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metricvae.web.errors import RequestError, error_document
-from metricvae.web.settings import ServerSettings
+from metricvae.web.settings import API, ServerSettings
 
-API = "/api/v1"
 COOKIE = "metricvae_token"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

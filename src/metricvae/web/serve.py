@@ -21,7 +21,7 @@ from metricvae.web.protocol import StrictProtocol
 from metricvae.web.security import LOOPBACK
 from metricvae.web.settings import ServerSettings
 from metricvae.web.state import ServerState
-from metricvae.web.telemetry import log_to_stderr
+from metricvae.web.telemetry import LOG, log_to_stderr
 
 FAREWELL = 10
 """Seconds that requests have to end when the server is told to."""
@@ -62,6 +62,7 @@ def prepare(
     *,
     workers: int = 1,
     warm: tuple[str, ...] = (),
+    samples: tuple[tuple[str, str], ...] = (),
 ) -> BoundServer:
     """Take the socket and the folder of a server.
 
@@ -74,7 +75,10 @@ def prepare(
         raise InputError(f"--token has {len(token)} letters: expected at least 8")
     taken = _listen(host, port)
     settings = ServerSettings(
-        *(folder.resolve(), host, int(taken.getsockname()[1]), libraries, token), workers=workers, warm=warm
+        *(folder.resolve(), host, int(taken.getsockname()[1]), libraries, token),
+        workers=workers,
+        warm=warm,
+        samples=samples,
     )
     return BoundServer(settings, taken)
 
@@ -99,6 +103,7 @@ def run(server: BoundServer, *, open_page: bool = False) -> None:
 
 def _run(server: BoundServer, open_page: bool) -> None:
     log_to_stderr()
+    LOG.info("serving", extra={"url": server.url.partition("#")[0]})
     app = create_app(server.settings)
     config = uvicorn.Config(
         app,

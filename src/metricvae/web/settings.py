@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+API = "/api/v1"
+"""Before the path of every route of the interface."""
+
 MIB = 2**20
 
 
@@ -54,6 +57,7 @@ class ServerSettings:
         readers: processes that read objects.
         threads: predictions at a time, each on `torch_threads`.
         warm: names of models that are loaded at the start.
+        samples: kinds, and a text of each, that are read at the start, as the first of a kind takes seconds.
         limits: of requests.
     """
 
@@ -67,4 +71,5 @@ class ServerSettings:
     threads: int = 2
     torch_threads: int = 1
     warm: tuple[str, ...] = ()
+    samples: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)

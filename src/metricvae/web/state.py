@@ -47,9 +47,9 @@ class ServerState:
         threading.Thread(target=self._warm, daemon=True, name="warm").start()
 
     def _warm(self) -> None:
-        self.readers.start()
         warm(self.models, self.settings.warm)
         self.ready.set()
+        self.readers.warm_up(self.settings.samples)
 
     def stop(self) -> None:
         """End threads and processes; jobs go on with the next server."""

@@ -201,7 +201,7 @@ def _arrow_pairs(reader: Any) -> Iterator[tuple[Rows, Rows]]:
     """Rows of the objects of some pairs at a time."""
     try:
         for batch in reader:
-            ends = [batch.column(name).cast(pa.int64()).to_numpy(zero_copy_only=False) for name in ("first", "second")]
+            ends = [np.array(batch.column(name).cast(pa.int64())) for name in ("first", "second")]
             for start in range(0, len(batch), CHUNK):
                 yield ends[0][start : start + CHUNK], ends[1][start : start + CHUNK]
     except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError):

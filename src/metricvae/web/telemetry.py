@@ -12,6 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from metricvae.web.settings import API
+
 if TYPE_CHECKING:
     from metricvae.web.state import ServerState
 
@@ -20,7 +22,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 """Ends of the classes of the histogram of times."""
 
 LOG = logging.getLogger("metricvae.web")
-_EXTRA = ("method", "path", "status", "milliseconds", "client", "job")
+_EXTRA = ("method", "path", "status", "milliseconds", "client", "url")
 
 
 class Telemetry:
@@ -80,7 +82,7 @@ class Observed:
             self._note(scope, status, time.perf_counter() - start)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = str(getattr(scope.get("route"), "path", "") or "other")
+        route = str(getattr(scope.get("route"), "path", "") or "other").removeprefix(API)
         self.telemetry.requests.labels(scope["method"][:10], route, str(status)).inc()
         self.telemetry.seconds.labels(route).observe(seconds)
         if LOG.isEnabledFor(logging.INFO):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.core.errors import InputError
-from metricvae.core.kind import KINDS, Object, ObjectKind, ReadOptions, kind_from_json
+from metricvae.core.kind import Object, ObjectKind, ReadOptions, kind_from_json
 
 GZIP = b"\x1f\x8b"
 
@@ -117,13 +117,6 @@ def _picture(folder: Path, kind: ObjectKind, value: Object) -> str:
     name = f"picture{picture.suffix}"
     (folder / name).write_bytes(picture.content)
     return name
-
-
-def warm_up() -> None:
-    """Load what reading needs before the first object comes."""
-    for name in KINDS.names():
-        with contextlib.suppress(InputError):
-            KINDS.get(name)()
 
 
 if __name__ == "__main__":

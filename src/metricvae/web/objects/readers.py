@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metricvae.web.errors import RequestError
@@ -103,7 +104,6 @@ class ReaderPool:
         self.free: queue.LifoQueue[Reader] = queue.LifoQueue()
         for reader in self.readers:
             self.free.put(reader)
-        self.first = True
 
     def read(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What `metricvae.web.objects.process.read_object` gives for a request.
@@ -125,10 +125,11 @@ class ReaderPool:
         found: dict[str, Any] = answer["found"]
         return found
 
-    def start(self) -> None:
-        """Start all processes."""
-        for reader in self.readers:
-            reader.start()
+    def warm_up(self, samples: Sequence[tuple[str, str]]) -> None:
+        """Start a process, and read a text of each of some kinds: the first one loads libraries."""
+        for kind, text in samples:
+            with tempfile.TemporaryDirectory(prefix="metricvae-warm-") as folder, contextlib.suppress(RequestError):
+                self.read({"kind": kind, "folder": folder, "file": "", "text": text, "keep": True})
 
     def stop(self) -> None:
         """End all processes."""
