@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +59,59 @@ def make_app(folder: Path, **settings: Any) -> Any:
     from metricvae.web.settings import ServerSettings
 
     return create_app(ServerSettings(folder, **settings))
+
+
+class LiveServer:
+    """`metricvae serve` in a process of its own, on a free port.
+
+    Args:
+        folder: of the server.
+        options: further ones.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder, self.options = folder, options
+        self.process: subprocess.Popen[str] | None = None
+        self.url = ""
+
+    def __enter__(self) -> LiveServer:
+        words = [sys.executable, "-m", "metricvae", "serve", "--port", "0", "--folder", str(self.folder), *self.options]
+        with open(self.folder.with_suffix(".log"), "a") as log:
+            self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.process.stdout is not None
+        found = re.search(r"http://\S+/", self.process.stdout.readline())
+        assert found, self.folder.with_suffix(".log").read_text()
+        self.url = found[0].rstrip("/")
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                self.call("/api/v1/health")
+                return self
+            time.sleep(0.05)
+        raise AssertionError("the server did not answer")
+
+    def __exit__(self, *_: object) -> None:
+        self.end(signal.SIGTERM)
+
+    def end(self, how: signal.Signals) -> None:
+        """Send a signal, and wait until it is gone."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        self.process.wait(60)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def call(self, path: str, body: Any = None) -> Any:
+        """The JSON of an answer."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return json.load(answer)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the server holds."""
+        assert self.process is not None
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
