@@ -9,10 +9,10 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -107,6 +107,18 @@ def shown_as(form: Form) -> Iterator[None]:
         yield
     finally:
         _FORM.reset(token)
+
+
+def wants_partial() -> bool:
+    """Whether a program reads progress, and so what is found on the way."""
+    return _FORM.get() == "json"
+
+
+def partial(document: Mapping[str, Any]) -> None:
+    """Tell a program that reads progress what was found on the way; nobody else."""
+    if wants_partial():
+        sys.stderr.write(json.dumps({"partial": document}) + "\n")
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

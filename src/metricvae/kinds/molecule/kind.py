@@ -248,6 +248,12 @@ class MoleculeKind(ObjectKind):
         whole = drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" color="#767676" ', 1)
         return ObjectPicture(whole.encode(), "image/svg+xml")
 
+    def scene(self, value: Object) -> Mapping[str, Any]:
+        """See `metricvae.kinds.molecule.page.overlay_page.scene_of`."""
+        from metricvae.kinds.molecule.page.overlay_page import scene_of
+
+        return scene_of(posed(value, None))
+
     def write_posed(
         self,
         path: Path,

@@ -12,8 +12,9 @@ INPUTS, RESULTS, UNFINISHED = "inputs", "results", "results.part"
 """Folders in a job's: what it reads, what it wrote, and what it is writing."""
 
 TASK, LOCK, STDOUT, MESSAGES = "task.json", "lock", "stdout.part", "messages.txt"
-PROGRESS, EVENTS, OUTCOME = "progress.json", "events.jsonl", "outcome.json"
-"""Files in it: what to run, who runs it, what it printed, how far it is, and, once and for all, how it ended."""
+PROGRESS, EVENTS, PARTIAL, OUTCOME = "progress.json", "events.jsonl", "partial.jsonl", "outcome.json"
+"""Files in it: what to run, who runs it, what it printed, how far it is, what was found on the way, and, once and for
+all, how it ended."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,18 @@ from metricvae.web.answers import command_of
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.forms import FORMS
 from metricvae.web.jobs.queue import JobQueue
-from metricvae.web.jobs.records import EVENTS, FINAL, INPUTS, MESSAGES, PROGRESS, RESULTS, TASK, UNFINISHED, Job
+from metricvae.web.jobs.records import (
+    EVENTS,
+    FINAL,
+    INPUTS,
+    MESSAGES,
+    PARTIAL,
+    PROGRESS,
+    RESULTS,
+    TASK,
+    UNFINISHED,
+    Job,
+)
 from metricvae.web.jobs.runner import JobRunner, read_outcome
 from metricvae.web.jobs.staging import JobStage
 from metricvae.web.objects.records import ID
@@ -135,7 +146,7 @@ class JobService:
         """Files whose lines are events, by what these are called; of each the first that there is counts."""
         folder = self.folder / job.id
         logs = [folder / UNFINISHED / LOG, folder / RESULTS / LOG]
-        return {"progress": [folder / EVENTS], "log": logs}
+        return {"progress": [folder / EVENTS], "partial": [folder / PARTIAL], "log": logs}
 
     def find_model(self, name: str) -> str | Path:
         """Name of a model that ships, or the folder of one that a job trained."""

@@ -27,6 +27,7 @@ from metricvae.web.jobs.records import (
     LOCK,
     MESSAGES,
     OUTCOME,
+    PARTIAL,
     PROGRESS,
     RESULTS,
     STDOUT,
@@ -40,6 +41,9 @@ BUSY = 75
 
 LARGEST_RESULT = 64 * 2**20
 """Bytes that a verb prints, at most."""
+
+LONGEST_LINE = 2**20
+"""Letters of a line of a verb's messages, at most."""
 
 LINES_KEPT = 200
 """Lines of messages that are kept."""
@@ -156,11 +160,14 @@ class MessageReader(threading.Thread):
 
     def run(self) -> None:
         for raw in self.stream:
-            line = raw[:4_000].decode("utf-8", "replace").rstrip()
-            document = _progress_of(line)
-            if document is not None:
+            line = raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip()
+            document = _document_of(line)
+            if "partial" in document:
+                self._append(PARTIAL, json.dumps(document["partial"]))
+            elif {"stage", "done", "total"} <= document.keys():
                 self._note(document)
-            elif line:
+            elif line and not document:
+                line = line[:4_000]
                 self.last = line
                 self.lines = [*self.lines[1 - LINES_KEPT :], line]
                 replace(self.folder / MESSAGES, "\n".join(self.lines))
@@ -168,19 +175,22 @@ class MessageReader(threading.Thread):
     def _note(self, document: dict[str, Any]) -> None:
         text = json.dumps(document | {"at": time.time()})
         replace(self.folder / PROGRESS, text)
-        with open(self.folder / EVENTS, "a", encoding="utf-8") as file:
+        self._append(EVENTS, text)
+
+    def _append(self, name: str, text: str) -> None:
+        with open(self.folder / name, "a", encoding="utf-8") as file:
             file.write(f"{text}\n")
 
 
-def _progress_of(line: str) -> dict[str, Any] | None:
-    """The document of a line of progress; None of any other line."""
+def _document_of(line: str) -> dict[str, Any]:
+    """The document in a line; an empty one where it is a message."""
     if not line.startswith("{"):
-        return None
+        return {}
     try:
         document = json.loads(line)
     except ValueError:
-        return None
-    return document if isinstance(document, dict) and {"stage", "done", "total"} <= document.keys() else None
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def write_outcome(folder: Path, outcome: Mapping[str, Any]) -> None:

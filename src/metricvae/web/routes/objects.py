@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from metricvae.core.kind import KINDS
 from metricvae.web.bodies import ObjectBody
 from metricvae.web.errors import RequestError
 from metricvae.web.objects.store import Sent
@@ -40,6 +41,15 @@ def router(state: ServerState) -> APIRouter:
             raise RequestError(404, f"there is no picture of {found.name}")
         path = state.objects.path(key) / found.picture
         return FileResponse(path, media_type=MEDIA[path.suffix], headers={"Cache-Control": "private, max-age=86400"})
+
+    @routes.get("/{key}/scene")
+    def scene(key: str) -> dict[str, Any]:
+        """What a viewer in space shows of it, where its kind lies in space: of a molecule its record and features."""
+        name, value = state.objects.value(key)
+        found = KINDS.get(name)().scene(value)
+        if found is None:
+            raise RequestError(404, f"objects of the kind {name} are not shown in space")
+        return dict(found)
 
     @routes.get("/{key}/file")
     def file(key: str) -> Response:

@@ -67,4 +67,5 @@ def library_row(name: str, path: Path) -> dict[str, Any]:
     document = read_document(path)
     plan = document["plan"]
     facts = {"kind": kind_from_json(plan["kind"]).name, "model": Path(str(plan["model"]["name"])).name}
-    return {"name": name, "items": int(document["rows"]), **facts}
+    columns = [*kind_from_json(plan["kind"]).index_schema.names]
+    return {"name": name, "items": int(document["rows"]), **facts, "columns": columns}

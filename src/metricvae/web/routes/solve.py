@@ -88,15 +88,22 @@ def solve_pair(state: ServerState, body: SolveBody) -> dict[str, Any]:
     values = [taken(kind, one, fit=body.fit) for kind, one in zip(kinds, named, strict=True)]
     found = solver.solve(*(solver.prepare(value) for value in values))
     score = finite(found.score)
+    scores = {} if found.pose is None else _scores(plain(found.pose))
     answer = {
         **{"value": finite(found.value), "unit": metric.unit, "title": metric.description.value},
         **{"score": score, "score_name": solver.score_name, "pose": pose_document(found.pose)},
+        "scores": {solver.score_name: score, **scores},
         "command": command_of("solve", *(one.written for one in named), *(["--by", body.by] if body.by else [])),
     }
     if body.picture and metric.hit_drawer is not None and score is not None:
         shown = FoundObject(named[1].written, values[1], found.pose, solver.score_name, score, math.nan)
         answer["picture"] = base64.b64encode(metric.hit_drawer(values[0], [shown])).decode()
     return answer | {"milliseconds": round(1_000 * (time.perf_counter() - start), 3)}
+
+
+def _scores(pose: dict[str, Any]) -> dict[str, float]:
+    """Coefficients that a motion brings with it: parts of a combined score."""
+    return {name: value for name, value in pose.items() if name.endswith("_tanimoto") and isinstance(value, float)}
 
 
 def metric_of(state: ServerState, body: SolveBody) -> Metric:
