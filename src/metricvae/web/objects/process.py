@@ -1,4 +1,5 @@
-"""The process that reads objects: one request a line on stdin, one answer a line on stdout; it ends with its parent.
+"""The process that reads objects, and another that solves pairs: one request a line on stdin, one answer a line on
+stdout; it ends with its parent.
 
 What it reads may be hostile: it has a limit of memory, no folder but the one it is told, and is killed when it takes
 too long.
@@ -6,8 +7,10 @@ too long.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -41,7 +44,8 @@ def limit_memory(most: int) -> None:
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return {"found": read_object(request)}
+        work = solve_objects if request.get("do") == "solve" else read_object
+        return {"found": work(request)}
     except InputError as error:
         return {"error": str(error).replace(f"{request.get('folder', '')}/", "")}
     except MemoryError:
@@ -73,6 +77,35 @@ def read_object(request: Mapping[str, Any]) -> dict[str, Any]:
             kind.write_posed(folder / "object.sdf", [value], [None])
             found["file"] = "object.sdf"
     return found
+
+
+def solve_objects(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The exact answer for two objects that lie in the folder of a request.
+
+    Args:
+        request: `folder`, `metric`, `by`, `kinds` (of the files `first` and `second`, in its folder), `picture`.
+
+    Raises:
+        InputError: the metric has no such solver, or cannot take the objects.
+    """
+    from metricvae.core.hits import FoundObject
+    from metricvae.core.metric import metric_from_json
+    from metricvae.web.answers import plain
+    from metricvae.web.objects.records import read_table
+
+    metric, folder = metric_from_json(request["metric"]), Path(request["folder"])
+    solver = metric.solver_by(request.get("by"))
+    if solver is None:
+        raise InputError(f"there is no exact solver for the metric {metric.name}")
+    names = ("first", "second")
+    values = [read_table(folder / name, kind) for name, kind in zip(names, request["kinds"], strict=True)]
+    found = solver.solve(*(solver.prepare(value) for value in values))
+    answer = {"value": found.value, "score": found.score, "score_name": solver.score_name, "pose": found.pose}
+    if request.get("picture") and metric.hit_drawer is not None and math.isfinite(found.score):
+        shown = FoundObject("", values[1], found.pose, solver.score_name, found.score, math.nan)
+        answer["picture"] = base64.b64encode(metric.hit_drawer(values[0], [shown])).decode()
+    document: dict[str, Any] = plain(answer)
+    return document
 
 
 def _value(kind: ObjectKind, folder: Path, request: Mapping[str, Any]) -> Object:
