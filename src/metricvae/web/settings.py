@@ -22,6 +22,7 @@ class Limits:
         stream: bytes of a stream of pairs.
         body_seconds: from the first byte of a body to its last.
         read_seconds, read_memory: of reading one object, in a process of its own; bytes.
+        solve_seconds: of solving one pair, in a process of its own.
         job_seconds, job_memory: of one job, in a process of its own; bytes.
         jobs: that wait or run, at most.
         objects, objects_bytes: that are kept; the least recently used ones go.
@@ -35,6 +36,7 @@ class Limits:
     body_seconds: float = 60.0
     read_seconds: float = 20.0
     read_memory: int = 3_072 * MIB
+    solve_seconds: float = 60.0
     job_seconds: float = 24 * 3600.0
     job_memory: int = 16_384 * MIB
     jobs: int = 200

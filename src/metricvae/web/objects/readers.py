@@ -1,4 +1,4 @@
-"""Processes that read objects, restarted when they die or take too long."""
+"""Processes that read objects, or solve pairs, restarted when they die or take too long."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from typing import Any
 from metricvae.web.errors import RequestError
 from metricvae.web.settings import Limits
 
-LONGEST_ANSWER = 2**20
+LONGEST_ANSWER = 16 * 2**20
 """Bytes."""
+
+LOADING = 300.0
+"""Seconds more that the first request of a process has: libraries are loaded, and compiled where they never were."""
 
 
 class Reader:
@@ -60,12 +63,10 @@ class Reader:
             return self._answer(time.monotonic() + seconds)
         except (OSError, EOFError):
             self.stop()
-            raise RequestError(
-                422, "reading it took more memory than is allowed, or failed: send another one"
-            ) from None
+            raise RequestError(422, "it took too much memory, or failed: send another one") from None
         except TimeoutError:
             self.stop()
-            raise RequestError(422, f"reading it took more than {seconds:g} s: send a smaller one") from None
+            raise RequestError(422, f"it took more than {seconds:g} s: send a smaller one") from None
 
     def _answer(self, until: float) -> dict[str, Any]:
         assert self.process is not None
@@ -96,10 +97,11 @@ class ReaderPool:
     Args:
         count: how many.
         limits: of their time and memory.
+        seconds: of a request.
     """
 
-    def __init__(self, count: int, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, count: int, limits: Limits, seconds: float) -> None:
+        self.limits, self.seconds = limits, seconds
         self.readers = [Reader(limits) for _ in range(max(1, count))]
         self.free: queue.LifoQueue[Reader] = queue.LifoQueue()
         for reader in self.readers:
@@ -112,12 +114,12 @@ class ReaderPool:
             RequestError: it is no such object (422), or all readers are busy (503).
         """
         try:
-            reader = self.free.get(timeout=self.limits.read_seconds)
+            reader = self.free.get(timeout=self.seconds)
         except queue.Empty:
-            raise RequestError(503, "too many objects are being read: try again in a moment") from None
+            raise RequestError(503, "too many others ask for the same: try again in a moment") from None
         try:
             fresh = reader.process is None  # it loads its libraries first
-            answer = reader.ask(request, self.limits.read_seconds + (60.0 if fresh else 0.0))
+            answer = reader.ask(request, self.seconds + (LOADING if fresh else 0.0))
         finally:
             self.free.put(reader)
         if "error" in answer:
