@@ -20,6 +20,7 @@ class ServerState:
     Attributes:
         settings: how it was set up.
         readers: processes that read objects.
+        solvers: a process that solves pairs.
         objects: that clients sent.
         models: that were loaded.
         compute: threads for predictions.
@@ -32,6 +33,7 @@ class ServerState:
 
     settings: ServerSettings
     readers: ReaderPool
+    solvers: ReaderPool
     objects: ObjectStore
     models: ModelShelf
     compute: Compute
@@ -57,16 +59,25 @@ class ServerState:
         self.slow.stop()
         self.jobs.stop()
         self.readers.stop()
+        self.solvers.stop()
 
 
 def open_state(settings: ServerSettings) -> ServerState:
     """The state of a new server, with what an earlier one left in its folder."""
-    readers = ReaderPool(settings.readers, settings.limits)
-    objects = ObjectStore(settings.folder / "objects", readers, settings.limits)
+    limits, torch_threads = settings.limits, settings.torch_threads
+    readers = ReaderPool(settings.readers, limits, limits.read_seconds)
+    objects = ObjectStore(settings.folder / "objects", readers, limits)
     jobs = JobService(settings, objects, shipped_model)
-    models = ModelShelf(jobs.find_model)
-    compute = Compute(settings.threads, settings.torch_threads)
-    slow, libraries = Compute(1, settings.torch_threads), LibraryShelf(jobs.find_folder)
     return ServerState(
-        settings, readers, objects, models, compute, slow, libraries, jobs, *(threading.Event(), threading.Event())
+        settings=settings,
+        readers=readers,
+        solvers=ReaderPool(1, limits, limits.solve_seconds),
+        objects=objects,
+        models=ModelShelf(jobs.find_model),
+        compute=Compute(settings.threads, torch_threads),
+        slow=Compute(1, torch_threads),
+        libraries=LibraryShelf(jobs.find_folder),
+        jobs=jobs,
+        ready=threading.Event(),
+        closing=threading.Event(),
     )

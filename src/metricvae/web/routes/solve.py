@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import math
+import tempfile
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi import Body as Parameter
 from pydantic import Field
 
-from metricvae.core.hits import FoundObject
 from metricvae.core.kind import ObjectKind, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, metric_from_json
 from metricvae.web.answers import command_of, finite, plain
 from metricvae.web.bodies import AnyObject, Body, Name
 from metricvae.web.errors import RequestError
-from metricvae.web.objects.records import as_kind
+from metricvae.web.objects.records import as_kind, write_table
 from metricvae.web.pairs import NamedValue, named_value
 from metricvae.web.state import ServerState
 
@@ -75,30 +74,28 @@ def router(state: ServerState) -> APIRouter:
 
 
 def solve_pair(state: ServerState, body: SolveBody) -> dict[str, Any]:
-    """The exact answer for one pair."""
+    """The exact answer for one pair, from the process that solves."""
     start, metric = time.perf_counter(), metric_of(state, body)
-    solver = metric.solver_by(body.by)
-    if solver is None:
+    if metric.solver_by(body.by) is None:
         raise RequestError(422, f"there is no exact solver for the metric {metric.name}", "metric")
-    named = [
-        named_value(state, given, side)
-        for given, side in zip((body.first, body.second), (metric.left, metric.right), strict=True)
-    ]
     kinds = [kind_from_json(name) for name in (metric.left, metric.right)]
-    values = [taken(kind, one, fit=body.fit) for kind, one in zip(kinds, named, strict=True)]
-    found = solver.solve(*(solver.prepare(value) for value in values))
-    score = finite(found.score)
-    scores = {} if found.pose is None else _scores(plain(found.pose))
-    answer = {
-        **{"value": finite(found.value), "unit": metric.unit, "title": metric.description.value},
-        **{"score": score, "score_name": solver.score_name, "pose": pose_document(found.pose)},
-        "scores": {solver.score_name: score, **scores},
+    named = [named_value(state, given, kind.name) for given, kind in zip((body.first, body.second), kinds, strict=True)]
+    with tempfile.TemporaryDirectory(prefix="metricvae-solve-") as folder:
+        sized = []
+        for name, one, kind in zip(("first", "second"), named, kinds, strict=True):
+            value = taken(kind, one, fit=body.fit)
+            sized.append(kind.adapt([value]))
+            write_table(Path(folder) / name, sized[-1], value)
+        asked = {"do": "solve", "folder": folder, "metric": metric.to_json(), "by": body.by, "picture": body.picture}
+        found = state.solvers.read({**asked, "kinds": [kind.to_json() for kind in sized]})
+    pose = found.pop("pose")
+    return {
+        **found,
+        **{"unit": metric.unit, "title": metric.description.value, "pose": pose_document(pose)},
+        "scores": {found["score_name"]: found["score"], **_scores(pose or {})},
         "command": command_of("solve", *(one.written for one in named), *(["--by", body.by] if body.by else [])),
+        "milliseconds": round(1_000 * (time.perf_counter() - start), 3),
     }
-    if body.picture and metric.hit_drawer is not None and score is not None:
-        shown = FoundObject(named[1].written, values[1], found.pose, solver.score_name, score, math.nan)
-        answer["picture"] = base64.b64encode(metric.hit_drawer(values[0], [shown])).decode()
-    return answer | {"milliseconds": round(1_000 * (time.perf_counter() - start), 3)}
 
 
 def _scores(pose: dict[str, Any]) -> dict[str, float]:
