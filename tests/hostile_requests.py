@@ -299,9 +299,9 @@ def protocols() -> Iterator[tuple[str, bytes]]:
     yield "tls", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
     yield "noise", bytes(range(256)) * 4
     yield "no version", b"GET /\r\n\r\n"
-    yield "version 9", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"
+    yield "version 9", b"GET / HTTP/9.9\r\nHost: x\r\nConnection: close\r\n\r\n"
     yield "lone word", b"HELLO\r\n\r\n"
-    yield "http/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    yield "http/2", b"PRI * HTTP/2.0\r\nConnection: close\r\n\r\n"
     yield "endless line", b"GET /" + b"a" * 200_000
     upgrade = {
         "Connection": "Upgrade",

@@ -19,8 +19,9 @@ from fastapi.testclient import TestClient
 
 from metricvae.api import load
 from metricvae.metrics.overlap.metric import OverlapMetric
+from metricvae.web.client import Client, RemoteError
 from metricvae.web.jobs.worker import write_outcome
-from web_problem import HOST, TOKEN, bar, disc, make_app, rows, silhouette
+from web_problem import HOST, TOKEN, bar, disc, make_app, png, rows, silhouette
 
 API = "/api/v1"
 
@@ -281,3 +282,21 @@ def test_a_token_is_asked_for_and_taken(guarded):
     assert "HttpOnly" in session.headers["set-cookie"]
     assert "SameSite=strict" in session.headers["set-cookie"]
     assert guarded.get(f"{API}/kinds").status_code == 200  # by its cookie
+
+
+def test_the_client_says_the_same_in_few_lines(client, tmp_path, truth):
+    remote = Client(f"http://{HOST}")
+    remote.http.close()
+    remote.http = client
+    for name, mask in (("disc.png", disc()), ("bar.png", bar())):
+        (tmp_path / name).write_bytes(png(mask))
+    first, second = (remote.send(tmp_path / name, "silhouette") for name in ("disc.png", "bar.png"))
+    assert remote.predict("overlap", first, second).value == pytest.approx(truth.value)
+    assert remote.predict_pairs("overlap", [first, second], [(0, 1)])[0][0] == pytest.approx(truth.value, rel=1e-4)
+    job = remote.submit("solve", once="the-only-one", pairs=[[first, second]])
+    assert remote.wait(job).result["pairs"] == 1
+    assert [path.name for path in remote.download(job, tmp_path / "out")] == ["pairs.csv"]
+    assert [event.name for event in remote.events(job)][-1] == "end"
+    with pytest.raises(RemoteError, match="there is no model 'none'") as caught:
+        remote.predict("none", first, second)
+    assert (caught.value.status, caught.value.field) == (404, "model")

@@ -37,6 +37,9 @@ LARGE = {f"{API}/objects": "file", f"{API}/predict/batch": "stream"}
 OPEN = {f"{API}/session", f"{API}/health", f"{API}/ready"}
 """Paths that ask for no token."""
 
+MOST_HEADERS, LARGEST_HEADERS = 100, 32_768
+"""Headers of a request, and bytes of all of them."""
+
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -213,15 +216,21 @@ def _headers(scope: Scope) -> dict[str, str]:
     """Headers by name; of those that say who asks and how much, one alone is taken.
 
     Raises:
-        RequestError: 400.
+        RequestError: 400, or 431 where there are too many.
     """
     found: dict[str, str] = {}
+    if len(scope["headers"]) > MOST_HEADERS or sum(map(_length, scope["headers"])) > LARGEST_HEADERS:
+        raise RequestError(431, f"more than {MOST_HEADERS} headers, or {LARGEST_HEADERS:,} bytes of them: send fewer")
     for name, value in scope["headers"]:
         key = name.decode("latin-1").lower()
         if key in found and key in ("host", "origin", "content-length", "authorization"):
             raise RequestError(400, f"got the header {key} twice")
         found[key] = value.decode("latin-1")
     return found
+
+
+def _length(header: tuple[bytes, bytes]) -> int:
+    return len(header[0]) + len(header[1])
 
 
 def _split(host: str) -> tuple[str, int | None]:

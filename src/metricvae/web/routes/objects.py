@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
@@ -71,8 +73,10 @@ async def _sent(request: Request) -> Sent:
             fields = {name: str(form.get(name) or "") for name in ("kind", "name", "site")}
             content, fit = await upload.read(), form.get("fit") in ("1", "true")
             return Sent(fields["kind"], content, "", fields["name"] or upload.filename or "", fields["site"], fit)
-    body = ObjectBody.model_validate(await read_json_body(request))
-    return body.sent
+    try:
+        return ObjectBody.model_validate(await read_json_body(request)).sent
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from None
 
 
 async def read_json_body(request: Request) -> Any:
