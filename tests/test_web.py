@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import zipfile
 from collections.abc import Iterator
@@ -21,6 +23,8 @@ from metricvae.api import load
 from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.web.client import Client, RemoteError
 from metricvae.web.jobs.worker import write_outcome
+from metricvae.web.objects.process import read_object, solve_objects
+from metricvae.web.settings import Limits
 from web_problem import HOST, TOKEN, bar, disc, make_app, png, rows, silhouette
 
 API = "/api/v1"
@@ -28,8 +32,20 @@ API = "/api/v1"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    with TestClient(make_app(tmp_path_factory.mktemp("serve")), base_url=f"http://{HOST}") as client:
+    """A server that reads and solves in this process, which is quicker than to start two more."""
+    app = make_app(tmp_path_factory.mktemp("serve"))
+    for pool, work in ((app.state.server.readers, read_object), (app.state.server.solvers, solve_objects)):
+        pool.read = work
+    with TestClient(app, base_url=f"http://{HOST}") as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server that asks for a token; its jobs do not run."""
+    app = make_app(tmp_path_factory.mktemp("guarded"), host="0.0.0.0", token=TOKEN)
+    yield TestClient(app, base_url=f"http://{HOST}")
+    app.state.server.jobs.queue.close()
 
 
 @pytest.fixture(scope="module")
@@ -193,14 +209,12 @@ def test_a_job_ends_once(tmp_path: Path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_job_that_waits_can_be_cancelled(client, ids):
-    slow = {"model": "overlap", "require": [f"{{{ids[0]}}}=100", "area=9000"], "seconds": 600}
-    first, second = (
-        client.post(f"{API}/jobs", json={"verb": "generate", "arguments": slow}).json()["id"] for _ in range(2)
-    )
-    for key in (second, first):
-        client.post(f"{API}/jobs/{key}/cancel")
-        assert wait(client, key)["state"] == "cancelled"
+def test_a_job_that_waits_can_be_cancelled(guarded):
+    asked = {"verb": "label", "arguments": {"task": "overlap", "source": "mixed", "pairs": 8}}
+    head = {"authorization": f"Bearer {TOKEN}"}
+    key = guarded.post(f"{API}/jobs", json=asked, headers=head).json()["id"]
+    assert guarded.get(f"{API}/jobs/{key}", headers=head).json()["state"] == "queued"
+    assert guarded.post(f"{API}/jobs/{key}/cancel", headers=head).json()["state"] == "cancelled"
 
 
 WRONG_JOBS = [
@@ -263,14 +277,6 @@ def test_the_description_of_the_interface_has_examples(client):
     assert f"{API}/jobs/{{key}}/events" in paths
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A server that asks for a token; its jobs do not run."""
-    app = make_app(tmp_path_factory.mktemp("guarded"), host="0.0.0.0", token=TOKEN)
-    yield TestClient(app, base_url=f"http://{HOST}")
-    app.state.server.jobs.queue.close()
-
-
 def test_a_token_is_asked_for_and_taken(guarded):
     assert guarded.get(f"{API}/kinds").status_code == 401
     assert guarded.get("/metrics").status_code == 401
@@ -300,3 +306,42 @@ def test_the_client_says_the_same_in_few_lines(client, tmp_path, truth):
     with pytest.raises(RemoteError, match="there is no model 'none'") as caught:
         remote.predict("none", first, second)
     assert (caught.value.status, caught.value.field) == (404, "model")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server with its processes, which may read for half a second."""
+    limits = Limits(read_seconds=0.5, read_memory=2**30)
+    with TestClient(make_app(tmp_path_factory.mktemp("whole"), limits=limits), base_url=f"http://{HOST}") as client:
+        yield client
+
+
+@pytest.mark.slow
+def test_objects_are_read_and_solved_in_processes_of_their_own(whole):
+    keys = [whole.post(f"{API}/objects", json=silhouette(one)).json()["id"] for one in (disc(), bar())]
+    said = whole.post(f"{API}/solve", json={"metric": "overlap", "first": keys[0], "second": keys[1], "picture": True})
+    solver = OverlapMetric().solver
+    assert said.json()["value"] == solver.solve(solver.prepare(disc()), solver.prepare(bar())).value
+    assert said.json()["picture"]
+
+
+@pytest.mark.slow
+def test_a_process_that_takes_too_long_or_dies_is_replaced(whole):
+    assert whole.post(f"{API}/objects", json=silhouette(disc(), "first.png")).status_code == 201
+    for number, how in enumerate((signal.SIGSTOP, signal.SIGKILL)):
+        os.kill(whole.app.state.server.readers.readers[0].process.pid, how)
+        said = whole.post(f"{API}/objects", json=silhouette(bar(), f"stopped-{number}.png"))
+        assert said.status_code == 422 or how == signal.SIGKILL  # a dead one may be seen in time
+        assert whole.post(f"{API}/objects", json=silhouette(bar(), f"after-{number}.png")).status_code == 201
+
+
+@pytest.mark.slow
+def test_a_job_that_runs_can_be_cancelled(whole):
+    key = whole.post(f"{API}/objects", json=silhouette(disc())).json()["id"]
+    slow = {"model": "overlap", "require": [f"{{{key}}}=100", "area=9000"], "seconds": 600}
+    job = whole.post(f"{API}/jobs", json={"verb": "generate", "arguments": slow}).json()["id"]
+    until = time.monotonic() + 60
+    while whole.get(f"{API}/jobs/{job}").json()["stage"] is None and time.monotonic() < until:
+        time.sleep(0.1)
+    whole.post(f"{API}/jobs/{job}/cancel")
+    assert wait(whole, job)["state"] == "cancelled"
