@@ -12,6 +12,9 @@ from metricvae.web.objects.readers import ReaderPool
 from metricvae.web.objects.store import ObjectStore
 from metricvae.web.settings import ServerSettings
 
+BEFORE_WARMING = 0.7
+"""Seconds that the first page has for itself before models are loaded."""
+
 
 @dataclass(frozen=True)
 class ServerState:
@@ -46,15 +49,22 @@ class ServerState:
     def start(self) -> None:
         """Run jobs, and load models in the background, so that the first page does not wait for them."""
         self.jobs.start()
-        threading.Thread(target=self._warm, daemon=True, name="warm").start()
+        if not self.settings.warm:
+            self.ready.set()
+        timer = threading.Timer(BEFORE_WARMING, self._warm)
+        timer.daemon = True
+        timer.start()
 
     def _warm(self) -> None:
+        if self.closing.is_set():
+            return
         warm(self.models, self.settings.warm)
         self.ready.set()
         self.readers.warm_up(self.settings.samples)
 
     def stop(self) -> None:
         """End threads and processes; jobs go on with the next server."""
+        self.closing.set()
         self.compute.stop()
         self.slow.stop()
         self.jobs.stop()
