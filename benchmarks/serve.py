@@ -201,13 +201,13 @@ def inside() -> dict[str, float]:
     import torch
 
     from metricvae.prediction.predictor import Predictor
-    from metricvae.web.streams import CHUNK, Comparison
+    from metricvae.web.streams import CHUNK, PairComparison
 
     torch.set_num_threads(1)
     predictor = Predictor.load("overlap")
     encoded = predictor.encode(shapes(OBJECTS))
     comparison, rows = (
-        Comparison(predictor, encoded, encoded),
+        PairComparison(predictor, encoded, encoded),
         np.random.default_rng(2).integers(0, OBJECTS, (2, CHUNK)),
     )
     comparison.answers(*rows)

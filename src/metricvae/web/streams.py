@@ -50,7 +50,7 @@ class BatchHeader(Body):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairComparison:
     """Encoded objects, and the model that compares them.
 
     Attributes:
@@ -81,7 +81,7 @@ class Comparison:
         return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
-def comparison_of(state: ServerState, document: Any) -> Comparison:
+def comparison_of(state: ServerState, document: Any) -> PairComparison:
     """What a header asks for.
 
     Raises:
@@ -104,18 +104,18 @@ def comparison_of(state: ServerState, document: Any) -> Comparison:
         return _of_codes(predictor, header)
     sides = ("left",) if predictor.model.shared else ("left", "right")
     encoded = [_of_objects(state, header.model, header.objects or [], side) for side in sides]
-    return Comparison(predictor, encoded[0], encoded[-1])
+    return PairComparison(predictor, encoded[0], encoded[-1])
 
 
-def _of_library(state: ServerState, name: str) -> Comparison:
+def _of_library(state: ServerState, name: str) -> PairComparison:
     index, predictor = state.libraries.get(name)
     if not predictor.model.shared or index.cells is not None:
         raise RequestError(422, "expected a library of a model with one tower, of fewer than 100,000 items", "library")
     whole = index.encoded()
-    return Comparison(predictor, whole, whole)
+    return PairComparison(predictor, whole, whole)
 
 
-def _of_codes(predictor: Predictor, header: BatchHeader) -> Comparison:
+def _of_codes(predictor: Predictor, header: BatchHeader) -> PairComparison:
     import torch
 
     from metricvae.prediction.predictor import Encoded
@@ -129,7 +129,7 @@ def _of_codes(predictor: Predictor, header: BatchHeader) -> Comparison:
     if any(len(column) != len(codes) for column in columns):
         raise RequestError(422, "expected a magnitude, and a novelty, of each code", "magnitudes")
     whole = Encoded(torch.tensor(codes).reshape(-1, width), *(torch.tensor(column) for column in columns))
-    return Comparison(predictor, whole, whole)
+    return PairComparison(predictor, whole, whole)
 
 
 def _of_objects(state: ServerState, model: str, keys: list[str], side: str) -> Encoded:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.web.errors import RequestError
-from metricvae.web.jobs.records import FINAL, Job, State
+from metricvae.web.jobs.records import FINAL, JobRecord, State
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -54,7 +54,7 @@ class JobQueue:
         with self.lock:
             self.connection.close()
 
-    def add(self, key: str, verb: str, command: str, most: int, once: str | None = None) -> Job:
+    def add(self, key: str, verb: str, command: str, most: int, once: str | None = None) -> JobRecord:
         """Add a job to the end.
 
         Args:
@@ -80,21 +80,21 @@ class JobQueue:
             assert found is not None
             return found
 
-    def get(self, key: str) -> Job | None:
+    def get(self, key: str) -> JobRecord | None:
         """A job by its id."""
         with self.lock:
             return self._find("id", key)
 
-    def of_submission(self, once: str) -> Job | None:
+    def of_submission(self, once: str) -> JobRecord | None:
         """The job of an earlier submission."""
         with self.lock:
             return self._find("key", once)
 
-    def newest(self, count: int) -> list[Job]:
+    def newest(self, count: int) -> list[JobRecord]:
         """The last jobs that came, newest first."""
         return self._select("ORDER BY number DESC LIMIT ?", count)
 
-    def in_state(self, state: State) -> list[Job]:
+    def in_state(self, state: State) -> list[JobRecord]:
         """Jobs in a state, in the order in which they came."""
         return self._select("WHERE state = ? ORDER BY number", state)
 
@@ -103,7 +103,7 @@ class JobQueue:
         with self.lock:
             return dict(self.connection.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
 
-    def take(self) -> Job | None:
+    def take(self) -> JobRecord | None:
         """The next job, which is running from now on."""
         with self.lock:
             row = self.connection.execute(
@@ -139,15 +139,15 @@ class JobQueue:
         with self.lock:
             return self.connection.execute(statement, values).rowcount == 1
 
-    def _find(self, column: str, value: str) -> Job | None:
+    def _find(self, column: str, value: str) -> JobRecord | None:
         row = self.connection.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {column} = ?", (value,)).fetchone()
         return None if row is None else _job(row)
 
-    def _select(self, rest: str, *values: object) -> list[Job]:
+    def _select(self, rest: str, *values: object) -> list[JobRecord]:
         with self.lock:
             return [_job(row) for row in self.connection.execute(f"SELECT {_COLUMNS} FROM jobs {rest}", values)]
 
 
-def _job(row: tuple[object, ...]) -> Job:
+def _job(row: tuple[object, ...]) -> JobRecord:
     fields: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return Job(**fields | {"cancelling": bool(fields["cancelling"])})
+    return JobRecord(**fields | {"cancelling": bool(fields["cancelling"])})

@@ -18,7 +18,7 @@ all, how it ended."""
 
 
 @dataclass(frozen=True)
-class Job:
+class JobRecord:
     """One job.
 
     Attributes:

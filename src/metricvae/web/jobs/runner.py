@@ -18,7 +18,7 @@ from typing import Any
 
 from metricvae.core.errors import InputError
 from metricvae.web.jobs.queue import JobQueue
-from metricvae.web.jobs.records import LOCK, OUTCOME, Job
+from metricvae.web.jobs.records import LOCK, OUTCOME, JobRecord
 from metricvae.web.jobs.worker import BUSY
 from metricvae.web.objects.records import ID
 
@@ -77,7 +77,7 @@ class JobRunner(threading.Thread):
                 return
             self._start(job)
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: JobRecord) -> None:
         words = [sys.executable, "-m", "metricvae.web.jobs.worker", str(self.folder / job.id), str(os.getpid())]
         with open(os.devnull, "rb+") as nothing:
             process = subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)

@@ -24,7 +24,7 @@ from metricvae.web.jobs.records import (
     RESULTS,
     TASK,
     UNFINISHED,
-    Job,
+    JobRecord,
 )
 from metricvae.web.jobs.runner import JobRunner, read_outcome
 from metricvae.web.jobs.staging import JobStage
@@ -64,7 +64,7 @@ class JobService:
         self.runner.stop()
         self.queue.close()
 
-    def submit(self, verb: str, arguments: Mapping[str, Any], once: str | None = None) -> Job:
+    def submit(self, verb: str, arguments: Mapping[str, Any], once: str | None = None) -> JobRecord:
         """Put a job into the queue; on return it is on disk.
 
         Raises:
@@ -89,7 +89,7 @@ class JobService:
             shutil.rmtree(work, ignore_errors=True)
             self.runner.wake.set()
 
-    def get(self, key: str) -> Job:
+    def get(self, key: str) -> JobRecord:
         """A job.
 
         Raises:
@@ -100,14 +100,14 @@ class JobService:
             raise RequestError(404, f"there is no job {key[:40]!r}")
         return found
 
-    def cancel(self, key: str) -> Job:
+    def cancel(self, key: str) -> JobRecord:
         """Ask a job to end."""
         self.get(key)
         self.queue.cancel(key)
         self.runner.wake.set()
         return self.get(key)
 
-    def document(self, job: Job, *, whole: bool = True) -> dict[str, Any]:
+    def document(self, job: JobRecord, *, whole: bool = True) -> dict[str, Any]:
         """What clients are told of a job; `whole` adds its result and what it was told."""
         folder, ended = self.folder / job.id, job.state in FINAL
         now = {} if ended else read_small(folder / PROGRESS)
@@ -126,13 +126,13 @@ class JobService:
             shown["files"] = [row["name"] for row in self.files(job)] if job.state == "done" else []
         return shown
 
-    def files(self, job: Job) -> list[dict[str, Any]]:
+    def files(self, job: JobRecord) -> list[dict[str, Any]]:
         """Names and sizes of what a job wrote."""
         folder = self.folder / job.id / RESULTS
         found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
         return [{"name": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size} for path in found]
 
-    def file(self, job: Job, name: str) -> Path:
+    def file(self, job: JobRecord, name: str) -> Path:
         """A file that a job wrote, by one of the names that `files` gives.
 
         Raises:
@@ -142,7 +142,7 @@ class JobService:
             raise RequestError(404, f"the job wrote no file {name[:80]!r}")
         return self.folder / job.id / RESULTS / name
 
-    def event_files(self, job: Job) -> dict[str, list[Path]]:
+    def event_files(self, job: JobRecord) -> dict[str, list[Path]]:
         """Files whose lines are events, by what these are called; of each the first that there is counts."""
         folder = self.folder / job.id
         logs = [folder / UNFINISHED / LOG, folder / RESULTS / LOG]
@@ -182,7 +182,7 @@ class JobService:
             argv = [word.replace(path, name) for word in argv]
         return command_of(*argv)
 
-    def done(self, verb: str) -> list[Job]:
+    def done(self, verb: str) -> list[JobRecord]:
         """Jobs of a verb that are done."""
         return [job for job in self.queue.in_state("done") if job.verb == verb]
 

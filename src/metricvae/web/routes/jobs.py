@@ -18,7 +18,7 @@ from metricvae.web.bodies import Body as RequestBody
 from metricvae.web.bodies import Name
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.forms import FORMS
-from metricvae.web.jobs.records import FINAL, Job
+from metricvae.web.jobs.records import FINAL, JobRecord
 from metricvae.web.jobs.service import JobService
 from metricvae.web.pipes import BytePipe
 from metricvae.web.state import ServerState
@@ -156,7 +156,7 @@ async def event_stream(state: ServerState, key: str, request: Request) -> AsyncI
         await asyncio.sleep(BETWEEN_EVENTS)
 
 
-def _new_events(jobs: JobService, job: Job, places: dict[str, int]) -> list[bytes]:
+def _new_events(jobs: JobService, job: JobRecord, places: dict[str, int]) -> list[bytes]:
     """Whole lines that came since the last look."""
     found = []
     for name, paths in jobs.event_files(job).items():
