@@ -61,8 +61,9 @@ class JobStage:
         rows = [[self.object(end).removeprefix(f"{INPUTS}/") for end in pair] for pair in pairs]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([["a", "b"], *rows])
-        (self.folder / INPUTS / "pairs.csv").write_text(text.getvalue(), encoding="utf-8")
-        return f"{INPUTS}/pairs.csv"
+        name = self._unique("pairs", ".csv", "")
+        (self.folder / INPUTS / name).write_text(text.getvalue(), encoding="utf-8")
+        return f"{INPUTS}/{name}"
 
     def model(self, name: str) -> str:
         """Name or path of a model."""
@@ -97,10 +98,14 @@ class JobStage:
         return path
 
     def _name(self, about: StoredObject, suffix: str, below: str) -> str:
+        """A name for the file of an object."""
+        stem = about.name[: -len(suffix)] if about.name.lower().endswith(suffix) else about.name
+        return self._unique(stem, suffix, below)
+
+    def _unique(self, stem: str, suffix: str, below: str) -> str:
         """A name that no other input has."""
-        stem = about.name.removesuffix(suffix) if about.name.lower().endswith(suffix) else about.name
         found, number = f"{stem}{suffix}", 1
-        while f"{below}{found}" in self.names or found in ("pairs.csv", "library"):
+        while f"{below}{found}" in self.names or found == "library":
             number += 1
             found = f"{stem}-{number}{suffix}"
         self.names.add(f"{below}{found}")

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from metricvae.web.jobs.records import (
     EVENTS,
+    INPUTS,
     LOCK,
     MESSAGES,
     OUTCOME,
@@ -131,17 +132,24 @@ def _ended(folder: Path, status: int, messages: MessageReader) -> dict[str, Any]
         if (folder / STDOUT).stat().st_size > LARGEST_RESULT:
             return {"status": 1, "error": "its answer is too large"}
         try:
-            result = json.loads((folder / STDOUT).read_bytes() or b"null")
+            result = json.loads(without_paths(folder, (folder / STDOUT).read_text(encoding="utf-8")) or "null")
         except ValueError:
             return {"status": 1, "error": "its answer is no JSON document"}
         if (folder / UNFINISHED).exists():
             os.rename(folder / UNFINISHED, folder / RESULTS)
         return {"status": 0, "result": result, "error": ""}
-    last = messages.last.removeprefix("metricvae: ").replace(f"{folder}/", "")
+    last = without_paths(folder, messages.last.removeprefix("metricvae: "))
     reason = last if status == 2 and last else f"it ended with status {status}{': ' if last else ''}{last}"
     if status < 0:
         reason = f"its process was killed by signal {-status} (out of memory?)"
     return {"status": status, "error": reason}
+
+
+def without_paths(folder: Path, text: str) -> str:
+    """A text of a verb with the names that a client knows: no folder of this machine."""
+    for path, shown in ((f"{folder}/", ""), (f"{folder.parent}/", "job:"), (f"{INPUTS}/", ""), (UNFINISHED, RESULTS)):
+        text = text.replace(path, shown)
+    return text
 
 
 class MessageReader(threading.Thread):
@@ -163,14 +171,14 @@ class MessageReader(threading.Thread):
             line = raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip()
             document = _document_of(line)
             if "partial" in document:
-                self._append(PARTIAL, json.dumps(document["partial"]))
+                self._append(PARTIAL, without_paths(self.folder, json.dumps(document["partial"])))
             elif {"stage", "done", "total"} <= document.keys():
                 self._note(document)
             elif line and not document:
                 line = line[:4_000]
                 self.last = line
                 self.lines = [*self.lines[1 - LINES_KEPT :], line]
-                replace(self.folder / MESSAGES, "\n".join(self.lines))
+                replace(self.folder / MESSAGES, without_paths(self.folder, "\n".join(self.lines)))
 
     def _note(self, document: dict[str, Any]) -> None:
         text = json.dumps(document | {"at": time.time()})
