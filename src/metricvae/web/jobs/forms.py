@@ -94,7 +94,7 @@ AUTOCOMPLETE = VerbForm(
     ("autocomplete",),
     {
         "receptor": _SITED,
-        "n": Argument(number(1, 200, whole=True), "-n", about="how many candidates"),
+        "n": Argument(number(1, 200, whole=True), "--n", about="how many candidates"),
         "library": Argument(a_folder, "--library", about="molecules to begin with"),
         "require": _REQUIRE,
         "seconds": _SECONDS,
