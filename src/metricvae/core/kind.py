@@ -395,7 +395,8 @@ class ObjectKind(abc.ABC):
 
     def thumbnail(self, value: Object) -> str | None:
         """A small picture of an object for notebooks, as HTML without anything to load; None where there is none."""
-        return None
+        picture = self.picture(value)
+        return None if picture is None else picture.thumbnail(self.name)
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""

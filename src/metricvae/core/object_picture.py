@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,17 @@ class ObjectPicture:
     def suffix(self) -> str:
         """Ending of a file's name."""
         return ".svg" if "svg" in self.media_type else ".png"
+
+    def thumbnail(self, alt: str) -> str:
+        """The picture in HTML, small; `alt` is what it shows."""
+        if self.suffix == ".svg":
+            return f'<div style="width: 180px">{self.content.decode()}</div>'
+        from PIL import Image
+
+        from metricvae.core.display import picture_html
+
+        with Image.open(io.BytesIO(self.content)) as picture:
+            return picture_html(np.asarray(picture), alt=alt)
 
     @property
     def data_uri(self) -> str:

@@ -84,9 +84,13 @@ def prepare(
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A socket that says it is TCP: asyncio sends small answers of others only when the client confirms (40 ms)."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        found = socket.create_server((host, port), family=family, backlog=256)
+        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(256)
     except OSError as error:
         raise InputError(
             f"{host}:{port} cannot be listened on ({error.strerror or error}): give another --port"

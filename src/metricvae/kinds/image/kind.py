@@ -105,13 +105,6 @@ class ImageKind(ObjectKind):
             raise InputError(_misfit(name, levels, width or "any", height or "any"))
         return levels if self.channels is None else with_channels(levels, self.channels)
 
-    def thumbnail(self, value: Object) -> str:
-        """The image, grey or in colours."""
-        from metricvae.core.display import picture_html
-
-        levels = np.asarray(value, np.uint8)
-        return picture_html(levels[..., 0] if levels.shape[2] == 1 else levels, alt="image")
-
     def adapt(self, objects: Iterable[Object]) -> Self:
         """The kind with the size of the objects, and the channels of the one that has most.
 

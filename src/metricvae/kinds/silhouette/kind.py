@@ -204,12 +204,6 @@ class SilhouetteKind(ObjectKind):
         """(m,) areas in pixels."""
         return x.sum((1, 2, 3))
 
-    def thumbnail(self, value: Object) -> str:
-        """The shape, white on black."""
-        from metricvae.core.display import picture_html
-
-        return picture_html(np.asarray(value, np.uint8) * np.uint8(255), alt="silhouette")
-
     def measure(self, objects: Sequence[Object]) -> npt.NDArray[np.int64]:
         """(m,) areas in pixels."""
         return np.array([mask.sum(dtype=np.int64) for mask in objects], np.int64)
