@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -100,8 +101,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def run(server: BoundServer, *, open_page: bool = False) -> None:
-    """Serve until the process is told to end."""
-    with folder_of_one_server(server.settings.folder):
+    """Serve until the process is told to end: uvicorn, which answers first, raises that again, and it is no fault."""
+    with (
+        folder_of_one_server(server.settings.folder),
+        contextlib.suppress(KeyboardInterrupt),
+    ):  # raised at the end again
         _run(server, open_page)
 
 
