@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -146,10 +147,7 @@ def kind_of_side(predictor: Predictor, side: str) -> ObjectKind:
     return predictor.kind(side)
 
 
-def warm(shelf: ModelShelf, names: tuple[str, ...]) -> None:
-    """Load some models, and what a first prediction with each costs once."""
-    for name in names:
-        try:
-            shelf.get(name)
-        except (InputError, RequestError):
-            continue
+def warm(shelf: ModelShelf, name: str) -> None:
+    """Load a model, if there is one of that name."""
+    with contextlib.suppress(InputError, RequestError):
+        shelf.get(name)

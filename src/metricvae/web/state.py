@@ -12,6 +12,9 @@ from metricvae.web.objects.readers import ReaderPool
 from metricvae.web.objects.store import ObjectStore
 from metricvae.web.settings import ServerSettings
 
+PATIENCE = 30.0
+"""Seconds in which what is loaded in the background must be: a process that ends in the middle of it is aborted."""
+
 BEFORE_WARMING = 0.7
 """Seconds that the first page has for itself before models are loaded."""
 
@@ -32,6 +35,7 @@ class ServerState:
         jobs: long work.
         ready: set when the models were warmed.
         closing: set when the server is told to end.
+        warmed: set when nothing is loaded in the background any more.
     """
 
     settings: ServerSettings
@@ -45,6 +49,7 @@ class ServerState:
     jobs: JobService
     ready: threading.Event
     closing: threading.Event
+    warmed: threading.Event
 
     def start(self) -> None:
         """Run jobs, and load models in the background, so that the first page does not wait for them."""
@@ -56,11 +61,15 @@ class ServerState:
         timer.start()
 
     def _warm(self) -> None:
-        if self.closing.is_set():
-            return
-        warm(self.models, self.settings.warm)
-        self.ready.set()
-        self.readers.warm_up(self.settings.samples)
+        try:
+            for name in self.settings.warm:
+                if not self.closing.is_set():
+                    warm(self.models, name)
+            self.ready.set()
+            if not self.closing.is_set():
+                self.readers.warm_up(self.settings.samples)
+        finally:
+            self.warmed.set()
 
     def stop(self) -> None:
         """End threads and processes; jobs go on with the next server."""
@@ -70,6 +79,7 @@ class ServerState:
         self.jobs.stop()
         self.readers.stop()
         self.solvers.stop()
+        self.warmed.wait(PATIENCE)
 
 
 def open_state(settings: ServerSettings) -> ServerState:
@@ -90,4 +100,5 @@ def open_state(settings: ServerSettings) -> ServerState:
         jobs=jobs,
         ready=threading.Event(),
         closing=threading.Event(),
+        warmed=threading.Event(),
     )
