@@ -45,7 +45,11 @@ def registered_models() -> list[Row]:
             rows.append({"name": name, "metric": metric.name, "kinds": [metric.left, metric.right], **facts})
             continue
         config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
-        facts: Row = {"metric": config.metric.name, "kinds": [kind.name for kind in config.kinds], "latent": config.latent}
-        facts["metrics"] = list(added_names(folder))
-        rows.append({"name": name, **facts, "validation_r2": document["facts"]["validation_r2"]})
+        kinds, metrics = [kind.name for kind in config.kinds], list(added_names(folder))
+        rows.append(
+            {
+                **{"name": name, "metric": config.metric.name, "kinds": kinds, "latent": config.latent},
+                **{"metrics": metrics, "validation_r2": document["facts"]["validation_r2"]},
+            }
+        )
     return rows

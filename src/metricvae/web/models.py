@@ -16,7 +16,8 @@ from metricvae.web.errors import RequestError
 from metricvae.web.objects.records import as_kind
 
 if TYPE_CHECKING:
-    from metricvae.prediction.predictor import Encoded, Predictor
+    from metricvae.prediction.predictor import Predictor
+    from metricvae.prediction.records import Encoded
 
 CODES = 200_000
 """Codes that are held: about 1 kB each."""

@@ -18,7 +18,8 @@ from metricvae.web.pipes import BytePipe
 from metricvae.web.state import ServerState
 
 if TYPE_CHECKING:
-    from metricvae.prediction.predictor import Encoded, Predictor
+    from metricvae.prediction.predictor import Predictor
+    from metricvae.prediction.records import Encoded
 
 AT_ONCE = 4_096
 """Pairs that are computed together: their codes stay in a processor's cache."""
@@ -118,7 +119,7 @@ def _of_library(state: ServerState, name: str) -> PairComparison:
 def _of_codes(predictor: Predictor, header: BatchHeader) -> PairComparison:
     import torch
 
-    from metricvae.prediction.predictor import Encoded
+    from metricvae.prediction.records import Encoded
 
     codes = header.codes or []
     width = predictor.code_width
@@ -135,7 +136,7 @@ def _of_codes(predictor: Predictor, header: BatchHeader) -> PairComparison:
 def _of_objects(state: ServerState, model: str, keys: list[str], side: str) -> Encoded:
     import torch
 
-    from metricvae.prediction.predictor import Encoded
+    from metricvae.prediction.records import Encoded
 
     found = [state.models.encode(model, side, key, *state.objects.value(key)) for key in keys]
     if not found:

@@ -18,7 +18,6 @@ from metricvae.core.item_tests import ItemTest
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import NamedObject
 from metricvae.core.object_picture import ObjectPicture
-from metricvae.kinds.molecule.conformers import conform
 from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.fragments import stream
 from metricvae.kinds.molecule.library import MoleculeFile, conformer_seed
