@@ -1,6 +1,7 @@
 # The command line of metricvae on the CPU, for an unprivileged user. Build it in a clone of the repository:
 #   docker build -t metricvae .
 #   docker run --rm -v "$PWD:/work" metricvae predict overlap a.png b.png
+#   docker run --rm -p 8000:8000 -v "$PWD:/work" metricvae serve --host 0.0.0.0 --folder /work/served --token TOKEN
 # A registry or a mirror of packages is a setting of pip: --build-arg PIP_INDEX_URL=...
 
 FROM python:3.12.8-slim-bookworm AS wheel
@@ -13,7 +14,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12.8-slim-bookworm AS environment
 ARG PIP_INDEX_URL
-ARG EXTRAS=reproduce,chem,maps,search
+ARG EXTRAS=reproduce,chem,maps,search,web
 # The index that PyTorch's installation page names for the CPU has builds without CUDA, a tenth of the size; by default
 # the build of the main index is taken.
 ARG TORCH_INDEX_URL

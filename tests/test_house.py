@@ -27,15 +27,16 @@ ORDER = (
         "sklearn",
         "autocomplete",
         "reproduction",
+        "web",
         "cli",
         "__main__",
     ),
 )
 """Packages; each imports from those before it. `errors` is `core/errors.py`, which everything may import."""
 
-MAY_NAME_KINDS = {"kinds", "metrics", "autocomplete", "reproduction", "pretrained", "cli", "sklearn"}
-"""Packages that may name a kind or a metric (scikit-learn's rows are vectors; autocomplete is of molecules in pockets);
-all others speak the interfaces of `core`."""
+MAY_NAME_KINDS = {"kinds", "metrics", "autocomplete", "reproduction", "pretrained", "web", "cli", "sklearn"}
+"""Packages that may name a kind or a metric (scikit-learn's rows are vectors; autocomplete is of molecules in pockets;
+examples of requests name kinds); all others speak the interfaces of `core`."""
 
 NAMES = {*KINDS, *METRICS, *ALIASES, "masks", "molecules-2d"} - {"tabular"}
 """Kinds and metrics by their names; `tabular` is the metric of values that users bring, whatever they mean."""

@@ -48,6 +48,7 @@ from metricvae.search.search import search
 from metricvae.search.update import append_to_index, delete_items
 from metricvae.training.config import TrainingConfig
 from metricvae.training.presets import preset
+from metricvae.web.settings import ServerSettings
 
 OUT_OF_RANGE = {
     "quickstart": {"--seed": -1},
@@ -192,6 +193,7 @@ SHARED: dict[str, dict[str, list[tuple[Callable[..., Any], str]]]] = {
         "dataset": [(OverlapPairs, "folder"), (HalvesPairs, "folder")],
         "mnist": [(DigitsConfig, "mnist")],
     },
+    "serve": {"workers": [(ServerSettings, "workers")]},
 }
 """Options of every verb that are arguments of the library."""
 
@@ -204,6 +206,9 @@ OF_THE_COMMAND_LINE = {
     "only": "the library is told a tuple of names",
     "pair_sets": "the library is told a tuple of names",
     "json": "printing",
+    "progress": "printing",
+    "port": "the server is told where to listen",
+    "host": "the server is told where to listen",
 }
 """Options whose default is the command line's alone, and why."""
 

@@ -30,10 +30,11 @@ from metricvae.cli.registries import KINDS, METRICS, MODELS
 from metricvae.cli.remarks import remarks
 from metricvae.cli.reproduce import QUICKSTART, REPRODUCE
 from metricvae.cli.search import SEARCH
+from metricvae.cli.serve import SERVE
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
 from metricvae.core.errors import InputError, did_you_mean
-from metricvae.runtime.progress import VERBOSITY
+from metricvae.runtime.progress import VERBOSITY, shown_as
 from metricvae.runtime.signals import Terminated, ending_cleanly
 
 VERBS: dict[str, Verb] = {
@@ -53,6 +54,7 @@ VERBS: dict[str, Verb] = {
     "generate": GENERATE,
     "autocomplete": AUTOCOMPLETE,
     "reproduce": REPRODUCE,
+    "serve": SERVE,
     "kinds": KINDS,
     "metrics": METRICS,
     "models": MODELS,
@@ -98,7 +100,8 @@ def _run(arguments: list[str]) -> None:
             options = _parse(name, rest)
             token = VERBOSITY.set("quiet" if options.quiet else "verbose" if options.verbose else "usual")
             try:
-                document = VERBS[name].run(options)
+                with shown_as(options.progress):
+                    document = VERBS[name].run(options)
             finally:
                 VERBOSITY.reset(token)
             if options.json:
@@ -150,6 +153,9 @@ def parser_of(name: str, arguments: Sequence[str] = ()) -> Parser:
     parser.add_argument("--config", metavar="FILE", help="TOML or JSON with options; those given here count more")
     parser.add_argument("--quiet", action="store_true", help="say nothing but the answer, or why there is none")
     parser.add_argument("--verbose", action="store_true", help="say how far short work is, too, and where errors arise")
+    parser.add_argument(
+        "--progress", choices=("auto", "json"), default="auto", help="json: a document a line, on stderr"
+    )
     return parser
 
 

@@ -14,7 +14,7 @@ from metricvae.cli.common import about, image_options, read_options, say
 from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive, seed_number
 from metricvae.core.errors import InputError
 from metricvae.generation import ANSWERS_ASKED, SECONDS
-from metricvae.runtime.progress import Step, progress
+from metricvae.runtime.progress import Step, partial, progress, wants_partial
 
 if TYPE_CHECKING:
     from metricvae.core.constraints import Constraint
@@ -125,6 +125,7 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
             against=against,
             partner=Predictor.load(PARTNER) if matching else None,
             on_progress=lambda done, total: step("shapes that hold", done, total),
+            on_found=lambda found: _tell(predictor, found),
         )
         seconds = time.perf_counter() - start
     files = _names(len(answers))
@@ -139,6 +140,17 @@ def _required(options: Namespace, predictor: Predictor) -> Fields:
     }
     _write(options, document, _sheet(constraints, answers, predictor), [one.object for one in answers])
     return say(options, document, _words(options, document, answers))
+
+
+def _tell(predictor: Predictor, found: Sequence[Generated]) -> None:
+    """Show a program that reads progress what was found so far."""
+    if not wants_partial():
+        return
+    kind = predictor.kind()
+    rows = [_answer(one, "", kind.magnitude_name) for one in found]
+    pictures = [kind.picture(one.object) for one in found]
+    shown = [{"picture": None if one is None else one.data_uri} for one in pictures]
+    partial({"answers": [row | picture for row, picture in zip(rows, shown, strict=True)]})
 
 
 def _read(options: Namespace, predictor: Predictor, path: str) -> Mask:

@@ -15,26 +15,17 @@ def _no_options(parser: Parser, _: Sequence[str]) -> None:
 
 
 def _kinds(options: Namespace) -> Fields:
-    from metricvae.core.kind import KINDS
+    from metricvae.prediction.registered import registered_kinds
 
-    rows = []
-    for name in KINDS.names():
-        kind = KINDS.get(name)()
-        encoders = [encoder.name for encoder in kind.encoders]
-        rows.append({"name": name, "objects": kind.title, "files": list(kind.suffixes), "encoders": encoders})
-    return _listed(options, "kinds", rows, lambda row: [row["name"], row["objects"], " ".join(row["files"])])
+    return _listed(
+        options, "kinds", registered_kinds(), lambda row: [row["name"], row["objects"], " ".join(row["files"])]
+    )
 
 
 def _metrics(options: Namespace) -> Fields:
-    from metricvae.core.metric import METRICS
+    from metricvae.prediction.registered import registered_metrics
 
-    rows = []
-    for name in METRICS.names():
-        metric = METRICS.get(name)()
-        between = [metric.left or "any kind", metric.right or "any kind"]
-        facts = {"unit": metric.unit, "task": metric.task, "solver": metric.solver is not None}
-        rows.append({"name": name, "value": metric.description.value, "between": between, **facts})
-    return _listed(options, "metrics", rows, _metric_line)
+    return _listed(options, "metrics", registered_metrics(), _metric_line)
 
 
 def _metric_line(row: Fields) -> list[str]:
@@ -45,23 +36,9 @@ def _metric_line(row: Fields) -> list[str]:
 
 
 def _models(options: Namespace) -> Fields:
-    from metricvae.nn.autoencoder import ModelConfig
-    from metricvae.prediction.added_metrics import added_names
-    from metricvae.training.checkpoint import metric_of_model, shipped_models
-    from metricvae.training.model_document import read_model_document
+    from metricvae.prediction.registered import registered_models
 
-    rows = []
-    for name, folder in shipped_models().items():
-        document = read_model_document(folder)
-        if "model" not in document:
-            metric, facts = metric_of_model(folder)[0], document["own"]
-            rows.append({"name": name, "metric": metric.name, "kinds": [metric.left, metric.right], **facts})
-            continue
-        config = ModelConfig.from_json(document["model"], document["facts"].get("task"))
-        facts = {"metric": config.metric.name, "kinds": [kind.name for kind in config.kinds], "latent": config.latent}
-        facts["metrics"] = list(added_names(folder))
-        rows.append({"name": name, **facts, "validation_r2": document["facts"]["validation_r2"]})
-    return _listed(options, "models", rows, _model_line)
+    return _listed(options, "models", registered_models(), _model_line)
 
 
 def _model_line(row: Fields) -> list[str]:

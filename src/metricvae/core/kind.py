@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from metricvae.core.editing import ObjectEditor
     from metricvae.core.hits import Value
+    from metricvae.core.object_picture import ObjectPicture
     from metricvae.core.requirements import RequirementForm
     from metricvae.core.text_form import TextForm
 
@@ -59,8 +60,7 @@ class ObjectKind(abc.ABC):
         kept_in_index: whether an index keeps its objects, for exact answers. Where it does not, a library is a folder
             of files with one object each, which are read again.
         inline: whether a text that names no file may be an object itself: a SMILES, a sequence, numbers.
-        compares_groups: whether `groups` compares objects with one another, so that imports and labellings hold all
-            of them.
+        compares_groups: whether `groups` compares objects with one another: imports and labellings hold all of them.
         posed_suffixes: endings of files that `write_posed` writes; none where the kind cannot be written.
         fingerprinted: columns of an index that `fingerprints` reads; none where the kind has no fingerprints.
     """
@@ -218,8 +218,7 @@ class ObjectKind(abc.ABC):
         return name
 
     def groups(self, objects: Sequence[Object], names: Sequence[str]) -> list[str]:
-        """The groups of many objects that share a split: by default `group` of each by itself; a kind may compare them
-        with one another, as for clusters of similar ones.
+        """The groups of many objects that share a split: by default `group` of each; or clusters of similar ones.
 
         Args:
             objects: all of them.
@@ -231,8 +230,7 @@ class ObjectKind(abc.ABC):
 
     @property
     def index_schema(self) -> pa.Schema:
-        """Columns that an index keeps of each item to filter by, beside those of `schema`: properties; by default
-        none."""
+        """Columns that an index keeps of items to filter by, beside those of `schema`: properties; none by default."""
         return pa.schema([])
 
     def index_columns(self, objects: Sequence[Object]) -> dict[str, pa.Array]:
@@ -367,6 +365,14 @@ class ObjectKind(abc.ABC):
 
     # Files
 
+    def picture(self, value: Object) -> ObjectPicture | None:
+        """A small picture of an object, for pages; None where the kind draws none."""
+        return None
+
+    def scene(self, value: Object) -> Mapping[str, Any] | None:
+        """What a viewer in space shows of an object, as plain values; None where the kind is not shown so."""
+        return None
+
     def write_posed(
         self,
         path: Path,
@@ -389,7 +395,8 @@ class ObjectKind(abc.ABC):
 
     def thumbnail(self, value: Object) -> str | None:
         """A small picture of an object for notebooks, as HTML without anything to load; None where there is none."""
-        return None
+        picture = self.picture(value)
+        return None if picture is None else picture.thumbnail(self.name)
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields, as plain values."""

@@ -40,6 +40,7 @@ def generate(
     against: Exemplars | None = None,
     partner: Predictor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_found: Callable[[Sequence[Generated]], None] | None = None,
 ) -> list[Generated]:
     """At most `n` objects that satisfy all constraints; fewer where the time ran out.
 
@@ -52,6 +53,7 @@ def generate(
         against: objects beside the model's own exemplars that are not to be copied.
         partner: the model of a binary metric, where a counterpart is asked for.
         on_progress: told how many of how many objects hold.
+        on_found: told of objects that hold, some at a time, as they are found; not of counterparts.
 
     Raises:
         InputError: constraints that nothing can satisfy, a model that cannot generate, a counterpart without a partner,
@@ -74,7 +76,10 @@ def generate(
     held: list[Generated] = []
     while len(held) < SPARE * n and time.monotonic() < deadline:
         report(min(len(held), n), n)
-        held += selector.answers(search.more(max(AT_ONCE, n), deadline))
+        found = selector.answers(search.more(max(AT_ONCE, n), deadline))
+        held += found
+        if on_found is not None and found:
+            on_found(found)
     report(min(len(held), n), n)
     if not held:
         asked = ", ".join(map(str, constraints))

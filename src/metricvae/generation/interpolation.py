@@ -6,11 +6,13 @@ objects run straight from one end to the other; what the decoder makes of it is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from metricvae.core.errors import InputError
 from metricvae.core.generation import Floats
@@ -99,14 +101,43 @@ def around(predictor: Predictor, value: Object, k: int = 7) -> Around:
     """
     if k < 2:
         raise InputError(f"the plane has {k} points a side: expected at least 2")
-    root = require_linear(predictor).code_root
+    first, second = plane_directions(predictor)
     objects, solver = require_object_generator(predictor.metric)
-    strongest = root.norm(dim=0).argsort(descending=True)[:2]
     offsets = REACH * torch.arange(1 - k, k, 2) / (k - 1)
-    across, down = offsets[None, :, None] * root[:, strongest[0]], offsets[:, None, None] * root[:, strongest[1]]
+    across, down = offsets[None, :, None] * first, offsets[:, None, None] * second
     pictures = decode(predictor, (predictor.encode([value]).codes[0] + across + down).flatten(0, 1))
     measure = ClosenessMeasure(predictor.kind(), solver)
     middle = measure.prepare(value)
     close = [measure.between(measure.prepare(objects.realise(picture)), middle) for picture in pictures]
     grid = pictures.reshape(k, k, *pictures.shape[1:])
     return Around(grid, offsets.cpu().double().numpy(), np.array(close).reshape(k, k))
+
+
+def plane_directions(predictor: Predictor) -> tuple[Tensor, Tensor]:
+    """The two directions in which training codes vary most, (d,) each, one standard deviation long.
+
+    Raises:
+        InputError: a model that cannot generate.
+    """
+    root = require_linear(predictor).code_root
+    strongest = root.norm(dim=0).argsort(descending=True)[:2]
+    return root[:, strongest[0]], root[:, strongest[1]]
+
+
+def point_in_plane(predictor: Predictor, codes: Sequence[Tensor], x: float, y: float) -> Floats:
+    """What is decoded at a point of the plane about the mean of some codes.
+
+    Args:
+        predictor: of a model that generates.
+        codes: (d,) each.
+        x, y: standard deviations from the middle, in the directions of `plane_directions`.
+
+    Returns:
+        a picture in [0, 1].
+
+    Raises:
+        InputError: a model that cannot generate.
+    """
+    first, second = plane_directions(predictor)
+    picture: Floats = decode(predictor, (torch.stack(list(codes)).mean(0) + x * first + y * second)[None])[0]
+    return picture

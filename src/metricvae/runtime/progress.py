@@ -1,16 +1,18 @@
-"""How far long work is, on stderr: bars on a terminal, a line now and then in a file, nothing for short work."""
+"""How far long work is, on stderr: bars on a terminal, a line now and then in a file, nothing for short work; or, for a
+program that reads it, a JSON document a line."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,6 +22,14 @@ WINDOW = 30.0
 
 BETWEEN_LINES, BETWEEN_VERBOSE_LINES = 30.0, 1.0
 """Seconds from one line to the next where there is no terminal, as a rule and where much is to be said."""
+
+BETWEEN_DOCUMENTS = 0.2
+"""Seconds from one JSON document to the next of the same stage, at least."""
+
+Form = Literal["auto", "json"]
+"""`auto`: bars or lines, as stderr is; `json`: documents."""
+
+_FORM: ContextVar[Form] = ContextVar("form", default="auto")
 
 
 class Step(Protocol):
@@ -41,16 +51,25 @@ class Pace:
 
     def update(self, done: int, total: int, seconds_left: float | None) -> tuple[str, str]:
         """Rate and time left as people write them; empty while they are not known, and at the end."""
+        rate = self._rate(done)
+        if rate is None:
+            return "", ""
+        left = (total - done) / rate if seconds_left is None else seconds_left
+        return f"{rate:.3g}/s" if rate < 999.5 else f"{rate:.0f}/s", f"{clock(left)} left" if done < total else ""
+
+    def seconds_left(self, done: int, total: int, known: float | None) -> float | None:
+        """Seconds to the end; None while they are not known."""
+        rate = self._rate(done)
+        return known if known is not None or rate is None else (total - done) / rate
+
+    def _rate(self, done: int) -> float | None:
+        """What is done a second; None while it is not known."""
         now = time.monotonic()
         self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[1][0] > WINDOW:
             self._seen.popleft()
         then, before = self._seen[0]
-        if done <= before or now <= then:
-            return "", ""
-        rate = (done - before) / (now - then)
-        left = (total - done) / rate if seconds_left is None else seconds_left
-        return f"{rate:.3g}/s" if rate < 999.5 else f"{rate:.0f}/s", f"{clock(left)} left" if done < total else ""
+        return (done - before) / (now - then) if done > before and now > then else None
 
 
 def clock(seconds: float) -> str:
@@ -68,6 +87,8 @@ VERBOSITY: ContextVar[Verbosity] = ContextVar("verbosity", default="usual")
 
 def progress() -> AbstractContextManager[Step]:
     """What shows progress, for as long as the block lasts."""
+    if _FORM.get() == "json":
+        return documents()
     if VERBOSITY.get() == "quiet":
         return contextlib.nullcontext(_say_nothing)
     terminal = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
@@ -76,6 +97,51 @@ def progress() -> AbstractContextManager[Step]:
 
 def _say_nothing(stage: str, done: int, total: int, detail: str = "", seconds_left: float | None = None) -> None:
     pass
+
+
+@contextlib.contextmanager
+def shown_as(form: Form) -> Iterator[None]:
+    """Show progress in this form for as long as the block lasts."""
+    token = _FORM.set(form)
+    try:
+        yield
+    finally:
+        _FORM.reset(token)
+
+
+def wants_partial() -> bool:
+    """Whether a program reads progress, and so what is found on the way."""
+    return _FORM.get() == "json"
+
+
+def partial(document: Mapping[str, Any]) -> None:
+    """Tell a program that reads progress what was found on the way; nobody else."""
+    if wants_partial():
+        sys.stderr.write(json.dumps({"partial": document}) + "\n")
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def documents() -> Iterator[Step]:
+    """A JSON document a line: `stage`, `done`, `total`, `detail`, and `seconds_left` where that is known.
+
+    The first and the last of a stage are always written, those between at most every `BETWEEN_DOCUMENTS`.
+    """
+    paces: dict[str, Pace] = {}
+    written: dict[str, float] = {}
+
+    def step(stage: str, done: int, total: int, detail: str = "", seconds_left: float | None = None) -> None:
+        pace = paces.setdefault(stage, Pace())
+        left = pace.seconds_left(done, total, seconds_left)
+        now = time.monotonic()
+        if done < total and now - written.get(stage, -BETWEEN_DOCUMENTS) < BETWEEN_DOCUMENTS:
+            return
+        written[stage] = now
+        document = {"stage": stage, "done": done, "total": total, "detail": detail, "seconds_left": left}
+        sys.stderr.write(json.dumps(document) + "\n")
+        sys.stderr.flush()
+
+    yield step
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import pyarrow as pa
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
+from metricvae.core.object_picture import ObjectPicture
 from metricvae.kinds.image.io import (
     Levels,
     as_levels,
@@ -104,13 +105,6 @@ class ImageKind(ObjectKind):
             raise InputError(_misfit(name, levels, width or "any", height or "any"))
         return levels if self.channels is None else with_channels(levels, self.channels)
 
-    def thumbnail(self, value: Object) -> str:
-        """The image, grey or in colours."""
-        from metricvae.core.display import picture_html
-
-        levels = np.asarray(value, np.uint8)
-        return picture_html(levels[..., 0] if levels.shape[2] == 1 else levels, alt="image")
-
     def adapt(self, objects: Iterable[Object]) -> Self:
         """The kind with the size of the objects, and the channels of the one that has most.
 
@@ -127,6 +121,10 @@ class ImageKind(ObjectKind):
             width=self.width or first[1],
             channels=self.channels or max(shape[2] for shape in shapes),
         )
+
+    def picture(self, value: Object) -> ObjectPicture:
+        """The image itself."""
+        return ObjectPicture(encode_png(value), "image/png")
 
     @property
     def features(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.item_tests import ItemTest
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import NamedObject
+from metricvae.core.object_picture import ObjectPicture
 from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.fragments import stream
 from metricvae.kinds.molecule.library import MoleculeFile, conformer_seed
@@ -235,6 +236,22 @@ class MoleculeKind(ObjectKind):
         from metricvae.kinds.molecule.generation.requirements import FORMS
 
         return FORMS
+
+    def picture(self, value: Object) -> ObjectPicture | None:
+        """The structural formula; None of a molecule that RDKit refuses."""
+        from metricvae.kinds.molecule.drawing import flat_svg
+
+        drawn = flat_svg(value)
+        if not drawn:
+            return None
+        whole = drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" color="#767676" ', 1)
+        return ObjectPicture(whole.encode(), "image/svg+xml")
+
+    def scene(self, value: Object) -> Mapping[str, Any]:
+        """See `metricvae.kinds.molecule.page.overlay_page.scene_of`."""
+        from metricvae.kinds.molecule.page.overlay_page import scene_of
+
+        return scene_of(posed(value, None))
 
     def write_posed(
         self,

@@ -16,6 +16,7 @@ from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import FolderLibrary, NamedObject
+from metricvae.core.object_picture import ObjectPicture
 from metricvae.core.registry import record_to_json
 from metricvae.kinds.pictures.columns import PNG_FEATURES, PNG_SCHEMA, png_columns, png_contents
 from metricvae.kinds.pictures.files import LONGEST_SIDE, common_size
@@ -139,6 +140,10 @@ class SilhouetteKind(ObjectKind):
         shapes = draw(source, count, seed, start=start)
         return [NamedObject(one.id, one.mask, one.source, one.family, one.group) for one in shapes]
 
+    def picture(self, value: Object) -> ObjectPicture:
+        """The mask, white on black."""
+        return ObjectPicture(encode_png(np.asarray(value, np.uint8)), "image/png")
+
     @property
     def features(self) -> dict[str, Any]:
         return PNG_FEATURES
@@ -198,12 +203,6 @@ class SilhouetteKind(ObjectKind):
     def magnitudes(self, x: Tensor) -> Tensor:
         """(m,) areas in pixels."""
         return x.sum((1, 2, 3))
-
-    def thumbnail(self, value: Object) -> str:
-        """The shape, white on black."""
-        from metricvae.core.display import picture_html
-
-        return picture_html(np.asarray(value, np.uint8) * np.uint8(255), alt="silhouette")
 
     def measure(self, objects: Sequence[Object]) -> npt.NDArray[np.int64]:
         """(m,) areas in pixels."""

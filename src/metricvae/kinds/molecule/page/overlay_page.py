@@ -89,12 +89,24 @@ def overlay_page(
     asked = posed(query, None)
     laid = [posed(hit.value, hit.pose) for hit in found]
     hits = [_shown(one, hit.columns, spheres) for one, hit in zip(laid, found, strict=True)]
-    gaussians = {
-        "atoms": _rounded([*place, radius] for place, radius in zip(asked.positions, asked.radii, strict=True)),
-        **{"kappa": KAPPA, "amplitude": AMPLITUDE, "level": SURFACE_LEVEL},
-    }
-    view = {"gaussians": gaussians, "quaternion": _rounded([_broadside(asked)])[0]}
+    view = {"gaussians": _gaussians(asked), "quaternion": _rounded([_broadside(asked)])[0]}
     return hit_page(found, about, _shown(asked, {}, spheres, view), hits, _viewer())
+
+
+def scene_of(molecule: Molecule) -> dict[str, Any]:
+    """A molecule where it lies, as the viewers of pages draw it.
+
+    Returns:
+        `sdf`, its record; `features`, rows of type, x, y, z and radius; `gaussians`, the `atoms` (x, y, z, radius) of
+        its density with `kappa` and `amplitude`, and the `level` of its surface.
+    """
+    shown = {"sdf": sdf_record(molecule, {}), "features": _features(molecule, feature_spheres)}
+    return {**shown, "gaussians": _gaussians(molecule)}
+
+
+def _gaussians(molecule: Molecule) -> dict[str, Any]:
+    atoms = _rounded([*place, radius] for place, radius in zip(molecule.positions, molecule.radii, strict=True))
+    return {"atoms": atoms, "kappa": KAPPA, "amplitude": AMPLITUDE, "level": SURFACE_LEVEL}
 
 
 def _broadside(molecule: Molecule) -> list[float]:
@@ -111,9 +123,14 @@ def _broadside(molecule: Molecule) -> list[float]:
 def _shown(
     molecule: Molecule, fields: Mapping[str, Value], spheres: SphereFinder | None, view: Mapping[str, Any] | None = None
 ) -> ShownObject:
+    more = {"features": _features(molecule, spheres), **(view or {})}
+    return ShownObject(flat_svg(molecule), more, {"sdf": sdf_record(molecule, fields)})
+
+
+def _features(molecule: Molecule, spheres: SphereFinder | None) -> list[list[Any]]:
+    """Type, place and radius of each feature."""
     found = [] if spheres is None else spheres(molecule)
-    drawn = [[one.kind, *_rounded([[one.x, one.y, one.z, one.radius]])[0]] for one in found]
-    return ShownObject(flat_svg(molecule), {"features": drawn, **(view or {})}, {"sdf": sdf_record(molecule, fields)})
+    return [[one.kind, *_rounded([[one.x, one.y, one.z, one.radius]])[0]] for one in found]
 
 
 def _rounded(rows: Any) -> list[list[float]]:

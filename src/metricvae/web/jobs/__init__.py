@@ -1,0 +1,1 @@
+"""Long work: a queue on disk, and a process of its own for each job."""

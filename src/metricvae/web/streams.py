@@ -1,0 +1,209 @@
+"""Streams of pairs by code: rows of a list of objects, or of a library, as NDJSON or as an Arrow stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic import Field, ValidationError
+
+from metricvae.web.bodies import Body, Identifier, Name
+from metricvae.web.errors import RequestError
+from metricvae.web.pipes import BytePipe
+from metricvae.web.state import ServerState
+
+if TYPE_CHECKING:
+    from metricvae.prediction.predictor import Predictor
+    from metricvae.prediction.records import Encoded
+
+AT_ONCE = 4_096
+"""Pairs that are computed together: their codes stay in a processor's cache."""
+
+CHUNK = 65_536
+"""Pairs that are read, and answered, together."""
+
+LONGEST_LINE = 8 * 2**20
+"""Bytes of the first line, which names the objects."""
+
+HEADER = b"metricvae"
+"""Entry of the metadata of an Arrow schema that holds what the first line of NDJSON does."""
+
+COLUMNS = ("value", "low", "high", "novelty")
+
+Rows = npt.NDArray[np.int64]
+Answers = tuple[npt.NDArray[np.float64], ...]
+
+
+class BatchHeader(Body):
+    """Which model compares what: objects by their ids, codes that `encode` gave, or the items of a library."""
+
+    model: Name | None = None
+    objects: Annotated[list[Identifier], Field(max_length=100_000)] | None = None
+    codes: Annotated[list[list[float]], Field(max_length=100_000)] | None = None
+    magnitudes: Annotated[list[float], Field(max_length=100_000)] | None = None
+    novelty: Annotated[list[float], Field(max_length=100_000)] | None = None
+    library: Name | None = None
+
+
+@dataclass(frozen=True)
+class PairComparison:
+    """Encoded objects, and the model that compares them.
+
+    Attributes:
+        predictor: the model.
+        left, right: the objects as either side sees them.
+    """
+
+    predictor: Predictor
+    left: Encoded
+    right: Encoded
+
+    def answers(self, first: Rows, second: Rows) -> Answers:
+        """(n,) values, ends of intervals, and novelty of pairs of rows.
+
+        Raises:
+            RequestError: a row that there is not (422).
+        """
+        for name, rows, most in (("first", first, len(self.left)), ("second", second, len(self.right))):
+            if len(rows) and not (int(rows.min()) >= 0 and int(rows.max()) < most):
+                raise RequestError(422, f"{name} holds a row that there is not: expected 0 to {most - 1}", name)
+        parts = []
+        for start in range(0, len(first), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            found = self.predictor.predict(self.left, self.right, first[some], second[some])
+            parts.append((found.value, found.low, found.high, found.novelty))
+        if not parts:
+            return tuple(np.empty(0) for _ in COLUMNS)
+        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def comparison_of(state: ServerState, document: Any) -> PairComparison:
+    """What a header asks for.
+
+    Raises:
+        RequestError: it cannot be read, or names what there is not.
+    """
+    try:
+        header = BatchHeader.model_validate(document)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise RequestError(422, f"the header is wrong at {place or 'its top'}: {fault['msg']}", place) from None
+    named = [one for one in (header.objects, header.codes, header.library) if one is not None]
+    if len(named) != 1 or (header.model is None) != (header.library is not None):
+        raise RequestError(422, "expected a header with model and objects, model and codes, or library", "objects")
+    if header.library is not None:
+        return _of_library(state, header.library)
+    assert header.model is not None
+    predictor = state.models.get(header.model)
+    if header.codes is not None:
+        return _of_codes(predictor, header)
+    sides = ("left",) if predictor.model.shared else ("left", "right")
+    encoded = [_of_objects(state, header.model, header.objects or [], side) for side in sides]
+    return PairComparison(predictor, encoded[0], encoded[-1])
+
+
+def _of_library(state: ServerState, name: str) -> PairComparison:
+    index, predictor = state.libraries.get(name)
+    if not predictor.model.shared or index.cells is not None:
+        raise RequestError(422, "expected a library of a model with one tower, of fewer than 100,000 items", "library")
+    whole = index.encoded()
+    return PairComparison(predictor, whole, whole)
+
+
+def _of_codes(predictor: Predictor, header: BatchHeader) -> PairComparison:
+    import torch
+
+    from metricvae.prediction.records import Encoded
+
+    codes = header.codes or []
+    width = predictor.code_width
+    if any(len(code) != width for code in codes):
+        raise RequestError(422, f"expected codes of {width} numbers", "codes")
+    ones, zeros = [1.0] * len(codes), [0.0] * len(codes)
+    columns = header.magnitudes or ones, header.novelty or zeros
+    if any(len(column) != len(codes) for column in columns):
+        raise RequestError(422, "expected a magnitude, and a novelty, of each code", "magnitudes")
+    whole = Encoded(torch.tensor(codes).reshape(-1, width), *(torch.tensor(column) for column in columns))
+    return PairComparison(predictor, whole, whole)
+
+
+def _of_objects(state: ServerState, model: str, keys: list[str], side: str) -> Encoded:
+    import torch
+
+    from metricvae.prediction.records import Encoded
+
+    found = [state.models.encode(model, side, key, *state.objects.value(key)) for key in keys]
+    if not found:
+        raise RequestError(422, "got no objects", "objects")
+    parts = ("codes", "magnitudes", "novelty")
+    return Encoded(*(torch.cat([getattr(one, part) for one in found]) for part in parts))
+
+
+def ndjson_answers(state: ServerState, file: IO[bytes]) -> Iterator[bytes]:
+    """A line `[value, low, high, novelty]` for each line `[first, second]` behind the header."""
+    first_line = file.readline(LONGEST_LINE)
+    comparison = comparison_of(state, _json(first_line))
+    while lines := _some_lines(file):
+        rows = _pairs_of(lines)
+        columns = [column.tolist() for column in comparison.answers(rows[:, 0], rows[:, 1])]
+        yield "".join(map("[%.7g,%.7g,%.7g,%.4g]\n".__mod__, zip(*columns, strict=True))).encode()
+
+
+def _some_lines(file: IO[bytes]) -> list[bytes]:
+    found = file.readlines(14 * CHUNK)
+    return [line for line in found if not line.isspace()] or ([b""] if found else [])
+
+
+def _pairs_of(lines: list[bytes]) -> Rows:
+    """(n, 2) rows of the objects."""
+    if lines == [b""]:
+        return np.empty((0, 2), np.int64)
+    try:
+        rows = np.array(json.loads(b"[" + b",".join(lines) + b"]"))
+    except (ValueError, RecursionError):
+        rows = np.empty(0)
+    if rows.ndim != 2 or rows.shape[1] != 2 or rows.dtype.kind != "i":
+        raise RequestError(422, "expected a line [first, second] of two whole numbers for each pair")
+    return rows.astype(np.int64)
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        raise RequestError(422, "the first line is no JSON document, or too long") from None
+
+
+def arrow_answers(state: ServerState, file: IO[bytes]) -> Iterator[bytes]:
+    """An Arrow stream with the columns value, low, high and novelty, for one with first and second."""
+    try:
+        reader = pa.ipc.open_stream(file)
+        metadata = reader.schema.metadata or {}
+    except (pa.ArrowInvalid, OSError, ValueError):
+        raise RequestError(422, "expected an Arrow stream") from None
+    comparison = comparison_of(state, _json(metadata.get(HEADER, b"")))
+    schema = pa.schema([(name, pa.float32()) for name in COLUMNS])
+    pipe = BytePipe()
+    with pa.ipc.new_stream(pa.PythonFile(pipe, "w"), schema) as writer:
+        for first, second in _arrow_pairs(reader):
+            columns = [pa.array(column, pa.float32()) for column in comparison.answers(first, second)]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+            yield pipe.taken()
+    yield pipe.taken()
+
+
+def _arrow_pairs(reader: Any) -> Iterator[tuple[Rows, Rows]]:
+    """Rows of the objects of some pairs at a time."""
+    try:
+        for batch in reader:
+            ends = [np.array(batch.column(name).cast(pa.int64())) for name in ("first", "second")]
+            for start in range(0, len(batch), CHUNK):
+                yield ends[0][start : start + CHUNK], ends[1][start : start + CHUNK]
+    except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError):
+        raise RequestError(422, "expected columns first and second of whole numbers") from None

@@ -1,0 +1,146 @@
+"""Hostile requests: each is refused with a status of 4xx and one line of JSON, and the server lives on."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra `web` is not installed")
+
+import uvicorn
+
+from hostile_requests import API, NOBODY, hostile_requests, request
+from metricvae.web import protocol
+from metricvae.web.settings import Limits
+from web_problem import HOST, make_app
+
+MEMORY = 400 * 2**20
+"""Bytes by which the server's process may grow over all of them; a 50 MB body among them."""
+
+LIMITS = Limits(body_seconds=0.3)
+ADDRESS = tuple[str, int]
+
+
+class ThreadServer:
+    """A server in a thread of this process, with short limits."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address: ADDRESS = self.socket.getsockname()
+        app = make_app(folder, limits=LIMITS)
+        config = uvicorn.Config(
+            app, http=protocol.StrictProtocol, ws="none", log_config=None, h11_max_incomplete_event_size=32_768
+        )
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, args=([self.socket],), daemon=True)
+
+    def __enter__(self) -> ThreadServer:
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.should_exit = True
+        self.thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ADDRESS]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "HEADER_SECONDS", 0.3)
+        with ThreadServer(tmp_path_factory.mktemp("hostile")) as server:
+            yield server.address
+
+
+def said(address: ADDRESS, content: bytes, seconds: float = 120) -> tuple[int, Any]:
+    """Status and document of the answer to some bytes."""
+    with socket.create_connection(address, timeout=seconds) as connection:
+        sender = threading.Thread(target=_send, args=(connection, content), daemon=True)
+        sender.start()
+        found = bytearray()
+        try:
+            while part := connection.recv(65_536):
+                found += part
+        except ConnectionResetError:
+            pass
+        sender.join(seconds)
+    head, _, body = bytes(found).partition(b"\r\n\r\n")
+    assert head, "the connection was cut without an answer"
+    assert b"\n" not in body
+    return int(head.split(b" ")[1]), json.loads(body)
+
+
+def _send(connection: socket.socket, content: bytes) -> None:
+    try:
+        connection.sendall(content)
+    except OSError:
+        return  # the server has said no already
+
+
+def refused(address: ADDRESS, name: str, content: bytes) -> str:
+    """Why a request was not refused as it must be; empty where it was."""
+    try:
+        status, document = said(address, content)
+    except (AssertionError, ValueError, OSError) as error:
+        return f"{name}: {error}"
+    if not 400 <= status < 500:
+        return f"{name}: {status} {document}"
+    return "" if isinstance(document, dict) and document.get("error") else f"{name}: {document}"
+
+
+ALL = hostile_requests()
+
+
+def test_there_are_two_hundred_of_them():
+    assert len(ALL) >= 200
+    assert len({content for _, content in ALL}) == len(ALL)
+
+
+def test_some_hostile_requests_are_refused(address):
+    """Every fifth but those that are read in a process of their own, which are slow to begin with."""
+    some = [
+        one for one in ALL[::5] if b'"data"' not in one[1] and b"multipart" not in one[1] and b"smiles" not in one[1]
+    ]
+    assert [fault for name, content in some if (fault := refused(address, name, content))] == []
+    assert said(address, request("GET", f"{API}/health"))[0] == 200
+
+
+@pytest.mark.slow
+def test_all_hostile_requests_are_refused_and_memory_is_bounded(address):
+    before = memory()
+    assert [fault for name, content in ALL if (fault := refused(address, name, content))] == []
+    assert said(address, request("GET", f"{API}/health"))[0] == 200
+    assert memory() - before < MEMORY
+
+
+def memory() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_who_sends_slowly_is_refused(address, part):
+    start = time.monotonic()
+    whole = request("POST", f"{API}/predict", b"{}" * 50, {"Content-Type": "application/json"})
+    status, document = said(address, whole[:40] if part == "headers" else whole[:-60])
+    assert (status, "s" in document["error"]) == (408, True)
+    assert time.monotonic() - start < 10
+
+
+def test_many_slow_clients_do_not_stop_others(address):
+    slow = [socket.create_connection(address) for _ in range(50)]
+    for one in slow:
+        one.sendall(b"GET / HTTP/1.1\r\nHost: ")
+    assert said(address, request("GET", f"{API}/health"))[0] == 200
+    assert said(address, request("GET", f"{API}/jobs/{NOBODY}", host=HOST))[0] == 404
+    for one in slow:
+        one.close()
