@@ -1,0 +1,91 @@
+// Both shapes on one another; a pose is reached by an animation in which B slides and turns.
+import { calm, h, themeColour } from "../lib/dom.js";
+import { SIZE, sprite } from "./mask.js";
+
+const SCALE = 3;
+const STILL = { angle: 0, dx: 0, dy: 0 };
+const ease = (t) => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2);
+
+export class OverlayView {
+  constructor() {
+    this.canvas = h("canvas", { width: SIZE * SCALE, height: SIZE * SCALE, role: "img", "aria-label": "Both shapes on one another" });
+    this.state = h("span", { class: "soft small" }, "as drawn");
+    this.buffer = document.createElement("canvas");
+    this.buffer.width = this.buffer.height = SIZE * SCALE;
+    this.element = h("figure", { class: "pad pad-both" },
+      h("figcaption", { class: "pad-head" }, h("h2", {}, h("i", { "aria-hidden": "true" }), "B on A"), this.state),
+      h("div", { class: "pad-canvas" }, this.canvas));
+    this.pose = STILL;
+    this.frame = 0;
+    document.addEventListener("theme-changed", () => this.show(this.masks, this.pose));
+  }
+
+  // The shapes, B in a pose; where they are drawn anew, as they lie.
+  show(masks, pose = STILL) {
+    if (!masks) return;
+    cancelAnimationFrame(this.frame);
+    this.masks = masks;
+    this.sprites = [sprite(masks[0], themeColour("--a"), SCALE), sprite(masks[1], themeColour("--b"), SCALE), themeColour("--both")];
+    this.#paint(pose);
+    if (pose === STILL) this.say("as drawn");
+  }
+
+  say(text) {
+    this.state.textContent = text;
+    this.canvas.setAttribute("aria-label", `Shape B on shape A, ${text}`);
+  }
+
+  // Slide and turn B from where it lies into a pose; resolves when it is there.
+  slide(pose, text, seconds = 1.1) {
+    cancelAnimationFrame(this.frame);
+    this.say(text);
+    const from = STILL;
+    const angle = ((pose.angle + 540) % 360) - 180;
+    if (calm()) { this.#paint(pose); return; }
+    const start = performance.now();
+    const step = (now) => {
+      const t = Math.min(1, Math.max(0, (now - start) / (1000 * seconds)));
+      const share = ease(t);
+      this.#paint({ angle: from.angle + share * angle, dx: share * pose.dx, dy: share * pose.dy });
+      if (t < 1) this.frame = requestAnimationFrame(step);
+    };
+    this.frame = requestAnimationFrame(step);
+  }
+
+  #place(context, pose) {
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.translate((SIZE / 2 + pose.dx) * SCALE, (SIZE / 2 + pose.dy) * SCALE);
+    context.rotate((-pose.angle * Math.PI) / 180);
+    context.translate((-SIZE / 2) * SCALE, (-SIZE / 2) * SCALE);
+  }
+
+  #paint(pose) {
+    this.pose = pose;
+    const [a, b, both] = this.sprites;
+    const inner = this.buffer.getContext("2d");
+    inner.setTransform(1, 0, 0, 1, 0, 0);
+    inner.globalCompositeOperation = "copy";
+    inner.drawImage(a, 0, 0);
+    inner.globalCompositeOperation = "source-in";
+    this.#place(inner, pose);
+    inner.drawImage(b, 0, 0);
+    inner.setTransform(1, 0, 0, 1, 0, 0);
+    inner.fillStyle = both;
+    inner.fillRect(0, 0, this.buffer.width, this.buffer.height);
+    const context = this.canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.drawImage(a, 0, 0);
+    this.#place(context, pose);
+    context.drawImage(b, 0, 0);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(this.buffer, 0, 0);
+  }
+}
+
+// A pose as the server gives it, in the words of this view.
+export const poseOf = ({ pose }) => ({
+  angle: pose.angle_deg ?? pose.angle ?? 0,
+  dx: pose.dx ?? pose.shift?.[0] ?? 0,
+  dy: pose.dy ?? pose.shift?.[1] ?? 0,
+});
