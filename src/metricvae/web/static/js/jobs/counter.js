@@ -1,14 +1,12 @@
 // How many jobs run now, beside the name of the tab.
-import { get } from "../lib/api.js";
+import { list } from "../lib/api.js";
 
 const PAUSE = 15_000;
 
 export function countJobs(badge) {
   const tell = async () => {
     if (document.hidden) return;
-    const found = await get("jobs").catch(() => null);
-    if (!found) return;
-    const active = (found.jobs ?? found).filter((job) => ["queued", "running"].includes(job.state)).length;
+    const active = (await list("jobs")).filter((job) => ["queued", "running"].includes(job.state)).length;
     badge.hidden = !active;
     badge.textContent = active || "";
     badge.setAttribute("aria-label", `${active} active`);

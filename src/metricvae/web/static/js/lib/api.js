@@ -1,7 +1,7 @@
 // Requests to the server: JSON in, JSON out, and errors of one line.
 
 const ROOT = "api/v1/";
-const token = takeToken();
+const admitted = admit();
 
 export class ApiError extends Error {
   constructor(text, field = null, status = 0) {
@@ -11,21 +11,20 @@ export class ApiError extends Error {
   }
 }
 
-// A token stands behind the # of the address that the server prints, and is kept for this tab.
-function takeToken() {
-  const found = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (found) {
-    sessionStorage.setItem("metricvae-token", found);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  return sessionStorage.getItem("metricvae-token");
+// A token stands behind the # of the address that the server prints: it opens a session, kept by a cookie.
+async function admit() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  const body = JSON.stringify({ token });
+  await fetch(`${ROOT}session`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
 }
 
 export async function request(path, options = {}) {
-  const headers = { ...(options.headers ?? {}), ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   let answer;
   try {
-    answer = await fetch(path.startsWith("/") ? path : ROOT + path, { ...options, headers });
+    await admitted;
+    answer = await fetch(path.startsWith("/") ? path : ROOT + path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("the server does not answer: start it with metricvae serve, then try again");
@@ -50,13 +49,32 @@ export async function post(path, body, signal = null) {
   return (await request(path, { method: "POST", headers, body: JSON.stringify(body), signal })).json();
 }
 
-// Send files; the kind says what they hold. One file gives its record, several give `objects`.
-export async function upload(files, kind) {
+// Send a file; the kind says what it holds, `file` that it is kept as it is, for jobs. Gives its record.
+export async function upload(file, kind, more = {}) {
   const form = new FormData();
-  form.append("kind", kind);
-  for (const file of files) form.append("file", file, file.name);
+  for (const [name, value] of Object.entries({ kind, ...more })) form.append(name, value);
+  form.append("file", file, file.name);
   return (await request("objects", { method: "POST", body: form })).json();
 }
+
+// Send many files, a few at once; `ondone(count)` after each. Records in the order of the files.
+export async function uploadAll(files, kind, ondone, lanes = 4) {
+  const records = [];
+  let next = 0;
+  let done = 0;
+  const lane = async () => {
+    while (next < files.length) {
+      const place = next++;
+      records[place] = await upload(files[place], kind);
+      ondone(++done);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return records;
+}
+
+// The rows of `models`, `kinds`, `libraries` or `jobs`; none where the server does not answer.
+export const list = async (name) => (await get(name).catch(() => ({})))[name] ?? [];
 
 export const sendSmiles = (smiles) => post("objects", { kind: "molecule", smiles });
 

@@ -137,10 +137,8 @@ export class Answer {
     const angle = ((pose.angle % 360) + 360) % 360;
     const text = `turned ${angle.toFixed(0)}°, shifted ${pose.dx.toFixed(0)}, ${pose.dy.toFixed(0)} px`;
     this.view.slide(pose, text);
-    const replay = button("Replay", () => this.view.slide(pose, text), { kind: "quiet tiny", symbol: "play" });
-    const picture = button("Picture", () => this.view.canvas.toBlob((blob) => download("overlay.png", blob)), { kind: "quiet tiny", symbol: "download" });
     box.replaceChildren(
-      h("div", { class: "row apart" }, h("h3", {}, words), h("span", { class: "row" }, replay, picture)),
+      h("h3", {}, words),
       h("p", { class: "number" }, h("b", {}, `${whole(found.value)} px`), `, B ${text}`),
       resultFoot(found.command, []));
     announce(`${words} ${whole(found.value)} pixels, B ${text}`);

@@ -1,11 +1,10 @@
 // Generate shapes that satisfy what sliders ask; answers stand here as they come.
-import { post } from "../lib/api.js";
+import { fetchBlob, post } from "../lib/api.js";
 import { announce, button, checkbox, h, message, slider } from "../lib/dom.js";
 import { downloadFrom } from "../lib/files.js";
 import { whole } from "../lib/format.js";
 import { runJob } from "../lib/jobs.js";
 import { resultFoot } from "../lib/result.js";
-import { fetchBlob } from "../lib/api.js";
 import { area, fromBitmap } from "./mask.js";
 
 const pixels = (value) => `${whole(value)} px`;
@@ -40,7 +39,7 @@ export function open(place, pads) {
       start.disabled = true;
       const shown = new Set();
       const add = (rows, id) => rows.filter((row) => row.file && !shown.has(row.file)).forEach((row) => { shown.add(row.file); answers.append(thumb(row, id, pads[1])); });
-      const job = await runJob("generate", { model: "overlap", require, count: count.value(), seconds: 30, seed: 0 }, progress, { onpart: (data, id) => add(data.answers ?? [], id) });
+      const job = await runJob("generate", { model: "overlap", require, n: count.value(), seconds: 30, seed: 0 }, progress, { onevent: (name, data, id) => add(data.answers ?? [], id) });
       if (job) finish(job, add);
       else problem.replaceChildren(message("", "Cancelled", "What was found before is shown."));
     } catch (error) {

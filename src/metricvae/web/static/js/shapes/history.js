@@ -16,6 +16,12 @@ export class History {
     this.onchange(this);
   }
 
+  // The value, without a way back.
+  begin(value) {
+    Object.assign(this, { value, past: [], future: [] });
+    this.onchange(this);
+  }
+
   undo() { this.#step(this.past, this.future); }
   redo() { this.#step(this.future, this.past); }
 

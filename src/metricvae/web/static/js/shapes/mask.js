@@ -79,13 +79,14 @@ export function sprite(mask, colour, scale = 3) {
   large.width = large.height = SIZE * scale;
   const context = large.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
+  context.filter = scale > 1 ? `blur(${0.6 * scale}px)` : "none"; // outlines without steps; not known to all browsers
   context.drawImage(shared.canvas, 0, 0, large.width, large.height);
   const image = context.getImageData(0, 0, large.width, large.height);
   const { data } = image;
   for (let place = 3; place < data.length; place += 4) {
     const value = data[place];
     if (value === 0 || value === 255) continue;
-    data[place] = Math.min(255, Math.max(0, (value - 128) * scale * 0.8 + 128));
+    data[place] = Math.min(255, Math.max(0, (value - 128) * scale + 128));
     [data[place - 3], data[place - 2], data[place - 1]] = rgb;
   }
   context.putImageData(image, 0, 0);

@@ -1,5 +1,6 @@
 // Both shapes on one another; a pose is reached by an animation in which B slides and turns.
-import { calm, h, themeColour } from "../lib/dom.js";
+import { button, calm, h, themeColour } from "../lib/dom.js";
+import { download } from "../lib/files.js";
 import { SIZE, sprite } from "./mask.js";
 
 const SCALE = 3;
@@ -12,9 +13,12 @@ export class OverlayView {
     this.state = h("span", { class: "soft small" }, "as drawn");
     this.buffer = document.createElement("canvas");
     this.buffer.width = this.buffer.height = SIZE * SCALE;
+    this.replay = button("Replay", () => this.slide(...this.last), { kind: "quiet tiny", symbol: "play", disabled: true });
+    const save = () => this.canvas.toBlob((blob) => download("overlay.png", blob));
+    const foot = h("div", { class: "pad-foot apart" }, this.replay, button("Picture", save, { kind: "quiet tiny", symbol: "download" }));
     this.element = h("figure", { class: "pad pad-both" },
       h("figcaption", { class: "pad-head" }, h("h2", {}, h("i", { "aria-hidden": "true" }), "B on A"), this.state),
-      h("div", { class: "pad-canvas" }, this.canvas));
+      h("div", { class: "pad-canvas" }, this.canvas), foot);
     this.pose = STILL;
     this.frame = 0;
     document.addEventListener("theme-changed", () => this.show(this.masks, this.pose));
@@ -27,7 +31,9 @@ export class OverlayView {
     this.masks = masks;
     this.sprites = [sprite(masks[0], themeColour("--a"), SCALE), sprite(masks[1], themeColour("--b"), SCALE), themeColour("--both")];
     this.#paint(pose);
-    if (pose === STILL) this.say("as drawn");
+    if (pose !== STILL) return;
+    this.say("as drawn");
+    this.replay.disabled = true;
   }
 
   say(text) {
@@ -35,18 +41,19 @@ export class OverlayView {
     this.canvas.setAttribute("aria-label", `Shape B on shape A, ${text}`);
   }
 
-  // Slide and turn B from where it lies into a pose; resolves when it is there.
+  // Slide and turn B from where it lies into a pose.
   slide(pose, text, seconds = 1.1) {
     cancelAnimationFrame(this.frame);
     this.say(text);
-    const from = STILL;
+    this.last = [pose, text];
+    this.replay.disabled = false;
     const angle = ((pose.angle + 540) % 360) - 180;
     if (calm()) { this.#paint(pose); return; }
     const start = performance.now();
     const step = (now) => {
       const t = Math.min(1, Math.max(0, (now - start) / (1000 * seconds)));
       const share = ease(t);
-      this.#paint({ angle: from.angle + share * angle, dx: share * pose.dx, dy: share * pose.dy });
+      this.#paint({ angle: share * angle, dx: share * pose.dx, dy: share * pose.dy });
       if (t < 1) this.frame = requestAnimationFrame(step);
     };
     this.frame = requestAnimationFrame(step);

@@ -55,7 +55,7 @@ export class Pad {
       h("div", { class: "pad-foot" }, this.undo, this.redo,
         button("", () => this.set(emptyMask()), { kind: "quiet icon tiny", symbol: "clear", label: `Clear shape ${this.letter}` }),
         button("", open, { kind: "quiet icon tiny", symbol: "open", label: `Open a picture as shape ${this.letter}` }),
-        button("", () => download(`${this.letter}.png`, blobOf(toPng(this.mask))), { kind: "quiet icon tiny", symbol: "download", label: `Download shape ${this.letter}` }),
+        button("", () => download(`${this.letter}.png`, blobOf(toPng(this.mask))), { kind: "quiet icon tiny pad-save", symbol: "download", label: `Download shape ${this.letter}` }),
         examples),
       this.problem);
     takeDrops(this.element, (files) => this.take(files[0]));

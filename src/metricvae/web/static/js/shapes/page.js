@@ -28,8 +28,7 @@ export function open() {
   ]);
   $("#answer").replaceChildren();
   answer = new Answer($("#answer"), pads, view);
-  pads[0].set(EXAMPLES[0][1]());
-  pads[1].set(EXAMPLES[1][1]());
+  pads.forEach((pad, number) => pad.history.begin(EXAMPLES[number][1]()));
   explore(pads);
 }
 

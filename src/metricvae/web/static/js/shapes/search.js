@@ -1,5 +1,5 @@
 // Search a library of shapes for those most like one that is drawn.
-import { get, post } from "../lib/api.js";
+import { list, post } from "../lib/api.js";
 import { announce, button, h, message, select } from "../lib/dom.js";
 import { download } from "../lib/files.js";
 import { csv, whole } from "../lib/format.js";
@@ -8,7 +8,7 @@ import { fromBitmap } from "./mask.js";
 
 export async function open(place, pads) {
   const results = h("div", { class: "stack", "aria-live": "polite" });
-  const libraries = (await get("libraries").catch(() => [])).filter((one) => one.kind === "silhouette");
+  const libraries = (await list("libraries")).filter((one) => one.kind === "silhouette");
   if (!libraries.length) {
     place.replaceChildren(noLibrary("overlap", "FOLDER"));
     return;
