@@ -117,7 +117,7 @@ class MetricPage {
     bar.replaceChildren(words);
     const { found } = this.match;
     const table = await upload(this.tableFile, "file");
-    const sent = await uploadAll(found, "file", (count) => { words.lastChild.textContent = `Sending files: ${count} of ${found.length}`; });
+    const sent = await uploadAll(found, this.kind.input.value, (count) => { words.lastChild.textContent = `Sending files: ${count} of ${found.length}`; });
     const args = { table: table.id, kind: this.kind.input.value, ...this.chosen };
     if (sent.length) args.files = sent.map((one) => one.id);
     if (this.unit.value.trim()) args.unit = this.unit.value.trim();

@@ -8,8 +8,6 @@ import { resultFoot } from "../lib/result.js";
 import { area } from "./mask.js";
 import { poseOf } from "./overlay-view.js";
 
-const inline = (pad) => ({ kind: "silhouette", data: pad.png() });
-
 export class Answer {
   constructor(place, pads, view) {
     this.pads = pads;
@@ -47,7 +45,7 @@ export class Answer {
     if (Object.keys(this.results).length) this.#forget();
     for (const action of this.actions) action.disabled = !this.ready;
     if (!this.ready) { this.#empty(); return; }
-    this.ask({ first: inline(this.pads[0]), second: inline(this.pads[1]) });
+    this.ask({ first: this.pads[0].object(), second: this.pads[1].object() });
   }
 
   #forget() {
@@ -106,7 +104,7 @@ export class Answer {
   }
 
   async run(name) {
-    const [first, second] = this.pads.map(inline);
+    const [first, second] = this.pads.map((pad) => pad.object());
     const line = h("div", { class: "exact-line soft row" }, h("span", { class: "spinner" }), "Searching");
     this.exactBox.querySelector(`[data-of="${name}"]`)?.remove();
     const box = h("div", { class: "exact-result", "data-of": name }, line);

@@ -31,7 +31,8 @@ export class Pad {
     if (why) announce(`${why} is shape ${this.letter}`);
   }
 
-  png() { return toPng(this.mask); }
+  // The shape as requests name it.
+  object() { return { kind: "silhouette", data: toPng(this.mask), name: `${this.letter}.png` }; }
 
   #build() {
     this.canvas = h("canvas", {

@@ -44,7 +44,7 @@ export function open(place, pads) {
     facts.textContent = `${at[0].toFixed(1)} and ${at[1].toFixed(1)} standard deviations from the code`;
     const pad = pads[Number(middle.input.value)];
     if (pad.empty) { problem.replaceChildren(message("error", "", `Shape ${pad.letter} is empty: draw it first`)); return; }
-    ask({ around: [{ kind: "silhouette", data: pad.png() }], x: at[0], y: at[1] });
+    ask({ around: [pad.object()], x: at[0], y: at[1] });
   };
   map.addEventListener("pointermove", (event) => {
     const box = map.getBoundingClientRect();

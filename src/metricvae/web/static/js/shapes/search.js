@@ -21,7 +21,7 @@ export async function open(place, pads) {
     const pad = pads[Number(query.input.value)];
     if (pad.empty) { results.replaceChildren(message("error", "", `Shape ${pad.letter} is empty: draw it first`)); return; }
     results.replaceChildren(h("p", { class: "row soft" }, h("span", { class: "spinner" }), "Searching"));
-    const asked = { library: chosen.input.value, query: { kind: "silhouette", data: pad.png() }, count: Number(count.input.value), exact: Number(exact.input.value) || null };
+    const asked = { library: chosen.input.value, query: pad.object(), count: Number(count.input.value), exact: Number(exact.input.value) || null };
     try {
       show(results, await post("search", asked), pads);
     } catch (error) {

@@ -44,7 +44,7 @@ export function open(place, pads) {
     if (pads.some((pad) => pad.empty)) { problem.replaceChildren(message("error", "", "A shape is empty: draw both first")); return; }
     problem.replaceChildren(h("p", { class: "row soft" }, h("span", { class: "spinner" }), "Decoding the way"));
     try {
-      const [first, second] = pads.map((pad) => ({ kind: "silhouette", data: pad.png() }));
+      const [first, second] = pads.map((pad) => pad.object());
       const found = await post("latent/walk", { first, second, steps: STEPS });
       steps = await Promise.all(found.steps.map(async (step) => ({ ...step, mask: await fromBase64(step.png) })));
       problem.replaceChildren();
