@@ -23,6 +23,9 @@ async function copyText(text) {
   }
 }
 
+// A command with the names of shapes that were drawn, which the server does not know.
+export const named = (command, ...names) => names.reduce((text, name) => text.replace("drawn.png", name), command ?? "");
+
 // `downloads`: [text, act] for each.
 export function resultFoot(command, downloads) {
   const buttons = downloads.map(([text, act]) => button(text, act, { kind: "tiny", symbol: "download" }));

@@ -19,7 +19,7 @@ class MetricPage {
     this.filesDrop = dropBox("Drop the files", "The objects that the table names; a folder will do", { multiple: true, take: (files) => this.takeFiles(files) });
     this.preview = h("div", { class: "stack" });
     this.matched = h("div", { "aria-live": "polite" });
-    this.kind = select("Kind of the objects", kinds.map((one) => [one.name, one.title && one.title !== one.name ? `${one.name} (${one.title})` : one.name]), null, () => {});
+    this.kind = select("Kind of the objects", kinds.map((one) => [one.name, `${one.name} (${one.objects ?? one.name})`]), null, () => {});
     this.columns = ["a", "b", "value"].map((name) => select({ a: "First object", b: "Second object", value: "Value" }[name], [], null, () => this.check()));
     this.unit = h("input", { class: "input", placeholder: "none", maxLength: 24 });
     this.steps = slider("Steps of the training", { min: 100, max: 3000, step: 100, value: 400, say: whole });

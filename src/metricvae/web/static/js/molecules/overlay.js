@@ -1,11 +1,11 @@
 // Two molecules laid on one another, by shape, colour or both.
-import { fetchText, post } from "../lib/api.js";
+import { post } from "../lib/api.js";
 import { announce, button, h, select } from "../lib/dom.js";
 import { download } from "../lib/files.js";
 import { fixed } from "../lib/format.js";
 import { resultFoot } from "../lib/result.js";
 import { guarded, waiting } from "./results.js";
-import { moved, split } from "./sdf.js";
+import { join, placed, sceneOf } from "./scene.js";
 
 const WORDS = { combo: "Combo", shape: "Shape", colour: "Colour" };
 
@@ -20,34 +20,31 @@ export function open(place, results, bench) {
     const molecules = await sides(found, a, b, bench);
     scene = { molecules };
     await bench.stage.show(scene);
-    results.replaceChildren(report(found, predicted, molecules));
-    announce(`Overlay done, ${WORDS[by.input.value]} ${fixed(found.value)}`);
+    results.replaceChildren(report(found, by.input.value, predicted, molecules));
+    announce(`Overlay done, ${WORDS[by.input.value]} ${fixed(found.score)}`);
   });
   const start = button("Overlay", run, { kind: "primary" });
   place.replaceChildren(by.field, h("div", { class: "row" }, start));
   return { shown: () => (scene ? bench.stage.show(scene) : run()) };
 }
 
-// Both molecules where they lie, from what the server says: records, or the motion of the second.
+// Both molecules where they lie, the second moved onto the first.
 async function sides(found, a, b, bench) {
-  const record = async (side, id) => side?.sdf ?? split(await fetchText(`objects/${id}/file`))[0];
-  const [first, second] = await Promise.all([record(found.first, a.id), record(found.second, b.id)]);
-  const pose = found.pose;
-  const laid = found.second?.sdf || !pose?.rotation ? second : moved(second, pose.rotation, pose.translation);
+  const [first, second] = await Promise.all([a, b].map((one) => sceneOf(one.id)));
   return [
-    { role: "a", sdf: first, features: found.first?.features ?? [], name: bench.a.value.file?.name ?? "A" },
-    { role: "b", sdf: laid, features: found.second?.features ?? [], name: bench.b.value.file?.name ?? "B" },
+    { ...first, role: "a", name: bench.a.value.file?.name ?? "A" },
+    { ...placed(second, found.pose), role: "b", name: bench.b.value.file?.name ?? "B" },
   ];
 }
 
-function report(found, predicted, molecules) {
-  const values = Object.keys(WORDS).filter((name) => found[name] !== undefined && found[name] !== null);
-  const bars = values.map((name) => meter(WORDS[name], found[name]));
+function report(found, by, predicted, molecules) {
+  const scores = found.scores ?? { [by]: found.score };
+  const bars = Object.keys(WORDS).filter((name) => typeof scores[name] === "number").map((name) => meter(WORDS[name], scores[name]));
   const one = predicted?.tanimoto;
   const said = one === undefined || one === null ? null
     : h("p", { class: "soft number" }, `Shape in one shot, without laying them on one another: ${fixed(one)}`);
-  const sdf = () => download("overlay.sdf", molecules.map(({ sdf }) => (sdf.includes("$$$$") ? sdf : `${sdf.trimEnd()}\n$$$$\n`)).join(""), "chemical/x-mdl-sdfile");
-  return h("div", { class: "panel stack" }, h("h2", {}, "Similarity"), bars.length ? bars : meter("Similarity", found.value), said,
+  const sdf = () => download("overlay.sdf", join(molecules), "chemical/x-mdl-sdfile");
+  return h("div", { class: "panel stack" }, h("h2", {}, "Similarity"), bars, said,
     resultFoot(found.command, [["SDF", sdf], ["JSON", () => download("overlay.json", JSON.stringify(found, null, 2), "application/json")]]));
 }
 

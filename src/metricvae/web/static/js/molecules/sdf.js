@@ -19,13 +19,17 @@ export function atoms(record) {
   return lines.slice(4, 4 + count).map((line) => [line.slice(31, 34).trim(), ...[0, 10, 20].map((at) => Number(line.slice(at, at + 10)))]);
 }
 
+// R x + t.
+export const applied = (rotation, translation, place) =>
+  rotation.map((row, axis) => row.reduce((sum, value, other) => sum + value * place[other], translation[axis]));
+
 // The record after a rigid motion x -> R x + t.
 export function moved(record, rotation, translation) {
   const lines = record.split("\n");
   const count = Number(lines[3].slice(0, 3));
   for (let at = 4; at < 4 + count; at++) {
     const place = [0, 10, 20].map((start) => Number(lines[at].slice(start, start + 10)));
-    const now = rotation.map((row, axis) => row.reduce((sum, value, other) => sum + value * place[other], translation[axis]));
+    const now = applied(rotation, translation, place);
     lines[at] = now.map((value) => value.toFixed(4).padStart(10)).join("") + lines[at].slice(30);
   }
   return lines.join("\n");

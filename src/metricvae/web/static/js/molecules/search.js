@@ -4,8 +4,9 @@ import { announce, button, field, h, message, select } from "../lib/dom.js";
 import { download } from "../lib/files.js";
 import { csv, fixed, whole } from "../lib/format.js";
 import { resultFoot } from "../lib/result.js";
-import { noLibrary } from "../shapes/search.js";
+import { noLibrary, withExact } from "../shapes/search.js";
 import { guarded, waiting } from "./results.js";
+import { join, placed, sceneOf } from "./scene.js";
 import { moleculeTable } from "./table.js";
 
 export async function open(place, results, bench) {
@@ -30,8 +31,8 @@ export async function open(place, results, bench) {
     if (depth) Object.assign(asked, { exact: depth, by: by.input.value });
     if (where.value.trim()) asked.where = where.value.trim();
     if (contains.value.trim()) asked.contains = [contains.value.trim()];
-    const found = await post("search", asked);
-    show(found, results, bench, (now) => { scene = now; });
+    const found = withExact(await post("search", asked));
+    show({ ...found, query: await sceneOf(query.id) }, results, bench, (now) => { scene = now; });
   });
   const start = button("Search", run, { kind: "primary" });
   place.replaceChildren(library.field, field("Filter", where, names), field("Contains", contains),
@@ -44,19 +45,20 @@ function show(found, results, bench, keep) {
     results.replaceChildren(h("div", { class: "panel" }, message("empty", "No hit", "Nothing in this library satisfies the filters. Loosen one.")));
     return;
   }
-  const extra = Object.keys(found.hits[0].columns ?? {}).filter((name) => typeof found.hits[0].columns[name] === "number").slice(0, 5);
+  const extra = Object.keys(found.hits[0].properties ?? {}).filter((name) => typeof found.hits[0].properties[name] === "number").slice(0, 5);
   const columns = [["predicted", (hit) => hit.value], ...(found.hits.some((hit) => typeof hit.exact === "number") ? [["exact", (hit) => hit.exact]] : []),
-    ...extra.map((name) => [name, (hit) => hit.columns?.[name], (value) => fixed(value, Number.isInteger(value) ? 0 : 2)])];
-  const hits = found.hits.map((hit) => ({ ...hit, smiles: hit.smiles ?? hit.columns?.smiles }));
-  const pick = (hit) => {
-    const molecules = [found.query?.sdf && { role: "a", sdf: found.query.sdf, features: found.query.features, name: "query" }, hit.sdf && { role: "b", sdf: hit.sdf, features: hit.features, name: hit.name }].filter(Boolean);
-    keep({ molecules });
-    bench.stage.show({ molecules });
+    ...extra.map((name) => [name, (hit) => hit.properties?.[name], (value) => fixed(value, Number.isInteger(value) ? 0 : 2)])];
+  const { hits } = found;
+  const pick = async (hit) => {
+    const laid = placed(await sceneOf(hit.id), hit.pose);
+    const now = { molecules: [{ ...found.query, role: "a", name: "query" }, { ...laid, role: "b", name: hit.name }] };
+    keep(now);
+    bench.stage.show(now);
   };
   const table = moleculeTable(hits, columns, pick, "Hits");
-  const rows = [["rank", "name", "smiles", ...columns.map(([name]) => name)], ...hits.map((hit, at) => [at + 1, hit.name, hit.smiles ?? "", ...columns.map(([, value]) => value(hit) ?? "")])];
-  const files = [["CSV", () => download("hits.csv", csv(rows), "text/csv")]];
-  if (hits.some((hit) => hit.sdf)) files.push(["SDF", () => download("hits.sdf", hits.filter((hit) => hit.sdf).map((hit) => hit.sdf).join(""))]);
+  const rows = [["rank", "name", ...columns.map(([name]) => name)], ...hits.map((hit, at) => [at + 1, hit.name, ...columns.map(([, value]) => value(hit) ?? "")])];
+  const sdf = async () => download("hits.sdf", join([found.query, ...(await Promise.all(hits.map(async (hit) => placed(await sceneOf(hit.id), hit.pose))))]));
+  const files = [["CSV", () => download("hits.csv", csv(rows), "text/csv")], ["SDF", sdf]];
   results.replaceChildren(h("div", { class: "panel stack" }, h("h2", {}, `${hits.length} hits`), table.element, resultFoot(found.command, files)));
   table.pick(hits[0]);
   announce(`${hits.length} hits`);

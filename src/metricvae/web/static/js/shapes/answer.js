@@ -4,7 +4,7 @@ import { announce, button, h, message } from "../lib/dom.js";
 import { download } from "../lib/files.js";
 import { percent, whole } from "../lib/format.js";
 import { latest } from "../lib/latest.js";
-import { resultFoot } from "../lib/result.js";
+import { named, resultFoot } from "../lib/result.js";
 import { area } from "./mask.js";
 import { poseOf } from "./overlay-view.js";
 
@@ -90,9 +90,8 @@ export class Answer {
   }
 
   #footer(found) {
-    if (this.foot.dataset.command === found.command) return;
-    this.foot.dataset.command = found.command ?? "";
-    this.foot.replaceChildren(resultFoot(found.command, [["JSON", () => this.#download()]]));
+    if (this.foot.firstChild) return;
+    this.foot.replaceChildren(resultFoot(named(found.command, "A.png", "B.png"), [["JSON", () => this.#download()]]));
   }
 
   #download() {
@@ -105,7 +104,8 @@ export class Answer {
 
   async run(name) {
     const [first, second] = this.pads.map((pad) => pad.object());
-    const line = h("div", { class: "exact-line soft row" }, h("span", { class: "spinner" }), "Searching");
+    const line = h("div", { class: "exact-line soft row" }, h("span", { class: "spinner" }), h("span", {}, "Searching"));
+    const slow = setTimeout(() => { line.lastChild.textContent = "Searching; the first time the search is compiled, which takes up to a minute"; }, 3000);
     this.exactBox.querySelector(`[data-of="${name}"]`)?.remove();
     const box = h("div", { class: "exact-result", "data-of": name }, line);
     this.exactBox.prepend(box);
@@ -114,11 +114,13 @@ export class Answer {
       else await this.#pose(name, first, second, box);
     } catch (error) {
       box.replaceChildren(message("error", "", error.message));
+    } finally {
+      clearTimeout(slow);
     }
   }
 
   async #pose(name, first, second, box) {
-    const found = await post(name, { metric: "overlap", model: "overlap", first, second });
+    const found = await post(name, { model: "overlap", first, second });
     const pose = poseOf(found);
     this.results[name] = found;
     const words = name === "solve" ? "Exact overlap" : "Overlap after aligning";
@@ -138,15 +140,14 @@ export class Answer {
     box.replaceChildren(
       h("h3", {}, words),
       h("p", { class: "number" }, h("b", {}, `${whole(found.value)} px`), `, B ${text}`),
-      resultFoot(found.command, []));
+      resultFoot(named(found.command, "A.png", "B.png"), []));
     announce(`${words} ${whole(found.value)} pixels, B ${text}`);
   }
 
   async #match(first, second, box) {
-    const halves = [first, second].map((one) => ({ ...one, kind: "half" }));
     const [said, fit] = await Promise.all([
-      post("predict", { model: "halves", first: halves[0], second: halves[1] }),
-      post("solve", { metric: "match", first: halves[0], second: halves[1] }),
+      post("predict", { model: "halves", first, second }),
+      post("solve", { metric: "match", first, second }),
     ]);
     this.results.match = { predicted: said, fit };
     const yes = said.match ?? said.value >= 0.5;
@@ -154,7 +155,7 @@ export class Answer {
     if (fit.pose) this.view.slide(poseOf(fit), "where their edges fit best");
     box.replaceChildren(h("h3", {}, verdict),
       h("p", { class: "number" }, `Probability of a match ${percent(said.value)}`, fit.value === undefined ? "" : `; best fit of the edges ${Number(fit.value).toFixed(1)}${fit.unit ? ` ${fit.unit}` : ""}`),
-      resultFoot(said.command, []));
+      resultFoot(named(said.command, "A.png", "B.png"), []));
     announce(`${verdict}, probability ${percent(said.value)}`);
   }
 }

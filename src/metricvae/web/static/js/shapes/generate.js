@@ -70,7 +70,7 @@ async function requirements(wishes, wanted, plausible) {
   for (const { pad, on, bar } of wishes) {
     if (!on.input.checked) continue;
     if (pad.empty) throw new Error(`shape ${pad.letter} is empty: draw it, or do not ask for an overlap with it`);
-    const { id } = await post("objects", pad.object());
+    const { id } = await post("objects", pad.file());
     texts.push(`{${id}}=${Math.round(bar.value())}`);
   }
   if (wanted !== null) texts.push(`area=${Math.round(wanted)}`);

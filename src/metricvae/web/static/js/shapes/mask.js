@@ -60,6 +60,13 @@ function pixelsOf(mask, [r, g, b], alpha) {
   return image;
 }
 
+// Rows of digits, as the server reads shapes that are being drawn.
+export function rowsOf(mask) {
+  const rows = [];
+  for (let start = 0; start < mask.length; start += SIZE) rows.push(mask.subarray(start, start + SIZE).join(""));
+  return rows;
+}
+
 // White on black, as the server reads shapes: base64 of a PNG.
 export function toPng(mask) {
   shared.putImageData(pixelsOf(mask, [255, 255, 255], false), 0, 0);

@@ -5,6 +5,7 @@ import { SIZE, sprite } from "./mask.js";
 
 const SCALE = 3;
 const STILL = { angle: 0, dx: 0, dy: 0 };
+const WHOLE = { scale: 1, dx: 0, dy: 0 };
 const ease = (t) => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2);
 
 export class OverlayView {
@@ -48,33 +49,51 @@ export class OverlayView {
     this.last = [pose, text];
     this.replay.disabled = false;
     const angle = ((pose.angle + 540) % 360) - 180;
-    if (calm()) { this.#paint(pose); return; }
+    const frame = this.#frameOf(pose);
+    if (calm()) { this.#paint(pose, frame); return; }
     const start = performance.now();
     const step = (now) => {
       const t = Math.min(1, Math.max(0, (now - start) / (1000 * seconds)));
       const share = ease(t);
-      this.#paint({ angle: share * angle, dx: share * pose.dx, dy: share * pose.dy });
+      const partly = { scale: 1 + share * (frame.scale - 1), dx: share * frame.dx, dy: share * frame.dy };
+      this.#paint({ angle: share * angle, dx: share * pose.dx, dy: share * pose.dy }, partly);
       if (t < 1) this.frame = requestAnimationFrame(step);
     };
     this.frame = requestAnimationFrame(step);
   }
 
-  #place(context, pose) {
-    context.setTransform(1, 0, 0, 1, 0, 0);
+  // What shows all of both shapes when B lies in a pose: everything as it is where it fits.
+  #frameOf(pose) {
+    const turn = (pose.angle * Math.PI) / 180;
+    const lay = (x, y) => [Math.cos(turn) * x + Math.sin(turn) * y + pose.dx, -Math.sin(turn) * x + Math.cos(turn) * y + pose.dy];
+    const places = [...corners(this.masks[0]), ...corners(this.masks[1]).map(([x, y]) => lay(x, y))];
+    const [low, high] = [Math.min, Math.max].map((end) => [0, 1].map((axis) => end(...places.map((place) => place[axis]))));
+    const half = SIZE / 2 - 4;
+    if (low.every((value) => value >= -half - 4) && high.every((value) => value <= half + 4)) return WHOLE;
+    const scale = Math.min(1, ...[0, 1].map((axis) => (2 * half) / (high[axis] - low[axis])));
+    return { scale, dx: (-scale * (low[0] + high[0])) / 2, dy: (-scale * (low[1] + high[1])) / 2 };
+  }
+
+  #look(context, { scale, dx, dy }) {
+    context.setTransform(scale, 0, 0, scale, ((1 - scale) * SIZE * SCALE) / 2 + dx * SCALE, ((1 - scale) * SIZE * SCALE) / 2 + dy * SCALE);
+  }
+
+  #place(context, pose, frame) {
+    this.#look(context, frame);
     context.translate((SIZE / 2 + pose.dx) * SCALE, (SIZE / 2 + pose.dy) * SCALE);
     context.rotate((-pose.angle * Math.PI) / 180);
     context.translate((-SIZE / 2) * SCALE, (-SIZE / 2) * SCALE);
   }
 
-  #paint(pose) {
+  #paint(pose, frame = WHOLE) {
     this.pose = pose;
     const [a, b, both] = this.sprites;
     const inner = this.buffer.getContext("2d");
-    inner.setTransform(1, 0, 0, 1, 0, 0);
+    this.#look(inner, frame);
     inner.globalCompositeOperation = "copy";
     inner.drawImage(a, 0, 0);
     inner.globalCompositeOperation = "source-in";
-    this.#place(inner, pose);
+    this.#place(inner, pose, frame);
     inner.drawImage(b, 0, 0);
     inner.setTransform(1, 0, 0, 1, 0, 0);
     inner.fillStyle = both;
@@ -82,12 +101,24 @@ export class OverlayView {
     const context = this.canvas.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.#look(context, frame);
     context.drawImage(a, 0, 0);
-    this.#place(context, pose);
+    this.#place(context, pose, frame);
     context.drawImage(b, 0, 0);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.drawImage(this.buffer, 0, 0);
   }
+}
+
+// The ends of the rows of a shape, from the middle of the canvas.
+function corners(mask) {
+  const found = [];
+  for (let y = 0; y < SIZE; y++) {
+    const row = mask.subarray(y * SIZE, (y + 1) * SIZE);
+    const left = row.indexOf(1);
+    if (left >= 0) found.push([left - SIZE / 2, y - SIZE / 2], [row.lastIndexOf(1) - SIZE / 2, y - SIZE / 2]);
+  }
+  return found;
 }
 
 // A pose as the server gives it, in the words of this view.

@@ -4,7 +4,7 @@ import { chooseFiles, download, takeDrops } from "../lib/files.js";
 import { whole } from "../lib/format.js";
 import { EXAMPLES } from "./examples.js";
 import { History } from "./history.js";
-import { SIZE, area, blobOf, emptyMask, flood, fromFile, sprite, stroke, toPng } from "./mask.js";
+import { SIZE, area, blobOf, emptyMask, flood, fromFile, rowsOf, sprite, stroke, toPng } from "./mask.js";
 
 const SCALE = 3;
 const KEY_HELP = "Arrow keys move the pen (with Shift in small steps), Space draws or erases there, Enter fills.";
@@ -31,8 +31,9 @@ export class Pad {
     if (why) announce(`${why} is shape ${this.letter}`);
   }
 
-  // The shape as requests name it.
-  object() { return { kind: "silhouette", data: toPng(this.mask), name: `${this.letter}.png` }; }
+  // The shape as requests name it: in its rows, or as a file.
+  object() { return { rows: rowsOf(this.mask) }; }
+  file() { return { kind: "silhouette", data: toPng(this.mask), name: `${this.letter}.png` }; }
 
   #build() {
     this.canvas = h("canvas", {

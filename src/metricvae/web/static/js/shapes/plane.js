@@ -3,7 +3,7 @@ import { post } from "../lib/api.js";
 import { button, h, message, select, themeColour } from "../lib/dom.js";
 import { download } from "../lib/files.js";
 import { latest } from "../lib/latest.js";
-import { resultFoot } from "../lib/result.js";
+import { named, resultFoot } from "../lib/result.js";
 import { SIZE, blobOf, fromBase64, sprite } from "./mask.js";
 
 const REACH = 2;
@@ -31,9 +31,10 @@ export function open(place, pads) {
       last = found;
       problem.replaceChildren();
       paint(found.mask);
-      if (foot.dataset.command !== found.command) {
-        foot.dataset.command = found.command ?? "";
-        foot.replaceChildren(resultFoot(found.command, [["PNG", () => download("decoded.png", blobOf(last.png))]]));
+      const command = named(found.command, `${pads[Number(middle.input.value)].letter}.png`);
+      if (foot.dataset.command !== command) {
+        foot.dataset.command = command;
+        foot.replaceChildren(resultFoot(command, [["PNG", () => download("decoded.png", blobOf(last.png))]]));
       }
     },
     (error) => problem.replaceChildren(message("error", "Nothing decoded", error.message)));

@@ -3,7 +3,7 @@ import { list, post } from "../lib/api.js";
 import { announce, button, h, message, select } from "../lib/dom.js";
 import { download } from "../lib/files.js";
 import { csv, whole } from "../lib/format.js";
-import { resultFoot } from "../lib/result.js";
+import { named, resultFoot } from "../lib/result.js";
 import { fromBitmap } from "./mask.js";
 
 export async function open(place, pads) {
@@ -23,7 +23,8 @@ export async function open(place, pads) {
     results.replaceChildren(h("p", { class: "row soft" }, h("span", { class: "spinner" }), "Searching"));
     const asked = { library: chosen.input.value, query: pad.object(), count: Number(count.input.value), exact: Number(exact.input.value) || null };
     try {
-      show(results, await post("search", asked), pads);
+      const found = await post("search", asked);
+      show(results, withExact({ ...found, command: named(found.command, `${pad.letter}.png`) }), pads);
     } catch (error) {
       results.replaceChildren(message("error", "No search", error.message));
     }
@@ -32,6 +33,11 @@ export async function open(place, pads) {
     h("div", { class: "form-row" }, query.field, chosen.field, count.field, exact.field, button("Search", go, { kind: "primary" })),
     results));
   results.append(message("empty", "Nothing searched yet", "The shapes of the library that overlap most with yours will stand here."));
+}
+
+// The exact value of each hit, which the server calls by the name of the score.
+export function withExact(found) {
+  return { ...found, hits: found.hits.map((hit) => ({ ...hit, exact: found.score_name ? hit[found.score_name] ?? null : null })) };
 }
 
 export function noLibrary(model, objects) {

@@ -3,7 +3,7 @@ import { post } from "../lib/api.js";
 import { announce, button, h, message, slider, themeColour } from "../lib/dom.js";
 import { download } from "../lib/files.js";
 import { percent, whole } from "../lib/format.js";
-import { resultFoot } from "../lib/result.js";
+import { named, resultFoot } from "../lib/result.js";
 import { SIZE, fromBase64, sprite } from "./mask.js";
 
 const STEPS = 17;
@@ -50,13 +50,13 @@ export function open(place, pads) {
       problem.replaceChildren();
       play.disabled = false;
       paint();
-      foot.replaceChildren(resultFoot(found.command, [["Picture of all steps", () => strip(steps)]]));
+      foot.replaceChildren(resultFoot(named(found.command, "A.png", "B.png"), [["Picture of all steps", () => strip(steps)]]));
       announce("The way is loaded: move the slider");
     } catch (error) {
       problem.replaceChildren(message("error", "No way", error.message));
     }
   };
-  place.replaceChildren(h("div", { class: "split" },
+  place.replaceChildren(h("div", { class: "split even" },
     h("div", { class: "stack" }, h("p", { class: "soft" }, "Codes between those of A and B, decoded. The predicted overlaps run straight from one end to the other."),
       h("div", { class: "row" }, button("Load the way", load, { kind: "primary" }), play), bar.field, facts, problem, foot),
     h("div", { class: "picture-frame" }, canvas)));
