@@ -7,7 +7,7 @@ import { resultFoot } from "../lib/result.js";
 import { guarded, waiting } from "./results.js";
 import { join, placed, sceneOf } from "./scene.js";
 
-const WORDS = { combo: "Combo", shape: "Shape", colour: "Colour" };
+const WORDS = { combo: "Combo", shape_tanimoto: "Shape", tanimoto: "Shape", colour_tanimoto: "Colour", shape: "Shape", colour: "Colour" };
 
 export function open(place, results, bench) {
   const by = select("Laid by", [["combo", "Shape and colour"], ["shape", "Shape"], ["colour", "Colour: pharmacophore features"]], "combo", () => {});
@@ -39,7 +39,7 @@ async function sides(found, a, b, bench) {
 
 function report(found, by, predicted, molecules) {
   const scores = found.scores ?? { [by]: found.score };
-  const bars = Object.keys(WORDS).filter((name) => typeof scores[name] === "number").map((name) => meter(WORDS[name], scores[name]));
+  const bars = Object.entries(WORDS).filter(([name]) => typeof scores[name] === "number").map(([name, word]) => meter(word, scores[name]));
   const one = predicted?.tanimoto;
   const said = one === undefined || one === null ? null
     : h("p", { class: "soft number" }, `Shape in one shot, without laying them on one another: ${fixed(one)}`);

@@ -37,10 +37,9 @@ export function open(place, pads) {
     try {
       const require = await requirements(wishes, sized.input.checked ? areaBar.value() : null, plausible.input.checked);
       start.disabled = true;
-      const shown = new Set();
-      const add = (rows, id) => rows.filter((row) => row.file && !shown.has(row.file)).forEach((row) => { shown.add(row.file); answers.append(thumb(row, id, pads[1])); });
-      const job = await runJob("generate", { model: "overlap", require, n: count.value(), seconds: 30, seed: 0 }, progress, { onevent: (name, data, id) => add(data.answers ?? [], id) });
-      if (job) finish(job, add);
+      const add = (rows) => rows.filter((row) => row.picture).forEach((row) => answers.append(thumb(row, row.picture, pads[1])));
+      const job = await runJob("generate", { model: "overlap", require, n: count.value(), seconds: 30, seed: 0 }, progress, { onevent: (name, data) => name === "partial" && add(data.answers ?? []) });
+      if (job) finish(job);
       else problem.replaceChildren(message("", "Cancelled", "What was found before is shown."));
     } catch (error) {
       problem.replaceChildren(message("error", "Nothing generated", error.message));
@@ -48,9 +47,9 @@ export function open(place, pads) {
       start.disabled = false;
     }
   };
-  const finish = (job, add) => {
+  const finish = (job) => {
     const rows = job.result?.answers ?? [];
-    add(rows, job.id);
+    answers.replaceChildren(...rows.map((row) => thumb(row, fetchBlob(`jobs/${job.id}/files/${row.file}`), pads[1])));
     if (!rows.length) problem.replaceChildren(message("empty", "No shape satisfies all of this", "Loosen a slider, or ask for another area."));
     foot.replaceChildren(resultFoot(job.command, [["All files", () => downloadFrom(`jobs/${job.id}/archive.zip`, "generated.zip")]]));
     announce(`${rows.length} shapes generated`);
@@ -79,12 +78,13 @@ async function requirements(wishes, wanted, plausible) {
   return texts;
 }
 
-function thumb(row, id, target) {
+// `picture`: an address, or a promise of a blob.
+function thumb(row, picture, target) {
   const image = h("img", { alt: "", width: 120, height: 120 });
-  const blob = fetchBlob(`jobs/${id}/files/${row.file}`);
-  blob.then((found) => { image.src = URL.createObjectURL(found); });
+  if (typeof picture === "string") image.src = picture;
+  else picture.then((found) => { image.src = URL.createObjectURL(found); });
   const use = async () => {
-    target.set(fromBitmap(await createImageBitmap(await blob)), row.file);
+    target.set(fromBitmap(await createImageBitmap(image)), row.file ?? "What was generated");
     target.element.scrollIntoView({ block: "nearest" });
   };
   const overlaps = Object.values(row.verified ?? {}).filter((value) => typeof value === "number" && value > 1);
