@@ -22,7 +22,10 @@ export function open(place, results, bench) {
   const start = button("Predict affinity", run, { kind: "primary" });
   place.replaceChildren(h("p", { class: "soft small" }, "A file with coordinates in the site is taken where it lies; a SMILES is docked first. Give an SDF of several ligands to compare them."),
     h("div", { class: "row" }, start));
-  const look = () => bench.stage.show({ receptor: bench.receptor.shown });
+  const look = async () => {
+    const sdf = await bench.a.record();
+    bench.stage.show({ receptor: bench.receptor.shown, molecules: sdf ? [{ role: "a", sdf, name: bench.a.title }] : [] });
+  };
   return { shown: look, changed: look };
 }
 

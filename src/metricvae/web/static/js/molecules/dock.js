@@ -39,7 +39,7 @@ async function show(job, results, bench, keep) {
     return;
   }
   const records = await Promise.all(good.map(async (one) => split(await fetchText(`jobs/${job.id}/files/${one.file.split("/").map(encodeURIComponent).join("/")}`)).map((record, at) => ({ ...read(record), of: one, rank: at + 1 }))));
-  const rows = records.flat().map((one) => ({ ...one, name: `${one.of.name || one.name || "molecule"}, pose ${one.rank}`, smiles: one.rank === 1 ? one.of.smiles ?? bench.a.value.smiles : null }));
+  const rows = records.flat().map((one) => ({ ...one, name: `${(bench.a.value.file && one.of.name) || "A"}, pose ${one.rank}`, smiles: one.rank === 1 ? one.of.smiles ?? bench.a.value.smiles : null }));
   const names = ["score", "energy", "clashes", "strain"].filter((name) => rows.some((row) => row.fields[name] !== undefined));
   const columns = names.map((name) => [name, (row) => Number(row.fields[name])]);
   const pick = (row) => {

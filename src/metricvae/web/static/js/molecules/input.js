@@ -4,6 +4,7 @@ import { button, field, h, message, uniqueId } from "../lib/dom.js";
 import { chooseFiles, takeDrops } from "../lib/files.js";
 import { History } from "../shapes/history.js";
 import { fault, picture, sketch } from "./depict.js";
+import { split } from "./sdf.js";
 
 const SUFFIXES = ".sdf,.mol,.mol2,.smi,.smiles,.csv,.tsv,.pdb,.txt,.gz";
 
@@ -35,6 +36,12 @@ export class MoleculeInput {
 
   set(value) {
     if (value.smiles !== this.value.smiles || value.file) this.history.push(value);
+  }
+
+  // The record of the molecule where it lies, of a file that has one.
+  async record() {
+    const { file } = this.value;
+    return file && /\.(sdf|mol)$/i.test(file.name) ? split(await file.text())[0] : null;
   }
 
   // The id of the molecule on the server; of a file as it is for jobs.

@@ -46,7 +46,8 @@ function show(found, results, bench, keep) {
     return;
   }
   const extra = Object.keys(found.hits[0].properties ?? {}).filter((name) => typeof found.hits[0].properties[name] === "number").slice(0, 5);
-  const columns = [["predicted", (hit) => hit.value], ...(found.hits.some((hit) => typeof hit.exact === "number") ? [["exact", (hit) => hit.exact]] : []),
+  const exact = found.hits.some((hit) => typeof hit.exact === "number");
+  const columns = [["predicted shape", (hit) => hit.tanimoto ?? hit.value], ...(exact ? [[`exact ${found.score_name.replace("_tanimoto", "")}`, (hit) => hit.exact]] : []),
     ...extra.map((name) => [name, (hit) => hit.properties?.[name], (value) => fixed(value, Number.isInteger(value) ? 0 : 2)])];
   const { hits } = found;
   const pick = async (hit) => {

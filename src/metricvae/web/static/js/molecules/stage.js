@@ -6,6 +6,7 @@ import { atoms } from "./sdf.js";
 import { addSurface, featureColour, ofAtoms, ofFeatures } from "./surfaces.js";
 
 const ELEMENTS = { N: "#3e7ae2", O: "#e2483c", S: "#c9a000", P: "#de7c14", F: "#2ca86c", Cl: "#2ca86c", Br: "#b05432", I: "#9454c4" };
+const NEAR = 5; // angstroms
 let loading = null;
 
 function load3Dmol() {
@@ -107,9 +108,8 @@ export class Stage {
       model.setStyle({ hetflag: true, not: { resn: ["HOH", "WAT", "DOD"] } }, { stick: { radius: 0.15, colorscheme: { prop: "elem", map: { ...ELEMENTS, C: themeColour("--b") } } } });
       return;
     }
-    const near = { hetflag: false, byres: true, within: { distance: 5, sel: { model: this.ligands[0].getID() } } };
     const look = { radius: 0.08, colorscheme: { prop: "elem", map: { ...ELEMENTS, C: grey } } };
-    this.viewer.setStyle({ model: model.getID(), ...near }, { cartoon: { color: grey, opacity: 0.4 }, stick: look });
+    model.setStyle({ index: besides(model, this.ligands[0]) }, { cartoon: { color: grey, opacity: 0.4 }, stick: look });
   }
 
   #surfaces({ sdf, role, features = [] }) {
@@ -147,4 +147,13 @@ export class Stage {
     this.viewer.render();
     $("canvas", this.box).toBlob((blob) => download("molecules.png", blob));
   }
+}
+
+// Indices of the atoms of residues that come near a ligand.
+function besides(receptor, ligand) {
+  const [atoms, others] = [receptor, ligand].map((model) => model.selectedAtoms({}).filter((atom) => atom.elem !== "H"));
+  const near = (atom) => others.some((other) => (atom.x - other.x) ** 2 + (atom.y - other.y) ** 2 + (atom.z - other.z) ** 2 < NEAR ** 2);
+  const residue = (atom) => `${atom.chain} ${atom.resi} ${atom.icode ?? ""}`;
+  const found = new Set(atoms.filter((atom) => !atom.hetflag && near(atom)).map(residue));
+  return atoms.filter((atom) => found.has(residue(atom))).map((atom) => atom.index);
 }
