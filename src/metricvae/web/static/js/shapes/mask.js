@@ -51,12 +51,10 @@ const scratch = () => {
 };
 const shared = scratch();
 
-function pixelsOf(mask, [r, g, b], alpha) {
+function pixelsOf(mask) {
   const image = new ImageData(SIZE, SIZE);
   const data = new Uint32Array(image.data.buffer);
-  const inside = (255 << 24) | (b << 16) | (g << 8) | r;
-  const outside = alpha ? inside & 0xffffff : 255 << 24;
-  for (let place = 0; place < data.length; place++) data[place] = mask[place] ? inside : outside;
+  for (let place = 0; place < data.length; place++) data[place] = mask[place] ? 0xffffffff : 0xff000000;
   return image;
 }
 
@@ -69,7 +67,7 @@ export function rowsOf(mask) {
 
 // White on black, as the server reads shapes: base64 of a PNG.
 export function toPng(mask) {
-  shared.putImageData(pixelsOf(mask, [255, 255, 255], false), 0, 0);
+  shared.putImageData(pixelsOf(mask), 0, 0);
   return shared.canvas.toDataURL("image/png").split(",")[1];
 }
 
@@ -78,26 +76,42 @@ export function blobOf(base64, type = "image/png") {
   return new Blob([bytes], { type });
 }
 
-// The mask as a sprite in one colour with smooth outlines, `scale` times as large.
+// The mask in one colour with smooth outlines, `scale` times as large: the level set of the mask after a little blur,
+// between whose pixels is interpolated.
 export function sprite(mask, colour, scale = 3) {
-  const rgb = rgbOf(colour);
-  shared.putImageData(pixelsOf(mask, rgb, true), 0, 0);
-  const large = document.createElement("canvas");
-  large.width = large.height = SIZE * scale;
-  const context = large.getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingQuality = "high";
-  context.filter = scale > 1 ? `blur(${0.6 * scale}px)` : "none"; // outlines without steps; not known to all browsers
-  context.drawImage(shared.canvas, 0, 0, large.width, large.height);
-  const image = context.getImageData(0, 0, large.width, large.height);
-  const { data } = image;
-  for (let place = 3; place < data.length; place += 4) {
-    const value = data[place];
-    if (value === 0 || value === 255) continue;
-    data[place] = Math.min(255, Math.max(0, (value - 128) * scale + 128));
-    [data[place - 3], data[place - 2], data[place - 1]] = rgb;
+  const field = blurred(mask);
+  const side = SIZE * scale;
+  const [r, g, b] = rgbOf(colour);
+  const tint = (b << 16) | (g << 8) | r;
+  const image = new ImageData(side, side);
+  const data = new Uint32Array(image.data.buffer);
+  const places = Array.from({ length: side }, (_, at) => Math.min(SIZE - 1, Math.max(0, (at + 0.5) / scale - 0.5)));
+  const left = Int32Array.from(places, Math.floor);
+  const right = left.map((at) => Math.min(SIZE - 1, at + 1));
+  const share = Float32Array.from(places, (place, at) => place - left[at]);
+  for (let y = 0; y < side; y++) {
+    const [above, below, down] = [left[y] * SIZE, right[y] * SIZE, share[y]];
+    for (let x = 0; x < side; x++) {
+      const [l, m] = [left[x], right[x]];
+      const top = field[above + l] + share[x] * (field[above + m] - field[above + l]);
+      const bottom = field[below + l] + share[x] * (field[below + m] - field[below + l]);
+      const value = (top + down * (bottom - top) - 0.5) * scale + 0.5;
+      if (value > 0) data[y * side + x] = tint | ((value >= 1 ? 255 : 255 * value) << 24);
+    }
   }
-  context.putImageData(image, 0, 0);
-  return large;
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = side;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+// Means over 3 x 3 pixels, those in the middle weighing most.
+function blurred(mask) {
+  const across = new Float32Array(mask.length);
+  const field = new Float32Array(mask.length);
+  for (let place = 0; place < mask.length; place++) across[place] = ((mask[place - 1] ?? 0) + 2 * mask[place] + (mask[place + 1] ?? 0)) / 4;
+  for (let place = 0; place < mask.length; place++) field[place] = ((across[place - SIZE] ?? 0) + 2 * across[place] + (across[place + SIZE] ?? 0)) / 4;
+  return field;
 }
 
 export function rgbOf(colour) {

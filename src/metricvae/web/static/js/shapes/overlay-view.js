@@ -1,7 +1,7 @@
 // Both shapes on one another; a pose is reached by an animation in which B slides and turns.
 import { button, calm, h, themeColour } from "../lib/dom.js";
 import { download } from "../lib/files.js";
-import { SIZE, sprite } from "./mask.js";
+import { SIZE } from "./mask.js";
 
 const SCALE = 3;
 const STILL = { angle: 0, dx: 0, dy: 0 };
@@ -20,19 +20,15 @@ export class OverlayView {
     this.element = h("figure", { class: "pad pad-both" },
       h("figcaption", { class: "pad-head" }, h("h2", {}, h("i", { "aria-hidden": "true" }), "B on A"), this.state),
       h("div", { class: "pad-canvas" }, this.canvas), foot);
-    this.pose = STILL;
     this.frame = 0;
-    document.addEventListener("theme-changed", () => this.show(this.masks, this.pose));
   }
 
-  // The shapes, B in a pose; where they are drawn anew, as they lie.
-  show(masks, pose = STILL) {
-    if (!masks) return;
+  // The shapes of both pads as they lie.
+  show(pads) {
     cancelAnimationFrame(this.frame);
-    this.masks = masks;
-    this.sprites = [sprite(masks[0], themeColour("--a"), SCALE), sprite(masks[1], themeColour("--b"), SCALE), themeColour("--both")];
-    this.#paint(pose);
-    if (pose !== STILL) return;
+    this.masks = pads.map((pad) => pad.mask);
+    this.sprites = [...pads.map((pad) => pad.sprite), themeColour("--both")];
+    this.#paint(STILL);
     this.say("as drawn");
     this.replay.disabled = true;
   }
@@ -86,15 +82,14 @@ export class OverlayView {
   }
 
   #paint(pose, frame = WHOLE) {
-    this.pose = pose;
     const [a, b, both] = this.sprites;
     const inner = this.buffer.getContext("2d");
     this.#look(inner, frame);
     inner.globalCompositeOperation = "copy";
-    inner.drawImage(a, 0, 0);
+    inner.drawImage(a, 0, 0, SIZE * SCALE, SIZE * SCALE);
     inner.globalCompositeOperation = "source-in";
     this.#place(inner, pose, frame);
-    inner.drawImage(b, 0, 0);
+    inner.drawImage(b, 0, 0, SIZE * SCALE, SIZE * SCALE);
     inner.setTransform(1, 0, 0, 1, 0, 0);
     inner.fillStyle = both;
     inner.fillRect(0, 0, this.buffer.width, this.buffer.height);
@@ -102,9 +97,9 @@ export class OverlayView {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.#look(context, frame);
-    context.drawImage(a, 0, 0);
+    context.drawImage(a, 0, 0, SIZE * SCALE, SIZE * SCALE);
     this.#place(context, pose, frame);
-    context.drawImage(b, 0, 0);
+    context.drawImage(b, 0, 0, SIZE * SCALE, SIZE * SCALE);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.drawImage(this.buffer, 0, 0);
   }

@@ -10,12 +10,13 @@ const SCALE = 3;
 const KEY_HELP = "Arrow keys move the pen (with Shift in small steps), Space draws or erases there, Enter fills.";
 
 export class Pad {
-  // `tools` has {tool, radius}; `onchange(pad)` is called while a stroke is drawn, and after each change.
+  // `tools` has {tool, radius}; `onchange(pad)` is called while a stroke is drawn, and after each change: who made the
+  // pad calls `paint` then.
   constructor(letter, tools, onchange) {
     this.letter = letter;
     this.tools = tools;
     this.onchange = onchange;
-    this.history = new History(emptyMask(), () => this.#changed());
+    this.history = new History(emptyMask(), () => onchange(this));
     this.live = null; // the mask while a stroke is drawn
     this.cursor = null;
     this.#build();
@@ -102,7 +103,7 @@ export class Pad {
         this.#draw(last, to, false);
         last = to;
       }
-      this.#live();
+      this.onchange(this);
     });
     const end = () => {
       if (!this.live) return;
@@ -114,17 +115,11 @@ export class Pad {
     this.canvas.addEventListener("pointercancel", end);
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
     this.canvas.addEventListener("blur", () => { this.cursor = null; this.paint(); });
-    document.addEventListener("theme-changed", () => this.paint());
   }
 
   #draw(from, to, tell = true) {
     stroke(this.live, from, to, this.tools.radius, this.tools.tool === "eraser" ? 0 : 1);
-    if (tell) this.#live();
-  }
-
-  #live() {
-    this.paint();
-    this.onchange(this);
+    if (tell) this.onchange(this);
   }
 
   #fill([x, y]) {
@@ -155,15 +150,11 @@ export class Pad {
     this.paint();
   }
 
-  #changed() {
-    this.paint();
-    this.onchange(this);
-  }
-
   paint() {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.drawImage(sprite(this.mask, themeColour(`--${this.letter.toLowerCase()}`), SCALE), 0, 0);
+    this.sprite = sprite(this.mask, themeColour(`--${this.letter.toLowerCase()}`), this.live ? 2 : SCALE); // coarser while a stroke is drawn
+    context.drawImage(this.sprite, 0, 0, this.canvas.width, this.canvas.height);
     this.hint.hidden = !this.empty || this.live !== null;
     this.facts.textContent = this.empty ? "" : `${whole(area(this.mask))} px`;
     this.undo.disabled = !this.history.past.length;

@@ -10,17 +10,18 @@ export function open() {
   const tools = { tool: "pen", radius: 10 };
   const view = new OverlayView();
   let answer = null;
-  const pads = ["A", "B"].map((letter) => new Pad(letter, tools, () => redraw()));
-  let waiting = false;
-  const redraw = () => {
-    if (!answer || waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      answer.changed();
-      view.show(pads.map((pad) => pad.mask));
-    });
+  const stale = new Set();
+  const pads = ["A", "B"].map((letter) => new Pad(letter, tools, (pad) => { answer?.changed(); redraw(pad); }));
+  const redraw = (...changed) => {
+    if (!stale.size) requestAnimationFrame(paint);
+    for (const pad of changed) stale.add(pad);
   };
+  const paint = () => {
+    for (const pad of stale) pad.paint();
+    stale.clear();
+    view.show(pads);
+  };
+  document.addEventListener("theme-changed", () => redraw(...pads));
   $("#pads").replaceChildren(...pads.map((pad) => pad.element), view.element);
   toolbar($("#tools"), tools, [
     button("Swap", () => swap(pads), { kind: "quiet", symbol: "swap" }),
