@@ -20,6 +20,8 @@ playwright = pytest.importorskip(
 STATIC = Path(__file__).parent.parent / "src" / "metricvae" / "web" / "static"
 TABS = ("shapes", "molecules", "metric", "jobs")
 SHAPES = ("search", "generate", "walk", "plane")
+SETTLED = 600
+"""Milliseconds after which a panel that was opened stands still."""
 MOLECULES = ("overlay", "msearch", "dock", "affinity", "autocomplete")
 
 
@@ -119,10 +121,10 @@ def test_every_tab_can_be_used_by_everybody(address: str, browser: Any, scheme: 
         for tab in TABS:
             watched.open(tab)
             watched.page.locator(f"#{tab}").wait_for()
-            watched.page.wait_for_load_state("networkidle")
+            watched.page.wait_for_timeout(SETTLED)
             for panel in {"shapes": SHAPES, "molecules": MOLECULES}.get(tab, ()):
                 watched.page.locator(f"#tab-{panel}").click()
-                watched.page.wait_for_load_state("networkidle")
+                watched.page.wait_for_timeout(SETTLED)
                 assert watched.violations() == [], (tab, panel, size)
                 assert watched.fits(), (tab, panel, size)
             assert watched.violations() == [], (tab, size)
@@ -204,7 +206,7 @@ def test_molecules_are_laid_on_one_another(watched: WatchedPage) -> None:
     page.locator("#results-overlay .meter").first.wait_for(timeout=180_000)
     page.locator("#stage canvas").wait_for()
     page.get_by_label("Surface").select_option("both")
-    page.get_by_label("Molecule A").fill("not a SMILES")
+    page.get_by_role("textbox", name="Molecule A").fill("not a SMILES")
     page.get_by_text("Not a SMILES").wait_for()
     page.get_by_role("button", name="Sketch Molecule B").click()
     page.locator(".sketch canvas").first.wait_for()

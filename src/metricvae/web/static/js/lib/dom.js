@@ -66,7 +66,7 @@ export function select(label, choices, value, onchange, hint = "") {
 
 // A labelled slider that says its value.
 export function slider(label, { min, max, step = 1, value, say = String, oninput = () => {} }) {
-  const output = h("output", {}, say(value));
+  const output = h("span", { class: "slider-value", "aria-hidden": "true" }, say(value)); // an <output> would take the label
   const input = h("input", { type: "range", min, max, step });
   input.value = value;
   const tell = () => {
