@@ -9,7 +9,16 @@ import { guarded } from "./results.js";
 import { read, split } from "./sdf.js";
 import { moleculeTable } from "./table.js";
 
-const COLUMNS = ["affinity", "pK", "low", "high", "score", "qed", "QED", "sa", "SA", "heavy_atoms", "novelty"];
+// Each number beside what it is to be compared with.
+const COLUMNS = [
+  ["pK, 90 % interval", "pK", (value, row) => `${fixed(value, 1)} (${fixed(row.pK_low, 1)} to ${fixed(row.pK_high, 1)})`],
+  ["pK by size alone", "pK_by_size", (value) => fixed(value, 1)],
+  ["docking score", "score"],
+  ["score of others of its size", "random_score"],
+  ["QED", "qed"],
+  ["SA", "sa", (value) => fixed(value, 1)],
+  ["heavy atoms", "heavy_atoms", (value) => fixed(value, 0)],
+];
 
 export async function open(place, results, bench) {
   const libraries = (await list("libraries")).filter((one) => /pocket/.test(one.model) || one.kind.startsWith("molecule"));
@@ -36,13 +45,14 @@ export async function open(place, results, bench) {
 async function show(job, results, bench, keep) {
   const told = job.result.candidates ?? job.result.rows ?? [];
   const records = split(await fetchText(`jobs/${job.id}/files/candidates.sdf`)).map(read);
-  const rows = records.map((one, at) => ({ ...one.fields, ...(told.find((row) => row.name === one.name) ?? told[at] ?? {}), name: one.name || `candidate ${at + 1}`, record: one.record }));
+  const rows = records.map((one, at) => ({ ...one.fields, ...(told.find((row) => row.name === one.name) ?? told[at] ?? {}), name: one.name || `candidate ${at + 1}`, record: one.record }))
+    .map((row) => ({ ...row, note: [row.pK_outside === "yes" && "outside of the affinity model's data", row.pose_faults].filter(Boolean).join("; ") }));
   if (!rows.length) {
     results.replaceChildren(h("div", { class: "panel" }, message("empty", "No candidate", "Nothing that was proposed fits this pocket. Give it more time or another site.")));
     return;
   }
   const number = (row, name) => (row[name] === undefined || row[name] === null || row[name] === "" || Number.isNaN(Number(row[name])) ? null : Number(row[name]));
-  const columns = COLUMNS.filter((name) => rows.some((row) => number(row, name) !== null)).map((name) => [name.replace("_", " "), (row) => number(row, name)]);
+  const columns = COLUMNS.filter(([, name]) => rows.some((row) => number(row, name) !== null)).map(([title, name, ...write]) => [title, (row) => number(row, name), ...write]);
   const pick = (row) => {
     const now = { receptor: bench.receptor.shown, molecules: [{ role: "a", sdf: row.record, name: row.name }] };
     keep(now);
@@ -53,5 +63,5 @@ async function show(job, results, bench, keep) {
   results.replaceChildren(h("div", { class: "panel stack" }, h("h2", {}, `${rows.length} candidates`), table.element,
     resultFoot(job.command, [file("candidates.sdf"), file("candidates.csv"), ["All files", () => downloadFrom(`jobs/${job.id}/archive.zip`, "candidates.zip")]])));
   table.pick(rows[0]);
-  announce(`${rows.length} candidates, the first has ${columns[0]?.[0]} ${fixed(columns[0]?.[1](rows[0]))}`);
+  announce(`${rows.length} candidates, the first is ${rows[0].name}`);
 }

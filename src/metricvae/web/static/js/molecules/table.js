@@ -3,7 +3,7 @@ import { h } from "../lib/dom.js";
 import { fixed } from "../lib/format.js";
 import { picture } from "./depict.js";
 
-// `columns`: [name, value of a row, how it is written]; `onpick(row)` when a row is chosen.
+// `columns`: [name, value of a row, how it is written: (value, row)]; `onpick(row)` when a row is chosen.
 export function moleculeTable(rows, columns, onpick, caption) {
   let order = { by: null, down: true };
   const body = h("tbody");
@@ -42,5 +42,5 @@ function line(row, columns, pick) {
   if (row.picture) drawn.append(h("img", { class: "formula", src: row.picture, alt: "", loading: "lazy" }));
   else if (row.smiles) picture(row.smiles, 144, 88).then((image) => { if (image) { image.alt = ""; drawn.append(image); } });
   const name = h("td", {}, h("button", { type: "button", class: "pick", onclick: () => pick(row) }, row.name || row.smiles || "molecule"), row.note ? h("div", { class: "small soft" }, row.note) : null);
-  return h("tr", {}, drawn, name, columns.map(([, value, write = fixed]) => h("td", { class: "right" }, write(value(row)))));
+  return h("tr", {}, drawn, name, columns.map(([, value, write = (found) => fixed(found)]) => h("td", { class: "right" }, write(value(row), row))));
 }
