@@ -223,7 +223,7 @@ def test_a_metric_of_ones_own_is_learned(watched: WatchedPage) -> None:
     page.get_by_text("All 160 objects").wait_for()
     page.get_by_label("Steps of the training").fill("100")
     page.get_by_role("button", name="Train a model").click()
-    page.get_by_text("The model is ready").wait_for(timeout=480_000)
+    page.get_by_role("heading", name="The model is ready").wait_for(timeout=480_000)
     assert page.locator(".curve[points]").count() == 4
     watched.check_clean()
 
