@@ -384,8 +384,8 @@ def test_align_at_the_command_line(taught: Path, pictures: Path, capsys: pytest.
         (["align", "halves", "A", "B"], "never taught"),
         (["align", "MODEL", "A", "B", "--tries", "0"], "at least 1"),
         (["align", "MODEL", "--pairs", "L", "--out", "x.csv", "--picture", "x.png"], "leave one of them out"),
-        (["train", "DATA"], "expected --out"),
-        (["train", "DATA", "--out", "x", "--aligner", "MODEL"], "not both"),
+        (["train", "DATA"], "expected one of --out"),
+        (["train", "DATA", "--out", "x", "--aligner", "MODEL"], "expected one of --out"),
         (["train", "DATA", "--aligner", "MODEL", "--aligning.steps", "0"], "expected 1 or more"),
     ],
 )

@@ -203,5 +203,7 @@ def test_the_overlap_preset_ships_in_8_megabytes() -> None:
 
 
 def test_unknown_presets_are_refused() -> None:
-    with pytest.raises(InputError, match=r"there is no preset 'papr': expected one of overlap, .*paper"):
+    with pytest.raises(
+        InputError, match=r"no preset 'papr' \(did you mean paper\?\): expected one of overlap, .*paper"
+    ):
         preset("papr")

@@ -258,10 +258,11 @@ def test_a_half_width_that_was_changed_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}")))
 def test_every_file_of_a_shipped_model_is_under_a_checksum(name: str) -> None:
-    text = (SHIPPED / name / CONFIG).read_text()
-    assert f'"{CHECKSUM}"' in text
-    digests = [sha256_of(path) for path in (SHIPPED / name).iterdir() if path.name not in (CONFIG, "README.md")]
-    assert all(digest in text for digest in digests)
+    for config in (SHIPPED / name).rglob(CONFIG):
+        text, beside = config.read_text(), [path for path in config.parent.iterdir() if path.is_file()]
+        digests = [sha256_of(path) for path in beside if path.name not in (CONFIG, "README.md")]
+        assert all(digest in text for digest in digests), config
+        assert f'"{CHECKSUM}"' in text, config
 
 
 @pytest.mark.parametrize("latent", [10**6, 10**9, 10**18, "wide"])

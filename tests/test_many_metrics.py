@@ -33,6 +33,7 @@ from metricvae.prediction.added_metrics import added_names, metrics_of
 from metricvae.prediction.predictor import Predictor
 from metricvae.training.checkpoint import WEIGHTS, load_model
 from metricvae.training.joint import JointConfig, train_jointly
+from metricvae.training.model_document import CONFIG, read_document, write_document
 
 LENGTH, OBJECTS = 5, 500
 SMALL = JointConfig(steps=150, batch_objects=64, batch_pairs=64, learning_rate=3e-3, evaluate_every=75, view=8)
@@ -206,8 +207,12 @@ def test_damaged_metrics_and_those_of_other_codes_are_refused(model: Path, tmp_p
     head.write_bytes(head.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match=r"head\.safetensors"):
         Predictor.load(copy, metric="weight")
-    config = copy / "metrics" / "heavy" / "config.json"
-    config.write_text(config.read_text().replace(load_model(model).sha256, "0" * 64))
+    heavy = copy / "metrics" / "heavy"
+    document = read_document(heavy)
+    (heavy / CONFIG).write_text((heavy / CONFIG).read_text().replace(load_model(model).sha256, "0" * 64))
+    with pytest.raises(InputError, match="was changed after it was written"):
+        Predictor.load(copy, metric="heavy")
+    write_document(heavy, document | {"model": "0" * 64})
     with pytest.raises(InputError, match="codes of another model"):
         Predictor.load(copy, metric="heavy")
     with pytest.raises(InputError, match="no metric 'colour': expected one of similarity_of_direction"):

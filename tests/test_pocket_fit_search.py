@@ -103,7 +103,7 @@ def test_lists_that_name_no_site_are_refused(tmp_path: Path, name: str, text: st
 
 
 def test_files_that_are_no_list_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match="does not exist: give the path of a list of sites"):
         listed_sites(tmp_path / "there_is_none.txt")
     with pytest.raises(InputError, match="there is no file"):
         PocketKind().open_library(tmp_path / "there_is_none.txt", tmp_path)

@@ -34,7 +34,7 @@ from metricvae.training.checkpoint import RESUME, WEIGHTS, load_model, read_tens
 from metricvae.training.config import TrainingConfig, rate_factor, seconds_left
 from metricvae.training.logs import LOG, Progress, read_log
 from metricvae.training.loop import train
-from metricvae.training.model_document import CONFIG
+from metricvae.training.model_document import CONFIG, read_model_document
 from metricvae.training.optimisers import LOSSES, LossWeights, Muon, TrainingDiverged
 from metricvae.training.step import augment, batch_of_step, rescale, validation_r2
 from model_problem import (
@@ -56,8 +56,8 @@ from model_problem import (
 
 
 def result_files(folder: Path) -> dict[str, bytes | dict[str, object]]:
-    """What must be equal: all but the seconds it took."""
-    document = json.loads((folder / CONFIG).read_text())
+    """What must be equal: all but the seconds it took, and the checksum over them."""
+    document = read_model_document(folder)
     del document["facts"]["seconds"]
     return {WEIGHTS: (folder / WEIGHTS).read_bytes(), LOG: (folder / LOG).read_bytes(), CONFIG: document}
 

@@ -115,7 +115,7 @@ def _text(document: Fields, folder: Path, page: Path) -> str:
 
 
 AUTOCOMPLETE = Verb(
-    "make candidates around a binding site: docked, with affinities and what to believe of them",
+    "make candidates around a binding site: docked, with predicted affinities",
     ("RECEPTOR[@SITE] --out DIR [--library INDEX] [-n 20] [--seconds 300] [--require ...]",),
     _autocomplete_options,
     _autocomplete,

@@ -83,9 +83,10 @@ def _train(options: Namespace) -> Fields:
         return _add_metric(options)
     if options.metric is not None:
         raise InputError(f"--metric {options.metric} names a metric that is added: give --add-to MODEL as well")
+    device = device_named(options.device)
     if _several_metrics(options):
         return _train_jointly(options)
-    device, data = device_named(options.device), _data(options)
+    data = _data(options)
     start = None if options.start is None else load_model(options.start)
     chosen = _preset(options.preset, options.dataset)
     assert chosen is not None  # the data could be read

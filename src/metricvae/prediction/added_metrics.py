@@ -21,9 +21,9 @@ from metricvae.core.metric import Metric, metric_from_json
 from metricvae.nn.autoencoder import MagicAutoencoder, Tower
 from metricvae.nn.heads import head_from_json, head_to_json
 from metricvae.nn.views import ViewedHead
-from metricvae.runtime.files import check_sha256, read_json, sha256_of, write_json
+from metricvae.runtime.files import check_sha256, sha256_of
 from metricvae.training.checkpoint import LoadedModel, read_tensors, write_tensors
-from metricvae.training.model_document import CONFIG
+from metricvae.training.model_document import CONFIG, read_document, write_document
 
 METRICS_FOLDER = "metrics"
 HEAD = "head.safetensors"
@@ -91,8 +91,8 @@ def with_metric(loaded: LoadedModel, name: str | None = None) -> LoadedModel:
 
 def _document(folder: Path, name: str) -> dict[str, Any]:
     path = Path(folder) / METRICS_FOLDER / name / CONFIG
-    document = read_json(path)
-    if not isinstance(document, dict) or not {"metric", "head", "columns", "weights", "model"} <= set(document):
+    document = read_document(path.parent)
+    if not {"metric", "head", "columns", "weights", "model"} <= set(document):
         raise InputError(f"{path} is not the configuration of a metric: restore it or add the metric again")
     if document.get("format", 1) > FORMAT:
         raise InputError(
@@ -174,4 +174,4 @@ def write_metric_folder(
         "calibration": dict(calibration),
         "facts": dict(facts),
     }
-    write_json(folder / CONFIG, document)
+    write_document(folder, document)

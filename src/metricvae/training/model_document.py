@@ -35,19 +35,31 @@ def write_document(folder: Path, document: Mapping[str, Any]) -> None:
     write_json(Path(folder) / CONFIG, rest | {CHECKSUM: digest_of(rest)})
 
 
-def read_model_document(folder: Path) -> dict[str, Any]:
-    """The contents of `config.json`, without its checksum.
+def read_document(folder: Path) -> dict[str, Any]:
+    """The contents of `config.json`, of a model or of a part of one, without its checksum.
 
     Raises:
-        InputError: the file is missing, damaged, no configuration of a model, or was changed after it was written.
+        InputError: the file is missing, damaged, or was changed after it was written.
     """
     path = Path(folder) / CONFIG
     document = read_json(path)
-    if not isinstance(document, dict) or document.get("status") not in STATUS:
+    if not isinstance(document, dict):
         raise InputError(f"{path} is not the configuration of a model: restore it or train again")
     expected = document.pop(CHECKSUM, None)
     if expected is not None and digest_of(document) != expected:
         raise InputError(f"{path} was changed after it was written: restore it or train again")
+    return document
+
+
+def read_model_document(folder: Path) -> dict[str, Any]:
+    """The contents of a model's `config.json`, see `read_document`.
+
+    Raises:
+        InputError: as there, or it is no configuration of a model.
+    """
+    document = read_document(folder)
+    if document.get("status") not in STATUS:
+        raise InputError(f"{Path(folder) / CONFIG} is not the configuration of a model: restore it or train again")
     return document
 
 
