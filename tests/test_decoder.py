@@ -27,7 +27,8 @@ from metricvae.nn.layers import seeded_weights
 from metricvae.nn.token_decoder import BEGIN, END, TokenDecoder, TokenDecoderConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.index import read_index
-from metricvae.training.checkpoint import CONFIG, SHIPPED, annotate
+from metricvae.training.checkpoint import SHIPPED, annotate
+from metricvae.training.model_document import read_document, write_document
 
 TINY = TokenDecoderConfig(width=48, layers=2, heads=4, shown=2, longest=80)
 QUICK = DecodingConfig(TINY, steps=12, batch_texts=16, evaluate_every=6, warmup_steps=2, threads=1)
@@ -176,9 +177,9 @@ def test_the_command_line_trains_a_decoder_on_an_index(folder: Path, smiles: lis
 
 def test_a_damaged_decoder_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "model", tmp_path / "model")
-    document = json.loads((tmp_path / "model" / CONFIG).read_text())
+    document = read_document(tmp_path / "model")
     document["calibration"][KEY]["vocabulary"] = ["C", ""]
-    (tmp_path / "model" / CONFIG).write_text(json.dumps(document))
+    write_document(tmp_path / "model", document)
     with pytest.raises(InputError, match="no list of short texts"):
         ObjectDecoder(Predictor.load(tmp_path / "model"))
     with open(tmp_path / "model" / FILE, "r+b") as file:
