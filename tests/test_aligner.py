@@ -286,6 +286,7 @@ def test_training_leaves_global_random_states_as_they_were(
     assert reseeded == []
 
 
+@pytest.mark.slow
 def test_training_lays_shapes_better_than_it_began(
     dataset: PairDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -68,6 +68,7 @@ class TestParts:
         pool.submit(Work(write, ("part",)), 7, path).result()
         assert path.read_text() == "part 7"
 
+    @pytest.mark.slow
     def test_a_worker_that_is_killed_loses_nothing(self, pool: Executor, tmp_path: Path) -> None:
         path = tmp_path / "part"
         pool.submit(Work(die_once, (tmp_path / "flag",)), 7, path).result()

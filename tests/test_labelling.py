@@ -152,6 +152,7 @@ def test_two_tables_are_the_same_bytes_on_any_number_of_workers_and_after_a_stop
     assert len({split for split in map(split_of, (data.right.ids[row] for row in data.second))}) > 1
 
 
+@pytest.mark.slow
 def test_overlaps_of_two_folders_are_those_of_one(tmp_path: Path) -> None:
     """The left and the right masks of two tables give what they give in one."""
     plan = OverlapPlan("procedural", 24, 5, right_objects="procedural", cold="left", partners=3, search=QUICK)
@@ -164,6 +165,7 @@ def test_overlaps_of_two_folders_are_those_of_one(tmp_path: Path) -> None:
         assert two.value[row] == pytest.approx(two.left.magnitudes[two.first[row]], rel=0.01)
 
 
+@pytest.mark.slow
 def test_objects_that_cannot_be_read_leave_the_folder_free(tmp_path: Path) -> None:
     numbers = files_of(tmp_path / "numbers", ".num", [*NUMBERS, "seven"])
     plan = MetricPlan(str(numbers), 20, metric=DifferenceMetric())

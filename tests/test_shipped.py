@@ -163,6 +163,7 @@ def test_models_of_molecules_order_pairs_as_the_overlay_does(name: str, least: f
     assert itself == pytest.approx(encoded.magnitudes.numpy(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_model_of_maps_orders_pairs_as_the_overlay_does_whatever_the_grid() -> None:
     pytest.importorskip("gemmi")
     molecules = draw_molecules(24, seed=77)
