@@ -120,6 +120,7 @@ def test_the_best_by_codes_are_measured_exactly(site: str) -> None:
     assert all(one.readings[0].value <= 1.0 for one in found)
 
 
+@pytest.mark.slow
 def test_docking_can_be_required(site: str) -> None:
     (one,) = required(f"docking:{site}<=-1")
     (found,) = one.measure_all([flat(DOCKABLE[0])])

@@ -37,7 +37,7 @@ def shape(name: str, seed: int, radius: float = 24, angle: float = 0.0) -> Prepa
 
 
 PAIRS = [
-    pytest.param(shape("key", 1), shape("hammer", 2, 22, 40), id="key-hammer"),
+    pytest.param(shape("key", 1), shape("hammer", 2, 22, 40), id="key-hammer", marks=pytest.mark.slow),
     pytest.param(shape("comb", 1), shape("blob", 2, 22, 40), id="comb-blob"),
     pytest.param(shape("wrench", 1), shape("heart", 2, 22, 40), id="wrench-heart"),
 ]

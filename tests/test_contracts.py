@@ -298,7 +298,12 @@ def test_presets_are_of_the_metric_and_come_back_from_json(name: str) -> None:
         assert ModelConfig.from_json(made.model.to_json()) == made.model
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS.names() if METRICS.get(name)().solver is not None])
+SOLVED = [name for name in METRICS.names() if METRICS.get(name)().solver is not None]
+LONG = {"shape+colour", "pocket-fit"}
+"""Metrics whose solvers compile for seconds."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SOLVED])
 def test_the_exact_answer_is_symmetric_and_best_with_itself(name: str) -> None:
     metric = metric_of(name)
     solver, objects = metric.solver, EXAMPLES[metric.left]()[:2]

@@ -38,6 +38,7 @@ def test_draw_pair_draws_two_unseen_shapes_where_no_images_are_given(tmp_path):
     assert (tmp_path / "pair.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_rank_folder(pictures):
     head, *rows = run("rank_folder.py", pictures / "l.png", pictures, "-k", "9").splitlines()
     assert head.split() == ["shape", "predicted", "interval", "exact"]

@@ -407,6 +407,7 @@ def test_bad_input_is_one_line(
     assert len(said.err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_bad_lines_are_counted_and_the_good_ones_kept(files: Path, tmp_path: Path) -> None:
     plan = ShapePlan(str(files / "mixed.smi"), 20, seed=1, conformers=2)
     card = label(plan, tmp_path / "data", workers=1)

@@ -117,6 +117,7 @@ def test_a_finished_data_set_is_four_files(dataset_folder: Path) -> None:
     assert {path.name for path in dataset_folder.iterdir()} == FILES
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_does_not_matter(dataset_folder: Path, tmp_path: Path) -> None:
     seen: list[LabelProgress] = []
     card = label(PLAN, tmp_path, workers=2, on_progress=seen.append)
@@ -263,6 +264,7 @@ def test_copies_of_a_picture_are_counted(tmp_path: Path) -> None:
     assert card["distributions"]["duplicate_objects"] == 2
 
 
+@pytest.mark.slow
 def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
     plan = OverlapPlan("procedural", 30, 5, search=QUICK, check=2)
     card = label(plan, tmp_path / "one", workers=1)
@@ -519,6 +521,7 @@ def test_disks_that_refuse_are_one_line(
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_labelling_goes_on_when_there_is_space_again(
     dataset_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

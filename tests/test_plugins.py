@@ -147,6 +147,7 @@ def signals(folder: Path, count: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_line_labels_trains_predicts_and_searches(site: Path, tmp_path: Path) -> None:
     library = signals(tmp_path / "signals", 500)
     query, data, model, index = library / "000.npy", tmp_path / "data", tmp_path / "model", tmp_path / "index"

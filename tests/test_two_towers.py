@@ -37,13 +37,13 @@ def predictor(data: PairDataset, tmp_path_factory: pytest.TempPathFactory) -> Pr
     folder = tmp_path_factory.mktemp("towers") / "model"
     chosen = general_preset(data.metric, data.kinds, data.value[data.rows("train")])
     training = TrainingConfig(
-        steps=250,
+        steps=180,
         batch_pairs=128,
         optimisers="muon",
         learning_rate=2e-3,
         weights=chosen.training.weights,
         clip_norm=1.0,
-        evaluate_every=125,
+        evaluate_every=90,
         average_decay=0.98,
         schedule="cosine",
         precision="float32",
