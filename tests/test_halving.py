@@ -141,6 +141,7 @@ def test_the_same_plan_gives_the_same_bytes_also_after_a_kill(folder: Path, tmp_
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_is_cut_as_often_as_it_takes(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     for index, shape in enumerate(draw("procedural", 80, seed=1)):

@@ -281,6 +281,7 @@ def test_bad_labels_show_in_the_check(tmp_path: Path) -> None:
     assert card["label_error"]["worst_shortfall_percent"] > 2
 
 
+@pytest.mark.slow
 def test_a_batched_plan_gives_the_same_pairs_and_nearly_the_same_labels(tmp_path: Path) -> None:
     plan = OverlapPlan("procedural", 30, 5, search=QUICK)
     card = label(replace(plan, batched=True), tmp_path / "batched", workers=1, device="cpu")

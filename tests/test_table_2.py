@@ -48,6 +48,7 @@ def test_batches_are_balanced_and_hold_halves_of_two_shapes_where_they_do_not_ma
     assert len(_of_other_shapes(match, np.ones(60, bool), seed=1)) == 60
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_report(halves: tuple[Path, Path], tmp_path: Path) -> None:
     small = ReassemblyConfig(listed=5, drawn=2)
     config = Table2Config(HalvesPairs(halves[0]), str(halves[1]), batch_size=4, fitted=20, examples=2, reassembly=small)
