@@ -32,9 +32,7 @@ from metricvae.training.model_document import read_document, write_document
 
 TINY = TokenDecoderConfig(width=48, layers=2, heads=4, shown=2, longest=80)
 QUICK = DecodingConfig(TINY, steps=12, batch_texts=16, evaluate_every=6, warmup_steps=2, threads=1)
-BY_HEART = replace(
-    QUICK, steps=1500, batch_texts=32, evaluate_every=500, warmup_steps=10, noise=0.3, average_decay=0.9
-)
+BY_HEART = replace(QUICK, steps=1500, batch_texts=32, evaluate_every=500, warmup_steps=10, noise=0.3, average_decay=0.9)
 
 
 @pytest.fixture(scope="module")
