@@ -16,7 +16,7 @@ from cli_problem import draw_pictures
 from metricvae.alignment import training as aligning
 from metricvae.alignment.predictor import FILE, Aligner, require_pose_model
 from metricvae.alignment.targets import AlignmentTargets, choose_runs, scan_targets
-from metricvae.alignment.training import AligningConfig, AligningProgress, alignment_batch, train_aligner
+from metricvae.alignment.training import AligningConfig, alignment_batch, train_aligner
 from metricvae.cli import main
 from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
@@ -54,6 +54,7 @@ from metricvae.metrics.overlap.solver.search import (
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.training.config import TrainingConfig
+from metricvae.training.network_state import NetworkProgress
 
 NETWORK = PoseNetworkConfig(width=16, depth=1, numbers=12, arrows=6, hidden=16)
 ROTATIONS, DIRECTIONS = NETWORK.rotations, NETWORK.directions
@@ -254,7 +255,7 @@ def taught(dataset: PairDataset, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def weights_after(dataset: PairDataset, path: Path, config: AligningConfig, stop: int | None = None) -> torch.nn.Module:
     encoder = Predictor.load("overlap").tower().encoder
 
-    def interrupt(now: AligningProgress) -> None:
+    def interrupt(now: NetworkProgress) -> None:
         if now.step == stop:
             raise KeyboardInterrupt
 

@@ -19,7 +19,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.text_form import TextForm
 from metricvae.decoding.decoder import FILE, KEY, ObjectDecoder, write_decoder
 from metricvae.decoding.texts import IGNORED, CodedTexts, coded_texts, read_texts, text_of
-from metricvae.decoding.training import RESUME, DecodingConfig, DecodingProgress, train_decoder
+from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
 from metricvae.kinds.molecule.conformers import flat
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.text_form import SmilesForm
@@ -29,6 +29,7 @@ from metricvae.prediction.predictor import Predictor
 from metricvae.search.index import read_index
 from metricvae.training.checkpoint import SHIPPED, annotate
 from metricvae.training.model_document import read_document, write_document
+from metricvae.training.network_state import NetworkProgress
 
 TINY = TokenDecoderConfig(width=48, layers=2, heads=4, shown=2, longest=80)
 QUICK = DecodingConfig(TINY, steps=12, batch_texts=16, evaluate_every=6, warmup_steps=2, threads=1)
@@ -131,7 +132,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(texts: CodedTexts,
     whole = train_decoder(texts, QUICK, tmp_path)
     (tmp_path / RESUME).unlink()
 
-    def stop(now: DecodingProgress) -> None:
+    def stop(now: NetworkProgress) -> None:
         if now.step == 8:
             raise KeyboardInterrupt
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, make_dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from metricvae.nn.coders import Encoder
 from metricvae.nn.layers import seeded_weights
 from metricvae.runtime.precision import Precision, autocast, threads_of
 from metricvae.training.batching import PairSampler, generator_of, graph_of, training_facts
-from metricvae.training.network_state import NetworkState
+from metricvae.training.network_state import NetworkProgress, NetworkState, run_training
 
 RESUME = "aligner-resume.safetensors"
 
@@ -91,24 +90,6 @@ def config_type(metric: Metric | None) -> type[AligningConfig]:
 
 
 @dataclass(frozen=True)
-class AligningProgress:
-    """The state of a training.
-
-    Attributes:
-        step, steps: steps done, steps to do.
-        loss: of the last step.
-        reached: share of the true value that the first proposal reaches, on validation pairs; None before that.
-        seconds_left: estimate from the pace so far.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    reached: float | None
-    seconds_left: float
-
-
-@dataclass(frozen=True)
 class AlignmentBatch:
     """n pairs of m objects.
 
@@ -151,7 +132,7 @@ def train_aligner(
     *,
     device: torch.device | str = "cpu",
     on_targets: Callable[[int, int], None] | None = None,
-    on_progress: Callable[[AligningProgress], None] | None = None,
+    on_progress: Callable[[NetworkProgress], None] | None = None,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train an aligner, going on from where an interrupted training in `folder` stopped.
 
@@ -188,17 +169,12 @@ def train_aligner(
         with seeded_weights(config.seed):
             network: nn.Module = pose_model.build(config.network).to(device)
         state = NetworkState(network, (config.learning_rate, config.matrix_learning_rate))
-        state.load(resume, begun)
-        began, first, start = state.seconds, state.step, time.perf_counter()
-        while state.step < config.steps:
-            loss = training.step(state)
-            state.seconds = began + time.perf_counter() - start
-            if state.step % config.evaluate_every == 0 or state.step == config.steps:
-                state.measured = training.share_reached(state.averaged, data_validation)
-                state.save(resume, begun)
-            if on_progress is not None:
-                left = (state.seconds - began) / (state.step - first) * (config.steps - state.step)
-                on_progress(AligningProgress(state.step, config.steps, loss, state.measured, left))
+        run_training(
+            *(state, config.steps, config.evaluate_every, resume, begun),
+            step=training.step,
+            measure=lambda network: training.share_reached(network, data_validation),
+            on_progress=on_progress,
+        )
     facts = {"steps": state.step, "reached": state.measured, "seconds": round(state.seconds, 1)}
     return state.averaged.cpu().eval(), facts | {"pairs": len(data_train), "device": str(device)}
 

@@ -213,7 +213,7 @@ def _data(options: Namespace) -> PairDataset:
 
 
 def _reached(now: Any) -> str:
-    reached = "not measured yet" if now.reached is None else f"{now.reached:.4f}"
+    reached = "not measured yet" if now.measured is None else f"{now.measured:.4f}"
     return f"loss {now.loss:.3f}  share reached {reached}"
 
 

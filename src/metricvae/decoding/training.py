@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from metricvae.nn.layers import seeded_weights
 from metricvae.nn.token_decoder import TokenDecoder, TokenDecoderConfig
 from metricvae.runtime.precision import Precision, autocast, threads_of
 from metricvae.training.batching import generator_of
-from metricvae.training.network_state import NetworkState
+from metricvae.training.network_state import NetworkProgress, NetworkState, run_training
 
 RESUME = "decoder-resume.safetensors"
 
@@ -73,24 +72,6 @@ class DecodingConfig:
             )
 
 
-@dataclass(frozen=True)
-class DecodingProgress:
-    """The state of a training.
-
-    Attributes:
-        step, steps: steps done, steps to do.
-        loss: of the last step, nats a symbol.
-        measured: the same on texts that are held out; None before that.
-        seconds_left: estimate from the pace so far.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    measured: float | None
-    seconds_left: float
-
-
 @dataclass(frozen=True, eq=False)
 class TrainedDecoder:
     """A decoder, on the CPU and in evaluation mode.
@@ -112,7 +93,7 @@ def train_decoder(
     folder: Path,
     *,
     device: torch.device | str = "cpu",
-    on_progress: Callable[[DecodingProgress], None] | None = None,
+    on_progress: Callable[[NetworkProgress], None] | None = None,
 ) -> TrainedDecoder:
     """Train a decoder, going on from where an interrupted training in `folder` stopped.
 
@@ -132,17 +113,12 @@ def train_decoder(
     training = _Training(texts, config, device)
     with threads_of(config.threads):
         state = training.state()
-        state.load(resume, begun)
-        before, first, start = state.seconds, state.step, time.perf_counter()
-        while state.step < config.steps:
-            loss = training.step(state)
-            state.seconds = before + time.perf_counter() - start
-            if state.step % config.evaluate_every == 0 or state.step == config.steps:
-                state.measured = training.measure(state.averaged)
-                state.save(resume, begun)
-            if on_progress is not None:
-                left = (state.seconds - before) / (state.step - first) * (config.steps - state.step)
-                on_progress(DecodingProgress(state.step, config.steps, loss, state.measured, left))
+        run_training(
+            *(state, config.steps, config.evaluate_every, resume, begun),
+            step=training.step,
+            measure=training.measure,
+            on_progress=on_progress,
+        )
     facts: dict[str, Any] = {"steps": state.step, "nats_a_symbol": state.measured, "seconds": round(state.seconds, 1)}
     facts |= {"texts": len(texts), "held_out": len(training.kept), "device": str(device)}
     network = state.averaged.cpu().eval()

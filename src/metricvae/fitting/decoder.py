@@ -11,10 +11,11 @@ import torch
 
 from metricvae.decoding.decoder import form_of, write_decoder
 from metricvae.decoding.texts import read_texts
-from metricvae.decoding.training import RESUME, DecodingConfig, DecodingProgress, train_decoder
+from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.index import check_model, read_index
 from metricvae.training.checkpoint import annotate, refuse_shipped
+from metricvae.training.network_state import NetworkProgress
 
 
 def fit_decoder(
@@ -23,7 +24,7 @@ def fit_decoder(
     config: DecodingConfig | None = None,
     *,
     device: str | torch.device = "cpu",
-    on_progress: Callable[[DecodingProgress], None] | None = None,
+    on_progress: Callable[[NetworkProgress], None] | None = None,
 ) -> dict[str, Any]:
     """Teach a finished model to write the objects of an index, given their codes.
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from metricvae.alignment.predictor import require_pose_model, write_aligner
-from metricvae.alignment.training import AligningConfig, AligningProgress, remove_progress, train_aligner
+from metricvae.alignment.training import AligningConfig, remove_progress, train_aligner
 from metricvae.core.compatibility import check_compatible
 from metricvae.core.dataset import PairDataset
 from metricvae.core.dataset_merge import plan_parts
@@ -30,6 +30,7 @@ from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
 from metricvae.training.logs import Progress
 from metricvae.training.loop import train
+from metricvae.training.network_state import NetworkProgress
 
 
 def fit(
@@ -117,7 +118,7 @@ def fit_aligner(
     *,
     device: str | torch.device = "cpu",
     on_targets: Callable[[int, int], None] | None = None,
-    on_progress: Callable[[AligningProgress], None] | None = None,
+    on_progress: Callable[[NetworkProgress], None] | None = None,
 ) -> dict[str, Any]:
     """Teach a finished model where objects go on one another, from the scans of the exact solver.
 

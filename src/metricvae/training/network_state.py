@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,24 @@ from metricvae.training.checkpoint import load_weights, read_tensors, write_tens
 from metricvae.training.config import cosine_factor
 from metricvae.training.optimisers import TrainingDiverged, adam_and_muon, recall, remembered
 from metricvae.training.state import named, update_average
+
+
+@dataclass(frozen=True)
+class NetworkProgress:
+    """The state of a training.
+
+    Attributes:
+        step, steps: steps done, steps to do.
+        loss: of the last step.
+        measured: what the last evaluation found; None before the first.
+        seconds_left: estimate from the pace so far.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    measured: float | None
+    seconds_left: float
 
 
 class NetworkState:
@@ -82,3 +102,42 @@ class NetworkState:
             self.step, self.seconds, self.measured = (checkpoint.numbers[k] for k in ("step", "seconds", "measured"))
         except (KeyError, ValueError, IndexError, RuntimeError) as error:
             raise InputError(f"{path} is not a checkpoint ({error}): delete it and train again") from None
+
+
+def run_training(
+    state: NetworkState,
+    steps: int,
+    evaluate_every: int,
+    path: Path,
+    begun: Mapping[str, Any],
+    *,
+    step: Callable[[NetworkState], float],
+    measure: Callable[[nn.Module], float],
+    on_progress: Callable[[NetworkProgress], None] | None = None,
+) -> None:
+    """Train a network to the end, going on from where an interrupted training stopped.
+
+    Args:
+        state: at the beginning; at the end when it returns.
+        steps: to do.
+        evaluate_every: steps between measurements; progress is saved then.
+        path: where it is saved.
+        begun: what tells this training from another.
+        step: moves the weights once, and returns the loss.
+        measure: of the averaged weights.
+        on_progress: told the state after each step.
+
+    Raises:
+        InputError: progress of another training.
+    """
+    state.load(path, begun)
+    before, first, start = state.seconds, state.step, time.perf_counter()
+    while state.step < steps:
+        loss = step(state)
+        state.seconds = before + time.perf_counter() - start
+        if state.step % evaluate_every == 0 or state.step == steps:
+            state.measured = measure(state.averaged)
+            state.save(path, begun)
+        if on_progress is not None:
+            left = (state.seconds - before) / (state.step - first) * (steps - state.step)
+            on_progress(NetworkProgress(state.step, steps, loss, state.measured, left))
