@@ -1,7 +1,7 @@
 # The command line of metricvae on the CPU, for an unprivileged user. Build it in a clone of the repository:
 #   docker build -t metricvae .
-#   docker run --rm -v "$PWD:/work" metricvae predict overlap a.png b.png
-#   docker run --rm -p 8000:8000 -v "$PWD:/work" metricvae serve --host 0.0.0.0 --folder /work/served --token TOKEN
+#   docker run --rm -v "$PWD:/data" metricvae predict overlap a.png b.png
+#   docker run --rm -p 8000:8000 -v "$PWD:/data" metricvae serve --host 0.0.0.0 --folder /data/served --token TOKEN
 # A registry or a mirror of packages is a setting of pip: --build-arg PIP_INDEX_URL=...
 
 FROM python:3.12.8-slim-bookworm AS wheel
@@ -33,14 +33,14 @@ RUN apt-get update \
     && apt-get install --no-install-recommends -y libexpat1 libxext6 libxrender1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 metricvae \
-    && mkdir /work \
-    && chown metricvae /work
+    && mkdir /data \
+    && chown metricvae /data
 COPY --from=environment /opt/metricvae /opt/metricvae
 ENV PATH=/opt/metricvae/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NUMBA_CACHE_DIR=/home/metricvae/.cache/numba \
     MPLCONFIGDIR=/home/metricvae/.cache/matplotlib
 USER 10001
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["metricvae"]
 CMD ["--help"]
