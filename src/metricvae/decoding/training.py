@@ -131,7 +131,6 @@ class _Training:
 
     def __init__(self, texts: CodedTexts, config: DecodingConfig, device: torch.device) -> None:
         self.texts, self.config, self.device = texts, config, device
-        self.spread = float((texts.codes - texts.codes.mean(0)).square().mean().sqrt())
         self.learned, self.kept = held_out(len(texts), config.held_out, config.seed)
 
     def state(self) -> NetworkState:
@@ -154,9 +153,10 @@ class _Training:
         """One step of the optimisers; returns the loss."""
         config, generator = self.config, generator_of(self.config.seed, state.step)
         codes, given, wanted = self.texts.batch(self.rows(state.step))
-        spread = self.spread * config.noise
-        codes = codes + spread * torch.randn(codes.shape, generator=generator)
-        loss = self._loss(state.network, codes, given, wanted)
+        network = state.network
+        assert isinstance(network, TokenDecoder)
+        codes = codes.to(self.device) + config.noise * network.deviations(len(codes), generator)
+        loss = self._loss(network, codes, given, wanted)
         return state.move(loss, "loss of the decoder", config.steps, config.warmup_steps, config.average_decay)
 
     @torch.inference_mode()

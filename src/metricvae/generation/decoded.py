@@ -71,7 +71,7 @@ def write_around(
     config = config or WritingConfig()
     writer = _Writer(predictor, config)
     code = writer.encode([value])
-    codes = code + writer.noise(n * config.tries)
+    codes = code + config.spread * writer.decoder.network.deviations(n * config.tries, writer.generator)
     found = writer.write(codes, code.expand_as(codes), given={writer.key(value)})
     return writer.answers([one for one, _ in found][:n], requirements)
 
@@ -121,12 +121,6 @@ class _Writer:
 
     def key(self, value: Object) -> str:
         return self.editor.key(value)
-
-    def noise(self, count: int) -> Tensor:
-        """(count, d) deviations from a code."""
-        network = self.decoder.network
-        drawn = torch.randn(count, len(network.code_mean), generator=self.generator)
-        return self.config.spread * network.code_scale * drawn.to(network.code_mean)
 
     def write(self, codes: Tensor, wanted: Tensor, given: set[str]) -> list[tuple[Object, float]]:
         """Objects that are new, and how near their codes come to `wanted`, as a cosine; the nearest first."""

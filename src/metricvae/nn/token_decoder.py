@@ -82,6 +82,11 @@ class TokenDecoder(nn.Module):
         self.code_mean.copy_(codes.mean(0))
         self.code_scale.copy_((codes - codes.mean(0)).square().mean().sqrt().clamp_min(1e-6))
 
+    def deviations(self, count: int, generator: torch.Generator) -> Tensor:
+        """(count, d) random deviations, as large as those of the training codes; the generator is on the CPU."""
+        drawn = torch.randn(count, len(self.code_mean), generator=generator)
+        return self.code_scale * drawn.to(self.code_mean)
+
     def forward(self, codes: Tensor, tokens: Tensor) -> Tensor:
         """Logits of the next token after each.
 
