@@ -43,7 +43,7 @@ from metricvae.kinds.molecule.descriptors import NAMES
 from metricvae.prediction.added_metrics import added_names
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_json
-from metricvae.training.joint import JointMetric
+from metricvae.training.joint_values import JointMetric
 
 Floats = npt.NDArray[np.float64]
 DRAWS = 500

@@ -28,7 +28,7 @@ from metricvae.kinds.molecule_fingerprint.kind import MoleculeFingerprintKind
 from metricvae.metrics.property import PropertyMetric
 from metricvae.metrics.tabular import TabularMetric
 from metricvae.nn.heads import CosineSimilarity
-from metricvae.training.joint import JointMetric
+from metricvae.training.joint_values import JointMetric
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -41,6 +40,7 @@ from metricvae.nn.views import ViewedHead
 from metricvae.runtime.files import write_text
 from metricvae.training.checkpoint import SHIPPED, begin_model, load_model, read_tensors, write_tensors
 from metricvae.training.joint import JointConfig, JointlyTrained, train_jointly
+from metricvae.training.network_state import NetworkProgress
 
 NAME, BASE = "molecules-many", "molecules"
 GUESSED, PLAIN = 256, 64
@@ -71,15 +71,13 @@ def train(data: Described, work: Path) -> JointlyTrained:
     kind = MoleculeFingerprintKind()
     metrics = joint_metrics(data, object_table(data, kind), (0, GUESSED))
     if not path.exists():
-        began = time.perf_counter()
-        found = train_jointly(TowerConfig(kind, NETWORK), NUMBERS, metrics, TRAINING)
+        found = train_jointly(TowerConfig(kind, NETWORK), NUMBERS, metrics, TRAINING, work, progress)
         parts = {f"encoder/{name}": part for name, part in found.encoder.state_dict().items()}
         for name, view in found.views.items():
             part = view.matrix if view.anchor is None else view.anchor
             assert part is not None
             parts[f"view/{name}"] = part
-        facts = {"validation": found.validation, "best_step": found.best_step}
-        write_tensors(path, parts, facts | {"seconds": round(time.perf_counter() - began)})
+        write_tensors(path, parts, {"validation": found.validation, "seconds": found.seconds})
     kept = read_tensors(path)
     encoder = NETWORK.build(NUMBERS)
     encoder.load_state_dict(kept.under("encoder"))
@@ -88,7 +86,13 @@ def train(data: Described, work: Path) -> JointlyTrained:
         part = kept.tensors[f"view/{metric.name}"]
         parted = {"anchor": part} if metric.data.metric.anchored else {"matrix": part}
         views[metric.name] = ViewedHead(metric.head, metric.reads(NUMBERS), **parted)
-    return JointlyTrained(encoder.eval(), views, kept.numbers["validation"], kept.numbers["best_step"])
+    return JointlyTrained(encoder.eval(), views, kept.numbers["validation"], kept.numbers["seconds"])
+
+
+def progress(now: NetworkProgress) -> None:
+    """A line after each measurement."""
+    if now.step % TRAINING.evaluate_every == 0:
+        print(f"{now.step} of {now.steps}: loss {now.loss:.3f}, explained {now.measured:.4f}", flush=True)
 
 
 def refitted(data: Described, trained: JointlyTrained) -> JointlyTrained:
@@ -159,8 +163,7 @@ def main() -> None:
     views = {name: moved(view, start, latent) for name, view in trained.views.items()}
     metrics = joint_metrics(data, object_table(data, DESCRIBED_KIND), (0, GUESSED))
     weights = weights_of(base.model.towers.state_dict(), trained)
-    seconds = float(read_tensors(options.work / "trained.safetensors").numbers["seconds"])
-    write_joint_model(folder, weights, metrics, replace(trained, views=views), TRAINING.steps, seconds)
+    write_joint_model(folder, weights, metrics, replace(trained, views=views), TRAINING.steps)
     shape = read_dataset(pairs, None, DESCRIBED_KIND)
     counts = {"train": base.facts["pairs"], "calibration": int((shape.split == "calibration").sum())}
     facts = {"values": counts, "validation": base.facts["validation_r2"], "atoms": f"as in {BASE}"}

@@ -34,6 +34,7 @@ from metricvae.prediction.predictor import Predictor
 from metricvae.training.checkpoint import WEIGHTS, load_model
 from metricvae.training.joint import JointConfig, train_jointly
 from metricvae.training.model_document import CONFIG, read_document, write_document
+from metricvae.training.network_state import NetworkProgress
 
 LENGTH, OBJECTS = 5, 500
 SMALL = JointConfig(steps=150, batch_objects=64, batch_pairs=64, learning_rate=3e-3, evaluate_every=75, view=8)
@@ -119,12 +120,22 @@ def test_each_row_trains_what_it_has_and_what_is_held_out_anywhere_trains_nothin
     assert {*kept.first[kept.split != "train"]} == {*answer.first[answer.split != "train"]}
 
 
-def test_a_training_is_the_same_for_the_same_seed_and_explains_all_of_its_metrics() -> None:
+def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     metrics = joint_metrics(data_sets())
     short = replace(SMALL, steps=6, evaluate_every=3)
-    one, again = (train_jointly(TOWER, 16, metrics, short) for _ in range(2))
+
+    def killed(now: NetworkProgress) -> None:
+        if now.step == 5:
+            raise KeyboardInterrupt
+
+    one = train_jointly(TOWER, 16, metrics, short, tmp_path / "one")
+    with pytest.raises(KeyboardInterrupt):
+        train_jointly(TOWER, 16, metrics, short, tmp_path / "again", killed)
+    again = train_jointly(TOWER, 16, metrics, short, tmp_path / "again")
     assert one.validation == again.validation
     torch.testing.assert_close(one.views["weight"].anchor, again.views["weight"].anchor, rtol=0, atol=0)
+    with pytest.raises(InputError, match="other settings"):
+        train_jointly(TOWER, 16, metrics, replace(short, steps=7), tmp_path / "again")
 
 
 def test_a_model_answers_each_of_its_metrics(model: Path) -> None:

@@ -187,7 +187,7 @@ def _train_jointly(options: Namespace) -> Fields:
     with progress() as step, about(*options.dataset, options.out):
         facts = fit_jointly(
             *(data, Path(options.out), options.joint),
-            on_step=lambda done, total, reached: step("training", done, total, _explained(reached)),
+            on_progress=lambda now: step("training", now.step, now.steps, _explained(now), now.seconds_left),
         )
     text = (
         f"{len(facts['metrics'])} metrics in one code ({', '.join(facts['metrics'])}): {facts['validation_r2']:.1%} of "
@@ -201,8 +201,8 @@ def _nats(now: Any) -> str:
     return f"nats a symbol {now.loss:.3f}  held out {measured}"
 
 
-def _explained(reached: float | None) -> str:
-    return "not measured yet" if reached is None else f"explained {reached:.4f}"
+def _explained(now: Any) -> str:
+    return "not measured yet" if now.measured is None else f"explained {now.measured:.4f}"
 
 
 def _data(options: Namespace) -> PairDataset:

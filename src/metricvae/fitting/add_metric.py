@@ -38,7 +38,7 @@ from metricvae.prediction.calibration.conformal import check_enough
 from metricvae.prediction.predictor import OnProgress, Predictor
 from metricvae.runtime.files import give_usual_mode, write_text
 from metricvae.training.checkpoint import LoadedModel, load_model, refuse_shipped
-from metricvae.training.joint import pair_loss
+from metricvae.training.joint_values import pair_loss
 
 
 @dataclass(frozen=True)

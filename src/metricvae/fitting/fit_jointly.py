@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,16 @@ from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.fitting.add_metric import install_metric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
-from metricvae.prediction.added_metrics import check_name, name_of
-from metricvae.runtime.files import write_text
+from metricvae.prediction.added_metrics import METRICS_FOLDER, check_name, name_of
+from metricvae.runtime.files import sweep, write_text
 from metricvae.training.checkpoint import StoredAs, begin_model, finish_model, load_model
-from metricvae.training.joint import JointConfig, JointlyTrained, JointMetric, OnStep, train_jointly
+from metricvae.training.joint import RESUME, JointConfig, JointlyTrained, train_jointly
+from metricvae.training.joint_values import JointMetric
+from metricvae.training.network_state import NetworkProgress
 from metricvae.training.presets import LATENT, typical_values
+
+CARD = "README.md"
+"""Written last: a model that has it is whole."""
 
 
 def fit_jointly(
@@ -29,18 +34,20 @@ def fit_jointly(
     *,
     tower: TowerConfig | None = None,
     latent: int | None = None,
-    on_step: OnStep | None = None,
+    on_progress: Callable[[NetworkProgress], None] | None = None,
 ) -> dict[str, Any]:
     """Train one encoder on the data sets of several metrics, calibrate each metric, and write the model.
+
+    An interrupted training goes on where it stopped; a model that is finished is left as it is.
 
     Args:
         data: of one kind of objects; that of the model's own metric first. An object that several data sets name (by
             its id) is one object, and trains what is known of it.
-        folder: of the model, new.
+        folder: of the model, new or begun.
         config: of the training.
         tower: networks; by default the encoder that the kind asks for, and no decoder.
         latent: numbers of a code; by default what the kind asks for.
-        on_step: told how far it is.
+        on_progress: told the state after each step.
 
     Returns:
         the facts of the training.
@@ -56,12 +63,15 @@ def fit_jointly(
     latent = latent or max(LATENT, kind.default_latent(objects) or 0)
     model = ModelConfig(own.data.metric, tower, latent=latent, head=own.head)
     facts = {metric.name: metric.data.fingerprint() for metric in metrics}
-    begin_model(folder, model, asdict(config), {"metrics": facts})
-    started = time.perf_counter()
-    trained = train_jointly(tower, latent, metrics, config, on_step)
-    seconds = round(time.perf_counter() - started, 1)
+    folder = Path(folder)
+    sweep(folder, (RESUME, CARD))
+    begun = begin_model(folder, model, asdict(config), {"metrics": facts})
+    if begun["status"] == "finished" and (folder / CARD).exists():
+        return load_model(folder).facts
+    trained = train_jointly(tower, latent, metrics, config, folder, on_progress)
     weights = {f"towers.left.encoder.{name}": part for name, part in trained.encoder.state_dict().items()}
-    write_joint_model(folder, weights, metrics, trained, config.steps, seconds)
+    write_joint_model(folder, weights, metrics, trained, config.steps)
+    (folder / RESUME).unlink(missing_ok=True)
     return load_model(folder).facts
 
 
@@ -71,7 +81,6 @@ def write_joint_model(
     metrics: Sequence[JointMetric],
     trained: JointlyTrained,
     steps: int,
-    seconds: float,
     stored_as: StoredAs = "float16",
 ) -> None:
     """Finish a model that was begun, and put its metrics beside it, each calibrated.
@@ -81,14 +90,13 @@ def write_joint_model(
         weights: of all of it, by name.
         metrics: with their data, of objects as the model takes them.
         trained: views and validation of each.
-        steps, seconds: of the training.
+        steps: of the training.
         stored_as: precision of the weights.
     """
     facts = {
         "validation_r2": float(np.mean(list(trained.validation.values()))),
         "steps": steps,
-        "best_step": trained.best_step,
-        "seconds": seconds,
+        "seconds": trained.seconds,
         "stopped": "steps",
         "device": "cpu",
         "torch": str(torch.__version__),
@@ -97,12 +105,13 @@ def write_joint_model(
         "data": {},
     }
     finish_model(folder, weights, stored_as, facts)
+    shutil.rmtree(folder / METRICS_FOLDER, ignore_errors=True)
     loaded = load_model(folder)
     for metric in metrics:
         splits = {split: int((metric.data.split == split).sum()) for split in ("train", "validation", "calibration")}
         known = {"values": splits, "validation": trained.validation[metric.name]}
         install_metric(loaded, metric.name, metric.data, trained.views[metric.name], folder, known)
-    write_text(folder / "README.md", _card(metrics, trained))
+    write_text(folder / CARD, _card(metrics, trained))
 
 
 def joint_metrics(data: Sequence[PairDataset], heads: Mapping[str, Any] | None = None) -> list[JointMetric]:
