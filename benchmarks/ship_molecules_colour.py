@@ -1,5 +1,5 @@
-"""Make a `molecules-colour` model to ship: conformers, overlays by shape and colour, training, and the model into the
-package. None ships yet.
+"""Make the `molecules-colour` model that ships: conformers, overlays by shape and colour, training, and the model into
+the package.
 
     python benchmarks/ship_molecules_colour.py --smiles FILE --work FOLDER [--device auto]
 
@@ -7,7 +7,7 @@ FILE lists SMILES, one a line: the 244,381 of ZINC250k, gzipped, have this SHA-2
 f3f2148e1976ffe079edb3e311f576977c63ae5d6b79eb4401e3cdc71af50936.
 
 900,000 pairs of 30,000 molecules, in blocks of 16 that all meet one another: a quarter of an hour for conformers and
-another for overlays on two cores, and an hour of training on one. A killed run resumes.
+another for overlays on two cores, and an hour of training on one that nothing else uses. A killed run resumes.
 """
 
 from __future__ import annotations

@@ -41,11 +41,12 @@ METRICS = {
     "maps": "correlation",
     "molecules": "shape",
     "molecules-2d": "shape",
+    "molecules-colour": "shape+colour",
     "molecules-many": "shape",
     "overlap": "overlap",
     "pocket-fit": "pocket-fit",
 }
-LATER = {"maps", "molecules-many", "pocket-fit"}
+LATER = {"maps", "molecules-colour", "molecules-many", "pocket-fit"}
 """Models that version 0.1 did not have."""
 
 MOST_BYTES = 8_000_000

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 
 TOLERANCE = 0.05
 """Share of a target by which the number may miss it."""
@@ -58,7 +58,8 @@ class Span:
 
 def near(target: float) -> Span:
     """The numbers within `TOLERANCE` of a target."""
-    return Span(target * (1 - TOLERANCE), target * (1 + TOLERANCE), target)
+    margin = TOLERANCE * abs(target)
+    return Span(target - margin, target + margin, target)
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ def parse_constraint(text: str, read: Callable[[str], Any], magnitude: str) -> C
     written = _WRITTEN.fullmatch(text)
     if written is None:
         raise InputError(f"the requirement '{text}' cannot be read: expected {grammar}")
-    subject, span = written["subject"], _span(text, written["operator"], written["number"], grammar)
+    subject = written["subject"]
+    span = parse_span(text, written["operator"], written["number"], lambda n: _positive(text, n, grammar), lowest=0.0)
     if subject == magnitude:
         return Magnitude(span, magnitude)
     if subject.startswith("like:"):
@@ -167,17 +169,42 @@ def _named(text: str, name: str, grammar: str) -> str:
     return name
 
 
-def _span(text: str, operator: str, number: str, grammar: str) -> Span:
+def parse_span(text: str, operator: str, number: str, read: Callable[[str], float], lowest: float = -math.inf) -> Span:
+    """The span that an operator and a number, or a range of two, say.
+
+    Args:
+        text: of the whole requirement, for messages.
+        operator: `=`, `>=`, `<=`, `>` or `<`.
+        number: as written; `a..b` is a range.
+        read: a number from its text.
+        lowest: of all numbers.
+
+    Raises:
+        InputError: a range behind another operator or the wrong way round, or what `read` raises.
+    """
     low, dots, high = number.partition("..")
     if dots:
         if operator != "=":
-            raise InputError(f"the requirement '{text}' has a range behind {operator}: write = before a range")
-        ends = _positive(text, low, grammar), _positive(text, high, grammar)
+            raise InputError(
+                f"the requirement '{shortened(text)}' has a range behind {operator}: write = before a range"
+            )
+        ends = read(low), read(high)
         if ends[0] > ends[1]:
-            raise InputError(f"the requirement '{text}' has a range that ends before it begins: exchange its ends")
+            raise InputError(
+                f"the requirement '{shortened(text)}' has a range that ends before it begins: exchange its ends"
+            )
         return Span(*ends)
-    value = _positive(text, number, grammar)
-    return near(value) if operator == "=" else Span(value, math.inf) if operator == ">=" else Span(0.0, value)
+    value = read(number)
+    match operator:
+        case ">=":
+            return Span(value, math.inf)
+        case "<=":
+            return Span(lowest, value)
+        case ">":
+            return Span(math.nextafter(value, math.inf), math.inf)
+        case "<":
+            return Span(lowest, math.nextafter(value, -math.inf))
+    return near(value)
 
 
 def _positive(text: str, number: str, grammar: str) -> float:

@@ -102,6 +102,7 @@ class Description:
         labels: where the values of the training pairs came from.
         exact: what gives the exact answer, in messages; empty where nothing does.
         positive, negative: the answers 1 and 0 of a binary metric.
+        limits: what it does not take into account, in sentences for a model card.
     """
 
     predicts: str
@@ -110,6 +111,7 @@ class Description:
     exact: str = ""
     positive: str = "yes"
     negative: str = "no"
+    limits: str = ""
 
 
 @dataclass(frozen=True)

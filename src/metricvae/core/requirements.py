@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from metricvae.core.constraints import TOLERANCE, Span
+from metricvae.core.constraints import Span, parse_span
 from metricvae.core.errors import InputError, shortened
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def parse_requirement(text: str, forms: Mapping[str, RequirementForm]) -> Requir
     subject = written["subject"].strip()
     if subject[:1] not in ("", ":") or (subject[:1] == ":") != (":" in form.grammar) or subject == ":":
         raise InputError(f"the requirement '{shortened(text)}' cannot be read: expected {form.grammar}")
-    span = _span(text, written["operator"], written["number"], form.grammar)
+    span = parse_span(text, written["operator"], written["number"], lambda n: _number(text, n, form.grammar))
     return form.make(WrittenRequirement(text.strip(), name, subject[1:], span))
 
 
@@ -247,29 +247,6 @@ def check_requirements(requirements: Sequence[Requirement]) -> None:
         if low > high:
             raise InputError(f"{before} and {one} are required at once: no number is both, loosen one")
         spans[key] = one, Span(low, high)
-
-
-def _span(text: str, operator: str, number: str, grammar: str) -> Span:
-    low, dots, high = number.partition("..")
-    if dots:
-        if operator != "=":
-            raise InputError(f"the requirement '{shortened(text)}' has a range behind {operator}: write = before it")
-        ends = _number(text, low, grammar), _number(text, high, grammar)
-        if ends[0] > ends[1]:
-            raise InputError(f"the requirement '{shortened(text)}' has a range that ends before it begins")
-        return Span(*ends)
-    value = _number(text, number, grammar)
-    match operator:
-        case ">=":
-            return Span(value, math.inf)
-        case "<=":
-            return Span(-math.inf, value)
-        case ">":
-            return Span(math.nextafter(value, math.inf), math.inf)
-        case "<":
-            return Span(-math.inf, math.nextafter(value, -math.inf))
-    around = TOLERANCE * abs(value)
-    return Span(value - around, value + around, value)
 
 
 def _number(text: str, number: str, grammar: str) -> float:

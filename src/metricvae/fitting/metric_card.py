@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metricvae.fitting.model_card import answers_line, sentence_case
+from metricvae.fitting.model_card import answers_line, limits_of, sentence_case
 from metricvae.training.checkpoint import LoadedModel
 
 _TEXT = """# {title}
@@ -44,5 +44,5 @@ def metric_card(name: str, fitted: LoadedModel) -> str:
         of="entropy" if metric.task == "binary" else "variance",
         answers=answers_line(fitted.calibration, metric),
         notes=f"\n{source}{notes}" if source or notes else "",
-        caveats=fitted.config.left.kind.caveats.strip() or "None are known.",
+        caveats=limits_of(metric, [fitted.config.left.kind]),
     )

@@ -47,7 +47,7 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         predicts=metric.description.predicts,
         labels=metric.description.labels,
         command=_command(config.kinds),
-        caveats=" ".join(dict.fromkeys(tower.kind.caveats for tower in towers)).strip() or "None are known.",
+        caveats=limits_of(metric, config.kinds),
         answers=answers_line(loaded.calibration, metric),
         form=_form(facts),
         imported=_imported(facts),
@@ -65,6 +65,12 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
 def sentence_case(text: str) -> str:
     """With a capital letter at the start, the others as they are."""
     return text[:1].upper() + text[1:]
+
+
+def limits_of(metric: Metric, kinds: Sequence[ObjectKind]) -> str:
+    """What a model does not see, by its metric and its kinds."""
+    parts = [metric.description.limits, *dict.fromkeys(kind.caveats for kind in kinds)]
+    return " ".join(part.strip() for part in parts if part.strip()) or "None are known."
 
 
 def _command(kinds: Sequence[ObjectKind]) -> str:

@@ -66,8 +66,7 @@ class MoleculeKind(ObjectKind):
     magnitude_unit: ClassVar[str] = "cubic angstroms"
     magnitude_exponent: ClassVar[float] = 3.0
     caveats: ClassVar[str] = (
-        "Molecules of 4 to 100 heavy atoms, in the conformers that are given: shape alone, nothing of charges or\n"
-        "hydrogen bonds, and no other conformers."
+        "Molecules of 4 to 100 heavy atoms, in the conformers that are given, and no other conformers."
     )
     posed_suffixes: ClassVar[tuple[str, ...]] = (".sdf",)
     needs_conformers: ClassVar[bool] = True

@@ -37,6 +37,7 @@ class ColouredMetric(Metric):
             value="shape and colour similarity",
             labels="labels by metricvae's exact overlay",
             exact="metricvae solve --by combo",
+            limits="Of pharmacophore features their kinds and places, not the directions of hydrogen bonds.",
         )
 
     def default_head(self, values: Floats) -> Head:

@@ -130,6 +130,7 @@ class ShapeMetric(Metric):
             value="maximum overlap",
             labels="labels by metricvae's exact overlay",
             exact="metricvae solve",
+            limits="Shape alone: nothing of charges or hydrogen bonds.",
         )
 
     def default_head(self, values: Floats) -> Head:
