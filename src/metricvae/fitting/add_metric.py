@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +34,9 @@ from metricvae.prediction.calibrate import calibration_of
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.calibration.conformal import check_enough
 from metricvae.prediction.predictor import OnProgress, Predictor
-from metricvae.runtime.files import give_usual_mode, write_text
+from metricvae.runtime.files import write_text
+from metricvae.runtime.folders import copy_folder, new_folder
+from metricvae.runtime.locks import held
 from metricvae.training.checkpoint import LoadedModel, load_model, refuse_shipped
 from metricvae.training.joint_values import pair_loss
 
@@ -118,18 +118,11 @@ def install_metric(
         folder: of the model, or of a copy of it.
         facts: of the fit.
     """
-    place = folder / METRICS_FOLDER
-    place.mkdir(exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=place))
-    try:
-        fitted = answering(loaded, data.metric, head, temporary, {"facts": facts})
+    with new_folder(folder / METRICS_FOLDER / name, "metric") as target:
+        fitted = answering(loaded, data.metric, head, target, {"facts": facts})
         calibration = calibration_of(Predictor(fitted), data)
-        write_metric_folder(temporary, loaded, data.metric, head, calibration, facts)
-        write_text(temporary / "README.md", metric_card(name, dataclasses.replace(fitted, calibration=calibration)))
-        give_usual_mode(temporary)
-        temporary.replace(place / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_metric_folder(target, loaded, data.metric, head, calibration, facts)
+        write_text(target / "README.md", metric_card(name, dataclasses.replace(fitted, calibration=calibration)))
 
 
 def _check(loaded: LoadedModel, data: PairDataset, name: str) -> None:
@@ -247,16 +240,11 @@ def _copy_of(model: Path, folder: Path) -> Iterator[Path]:
     """
     refuse_shipped(folder)
     if folder.exists() and folder.resolve() == model.resolve():
-        yield model
+        with held(model, "model"):
+            yield model
         return
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} is there already: name a new folder, or the model's own to add the metric there")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    try:
-        shutil.copytree(model, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.tmp"))
-        yield temporary
-        give_usual_mode(temporary)
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder, "model") as target:
+        copy_folder(model, target)
+        yield target

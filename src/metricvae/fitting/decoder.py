@@ -13,6 +13,7 @@ from metricvae.decoding.decoder import form_of, write_decoder
 from metricvae.decoding.texts import read_texts
 from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
 from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.locks import held
 from metricvae.search.index import check_model, read_index
 from metricvae.training.checkpoint import annotate, refuse_shipped
 from metricvae.training.network_state import NetworkProgress
@@ -49,13 +50,10 @@ def fit_decoder(
     config, predictor = config or DecodingConfig(), Predictor.load(folder)
     form, items = form_of(predictor), read_index(index)
     check_model(items, predictor)
-    texts = read_texts(items, form, config.network.longest)
-    trained = train_decoder(texts, config, predictor.base.folder, device=device, on_progress=on_progress)
-    facts = trained.facts | {"config": asdict(config)}
-    annotate(
-        predictor.base.folder,
-        calibration=write_decoder(trained, predictor.base.folder),
-        facts={"decoder": facts},
-    )
-    (predictor.base.folder / RESUME).unlink(missing_ok=True)
+    place, texts = predictor.base.folder, read_texts(items, form, config.network.longest)
+    with held(place, "model"):
+        trained = train_decoder(texts, config, place, device=device, on_progress=on_progress)
+        facts = trained.facts | {"config": asdict(config)}
+        annotate(place, calibration=write_decoder(trained, place), facts={"decoder": facts})
+        (place / RESUME).unlink(missing_ok=True)
     return facts

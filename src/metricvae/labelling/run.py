@@ -45,6 +45,7 @@ from metricvae.runtime.parquet import write_table
 from metricvae.runtime.parts import Work
 from metricvae.runtime.process_pool import worker_pool
 from metricvae.runtime.ray_pool import ray_pool
+from metricvae.runtime.reading import ReadError
 
 PLAN = "plan.json"
 
@@ -115,7 +116,7 @@ def _claimed(folder: Path, facts: dict[str, Any]) -> Iterator[None]:
     write_json(parts / PLAN, mine)
     try:
         yield
-    except DiskError:
+    except (DiskError, ReadError):
         raise
     except InputError:
         shutil.rmtree(parts, ignore_errors=True)

@@ -15,14 +15,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.nn.free_codes import r_squared
 from metricvae.nn.layers import hidden_layers, seeded_weights
-from metricvae.runtime.files import atomic_path, check_sha256, sha256_of
+from metricvae.runtime.files import check_sha256, sha256_of
+from metricvae.training.checkpoint import write_tensors
 
 FILE = "pair_head.safetensors"
 
@@ -108,8 +109,7 @@ class PairHead(nn.Module):
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
-        with atomic_path(folder / FILE) as temporary:
-            save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, temporary)
+        write_tensors(folder / FILE, self.state_dict(), {})
         facts = {"width": len(self.centre), "widths": list(self.widths), "symmetric": self.symmetric}
         return {"pair_head": {"sha256": sha256_of(folder / FILE), **facts}}
 

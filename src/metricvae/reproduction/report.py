@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import math
 import os
 import platform
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from metricvae.core.errors import InputError
 from metricvae.runtime.extras import require
 from metricvae.runtime.files import read_json, require_free_folder, write_bytes, write_json
+from metricvae.runtime.folders import renewed_folder
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -142,12 +139,10 @@ def write_report(report: Report, folder: Path) -> Path:
     folder = Path(folder)
     require_free_folder(folder, MARKER, "report")
     _check(report)
-    stale = _earlier_figures(folder) - {f"{figure.name}.png" for figure in report.figures}
-    with _staging_beside(folder) as staging:
+    with renewed_folder(folder, "report", MARKER, sorted(_earlier_figures(folder))) as target:
         for name, content in _contents(report):
-            write_bytes(staging / name, content)
-        write_json(staging / MARKER, as_document(report))
-        _publish(staging, folder, stale)
+            write_bytes(target / name, content)
+        write_json(target / MARKER, as_document(report))
     return folder / PAGE
 
 
@@ -234,38 +229,6 @@ def _section_document(section: Section) -> dict[str, Any]:
 
 def _finite(value: Cell) -> Cell:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextlib.contextmanager
-def _staging_beside(folder: Path) -> Iterator[Path]:
-    """A temporary folder on the same disk as `folder`, gone at the end."""
-    target = folder.absolute()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-        os.chmod(staging, 0o755)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}; choose another place") from error
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _publish(staging: Path, folder: Path, stale: set[str]) -> None:
-    """Put the finished files in place: in one step where nothing is there yet, else file by file, the marker last."""
-    try:
-        if not folder.exists() or not any(folder.iterdir()):
-            if folder.exists():
-                folder.rmdir()
-            os.replace(staging, folder)
-            return
-        for path in sorted(staging.iterdir(), key=lambda path: path.name == MARKER):
-            os.replace(path, folder / path.name)
-        for name in stale:
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}; choose another place") from error
 
 
 def _earlier_figures(folder: Path) -> set[str]:

@@ -7,13 +7,14 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from metricvae.core.errors import InputError, shortened
 from metricvae.runtime.reading import parse_json, read_whole
+from metricvae.runtime.temporary import temporary_file
 
 LARGEST_JSON = 2**26
 """Bytes of a JSON document, at most."""
@@ -40,22 +41,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         InputError: the disk is full or read-only, or the folder may not be written; nothing is left behind.
     """
     path = Path(path)
-    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
-        os.close(handle)
-        yield temporary
-        _flush(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with temporary_file(path) as temporary:
+            yield temporary
+            _flush(temporary)
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
     except OSError as error:
         raise disk_error(error, path) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -141,5 +135,20 @@ def give_usual_mode(folder: Path) -> None:
 
 def disk_error(error: OSError, path: Path) -> DiskError:
     """What to say of a path that cannot be written."""
-    reason = _DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
-    return DiskError(f"cannot write {path}: {reason}; nothing was written, free space or choose another place")
+    return DiskError(
+        f"cannot write {path}: {reason_of(error)}; nothing was written, free space or choose another place"
+    )
+
+
+def reason_of(error: OSError) -> str:
+    """Why the disk refuses, in words."""
+    return _DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
+
+
+def os_error_of(error: Exception) -> OSError:
+    """What the disk said, out of an exception of a library that has it as a text alone (safetensors, FAISS)."""
+    text = str(error)
+    code = re.search(r"os error (\d+)", text)
+    numbers = (number for number in errno.errorcode if os.strerror(number) in text)
+    number = int(code[1]) if code else next(numbers, 0)
+    return OSError(number, os.strerror(number) if number else text)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from metricvae.core.errors import InputError
-from metricvae.runtime.files import disk_error, give_usual_mode, require_free_folder
+from metricvae.runtime.files import LOCK, DiskError, disk_error, give_usual_mode, reason_of, require_free_folder
+from metricvae.runtime.temporary import temporary_folder
 
 
 @contextlib.contextmanager
@@ -56,29 +58,51 @@ def renewed_folder(folder: Path, noun: str, marker: str, files: Sequence[str]) -
             give_usual_mode(temporary)
             temporary.replace(folder)
             return
-        new = {path.name for path in temporary.iterdir()}
-        for name in sorted(new - {marker}):
+        _renew(temporary, folder, marker, files)
+
+
+def _renew(temporary: Path, folder: Path, marker: str, files: Sequence[str]) -> None:
+    """Put new files in the place of those of an earlier run, the marker last."""
+    new = {path.name for path in temporary.iterdir()}
+    try:
+        for name in [*sorted(new - {marker}), marker]:
             os.replace(temporary / name, folder / name)
-        os.replace(temporary / marker, folder / marker)
         for old in {path for pattern in files for path in folder.glob(pattern)}:
             if old.name not in new:
                 old.unlink()
+    except OSError as error:
+        raise DiskError(
+            f"cannot write {folder}: {reason_of(error)}; it holds files of this run and of the one before: mend that "
+            "and run the same command again"
+        ) from error
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy what is in a folder into another one, but for temporary files and locks.
+
+    Raises:
+        OSError: the first that the disk says.
+    """
+    try:
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.tmp", LOCK))
+    except shutil.Error as error:  # a list of files with what was said of each, as texts
+        path, _, said = error.args[0][0]
+        number = re.match(r"\[Errno (\d+)\]", str(said))
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, f"{os.strerror(code)} ({Path(path).name})") from error
 
 
 @contextlib.contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """A temporary folder beside a folder, which is removed at the end with the parents that were made for it."""
-    temporary: Path | None = None
     new = [parent for parent in folder.parents if not parent.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-        yield temporary
+        with temporary_folder(folder) as temporary:
+            yield temporary
     except OSError as error:
         raise disk_error(error, folder) from error
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
         if not folder.exists():
             for parent in new:
                 with contextlib.suppress(OSError):

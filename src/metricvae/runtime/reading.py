@@ -8,6 +8,7 @@ files here, so that what is refused, and what is said then, is the same for ever
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import stat
@@ -59,7 +60,23 @@ def open_regular(path: Path | str, noun: str = "a file", most: int | None = None
     try:
         return open(path, "rb")
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({_reason(error)}): check it and its permissions") from None
+        raise unreadable(path, error) from None
+
+
+class ReadError(InputError):
+    """The disk, or the system, does not give the bytes of a file that is there: to be tried again, not to be skipped."""
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether what the disk says may pass, as a bad read or too many open files; a missing right, or a file that is no
+    such file, does not."""
+    return error.errno not in (None, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
+
+
+def unreadable(path: Path | str, error: OSError) -> InputError:
+    """What to say of a file that cannot be read; a `ReadError` where that may pass."""
+    said = f"{path} cannot be read ({_reason(error)}): check it and its permissions"
+    return ReadError(said) if may_pass(error) else InputError(said)
 
 
 @contextlib.contextmanager
@@ -71,7 +88,7 @@ def reading(path: Path | str, noun: str = "a file", most: int | None = None) -> 
         except InputError:
             raise
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({_reason(error)}): check it and its permissions") from error
+            raise unreadable(path, error) from error
 
 
 def read_whole(path: Path | str, noun: str, most: int) -> bytes:

@@ -21,7 +21,7 @@ from torch import Tensor
 from metricvae.core.errors import InputError
 from metricvae.nn.heads import Head
 from metricvae.runtime.extras import require
-from metricvae.runtime.files import atomic_path, sha256_of
+from metricvae.runtime.files import atomic_path, os_error_of, sha256_of
 
 WORTHWHILE = 100_000
 """Items from which on it pays; fewer are all looked at."""
@@ -141,7 +141,10 @@ class InvertedFile:
         """Write a file, atomically; returns its SHA-256."""
         faiss = _faiss(None)
         with atomic_path(path) as temporary:
-            faiss.write_index(self.index, str(temporary))
+            try:
+                faiss.write_index(self.index, str(temporary))
+            except RuntimeError as error:
+                raise os_error_of(error) from error
         return sha256_of(path)
 
     @classmethod

@@ -8,7 +8,6 @@ atomically and removed at the end. So at any moment the folder holds one consist
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from metricvae.nn.budget import build_within, bytes_of
 from metricvae.runtime.files import (
     atomic_path,
     check_sha256,
+    os_error_of,
     require_free_folder,
     sha256_of,
     sweep,
@@ -257,7 +257,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[st
         try:
             save_file(content, temporary, {key: json.dumps(value) for key, value in numbers.items()})
         except SafetensorError as error:
-            raise _as_os_error(error) from error
+            raise os_error_of(error) from error
 
 
 def read_tensors(path: Path) -> Checkpoint:
@@ -318,8 +318,3 @@ def _difference(found: Any, expected: Any) -> str:
     absent = "absent"
     key = next(key for key in (*expected, *found) if found.get(key, absent) != expected.get(key, absent))
     return f"{key} is {found.get(key, 'absent')}, expected {expected.get(key, 'absent')}"
-
-
-def _as_os_error(error: SafetensorError) -> OSError:
-    code = re.search(r"os error (\d+)", str(error))
-    return OSError(int(code.group(1)) if code else 0, str(error))

@@ -18,6 +18,7 @@ from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.tables import PairTable
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.core.object_files import resolve
+from metricvae.runtime.reading import ReadError, may_pass, unreadable
 
 Wanted = npt.NDArray[np.bool_]
 Found = tuple[int, Object | InputError]
@@ -167,12 +168,19 @@ def convert_cells(
         base: folder that paths are relative to.
         cells: texts, paths, arrays, or whatever the kind converts.
         options: of reading.
+
+    Raises:
+        ReadError: the disk does not give a file, which is not the fault of a cell.
     """
     files = ArrayFiles()
     found: list[Object | InputError] = []
     for cell in cells:
         try:
             found.append(kind.convert(resolve(kind, base, cell, files), options))
+        except ReadError:
+            raise
         except (OSError, ValueError) as error:  # InputError is a ValueError
+            if isinstance(error, OSError) and may_pass(error):
+                raise unreadable(shortened(cell), error) from error
             found.append(InputError(shortened(error, 200)))
     return found

@@ -14,7 +14,7 @@ from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.pocket.prepare import read_pocket
 from metricvae.kinds.pocket.records import Pocket
 from metricvae.runtime.files import sha256_of
-from metricvae.runtime.reading import read_text
+from metricvae.runtime.reading import ReadError, read_text
 
 if TYPE_CHECKING:
     from metricvae.core.kind import ObjectKind
@@ -122,5 +122,7 @@ def _read(kind: ObjectKind, folder: Path, text: str) -> Pocket | str:
     try:
         path = kind.locate(text, folder)
         return read_pocket(path) if path is not None else f"there is no file of {text} in {folder}"
+    except ReadError:
+        raise
     except InputError as error:
         return str(error)

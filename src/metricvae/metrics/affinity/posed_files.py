@@ -16,7 +16,7 @@ from metricvae.metrics.affinity.linear import LinearFunction
 from metricvae.metrics.affinity.posed import Baseline, ErrorModel, PosedModel, WeightedForest
 from metricvae.metrics.affinity.reference import Reference
 from metricvae.metrics.affinity.trees import ARRAYS, Forest
-from metricvae.runtime.files import atomic_path, check_sha256, read_json, sha256_of, write_json
+from metricvae.runtime.files import atomic_path, check_sha256, os_error_of, read_json, sha256_of, write_json
 
 MODEL = "posed.json"
 TENSORS = "posed.safetensors"
@@ -35,7 +35,10 @@ def write_posed(folder: Path, model: PosedModel) -> None:
         tensors |= {f"part{number}.{name}": value for name, value in part.function.arrays().items()}
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / TENSORS) as temporary:
-        save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary)
+        try:
+            save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary)
+        except SafetensorError as error:
+            raise os_error_of(error) from error
     document = {
         "format": FORMAT,
         "sha256": sha256_of(folder / TENSORS),

@@ -117,15 +117,15 @@ def dock_one(site: str, folder: Path, config: DockingConfig, template: str, reco
     done = folder / POSES / f"{stem}.json"
     if done.exists():
         return DockedLigand(**read_json(done))
-    name = record.name or f"ligand-{record.number}"
+    name, receptor, led = record.name or f"ligand-{record.number}", _site(site), _template(template)
     try:
-        smiles = _smiles_of(record)
-        poses = dock(*_site(site), smiles, config, name=name, template=_template(template))
+        poses = dock(*receptor, _smiles_of(record), config, name=name, template=led)
+    except InputError as error:
+        found = DockedLigand(record.number, name, fault=str(error))
+    else:
         known = [_fields(pose) for pose in poses]
         write_sdf(folder / POSES / f"{stem}.sdf", [pose.molecule for pose in poses], known)
         found = DockedLigand(record.number, name, f"{POSES}/{stem}.sdf", best=known[0], poses=known)
-    except InputError as error:
-        found = DockedLigand(record.number, name, fault=str(error))
     write_json(done, asdict(found))
     return found
 

@@ -1,0 +1,105 @@
+"""The checks are checked: writers that break one promise each are caught, one that keeps them all is not."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from faults import writers
+from faults.cases import SOLVE, Case
+from faults.disturbed import CHANGES, EVERY, Fault, Job, Place, Warm
+from faults.promises import differences
+from faults.sweeps import Findings, Sweep
+
+
+def of_writer(job: Job) -> Case:
+    """A writer as a verb."""
+    return Case(job.__name__, "", [writers.inputs], markers=["out/done"], job=job)
+
+
+def each_failing(sweep: Sweep) -> Findings:
+    """Every operation fails in turn."""
+    return sweep.fail(range(1, len(sweep.operations) + 1))
+
+
+def killed_everywhere(sweep: Sweep) -> Findings:
+    """The process is killed at every operation."""
+    return sweep.kill(range(1, len(sweep.operations) + 1))
+
+
+def ended_everywhere(sweep: Sweep) -> Findings:
+    """The process is asked to end at every operation."""
+    return sweep.kill(range(1, len(sweep.operations) + 1), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("how", [each_failing, killed_everywhere, ended_everywhere])
+def test_a_writer_that_keeps_its_promises_passes(how: Callable[[Sweep], Findings], warm: Warm, place: Place) -> None:
+    found = how(Sweep(of_writer(writers.safely), warm, place, CHANGES))
+    assert found.disturbed == found.operations >= 10
+    assert found.faults == []
+
+
+@pytest.mark.parametrize(
+    ("job", "how", "words"),
+    [
+        (writers.in_place, each_failing, "answer.txt is neither as it was nor as it is to be"),
+        (writers.in_place, killed_everywhere, "answer.txt is neither as it was nor as it is to be"),
+        (writers.leaving_temporary_files, each_failing, "is left over"),
+        (writers.leaving_temporary_files, killed_everywhere, "is left over"),
+        (writers.saying_success, each_failing, "says that it is done, but"),
+        (writers.losing_work, each_failing, "old.txt is gone"),
+        (writers.marker_first, killed_everywhere, "out/done says that it is finished, but out/answer.txt are not"),
+        (writers.with_a_traceback, each_failing, "status 99, expected 2"),
+        (writers.without_a_reason, each_failing, "expected why: No space left on device"),
+        (writers.saying_nothing_was_written, each_failing, "says that nothing was written, but out/answer.txt"),
+        (writers.adding_each_time, killed_everywhere, "out/more.txt has other bytes"),
+        (writers.not_heeding_signals, ended_everywhere, "status 1, expected 143"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_promise_is_found(
+    job: Job, how: Callable[[Sweep], Findings], words: str, warm: Warm, place: Place
+) -> None:
+    found = how(Sweep(of_writer(job), warm, place, CHANGES))
+    assert any(words in fault for fault in found.faults), str(found)
+
+
+def test_an_operation_is_counted_where_it_happens(warm: Warm, place: Place) -> None:
+    writers.inputs(place.work)
+    done = warm.run(writers.safely, [], {}, place=place)
+    assert done.status == 0
+    sorts = [sort for sort, path in done.operations if path.endswith(("answer.txt", ".answer.txt.0.tmp"))]
+    assert [sort for sort in sorts if sort in ("write", "flush", "mode", "rename")] == [
+        "write",
+        "write",
+        "flush",
+        "mode",
+        "rename",
+    ]
+    full = warm.run(writers.safely, [], {}, place=place, fault=Fault(1), counted={"flush"})
+    assert (full.status, full.struck) == (2, ("flush", str(place.work / "out" / ".answer.txt.0.tmp")))
+    assert "Input/output error" in full.err
+    lasting = warm.run(writers.safely, [], {}, place=place, fault=Fault(1, lasting=True), counted={"write"})
+    assert (
+        lasting.err
+        == "metricvae: cannot write out/answer.txt: the disk is full; nothing was written, free space or choose another place\n"
+    )
+
+
+def test_differences_are_named() -> None:
+    assert (
+        differences({"a": b"1", "b": b"2"}, {"b": b"3", "c": b"4"}) == "c is missing; a is left over; b has other bytes"
+    )
+    assert differences({"a": b"1"}, {"a": b"1"}) == ""
+
+
+def test_a_verb_that_is_killed_or_fails_goes_on(warm: Warm, place: Place) -> None:
+    """A small part of what the slow tests do of every verb."""
+    sweep = Sweep(SOLVE, warm, place, EVERY)
+    numbers = sweep.moments(2, seed=1)
+    sweep.kill(numbers)
+    found = sweep.fail([number for number, (sort, _) in enumerate(sweep.operations, 1) if sort in ("flush", "rename")])
+    assert found.disturbed >= 4
+    assert found.faults == []
