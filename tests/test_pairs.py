@@ -502,7 +502,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
 ) -> None:
     (tmp_path / "file").write_text("old")
     full_disk(monkeypatch)
-    with pytest.raises(InputError, match="file: the disk is full; nothing was written, free space"):
+    with pytest.raises(InputError, match="file: the disk is full; it is as it was, free space"):
         write(tmp_path / "file", "new")
     assert contents(tmp_path) == {"file": b"old"}
 

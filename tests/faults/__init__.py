@@ -1,1 +1,1 @@
-"""Fault injection: every verb that writes, with each of its file operations failing in turn, killed, or without space."""
+"""Fault injection: each file operation of every verb that writes fails in turn; kills at any of them; full disks."""

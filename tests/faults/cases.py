@@ -15,9 +15,6 @@ from cli_problem import draw_pictures
 from faults.disturbed import Job, Outcome, Place, Warm
 from faults.jobs import Settings, no_product_form, run_verb
 
-MODULES = ["faults.preloaded", "cli_problem", "pocket_problem"]
-"""What the process that is forked has imported."""
-
 TINY = (
     "--training.steps 4 --training.batch_pairs 12 --training.copies 1 --training.evaluate_every 2 --training.threads 1"
 )

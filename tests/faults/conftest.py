@@ -9,10 +9,10 @@ import pytest
 from faults.disturbed import Place, Warm
 from faults.system_calls import SUPPORTED
 
-EVERYTHING = ["faults.preloaded", "cli_problem", "pocket_problem", "web_problem"]
+EVERYTHING = ["pytest", "faults.preloaded", "cli_problem", "pocket_problem", "web_problem"]
 """What the process that is forked has imported where all verbs run."""
 
-LITTLE = ["faults.writers", "metricvae.cli.solve", "metricvae.metrics.overlap.solver.search"]
+LITTLE = ["pytest", "faults.writers", "metricvae.cli.solve", "metricvae.metrics.overlap.solver.search"]
 """The same where only the verb `solve` does."""
 
 

@@ -44,12 +44,15 @@ class Fault:
         error: that it fails with; 0 for the one of its sort.
         send: a signal for the process instead.
         lasting: whether all further ones of its sort fail, too, as on a disk that stays full.
+        of_workers: whether operations of the processes that it started are counted alone; the signal goes to the one
+            that asks.
     """
 
     number: int
     error: int = 0
     send: signal.Signals | None = None
     lasting: bool = False
+    of_workers: bool = False
 
 
 @dataclass
@@ -229,7 +232,7 @@ class _Watch:
                     return
                 else:
                     self.poll.unregister(number)
-                    if self.outcome.struck is not None and self.fault is not None and self.fault.send is not None:
+                    if self.outcome.struck is not None and self.fault is not None and self.fault.send == signal.SIGKILL:
                         self._send(signal.SIGKILL)  # what it started
 
     def _answer_next(self) -> None:
@@ -237,7 +240,7 @@ class _Watch:
         if operation is None:
             return
         error = 0
-        if operation.sort in self.counted and self.place.counts(operation.path):
+        if operation.sort in self.counted and self.place.counts(operation.path) and self._is_of_those(operation):
             self.outcome.operations.append((operation.sort, operation.path))
             error = self._struck(operation)
         answer(self.listener, operation, error)
@@ -250,18 +253,33 @@ class _Watch:
         if struck is None and len(self.outcome.operations) == fault.number:
             self.outcome.struck = (operation.sort, operation.path)
             if fault.send is not None:
-                self._send(fault.send)
+                self._send(fault.send, _process_of(operation.pid) if fault.of_workers else None)
                 return 0
         elif struck is None or not fault.lasting or struck[0] != operation.sort:
             return 0
         return fault.error or FAILS_WITH[operation.sort]
 
-    def _send(self, number: signal.Signals) -> None:
+    def _is_of_those(self, operation: Operation) -> bool:
+        """Whether an operation is of the processes whose operations are counted."""
+        return self.fault is None or not self.fault.of_workers or _process_of(operation.pid) != self.process.pid
+
+    def _send(self, number: signal.Signals, worker: int | None = None) -> None:
         with contextlib.suppress(ProcessLookupError):
-            if number == signal.SIGKILL:
+            if worker is not None:
+                os.kill(worker, number)
+            elif number == signal.SIGKILL:
                 os.killpg(self.process.pid, number)
             else:
                 os.kill(self.process.pid, number)
+
+
+def _process_of(thread: int) -> int:
+    """The process of a thread; 0 where it is gone."""
+    try:
+        lines = Path(f"/proc/{thread}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return int(next(line.split()[1] for line in lines if line.startswith("Tgid:")))
 
 
 def _begin(connection: socket.socket, place: Place, job: Job, arguments: tuple[Any, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import pkgutil
 
@@ -29,3 +30,4 @@ for module in pkgutil.walk_packages(metricvae.__path__, "metricvae.", onerror=la
     if not module.name.startswith(LEFT_OUT):
         with contextlib.suppress(ImportError):
             importlib.import_module(module.name)
+gc.freeze()  # so that its collections do not copy the memory of processes that are forked

@@ -67,11 +67,19 @@ def faults_of_failure(
         wrong = differences(kept, final)
         return [f"says that it is done, but {wrong}"] if wrong else []
     faults = faults_of_message(outcome, place)
-    if "nothing was written" in outcome.err:
-        changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
-        changed = {name for name in changed if not _is(name, [*progress, *TEMPORARY])}
-        faults += [f"says that nothing was written, but {', '.join(sorted(changed))} changed"] if changed else []
+    faults += _faults_of_claim(before, after, outcome.err)
     return [*faults, *faults_of_state(before, after, final, progress=progress, markers=markers)]
+
+
+def _faults_of_claim(before: Files, after: Files, said: str) -> list[str]:
+    """What is wrong with a message that a path is as it was."""
+    named = re.match(r"metricvae: cannot write (.+): [^:]+; it is as it was", said)
+    if named is None:
+        return []
+    below = [name for name in {*before, *after} if name == named[1] or name.startswith(f"{named[1]}/")]
+    below = [name for name in below if not _is(name, TEMPORARY)]
+    changed = sorted(name for name in below if before.get(name) != after.get(name))
+    return [f"says that {named[1]} is as it was, but {', '.join(changed)} changed"] if changed else []
 
 
 def faults_of_message(outcome: Outcome, place: Place) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from faults.cases import Case, prepare, run
 from faults.disturbed import EVERY, Fault, Outcome, Place, Warm
@@ -100,7 +102,7 @@ class Sweep:
         return self.found
 
     def kill_on_the_way(self, kills: int, seed: int) -> Findings:
-        """Kill it at random operations, each time going on from what the last one left, until so many kills are done."""
+        """Kill it so often, at random operations, each time going on from what the last one left."""
         chance = random.Random(seed)
         restore(self.before, self.place.work)
         self.place.clear()
@@ -118,6 +120,31 @@ class Sweep:
                     return self.found
                 restore(self.before, self.place.work)
             self.place.clear()
+
+    def fill(self, disk: Path, page: int, most: int = 24) -> Findings:
+        """Leave nothing free of the disk on which the place is, then more, until the verb has enough.
+
+        Args:
+            disk: where it is mounted.
+            page: bytes that are left more each time, at least.
+            most: disks that are tried, about.
+        """
+        used = os.statvfs(disk)
+        peak = sum(map(len, self.final.values())) + 64 * page
+        for free in range(0, used.f_bfree * used.f_frsize, max(page, peak // most // page * page)):
+            restore(self.before, self.place.work)
+            self.place.clear()
+            with _ballast(disk, free):
+                outcome = self._run(None)
+            self.found.disturbed += 1
+            outcome.struck = ("write", str(self.place.work))
+            faults = faults_of_failure(
+                self.before, files_of(self.place.work), self.final, outcome, self.place, **self._allowed
+            )
+            self._note(f"{free} bytes free", [*faults, *self._gone_on()])
+            if outcome.status == 0:
+                break
+        return self.found
 
     def chosen(self) -> list[int]:
         """Numbers of the first and the last operation of each sort on each file, or of all."""
@@ -160,6 +187,19 @@ class Sweep:
 
     def _note(self, where: str, faults: Sequence[str]) -> None:
         self.found.faults += [f"{where}: {fault}" for fault in faults]
+
+
+@contextlib.contextmanager
+def _ballast(disk: Path, free: int) -> Iterator[None]:
+    """Leave so many bytes of a disk free."""
+    state = os.statvfs(disk)
+    path, size = disk / "ballast", state.f_bfree * state.f_frsize - free
+    with open(path, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 def faults_of_end(outcome: Outcome, send: signal.Signals) -> list[str]:

@@ -76,9 +76,13 @@ def without_a_reason(words: Sequence[str], settings: object) -> int:
     return 0
 
 
-def saying_nothing_was_written(words: Sequence[str], settings: object) -> int:
-    """Say so, though something was."""
-    return _as_a_verb(_write_and_deny)
+def saying_that_all_is_as_it_was(words: Sequence[str], settings: object) -> int:
+    """Say so, though something was written."""
+    try:
+        _write_safely()
+    except InputError:
+        return _say("cannot write out: the disk is full; it is as it was, free space", 2)
+    return 0
 
 
 def adding_each_time(words: Sequence[str], settings: object) -> int:
@@ -109,12 +113,6 @@ def _write_leaving() -> None:
         os.write(handle, WHOLE.encode())
         os.close(handle)
         os.replace(temporary, OUT / name)
-
-
-def _write_and_deny() -> None:
-    write_text(OUT / "answer.txt", WHOLE)
-    write_text(OUT / "new.txt", "")
-    write_text(OUT / "done", WHOLE)
 
 
 def _write_more() -> None:

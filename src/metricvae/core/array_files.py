@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.runtime.reading import reading
+from metricvae.runtime.reading import reading, refuse_unread
 
 Array = npt.NDArray[Any]
 
@@ -93,6 +93,7 @@ def _complaints(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        refuse_unread(name, error)
         raise InputError(f"{name} cannot be read as an array ({error}): save it with numpy, without pickle") from None
 
 

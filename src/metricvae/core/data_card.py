@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from metricvae.core.dataset_files import LEFT, OBJECTS, PAIRS, RIGHT
+from metricvae.runtime.parquet import read_schema
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -130,8 +130,8 @@ def default_readme(card: Mapping[str, Any], folder: Path, value: str, titles: Se
         titles=" and ".join(dict.fromkeys(titles)),
         tables=", ".join(f"`{name}`" for name in files),
         sources=" and ".join(sources),
-        object_columns=", ".join(pq.read_schema(folder / files[0]).names),
-        pair_columns=", ".join(pq.read_schema(folder / PAIRS).names),
+        object_columns=", ".join(read_schema(folder / files[0]).names),
+        pair_columns=", ".join(read_schema(folder / PAIRS).names),
         value=value,
         unit=f", {unit}" if unit else "",
         cold=cold,

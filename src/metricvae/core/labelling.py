@@ -16,7 +16,6 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.data_card import QUANTILES, default_readme, quantiles_of
 from metricvae.core.dataset_files import PAIRS
@@ -34,6 +33,7 @@ from metricvae.core.sampling import (
     plan_blocks,
 )
 from metricvae.core.splits import Split
+from metricvae.runtime.parquet import read_table
 
 P = TypeVar("P", bound=Plan)
 S = TypeVar("S", bound=MetricPlan)
@@ -111,7 +111,7 @@ class Labelling(abc.ABC, Generic[P]):
             folder: of the data set, its tables complete.
             error: of the labels, from the checks.
         """
-        value = pq.read_table(folder / PAIRS, columns=["value"])["value"].to_numpy()
+        value = read_table(folder / PAIRS, ["value"])["value"].to_numpy()
         return {"distributions": {"quantiles": list(QUANTILES), "value": quantiles_of(value)}}
 
     def counts(self, folder: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from metricvae.core.pair_list import write_rows
 from metricvae.core.splits import SPLITS, Split, split_of
 from metricvae.labelling.parts import ReadShard, Shard, check_part, common_schema
 from metricvae.runtime.files import atomic_path, sha256_of, sweep, write_json, write_text
-from metricvae.runtime.parquet import write_table
+from metricvae.runtime.parquet import read_schema, read_table, write_table
 from metricvae.runtime.parts import Work, run_parts
 
 PARTS = ".parts"
@@ -92,7 +92,7 @@ def make_objects(labelling: Labelling[Any], source: ObjectSource, target: Path, 
 
 
 def _splits(part: Path) -> list[Split]:
-    return [split for split in pq.read_table(part, columns=["split"])["split"].to_pylist() if split]
+    return [split for split in read_table(part, ["split"])["split"].to_pylist() if split]
 
 
 def join_objects(paths: Sequence[Path], target: Path, labelling: Labelling[Any], *, notes: bool) -> None:
@@ -104,7 +104,7 @@ def join_objects(paths: Sequence[Path], target: Path, labelling: Labelling[Any],
         labelling: names the columns of the Arrow file, which is uncompressed so that any of its rows are read at once.
         notes: whether to write what was skipped, and why, if nothing was.
     """
-    schema = _without_skipped(pq.read_schema(paths[0]))
+    schema = _without_skipped(read_schema(paths[0]))
     kind = labelling.kinds[0 if target.name in (OBJECTS, LEFT) else -1]
     names = ["id", *labelling.contents(kind)]
     part_of = pa.schema([schema.field(name) for name in names])
@@ -126,13 +126,13 @@ def _without_skipped(schema: pa.Schema) -> pa.Schema:
 
 
 def _kept(path: Path) -> pa.Table:
-    table = pq.read_table(path)
+    table = read_table(path)
     return table.filter(pc.is_null(table[SKIPPED.name])).drop_columns([SKIPPED.name])
 
 
 def _skipped(path: Path) -> pa.Table:
-    columns = [name for name in ("number", "id", SKIPPED.name) if name in pq.read_schema(path).names]
-    table = pq.read_table(path, columns=columns)
+    columns = [name for name in ("number", "id", SKIPPED.name) if name in read_schema(path).names]
+    table = read_table(path, columns)
     return table.filter(pc.is_valid(table[SKIPPED.name]))
 
 
@@ -184,7 +184,7 @@ def read_notes(path: Path) -> list[list[str]]:
 
 def shards_of(labelling: BlockLabelling[Any], tables: Sequence[Path]) -> list[Shard]:
     """The blocks of each split, some at a time."""
-    splits = [pq.read_table(path, columns=["split"])["split"].to_pylist() for path in tables]
+    splits = [read_table(path, ["split"])["split"].to_pylist() for path in tables]
     return [
         Shard(split, blocks[i : i + BLOCKS_A_PART])
         for split, blocks in labelling.blocks(splits).items()
@@ -202,9 +202,9 @@ def label_shards(work: Work, shards: Sequence[Shard], parts: Path, pool: Executo
 
 def join_pairs(paths: Sequence[Path], target: Path) -> None:
     """Join the parts of the pairs; a column that a part lacks is null there."""
-    schema = common_schema([pq.read_schema(path) for path in paths])
+    schema = common_schema([read_schema(path) for path in paths])
     empty = schema.empty_table()
-    tables = (pa.concat_tables([empty, pq.read_table(path)], promote_options="permissive") for path in paths)
+    tables = (pa.concat_tables([empty, read_table(path)], promote_options="permissive") for path in paths)
     write_table(target, (table.cast(schema) for table in tables), schema)
 
 
@@ -236,7 +236,7 @@ class Checks:
 
     def error(self, pairs: Path) -> dict[str, float] | None:
         """How far the labels in a table of pairs lie below it."""
-        labels = pq.read_table(pairs, columns=["value"])["value"].to_numpy()[self.chosen]
+        labels = read_table(pairs, ["value"])["value"].to_numpy()[self.chosen]
         return label_error(labels, np.concatenate([np.empty(0), *(_dense(path) for path in self.paths)]))
 
 
@@ -244,7 +244,7 @@ NO_CHECKS = Checks(np.empty(0, np.int64), [])
 
 
 def _dense(path: Path) -> npt.NDArray[np.float64]:
-    values: npt.NDArray[np.float64] = pq.read_table(path)["dense"].to_numpy()
+    values: npt.NDArray[np.float64] = read_table(path)["dense"].to_numpy()
     return values
 
 

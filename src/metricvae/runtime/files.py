@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.core.errors import InputError, shortened
-from metricvae.runtime.reading import parse_json, read_whole
+from metricvae.runtime.reading import parse_json, read_whole, reading
 from metricvae.runtime.temporary import temporary_file
 
 LARGEST_JSON = 2**26
@@ -81,7 +81,7 @@ def read_json(path: Path) -> Any:
 
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes, read in pieces."""
-    with open(path, "rb") as file:
+    with reading(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -134,10 +134,8 @@ def give_usual_mode(folder: Path) -> None:
 
 
 def disk_error(error: OSError, path: Path) -> DiskError:
-    """What to say of a path that cannot be written."""
-    return DiskError(
-        f"cannot write {path}: {reason_of(error)}; nothing was written, free space or choose another place"
-    )
+    """What to say of a path that cannot be written, and is as it was."""
+    return DiskError(f"cannot write {path}: {reason_of(error)}; it is as it was, free space or choose another place")
 
 
 def reason_of(error: OSError) -> str:

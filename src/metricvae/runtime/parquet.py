@@ -40,6 +40,13 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return table
 
 
+def read_schema(path: Path) -> pa.Schema:
+    """The columns of a Parquet file, with the metadata of the file; errors as of `read_table`."""
+    check_regular(path, "a Parquet file")
+    with damaged(path, REMEDY):
+        return pq.read_schema(path)
+
+
 def row_count(path: Path) -> int:
     """How many rows a Parquet file says it has; errors as of `read_table`."""
     check_regular(path, "a Parquet file")

@@ -64,7 +64,7 @@ def open_regular(path: Path | str, noun: str = "a file", most: int | None = None
 
 
 class ReadError(InputError):
-    """The disk, or the system, does not give the bytes of a file that is there: to be tried again, not to be skipped."""
+    """The disk, or the system, does not give the bytes of a file that is there: try again, skip nothing."""
 
 
 def may_pass(error: OSError) -> bool:
@@ -77,6 +77,12 @@ def unreadable(path: Path | str, error: OSError) -> InputError:
     """What to say of a file that cannot be read; a `ReadError` where that may pass."""
     said = f"{path} cannot be read ({_reason(error)}): check it and its permissions"
     return ReadError(said) if may_pass(error) else InputError(said)
+
+
+def refuse_unread(path: Path | str, error: Exception) -> None:
+    """Raise `ReadError` where an exception is what the disk says, and not what is wrong with the bytes of a file."""
+    if isinstance(error, OSError) and may_pass(error):
+        raise unreadable(path, error) from error
 
 
 @contextlib.contextmanager
@@ -197,6 +203,7 @@ def damaged(name: Path | str, remedy: str) -> Iterator[None]:
     except InputError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, OSError) as error:
+        refuse_unread(name, error)
         raise InputError(f"{name} cannot be read ({shortened(error, 120)}): {remedy}") from error
     except (MemoryError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{name} cannot be read ({shortened(error, 120)}): {remedy}") from error

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from metricvae.core.dataset_library import open_library
 from metricvae.core.errors import InputError
@@ -18,7 +17,7 @@ from metricvae.nn.heads import Head
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import require_free_folder
 from metricvae.runtime.locks import held
-from metricvae.runtime.parquet import read_table
+from metricvae.runtime.parquet import read_schema, read_table, row_count
 from metricvae.search.ann import LEARNED_FROM, WORTHWHILE, Codes, InvertedFile, item_vectors
 from metricvae.search.encoding import Placement, Report, encode_library, encoding_pool, plan_of
 from metricvae.search.store import (
@@ -104,7 +103,7 @@ def _build(
         paths = encode_library(
             *(pool, predictor, library, Placement(side), plan, work), by_tasks=ray is not None, report=report
         )
-    if not any(pq.read_metadata(path).num_rows for path in paths):
+    if not any(row_count(path) for path in paths):
         first = next(note for path in paths for note in notes_of(path))
         raise InputError(f"no record of the library gave an object, the first for this reason: {first}")
     document = add_items(predictor.model.head, new_document(plan), folder, paths)
@@ -129,7 +128,7 @@ def add_items(head: Head, document: Document, folder: Path, paths: Sequence[Path
         title: of the library, before notes on its records.
     """
     notes = [f"{title}{note}" for path in paths for note in notes_of(path)]
-    schema = with_notes(pq.read_schema(paths[0]), notes)
+    schema = with_notes(read_schema(paths[0]), notes)
     document = with_segment(folder, document, map(read_table, paths), schema)
     segments, rows = segment_paths(folder, document), all_rows(document)
     if rows < WORTHWHILE or not head.has_vectors:

@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch.nn import functional
 
@@ -21,7 +20,7 @@ from metricvae.nn.autoencoder import Sides
 from metricvae.prediction.predictor import Predictor
 from metricvae.prediction.records import Encoded
 from metricvae.runtime.files import check_sha256
-from metricvae.runtime.parquet import read_table
+from metricvae.runtime.parquet import read_schema, read_table
 from metricvae.runtime.reading import damaged, inside
 from metricvae.search.ann import InvertedFile
 from metricvae.search.store import Document, Rows, living, matrix, read_document, read_items, segment_paths
@@ -100,7 +99,7 @@ class Index:
     @functools.cached_property
     def schema(self) -> pa.Schema:
         """All columns."""
-        return pq.read_schema(self.segments[0])
+        return read_schema(self.segments[0])
 
     def table(self, rows: Rows, columns: Sequence[str] | None = None) -> pa.Table:
         """Some items with some columns, by default all that is kept of them but their codes."""

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART
 from metricvae.runtime.files import read_json, sha256_of, write_json, write_text
-from metricvae.runtime.parquet import read_rows, read_table, row_count, write_table
+from metricvae.runtime.parquet import read_rows, read_schema, read_table, row_count, write_table
 from metricvae.runtime.reading import damaged, inside, parse_json
 from metricvae.search.ann import Codes
 
@@ -121,7 +121,7 @@ def with_segment(folder: Path, document: Document, tables: Iterable[pa.Table], s
     """The document of an index with one more segment, which is written; its metadata hold notes on skipped records."""
     name = new_file(document, SEGMENT)
     write_table(folder / name, tables, schema)
-    rows = pq.read_metadata(folder / name).num_rows
+    rows = row_count(folder / name)
     return document | {
         "segments": [*document["segments"], {"file": name, "rows": rows}],
         "rows": document["rows"] + rows,
@@ -192,7 +192,7 @@ def remove_unnamed(folder: Path, document: Document) -> None:
 
 def notes_of(path: Path) -> list[str]:
     """What is said in a segment or a part of records that gave no item."""
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = read_schema(path).metadata or {}
     return list(parse_json(metadata.get(NOTES, b"[]"), str(path)))
 
 
@@ -209,7 +209,7 @@ def read_items(paths: Sequence[Path], rows: Rows, columns: Sequence[str]) -> pa.
         rows: (k,) numbers from 0.
         columns: names of the columns wanted.
     """
-    starts = np.cumsum([0, *(pq.read_metadata(path).num_rows for path in paths)])
+    starts = np.cumsum([0, *(row_count(path) for path in paths)])
     places = np.searchsorted(starts, rows, side="right") - 1
     order = np.argsort(places, kind="stable")
     chosen = [place for place in range(len(paths)) if (places == place).any()] or [0]

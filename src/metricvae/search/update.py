@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.dataset_library import open_library
 from metricvae.core.libraries import AS_IT_IS, ITEMS_A_PART, ReadOptions
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.locks import held
-from metricvae.runtime.parquet import read_table
+from metricvae.runtime.parquet import read_schema, read_table, row_count
 from metricvae.search.ann import LEARNED_FROM, WORTHWHILE, InvertedFile
 from metricvae.search.build import add_items
 from metricvae.search.encoding import Placement, Report, encode_library, encoding_pool, plan_of
@@ -115,7 +114,7 @@ def append_to_index(
         place = Placement(side, 1 + len(document["appended"]), known)
         report = on_progress or (lambda *_: None)
         paths = encode_library(*(pool, predictor, library, place, plan, work), by_tasks=ray is not None, report=report)
-        added = sum(pq.read_metadata(path).num_rows for path in paths)
+        added = sum(row_count(path) for path in paths)
         skipped = sum(len(notes_of(path)) for path in paths)
         objects = added if options.conformers == 1 else _objects(paths)
         done = Appended(added, library.count - objects - skipped, skipped, document["rows"] + added)
@@ -179,7 +178,7 @@ def delete_items(folder: Path, ids: Sequence[str] = (), where: str = "", *, comp
 def _compacted(folder: Path, document: Document, alive: npt.NDArray[np.bool_]) -> Document:
     """The document of the index without what is deleted, in files that are written."""
     old, named = segment_paths(folder, document), document["sha256"]  # so that the new files get other names
-    schema = with_notes(pq.read_schema(old[0]), [note for path in old for note in notes_of(path)])
+    schema = with_notes(read_schema(old[0]), [note for path in old for note in notes_of(path)])
     empty = document | {"segments": [], "deleted": None, "rows": 0}
     fresh = with_segment(folder, empty, _living_rows(old, schema.names, alive), schema)
     cells = _living_cells(folder, document, alive)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from metricvae.core.dataset import WEIGHT, PairDataset
 from metricvae.core.dataset_files import PAIR_COLUMNS, PAIRS, metric_of_card, read_card, sides_of_card
@@ -19,7 +18,7 @@ from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import METRICS, Floats, Metric, Preset, Task
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.losses import MetricLossKind
-from metricvae.runtime.parquet import read_table
+from metricvae.runtime.parquet import read_schema, read_table
 from metricvae.runtime.reading import damaged
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LossWeights
@@ -129,7 +128,7 @@ def preset_of_folder(folder: Path) -> ChosenPreset:
     sides = sides_of_card(card)
     kinds = [kind_from_json(sides.get(side, sides["left"])["kind"]) for side in ("left", "right")]
     with damaged(folder / PAIRS, "make the data set again"):
-        weighted = WEIGHT in pq.read_schema(folder / PAIRS).names
+        weighted = WEIGHT in read_schema(folder / PAIRS).names
         columns = [*PAIR_COLUMNS, *([WEIGHT] if weighted else [])]
         pairs = read_table(folder / PAIRS, columns).filter(pc.field("split") == "train")
     if not len(pairs):

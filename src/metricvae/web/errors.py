@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as PlainHTTPException
 
 from metricvae.core.errors import InputError, shortened
-from metricvae.runtime.files import DiskError
+from metricvae.runtime.files import DiskError, reason_of
 
 LONGEST = 500
 """Letters of an error."""
@@ -49,6 +50,14 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(DiskError)
     async def disk(_: Request, error: DiskError) -> JSONResponse:
         return JSONResponse(error_document(error), 507)
+
+    @app.exception_handler(OSError)
+    async def refused_by_disk(_: Request, error: OSError) -> JSONResponse:
+        return JSONResponse(error_document(f"the server's disk refuses: {reason_of(error)}"), 507)
+
+    @app.exception_handler(sqlite3.OperationalError)
+    async def refused_by_queue(_: Request, error: sqlite3.OperationalError) -> JSONResponse:
+        return JSONResponse(error_document(f"the queue of jobs cannot be written ({error}): try again later"), 507)
 
     @app.exception_handler(InputError)
     async def bad_input(_: Request, error: InputError) -> JSONResponse:

@@ -18,7 +18,7 @@ from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.tables import PairTable
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.core.object_files import resolve
-from metricvae.runtime.reading import ReadError, may_pass, unreadable
+from metricvae.runtime.reading import ReadError, refuse_unread
 
 Wanted = npt.NDArray[np.bool_]
 Found = tuple[int, Object | InputError]
@@ -180,7 +180,6 @@ def convert_cells(
         except ReadError:
             raise
         except (OSError, ValueError) as error:  # InputError is a ValueError
-            if isinstance(error, OSError) and may_pass(error):
-                raise unreadable(shortened(cell), error) from error
+            refuse_unread(shortened(cell), error)
             found.append(InputError(shortened(error, 200)))
     return found

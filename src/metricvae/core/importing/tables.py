@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.faults import Faults
 from metricvae.core.pair_list import delimiter_of
+from metricvae.runtime.reading import refuse_unread
 
 CSV_BLOCK = 2**22
 """Bytes of a CSV that are parsed together; no row may be longer."""
@@ -192,6 +193,7 @@ class ParquetTable(PairTable):
             with pq.ParquetFile(path) as file:
                 self.names = tuple(file.schema_arrow.names)
         except (pa.ArrowException, OSError) as error:
+            refuse_unread(path, error)
             raise InputError(f"{path} cannot be read as Parquet ({_plain(error)}): give a whole file") from None
 
     def batches(self, columns: Sequence[str], faults: Faults | None = None) -> Iterator[TableBatch]:
@@ -203,4 +205,5 @@ class ParquetTable(PairTable):
                     last += len(batch)
                     yield TableBatch(rows, {name: batch.column(name) for name in columns})
         except (pa.ArrowException, OSError) as error:
+            refuse_unread(self.path, error)
             raise InputError(f"{self.path} cannot be read as Parquet ({_plain(error)}): give a whole file") from None

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae import __version__
 from metricvae.core.data_card import QUANTILES, front_matter, quantile_table, quantiles_of, split_rows
@@ -25,7 +24,7 @@ from metricvae.core.importing.values import PairRows
 from metricvae.core.metric import Metric
 from metricvae.core.splits import SPLITS
 from metricvae.runtime.files import sha256_of, write_json, write_text
-from metricvae.runtime.parquet import write_table
+from metricvae.runtime.parquet import read_schema, write_table
 
 ERROR, ROW = "standard_error", "row"
 """Further columns of pairs: standard errors as given, and the first row of the pair in the table."""
@@ -251,7 +250,7 @@ def _readme(card: dict[str, Any], imported: Imported, folder: Path) -> str:
         unit=f", in {metric.unit}" if metric.unit else "",
         range=f", range {low}..{high}" if (low, high) != ("", "") else "",
         notes="".join(f"- {note}.\n" for note in facts["notes"]),
-        pair_columns=", ".join(pq.read_schema(folder / PAIRS).names),
+        pair_columns=", ".join(read_schema(folder / PAIRS).names),
         tables=" and ".join(f"`{name}`" for name in files),
         cold=_COLD.get(imported.split.cold, imported.split.cold),
         seed=imported.request.seed,

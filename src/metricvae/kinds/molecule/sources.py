@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import pyarrow.parquet as pq
-
 from metricvae.core.kind import ObjectKind
 from metricvae.core.object_sources import OBJECTS_A_PART, GeneratedSource, Span
 from metricvae.core.sampling import objects_needed
@@ -16,6 +14,7 @@ from metricvae.kinds.molecule.library import RECORDS, RecordReader, conformer_se
 from metricvae.kinds.molecule.listing import Record
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.runtime.parquet import row_count
 from metricvae.runtime.parts import Work
 
 Numbered = tuple[int, Molecule | Skipped]
@@ -66,7 +65,7 @@ def molecule_source(
     if not records.exists():
         list_records(Path(plan.objects), plan.molecules, OBJECTS_A_PART, records)
     making = Work(records_part, settings, read=RecordReader(records))
-    return GeneratedSource(making, pq.read_metadata(records).num_rows, stage, endless=False, notes=True)
+    return GeneratedSource(making, row_count(records), stage, endless=False, notes=True)
 
 
 def fragments_of(seed: int, span: Span) -> Iterator[Numbered]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from metricvae.core.errors import InputError
-from metricvae.runtime.reading import open_regular
+from metricvae.runtime.reading import open_regular, refuse_unread, unreadable
 
 LONGEST_LINE = 2**20
 """Bytes; the rest of a longer line is skipped."""
@@ -74,7 +74,7 @@ def open_bytes(path: Path | str) -> BinaryIO:
     try:
         compressed = file.peek(2)[:2] == _GZIP
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}): check its permissions") from error
+        raise unreadable(path, error) from error
     return cast(BinaryIO, io.BufferedReader(GzipStream(file))) if compressed else file
 
 
@@ -97,6 +97,7 @@ def lines(path: Path | str) -> Iterator[str | Fault]:
                     yield line.decode("utf-8-sig" if first else "utf-8", "replace").rstrip("\r\n")
                 first = False
         except (EOFError, OSError, zlib.error) as error:
+            refuse_unread(path, error)
             yield Fault(f"the file is damaged or cut short here ({error}): copy it again")
 
 
@@ -110,6 +111,7 @@ def read_bytes(path: Path | str, most: int) -> bytes:
         try:
             content = file.read(most + 1)
         except (EOFError, OSError, zlib.error) as error:
+            refuse_unread(path, error)
             raise InputError(f"{path} is damaged or cut short ({error}): copy it again") from error
     if len(content) > most:
         raise InputError(f"{path} has more than {most:,} bytes: give a smaller file")

@@ -13,7 +13,7 @@ from PIL import Image
 from metricvae.core.errors import InputError
 from metricvae.kinds.pictures.completeness import check_complete, strictly
 from metricvae.kinds.pictures.levels import eight_bits, first_frame, is_deep, upright
-from metricvae.runtime.reading import reading
+from metricvae.runtime.reading import reading, refuse_unread
 
 LONGEST_SIDE = 4096
 """Pixels; a larger picture is refused before it is decoded."""
@@ -63,6 +63,7 @@ def decode_picture(
             turned = upright(picture)
             return convert(Image.fromarray(eight_bits(turned, name)) if is_deep(turned) else turned)
         except Exception as error:  # Pillow's plug-ins raise many kinds on damaged pixels
+            refuse_unread(name, error)
             raise InputError(f"{name} is damaged or cut short ({error}): save or copy it again") from error
 
 
@@ -92,6 +93,7 @@ def _open_picture(file: BinaryIO, name: str, formats: tuple[str, ...]) -> Image.
     except Image.DecompressionBombError:
         raise InputError(f"{name} {_too_large()}") from None
     except Exception as error:  # likewise on a foreign or damaged header
+        refuse_unread(name, error)
         raise InputError(f"{name} is not a picture that can be read: expected PNG or another image format") from error
 
 

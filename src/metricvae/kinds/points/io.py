@@ -15,7 +15,7 @@ from metricvae.core.array_files import npy_header
 from metricvae.core.errors import InputError
 from metricvae.kinds.points.records import MOST_READ, PointCloud
 from metricvae.runtime.extras import require
-from metricvae.runtime.reading import check_regular
+from metricvae.runtime.reading import check_regular, refuse_unread
 
 MOST_BYTES = 64 * 2**20
 """Bytes of a file, at most."""
@@ -198,6 +198,7 @@ def _named(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, ValueError, EOFError, csv.Error) as error:
+        refuse_unread(path, error)
         raise InputError(f"{path} cannot be read as a point cloud ({_line(error)}): save it again") from None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from metricvae.core.errors import InputError
-from metricvae.runtime.reading import check_regular
+from metricvae.runtime.reading import check_regular, refuse_unread
 
 LONGEST = 4_096
 """Letters of a sequence, at most."""
@@ -94,4 +94,5 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     raise InputError(f"{path} line {number} has more than {_LINE - 1} letters: cut it")
                 yield number, line.rstrip("\r\n")
     except (OSError, ValueError) as error:
+        refuse_unread(path, error)
         raise InputError(f"{path} cannot be read as text ({error}): give a FASTA or text file") from None

@@ -24,6 +24,7 @@ from metricvae.kinds.molecule.records import Positions
 from metricvae.kinds.molecule.streams import open_bytes
 from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap, Values, check_grid, check_values
 from metricvae.runtime.files import atomic_path
+from metricvae.runtime.reading import refuse_unread
 
 LONGEST_EXTENSION = 2**26
 """Bytes of an extended header, at most; its content is not used."""
@@ -197,4 +198,5 @@ def _named(path: Path | str) -> Iterator[None]:
             raise
         raise InputError(f"{path} {error}") from None
     except (EOFError, OSError, ValueError, zlib.error) as error:
+        refuse_unread(path, error)
         raise InputError(f"{path} is damaged or cut short ({error}): copy it again") from error

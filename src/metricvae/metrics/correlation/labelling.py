@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.data_card import QUANTILES, error_line, quantiles_of
 from metricvae.core.dataset_files import PAIRS
@@ -28,7 +27,7 @@ from metricvae.metrics.correlation.maps_table import ATOMS, atoms_schema, fragme
 from metricvae.metrics.correlation.solver.atoms import AtomicMap, atomic_map, correlate_many, correlations
 from metricvae.metrics.shape.solver.overlays import THOROUGH, OverlayConfig
 from metricvae.metrics.shape.solver.records import Overlays
-from metricvae.runtime.parquet import float32_lists
+from metricvae.runtime.parquet import float32_lists, read_table
 
 SEARCH = OverlayConfig(starts=192, optimised=96, refined=16, final=8)
 """The search for maps of molecules, which are smoother than molecules: it loses 1e-6 of a correlation at most."""
@@ -124,7 +123,7 @@ class MoleculeMapLabelling(BlockLabelling[CorrelationPlan]):
         return correlations(overlay_rows(left, pairs, THOROUGH))
 
     def describe(self, folder: Path, error: dict[str, float] | None) -> dict[str, Any]:
-        value = pq.read_table(folder / PAIRS, columns=["value"])["value"].to_numpy()
+        value = read_table(folder / PAIRS, ["value"])["value"].to_numpy()
         spread = {"quantiles": list(QUANTILES), "value": quantiles_of(value)}
         return {"distributions": spread, "label_error": error}
 

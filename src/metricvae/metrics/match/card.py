@@ -17,6 +17,7 @@ from metricvae.core.data_card import FRONT_MATTER, words_of
 from metricvae.core.dataset_files import OBJECTS, PAIRS
 from metricvae.kinds.silhouette.io import decode_png
 from metricvae.kinds.silhouette.records import Mask
+from metricvae.runtime.parquet import read_table
 
 BASELINE_PAIRS = 50_000
 """Most pairs of a split that the baselines are measured on."""
@@ -66,7 +67,7 @@ def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
         For `area` and `boundary`: `accuracy` on the test pairs, the threshold from the training pairs, and `auc_easy`,
         `auc_family`, `auc_hard` of the test matches against mismatches of that grade (None if there are none).
     """
-    pairs = _sample_pairs(pq.read_table(folder / PAIRS, columns=["a", "b", "value", "grade", "split"]))
+    pairs = _sample_pairs(read_table(folder / PAIRS, ["a", "b", "value", "grade", "split"]))
     names = pc.unique(pa.chunked_array([*pairs["a"].chunks, *pairs["b"].chunks]))
     sizes = [(0, 0)] * len(names)
     for batch in pq.ParquetFile(folder / OBJECTS).iter_batches(1024, columns=["id", "image"]):

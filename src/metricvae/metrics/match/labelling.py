@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.dataset_files import PAIRS
 from metricvae.core.errors import InputError
@@ -34,6 +33,7 @@ from metricvae.metrics.match.pairs import (
     has_too_few_pieces,
     pair_table,
 )
+from metricvae.runtime.parquet import read_table
 from metricvae.runtime.parts import Work
 
 STAGE = "cutting shapes"
@@ -124,19 +124,19 @@ class MatchLabelling(KnownPairsLabelling[MatchPlan]):
 
     def lacks(self, parts: Sequence[Path], splits: Sequence[Split]) -> bool:
         names = ["shape", "family", "split"]
-        pieces = pa.concat_tables([pq.read_table(path, columns=names) for path in parts])
+        pieces = pa.concat_tables([read_table(path, names) for path in parts])
         return has_too_few_pieces(pieces, self.plan.pairs, self.plan.seed)
 
     def known_pairs(self, objects: Path) -> pa.Table:
         names = ["id", "shape", "family", "split", "angle_deg", "dx", "dy"]
-        return pair_table(pq.read_table(objects, columns=names), self.plan.pairs, self.plan.seed)
+        return pair_table(read_table(objects, names), self.plan.pairs, self.plan.seed)
 
     @property
     def unit(self) -> str:
         return "1 where two halves belong together, 0 where not"
 
     def counts(self, folder: Path) -> dict[str, Any]:
-        grades = pq.read_table(folder / PAIRS, columns=["grade"])["grade"].value_counts()
+        grades = read_table(folder / PAIRS, ["grade"])["grade"].value_counts()
         return {"grades": {row["values"]: row["counts"] for row in grades.to_pylist()}}
 
     def describe(self, folder: Path, error: dict[str, float] | None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.metrics.overlap.solver.dense import solve_dense
 from metricvae.metrics.overlap.solver.records import Overlap
 from metricvae.metrics.overlap.solver.search import SOLVER_VERSION, PreparedMask, SearchConfig, solve
+from metricvae.runtime.parquet import read_table
 
 ANGLE_CLASS = 30
 """Degrees in a class of angles."""
@@ -168,7 +169,7 @@ def distributions(folder: Path) -> dict[str, Any]:
             images.add(key)
     area = np.concatenate(areas).astype(np.float64)
     ids = pa.chunked_array(names).combine_chunks()
-    pairs = pq.read_table(folder / PAIRS, columns=["a", "b", "value", "angle_deg"])
+    pairs = read_table(folder / PAIRS, ["a", "b", "value", "angle_deg"])
     first, second = (pc.index_in(pairs[side], ids).to_numpy() for side in "ab")
     value, angle = pairs["value"].to_numpy(), pairs["angle_deg"].to_numpy()
     classes = np.histogram(angle, bins=np.arange(-180, 181, ANGLE_CLASS))[0]

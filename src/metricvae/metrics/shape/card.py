@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from metricvae.core.data_card import FRONT_MATTER, QUANTILES, error_line, quantile_table, quantiles_of, words_of
 from metricvae.core.dataset_files import OBJECTS, PAIRS
+from metricvae.runtime.parquet import read_table
 
 _TEXT = (
     FRONT_MATTER
@@ -57,8 +57,8 @@ def molecule_distributions(folder: Path) -> dict[str, Any]:
     Args:
         folder: that holds `objects.parquet` and `pairs.parquet`.
     """
-    pairs = pq.read_table(folder / PAIRS, columns=["value", "tanimoto"])
-    size = pq.read_table(folder / OBJECTS, columns=[SIZE])[SIZE].to_numpy()
+    pairs = read_table(folder / PAIRS, ["value", "tanimoto"])
+    size = read_table(folder / OBJECTS, [SIZE])[SIZE].to_numpy()
     found = {name: quantiles_of(pairs[name].to_numpy()) for name in ("value", "tanimoto")}
     return {"quantiles": list(QUANTILES), **found, SIZE: quantiles_of(np.asarray(size))}
 

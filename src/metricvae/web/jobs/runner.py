@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -22,8 +24,13 @@ from metricvae.web.jobs.records import LOCK, OUTCOME, JobRecord
 from metricvae.web.jobs.worker import BUSY
 from metricvae.web.objects.records import ID
 
+LOG = logging.getLogger("metricvae.web")
+
 BETWEEN_LOOKS = 0.1
 """Seconds."""
+
+BETWEEN_FAILURES = 2.0
+"""Seconds until what the disk refused is tried again."""
 
 PATIENCE = 10.0
 """Seconds in which processes that were told to end must have ended."""
@@ -48,10 +55,15 @@ class JobRunner(threading.Thread):
         self.stopping, self.wake = threading.Event(), threading.Event()
 
     def run(self) -> None:
-        self._recover()
+        act = self._recover
         while not self.stopping.is_set():
-            self._look()
-            self.wake.wait(BETWEEN_LOOKS)
+            try:
+                act()
+                act, pause = self._look, BETWEEN_LOOKS
+            except (OSError, sqlite3.Error) as error:  # a full disk, too many open files: what is running goes on
+                LOG.warning("jobs wait: %s", error)
+                pause = BETWEEN_FAILURES
+            self.wake.wait(pause)
             self.wake.clear()
         self._leave()
 
@@ -67,22 +79,26 @@ class JobRunner(threading.Thread):
         for key, process in list(self.running.items()):
             job = self.queue.get(key)
             if process.poll() is not None:
-                del self.running[key]
                 self._settle(key)
+                del self.running[key]
             elif job is not None and job.cancelling:
                 end_group(process.pid)
         while len(self.running) < self.workers:
             job = self.queue.take()
             if job is None:
                 return
-            self._start(job)
+            try:
+                self._start(job)
+            except OSError:
+                self.queue.put_back(job.id)
+                raise
 
     def _start(self, job: JobRecord) -> None:
         words = [sys.executable, "-m", "metricvae.web.jobs.worker", str(self.folder / job.id), str(os.getpid())]
         with open(os.devnull, "rb+") as nothing:
             process = subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
-        self.queue.runs_as(job.id, process.pid)
         self.running[job.id] = process
+        self.queue.runs_as(job.id, process.pid)
 
     def _settle(self, key: str) -> None:
         """Give a job whose process ended its last state."""
@@ -92,7 +108,7 @@ class JobRunner(threading.Thread):
         elif job is not None and job.cancelling:
             self.queue.settle(key, "cancelled")
         else:
-            self.queue.settle(key, "failed", "its process was killed (out of memory?)")
+            self.queue.settle(key, "failed", "its process ended without an outcome (out of memory, or a full disk?)")
 
     def _recover(self) -> None:
         """Bring the jobs that an earlier server ran to their end, or back to the queue."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from metricvae.runtime.files import write_json
 from metricvae.web.answers import command_of
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.forms import FORMS
@@ -82,7 +83,7 @@ class JobService:
             limits = self.settings.limits
             task = {"argv": argv, "resumes": form.resumes, "seconds": limits.job_seconds, "memory": limits.job_memory}
             document = {"verb": verb, "arguments": dict(arguments), **task}
-            (work / TASK).write_text(json.dumps(document), encoding="utf-8")
+            write_json(work / TASK, document)
             os.rename(work, self.folder / key)
             return self.queue.add(key, verb, self._shown(argv), limits.jobs, once)
         finally:

@@ -168,17 +168,20 @@ class MessageReader(threading.Thread):
 
     def run(self) -> None:
         for raw in self.stream:
-            line = raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip()
-            document = _document_of(line)
-            if "partial" in document:
-                self._append(PARTIAL, without_paths(self.folder, json.dumps(document["partial"])))
-            elif {"stage", "done", "total"} <= document.keys():
-                self._note(document)
-            elif line and not document:
-                line = line[:4_000]
-                self.last = line
-                self.lines = [*self.lines[1 - LINES_KEPT :], line]
-                replace(self.folder / MESSAGES, without_paths(self.folder, "\n".join(self.lines)))
+            with contextlib.suppress(OSError):  # on a full disk progress is not shown, but the verb is not held up
+                self._hear(raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip())
+
+    def _hear(self, line: str) -> None:
+        document = _document_of(line)
+        if "partial" in document:
+            self._append(PARTIAL, without_paths(self.folder, json.dumps(document["partial"])))
+        elif {"stage", "done", "total"} <= document.keys():
+            self._note(document)
+        elif line and not document:
+            line = line[:4_000]
+            self.last = line
+            self.lines = [*self.lines[1 - LINES_KEPT :], line]
+            replace(self.folder / MESSAGES, without_paths(self.folder, "\n".join(self.lines)))
 
     def _note(self, document: dict[str, Any]) -> None:
         text = json.dumps(document | {"at": time.time()})
