@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from metricvae.core.errors import InputError
@@ -35,17 +35,24 @@ def held(folder: Path, noun: str) -> Iterator[None]:
     except FileExistsError:
         raise InputError(f"{folder} is a file; expected a folder for the {noun}: choose another path") from None
     except OSError as error:
+        _remove_empty(new)
         raise disk_error(error, folder) from error
     if handle is None:
         raise InputError(f"another process{_holder(folder)} is writing the {noun} {folder}: wait for it to end")
     try:
         yield
     finally:
-        (folder / LOCK).unlink(missing_ok=True)  # before it is let go: whoever opened it meanwhile tries again
+        with contextlib.suppress(OSError):  # before it is let go: whoever opened it meanwhile tries again
+            (folder / LOCK).unlink(missing_ok=True)
         os.close(handle)
-        with contextlib.suppress(OSError):
-            for parent in new:
-                parent.rmdir()
+        _remove_empty(new)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders, each in the next, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _locked(path: Path) -> int | None:
@@ -56,8 +63,9 @@ def _locked(path: Path) -> int | None:
             os.close(handle)
             return None
         if _is_at(handle, path):
-            os.truncate(handle, 0)
-            os.write(handle, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode())
+            with contextlib.suppress(OSError):  # on a full disk who holds it is not said
+                os.truncate(handle, 0)
+                os.write(handle, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode())
             return handle
         os.close(handle)
 

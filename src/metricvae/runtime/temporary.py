@@ -51,14 +51,19 @@ def temporary_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _held(handle: int, path: Path) -> Iterator[None]:
-    """At the end, remove what is open unless it was renamed: then its name may be another process's by now."""
+    """At the end, remove what is open and close it."""
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            if os.path.samestat(os.fstat(handle), os.lstat(path)):
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+        _remove(handle, path)
         os.close(handle)
+
+
+def _remove(handle: int, path: Path) -> None:
+    """Remove what is open unless it was renamed: then its name may be another process's by now."""
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.fstat(handle), os.lstat(path)):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
 def _claimed(path: Path, *, folder: bool) -> int | None:
@@ -83,16 +88,15 @@ def _claimed(path: Path, *, folder: bool) -> int | None:
     except BlockingIOError:  # another process is writing it
         pass
     except OSError:  # a disk that has no locks
-        with contextlib.suppress(OSError):
-            path.rmdir() if folder else path.unlink()
+        _remove(handle, path)
     os.close(handle)
     return None
 
 
 def _is_own(handle: int, path: Path) -> bool:
-    """Whether what is open is an ordinary file or a folder of this user, and still at its path."""
+    """Whether what is open is a folder, or an ordinary file of one name, of this user, and still at its path."""
     found = os.fstat(handle)
-    plain = stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)
+    plain = stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)
     return plain and found.st_uid == os.geteuid() and os.path.samestat(found, os.lstat(path))
 
 

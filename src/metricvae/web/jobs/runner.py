@@ -136,10 +136,14 @@ class JobRunner(threading.Thread):
 
 
 def read_outcome(folder: Path) -> Mapping[str, Any] | None:
-    """How a job ended; None while it has not."""
+    """How a job ended; None while it has not.
+
+    Raises:
+        OSError: the disk does not say.
+    """
     try:
         found: dict[str, Any] = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return found
 

@@ -22,6 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from metricvae.runtime.files import sweep
+from metricvae.runtime.temporary import temporary_file
 from metricvae.web.jobs.records import (
     EVENTS,
     INPUTS,
@@ -67,6 +69,7 @@ def main() -> int:
         task = json.loads((folder / TASK).read_text(encoding="utf-8"))
         prepare_folder(folder, resumes=bool(task["resumes"]))
         write_outcome(folder, run_verb(folder, task, lock))
+    sweep(folder, [OUTCOME])  # of one that was killed just after it had ended
     return 0
 
 
@@ -206,14 +209,13 @@ def _document_of(line: str) -> dict[str, Any]:
 
 def write_outcome(folder: Path, outcome: Mapping[str, Any]) -> None:
     """Say once and for all how the job ended; a second time changes nothing."""
-    temporary = folder / f".{OUTCOME}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(outcome, file)
-        file.flush()
-        os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
-        os.link(temporary, folder / OUTCOME)
-    temporary.unlink()
+    with temporary_file(folder / OUTCOME) as temporary:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(outcome, file)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, folder / OUTCOME)
 
 
 def replace(path: Path, text: str) -> None:
