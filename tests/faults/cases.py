@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from cli_problem import draw_pictures
 from faults.disturbed import Job, Outcome, Place, Warm
 from faults.jobs import Settings, no_product_form, run_verb
 
@@ -85,6 +84,8 @@ def vectors(folder: Path) -> None:
 
 def pictures(folder: Path) -> None:
     """Shapes."""
+    from cli_problem import draw_pictures
+
     draw_pictures(folder / "shapes")
     (folder / "shapes" / "wide.png").unlink()
 

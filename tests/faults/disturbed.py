@@ -239,14 +239,15 @@ class _Watch:
         operation = next_operation(self.listener)
         if operation is None:
             return
-        error = 0
+        error: int | None = 0
         if operation.sort in self.counted and self.place.counts(operation.path) and self._is_of_those(operation):
             self.outcome.operations.append((operation.sort, operation.path))
             error = self._struck(operation)
-        answer(self.listener, operation, error)
+        if error is not None:
+            answer(self.listener, operation, error)
 
-    def _struck(self, operation: Operation) -> int:
-        """The error that an operation fails with, if it is the one."""
+    def _struck(self, operation: Operation) -> int | None:
+        """The error that an operation fails with, if it is the one; None where it is never answered."""
         fault, struck = self.fault, self.outcome.struck
         if fault is None:
             return 0
@@ -254,7 +255,7 @@ class _Watch:
             self.outcome.struck = (operation.sort, operation.path)
             if fault.send is not None:
                 self._send(fault.send, _process_of(operation.pid) if fault.of_workers else None)
-                return 0
+                return None if fault.send == signal.SIGKILL else 0
         elif struck is None or not fault.lasting or struck[0] != operation.sort:
             return 0
         return fault.error or FAILS_WITH[operation.sort]
