@@ -30,6 +30,7 @@ from metricvae.nn.autoencoder import Sides
 from metricvae.nn.model_settings import with_settings
 from metricvae.prediction.predictor import Predictor
 from metricvae.prediction.records import Predictions
+from metricvae.runtime.folders import copy_folder, new_folder
 from metricvae.runtime.progress import progress
 from metricvae.search.build import build_index
 from metricvae.search.index import read_index
@@ -204,12 +205,13 @@ class PairModel:
         """Copy the model into a new folder, from which `load` reads it.
 
         Raises:
-            InputError: something is there already.
+            InputError: something is there already, or the disk refuses.
         """
         folder = Path(folder)
         if folder.exists():
             raise InputError(f"{folder} is there already: name a new folder")
-        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.tmp"))
+        with new_folder(folder, "model") as target:
+            copy_folder(self.folder, target)
 
 
 def load(folder_or_name: str | Path, device: str = "cpu", metric: str | None = None) -> PairModel:

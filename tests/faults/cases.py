@@ -74,8 +74,8 @@ def vectors(folder: Path) -> None:
     chosen = random.permutation(len(first))[:500]
     rows = [f"{cells[first[at]]},{cells[second[at]]},{random.uniform():.3f}" for at in chosen]
     (folder / "pairs.csv").write_text("\n".join(["a,b,value", *rows]) + "\n")
-    rows = [f"{cell},{random.uniform():.3f}" for cell in cells]
-    (folder / "objects.csv").write_text("\n".join(["what,mass", *rows]) + "\n")
+    rows = [f"{cell},{random.uniform():.3f},{random.uniform():.3f}" for cell in cells]
+    (folder / "objects.csv").write_text("\n".join(["what,mass,charge", *rows]) + "\n")
     for name, count in (("first", 24), ("second", 12)):
         (folder / name).mkdir()
         for number in range(count):
@@ -176,6 +176,20 @@ ADD_IN_PLACE = Case(
     "train masses --add-to model --out model",
     [vectors, IMPORT, TRAIN, PROPERTY],
     markers=["model/metrics/mass/config.json"],
+)
+JOINT = Case(
+    "train of several metrics",
+    "train masses charges --out joint --joint.steps 4 --joint.evaluate_every 2 --joint.batch_objects 32",
+    [
+        vectors,
+        PROPERTY,
+        Case(
+            "import of another property",
+            PROPERTY.command.replace("mass --out masses", "charge --out charges"),
+        ),
+    ],
+    progress=["joint/*"],
+    markers=["joint/README.md"],
 )
 INDEX = Case(
     "index",

@@ -15,8 +15,10 @@ from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.metrics.docking.poses_page import posed_ligand, poses_page
 from metricvae.runtime.files import write_json, write_text
+from metricvae.runtime.folders import renewed_folder
 
 POSES, TABLE, DOCUMENT, PAGE = "candidates.sdf", "candidates.csv", "candidates.json", "index.html"
+NOUN = "set of candidates"
 
 WORDS = PageWords(one="candidate", many="candidates", query="site", index="Begun with", model="Docked by")
 
@@ -31,7 +33,7 @@ ON_PAGE = {
 
 
 def write_all(folder: Path, found: Autocompletion, about: Mapping[str, Any], page: Path) -> dict[str, Any]:
-    """Write all files, the document last, and return it.
+    """Write all files or none, in the place of those of an earlier run, and return the document.
 
     Args:
         folder: of the files.
@@ -39,15 +41,15 @@ def write_all(folder: Path, found: Autocompletion, about: Mapping[str, Any], pag
         about: of the run, for the document: `command`, `seed`, `engine`, `library`.
         page: where the page goes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    write_sdf(folder / POSES, map(named, found.candidates), [one.fields for one in found.candidates])
     rows = [{"name": one.name, "smiles": one.docked.smiles, **one.fields} for one in found.candidates]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[safe_cell(value_text(row.get(name))) for name in columns] for row in rows]
-    write_rows(folder / TABLE, [*map(safe_cell, columns)], cells)
-    write_text(page, page_of(found, about))
     document = document_of(found, about) | {"files": [POSES, TABLE, str(page)]}
-    write_json(folder / DOCUMENT, document)
+    with renewed_folder(folder, NOUN, DOCUMENT, (POSES, TABLE, PAGE)) as target:
+        write_sdf(target / POSES, map(named, found.candidates), [one.fields for one in found.candidates])
+        write_rows(target / TABLE, [*map(safe_cell, columns)], cells)
+        write_text(target / PAGE if page == folder / PAGE else page, page_of(found, about))
+        write_json(target / DOCUMENT, document)
     return document
 
 

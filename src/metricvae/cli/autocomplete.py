@@ -48,14 +48,14 @@ def _autocomplete_options(parser: Parser, _: Sequence[str]) -> None:
 def _autocomplete(options: Namespace) -> Fields:
     from metricvae.autocomplete.records import AutocompleteConfig
     from metricvae.autocomplete.run import autocomplete
-    from metricvae.autocomplete.writing import DOCUMENT, PAGE, write_all
+    from metricvae.autocomplete.writing import DOCUMENT, NOUN, PAGE, write_all
     from metricvae.metrics.docking.engines.engine import require_engine
     from metricvae.prediction.predictor import Predictor
     from metricvae.runtime.files import require_free_folder
     from metricvae.search.index import check_model, read_index
 
     folder = Path(options.out)
-    require_free_folder(folder, DOCUMENT, "set of candidates")
+    require_free_folder(folder, DOCUMENT, NOUN)
     require_engine(options.engine)
     site = _site(options.receptor, options.site)
     predictor = Predictor.load(MODEL)

@@ -17,7 +17,8 @@ from metricvae.fitting.add_metric import install_metric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.prediction.added_metrics import METRICS_FOLDER, check_name, name_of
 from metricvae.runtime.files import sweep, write_text
-from metricvae.training.checkpoint import StoredAs, begin_model, finish_model, load_model
+from metricvae.runtime.locks import held
+from metricvae.training.checkpoint import StoredAs, begin_model, finish_model, load_model, refuse_shipped
 from metricvae.training.joint import RESUME, JointConfig, JointlyTrained, train_jointly
 from metricvae.training.joint_values import JointMetric
 from metricvae.training.network_state import NetworkProgress
@@ -64,15 +65,17 @@ def fit_jointly(
     model = ModelConfig(own.data.metric, tower, latent=latent, head=own.head)
     facts = {metric.name: metric.data.fingerprint() for metric in metrics}
     folder = Path(folder)
-    sweep(folder, (RESUME, CARD))
-    begun = begin_model(folder, model, asdict(config), {"metrics": facts})
-    if begun["status"] == "finished" and (folder / CARD).exists():
+    refuse_shipped(folder)
+    with held(folder, "model"):
+        sweep(folder, (RESUME, CARD))
+        begun = begin_model(folder, model, asdict(config), {"metrics": facts})
+        if begun["status"] == "finished" and (folder / CARD).exists():
+            return load_model(folder).facts
+        trained = train_jointly(tower, latent, metrics, config, folder, on_progress)
+        weights = {f"towers.left.encoder.{name}": part for name, part in trained.encoder.state_dict().items()}
+        write_joint_model(folder, weights, metrics, trained, config.steps)
+        (folder / RESUME).unlink(missing_ok=True)
         return load_model(folder).facts
-    trained = train_jointly(tower, latent, metrics, config, folder, on_progress)
-    weights = {f"towers.left.encoder.{name}": part for name, part in trained.encoder.state_dict().items()}
-    write_joint_model(folder, weights, metrics, trained, config.steps)
-    (folder / RESUME).unlink(missing_ok=True)
-    return load_model(folder).facts
 
 
 def write_joint_model(
@@ -83,7 +86,7 @@ def write_joint_model(
     steps: int,
     stored_as: StoredAs = "float16",
 ) -> None:
-    """Finish a model that was begun, and put its metrics beside it, each calibrated.
+    """Finish a model that was begun, and put its metrics beside it, each calibrated; those of a killed run go.
 
     Args:
         folder: of the model, begun.
@@ -104,6 +107,7 @@ def write_joint_model(
         "metrics": [metric.name for metric in metrics],
         "data": {},
     }
+    shutil.rmtree(folder / METRICS_FOLDER, ignore_errors=True)
     finish_model(folder, weights, stored_as, facts)
     shutil.rmtree(folder / METRICS_FOLDER, ignore_errors=True)
     loaded = load_model(folder)
