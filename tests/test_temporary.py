@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("fcntl", reason="locks of files are not of Windows")
 
 from metricvae.core.errors import InputError
-from metricvae.runtime.files import os_error_of, write_text
+from metricvae.runtime.files import os_error_of, require_free_folder, write_text
 from metricvae.runtime.folders import copy_folder, new_folder, renewed_folder
 from metricvae.runtime.reading import ReadError, damaged, reading
 from metricvae.runtime.temporary import temporary_file, temporary_folder
@@ -76,13 +76,26 @@ def test_a_disk_that_fails_while_files_are_exchanged_is_told(tmp_path: Path, mon
         rename(source, target)
 
     monkeypatch.setattr(os, "replace", fails)
-    said = "it holds files of this run and of the one before"
-    with (
-        pytest.raises(InputError, match=said),
-        renewed_folder(tmp_path, "set", "answers.json", ("answer-*",)) as folder,
-    ):
+    with pytest.raises(InputError, match="it holds files of this run and of the one before"):
+        write_answers(tmp_path)
+    monkeypatch.undo()
+    write_answers(tmp_path)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"new"}
+
+
+def write_answers(folder: Path) -> None:
+    with renewed_folder(folder, "set", "answers.json", ("answer-*",)) as target:
         for name in ("answer-1", "answer-2", "answers.json"):
-            (folder / name).write_text("new")
+            (target / name).write_text("new")
+
+
+def test_a_folder_that_somebody_was_killed_in_is_free(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".plan.json.0.tmp").touch()
+    require_free_folder(tmp_path, "plan.json", "thing")
+    (tmp_path / "mine").touch()
+    with pytest.raises(InputError, match="holds something that is not a thing"):
+        require_free_folder(tmp_path, "plan.json", "thing")
 
 
 # What the disk does not give

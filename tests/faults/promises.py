@@ -16,7 +16,7 @@ from faults.system_calls import FAILS_WITH
 Files = dict[str, bytes]
 """Contents by path below a folder."""
 
-TEMPORARY = ("*.tmp", "*.tmp/*")
+TEMPORARY = ("*.tmp", "*.tmp/*", "*/.lock")
 """Names that are never those of anything finished."""
 
 _UNIQUE = re.compile(r"\.(?P<name>[^/]+?)\.[^./]+\.tmp(?=/|$)")
@@ -67,17 +67,17 @@ def faults_of_failure(
         wrong = differences(kept, final)
         return [f"says that it is done, but {wrong}"] if wrong else []
     faults = faults_of_message(outcome, place)
-    faults += _faults_of_claim(before, after, outcome.err)
+    faults += _faults_of_claim(before, after, outcome.err, progress)
     return [*faults, *faults_of_state(before, after, final, progress=progress, markers=markers)]
 
 
-def _faults_of_claim(before: Files, after: Files, said: str) -> list[str]:
-    """What is wrong with a message that a path is as it was."""
+def _faults_of_claim(before: Files, after: Files, said: str, progress: Sequence[str]) -> list[str]:
+    """What is wrong with a message that a path is as it was, but for files that were written several times."""
     named = re.match(r"metricvae: cannot write (.+): [^:]+; it is as it was", said)
     if named is None:
         return []
     below = [name for name in {*before, *after} if name == named[1] or name.startswith(f"{named[1]}/")]
-    below = [name for name in below if not _is(name, TEMPORARY)]
+    below = [name for name in below if not _is(name, [*TEMPORARY, *progress])]
     changed = sorted(name for name in below if before.get(name) != after.get(name))
     return [f"says that {named[1]} is as it was, but {', '.join(changed)} changed"] if changed else []
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,10 @@ def require_free_folder(folder: Path, marker: str, kind: str) -> None:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; expected a folder for the {kind}: choose another path")
-    if folder.is_dir() and not (folder / marker).exists() and any(path.name != LOCK for path in folder.iterdir()):
+    begun = (LOCK, f".{marker}.*.tmp")  # what a process leaves that is killed before the marker is there
+    if folder.is_dir() and not (folder / marker).exists():
+        if all(any(fnmatch(path.name, one) for one in begun) for path in folder.iterdir()):
+            return
         raise InputError(f"{folder} holds something that is not a {kind}: choose an empty or new folder")
 
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.faults import Faults
 from metricvae.core.pair_list import delimiter_of
-from metricvae.runtime.reading import refuse_unread
+from metricvae.runtime.reading import refuse_unread, unreadable
 
 CSV_BLOCK = 2**22
 """Bytes of a CSV that are parsed together; no row may be longer."""
@@ -137,6 +137,8 @@ class CsvTable(PairTable):
             if "Empty CSV file" in str(error):
                 return
             raise InputError(f"{self.path} cannot be read as CSV ({_plain(error)}): correct it") from None
+        except OSError as error:
+            raise unreadable(self.path, error) from error
         for number, count in short:
             if faults is None:
                 break

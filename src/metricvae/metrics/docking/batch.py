@@ -106,8 +106,8 @@ def dock_batch(
         raise InputError(
             f"{folder} holds poses of another receptor, site, template or configuration: choose another folder"
         )
-    (folder / POSES).mkdir(parents=True, exist_ok=True)
-    write_json(held, plan)
+    write_json(held, plan)  # first, as it tells whose folder it is
+    (folder / POSES).mkdir(exist_ok=True)
     yield from pool.map(functools.partial(dock_one, site, folder, config, template), ligands)
 
 
