@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.runtime.reading import reading, refuse_unread
 
 Array = npt.NDArray[Any]
@@ -65,8 +67,10 @@ class ArrayFiles:
         with reading(path, "an array") as file:
             check_header(file, path.stat().st_size, most=MOST_BYTES if part is None else None)
         if part is None:
-            return np.array(np.lib.format.open_memmap(path, mode="r"))
-        return np.array(_row_of(np.lib.format.open_memmap(path, mode="r"), part))
+            with reading(path, "an array") as file:
+                return read_whole_array(file)
+        with _quiet():
+            return np.array(_row_of(np.lib.format.open_memmap(path, mode="r"), part))
 
     def _member(self, path: Path, part: str | None) -> Array:
         with zipfile.ZipFile(path) as archive:
@@ -84,7 +88,7 @@ class ArrayFiles:
             with archive.open(name) as header:
                 check_header(header, archive.getinfo(name).file_size)
             with archive.open(name) as file:
-                self._last = path, key, np.lib.format.read_array(file, allow_pickle=False)
+                self._last = path, key, read_whole_array(file)
         return self._last[2]
 
 
@@ -125,8 +129,32 @@ def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
         raise ValueError(f"it is of version {version} of the format: expected 1.0 or 2.0")
-    shape, _, dtype = readers[version](file)
+    try:
+        with _quiet():
+            shape, _, dtype = readers[version](file)
+    except (ValueError, EOFError):
+        raise
+    except (tokenize.TokenError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError) as error:
+        raise ValueError(f"its header is none: {shortened(error)}") from None  # NumPy parses it as Python
     return shape, dtype
+
+
+def read_whole_array(file: Any) -> Array:
+    """The array in a NumPy file whose header `check_header` took, from its beginning; never unpickled.
+
+    Raises:
+        ValueError, EOFError: the file is damaged or cut short.
+    """
+    with _quiet():
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what NumPy says of headers that Python 2 wrote: they are read all the same."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Reading `.npy` or `.npz` file", UserWarning)
+        yield
 
 
 def _row_of(array: Array, part: str) -> Array:

@@ -152,7 +152,7 @@ def parse_constraint(text: str, read: Callable[[str], Any], magnitude: str) -> C
         return Match(name, read(name))
     written = _WRITTEN.fullmatch(text)
     if written is None:
-        raise InputError(f"the requirement '{text}' cannot be read: expected {grammar}")
+        raise InputError(f"the requirement '{shortened(text)}' cannot be read: expected {grammar}")
     subject = written["subject"]
     span = parse_span(text, written["operator"], written["number"], lambda n: _positive(text, n, grammar), lowest=0.0)
     if subject == magnitude:
@@ -165,7 +165,7 @@ def parse_constraint(text: str, read: Callable[[str], Any], magnitude: str) -> C
 
 def _named(text: str, name: str, grammar: str) -> str:
     if not name:
-        raise InputError(f"the requirement '{text}' names no file: expected {grammar}")
+        raise InputError(f"the requirement '{shortened(text)}' names no file: expected {grammar}")
     return name
 
 
@@ -211,14 +211,18 @@ def _positive(text: str, number: str, grammar: str) -> float:
     try:
         value = float(number)
     except ValueError:
-        raise InputError(f"the requirement '{text}' has '{number}' for a number: expected {grammar}") from None
+        raise InputError(
+            f"the requirement '{shortened(text)}' has '{shortened(number)}' for a number: expected {grammar}"
+        ) from None
     if not 0 < value < math.inf:
-        raise InputError(f"the requirement '{text}' has the number {number}: expected one above 0")
+        raise InputError(
+            f"the requirement '{shortened(text)}' has the number {shortened(number)}: expected one above 0"
+        )
     return value
 
 
 def _closeness(text: str, span: Span) -> Span:
     asked = span.low if span.high == math.inf else span.high if span.target is None else span.target
     if asked > 1:
-        raise InputError(f"the requirement '{text}' asks for a closeness of {asked:g}: expected at most 1")
+        raise InputError(f"the requirement '{shortened(text)}' asks for a closeness of {asked:g}: expected at most 1")
     return Span(span.low, min(span.high, 1.0), span.target)

@@ -11,11 +11,12 @@ class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is one line that says what was got, what was expected and what to do. The command line
-    prints it and exits with status 2; from Python it is an ordinary :class:`ValueError`.
+    prints it and exits with status 2; from Python it is an ordinary :class:`ValueError`. Characters of a file or a
+    name that are not printable, as those that control a terminal, are shown as `?`.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(one_line(message))
 
 
 class InputWarning(UserWarning):
@@ -24,7 +25,7 @@ class InputWarning(UserWarning):
 
 def say_of_input(message: str) -> None:
     """Warn of what was given, in one line."""
-    warnings.warn(" ".join(message.split()), InputWarning, stacklevel=3)
+    warnings.warn(one_line(message), InputWarning, stacklevel=3)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -41,7 +42,17 @@ LONGEST_TEXT = 80
 """Characters of a cell in messages."""
 
 
+def one_line(text: str) -> str:
+    """A text with single spaces for white space, and `?` for what else is not printable.
+
+    >>> one_line("a\\n\\x1b[2Jb")
+    'a ?[2Jb'
+    """
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(one if one.isprintable() else "?" for one in line)
+
+
 def shortened(text: object, longest: int = LONGEST_TEXT) -> str:
     """A text in one line of at most so many characters."""
-    plain = " ".join("".join(one if one.isprintable() else "?" for one in str(text)).split())
+    plain = one_line(str(text))
     return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."

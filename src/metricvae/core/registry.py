@@ -12,7 +12,7 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import Any, Generic, TypeVar, cast
 
-from metricvae.core.errors import InputError, did_you_mean
+from metricvae.core.errors import InputError, did_you_mean, shortened
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,7 +59,7 @@ class Registry(Generic[T]):
             return self._load_plugin(plugins[name])
         known = ", ".join(self.names())
         raise InputError(
-            f"there is no {self.noun} '{name}'{did_you_mean(name, self.names())}: expected one of {known}, or install "
+            f"there is no {self.noun} '{shortened(name)}'{did_you_mean(name, self.names())}: expected one of {known}, or install "
             "the package that has it"
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metricvae.core.array_files import check_header, npy_header
+from metricvae.core.array_files import check_header, npy_header, read_whole_array
 from metricvae.core.coder_config import CoderConfig
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
@@ -151,7 +151,7 @@ def _array_in(file: BinaryIO, path: Path, most: int) -> npt.NDArray[Any]:
         file.seek(0)
         check_header(file, path.stat().st_size)
         file.seek(0)
-        return np.lib.format.read_array(file, allow_pickle=False)
+        return read_whole_array(file)
     except InputError:
         raise
     except (ValueError, EOFError) as error:

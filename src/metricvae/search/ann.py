@@ -7,8 +7,9 @@ precision.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from metricvae.core.errors import InputError
 from metricvae.nn.heads import Head
 from metricvae.runtime.extras import require
 from metricvae.runtime.files import atomic_path, os_error_of, sha256_of
+from metricvae.runtime.reading import check_regular
 
 WORTHWHILE = 100_000
 """Items from which on it pays; fewer are all looked at."""
@@ -156,9 +158,27 @@ class InvertedFile:
         """
         faiss = _faiss(threads)
         try:
-            return cls(faiss.read_index(str(path), *(() if to_change else (faiss.IO_FLAG_MMAP_IFC,))))
-        except RuntimeError:
+            with _bounded(faiss, check_regular(path, "an inverted file")):
+                return cls(faiss.read_index(str(path), *(() if to_change else (faiss.IO_FLAG_MMAP_IFC,))))
+        except (RuntimeError, MemoryError):
             raise InputError(f"{path} cannot be read: make the index again") from None
+
+
+@contextlib.contextmanager
+def _bounded(faiss: Any, size: int) -> Iterator[None]:
+    """Let FAISS allocate for no list more bytes than the file has, whatever its header declares.
+
+    Versions before 1.13 cannot be told.
+    """
+    names = [name for name in ("vector_byte", "loop") if hasattr(faiss, f"set_deserialization_{name}_limit")]
+    before = {name: getattr(faiss, f"get_deserialization_{name}_limit")() for name in names}
+    try:
+        for name in names:
+            getattr(faiss, f"set_deserialization_{name}_limit")(size)
+        yield
+    finally:
+        for name, limit in before.items():
+            getattr(faiss, f"set_deserialization_{name}_limit")(limit)
 
 
 def _faiss(threads: int | None) -> Any:

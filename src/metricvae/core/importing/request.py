@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import IMPORTED, Metric, metric_from_json
 
@@ -110,9 +110,11 @@ def as_kind(kind: KindLike) -> ObjectKind:
     """
     if isinstance(kind, str) and kind.lstrip().startswith("{"):
         try:
-            return kind_from_json(json.loads(kind))
-        except json.JSONDecodeError as error:
-            raise InputError(f"the kind {kind!r} is no JSON document ({error}): give its name or a document") from None
+            document = json.loads(kind)
+        except (ValueError, RecursionError) as error:  # no JSON, or a number of thousands of digits
+            shown = f"'{shortened(kind)}' is no JSON document ({shortened(error)})"
+            raise InputError(f"the kind {shown}: give its name or a document") from None
+        return kind_from_json(document)
     return kind if isinstance(kind, ObjectKind) else kind_from_json(kind)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from metricvae.core.array_files import npy_header
+from metricvae.core.array_files import npy_header, read_whole_array
 from metricvae.core.errors import InputError
 from metricvae.kinds.pictures.files import LARGEST_FILE, LONGEST_SIDE, decode_picture, read_picture
 from metricvae.runtime.reading import reading
@@ -55,7 +55,7 @@ def read_array(path: Path) -> Levels:
         _check_form(shape, dtype, str(path))
         file.seek(0)
         try:
-            array = np.lib.format.read_array(file, allow_pickle=False)
+            array = read_whole_array(file)
         except (ValueError, EOFError) as error:
             raise InputError(f"{path} is damaged or cut short ({error}): save or copy it again") from None
     return as_levels(array, str(path))

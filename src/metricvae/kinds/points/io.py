@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.core.array_files import npy_header
+from metricvae.core.array_files import check_header, read_whole_array
 from metricvae.core.errors import InputError
 from metricvae.kinds.points.records import MOST_READ, PointCloud
 from metricvae.runtime.extras import require
@@ -52,12 +52,9 @@ def read_cloud(path: Path, dimension: int | None = None) -> PointCloud:
 def read_npy(path: Path, dimension: int | None) -> PointCloud:
     """(n, 2 or more) numbers; never unpickled."""
     with open(path, "rb") as file:
-        shape, dtype = npy_header(file)
-        needed = int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
-        if needed > MOST_BYTES or needed > path.stat().st_size:
-            raise InputError(f"{path} declares an array {shape} of {dtype}, more than it holds: save it again")
+        check_header(file, path.stat().st_size, MOST_BYTES)
         file.seek(0)
-        array = np.lib.format.read_array(file, allow_pickle=False)
+        array = read_whole_array(file)
     return PointCloud.of(array, dimension, name=str(path))
 
 
@@ -70,7 +67,7 @@ def read_ply(path: Path, dimension: int | None) -> PointCloud:
             warnings.simplefilter("ignore")
             data = plyfile.PlyData.read(str(path), mmap=False)
         vertices = data["vertex"]
-    except (plyfile.PlyParseError, KeyError, MemoryError, IndexError, StopIteration) as error:
+    except (plyfile.PlyParseError, LookupError, ArithmeticError, MemoryError, TypeError, StopIteration) as error:
         raise InputError(f"{path} cannot be read as PLY ({_line(error)}): expected an element vertex") from None
     names = [one.name for one in vertices.properties if not isinstance(one, plyfile.PlyListProperty)]
     return _of_columns(path, names, lambda name: np.asarray(vertices[name]), dimension)
@@ -148,6 +145,8 @@ def _of_rows(path: Path, names: Sequence[str | None], rows: list[list[str]], dim
     labels = [row[text[0]] for row in rows] if text else []
     kept = [column for column in range(width) if column not in text]
     numbers = np.array([[_number(path, row[column], number) for column in kept] for number, row in enumerate(rows, 1)])
+    if len(names) != width:
+        raise InputError(f"{path} has {len(names)} names in its header and {width} columns: expected one for each")
     known = [names[column] for column in kept]
     if "x" in known and "y" in known:
         named = {str(name): numbers[:, place] for place, name in enumerate(known)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.core.array_files import npy_header
+from metricvae.core.array_files import npy_header, read_whole_array
 from metricvae.core.errors import InputError
 from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap, check_values
 from metricvae.runtime.reading import reading
@@ -29,7 +29,7 @@ def read_npy(path: Path | str) -> DensityMap:
             if rest < dtype.itemsize * math.prod(shape):
                 raise InputError(f"{path} is cut short: copy it again")
             file.seek(0)
-            array = np.lib.format.read_array(file, allow_pickle=False)
+            array = read_whole_array(file)
         except InputError:
             raise
         except (ValueError, EOFError) as error:
