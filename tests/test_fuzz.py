@@ -18,7 +18,7 @@ if sys.platform != "linux":
 
 from fuzz.mutation import LARGEST, MUTATIONS, mutated
 from fuzz.registry import made, targets
-from fuzz.running import Failure, Limits, run
+from fuzz.running import Failure, Limits, execute, run, strict_warnings
 from fuzz.target import Target, digest
 from metricvae.core.errors import InputError
 
@@ -36,15 +36,20 @@ def failures(name: str, executions: int, folder: Path, seed: int = 1) -> list[Fa
 
 
 def test_every_format_is_attacked_for_a_moment(tmp_path: Path) -> None:
+    """In this process: the limit of memory is left to the long test."""
     names = [name for name in targets() if not any(part in name for part in SLOW)]
     assert len(names) > 40
-    assert {name: found for name in names if (found := failures(name, 5, tmp_path))} == {}
+    for name in names:
+        target, answers = made(name, tmp_path), dict[int, str]()
+        with strict_warnings():
+            for number in range(5):
+                execute(target, *target.content(1, number), answers, Limits())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", targets())
 def test_every_format_is_attacked(name: str, tmp_path: Path) -> None:
-    assert failures(name, 2000 if targets()[name] and "HTTP" not in name else 300, tmp_path, seed=2) == []
+    assert failures(name, 300 if "HTTP" in name else 2000, tmp_path, seed=2) == []
 
 
 # The fuzzer, on readers that are broken
@@ -130,8 +135,7 @@ def dies(path: Path) -> Any:
 )
 def test_a_broken_reader_is_found_out(read: Callable[[Path], Any], kind: str, tmp_path: Path) -> None:
     found = run(target(tmp_path, read), 400, limits=QUICK, most=3)
-    assert kind in kinds_of(found.failures)
-    assert kinds_of(found.failures) <= {kind, "MemoryError"}
+    assert kinds_of(found.failures) == {kind}
 
 
 @pytest.mark.parametrize("how", ["loop", "sleep", "loop that catches everything"])
@@ -168,10 +172,10 @@ def test_a_checksum_that_is_ignored_is_found_out(checks: bool, tmp_path: Path) -
 
 
 def test_after_a_death_the_others_are_run(tmp_path: Path) -> None:
-    found = run(target(tmp_path, dies), 150, most=1000)
-    assert found.executions == 150
-    assert 0 < found.failed < 150
-    assert found.refused + found.accepted + found.failed == 150
+    found = run(target(tmp_path, dies), 60, most=1000)
+    assert found.executions == 60
+    assert 0 < found.failed < 60
+    assert found.refused + found.accepted + found.failed == 60
 
 
 # Mutations
@@ -193,7 +197,7 @@ def test_every_mutation_takes_any_content(mutation: Any, content: bytes) -> None
         data = bytearray(content)
         mutation(data, Random(number), (b"other", content), (b"w",))
         changed.add(bytes(data))
-    assert changed - {content} or not content
+    assert len(changed) > 1 or len(content) < 2
 
 
 def test_equal_answers_have_equal_digests() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from fuzz.registry import made, targets
-from fuzz.running import Failure, Limits, record, run
+from fuzz.registry import made, targets  # noqa: E402
+from fuzz.running import Failure, Limits, record, run  # noqa: E402
 
 
 def main() -> int:

@@ -155,7 +155,7 @@ def arrays() -> dict[str, Make]:
         "NPY address": lambda path: ArrayFiles().read(path, "1"),
     }
     made = {name: _simple(name, "x.npy", files["npy"], read, words) for name, read in readers.items()}
-    archives = tuple(_npz(compress, a=plain, b=cube) for compress in (False, True)) + (_npz(True, a=plain),)
+    archives = _npz(False, a=plain, b=cube), _npz(True, a=plain, b=cube), _npz(True, a=plain)
     made["NPZ"] = _simple("NPZ", "x.npz", archives, read_archive, words)
     texts = (b"1.0, 2.5, 3\n", b"1\n2\n3\n", b"[1;2;3]")
     made["numbers"] = _simple("numbers", "x.csv", texts, read_numbers)
@@ -185,11 +185,12 @@ def _npz(compress: bool, **arrays: Any) -> bytes:
 
 def clouds() -> dict[str, Make]:
     """PLY, XYZ and tables as point clouds."""
-    ply = b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 2\n3 0 1 2\n"
-    binary = (
-        b"ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty double nx\nend_header\n"
-        + struct.pack("<" + "ffd" * 3, *range(9))
-    )
+    axes = b"property float x\nproperty float y\n"
+    faces = b"element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    ply = b"ply\nformat ascii 1.0\nelement vertex 3\n" + axes + b"property float z\n" + faces
+    ply += b"0 0 0\n1 0 0\n0 1 2\n3 0 1 2\n"
+    binary = b"ply\nformat binary_little_endian 1.0\nelement vertex 3\n" + axes + b"property double nx\nend_header\n"
+    binary += struct.pack("<" + "ffd" * 3, *range(9))
     words = (
         b"property list uchar float x\n",
         b"property ",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import mmap
 import os
@@ -22,6 +23,9 @@ from metricvae.core.errors import InputError, InputWarning
 from .target import Target, digest
 
 MEGABYTE = 2**20
+STARTING = 300.0
+"""Seconds until the first execution begins, at most: libraries are loaded."""
+
 LONGEST_MESSAGE = 2_000
 """Characters of a refusal, at most."""
 
@@ -75,7 +79,7 @@ class HangError(BaseException):
     """Time is up; no reader may take it for an ordinary exception."""
 
 
-class Fault(Exception):  # noqa: N818
+class Fault(Exception):
     """A reader did not answer as it must: a kind, and a detail."""
 
 
@@ -204,7 +208,7 @@ _COUNTS = struct.Struct("<4q")
 def _run_process(target: Target, numbers: range, seed: int, limits: Limits, outcome: Outcome, most: int) -> int:
     """Executions in one process until all are done, or it dies; returns the number of the next one."""
     with tempfile.TemporaryFile() as log, mmap.mmap(-1, _COUNTS.size) as counts:
-        counts[:] = _COUNTS.pack(numbers.start, 0, 0, 0)
+        counts[:] = _COUNTS.pack(-1, 0, 0, 0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
             process = os.fork()
@@ -214,6 +218,7 @@ def _run_process(target: Target, numbers: range, seed: int, limits: Limits, outc
         at, refused, accepted, failed = _COUNTS.unpack(counts[:])
         log.seek(0)
         outcome.failures += [Failure(**json.loads(line)) for line in log]
+    at = max(at, numbers.start)
     outcome.refused += refused
     outcome.accepted += accepted
     outcome.failed += failed
@@ -226,14 +231,14 @@ def _run_process(target: Target, numbers: range, seed: int, limits: Limits, outc
 
 def _wait(process: int, counts: mmap.mmap, seconds: float) -> str:
     """Wait for a process; why it died, or nothing. One whose alarm goes unheard is killed."""
-    last, moved = b"", time.monotonic()
+    begun, last, moved = False, b"", time.monotonic()
     while True:
         found, status = os.waitpid(process, os.WNOHANG)
         if found:
             return _told(status)
         if counts[:8] != last:
-            last, moved = counts[:8], time.monotonic()
-        if time.monotonic() - moved > 3 * seconds + 5:
+            begun, last, moved = bool(last), counts[:8], time.monotonic()
+        if time.monotonic() - moved > (3 * seconds + 5 if begun else STARTING):
             os.kill(process, signal.SIGKILL)
         time.sleep(0.01)
 
@@ -247,13 +252,14 @@ def _told(status: int) -> str:
 def _work(target: Target, numbers: range, seed: int, limits: Limits, counts: mmap.mmap, log: int, most: int) -> None:
     """What the forked process does; it never returns."""
     status = 1
+    faulthandler.disable()
     try:
         with tempfile.TemporaryFile() as said, strict_warnings():
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             for content in target.seeds[:3]:
-                with contextlib.suppress(InputError):
-                    target.answer(content)  # libraries that are loaded late
+                with contextlib.suppress(Exception):  # what is wrong is found below
+                    target.answer(content)  # libraries are loaded late
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             resource.setrlimit(resource.RLIMIT_AS, (address_space() + limits.ceiling,) * 2)
             _executions(target, numbers, seed, limits, counts, log, most)
@@ -296,7 +302,8 @@ def failure_of(number: int, error: BaseException) -> Failure:
     place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
     if isinstance(error, Fault):
         return Failure(number, str(error.args[0]), "" if error.args[0] != "time" else place, str(error.args[-1])[:500])
-    return Failure(number, type(error).__name__, place, str(error)[:500])
+    kind = "memory" if isinstance(error, MemoryError) else type(error).__name__
+    return Failure(number, kind, place, str(error)[:500])
 
 
 def record(outcomes: list[Outcome]) -> str:

@@ -1,4 +1,4 @@
-"""Targets: the HTTP interface, in this process; what it refuses it refuses with a status of 4xx and one line of JSON."""
+"""Targets: the HTTP interface, in this process; what it refuses it refuses with 4xx and one line of JSON."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from fastapi.testclient import TestClient
+from httpx import InvalidURL
 
 from metricvae.core.errors import InputError
-from httpx import InvalidURL
+from metricvae.web.bodies import ObjectBody
+from metricvae.web.objects.process import read_object, solve_objects
 from web_problem import HOST, bar, disc, make_app, png, rows
 
 from .files import Make
@@ -25,20 +28,23 @@ API = "/api/v1"
 BODY = {"content-type": "application/json"}
 
 
+BODY_OF_DISC = {"kind": "silhouette", "name": "a.png", "data": base64.b64encode(png(disc())).decode()}
+KNOWN = ObjectBody(**BODY_OF_DISC).sent.id
+
+
 @functools.cache
-def served(folder: Path) -> tuple[Any, str]:
-    """A client of a server that reads and solves in this process, and the id of an object that it has."""
-    from fastapi.testclient import TestClient
+def served(folder: Path) -> Any:
+    """A client of a server that reads and solves in this process, and has the object `KNOWN`.
 
-    from metricvae.web.objects.process import read_object, solve_objects
-
+    It is made by the process that attacks it: threads do not survive a fork.
+    """
     app = make_app(folder / "server")
     for pool, work in ((app.state.server.readers, read_object), (app.state.server.solvers, solve_objects)):
         pool.read = work
     app.state.server.jobs.queue.close()  # no job is to run
     client = TestClient(app, base_url=f"http://{HOST}")
-    body = {"kind": "silhouette", "name": "a.png", "data": base64.b64encode(png(disc())).decode()}
-    return client, client.post(f"{API}/objects", json=body).json()["id"]
+    assert client.post(f"{API}/objects", json=BODY_OF_DISC).json()["id"] == KNOWN
+    return client
 
 
 def checked(answer: Any) -> Any:
@@ -60,15 +66,16 @@ def posted(name: str, path: str, bodies: Callable[[str], list[Any]], headers: di
     """A target that posts bodies, which are told the id of an object."""
 
     def make(folder: Path) -> Target:
-        client, known = served(folder.parent)
-        seeds = tuple(one if isinstance(one, bytes) else json.dumps(one).encode() for one in bodies(known))
+        seeds = tuple(one if isinstance(one, bytes) else json.dumps(one).encode() for one in bodies(KNOWN))
 
         def read(file: Path) -> Any:
-            return checked(client.post(f"{API}{path}", content=file.read_bytes(), headers=headers or BODY))
+            return checked(
+                served(folder.parent).post(f"{API}{path}", content=file.read_bytes(), headers=headers or BODY)
+            )
 
         words = (
             *JSON,
-            known.encode(),
+            KNOWN.encode(),
             b'"rows": ["01", "10"]',
             b'"smiles": "CCCCO"',
             b'"fit": true',
@@ -105,7 +112,7 @@ def _ways(known: str) -> list[Any]:
 def _jobs(known: str) -> list[Any]:
     return [
         {"verb": "solve", "arguments": {"pairs": [[known, known]]}},
-        {"verb": "generate", "arguments": {"model": "overlap", "require": ["{%s}=1783" % known, "area=4000"], "n": 2}},
+        {"verb": "generate", "arguments": {"model": "overlap", "require": [f"{{{known}}}=1783", "area=4000"], "n": 2}},
     ]
 
 
@@ -123,7 +130,6 @@ def _arrow(known: str) -> list[Any]:
 
 
 def _paths(folder: Path) -> Target:
-    client, known = served(folder.parent)
     seeds = tuple(
         f"{API}{path}".encode()
         for path in (
@@ -132,20 +138,20 @@ def _paths(folder: Path) -> Target:
             "/models",
             "/health",
             "/jobs?count=3",
-            f"/objects/{known}",
-            f"/objects/{known}/picture.png",
-            f"/objects/{known}/file",
+            f"/objects/{KNOWN}",
+            f"/objects/{KNOWN}/picture.png",
+            f"/objects/{KNOWN}/file",
             "/jobs/verbs",
             "/libraries",
         )
     )
-    words = (b"..", b"/", b"%2e%2e%2f", b"%00", b"?", b"&", b"=", b"%ff", b"//", b"picture.", b"files/", known.encode())
+    words = (b"..", b"/", b"%2e%2e%2f", b"%00", b"?", b"&", b"=", b"%ff", b"//", b"picture.", b"files/", KNOWN.encode())
 
     def read(file: Path) -> Any:
         path = file.read_bytes().decode("ascii", "ignore").replace("#", "").strip()
         path = "".join(letter for letter in path if letter.isprintable())
         try:
-            return checked(client.get("/" + path.lstrip("/")))
+            return checked(served(folder.parent).get("/" + path.lstrip("/")))
         except InvalidURL as error:
             raise InputError(str(error)) from None
 

@@ -57,10 +57,10 @@ class Registry(Generic[T]):
             return cast(T, getattr(importlib.import_module(module), attribute))
         if name in plugins:
             return self._load_plugin(plugins[name])
-        known = ", ".join(self.names())
+        known, meant = ", ".join(self.names()), did_you_mean(name, self.names())
         raise InputError(
-            f"there is no {self.noun} '{shortened(name)}'{did_you_mean(name, self.names())}: expected one of {known}, or install "
-            "the package that has it"
+            f"there is no {self.noun} '{shortened(name)}'{meant}: expected one of {known}, or install the package that "
+            "has it"
         )
 
     def _load_plugin(self, entry: metadata.EntryPoint) -> T:
