@@ -36,12 +36,11 @@ KNOWN = ObjectBody(**BODY_OF_DISC).sent.id
 def served(folder: Path) -> Any:
     """A client of a server that reads and solves in this process, and has the object `KNOWN`.
 
-    It is made by the process that attacks it: threads do not survive a fork.
+    It is made by the process that attacks it: threads do not survive a fork. Its jobs are never started.
     """
     app = make_app(folder / "server")
     for pool, work in ((app.state.server.readers, read_object), (app.state.server.solvers, solve_objects)):
         pool.read = work
-    app.state.server.jobs.queue.close()  # no job is to run
     client = TestClient(app, base_url=f"http://{HOST}")
     assert client.post(f"{API}/objects", json=BODY_OF_DISC).json()["id"] == KNOWN
     return client
@@ -60,6 +59,16 @@ def checked(answer: Any) -> Any:
     document = answer.json()
     assert set(document) == {"error", "field"}, document
     raise InputError(document["error"])
+
+
+def answered(send: Callable[[], Any]) -> Any:
+    """The same of a request that is sent here; a stream that is cut where its body turns bad is a refusal, too."""
+    try:
+        return checked(send())
+    except RuntimeError as error:
+        if "response already started" not in str(error):
+            raise
+        raise InputError("the answer was cut") from error
 
 
 def posted(name: str, path: str, bodies: Callable[[str], list[Any]], headers: dict[str, str] | None = None) -> Make:
@@ -106,7 +115,11 @@ def _objects(_: str) -> list[Any]:
 
 
 def _ways(known: str) -> list[Any]:
-    return [{"first": known, "second": known, "metric": "overlap", "model": "overlap", "count": 3}]
+    square = {"rows": ["0" * 200] * 90 + ["0" * 90 + "1" * 20 + "0" * 90] * 20 + ["0" * 200] * 90}
+    return [
+        {"first": known, "second": known, "metric": "overlap"},
+        {"first": square, "second": known, "model": "overlap"},
+    ]
 
 
 def _jobs(known: str) -> list[Any]:
@@ -151,7 +164,7 @@ def _paths(folder: Path) -> Target:
         path = file.read_bytes().decode("ascii", "ignore").replace("#", "").strip()
         path = "".join(letter for letter in path if letter.isprintable())
         try:
-            return checked(served(folder.parent).get("/" + path.lstrip("/")))
+            return answered(lambda: served(folder.parent).get("/" + path.lstrip("/")))
         except InvalidURL as error:
             raise InputError(str(error)) from None
 

@@ -185,7 +185,7 @@ def arrow_answers(state: ServerState, file: IO[bytes]) -> Iterator[bytes]:
     try:
         reader = pa.ipc.open_stream(file)
         metadata = reader.schema.metadata or {}
-    except (pa.ArrowInvalid, OSError, ValueError):
+    except (pa.ArrowException, OSError, ValueError):
         raise RequestError(422, "expected an Arrow stream") from None
     comparison = comparison_of(state, _json(metadata.get(HEADER, b"")))
     schema = pa.schema([(name, pa.float32()) for name in COLUMNS])
@@ -205,5 +205,5 @@ def _arrow_pairs(reader: Any) -> Iterator[tuple[Rows, Rows]]:
             ends = [np.array(batch.column(name).cast(pa.int64())) for name in ("first", "second")]
             for start in range(0, len(batch), CHUNK):
                 yield ends[0][start : start + CHUNK], ends[1][start : start + CHUNK]
-    except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, ValueError):
+    except (KeyError, pa.ArrowException, OSError, ValueError):
         raise RequestError(422, "expected columns first and second of whole numbers") from None

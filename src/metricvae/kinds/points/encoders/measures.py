@@ -66,6 +66,8 @@ def quantiles(values: Tensor, count: Tensor, levels: int) -> Tensor:
         count: (m,) how many; of none, the quantiles are 0.
         levels: how many quantiles, (m, ..., levels).
     """
+    if not values.shape[-1]:  # of clouds of one point there are no pairs
+        return values.new_zeros(*values.shape[:-1], levels)
     ordered = sorted_last(values)
     place = torch.linspace(0.0, 1.0, levels, device=values.device) * (count[:, None] - 1).clamp(min=0)
     place = place.reshape(len(count), *(1,) * (values.ndim - 2), levels).expand(*values.shape[:-1], levels)
