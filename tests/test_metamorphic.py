@@ -260,7 +260,11 @@ def solved(name: str, change: Callable[[Any], Any] | None, both: bool) -> float:
 
 
 solvers = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SOLVED]
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in {*LONG, "correlation", "pocket-similarity"}))
+        for name in SOLVED
+    ],
 )
 SEARCHED = 0.02
 """Share of an answer by which a search from another beginning may miss it."""

@@ -20,11 +20,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/fuzz", description=__doc__)
     parser.add_argument("--executions", type=int, default=20_000, help="of all targets together")
     parser.add_argument("--targets", default="", help="parts of their names, with commas between them")
+    parser.add_argument("--without", default="none", help="parts of the names of those that are left out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=10.0, help="that one execution may take")
     chosen = parser.parse_args()
-    parts = [part.strip().lower() for part in chosen.targets.split(",")]
-    names = [name for name in targets() if any(part in name.lower() for part in parts)]
+    names = [name for name in targets() if _has(name, chosen.targets) and not _has(name, chosen.without)]
     with tempfile.TemporaryDirectory(dir=_memory()) as folder:
         made_targets = [made(name, Path(folder)) for name in names]
         total = sum(one.weight for one in made_targets)
@@ -37,6 +37,11 @@ def main() -> int:
                 print(f"  {failure.number}: {failure.kind} {failure.place} {failure.detail}", file=sys.stderr)
     print(record(outcomes))
     return int(any(one.failed for one in outcomes))
+
+
+def _has(name: str, parts: str) -> bool:
+    """Whether a name has one of some parts, with commas between them."""
+    return any(part.strip().lower() in name.lower() for part in parts.split(","))
 
 
 def _different(failures: list[Failure]) -> list[Failure]:
