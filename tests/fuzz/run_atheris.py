@@ -1,6 +1,7 @@
-"""`python tests/fuzz/run_atheris.py TARGET [options of libFuzzer]`: one target, guided by coverage (`pip install atheris`).
+"""`python tests/fuzz/run_atheris.py TARGET [options of libFuzzer]`: one target, guided by coverage.
 
-The name may be a part of one. What fails is written to `crash-...` in the working folder, as libFuzzer does. Examples:
+It needs `pip install atheris`. The name may be a part of one. What fails is written to `crash-...` in the working
+folder, as libFuzzer does. Examples:
 
     python tests/fuzz/run_atheris.py mmCIF -runs=100000
     python tests/fuzz/run_atheris.py "condition" -max_total_time=600 CORPUS

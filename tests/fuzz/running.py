@@ -35,7 +35,7 @@ class Limits:
     """What one execution may take.
 
     Attributes:
-        seconds: of time.
+        seconds: of the processor; ten times as many on the clock.
         memory: bytes by which the process may grow.
         ceiling: bytes beyond which the system refuses memory.
     """
@@ -138,20 +138,24 @@ def _expected(target: Target, chosen: int, answers: dict[int, str]) -> str:
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise HangError where a block takes longer; again and again, as a callback may lose the first one."""
+    """Raise HangError where a block computes for longer, or waits ten times as long; again and again, as a callback may
+    lose the first one."""
 
     def stop(*_: object) -> None:
         raise HangError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+    before = {one: signal.signal(one, stop) for one in (signal.SIGALRM, signal.SIGPROF)}
+    signal.setitimer(signal.ITIMER_REAL, 10 * seconds, 0.5)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 0.5)
     try:
         yield
     except HangError:
         raise Fault("time", f"more than {seconds:g} s") from None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_PROF):
+            signal.setitimer(timer, 0)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def peak_memory() -> int:
@@ -238,7 +242,7 @@ def _wait(process: int, counts: mmap.mmap, seconds: float) -> str:
             return _told(status)
         if counts[:8] != last:
             begun, last, moved = bool(last), counts[:8], time.monotonic()
-        if time.monotonic() - moved > (3 * seconds + 5 if begun else STARTING):
+        if time.monotonic() - moved > (12 * seconds + 5 if begun else STARTING):
             os.kill(process, signal.SIGKILL)
         time.sleep(0.01)
 

@@ -27,6 +27,9 @@ Array = npt.NDArray[Any]
 MOST_BYTES = 2**29
 """Bytes of an array that is read as a whole, at most; of larger ones in `.npy` files, rows can be read."""
 
+LONGEST_SIDE = 2**48
+"""Of an array, at most: beside an empty side, longer ones take no bytes, and leave the range of NumPy."""
+
 SUFFIXES = (".npy", ".npz")
 
 
@@ -98,7 +101,8 @@ def _complaints(name: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         refuse_unread(name, error)
-        raise InputError(f"{name} cannot be read as an array ({error}): save it with numpy, without pickle") from None
+        why = shortened(error, 160)
+        raise InputError(f"{name} cannot be read as an array ({why}): save it with numpy, without pickle") from None
 
 
 def check_header(file: Any, size: int, most: int | None = MOST_BYTES) -> tuple[int, ...]:
@@ -136,6 +140,8 @@ def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
         raise
     except (tokenize.TokenError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError) as error:
         raise ValueError(f"its header is none: {shortened(error)}") from None  # NumPy parses it as Python
+    if not all(0 <= side <= LONGEST_SIDE for side in shape):
+        raise ValueError(f"it declares the shape {shortened(shape)}")
     return shape, dtype
 
 

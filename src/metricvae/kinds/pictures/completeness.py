@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import struct
 import warnings
@@ -23,6 +24,8 @@ _PNG_SIGNATURE = 8
 _IEND_CRC = b"\xae\x42\x60\x82"
 
 _STDERR = 2
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what Pillow logs of damage, the exception says
 
 
 def check_complete(file: BinaryIO, format_name: str | None) -> None:

@@ -1,0 +1,163 @@
+"""What fuzzing found: a file or a text for each defect, as small as it comes."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+
+from metricvae.core.array_files import ArrayFiles
+from metricvae.core.constraints import parse_constraint
+from metricvae.core.errors import InputError, InputWarning, say_of_input, shortened
+from metricvae.core.importing.request import as_kind
+from metricvae.kinds.image.io import read_image
+from metricvae.kinds.points.encoders.measures import quantiles
+from metricvae.kinds.points.io import read_cloud
+from metricvae.kinds.vector.io import read_numbers
+from metricvae.kinds.volume.arrays import read_npy
+from metricvae.search.ann import InvertedFile
+
+
+def npy(header: str, data: bytes = b"") -> bytes:
+    """A NumPy file with a header of choice."""
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
+
+
+HEADERS = {
+    "not closed": "{'descr': '<f4', 'shape': (3,",
+    "brackets": "(" * 3000,
+    "no shape": "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999999999999, 0), }",
+    "negative": "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3), }",
+}
+READERS: dict[str, Callable[[Path], Any]] = {
+    "image": read_image,
+    "volume": read_npy,
+    "cloud": read_cloud,
+    "vector": read_numbers,
+    "address": lambda path: ArrayFiles().read(path, None),
+    "row": lambda path: ArrayFiles().read(path, "0"),
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("reader", READERS)
+def test_a_header_that_is_no_python_is_bad_input(header: str, reader: str, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(npy(HEADERS[header], bytes(36)))
+    with pytest.raises(InputError):
+        READERS[reader](tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("reader", ["cloud", "address", "row"])
+def test_arrays_that_python_2_wrote_are_read_without_a_word(reader: str, tmp_path: Path) -> None:
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (3L, 3L), }"
+    (tmp_path / "x.npy").write_bytes(npy(header, np.arange(9, dtype="<f4").tobytes()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        READERS[reader](tmp_path / "x.npy")
+
+
+def test_an_array_is_refused_in_a_line_that_can_be_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=np.arange(900.0))
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    content[26:28] = struct.pack("<H", 3000)  # the length of the name of the first member
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        ArrayFiles().read(tmp_path / "x.npz", "a")
+    assert len(str(caught.value)) < 400
+
+
+def test_what_controls_a_terminal_is_not_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(b"1\n\x1b[2J\x9b31m\n3\n")
+    with pytest.raises(InputError) as caught:
+        read_numbers(tmp_path / "x.csv")
+    assert str(caught.value).isprintable()
+    for text in ("a\x07b", "a\u2028b\u200bc", "\ud800"):
+        assert str(InputError(text)).isprintable()
+        assert shortened(text).isprintable()
+        with pytest.warns(InputWarning) as said:
+            say_of_input(text)
+        assert str(said[0].message).isprintable()
+    assert str(InputError("one  two\nthree é")) == "one two three é"
+
+
+@pytest.mark.parametrize("text", ["x,y\n1,2,3\n", "x,y,z,q\n1,2\n", "a;x;y;z\nC;1;2\n"])
+def test_a_header_that_is_not_as_wide_as_its_rows_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(InputError, match="names in its header"):
+        read_cloud(tmp_path / "x.csv")
+
+
+def test_a_number_that_its_type_in_a_ply_cannot_hold_is_refused(tmp_path: Path) -> None:
+    head = "ply\nformat ascii 1.0\nelement vertex 1\nproperty uchar x\nproperty uchar y\nend_header\n"
+    (tmp_path / "x.ply").write_text(f"{head}256 1\n")
+    with pytest.raises(InputError, match="cannot be read as PLY"):
+        read_cloud(tmp_path / "x.ply")
+
+
+def test_of_no_pairs_of_points_the_quantiles_are_nought() -> None:
+    assert torch.equal(quantiles(torch.empty(2, 0), torch.zeros(2, dtype=torch.long), 5), torch.zeros(2, 5))
+
+
+def test_an_inverted_file_allocates_no_more_than_it_has(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32)
+    InvertedFile.build([vectors], vectors, 80, threads=1).write(tmp_path / "x.faiss")
+    content = bytearray((tmp_path / "x.faiss").read_bytes())
+    place = content.index(b"IxFI") + 4 + 33  # the count of the numbers of its centres
+    assert struct.unpack("<Q", content[place : place + 8])[0] == 8
+    content[place : place + 8] = struct.pack("<Q", 2**39)
+    (tmp_path / "x.faiss").write_bytes(content)
+    with pytest.raises(InputError, match="make the index again"):
+        InvertedFile.read(tmp_path / "x.faiss", to_change=True)
+
+
+@pytest.mark.parametrize("kind", ['{"name": ' + "9" * 5000 + "}", '{"name": "x" ' * 500, "{" * 5000, "k" * 5000])
+def test_a_kind_that_is_none_is_refused_in_a_short_line(kind: str) -> None:
+    with pytest.raises(InputError) as caught:
+        as_kind(kind)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "text", ["A.png=" + "9" * 5000, "A.png>=" + "x" * 5000, "like:" * 900, "area=1.." + "0" * 4000]
+)
+def test_a_requirement_that_is_none_is_refused_in_a_short_line(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_constraint(text, lambda _: None, "area")
+    assert len(str(caught.value)) < 400
+
+
+def test_pillow_says_nothing_of_a_damaged_tiff_beside_the_exception(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4, 3), 255, np.uint8)).save(tmp_path / "x.tif")
+    content = bytearray((tmp_path / "x.tif").read_bytes())
+    tag = content.index(struct.pack("<HHIH", 277, 3, 1, 3))  # samples per pixel
+    content[tag + 8 : tag + 10] = struct.pack("<H", 65283)
+    (tmp_path / "x.tif").write_bytes(content)
+    script = "import sys; from metricvae.kinds.image.io import read_image; read_image(sys.argv[1])"
+    command = [sys.executable, "-c", script, str(tmp_path / "x.tif")]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert said.startswith("Traceback")
+    assert said.splitlines()[-1].startswith("metricvae.core.errors.InputError")
+
+
+def test_an_arrow_stream_of_a_foreign_type_is_refused() -> None:
+    pytest.importorskip("fastapi", reason="the extra `web` is not installed")
+    from metricvae.web.errors import RequestError
+    from metricvae.web.streams import _arrow_pairs
+
+    def batches() -> Any:
+        raise pa.ArrowNotImplementedError("integers of 4 bits")
+        yield
+
+    with pytest.raises(RequestError, match="expected columns"):
+        list(_arrow_pairs(batches()))
