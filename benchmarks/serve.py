@@ -7,7 +7,7 @@ It starts a server on a free port of this machine, with its folder in a temporar
     start     seconds from the command to the first answer of the page's address, and until the models are loaded
     predict   one pair by ids, and one drawn pair of which one shape changes each time: requests/s, quantiles of latency
     batch     100,000 pairs by code, as NDJSON and as an Arrow stream: seconds end to end; pairs/s inside, in-process
-    mixed     minutes of predictions, solutions, uploads, lists: errors, and how memory grows
+    mixed     minutes of predictions, solutions, uploads, lists: errors, and how memory of all its processes grows
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def load(
     named = {f"p{name}_ms": round(float(value), 2) for name, value in zip((50, 95, 99), quantiles, strict=True)}
     costs = {"processor_ms_each": round(1_000 * (processor_seconds(pid) - busy) / max(1, len(times)), 2)}
     rate = {"requests": len(times), "requests_per_second": round(len(times) / seconds, 1)}
-    return {"clients": clients, **rate, **named, **costs, "errors": len(errors)}
+    told = {"errors": len(errors), **({"first_errors": errors[:5]} if errors else {})}
+    return {"clients": clients, **rate, **named, **costs, **told}
 
 
 def processor_seconds(pid: int) -> float:
@@ -241,10 +242,46 @@ def mixed(port: int, pid: int, ids: list[str], clients: int, minutes: float) -> 
                 connection.post("/predict", {"model": "overlap", "first": first, "second": second})
 
     load((port, pid), clients, 20.0, work)  # libraries are loaded, caches fill
-    before = memory(pid)
-    found = load((port, pid), clients, 60 * minutes, work)
-    after = memory(pid)
-    return {"minutes": minutes, **found, "memory_mb": [before, after], "growth": round(after / before - 1, 4)}
+    with watched(pid) as samples:
+        found = load((port, pid), clients, 60 * minutes, work)
+    before, after = (sum(one.values()) for one in (samples[0], samples[-1]))
+    kept = [samples[round(place * (len(samples) - 1) / 10)] for place in range(11)]
+    return {"minutes": minutes, **found, "memory_mb": kept, "growth": round(after / before - 1, 4)}
+
+
+@contextlib.contextmanager
+def watched(pid: int) -> Iterator[list[dict[str, float]]]:
+    """Megabytes of a server, and of the processes that it started, at the start, every 20 s and at the end."""
+    samples, over = [memory_of_all(pid)], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(20):
+            samples.append(memory_of_all(pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        watcher.join()
+        samples.append(memory_of_all(pid))
+
+
+def memory_of_all(pid: int) -> dict[str, float]:
+    """Megabytes of a process, and of its children and theirs together."""
+    below, found = [pid], 0.0
+    while below:
+        at = below.pop()
+        children: list[int] = []
+        with contextlib.suppress(OSError):
+            for path in Path(f"/proc/{at}/task").glob("*/children"):
+                children += map(int, path.read_text().split())
+        for child in children:
+            with contextlib.suppress(OSError):
+                found += memory(child)
+        below += children
+    return {"server": memory(pid), "children": round(found, 1)}
 
 
 def memory(pid: int) -> float:

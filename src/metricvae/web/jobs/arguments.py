@@ -45,6 +45,14 @@ class Stage(Protocol):
         """Path of a library by its name, or of what another job wrote."""
         ...
 
+    def copy_of(self, name: str) -> str:
+        """Path of the results, which begin as a copy of a library or of what another job wrote."""
+        ...
+
+    def lines(self, texts: list[str]) -> str:
+        """A path of a file of texts, one a line."""
+        ...
+
     def results(self, name: str) -> str:
         """A path of a file among the results."""
         ...
@@ -137,6 +145,25 @@ def a_folder(given: Given, stage: Stage) -> Words:
     return [stage.folder_of(_text(given, 120))]
 
 
+def a_copy(given: Given, stage: Stage) -> Words:
+    """A library of the server, or what a job wrote, as what is changed: the job changes a copy of its own."""
+    return [stage.copy_of(_text(given, 120))]
+
+
+def some_lines(given: Given, stage: Stage) -> Words:
+    """A file of texts, one a line."""
+    if not isinstance(given, list) or not 1 <= len(given) <= MOST_ITEMS:
+        raise ValueError(f"a list of 1 to {MOST_ITEMS} texts")
+    return [stage.lines([_text(one, 1_000) for one in given])]
+
+
+def some_names(given: Given, stage: Stage) -> Words:
+    """Names of what is registered, in a list."""
+    if not isinstance(given, list) or not 1 <= len(given) <= 100:
+        raise ValueError("a list of 1 to 100 names")
+    return [word for one in given for word in NAME(one, stage)]
+
+
 def number(low: float, high: float, *, whole: bool = False) -> Reader:
     """A number within limits."""
 
@@ -196,7 +223,7 @@ class Switch(Argument):
 
 
 class Spread(Argument):
-    """An option with several values behind it, each a path that this server made."""
+    """An option with several values behind it: paths that this server made, or names."""
 
     def words(self, name: str, given: Given, stage: Stage) -> Words:
         return [self.option, *Argument(self.read).words(name, given, stage)]

@@ -12,6 +12,7 @@ from metricvae.web.jobs.arguments import (
     Spread,
     Switch,
     VerbForm,
+    a_copy,
     a_folder,
     a_model,
     a_requirement,
@@ -20,6 +21,8 @@ from metricvae.web.jobs.arguments import (
     flag,
     number,
     several_files,
+    some_lines,
+    some_names,
     some_objects,
     some_pairs,
     text,
@@ -36,6 +39,7 @@ _SITED = Argument(an_object, required=True, about="id of a structure, sent with 
 _LIGANDS = Argument(an_object, required=True, about="id of a molecule, or of a file of molecules")
 _DATASET = Argument(a_folder, required=True, many=True, about="job:ID of one that labelled or imported it")
 _LIBRARY = Argument(a_folder, required=True, about="name of a library, or job:ID of one that indexed it")
+_CHANGED = Argument(a_copy, required=True, about="name of a library, or job:ID; a copy of it is changed")
 _PAIRS = Argument(some_pairs, "--pairs", required=True, about="a list of pairs of ids")
 
 _COLUMNS = ("a", "b", "value", "split", "group", "weight", "error", "censored")
@@ -117,6 +121,31 @@ INDEX = VerbForm(
     fixed=(Fixed(lambda _: ["--workers=1"]),),
     resumes=True,
     about="encode a library, to search in it",
+)
+
+APPEND = VerbForm(
+    ("append",),
+    {
+        "index": _CHANGED,
+        "library": Argument(some_objects, required=True, about="id of a file of objects, or a list of ids"),
+        "model": Argument(a_model, "--model", about="that it was made with, where it was moved"),
+        "conformers": Argument(number(1, 50, whole=True), "--conformers", about="of each molecule, at most"),
+        "fit": _FIT,
+    },
+    fixed=(Fixed(lambda _: ["--workers=1"]),),
+    resumes=True,
+    about="add objects to a library: a new one, of both",
+)
+
+DELETE = VerbForm(
+    ("delete",),
+    {
+        "index": _CHANGED,
+        "ids": Argument(some_lines, "--ids-from", about="a list of ids of items"),
+        "where": Argument(text(), "--where", about="a condition on the columns of the library"),
+        "compact": Switch(flag, "--compact", about="write the files anew without what is deleted"),
+    },
+    about="delete items of a library: a new one, without them",
 )
 
 SEARCH = VerbForm(
@@ -237,9 +266,18 @@ QUICKSTART = VerbForm(("quickstart",), {"seed": _SEED}, out="--out", resumes=Tru
 REPRODUCE = VerbForm(
     ("reproduce",),
     {
-        "what": Argument(NAME, required=True, about="a table or a figure, as table-1"),
+        "what": Argument(NAME, required=True, about="a table or a figure, as table-1, or ablations, any-metric, all"),
+        "dataset": Argument(a_folder, "--dataset", about="job:ID of one that labelled pairs; left out, new ones are"),
+        "model": Argument(a_model, "--model", about="beside the paper's; left out, the one that ships"),
+        "halves": Argument(a_folder, "--halves", about="all: job:ID of one that labelled pairs of halves"),
+        "halves_model": Argument(a_model, "--halves-model", about="all: the model of Table 2"),
+        "mnist": Argument(an_object, "--mnist", about="id of a file of digits, for figure 1.1"),
+        "paper_steps": Argument(number(1, 10**6, whole=True), "--paper-steps", about="of the paper's network"),
         "steps": Argument(number(1, 10**6, whole=True), "--steps", about="of each training"),
         "seeds": Argument(number(1, 100, whole=True), "--seeds", about="trainings of each"),
+        "only": Spread(some_names, "--only", about="any-metric: a list of metrics"),
+        "pairs": Argument(number(1_000, 10**6, whole=True), "--pairs", about="any-metric: of each metric"),
+        "minutes": Argument(number(0.01, 1_440), "--minutes", about="any-metric: of each training, at most"),
         "seed": _SEED,
     },
     out="--out",
@@ -253,6 +291,8 @@ FORMS: Mapping[str, VerbForm] = {
     "affinity": AFFINITY,
     "autocomplete": AUTOCOMPLETE,
     "index": INDEX,
+    "append": APPEND,
+    "delete": DELETE,
     "search": SEARCH,
     "import": IMPORT,
     "label": LABEL,

@@ -8,8 +8,9 @@ from typing import Literal
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINAL: tuple[State, ...] = ("done", "failed", "cancelled")
 
-INPUTS, RESULTS, UNFINISHED = "inputs", "results", "results.part"
-"""Folders in a job's: what it reads, what it wrote, and what it is writing."""
+INPUTS, RESULTS, UNFINISHED, BEGINNING = "inputs", "results", "results.part", "beginning"
+"""Folders in a job's: what it reads, what it wrote, what it is writing, and, of a job that changes a folder, what that
+was before."""
 
 TASK, LOCK, STDOUT, MESSAGES = "task.json", "lock", "stdout.part", "messages.txt"
 PROGRESS, EVENTS, PARTIAL, OUTCOME = "progress.json", "events.jsonl", "partial.jsonl", "outcome.json"

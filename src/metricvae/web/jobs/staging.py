@@ -13,7 +13,8 @@ from typing import Any
 
 from metricvae.core.errors import shortened
 from metricvae.web.errors import RequestError
-from metricvae.web.jobs.records import INPUTS, UNFINISHED
+from metricvae.web.jobs.links import link_file, link_folder
+from metricvae.web.jobs.records import BEGINNING, INPUTS, UNFINISHED
 from metricvae.web.objects.records import PLAIN_FILE, StoredObject
 from metricvae.web.objects.store import ObjectStore
 
@@ -73,6 +74,21 @@ class JobStage:
         """Path of a library by its name, or of what another job wrote."""
         return self._relative(self.find_folder(name))
 
+    def copy_of(self, name: str) -> str:
+        """Path of the results, which begin as a copy of a library or of what another job wrote."""
+        source, target = self.find_folder(name), self.folder / BEGINNING
+        try:
+            link_folder(source, target)
+        except (OSError, shutil.Error):
+            raise RequestError(503, f"{name[:40]!r} is being changed: try again in a moment") from None
+        return UNFINISHED
+
+    def lines(self, texts: list[str]) -> str:
+        """A path of a file of texts, one a line."""
+        name = self._unique("lines", ".txt", "")
+        (self.folder / INPUTS / name).write_text("".join(f"{one}\n" for one in texts), encoding="utf-8")
+        return f"{INPUTS}/{name}"
+
     def results(self, name: str) -> str:
         """A path of a file among the results; of the folder itself without a name."""
         return f"{UNFINISHED}/{name}" if name else UNFINISHED
@@ -90,10 +106,7 @@ class JobStage:
             check_table(source)
         path = f"{INPUTS}/{below}{self._name(about, source.suffix, below)}"
         (self.folder / path).parent.mkdir(exist_ok=True)
-        try:
-            os.link(source, self.folder / path)
-        except OSError:
-            shutil.copyfile(source, self.folder / path)
+        link_file(source, self.folder / path)
         self.placed[about.id, below] = path
         return path
 

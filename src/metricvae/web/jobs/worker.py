@@ -24,7 +24,9 @@ from typing import IO, Any
 
 from metricvae.runtime.files import sweep
 from metricvae.runtime.temporary import temporary_file
+from metricvae.web.jobs.links import link_folder
 from metricvae.web.jobs.records import (
+    BEGINNING,
     EVENTS,
     INPUTS,
     LOCK,
@@ -89,11 +91,17 @@ def _watch(parent: int) -> None:
 
 
 def prepare_folder(folder: Path, *, resumes: bool) -> None:
-    """Put back what an attempt that was killed had finished, or remove it where the verb does not resume."""
+    """Put back what an attempt that was killed had finished, or remove it where the verb does not resume; give a verb
+    that changes a folder its copy."""
     if (folder / RESULTS).exists() and not (folder / UNFINISHED).exists():
         os.rename(folder / RESULTS, folder / UNFINISHED)
     if not resumes:
         shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+    if (folder / BEGINNING).exists() and not (folder / UNFINISHED).exists():
+        temporary = folder / f".{UNFINISHED}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        link_folder(folder / BEGINNING, temporary)
+        os.rename(temporary, folder / UNFINISHED)
 
 
 def run_verb(folder: Path, task: Mapping[str, Any], lock: int) -> dict[str, Any]:

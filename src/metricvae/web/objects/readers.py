@@ -33,12 +33,14 @@ class Reader:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.loaded = False
         self.process: subprocess.Popen[bytes] | None = None
         self.folder = tempfile.TemporaryDirectory(prefix="metricvae-reader-")
 
     def start(self) -> None:
         """Start the process, if it does not run."""
         if self.process is None or self.process.poll() is not None:
+            self.loaded = False
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "metricvae.web.objects.process", str(self.limits.read_memory)],
                 stdin=subprocess.PIPE,
@@ -49,24 +51,27 @@ class Reader:
             )
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer to a request.
+        """The answer to a request; the first one of a process has time to load libraries besides.
 
         Raises:
             RequestError: the process died or took too long; the next request meets a new one.
         """
         self.start()
+        seconds += 0.0 if self.loaded else LOADING
         assert self.process is not None
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
-            return self._answer(time.monotonic() + seconds)
+            answer = self._answer(time.monotonic() + seconds)
         except (OSError, EOFError):
             self.stop()
             raise RequestError(422, "it took too much memory, or failed: send another one") from None
         except TimeoutError:
             self.stop()
             raise RequestError(422, f"it took more than {seconds:g} s: send a smaller one") from None
+        self.loaded = True
+        return answer
 
     def _answer(self, until: float) -> dict[str, Any]:
         assert self.process is not None
@@ -114,18 +119,22 @@ class ReaderPool:
             RequestError: it is no such object (422), or all readers are busy (503).
         """
         try:
-            reader = self.free.get(timeout=self.seconds)
+            reader = self.free.get(timeout=self.patience)
         except queue.Empty:
             raise RequestError(503, "too many others ask for the same: try again in a moment") from None
         try:
-            fresh = reader.process is None  # it loads its libraries first
-            answer = reader.ask(request, self.seconds + (LOADING if fresh else 0.0))
+            answer = reader.ask(request, self.seconds)
         finally:
             self.free.put(reader)
         if "error" in answer:
             raise RequestError(422, answer["error"])
         found: dict[str, Any] = answer["found"]
         return found
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a request waits for its turn: longer while a process loads libraries, which is nobody's load."""
+        return self.seconds + (LOADING if any(not reader.loaded for reader in self.readers) else 0.0)
 
     def warm_up(self, samples: Sequence[tuple[str, str]]) -> None:
         """Start a process, and read a text of each of some kinds: the first one loads libraries."""

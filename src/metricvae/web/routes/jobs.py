@@ -48,6 +48,23 @@ EXAMPLES: Any = {
     },
     "dock": {"value": {"verb": "dock", "arguments": {"receptor": "0" * 32, "ligands": "1" * 32}}},
     "train": {"value": {"verb": "train", "arguments": {"dataset": ["job:" + "0" * 32], "steps": 500}}},
+    "index": {
+        "summary": "a library of a file of molecules, to search in as job:ID",
+        "value": {"verb": "index", "arguments": {"model": "molecules", "library": "0" * 32}},
+    },
+    "append": {
+        "summary": "a library of more items; the one that is named stays as it is",
+        "value": {"verb": "append", "arguments": {"index": "job:" + "0" * 32, "library": "1" * 32}},
+    },
+    "delete": {
+        "summary": "a library of fewer items",
+        "value": {"verb": "delete", "arguments": {"index": "job:" + "0" * 32, "where": "mw > 600"}},
+    },
+    "quickstart": {"value": {"verb": "quickstart", "arguments": {"seed": 1}}},
+    "reproduce": {
+        "summary": "Table 1 of the paper, on pairs that another job labelled",
+        "value": {"verb": "reproduce", "arguments": {"what": "table-1", "dataset": "job:" + "0" * 32}},
+    },
 }
 
 

@@ -1,0 +1,197 @@
+"""Jobs of the server: every verb that can be one is told in words that the command line takes, and what changes a
+library changes a copy of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra `web` is not installed")
+
+from fastapi.testclient import TestClient
+
+from metricvae import cli
+from metricvae.web.jobs.arguments import Argument, VerbForm
+from metricvae.web.jobs.forms import FORMS
+from metricvae.web.jobs.records import BEGINNING, INPUTS, RESULTS, UNFINISHED
+from metricvae.web.jobs.staging import JobStage
+from metricvae.web.jobs.worker import prepare_folder
+from metricvae.web.objects.process import read_object
+from metricvae.web.routes.jobs import EXAMPLES
+from web_problem import HOST, bar, disc, make_app, silhouette
+
+API = "/api/v1"
+KEY, OTHER = "0" * 32, "1" * 32
+
+SAMPLES: dict[str, Any] = {
+    **{"require": ["plausible", f"{{{KEY}}}=5000"], "between": [KEY, OTHER], "pairs": [[KEY, OTHER]]},
+    **{"files": [KEY], "ids": ["a", "--b"], "only": ["edit-distance", "dtw"], "range": "0..1", "engine": "vina"},
+    **{"diverse": 0.5, "learning_rate": 0.001, "task": "overlap", "what": "all", "source": "mixed", "split": "test"},
+    **{"side": "left", "preset": "paper", "by": "overlap", "kind": "silhouette", "right": "silhouette"},
+    **{"metric": "tabular", "seconds": 60, "minutes": 2, "where": "mw > 600"},
+}
+"""What arguments may be told; others are given an id, a whole number or true."""
+
+BY_VERB: dict[tuple[str, str], Any] = {("import", "task"): "regression"}
+
+
+class EmptyStage:
+    """A stage that puts nothing anywhere."""
+
+    def object(self, key: str) -> str:
+        return f"{INPUTS}/{key}.png"
+
+    def objects(self, keys: list[str]) -> str:
+        return f"{INPUTS}/library"
+
+    def pairs(self, pairs: list[Any]) -> str:
+        return f"{INPUTS}/pairs.csv"
+
+    def model(self, name: str) -> str:
+        return "overlap"
+
+    def folder_of(self, name: str) -> str:
+        return "folder"
+
+    def copy_of(self, name: str) -> str:
+        return UNFINISHED
+
+    def lines(self, texts: list[str]) -> str:
+        return f"{INPUTS}/lines.txt"
+
+    def results(self, name: str) -> str:
+        return f"{UNFINISHED}/{name}" if name else UNFINISHED
+
+
+def told(verb: str, name: str, argument: Argument) -> Any:
+    """Something that an argument may be told."""
+    for given in (BY_VERB.get((verb, name)), SAMPLES.get(name), KEY, 1_000, 10, True):
+        try:
+            if given is not None and argument.words(name, given, EmptyStage()):
+                return given
+        except Exception as error:
+            assert type(error).__name__ == "RequestError"  # noqa: PT017
+    return SAMPLES.get(name)
+
+
+@pytest.mark.parametrize("verb", FORMS)
+def test_the_command_line_takes_what_a_job_tells_it(verb: str) -> None:
+    form = FORMS[verb]
+    given = {name: told(verb, name, argument) for name, argument in form.arguments.items()}
+    assert None not in given.values(), given
+    name, *words = form.argv(given, EmptyStage())
+    options = cli._parse(name, [*words, "--json", "--progress", "json"])
+    assert options.json
+
+
+def test_verbs_that_are_no_jobs_are_those_that_need_none() -> None:
+    assert set(cli.VERBS) - {form.words[0] for form in FORMS.values()} == {
+        *("serve", "kinds", "metrics", "models", "completion")
+    }
+
+
+def test_every_example_is_of_a_verb_and_its_arguments() -> None:
+    for example in EXAMPLES.values():
+        form: VerbForm = FORMS[example["value"]["verb"]]
+        assert form.argv(example["value"]["arguments"], EmptyStage())
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A folder such as an index is, with what somebody who writes it would leave beside it."""
+    folder = tmp_path / "library"
+    (folder / ".parts").mkdir(parents=True)
+    for name in ("index.json", "items-000.parquet", ".lock"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def staged(tmp_path: Path, library: Path, verb: str, **more: Any) -> tuple[Path, list[str]]:
+    """Folder and words of a job that changes a library."""
+    folder = tmp_path / "job"
+    stage = JobStage(folder, None, lambda name: name, lambda name: library)  # type: ignore[arg-type]
+    return folder, FORMS[verb].argv({"index": "books", **more}, stage)
+
+
+def test_what_is_deleted_is_deleted_of_a_copy(tmp_path: Path, library: Path) -> None:
+    folder, argv = staged(tmp_path, library, "delete", ids=["-a b", "c"])
+    assert argv == ["delete", UNFINISHED, f"--ids-from={INPUTS}/lines.txt"]
+    assert (folder / INPUTS / "lines.txt").read_text() == "-a b\nc\n"
+    for _ in range(2):  # a second attempt begins anew
+        prepare_folder(folder, resumes=False)
+        assert sorted(path.name for path in (folder / UNFINISHED).iterdir()) == ["index.json", "items-000.parquet"]
+        (folder / UNFINISHED / "items-000.parquet").unlink()
+    assert sorted(path.name for path in library.iterdir()) == [".lock", ".parts", "index.json", "items-000.parquet"]
+
+
+def test_an_appending_goes_on_with_its_copy(tmp_path: Path, library: Path) -> None:
+    folder, _ = staged(tmp_path, library, "delete", where="mw > 600")
+    prepare_folder(folder, resumes=True)
+    (folder / UNFINISHED / "items-001.parquet").touch()
+    (folder / UNFINISHED).rename(folder / RESULTS)  # it was killed before it said that it had ended
+    prepare_folder(folder, resumes=True)
+    assert (folder / UNFINISHED / "items-001.parquet").exists()
+    assert not (folder / BEGINNING / "items-001.parquet").exists()
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server that reads in this process."""
+    app = make_app(tmp_path_factory.mktemp("serve"))
+    app.state.server.readers.read = read_object
+    with TestClient(app, base_url=f"http://{HOST}") as client:
+        yield client
+
+
+def done(client: TestClient, verb: str, **arguments: Any) -> dict[str, Any]:
+    """A job that is done."""
+    job = client.post(f"{API}/jobs", json={"verb": verb, "arguments": arguments}).json()
+    until = time.monotonic() + 300
+    while job["state"] not in ("done", "failed", "cancelled") and time.monotonic() < until:
+        time.sleep(0.1)
+        job = client.get(f"{API}/jobs/{job['id']}").json()
+    assert job["state"] == "done", job
+    return job
+
+
+@pytest.mark.slow
+def test_a_library_grows_and_shrinks_as_jobs(client: TestClient) -> None:
+    sent = [
+        client.post(f"{API}/objects", json=silhouette(disc(radius), f"disc-{radius}.png")).json()["id"]
+        for radius in (40, 50, 60)
+    ]
+    more = client.post(f"{API}/objects", json=silhouette(bar(), "bar.png")).json()["id"]
+    small = done(client, "index", model="overlap", library=sent)
+    large = done(client, "append", index=f"job:{small['id']}", library=[more])
+    assert (large["result"]["added"], large["result"]["items"]) == (1, 4)
+    assert large["command"] == "metricvae append results library --workers=1"
+    less = done(client, "delete", index=f"job:{large['id']}", ids=["disc-50.png", "none.png"])
+    assert (less["result"]["deleted"], less["result"]["unknown"], less["result"]["items"]) == (1, 1, 3)
+    found = {}
+    for name, job in (("small", small), ("large", large), ("less", less)):
+        body = {"library": f"job:{job['id']}", "query": more, "count": 10}
+        found[name] = {hit["name"] for hit in client.post(f"{API}/search", json=body).json()["hits"]}
+    discs = {"disc-40.png", "disc-50.png", "disc-60.png"}
+    assert found == {"small": discs, "large": discs | {"bar.png"}, "less": discs - {"disc-50.png"} | {"bar.png"}}
+
+
+@pytest.mark.slow
+def test_reports_are_jobs(client: TestClient) -> None:
+    data = done(client, "label", task="overlap", source="procedural", pairs=2_200, seed=1)
+    table = done(client, "reproduce", what="table-1", dataset=f"job:{data['id']}", paper_steps=2)
+    assert {"index.html", "report.json", "report.md"} <= set(table["files"])
+    start = done(client, "quickstart", seed=1)
+    assert {"index.html", "report.json"} <= {name.rpartition("/")[2] for name in start["files"]}
+    page = client.get(f"{API}/jobs/{table['id']}/files/report.json")
+    assert json.loads(page.content)
+
+
+def test_a_library_that_is_none_is_refused_in_a_line(client: TestClient) -> None:
+    said = client.post(f"{API}/jobs", json={"verb": "delete", "arguments": {"index": "books", "compact": True}})
+    assert said.status_code == 404
+    assert "there is no library 'books'" in said.json()["error"]
