@@ -119,4 +119,4 @@ def test_every_page_is_in_the_navigation() -> None:
     listed = set(re.findall(r"- (?:\w+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
     written = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     results = {f"benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.md")}
-    assert listed == written | results | {"CHANGELOG.md", "CONTRIBUTING.md"}
+    assert listed == written | results | {"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}

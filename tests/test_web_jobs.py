@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
@@ -16,6 +17,9 @@ pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 from fastapi.testclient import TestClient
 
 from metricvae import cli
+from metricvae.runtime.files import write_json
+from metricvae.search.store import new_document, read_document, with_segment
+from metricvae.web.errors import RequestError
 from metricvae.web.jobs.arguments import Argument, VerbForm
 from metricvae.web.jobs.forms import FORMS
 from metricvae.web.jobs.records import BEGINNING, INPUTS, RESULTS, UNFINISHED
@@ -26,6 +30,7 @@ from metricvae.web.routes.jobs import EXAMPLES
 from web_problem import HOST, bar, disc, make_app, silhouette
 
 API = "/api/v1"
+TABLE = pa.table({"id": ["a", "b"]})
 KEY, OTHER = "0" * 32, "1" * 32
 
 SAMPLES: dict[str, Any] = {
@@ -58,7 +63,7 @@ class EmptyStage:
     def folder_of(self, name: str) -> str:
         return "folder"
 
-    def copy_of(self, name: str) -> str:
+    def index_copy(self, name: str) -> str:
         return UNFINISHED
 
     def lines(self, texts: list[str]) -> str:
@@ -103,17 +108,22 @@ def test_every_example_is_of_a_verb_and_its_arguments() -> None:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    """A folder such as an index is, with what somebody who writes it would leave beside it."""
-    folder = tmp_path / "library"
-    (folder / ".parts").mkdir(parents=True)
-    for name in ("index.json", "items-000.parquet", ".lock"):
-        (folder / name).write_text(name)
+    """A small index, with what somebody who changes it would leave beside it."""
+    folder = tmp_path / "server" / "library"
+    folder.mkdir(parents=True)
+    plan = {"model": {"name": "overlap", "sha256": ""}, "kind": "silhouette", "side": "right", "library": "../shapes"}
+    write_json(folder / "index.json", with_segment(folder, new_document(plan), [TABLE], TABLE.schema))
+    (folder / ".lock").touch()
     return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def staged(tmp_path: Path, library: Path, verb: str, **more: Any) -> tuple[Path, list[str]]:
     """Folder and words of a job that changes a library."""
-    folder = tmp_path / "job"
+    folder = tmp_path / "jobs" / KEY
     stage = JobStage(folder, None, lambda name: name, lambda name: library)  # type: ignore[arg-type]
     return folder, FORMS[verb].argv({"index": "books", **more}, stage)
 
@@ -124,9 +134,12 @@ def test_what_is_deleted_is_deleted_of_a_copy(tmp_path: Path, library: Path) -> 
     assert (folder / INPUTS / "lines.txt").read_text() == "-a b\nc\n"
     for _ in range(2):  # a second attempt begins anew
         prepare_folder(folder, resumes=False)
-        assert sorted(path.name for path in (folder / UNFINISHED).iterdir()) == ["index.json", "items-000.parquet"]
+        document = read_document(folder / UNFINISHED)
+        assert names(folder / UNFINISHED) == ["index.json", "items-000.parquet"]
         (folder / UNFINISHED / "items-000.parquet").unlink()
-    assert sorted(path.name for path in library.iterdir()) == [".lock", ".parts", "index.json", "items-000.parquet"]
+    assert (folder / RESULTS / document["plan"]["library"]).resolve() == tmp_path / "server" / "shapes"
+    assert names(library) == [".lock", "index.json", "items-000.parquet"]
+    assert read_document(library)["plan"]["library"] == "../shapes"
 
 
 def test_an_appending_goes_on_with_its_copy(tmp_path: Path, library: Path) -> None:
@@ -135,8 +148,15 @@ def test_an_appending_goes_on_with_its_copy(tmp_path: Path, library: Path) -> No
     (folder / UNFINISHED / "items-001.parquet").touch()
     (folder / UNFINISHED).rename(folder / RESULTS)  # it was killed before it said that it had ended
     prepare_folder(folder, resumes=True)
-    assert (folder / UNFINISHED / "items-001.parquet").exists()
-    assert not (folder / BEGINNING / "items-001.parquet").exists()
+    assert "items-001.parquet" in names(folder / UNFINISHED)
+    assert "items-001.parquet" not in names(folder / BEGINNING)
+
+
+def test_what_is_no_index_is_not_changed(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with pytest.raises(RequestError, match="'books' is no index") as caught:
+        staged(tmp_path, tmp_path / "other", "delete", compact=True)
+    assert str(tmp_path) not in str(caught.value)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +171,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def done(client: TestClient, verb: str, **arguments: Any) -> dict[str, Any]:
     """A job that is done."""
     job = client.post(f"{API}/jobs", json={"verb": verb, "arguments": arguments}).json()
-    until = time.monotonic() + 300
+    until = time.monotonic() + 1_200
     while job["state"] not in ("done", "failed", "cancelled") and time.monotonic() < until:
         time.sleep(0.1)
         job = client.get(f"{API}/jobs/{job['id']}").json()
@@ -175,20 +195,25 @@ def test_a_library_grows_and_shrinks_as_jobs(client: TestClient) -> None:
     found = {}
     for name, job in (("small", small), ("large", large), ("less", less)):
         body = {"library": f"job:{job['id']}", "query": more, "count": 10}
-        found[name] = {hit["name"] for hit in client.post(f"{API}/search", json=body).json()["hits"]}
+        said = client.post(f"{API}/search", json=body)
+        assert said.status_code == 200, said.text
+        found[name] = {hit["name"] for hit in said.json()["hits"]}
     discs = {"disc-40.png", "disc-50.png", "disc-60.png"}
     assert found == {"small": discs, "large": discs | {"bar.png"}, "less": discs - {"disc-50.png"} | {"bar.png"}}
 
 
 @pytest.mark.slow
-def test_reports_are_jobs(client: TestClient) -> None:
-    data = done(client, "label", task="overlap", source="procedural", pairs=2_200, seed=1)
-    table = done(client, "reproduce", what="table-1", dataset=f"job:{data['id']}", paper_steps=2)
-    assert {"index.html", "report.json", "report.md"} <= set(table["files"])
-    start = done(client, "quickstart", seed=1)
-    assert {"index.html", "report.json"} <= {name.rpartition("/")[2] for name in start["files"]}
-    page = client.get(f"{API}/jobs/{table['id']}/files/report.json")
-    assert json.loads(page.content)
+def test_a_report_is_a_job(client: TestClient) -> None:
+    job = done(client, "reproduce", what="figure-1.2")
+    assert {"index.html", "report.json", "report.md"} <= set(job["files"])
+    assert json.loads(client.get(f"{API}/jobs/{job['id']}/files/report.json").content)
+
+
+@pytest.mark.slow
+def test_the_quick_start_is_a_job(client: TestClient) -> None:
+    job = done(client, "quickstart", seed=1)
+    assert {"index.html", "report.json"} <= {name.rpartition("/")[2] for name in job["files"]}
+    assert client.get(f"{API}/jobs/{job['id']}/archive.zip").status_code == 200
 
 
 def test_a_library_that_is_none_is_refused_in_a_line(client: TestClient) -> None:

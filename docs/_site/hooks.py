@@ -15,7 +15,10 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 
-BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md", *sorted(f"benchmarks/{p.name}" for p in ROOT.glob("benchmarks/*.md")))
+BESIDE = (
+    *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+    *sorted(f"benchmarks/{p.name}" for p in ROOT.glob("benchmarks/*.md")),
+)
 """Pages outside `docs/`, by their paths in the repository, which are those in the site too."""
 
 LINK = re.compile(r"(?P<before>!?\[(?P<text>[^\]]*)\]\()(?P<target>[^)\s#]+)(?P<rest>#[^)\s]*)?\)")

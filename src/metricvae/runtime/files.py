@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -154,3 +155,11 @@ def os_error_of(error: Exception) -> OSError:
     numbers = (number for number in errno.errorcode if os.strerror(number) in text)
     number = int(code[1]) if code else next(numbers, 0)
     return OSError(number, os.strerror(number) if number else text)
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Give a file that is replaced, and never changed, a further name; copy it where the disk has no such names."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

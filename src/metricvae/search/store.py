@@ -8,6 +8,7 @@ and files that nothing names, which the next change removes.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART
-from metricvae.runtime.files import read_json, sha256_of, write_json, write_text
+from metricvae.runtime.files import link_or_copy, read_json, sha256_of, write_json, write_text
 from metricvae.runtime.parquet import read_rows, read_schema, read_table, row_count, write_table
 from metricvae.runtime.reading import damaged, inside, parse_json
 from metricvae.search.ann import Codes
@@ -65,6 +66,33 @@ def read_document(folder: Path) -> Document:
         age = "an older" if written < FORMAT else "a later"
         raise InputError(f"the index in {folder} was made by {age} version: make it again, in another folder")
     return dict(document)
+
+
+def copy_index(folder: Path, target: Path) -> None:
+    """Make a folder of the same index, whose files take no further space where the disk lets files have two names.
+
+    The libraries that items come from stay where they are, and are named from the new folder.
+
+    Args:
+        folder: of an index.
+        target: a folder that there is not.
+
+    Raises:
+        InputError: as `read_document`.
+        OSError: a file is gone meanwhile, as the index was changed.
+    """
+    document = read_document(folder)
+    target.mkdir(parents=True)
+    for name in document["sha256"]:
+        link_or_copy(inside(folder, name), target / name)
+    if (folder / SKIPPED).is_file():
+        link_or_copy(folder / SKIPPED, target / SKIPPED)
+
+    def moved(facts: Document) -> Document:
+        return facts | {"library": os.path.relpath(folder / facts["library"], target)}
+
+    appended = [moved(one) for one in document["appended"]]
+    write_json(target / INDEX, document | {"plan": moved(document["plan"]), "appended": appended})
 
 
 def _check_present(document: Document) -> None:

@@ -45,8 +45,8 @@ class Stage(Protocol):
         """Path of a library by its name, or of what another job wrote."""
         ...
 
-    def copy_of(self, name: str) -> str:
-        """Path of the results, which begin as a copy of a library or of what another job wrote."""
+    def index_copy(self, name: str) -> str:
+        """Path of the results, which begin as a copy of a library, or of the index that another job wrote."""
         ...
 
     def lines(self, texts: list[str]) -> str:
@@ -145,9 +145,9 @@ def a_folder(given: Given, stage: Stage) -> Words:
     return [stage.folder_of(_text(given, 120))]
 
 
-def a_copy(given: Given, stage: Stage) -> Words:
-    """A library of the server, or what a job wrote, as what is changed: the job changes a copy of its own."""
-    return [stage.copy_of(_text(given, 120))]
+def an_index_copy(given: Given, stage: Stage) -> Words:
+    """A library of the server, or the index that a job wrote, to be changed: the job changes a copy of its own."""
+    return [stage.index_copy(_text(given, 120))]
 
 
 def some_lines(given: Given, stage: Stage) -> Words:

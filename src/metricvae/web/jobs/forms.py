@@ -12,10 +12,10 @@ from metricvae.web.jobs.arguments import (
     Spread,
     Switch,
     VerbForm,
-    a_copy,
     a_folder,
     a_model,
     a_requirement,
+    an_index_copy,
     an_object,
     choice,
     flag,
@@ -39,7 +39,7 @@ _SITED = Argument(an_object, required=True, about="id of a structure, sent with 
 _LIGANDS = Argument(an_object, required=True, about="id of a molecule, or of a file of molecules")
 _DATASET = Argument(a_folder, required=True, many=True, about="job:ID of one that labelled or imported it")
 _LIBRARY = Argument(a_folder, required=True, about="name of a library, or job:ID of one that indexed it")
-_CHANGED = Argument(a_copy, required=True, about="name of a library, or job:ID; a copy of it is changed")
+_CHANGED = Argument(an_index_copy, required=True, about="name of a library, or job:ID; a copy of it is changed")
 _PAIRS = Argument(some_pairs, "--pairs", required=True, about="a list of pairs of ids")
 
 _COLUMNS = ("a", "b", "value", "split", "group", "weight", "error", "censored")

@@ -6,14 +6,13 @@ import contextlib
 import csv
 import io
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from metricvae.core.errors import shortened
+from metricvae.core.errors import InputError, shortened
+from metricvae.runtime.files import link_or_copy
 from metricvae.web.errors import RequestError
-from metricvae.web.jobs.links import link_file, link_folder
 from metricvae.web.jobs.records import BEGINNING, INPUTS, UNFINISHED
 from metricvae.web.objects.records import PLAIN_FILE, StoredObject
 from metricvae.web.objects.store import ObjectStore
@@ -74,12 +73,15 @@ class JobStage:
         """Path of a library by its name, or of what another job wrote."""
         return self._relative(self.find_folder(name))
 
-    def copy_of(self, name: str) -> str:
-        """Path of the results, which begin as a copy of a library or of what another job wrote."""
-        source, target = self.find_folder(name), self.folder / BEGINNING
+    def index_copy(self, name: str) -> str:
+        """Path of the results, which begin as a copy of a library, or of the index that another job wrote."""
+        from metricvae.search.store import copy_index
+
         try:
-            link_folder(source, target)
-        except (OSError, shutil.Error):
+            copy_index(self.find_folder(name), self.folder / BEGINNING)
+        except InputError:
+            raise RequestError(422, f"{name[:40]!r} is no index: expected what the verb index makes") from None
+        except OSError:
             raise RequestError(503, f"{name[:40]!r} is being changed: try again in a moment") from None
         return UNFINISHED
 
@@ -106,7 +108,7 @@ class JobStage:
             check_table(source)
         path = f"{INPUTS}/{below}{self._name(about, source.suffix, below)}"
         (self.folder / path).parent.mkdir(exist_ok=True)
-        link_file(source, self.folder / path)
+        link_or_copy(source, self.folder / path)
         self.placed[about.id, below] = path
         return path
 

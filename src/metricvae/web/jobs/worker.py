@@ -22,9 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from metricvae.runtime.files import sweep
+from metricvae.runtime.files import link_or_copy, sweep
 from metricvae.runtime.temporary import temporary_file
-from metricvae.web.jobs.links import link_folder
 from metricvae.web.jobs.records import (
     BEGINNING,
     EVENTS,
@@ -100,7 +99,7 @@ def prepare_folder(folder: Path, *, resumes: bool) -> None:
     if (folder / BEGINNING).exists() and not (folder / UNFINISHED).exists():
         temporary = folder / f".{UNFINISHED}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
-        link_folder(folder / BEGINNING, temporary)
+        shutil.copytree(folder / BEGINNING, temporary, copy_function=link_or_copy)
         os.rename(temporary, folder / UNFINISHED)
 
 
