@@ -54,6 +54,10 @@ class ObjectEditor(abc.ABC):
             rng: source of randomness.
         """
 
+    def allowed(self, objects: Sequence[Object], requirements: Sequence[Requirement]) -> list[Object]:
+        """Those of objects that were made in another way which editing might have made; by default all."""
+        return list(objects)
+
     @abc.abstractmethod
     def key(self, value: Object) -> str:
         """A text that is equal for equal objects."""

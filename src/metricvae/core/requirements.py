@@ -2,6 +2,7 @@
 
     shape:ref.sdf>=0.75     a name, what it is about, and a span: >=, <=, >, <, = or a range 300..450
     qed>=0.5                a name and a span
+    qed=max                 an objective: the larger the better, without a bound; likewise =min
     contains:c1ccccc1       a name and what it is about, which is all of the rest
 
 Every requirement measures one number of an object exactly, and says in which span it has to lie. Kinds and metrics
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from metricvae.core.own_prediction import OwnPredictors
 
 MOST_MARGIN = 0.5
-"""Beyond that a number is as good as it need be."""
+"""Beyond that a number is as good as it need be, unless it is an objective."""
 
 ANY = Span(-math.inf, math.inf)
 """All numbers."""
+
+OBJECTIVES = {word: Span(-math.inf, math.inf, target) for word, target in (("max", math.inf), ("min", -math.inf))}
+"""All numbers, of which the largest or the smallest is best, by the word behind the operator `=`."""
 
 _WRITTEN = re.compile(r"(?s)(?P<subject>.*)(?P<operator>>=|<=|<|>|(?<![<>])=)(?P<number>[^<>=]*)")
 
@@ -133,6 +137,11 @@ class Requirement(abc.ABC):
     def close(self) -> None:  # noqa: B027, most keep nothing
         """End what it keeps running: a process."""
 
+    @property
+    def is_objective(self) -> bool:
+        """Whether the number is to be as large, or as small, as it can be."""
+        return self.span.target is not None and math.isinf(self.span.target)
+
     def violation(self, number: float) -> float:
         """How far a number lies outside the span, in units of `scale`; infinite where there is none."""
         if math.isnan(number):
@@ -141,7 +150,9 @@ class Requirement(abc.ABC):
 
     def margin(self, number: float) -> float:
         """How far a number lies inside the span from the nearer end, in units of `scale`, at most `MOST_MARGIN`; 0 of
-        one at which a target was named."""
+        one at which a target was named. Of an objective the number itself, its sign turned where less is better."""
+        if self.is_objective:
+            return number / math.copysign(self.scale, self.span.target or 0.0)
         if self.span.target is not None or self.span.low == self.span.high:
             return 0.0
         return min(max(min(number - self.span.low, self.span.high - number) / self.scale, 0.0), MOST_MARGIN)
@@ -222,7 +233,7 @@ def parse_requirement(text: str, forms: Mapping[str, RequirementForm]) -> Requir
     subject = written["subject"].strip()
     if subject[:1] not in ("", ":") or (subject[:1] == ":") != (":" in form.grammar) or subject == ":":
         raise InputError(f"the requirement '{shortened(text)}' cannot be read: expected {form.grammar}")
-    span = parse_span(text, written["operator"], written["number"], lambda n: _number(text, n, form.grammar))
+    span = _span(text, written["operator"], written["number"], form.grammar)
     return form.make(WrittenRequirement(text.strip(), name, subject[1:], span))
 
 
@@ -247,6 +258,16 @@ def check_requirements(requirements: Sequence[Requirement]) -> None:
         if low > high:
             raise InputError(f"{before} and {one} are required at once: no number is both, loosen one")
         spans[key] = one, Span(low, high)
+
+
+def _span(text: str, operator: str, number: str, grammar: str) -> Span:
+    """An objective, or the span that is written."""
+    word = number.strip()
+    if word in OBJECTIVES:
+        if operator != "=":
+            raise InputError(f"the requirement '{shortened(text)}' has {word} behind {operator}: write ={word}")
+        return OBJECTIVES[word]
+    return parse_span(text, operator, number, lambda n: _number(text, n, grammar))
 
 
 def _number(text: str, number: str, grammar: str) -> float:

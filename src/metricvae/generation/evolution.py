@@ -1,7 +1,8 @@
 """Objects that satisfy requirements, made by editing known ones: a genetic loop whose every answer is verified exactly.
 
 1. **Begin.** The objects of an index that a model predicts to come near, or what the kind's editor makes.
-2. **Edit.** The editor changes and crosses them, the best most often.
+2. **Edit.** The editor changes and crosses them, the best most often; a model's decoder, where it has one, writes some
+   around them and between them.
 3. **Screen.** What is read off a candidate at once is looked at first; of the best the model predicts from codes what
    the exact solver would say.
 4. **Verify.** The best by that are measured exactly, and take the place of worse ones.
@@ -25,10 +26,14 @@ from metricvae.core.requirements import Reading, Requirement, check_requirements
 from metricvae.generation import SECONDS
 from metricvae.generation.fingerprints import max_min, similarities
 from metricvae.generation.judging import Judge, Judged
-from metricvae.generation.known_objects import KnownObjects, retrieve
+from metricvae.generation.known_objects import RETRIEVED, KnownObjects, retrieve
+from metricvae.generation.proposals import proposals_of
 from metricvae.generation.screening import editor_of
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.index import Index, check_model
+
+SCREENED = 1000
+"""Items of an index that are weighed against what is made, where a requirement is an objective."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,9 @@ class EvolutionConfig:
         population: objects that are edited.
         children: edits in each generation.
         verified: of them that are measured exactly, at cost 1 and at cost 2.
-        improve: whether the whole budget is used, to find those that satisfy the requirements by most.
+        improve: whether the whole budget is used, to find those that satisfy the requirements by most; it is wherever
+            one of them is an objective.
+        decoded: share of the edits that the decoder of the model writes instead, where it has one; 1 edits nothing.
         spare: objects that hold are gathered until there are so many times as many as asked for, to choose from.
     """
 
@@ -53,6 +60,7 @@ class EvolutionConfig:
     children: int = 160
     verified: tuple[int, int] = (16, 4)
     improve: bool = False
+    decoded: float = 0.25
     spare: float = 2.0
 
     def __post_init__(self) -> None:
@@ -60,6 +68,8 @@ class EvolutionConfig:
             raise InputError(f"the search may take {self.seconds:g} seconds: expected a number above 0")
         if min(self.limit, self.population, self.children, *self.verified) < 1:
             raise InputError("got a number of evaluations or objects below 1: expected at least 1")
+        if not 0 <= self.decoded <= 1:
+            raise InputError(f"the share of decoded objects is {self.decoded:g}: expected 0 to 1")
 
     @property
     def limit(self) -> float:
@@ -158,6 +168,8 @@ class _Evolution:
         self.kind = predictor.kind("right")
         self.editor = editor_of(self.kind)
         check_requirements(requirements)
+        self.aimed = any(one.is_objective for one in requirements)
+        self.improve = config.improve or self.aimed
         self.editor.check(requirements)
         if library is not None:
             check_model(library, predictor)
@@ -165,7 +177,7 @@ class _Evolution:
         self.library, self.rng = library, np.random.default_rng(config.seed)
         self.judge = Judge(predictor, requirements, self.editor, time.monotonic() + config.seconds)
         self.given = self.editor.given(requirements)
-        self.seen: set[str] = set()
+        self.writer = proposals_of(predictor, self.editor, config.seed) if config.decoded else None
         self.population: list[Judged] = []
         self.held: list[Judged] = []
         self.generations = 0
@@ -173,18 +185,19 @@ class _Evolution:
     def run(self, report: Callable[[int, int], None]) -> Evolved:
         queries = [one.query for one in self.requirements if one.query is not None]
         if self.library is not None:
-            self.known = retrieve(self.library, self.predictor, self.requirements, self.editor, self.config.seed)
-        self.editor.learn([*self.known.starts, *queries])
+            count = SCREENED if self.aimed else RETRIEVED
+            self.known = retrieve(self.library, self.predictor, self.requirements, self.editor, self.config.seed, count)
+        self.editor.learn([*self.known.starts[:RETRIEVED], *queries])
         starts = [*self.known.starts, *queries]
         if not self.known.starts:
             made = self.editor.starts(self.requirements, self.config.population, self.rng)
             self.editor.learn(made)
             starts += made
-        self._take(starts, own=not self.known.starts)
-        while self._within() and (self.config.improve or len(self.held) < self.config.spare * self.n):
+        self._take(starts)
+        while self._within() and (self.improve or len(self.held) < self.config.spare * self.n):
             report(min(len(self.held), self.n), self.n)
             parents = [one.object for one in self.population] or starts
-            self._take(self.editor.edit(parents, self.requirements, self.config.children, self.rng), own=True)
+            self._take([*self._proposed(parents), *(self.known.starts if self.aimed else ())])
             self.generations += 1
         report(min(len(self.held), self.n), self.n)
         if not self.held:
@@ -203,26 +216,37 @@ class _Evolution:
     def _within(self) -> bool:
         return time.monotonic() < self.judge.deadline and self.judge.evaluations < self.config.limit
 
-    def _take(self, objects: Sequence[Object], own: bool) -> None:
-        """Judge objects that are new, and keep the best of all for the population."""
+    def _proposed(self, parents: Sequence[Object]) -> list[Object]:
+        """Objects that are made of parents, the best of which come first."""
+        share, written = self.config.decoded, list[Object]()
+        if self.writer is not None:
+            written = self.writer.propose(parents, round(share * self.config.children))
+            written = self.editor.allowed(written, self.requirements)
+        if self.writer is not None and share == 1:
+            return written
+        return written + self.editor.edit(parents, self.requirements, self.config.children - len(written), self.rng)
+
+    def _take(self, objects: Sequence[Object]) -> None:
+        """Judge objects that were not tried, and keep the best of all for the population."""
         fresh = {self.editor.key(one): one for one in objects}
-        fresh = {key: one for key, one in fresh.items() if key not in self.seen}
-        self.seen |= set(fresh)
+        fresh = {key: one for key, one in fresh.items() if key not in self.judge.tried}
         left = self.config.limit - self.judge.evaluations
         counts = [int(min(count, left)) for count in self.config.verified]
         judged = self.judge.judge(list(fresh.values()), counts)
-        if own:
-            self.held += [one for one in judged if one.holds and one.key not in self.known.keys | self.given]
+        self.held += [one for one in judged if one.holds and not self._known(one)]
+        if self.aimed:
+            self.editor.learn([one.object for one in judged if one.key in self.known.keys])
         everyone = [*self.population, *judged]
         ties = self.rng.random(len(everyone)) * 1e-6
-        merit = [
-            one.violation - self.config.improve * one.margin + tie for one, tie in zip(everyone, ties, strict=True)
-        ]
+        merit = [one.violation - self.improve * one.margin + tie for one, tie in zip(everyone, ties, strict=True)]
         self.population = [everyone[place] for place in np.argsort(merit)[: self.config.population]]
+
+    def _known(self, one: Judged) -> bool:
+        return one.key in self.known.keys or one.key in self.given
 
     def _chosen(self, queries: Sequence[Object]) -> list[Made]:
         """The answers that differ most, with the known object that is nearest to each."""
-        if self.config.improve:
+        if self.improve:
             best = sorted(self.held, key=lambda one: -one.margin)
             self.held = best[: max(self.n, round(self.config.spare * self.n))]
         features = self._fingerprints([one.object for one in self.held])
@@ -252,7 +276,7 @@ class _Evolution:
         best = self.population[0]
         pairs = zip(self.requirements, best.readings, strict=True)
         got = ", ".join(f"{one.name} {reading.value:.3g}" for one, reading in pairs if reading is not None)
-        known = ", which is known," if best.key in self.known.keys | self.given else ""
+        known = ", which is known," if self._known(best) else ""
         found = f"nothing was found for {asked} in {spent}; the closest{known} has {got}{skipped}"
         return f"{found}: loosen one, or give more seconds"
 

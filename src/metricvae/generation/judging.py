@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 TOGETHER = 4
 """Objects that are measured together; the time is looked at in between."""
 
+OPTIMISM = 1.0
+"""Standard deviations that are added to what is expected of an objective."""
+
 PROXY = 0.5
 """Weight of a closeness that a model predicts where another number is asked for: it says what to look at first."""
 
@@ -75,6 +78,8 @@ class Judge:
     Attributes:
         evaluations: objects of which all was measured, or was to be.
         encoded: objects that were encoded.
+        counted: of which requirements the margins count: of all, or where there are objectives of these.
+        tried: keys of the objects of which more was measured than is read off at once, or all that there is.
         skipped: why numbers are missing, and how often.
     """
 
@@ -86,8 +91,14 @@ class Judge:
         self.costs = sorted({one.cost for one in requirements} - {0})
         self.screens = screens_of(predictor, requirements)
         self.surrogates = {
-            place: Surrogate() for place, one in enumerate(requirements) if one.cost > 1 or one.coded is not None
+            place: Surrogate()
+            for place, one in enumerate(requirements)
+            if one.cost > 1 or one.coded is not None or (one.cost and one.is_objective)
         }
+        objectives = [one.is_objective for one in requirements]
+        self.tried: set[str] = set()
+        self._bits: dict[str, npt.NDArray[np.uint8]] = {}
+        self.counted = objectives if any(objectives) else [True] * len(requirements)
 
     def judge(self, objects: Sequence[Object], verified: Sequence[int]) -> list[Judged]:
         """The objects with their numbers; the best with all of them, as many as `verified` says for each cost.
@@ -99,6 +110,7 @@ class Judge:
         found = sorted((self._read(one) for one in objects), key=lambda one: one.violation)
         if not self.costs:
             self.evaluations += len(found)
+            self.tried |= {one.key for one in found}
             return found
         found = self._predict(found)
         for cost in self.costs:
@@ -124,6 +136,7 @@ class Judge:
     def _measured(self, found: Sequence[Judged], cost: int) -> list[Judged]:
         """Objects with the numbers of a cost."""
         self.evaluations += len(found) * (cost > 0 and cost == self.costs[0])
+        self.tried |= {one.key for one in found if cost > 0}
         rows = [list(one.readings) for one in found]
         for place, requirement in enumerate(self.requirements):
             if requirement.cost == cost:
@@ -143,8 +156,8 @@ class Judge:
         return float(sum(one.violation(reading.value) for one, reading in pairs if reading is not None))
 
     def _margin(self, readings: Sequence[Reading | None]) -> float:
-        pairs = zip(self.requirements, readings, strict=True)
-        found = [one.margin(reading.value) for one, reading in pairs if reading is not None]
+        rows = zip(self.requirements, readings, self.counted, strict=True)
+        found = [one.margin(reading.value) for one, reading, counts in rows if counts and reading is not None]
         return float(sum(found)) if self._violation(readings) == 0 else 0.0
 
     def _predict(self, found: Sequence[Judged]) -> list[Judged]:
@@ -167,10 +180,12 @@ class Judge:
         promises = np.zeros(len(found))
         bits = self._fingerprints(found) if self.surrogates else None
         for place, surrogate in self.surrogates.items():
-            expected = None if bits is None else surrogate.predict(bits)
+            one = self.requirements[place]
+            optimism = math.copysign(OPTIMISM, one.span.target or 0.0) if one.is_objective else 0.0
+            expected = None if bits is None else surrogate.predict(bits, optimism)
             if expected is not None:
-                one = self.requirements[place]
-                promises += [one.violation(number) - one.margin(number) for number in expected.tolist()]
+                counts = self.counted[place]
+                promises += [one.violation(number) - counts * one.margin(number) for number in expected.tolist()]
         return [replace(one, promise=float(promise)) for one, promise in zip(found, promises, strict=True)]
 
     def _learn(self, found: Sequence[Judged], place: int) -> None:
@@ -185,8 +200,10 @@ class Judge:
         kind = self.predictor.kind("right")
         if not found or not kind.fingerprinted:
             return None
-        made: npt.NDArray[np.uint8] = kind.fingerprints(pa.table(kind.to_columns([one.object for one in found])))
-        return made
+        fresh = {one.key: one.object for one in found if one.key not in self._bits}
+        if fresh:
+            self._bits |= zip(fresh, kind.fingerprints(pa.table(kind.to_columns(list(fresh.values())))), strict=True)
+        return np.stack([self._bits[one.key] for one in found])
 
     def _screened(
         self, screen: CodeScreen, scores: Floats, novelty: float, order: float, one: Judged
@@ -197,7 +214,7 @@ class Judge:
             requirement = self.requirements[place]
             if screen.predicts(requirement):
                 predicted[place] = score
-                order += requirement.violation(score) - requirement.margin(score)
+                order += requirement.violation(score) - self.counted[place] * requirement.margin(score)
             else:
                 order -= PROXY * score
         known = float(novelty) if screen.predictor is self.predictor else one.novelty

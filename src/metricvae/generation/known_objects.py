@@ -34,7 +34,12 @@ class KnownObjects:
 
 
 def retrieve(
-    index: Index, predictor: Predictor, requirements: Sequence[Requirement], editor: ObjectEditor, seed: int
+    index: Index,
+    predictor: Predictor,
+    requirements: Sequence[Requirement],
+    editor: ObjectEditor,
+    seed: int,
+    count: int = RETRIEVED,
 ) -> KnownObjects:
     """The items of an index, and those of them that come next to what is required.
 
@@ -46,6 +51,7 @@ def retrieve(
         requirements: on the answers.
         editor: of the kind.
         seed: of what is drawn.
+        count: items to begin with, at most.
     """
     keys = frozenset(filter(None, index.whole([editor.key_column])[editor.key_column].to_pylist()))
     where = " and ".join(one.where for one in requirements if one.where)
@@ -54,17 +60,17 @@ def retrieve(
     wanted = ItemFilter(where, contains, lacks)
     asked = [query_for(one, predictor) for one in requirements]
     queries = [one for one in asked if one is not None]
-    rows = _found(index, predictor, queries, wanted, seed)
+    rows = _found(index, predictor, queries, wanted, seed, count)
     if not len(rows):
-        rows = _found(index, predictor, queries, EVERYTHING, seed)
+        rows = _found(index, predictor, queries, EVERYTHING, seed, count)
     return KnownObjects(keys, index.kind.from_table(index.table(rows)))
 
 
 def _found(
-    index: Index, predictor: Predictor, queries: Sequence[Object], wanted: ItemFilter, seed: int
+    index: Index, predictor: Predictor, queries: Sequence[Object], wanted: ItemFilter, seed: int, count: int
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     if queries:
-        return search(index, predictor, queries[0], RETRIEVED, wanted, queries[1:]).rows
+        return search(index, predictor, queries[0], count, wanted, queries[1:]).rows
     filtered = wanted.of_index(index)
-    rows = np.random.default_rng(seed).permutation(np.flatnonzero(filtered.possible))[: 20 * RETRIEVED]
-    return rows[filtered.satisfied(rows)][:RETRIEVED]
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(filtered.possible))[: 20 * count]
+    return rows[filtered.satisfied(rows)][:count]

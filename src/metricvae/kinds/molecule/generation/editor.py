@@ -114,6 +114,9 @@ class MoleculeEditor(ObjectEditor):
             found += self._accepted(change(first, second, self.pool, rng), requirements)
         return found
 
+    def allowed(self, objects: Sequence[Molecule], requirements: Sequence[Requirement]) -> list[Molecule]:
+        return [found for one in objects for found in self._accepted(mol_of(one.smiles), requirements)]
+
     def key(self, value: Molecule) -> str:
         return value.smiles
 

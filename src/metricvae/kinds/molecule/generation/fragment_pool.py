@@ -8,6 +8,7 @@ are not (the idea of CReM: P. Polishchuk, J. Cheminformatics 12 (2020) 28, with 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from metricvae.kinds.molecule.standardise import Mol
 
 Environment = tuple[int, bool, bool, bool]
 """Atomic number, aromatic, in a ring, doubly bonded to a heteroatom."""
+
+CUTTABLE, DUMMY = "[!#0;!#1;+0]-;!@[!#0;!#1;+0]", "[#0]"
+"""SMARTS of a bond at which molecules are cut, and of an attachment point."""
 
 LARGEST_PART, LARGEST_LINKER = 24, 16
 """Heavy atoms of parts with one attachment point, and with two, at most."""
@@ -58,17 +62,14 @@ def environment(atom: Any) -> Environment:
 
 
 def cuttable_bonds(mol: Mol) -> list[int]:
-    """Single bonds outside rings between heavy atoms, by number."""
-    return [
-        bond.GetIdx()
-        for bond in mol.GetBonds()
-        if bond.GetBondTypeAsDouble() == 1 and not bond.IsInRing() and _may_be_cut(bond)
-    ]
+    """Single bonds outside rings between heavy atoms without charge, by number."""
+    found = mol.GetSubstructMatches(_pattern(CUTTABLE))
+    return sorted(mol.GetBondBetweenAtoms(*ends).GetIdx() for ends in found)
 
 
-def _may_be_cut(bond: Any) -> bool:
-    ends = bond.GetBeginAtom(), bond.GetEndAtom()
-    return not any(atom.GetFormalCharge() or atom.GetAtomicNum() < 2 for atom in ends)
+@functools.cache
+def _pattern(smarts: str) -> Any:
+    return require("rdkit.Chem").MolFromSmarts(smarts)
 
 
 def cut(mol: Mol, bonds: Sequence[int]) -> list[MoleculePart]:
@@ -83,7 +84,8 @@ def cut(mol: Mol, bonds: Sequence[int]) -> list[MoleculePart]:
 
 def _part(mol: Mol, part: Mol, atoms: Sequence[int], bonds: Sequence[int]) -> MoleculePart:
     ends, outer = [], []
-    for label in sorted(atom.GetIsotope() for atom in part.GetAtoms() if atom.GetAtomicNum() == 0):
+    points = (part.GetAtomWithIdx(place) for place, one in enumerate(atoms) if one >= mol.GetNumAtoms())
+    for label in sorted(atom.GetIsotope() for atom in points):
         bond = mol.GetBondWithIdx(bonds[label - 1])
         inside, outside = bond.GetBeginAtom(), bond.GetEndAtom()
         if inside.GetIdx() not in atoms:
@@ -117,7 +119,7 @@ def bonded(parts: Sequence[Mol]) -> Mol | None:
             chem.SanitizeMol(found)
         except (ValueError, RuntimeError):
             return None
-    return None if any(atom.GetAtomicNum() == 0 for atom in found.GetAtoms()) else found
+    return None if found.HasSubstructMatch(_pattern(DUMMY)) else found
 
 
 @dataclass

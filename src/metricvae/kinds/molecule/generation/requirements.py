@@ -235,7 +235,7 @@ def _score(written: WrittenRequirement) -> Requirement:
         name=written.name,
         subject=written.subject,
         span=written.span,
-        scale=float(np.max([*ends, 1e-3])),
+        scale=float(np.max([*ends, 1e-3])) if ends else 1.0,
         process=ScoreProcess(module, function),
     )
 
