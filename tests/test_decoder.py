@@ -16,10 +16,14 @@ pytest.importorskip("rdkit")
 
 from metricvae.cli import main
 from metricvae.core.errors import InputError
+from metricvae.core.requirements import forms_for, parse_requirement
 from metricvae.core.text_form import TextForm
 from metricvae.decoding.decoder import FILE, KEY, ObjectDecoder, write_decoder
 from metricvae.decoding.texts import IGNORED, CodedTexts, coded_texts, read_texts, text_of
 from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
+from metricvae.generation.evolution import EvolutionConfig, evolve
+from metricvae.generation.proposals import proposals_of
+from metricvae.generation.screening import editor_of
 from metricvae.kinds.molecule.conformers import flat
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.text_form import SmilesForm
@@ -157,6 +161,41 @@ def test_a_decoder_writes_what_unseen_codes_mean(tmp_path: Path) -> None:
     assert np.mean([one == text for one, text in zip(written, texts[600:], strict=True)]) > 0.9
 
 
+def test_codes_of_proposals_lie_between_parents_or_around_one(
+    folder: Path, smiles: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor.load(folder / "model")
+    editor, parents = editor_of(predictor.kind("right")), [flat(one) for one in smiles[:3]]
+    asked: list[torch.Tensor] = []
+
+    def decode(_: object, codes: torch.Tensor, *__: object) -> list[object]:
+        asked.append(codes)
+        return [parents[0], None] * (len(codes) // 2)
+
+    monkeypatch.setattr(ObjectDecoder, "decode", decode)
+    for _ in range(2):
+        proposals = proposals_of(predictor, editor, 7)
+        assert proposals is not None
+        assert proposals.propose([], 4) == []
+        assert len(proposals.propose(parents, 200)) == 100
+    assert torch.equal(asked[0], asked[1])
+    ends = predictor.encode(parents, "right").codes
+    lines = [ends[b] - ends[a] for a, b in ((0, 1), (0, 2), (1, 2))]
+    off = [
+        min(
+            float(((code - ends[a]) - (code - ends[a]) @ way / (way @ way) * way).norm())
+            for a, way in zip((0, 0, 1), lines, strict=True)
+        )
+        for code in asked[0]
+    ]
+    between = np.array(off) < 1e-3
+    assert 0.3 < between.mean() < 0.8
+    scale = float(proposals.decoder.network.code_scale) * ends.shape[1] ** 0.5
+    around = torch.cdist(asked[0][torch.from_numpy(~between)], ends).min(1).values
+    assert float(around.max()) < 0.8 * scale
+    assert proposals_of(Predictor.load("molecules-2d"), editor, 7) is None
+
+
 @pytest.mark.slow
 def test_the_command_line_trains_a_decoder_on_an_index(folder: Path, smiles: list[str], tmp_path: Path) -> None:
     shutil.copytree(SHIPPED / "molecules-2d", tmp_path / "model")
@@ -220,3 +259,8 @@ def test_a_decoder_that_learned_writes_what_it_learned(
     assert answers
     assert not {one["object"] for one in answers} & {smiles[60], smiles[90]}
     capsys.readouterr()
+    asked = [parse_requirement("qed=max", forms_for(predictor.kind()))]
+    config = EvolutionConfig(seconds=120, evaluations=150, decoded=1.0)
+    found = evolve(Predictor.load(tmp_path / "model"), asked, 4, config)
+    assert found.generations > 0
+    assert found.answers[0].readings[0].value > 0.5

@@ -146,6 +146,18 @@ def test_spans_are_read_as_they_are_written() -> None:
     assert required("mw>=300")[0].span.holds(300.0)
 
 
+def test_an_objective_has_no_bound_and_its_sign_says_what_is_better() -> None:
+    for text, sign in (("logp=max", 1), ("logp=min", -1)):
+        one = required(text)[0]
+        assert one.is_objective
+        for number in (-30.0, 0.0, 40.0):
+            assert one.violation(number) == 0
+            assert one.margin(number) == sign * number / one.scale
+        assert not one.where
+    assert not required("logp>=1")[0].is_objective
+    check_requirements(required("qed=max", "qed>=0.5", "mw<=400"))
+
+
 def test_similarity_and_substructures() -> None:
     similar, has, lacks = required(f"similarity:{KNOWN[0]}<0.4", "contains:C(=O)[OH]", "lacks:[Cl,Br]")
     prints = [
@@ -201,6 +213,7 @@ def test_what_cannot_be_is_refused_first(texts: tuple[str, ...], complaint: str)
         ("qed", "has no number"),
         ("qed>=high", "'high' for a number"),
         ("qed=0.9..0.1", "ends before it begins"),
+        ("qed>=max", "write =max"),
         ("qed:aspirin>=0.5", "cannot be read"),
         ("shape>=0.5", "cannot be read"),
         ("shape:missing.sdf>=0.5", "missing.sdf"),
@@ -238,6 +251,7 @@ def nothing(smiles): return float("nan")
 def words(smiles): return "many"
 def slow(smiles): time.sleep(60)
 def ends(smiles): raise SystemExit(3)
+def nitrogens(smiles): return smiles.upper().count("N")
 """
 
 
@@ -288,6 +302,27 @@ def test_what_is_made_holds_and_is_no_copy(model: Predictor) -> None:
         assert 250 <= Descriptors.MolWt(mol) <= 400
         assert not mol.HasSubstructMatch(Chem.MolFromSmarts("[Br,I]"))
     assert [one.key for one in evolve(model, asked, 4, config).answers] == [one.key for one in found.answers]
+
+
+def test_an_objective_takes_its_budget_and_no_more(model: Predictor, tmp_path: Path) -> None:
+    """The best that was measured is among the answers, and better than what an equal number of starts has."""
+    path = tmp_path / "functions.py"
+    path.write_text(FUNCTIONS)
+    config = EvolutionConfig(seconds=300, evaluations=56, seed=1, children=24, population=12, verified=(8, 4))
+    found, again = (evolve(model, required(f"score:{path}:nitrogens=max", "mw<=350"), 3, config) for _ in range(2))
+    assert found.evaluations == 56
+    assert [one.key for one in found.answers] == [one.key for one in again.answers]
+    numbers = [one.readings[0].value for one in found.answers]
+    assert numbers == [one.key.upper().count("N") for one in found.answers]
+    starts = MoleculeEditor().starts([], 56, np.random.default_rng(1))
+    assert max(numbers) > max(one.smiles.upper().count("N") for one in starts if len(one.smiles) < 60)
+    assert all(Descriptors.MolWt(Chem.MolFromSmiles(one.key)) <= 350 for one in found.answers)
+
+
+def test_what_was_written_otherwise_is_held_to_the_same(pool: FragmentPool) -> None:
+    texts = "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "CCOF", "O=C(Nc1ccccc1)c1ccccc1", "CC(=O)Cl"
+    kept = MoleculeEditor(pool=pool).allowed([flat(one) for one in texts], required("keep:c1ccccc1"))
+    assert [one.smiles for one in kept] == [flat(texts[0]).smiles, flat(texts[2]).smiles]
 
 
 def test_the_command_writes_what_it_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ def _generate_options(parser: Parser, _: Sequence[str]) -> None:
         action="append",
         metavar="R",
         help="A.png=1783, area=4000, like:A.png>=0.7, match:H.png, plausible; of molecules shape:A.sdf>=0.75, "
-        "similarity:A.sdf<0.4, qed>=0.5, mw<=450, contains:SMARTS, keep:SMILES, score:MODULE:FUNCTION>=1, ...",
+        "similarity:A.sdf<0.4, qed>=0.5, mw<=450, contains:SMARTS, keep:SMILES, score:MODULE:FUNCTION>=1 or =max, ...",
     )
     parser.add_argument("--between", nargs=2, metavar=("A", "B"), help="shapes on the way from A to B instead")
     parser.add_argument("--around", metavar="A", help="shapes in a plane of codes about A instead")

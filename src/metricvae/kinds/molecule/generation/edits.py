@@ -3,6 +3,7 @@ changed. Each is drawn at random and may come to nothing."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -46,10 +47,10 @@ def exchange_part(mol: Mol, _: Mol, pool: FragmentPool, rng: np.random.Generator
 
 def exchange_core(mol: Mol, _: Mol, pool: FragmentPool, rng: np.random.Generator) -> Mol | None:
     """What lies between two bonds becomes another linker, which may stand the other way round."""
-    bonds = cuttable_bonds(mol)
+    bonds = _bonds(mol)
     if len(bonds) < 2:
         return None
-    parts = cut(mol, [int(one) for one in rng.choice(bonds, 2, replace=False)])
+    parts = _parts(mol, tuple(rng.choice(bonds, 2, replace=False).tolist()))
     middle = next(one for one in parts if len(one.ends) == 2)
     first, second = sorted((one for one in parts if len(one.ends) == 1), key=_label)
     size = round(middle.size + rng.normal(0, SPREAD))
@@ -132,16 +133,27 @@ EDITS: tuple[tuple[Edit, float], ...] = (
 """All edits, and how often each is tried."""
 
 
+@functools.lru_cache(maxsize=1024)
+def _bonds(mol: Mol) -> tuple[int, ...]:
+    """Where a molecule may be cut: parents are edited many times."""
+    return tuple(cuttable_bonds(mol))
+
+
+@functools.lru_cache(maxsize=8192)
+def _parts(mol: Mol, bonds: tuple[int, ...]) -> tuple[MoleculePart, ...]:
+    return tuple(cut(mol, bonds))
+
+
 def _label(part: MoleculePart) -> int:
     return next(atom.GetIsotope() for atom in part.mol.GetAtoms() if atom.GetAtomicNum() == 0)
 
 
 def _cut_once(mol: Mol, rng: np.random.Generator) -> tuple[MoleculePart | None, MoleculePart | None]:
     """The larger and the smaller part at a bond, or now and then the other way round."""
-    bonds = cuttable_bonds(mol)
+    bonds = _bonds(mol)
     if not bonds:
         return None, None
-    parts = sorted(cut(mol, [bonds[int(rng.integers(len(bonds)))]]), key=lambda one: -one.size)
+    parts = sorted(_parts(mol, (bonds[int(rng.integers(len(bonds)))],)), key=lambda one: -one.size)
     if len(parts) != 2:
         return None, None
     return (parts[1], parts[0]) if rng.random() < 0.2 else (parts[0], parts[1])
