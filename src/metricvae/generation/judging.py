@@ -24,9 +24,6 @@ Floats = npt.NDArray[np.float64]
 TOGETHER = 4
 """Objects that are measured together; the time is looked at in between."""
 
-OPTIMISM = 1.0
-"""Standard deviations that are added to what is expected of an objective."""
-
 PROXY = 0.5
 """Weight of a closeness that a model predicts where another number is asked for: it says what to look at first."""
 
@@ -180,11 +177,9 @@ class Judge:
         promises = np.zeros(len(found))
         bits = self._fingerprints(found) if self.surrogates else None
         for place, surrogate in self.surrogates.items():
-            one = self.requirements[place]
-            optimism = math.copysign(OPTIMISM, one.span.target or 0.0) if one.is_objective else 0.0
-            expected = None if bits is None else surrogate.predict(bits, optimism)
+            expected = None if bits is None else surrogate.predict(bits)
             if expected is not None:
-                counts = self.counted[place]
+                one, counts = self.requirements[place], self.counted[place]
                 promises += [one.violation(number) - counts * one.margin(number) for number in expected.tolist()]
         return [replace(one, promise=float(promise)) for one, promise in zip(found, promises, strict=True)]
 
