@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
+import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,11 +64,14 @@ def canonical_smiles(texts: Sequence[str]) -> list[str]:
 
 
 def moses() -> Any:
-    """The metrics of MOSES, which were written for a pandas whose frames had `append`."""
+    """The metrics of MOSES, made to run with a pandas whose frames have no `append`, and without its two scores that read
+    pickles."""
     import pandas as pd
 
     if not hasattr(pd.DataFrame, "append"):
         pd.DataFrame.append = lambda self, other, sort=False: pd.concat([self, other], sort=sort)
+    for name in ("SA_Score.sascorer", "NP_Score.npscorer"):
+        sys.modules.setdefault(f"moses.metrics.{name}", types.ModuleType(name))
     from moses.metrics import metrics
 
     return metrics

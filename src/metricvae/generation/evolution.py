@@ -35,6 +35,9 @@ from metricvae.search.index import Index, check_model
 SCREENED = 1000
 """Items of an index that are weighed against what is made, where a requirement is an objective."""
 
+IDLE = 100
+"""Generations in a row that bring nothing to measure, after which a search ends."""
+
 
 @dataclass(frozen=True)
 class EvolutionConfig:
@@ -180,7 +183,7 @@ class _Evolution:
         self.writer = proposals_of(predictor, self.editor, config.seed) if config.decoded else None
         self.population: list[Judged] = []
         self.held: list[Judged] = []
-        self.generations = 0
+        self.generations = self.idle = 0
 
     def run(self, report: Callable[[int, int], None]) -> Evolved:
         queries = [one.query for one in self.requirements if one.query is not None]
@@ -197,7 +200,9 @@ class _Evolution:
         while self._within() and (self.improve or len(self.held) < self.config.spare * self.n):
             report(min(len(self.held), self.n), self.n)
             parents = [one.object for one in self.population] or starts
+            before = self.judge.evaluations
             self._take([*self._proposed(parents), *(self.known.starts if self.aimed else ())])
+            self.idle = self.idle + 1 if self.judge.evaluations == before else 0
             self.generations += 1
         report(min(len(self.held), self.n), self.n)
         if not self.held:
@@ -214,7 +219,8 @@ class _Evolution:
         )
 
     def _within(self) -> bool:
-        return time.monotonic() < self.judge.deadline and self.judge.evaluations < self.config.limit
+        in_budget = time.monotonic() < self.judge.deadline and self.judge.evaluations < self.config.limit
+        return in_budget and self.idle < IDLE
 
     def _proposed(self, parents: Sequence[Object]) -> list[Object]:
         """Objects that are made of parents, the best of which come first."""
