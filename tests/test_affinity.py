@@ -18,7 +18,7 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.pocket.sites import of_ligand
 from metricvae.kinds.pocket.structures import structure_of
-from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex, complex_rows, pdbbind_rows
+from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex, complex_rows
 from metricvae.metrics.affinity.features.contacts import shell_counts
 from metricvae.metrics.affinity.features.records import PosedComplex, posed_complex
 from metricvae.metrics.affinity.features.vector import NAMES, features_of
@@ -110,28 +110,6 @@ def test_rows_of_a_table_come_with_their_reasons(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="expected receptor, ligand"):
         list(complex_rows(tmp_path / "other.csv"))
-
-
-def test_folders_of_pdbbind_are_read(tmp_path: Path) -> None:
-    (tmp_path / "1abc").mkdir()
-    (tmp_path / "1abc" / "1abc_protein.pdb").touch()
-    (tmp_path / "1abc" / "1abc_ligand.mol2").touch()
-    (tmp_path / "INDEX_general_PL.2020").write_text(
-        "# comment\n1abc  2.00  2010   7.92  Kd=12nM       // 1abc.pdf (LIG)\n"
-        "2abc  2.00  2010   7.92  Ki=12nM   // 2abc.pdf (LIG) covalent complex\n"
-        "3abc  NMR   2011   5.00  IC50<10uM // 3abc.pdf (LIG)\n"
-    )
-    first, covalent, absent = pdbbind_rows(tmp_path)
-    assert isinstance(first, ComplexRow)
-    assert first.site == f"ligand={tmp_path / '1abc' / '1abc_ligand.mol2'}"
-    assert first.measured is not None
-    assert first.measured.kind == "Kd"
-    assert isinstance(covalent, RefusedComplex)
-    assert "covalent" in covalent.reason
-    assert isinstance(absent, RefusedComplex)
-    assert "no file" in absent.reason
-    with pytest.raises(InputError, match="no file INDEX"):
-        list(pdbbind_rows(tmp_path / "1abc"))
 
 
 # Poses and features

@@ -19,6 +19,8 @@ from metricvae.metrics.affinity.known_rows import prior_means, read_known
 from metricvae.metrics.affinity.metric import AffinityMetric
 from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, write_posed
 from metricvae.metrics.affinity.posed_fit import fit_posed
+from metricvae.metrics.affinity.predictor import with_measured
+from metricvae.metrics.affinity.units import MeasuredAffinity
 from metricvae.training.checkpoint import load_model, write_metric_model
 
 
@@ -118,3 +120,18 @@ def test_a_smiles_is_docked_first(folder: Path, capsys: pytest.CaptureFixture[st
     assert run(folder, str(folder / "rec.pdb"), "Cc1ccccc1", "--site", "point=0,0,0", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["pose"].startswith("docked")
+
+
+def test_what_was_measured_stands_beside_what_is_predicted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"rec.pdb,ligands.sdf,{value}" for value in ("7.1,pK", "12 nM,", ">10 uM,", "6,pK", ",")]
+    table = folder / "measured.csv"
+    table.write_text("\n".join(["receptor,ligand,value,unit", *rows]) + "\n")
+    assert run(folder, "--pairs", str(table), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["measured"] for row in document["rows"]] == [7.1, pytest.approx(7.92, abs=0.01), 5.0, 6.0, None]
+    said = [{"number": at, "pK": value} for at, value in enumerate((5.0, 6.0, 7.0, None))]
+    known = {at: MeasuredAffinity(value, 0, "Ki") for at, value in enumerate((6.0, 7.0, 8.0))}
+    (note,) = with_measured(said, known)[1]
+    assert note == "of 3 complexes with measured values Pearson's R is 1.000, and the RMSE 1.00"
+    known[2] = MeasuredAffinity(8.0, -1, "Ki")
+    assert with_measured(said, known)[1] == []

@@ -24,7 +24,9 @@ TASKS = ("regression", "binary", "ranking")
 
 
 def _import_options(parser: Parser, arguments: Sequence[str]) -> None:
-    parser.add_argument("table", help="CSV or Parquet: a row a pair; objects are paths relative to it, arrays, SMILES")
+    parser.add_argument(
+        "table", help="CSV or Parquet, a row a pair (paths, arrays, SMILES); --metric affinity: PDBbind folder"
+    )
     parser.add_argument("--kind", required=True, help="of the objects, or of the left ones; see `metricvae kinds`")
     parser.add_argument("--right", help="kind of the right objects where it is another one")
     parser.add_argument("--a", default="a", metavar="COLUMN", help="column of the left objects")
@@ -188,6 +190,7 @@ IMPORT = Verb(
         "PAIRS.csv --kind KIND [--right KIND] [--value COLUMN] [--unit U] [--range LO..HI] --out DATASET",
         "OBJECTS.csv --kind KIND --property --a COLUMN --value COLUMN [--task binary] --out DATASET",
         "PAIRS.parquet --kind KIND --task binary|ranking [--split COLUMN] [--group COLUMN] --out DATASET",
+        "PDBBIND --metric affinity --kind pocket-lining --right molecule-fingerprint --out DATASET",
     ),
     _import_options,
     _import,

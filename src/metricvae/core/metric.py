@@ -19,6 +19,7 @@ from metricvae.core.registry import Registry, record_from_json, record_to_json
 if TYPE_CHECKING:
     from metricvae.core.generation import ComplementModel, ObjectGenerator
     from metricvae.core.hits import HitDrawer, HitPage
+    from metricvae.core.importing.tables import PairTable
     from metricvae.core.kind import Object
     from metricvae.core.own_prediction import OwnPredictor, OwnPredictors
     from metricvae.core.plan import Plan
@@ -263,6 +264,15 @@ class Metric(abc.ABC):
     @property
     def complement(self) -> ComplementModel | None:
         """How the counterparts of objects are generated that a binary metric calls a match, where they are."""
+        return None
+
+    def folder_table(self, folder: Path) -> PairTable | None:
+        """The pairs with values of a folder as a collection of the metric's field lays it out, to import them; None
+        where no such layout is known.
+
+        Raises:
+            InputError: it is no such folder.
+        """
         return None
 
     def own_predictor(self, folder: Path) -> OwnPredictor | None:

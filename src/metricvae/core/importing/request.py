@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack
 
 from metricvae.core.errors import InputError, shortened
@@ -60,6 +60,12 @@ class Columns:
     weight: str | None = None
     error: str | None = None
     censored: str | None = None
+
+    def completed(self, known: Columns | None) -> Columns:
+        """These, with what a table knows of its optional columns where nothing was said of them."""
+        names = ("split", "group", "weight", "error", "censored")
+        found = {name: getattr(known, name) for name in names if getattr(self, name) is None} if known else {}
+        return replace(self, **found)
 
     @property
     def needed(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from metricvae.core.importing.reading import ObjectReader
 from metricvae.core.importing.request import Columns, ImportRequest, Report
 from metricvae.core.importing.rows import rows_of_objects, rows_of_table
 from metricvae.core.importing.splitting import SplitConfig, SplitPairs, complete_splits, split_pairs
-from metricvae.core.importing.tables import open_table
+from metricvae.core.importing.tables import PairTable, open_table
 from metricvae.core.importing.values import PairRows, error_weights
 from metricvae.core.importing.writing import Imported, write_dataset
 from metricvae.core.kind import ReadOptions
@@ -40,19 +40,21 @@ class Source:
         base: folder that paths of objects are relative to.
         faults: rows that cannot be used.
         columns: of the table.
+        notes: what is to be said of the pairs, a sentence each.
     """
 
     name: str
     base: Path
     faults: Faults
     columns: Columns
+    notes: tuple[str, ...] = ()
 
 
 def import_table(path: Path, request: ImportRequest, folder: Path, report: Report | None = None) -> dict[str, Any]:
     """Write the data set of a table of pairs, and return its card.
 
     Args:
-        path: CSV, or Parquet by its ending.
+        path: CSV, or Parquet by its ending; or a folder, where the metric knows how it is laid out.
         request: what its columns mean.
         folder: to write; must not be there, or be empty.
         report: told how far that is.
@@ -60,17 +62,21 @@ def import_table(path: Path, request: ImportRequest, folder: Path, report: Repor
     Raises:
         InputError: the table or the folder cannot be used; nothing is written.
     """
-    table = open_table(Path(path))
+    table = _opened(Path(path), request.metric)
+    request = dataclasses.replace(request, columns=request.columns.completed(table.columns))
     table.require(request.columns.needed)
-    source = Source(table.path.name, table.path.parent, Faults(request.strict, str(table.path)), request.columns)
+    base = table.path if table.path.is_dir() else table.path.parent
+    source = Source(table.path.name, base, Faults(request.strict, str(table.path)), request.columns)
     with new_folder(Path(folder), "data set") as target:
-        return _import(
-            *rows_of_table(table, request, source.faults, report or _say_nothing),
-            request,
-            source,
-            target,
-            report or _say_nothing,
-        )
+        rows, cells = rows_of_table(table, request, source.faults, report or _say_nothing)
+        source = dataclasses.replace(source, notes=table.notes)
+        return _import(rows, cells, request, source, target, report or _say_nothing)
+
+
+def _opened(path: Path, metric: Metric) -> PairTable:
+    """The table in a file, or in a folder as the metric's field lays it out."""
+    found = metric.folder_table(path) if path.is_dir() else None
+    return open_table(path) if found is None else found
 
 
 def import_pairs(
@@ -165,7 +171,7 @@ def _import(
         merged_rows=len(rows),
         faults=source.faults,
         repeats=repeats,
-        notes=[*notes, *group_note],
+        notes=[*source.notes, *notes, *group_note],
     )
     return write_dataset(imported, target, report)
 

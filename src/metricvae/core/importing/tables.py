@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.faults import Faults
+from metricvae.core.importing.request import Columns
 from metricvae.core.pair_list import delimiter_of
 from metricvae.runtime.reading import refuse_unread, unreadable
 
@@ -49,12 +50,16 @@ class PairTable(abc.ABC):
     """A file of pairs.
 
     Attributes:
-        path: of the file.
+        path: of the file, or of the folder that the pairs are in.
         names: of all its columns.
+        columns: what columns mean beside those that a user names; None where the table does not know.
+        notes: what is to be said of the rows, a sentence each, once all were read.
     """
 
     path: Path
     names: tuple[str, ...]
+    columns: Columns | None = None
+    notes: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def batches(self, columns: Sequence[str], faults: Faults | None = None) -> Iterator[TableBatch]:

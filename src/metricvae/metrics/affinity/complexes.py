@@ -1,4 +1,4 @@
-"""Complexes as people keep them: tables of receptors, ligands and values, and folders of PDBbind.
+"""Complexes as people keep them: tables of receptors, ligands and values; `pdbbind` reads folders of PDBbind.
 
 | column | cells |
 | --- | --- |
@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,50 +105,3 @@ def _row(number: int, name: str, cells: Mapping[str, str], base: Path) -> Comple
         measured,
         given.get("group", ""),
     )
-
-
-_INDEX_LINE = re.compile(
-    r"^(?P<code>[0-9][0-9a-zA-Z]{3})\s+\S+\s+\d{4}\s+(?:(?P<pk>-?\d+\.\d+)\s+)?(?P<value>K[id]|IC50)"
-)
-_COVALENT = re.compile(r"covalent", re.IGNORECASE)
-INDEX = "INDEX*"
-
-
-def pdbbind_rows(folder: Path) -> Iterator[ComplexRow | RefusedComplex]:
-    """The complexes of a PDBbind folder: an index, and `CODE/CODE_protein.pdb` with `CODE_ligand.sdf` or `.mol2`.
-
-    An index has a line a complex: code, resolution, year, perhaps -log of the value, the value as `Ki=2.5nM`, and
-    remarks. Values of incomplete inhibition, and complexes that the remarks call covalent, are refused.
-
-    Raises:
-        InputError: the folder has no index.
-    """
-    indexes = sorted([*folder.glob(INDEX), *folder.glob(f"index/{INDEX}")])
-    if not indexes:
-        raise InputError(f"{folder} has no file {INDEX}: expected an index of PDBbind and a folder a complex")
-    number = 0
-    for line in indexes[0].read_text(encoding="utf-8", errors="replace").splitlines():
-        found = _INDEX_LINE.match(line)
-        if found is None:
-            continue
-        number += 1
-        try:
-            yield _indexed(number, found["code"].lower(), line[found.start("value") :], folder)
-        except InputError as error:
-            yield RefusedComplex(number, found["code"].lower(), str(error))
-
-
-def _indexed(number: int, code: str, rest: str, folder: Path) -> ComplexRow:
-    value = rest.split()[0]
-    if _COVALENT.search(rest):
-        raise InputError("the index calls the complex covalent: left out")
-    places = [folder / code, *(one / code for one in sorted(folder.glob("*/")) if (one / code).is_dir())]
-    proteins = [one / f"{code}_protein.pdb" for one in places]
-    protein = next((one for one in proteins if one.is_file()), None)
-    if protein is None:
-        raise InputError(f"there is no file {code}/{code}_protein.pdb: left out")
-    ligands = [protein.with_name(f"{code}_ligand{ending}") for ending in (".sdf", ".mol2")]
-    held = [one for one in ligands if one.is_file()]
-    if not held:
-        raise InputError(f"there is no file {code}/{code}_ligand.sdf or .mol2: left out")
-    return ComplexRow(number, code, str(protein), f"ligand={held[0]}", str(held[0]), "", measurement(value), "")

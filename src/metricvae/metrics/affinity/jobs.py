@@ -18,8 +18,10 @@ from metricvae.metrics.affinity.complexes import AUTO, ComplexRow, RefusedComple
 from metricvae.metrics.affinity.features.records import PosedComplex
 from metricvae.metrics.affinity.features.terms import BOND_REACH
 from metricvae.metrics.affinity.features.vector import features_of
+from metricvae.metrics.affinity.pdbbind import pdbbind_rows
 from metricvae.metrics.affinity.posing import ComplexReader
 from metricvae.metrics.affinity.reference import Bytes, Floats, fingerprint
+from metricvae.metrics.affinity.units import MeasuredAffinity
 from metricvae.metrics.docking.atom_types import ACCEPTORS, DONORS
 from metricvae.metrics.docking.dock import dock
 
@@ -38,6 +40,7 @@ class Job:
         name: of the ligand.
         receptor, site: path of the structure, and the site on it.
         record: of the ligand.
+        measured: what was measured of the complex; None where that is not known.
     """
 
     number: int
@@ -45,6 +48,7 @@ class Job:
     receptor: str
     site: str
     record: Record
+    measured: MeasuredAffinity | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,19 +99,20 @@ def jobs_of(receptor: str, ligands: str, site: str = "") -> list[Job]:
 
 
 def jobs_of_table(path: Path) -> Iterator[Job | RefusedComplex]:
-    """A job for each row of a table of complexes; see `complexes` for its columns."""
+    """A job for each row of a table of complexes, see `complexes` for its columns, or of a folder of PDBbind."""
     held: tuple[str, dict[str, Record]] = "", {}
-    for row in complex_rows(path):
+    for row in pdbbind_rows(path) if path.is_dir() else complex_rows(path):
         if isinstance(row, RefusedComplex):
             yield row
             continue
         if not row.has_file:
-            yield Job(row.number, row.name, row.receptor, row.site, Record(1, "smiles", row.name, row.ligand))
+            record = Record(1, "smiles", row.name, row.ligand)
+            yield Job(row.number, row.name, row.receptor, row.site, record, row.measured)
             continue
         try:
             if held[0] != row.ligand:
                 held = row.ligand, _by_name(row)
-            yield Job(row.number, row.name, row.receptor, row.site, _record(row, held[1]))
+            yield Job(row.number, row.name, row.receptor, row.site, _record(row, held[1]), row.measured)
         except InputError as error:
             yield RefusedComplex(row.number, row.name, str(error))
 

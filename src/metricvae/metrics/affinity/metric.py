@@ -13,6 +13,7 @@ from metricvae.core.metric import Description, Floats, Metric, Preset
 from metricvae.metrics.affinity.units import LEAST, MOST
 
 if TYPE_CHECKING:
+    from metricvae.core.importing.tables import PairTable
     from metricvae.core.own_prediction import OwnPredictor, OwnPredictors
     from metricvae.core.requirements import RequirementForm
     from metricvae.nn.heads import Head
@@ -52,6 +53,12 @@ class AffinityMetric(Metric):
         from metricvae.metrics.affinity import presets
 
         return presets.PRESETS
+
+    def folder_table(self, folder: Path) -> PairTable:
+        """The complexes of a release of PDBbind; see `metricvae.metrics.affinity.pdbbind`."""
+        from metricvae.metrics.affinity.pdbbind import PdbbindTable
+
+        return PdbbindTable(folder)
 
     def own_predictor(self, folder: Path) -> OwnPredictor | None:
         """The model of poses in the folder, where there is one."""

@@ -25,6 +25,9 @@ from metricvae.runtime.process_pool import worker_pool
 
 COLUMNS = ("name", "pK", "low", "high", "outside", "novelty", "ranking", "heavy_atoms_pK", "pose", "nearest", "reason")
 
+MEASURED = "measured"
+"""The column of measured values, in tables that have some."""
+
 FEW = 60
 """Ligands, at most, that are described without further processes: these take seconds to start."""
 
@@ -76,11 +79,15 @@ class AffinityPredictor:
         if known is not None:
             rows, said = with_known(model, found, rows, known, _count(request.options, "suggest"))
             notes += said
+        columns, measured = COLUMNS, {one.number: one.measured for one in jobs if isinstance(one, Job) and one.measured}
+        if measured:
+            rows, said = with_measured(rows, measured)
+            columns, notes = (*COLUMNS[:4], MEASURED, *COLUMNS[4:]), notes + said
         facts = {"level": model.error.level, "failed": sum(bool(row["reason"]) for row in rows)}
         page = None
         if "html" in request.options:
             page = affinity_page(rows, found, notes, request.options.get("command", ""))
-        return PredictionTable(COLUMNS, tuple(rows), tuple(notes), facts, page)
+        return PredictionTable(columns, tuple(rows), tuple(notes), facts, page)
 
     def rows(self, found: Sequence[DescribedComplex | RefusedComplex]) -> list[dict[str, Any]]:
         """A document for each complex, with a value for each of `COLUMNS`."""
@@ -118,6 +125,25 @@ class AffinityPredictor:
             }
             for row, (one, *numbers) in enumerate(zip(described, *columns, strict=True))
         ]
+
+
+def with_measured(
+    rows: Sequence[Mapping[str, Any]], measured: Mapping[int, MeasuredAffinity]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows with what was measured of them beside, and how well the two agree, in sentences.
+
+    Args:
+        rows: with `number` and `pK`, None where there is no answer.
+        measured: by number of the row; bounds are shown but not compared.
+    """
+    found = [{**row, MEASURED: measured[row["number"]].pk if row["number"] in measured else None} for row in rows]
+    known = [row for row in found if row["pK"] is not None and row[MEASURED] is not None]
+    pairs = np.array([(row["pK"], row[MEASURED]) for row in known if not measured[row["number"]].bound])
+    if len(pairs) < 3 or (np.ptp(pairs, axis=0) == 0).any():
+        return found, []
+    said, true = pairs.T
+    r, error = np.corrcoef(said, true)[0, 1], np.sqrt(np.mean((said - true) ** 2))
+    return found, [f"of {len(pairs)} complexes with measured values Pearson's R is {r:.3f}, and the RMSE {error:.2f}"]
 
 
 def _known(request: PredictionRequest) -> tuple[list[str], list[MeasuredAffinity]] | None:
