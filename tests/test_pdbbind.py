@@ -150,11 +150,11 @@ def test_folders_that_are_no_release_are_one_line(release: Path, capsys: pytest.
 @pytest.mark.slow
 def test_a_release_is_imported_learned_and_evaluated(tmp_path: Path) -> None:
     release, lines = tmp_path / "v2016", []
-    for number in range(80):
+    for number in range(120):
         name, smiles = RESIDUES[number % len(RESIDUES)], SMILES[number % 7] + "C" * (number % 5)
         code = f"{1 + number % 9}{number:03d}"
         complex_folder(release, code, smiles, structure(shell(), name))
-        lines.append(f"{code}  2.00  2010   6.00  Ki{'=' if number % 9 else '>'}{number + 1}nM  // {code}.pdf (LIG)")
+        lines.append(f"{code}  2.00  2010   6.00  Ki{'>' if number < 2 else '='}{number + 1}nM  // {code}.pdf (LIG)")
     index(release / "index" / "INDEX_general_PL_data.2016", lines)
     words = ["--kind", "pocket-lining", "--right", "molecule-fingerprint", "--metric", "affinity", "--workers", "1"]
     assert main(["import", str(release), *words, "--out", str(tmp_path / "data")]) == 0
@@ -162,15 +162,6 @@ def test_a_release_is_imported_learned_and_evaluated(tmp_path: Path) -> None:
     assert data.censored is not None
     assert set(data.censored.tolist()) == {0, -1}
     assert any("by Ki" in note for note in read_json(tmp_path / "data" / "card.json")["import"]["notes"])
-    model = [
-        "--preset",
-        "affinity",
-        "--training.steps",
-        "3",
-        "--training.batch_pairs",
-        "8",
-        "--out",
-        str(tmp_path / "model"),
-    ]
-    assert main(["train", str(tmp_path / "data"), *model]) == 0
+    settings = ["--preset", "affinity", "--training.steps", "3", "--training.batch_pairs", "8"]
+    assert main(["train", str(tmp_path / "data"), *settings, "--out", str(tmp_path / "model")]) == 0
     assert main(["evaluate", str(tmp_path / "model"), str(tmp_path / "data"), "--split", "test"]) == 0

@@ -76,6 +76,8 @@ def _line(number: int, kind: str, place: Floats) -> str:
 def ligand_pdbqt(molecule: Molecule, engine: str) -> str:
     """A molecule in its conformer as PDBQT, by meeko, its hydrogens added.
 
+    Charges are zero: no engine here reads them, and Gasteiger's have none for some phosphates and metals.
+
     Args:
         molecule: with its SMILES.
         engine: whose extra brings meeko.
@@ -88,7 +90,7 @@ def ligand_pdbqt(molecule: Molecule, engine: str) -> str:
     conformer = chem.Conformer(mol.GetNumAtoms())
     conformer.SetPositions(np.ascontiguousarray(molecule.positions))
     mol.AddConformer(conformer)
-    prepared = meeko.MoleculePreparation().prepare(chem.AddHs(mol, addCoords=True))
+    prepared = meeko.MoleculePreparation(charge_model="zero").prepare(chem.AddHs(mol, addCoords=True))
     text, good, message = meeko.PDBQTWriterLegacy.write_string(prepared[0])
     if not good:
         raise InputError(f"meeko cannot prepare {molecule.id}: {' '.join(message.split())}")
