@@ -30,7 +30,7 @@ from metricvae.metrics.affinity.posed import PosedModel
 from metricvae.metrics.affinity.posed_files import read_posed
 from metricvae.metrics.affinity.posing import ComplexReader, check_pose
 from metricvae.metrics.affinity.reference import fingerprint
-from metricvae.metrics.docking.engines.pdbqt import ligand_pdbqt, receptor_pdbqt
+from metricvae.metrics.docking.engines.pdbqt import mol_pdbqt, receptor_pdbqt
 from metricvae.reproduction.affinity.complexes import Entry, entries
 from metricvae.reproduction.affinity.series import FEWEST
 from metricvae.reproduction.affinity.statistics import bootstrap_mean, kendall, pearson, rmse, spearman
@@ -63,7 +63,7 @@ def scored(folder: Path, entry: Entry, reader: ComplexReader, model: PosedModel)
     receptor = of_ligand(structure, molecule.positions).receptor
     posed = posed_complex(receptor, molecule)
     check_pose(posed)
-    network = cnn_of(receptor_pdbqt(receptor, molecule.centre, WIDTH), ligand_pdbqt(molecule, "rustina"))
+    network = cnn_of(receptor_pdbqt(receptor, molecule.centre, WIDTH), mol_pdbqt(posed.mol, entry.id, "rustina"))
     features = features_of(posed)[None]
     said = model.predict(features, NAMES, fingerprint(posed.mol)[None], [structure.sequence])
     return {

@@ -6,6 +6,8 @@ heavy atoms are those that this package docks into, with a hydrogen on each atom
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -74,26 +76,33 @@ def _line(number: int, kind: str, place: Floats) -> str:
 
 
 def ligand_pdbqt(molecule: Molecule, engine: str) -> str:
-    """A molecule in its conformer as PDBQT, by meeko, its hydrogens added.
+    """A molecule in its conformer, its atoms in the order of its SMILES, as PDBQT; see `mol_pdbqt`."""
+    chem = require("rdkit.Chem")
+    mol = chem.MolFromSmiles(molecule.smiles)
+    conformer = chem.Conformer(mol.GetNumAtoms())
+    conformer.SetPositions(np.ascontiguousarray(molecule.positions))
+    mol.AddConformer(conformer)
+    return mol_pdbqt(mol, molecule.id, engine)
+
+
+def mol_pdbqt(mol: Any, name: str, engine: str) -> str:
+    """A molecule of RDKit in its conformer as PDBQT, by meeko, its hydrogens added.
 
     Charges are zero: no engine here reads them, and Gasteiger's have none for some phosphates and metals.
 
     Args:
-        molecule: with its SMILES.
+        mol: with a conformer.
+        name: in messages.
         engine: whose extra brings meeko.
 
     Raises:
         InputError: meeko is not installed, or refuses the molecule.
     """
     meeko, chem = extras.require("meeko", engine, f"the engine {engine}"), require("rdkit.Chem")
-    mol = chem.MolFromSmiles(molecule.smiles)
-    conformer = chem.Conformer(mol.GetNumAtoms())
-    conformer.SetPositions(np.ascontiguousarray(molecule.positions))
-    mol.AddConformer(conformer)
     prepared = meeko.MoleculePreparation(charge_model="zero").prepare(chem.AddHs(mol, addCoords=True))
     text, good, message = meeko.PDBQTWriterLegacy.write_string(prepared[0])
     if not good:
-        raise InputError(f"meeko cannot prepare {molecule.id}: {' '.join(message.split())}")
+        raise InputError(f"meeko cannot prepare {name}: {' '.join(message.split())}")
     return str(text)
 
 
