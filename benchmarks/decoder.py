@@ -64,8 +64,7 @@ def canonical_smiles(texts: Sequence[str]) -> list[str]:
 
 
 def moses() -> Any:
-    """The metrics of MOSES, made to run with a pandas whose frames have no `append`, and without its two scores that read
-    pickles."""
+    """The metrics of MOSES, for a pandas whose frames have no `append`, without the two scores that read pickles."""
     import pandas as pd
 
     if not hasattr(pd.DataFrame, "append"):

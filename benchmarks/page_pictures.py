@@ -80,7 +80,7 @@ def palette_of(picture: Image.Image, flat: int = 32, mixed: int = 96) -> Image.I
     areas = [colour for _, colour in sorted(counted, reverse=True)[:flat]]
     rest = (picture.quantize(mixed, dither=Image.Dither.NONE).getpalette() or [])[: 3 * mixed]
     found = Image.new("P", (1, 1))
-    found.putpalette([*(part for colour in areas for part in colour), *rest])  # type: ignore[misc, union-attr]
+    found.putpalette([*(part for colour in areas for part in colour), *rest])  # type: ignore[misc, union-attr, attr-defined]
     return found
 
 

@@ -53,8 +53,8 @@ def main() -> None:
     run(["index", str(work / NAME), str(work / "train.smi"), "--out", str(work / "index")])
     changes = [word for field, value in TRAINING.items() for word in (f"--decoding.{field}", str(value))]
     run(["train", str(work / "index"), "--decoder", str(work / NAME), *changes])
-    for file in (FILE, CONFIG):
-        shutil.copyfile(work / NAME / file, SHIPPED / NAME / file)
+    for part in (FILE, CONFIG):
+        shutil.copyfile(work / NAME / part, SHIPPED / NAME / part)
     load_model(NAME)
 
 

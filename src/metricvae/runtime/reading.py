@@ -14,8 +14,9 @@ import math
 import stat
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from metricvae.core.errors import InputError, shortened
 
@@ -54,7 +55,7 @@ def check_regular(path: Path | str, noun: str = "a file", most: int | None = Non
     return found.st_size
 
 
-def open_regular(path: Path | str, noun: str = "a file", most: int | None = None) -> BinaryIO:
+def open_regular(path: Path | str, noun: str = "a file", most: int | None = None) -> BufferedReader:
     """An ordinary file, opened to read its bytes; the caller closes it. Arguments and errors as `check_regular`."""
     check_regular(path, noun, most)
     try:
@@ -86,7 +87,7 @@ def refuse_unread(path: Path | str, error: Exception) -> None:
 
 
 @contextlib.contextmanager
-def reading(path: Path | str, noun: str = "a file", most: int | None = None) -> Iterator[BinaryIO]:
+def reading(path: Path | str, noun: str = "a file", most: int | None = None) -> Iterator[BufferedReader]:
     """An ordinary file for the length of a block; what the disk says while it is read is bad input, too."""
     with open_regular(path, noun, most) as file:
         try:

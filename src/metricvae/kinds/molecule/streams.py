@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from metricvae.core.errors import InputError
 from metricvae.runtime.reading import open_regular, refuse_unread, unreadable
@@ -64,18 +64,18 @@ class GzipStream(io.RawIOBase):
                     raise EOFError("it ends in the middle of a gzip member")
 
 
-def open_bytes(path: Path | str) -> BinaryIO:
+def open_bytes(path: Path | str) -> io.BufferedReader:
     """Open a file to read its bytes; gzip, told by its first bytes and not by the name, is decompressed.
 
     Raises:
         InputError: the file is missing, is a folder, or may not be read.
     """
-    file = cast(io.BufferedReader, open_regular(path))
+    file = open_regular(path)
     try:
         compressed = file.peek(2)[:2] == _GZIP
     except OSError as error:
         raise unreadable(path, error) from error
-    return cast(BinaryIO, io.BufferedReader(GzipStream(file))) if compressed else file
+    return io.BufferedReader(GzipStream(file)) if compressed else file
 
 
 def lines(path: Path | str) -> Iterator[str | Fault]:

@@ -79,7 +79,8 @@ class AffinityPredictor:
         if known is not None:
             rows, said = with_known(model, found, rows, known, _count(request.options, "suggest"))
             notes += said
-        columns, measured = COLUMNS, {one.number: one.measured for one in jobs if isinstance(one, Job) and one.measured}
+        columns: tuple[str, ...] = COLUMNS
+        measured = {one.number: one.measured for one in jobs if isinstance(one, Job) and one.measured}
         if measured:
             rows, said = with_measured(rows, measured)
             columns, notes = (*COLUMNS[:4], MEASURED, *COLUMNS[4:]), notes + said
