@@ -143,7 +143,7 @@ def test_pillow_says_nothing_of_a_damaged_tiff_beside_the_exception(tmp_path: Pa
     tag = content.index(struct.pack("<HHIH", 277, 3, 1, 3))  # samples per pixel
     content[tag + 8 : tag + 10] = struct.pack("<H", 65283)
     (tmp_path / "x.tif").write_bytes(content)
-    script = "import sys; from metricvae.kinds.image.io import read_image; read_image(sys.argv[1])"
+    script = "import pathlib, sys; from metricvae.kinds.image.io import read_image as r; r(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", script, str(tmp_path / "x.tif")]
     said = subprocess.run(command, capture_output=True, text=True).stderr
     assert said.startswith("Traceback")

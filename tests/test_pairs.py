@@ -516,7 +516,7 @@ def test_disks_that_refuse_are_one_line(
     def refuse(*arguments: object, **options: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InputError, match=reason):
         files.write_text(tmp_path / "file", "new")
     assert contents(tmp_path) == {}
