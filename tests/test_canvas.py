@@ -24,7 +24,7 @@ from metricvae.metrics.overlap.solver.files import read_pair
 from metricvae.metrics.overlap.solver.search import PreparedMask, solve
 from metricvae.nn.autoencoder import Tower, TowerConfig
 from metricvae.nn.layers import seeded_weights
-from metricvae.training.presets import default_preset, preset
+from metricvae.training.presets import default_preset, general_preset, preset
 
 CANVASES = [(128, 128), (512, 512), (96, 160), (40, 30)]
 FIT = ReadOptions(fit=True)
@@ -127,11 +127,18 @@ def test_default_networks_follow_the_canvas(kind: type[SilhouetteKind], canvas: 
 
 
 def test_a_preset_for_200_pixels_is_not_taken_for_other_canvases() -> None:
-    metric, values = METRICS.get("overlap")(), np.arange(400.0)
+    metric, values = METRICS.get("overlap")(), np.arange(100_000.0)
     for kind in (SilhouetteKind(), SilhouetteKind(128, 96)):
         chosen = default_preset(metric, (kind, kind), values)
         assert chosen.model.kinds == (kind, kind)
     assert default_preset(metric, (SilhouetteKind(),) * 2, values) == preset("overlap")
+
+
+def test_a_preset_for_very_many_pairs_is_not_taken_for_few() -> None:
+    metric, kinds = METRICS.get("overlap")(), (SilhouetteKind(),) * 2
+    few = default_preset(metric, kinds, np.arange(1_000.0))
+    assert few == general_preset(metric, kinds, np.arange(1_000.0))
+    assert few.training.steps * few.training.batch_pairs < preset("overlap").training.steps * 28
 
 
 def test_contours_are_described_alike_at_every_size() -> None:

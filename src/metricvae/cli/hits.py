@@ -82,7 +82,7 @@ def _found(
     assert hits.poses is not None
     name, predicted = solver_of(predictor.metric, options.by).score_name, _predicted(predictor, hits)
     best = hits.rows[: options.k]
-    fields = _fields(index, best)
+    fields = _fields(index, predictor, best)
     return [
         FoundObject(
             name=index.ids[row],
@@ -107,17 +107,19 @@ def _parts(pose: Any, score_name: str) -> dict[str, Value]:
     }
 
 
-def _fields(index: Index, rows: Any) -> list[dict[str, Value]]:
-    """The properties that the index keeps of some items."""
+def _fields(index: Index, predictor: Predictor, rows: Any) -> list[dict[str, Value]]:
+    """The properties that the index keeps of some items, and those predicted ones that a condition named."""
     from metricvae.search.expressions import filterable
+    from metricvae.search.predicted import computed_columns
 
+    computed = computed_columns(index, predictor, rows)
     sorts = filterable(index.schema)
     numbers = [name for name in index.kind.index_schema.names if sorts.get(name) == "number"]
-    if not numbers:
-        return [{} for _ in rows]
+    kept = index.table(rows, numbers).to_pylist() if numbers else [{} for _ in rows]
     return [
         {name: value for name, value in row.items() if value is not None}
-        for row in index.table(rows, numbers).to_pylist()
+        | {name: column[place] for name, column in computed.items()}
+        for place, row in enumerate(kept)
     ]
 
 
@@ -137,12 +139,15 @@ def _predicted(predictor: Predictor, hits: Hits) -> Any:
 
 def hit_rows(index: Index, predictor: Predictor, hits: Hits, count: int, score_name: str) -> list[Fields]:
     """The hits as they are printed; `score_name` is that of the exact answer."""
+    from metricvae.search.predicted import computed_columns
+
     rows, predicted = [], _predicted(predictor, hits)
+    computed = computed_columns(index, predictor, hits.rows[:count])
     for place, row in enumerate(hits.rows[:count].tolist()):
         hit: Fields = {"id": index.ids[row], "path": index.paths[row], "predicted": float(predicted[place])}
         if hits.exact is not None and hits.poses is not None:
             hit |= {score_name: float(hits.exact[place]), **_plain(hits.poses[place])}
-        rows.append(hit)
+        rows.append(hit | {name: column[place] for name, column in computed.items()})
     return rows
 
 

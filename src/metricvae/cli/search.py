@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 def _search_options(parser: Parser, _: Sequence[str]) -> None:
     parser.add_argument("index", help="folder that `metricvae index` wrote")
-    parser.add_argument("query", help="what to look for: a file, or the object itself")
+    parser.add_argument(
+        "query", nargs="?", help="what to look for: a file, or the object itself; none with a --metric of one object"
+    )
     parser.add_argument("-k", "--k", type=at_least(1), default=10, help="how many hits")
+    parser.add_argument("--metric", metavar="NAME", help="order by this one of the metrics of the index's model")
     parser.add_argument(
         "--exact", type=at_least(1), metavar="N", help="order the best N by the exact search, and show k of them"
     )
@@ -56,7 +59,8 @@ def _filter_options(parser: Parser) -> None:
         "--where",
         metavar="CONDITION",
         default="",
-        help="only items that satisfy it, as '300 < mw < 450 and not hbd > 3'; an unknown name lists all there are",
+        help="only items that satisfy it, as '300 < mw < 450 and not hbd > 3', also by what the model predicts of "
+        "single items ('ames < 0.2'); an unknown name lists all there are",
     )
     parser.add_argument(
         "--contains", metavar="SMARTS", action="append", help="molecules with this substructure; may be given again"
@@ -91,14 +95,14 @@ def _search(options: Namespace) -> Fields:
 
     _check_options(options)
     index = read_index(Path(options.index))
-    predictor = load_for(index, options.model, device_named(options.device))
+    predictor = load_for(index, options.model, device_named(options.device)).answering(options.metric)
     check_outputs(options, index, predictor)
     score_name = "" if options.exact is None else solver_of(predictor.metric, options.by).score_name
     query = _query(options, index, predictor)
     wanted = ItemFilter(options.where, tuple(options.contains or ()), tuple(options.lacks or ()), options.diverse)
     count = options.k if options.exact is None else options.exact
-    hits = search(index, predictor, query.parts[0], count, wanted, query.parts[1:])
-    if options.exact is not None and len(hits):
+    hits = search(index, predictor, query.parts[0] if query else None, count, wanted, query.parts[1:] if query else ())
+    if options.exact is not None and query is not None and len(hits):
         hits = _rerank(options, index, predictor, query, hits)
     rows = hit_rows(index, predictor, hits, options.k, score_name)
     return say(options, {"hits": rows}, hits_text(rows, score_name))
@@ -119,10 +123,12 @@ def _check_options(options: Namespace) -> None:
             raise InputError(f"--{name} {use}: give --exact N with it")
 
 
-def _query(options: Namespace, index: Index, predictor: Predictor) -> _Query:
-    """The query: one object, the parts of one, or several laid on the first."""
+def _query(options: Namespace, index: Index, predictor: Predictor) -> _Query | None:
+    """The query: one object, the parts of one, or several laid on the first; None where none is given."""
     from metricvae.core.object_files import read_named
 
+    if options.query is None:
+        return None
     kind, read = predictor.kind(index.query_side), read_options(options)
     if options.several is None:
         one = read_named(kind, options.query, read)
@@ -163,6 +169,7 @@ SEARCH = Verb(
         "INDEX QUERY [-k 10] [--exact N [--by OBJECTIVE] [--html|--sdf|--csv|--picture FILE]] [--fit]",
         "INDEX QUERY [--where CONDITION] [--contains SMARTS] [--lacks SMARTS] [--diverse T]",
         "INDEX QUERIES.sdf --several fragments|consensus",
+        "INDEX [QUERY] --metric NAME",
     ),
     _search_options,
     _search,

@@ -142,6 +142,12 @@ class Requirement(abc.ABC):
         """Whether the number is to be as large, or as small, as it can be."""
         return self.span.target is not None and math.isinf(self.span.target)
 
+    @property
+    def bounds_text(self) -> str:
+        """The ends of the span as a condition on a column of the requirement's name; empty where there is none."""
+        ends = (">=", self.span.low), ("<=", self.span.high)
+        return " and ".join(f"{self.name} {operator} {end!r}" for operator, end in ends if math.isfinite(end))
+
     def violation(self, number: float) -> float:
         """How far a number lies outside the span, in units of `scale`; infinite where there is none."""
         if math.isnan(number):

@@ -71,6 +71,6 @@ def _found(
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     if queries:
         return search(index, predictor, queries[0], count, wanted, queries[1:]).rows
-    filtered = wanted.of_index(index)
+    filtered = wanted.of_index(index, predictor)
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(filtered.possible))[: 20 * count]
     return rows[filtered.satisfied(rows)][:count]

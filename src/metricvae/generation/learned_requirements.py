@@ -41,6 +41,10 @@ class LearnedRequirement(Requirement):
         return Reading(number, fields=fields | {"novelty": float(found.novelty[0])})
 
     @property
+    def where(self) -> str:
+        return self.bounds_text
+
+    @property
     def limits(self) -> Span:
         low, high = self.predictor.metric.limits(np.ones(1), np.ones(1))
         return Span(float(low[0]), float(high[0]))

@@ -19,7 +19,7 @@ from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.core.metric import Metric
 from metricvae.nn.autoencoder import Tower
 from metricvae.nn.views import ViewedHead
-from metricvae.prediction.added_metrics import with_metric
+from metricvae.prediction.added_metrics import METRICS_FOLDER, name_of, with_metric
 from metricvae.prediction.calibration.binary import BinaryCalibration, ScoredPairs
 from metricvae.prediction.calibration.conformal import Conformal, Floats
 from metricvae.prediction.latent_prior import LatentPrior
@@ -100,6 +100,12 @@ class Predictor:
             InputError: it has none of that name.
         """
         return Predictor(with_metric(self.base, metric), self.device, self.base)
+
+    @property
+    def answers_own(self) -> bool:
+        """Whether the metric is the model's own, by which inverted files of indexes are made."""
+        own = self.base.folder / METRICS_FOLDER / name_of(self.base.config.metric)
+        return self.loaded.folder in (self.base.folder, own)
 
     @property
     def pose_free(self) -> bool:

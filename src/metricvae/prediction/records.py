@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from metricvae.core.display import columns_html
@@ -70,6 +71,10 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def to(self, device: torch.device | str) -> Encoded:
+        """The same on another device."""
+        return Encoded(self.codes.to(device), self.magnitudes.to(device), self.novelty.to(device))
 
     def __getitem__(self, rows: Any) -> Encoded:
         return Encoded(self.codes[rows], self.magnitudes[rows], self.novelty[rows])

@@ -11,8 +11,10 @@ from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.core.item_tests import ItemTest
+from metricvae.prediction.predictor import Predictor
 from metricvae.search.expressions import filterable, parse_condition
 from metricvae.search.index import Index
+from metricvae.search.predicted import add_predicted_columns, predicted_names
 from metricvae.search.store import Rows, batches
 
 Bools = npt.NDArray[np.bool_]
@@ -26,7 +28,8 @@ class ItemFilter:
     """What a user asks of hits.
 
     Attributes:
-        where: a condition on the columns of the index, see `metricvae.search.expressions`; empty for none.
+        where: a condition on the columns of the index, and on what the model predicts of single items, see
+            `metricvae.search.expressions`; empty for none.
         contains: patterns that an item must contain, see `ObjectKind.item_test`.
         lacks: patterns that it must not contain.
         diverse: no two hits are more alike than that, from 0 to 1: by the Tanimoto coefficient of their fingerprints
@@ -38,8 +41,12 @@ class ItemFilter:
     lacks: tuple[str, ...] = ()
     diverse: float | None = None
 
-    def of_index(self, index: Index) -> Filter:
+    def of_index(self, index: Index, predictor: Predictor | None = None) -> Filter:
         """What it says of the items of an index.
+
+        Args:
+            index: of the items.
+            predictor: the model that encoded them, where conditions may name what it predicts of single items.
 
         Raises:
             InputError: a condition or a pattern that cannot be read, a property that the index does not have, patterns
@@ -49,7 +56,7 @@ class ItemFilter:
             raise InputError(f"the similarity of diverse hits is {self.diverse:g}: expected 0 to 1")
         checks = [(index.kind.item_test(pattern), True) for pattern in self.contains]
         checks += [(index.kind.item_test(pattern), False) for pattern in self.lacks]
-        possible = index.alive & satisfying(index, self.where) if self.where else index.alive.copy()
+        possible = index.alive & satisfying(index, self.where, predictor) if self.where else index.alive.copy()
         for test, wanted in checks:
             if wanted:
                 possible &= _screened(index, test)
@@ -83,15 +90,24 @@ class Filter:
         return good
 
 
-def satisfying(index: Index, where: str) -> Bools:
+def satisfying(index: Index, where: str, predictor: Predictor | None = None) -> Bools:
     """(n,) which items satisfy a condition; deleted ones are looked at too.
+
+    Args:
+        index: of the items.
+        where: the condition.
+        predictor: as for `ItemFilter.of_index`.
 
     Raises:
         InputError: it cannot be read, or names a property that the index does not have.
     """
     columns = {name: sort for name, sort in filterable(index.schema).items() if name not in HIDDEN}
+    predicted = () if predictor is None else predicted_names(index, predictor)
+    columns |= dict.fromkeys(predicted, "number")
     named = index.kind.magnitude_name
     condition = parse_condition(where, columns, {} if named in columns else {named: "magnitude"})
+    if predictor is not None:
+        add_predicted_columns(index, predictor, [name for name in condition.columns if name in predicted])
     found: Bools = condition.holds(index.whole(condition.columns)).to_numpy()
     return found
 

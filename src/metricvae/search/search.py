@@ -27,6 +27,9 @@ from metricvae.search.store import Rows
 
 Floats = npt.NDArray[np.float64]
 
+SCANNED = 2**16
+"""Items whose codes are compared together where all are."""
+
 AT_ONCE = 256
 """Items that are checked together, at least, where checks cost time."""
 
@@ -69,7 +72,7 @@ class Hits:
 def search(
     index: Index,
     predictor: Predictor,
-    query: Object,
+    query: Object | None,
     count: int,
     wanted: ItemFilter = EVERYTHING,
     others: Sequence[Object] = (),
@@ -81,46 +84,58 @@ def search(
 
     Args:
         index: of the library.
-        predictor: the model it was made with.
-        query: an object as the kind of the other side reads it.
+        predictor: the model it was made with, answering any of its metrics.
+        query: an object as the kind of the other side reads it; None where the metric is of one object, whose values
+            then order the items.
         count: how many.
         wanted: the filter.
         others: further queries: scores are the means over all of them, predictions those of the first.
 
     Raises:
-        InputError: `count` is not positive, or the filter is not one of this index.
+        InputError: `count` is not positive, the filter is not one of this index, or there is no query where there has
+            to be one, or one where there cannot.
     """
     if count < 1:
         raise InputError(f"k is {count}: expected at least 1")
-    filtered = wanted.of_index(index)
-    asked = predictor.encode([query, *others], index.query_side)
+    filtered = wanted.of_index(index, predictor)
+    asked = _asked(index, predictor, query, others)
     once = OnePerObject(index)
     picker = None if wanted.diverse is None else DiversePicker(index, wanted.diverse)
     at_once = count * index.variants if picker is None and not filtered.checks else max(AT_ONCE, 2 * count)
     found: list[Rows] = []
-    for hits in _ranked(index, predictor, asked, filtered, at_once):
-        rows = once.pick(hits.rows[filtered.satisfied(hits.rows)])
+    for ranked in _ranked(index, predictor, asked, filtered, at_once):
+        rows = once.pick(ranked[filtered.satisfied(ranked)])
         found.append(rows if picker is None else picker.pick(rows))
         if sum(map(len, found)) >= count:
             break
     rows = np.concatenate(found)
-    return _sorted(score_items(index, predictor, asked, index.encoded(rows), rows))[np.arange(min(count, len(rows)))]
+    return _sorted(_some(index, predictor, asked, rows))[np.arange(min(count, len(rows)))]
 
 
-def _ranked(index: Index, predictor: Predictor, asked: Encoded, filtered: Filter, at_once: int) -> Iterator[Hits]:
-    """Items that a filter leaves, best first, more and more at a time; at least one answer, which may be empty."""
-    if index.cells is None:
+def _asked(index: Index, predictor: Predictor, query: Object | None, others: Sequence[Object]) -> Encoded:
+    """The queries, encoded; the anchor of a metric of one object."""
+    if (predictor.anchor is None) == (query is None):
+        value = predictor.metric.description.value
+        said = "is of pairs of objects: give a query" if query is None else "is of one object: leave the query out"
+        raise InputError(f"{value} {said}")
+    return predictor.encode([query, *others], index.query_side) if predictor.anchor is None else predictor.anchor
+
+
+def _ranked(index: Index, predictor: Predictor, asked: Encoded, filtered: Filter, at_once: int) -> Iterator[Rows]:
+    """Rows of items that a filter leaves, best first, more and more at a time; once at least, which may be none."""
+    if index.cells is None or not predictor.answers_own:
         rows = np.flatnonzero(filtered.possible)
-        every = _sorted(score_items(index, predictor, asked, index.encoded(rows), rows))
+        parts = [_some(index, predictor, asked, part) for part in np.array_split(rows, len(rows) // SCANNED + 1)]
+        rows = rows[np.argsort(-np.concatenate([part.score for part in parts]), kind="stable")]
         for start in range(0, max(1, len(rows)), at_once):
-            yield every[np.arange(start, min(start + at_once, len(rows)))]
+            yield rows[start : start + at_once]
         return
     head, largest = predictor.model.head, predictor.metric.similarity
     vector = np.mean([query_vector(head, code[None], largest=largest) for code in asked.codes], axis=0)
     left = filtered.possible.copy()
     while True:
         rows, _ = index.cells.find(vector, at_once, None if left.all() else left)
-        yield _sorted(score_items(index, predictor, asked, index.encoded(rows), rows))
+        yield _sorted(_some(index, predictor, asked, rows)).rows
         left[rows] = False
         at_once *= 2
         if not left.any():
@@ -163,6 +178,11 @@ def with_variants(index: Index, hits: Hits, predictor: Predictor, queries: Seque
     return score_items(index, predictor, asked, index.encoded(rows), rows)
 
 
+def _some(index: Index, predictor: Predictor, asked: Encoded, rows: Rows) -> Hits:
+    """What the model says of encoded queries with some items, in the order of their rows."""
+    return score_items(index, predictor, asked, index.encoded(rows), rows)
+
+
 def score_items(index: Index, predictor: Predictor, asked: Encoded, items: Encoded, rows: Rows) -> Hits:
     """What the model says of encoded queries with encoded items, which stand in these rows; in their order.
 
@@ -175,9 +195,10 @@ def score_items(index: Index, predictor: Predictor, asked: Encoded, items: Encod
 
 
 def _score_items(index: Index, predictor: Predictor, asked: Encoded, items: Encoded, rows: Rows) -> Hits:
-    there = Encoded(*(part.to(asked.codes.device) for part in (items.codes, items.magnitudes, items.novelty)))
+    there = items.to(asked.codes.device)
     query, others = np.zeros(len(rows), np.int64), np.arange(len(rows))
-    pairs = (asked, there, query, others) if index.side == "right" else (there, asked, others, query)
+    asked_left = index.side == "right" and predictor.anchor is None
+    pairs = (asked, there, query, others) if asked_left else (there, asked, others, query)
     predictions, magnitudes = predictor.predict(*pairs), predictor.magnitudes(*pairs)
     metric = predictor.metric
     score = metric.retrieval_score(predictions.value, *magnitudes)

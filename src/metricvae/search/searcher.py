@@ -34,9 +34,10 @@ class SearchIndex:
 
     def search(
         self,
-        query: Object,
+        query: Object = None,
         k: int = 10,
         *,
+        metric: str | None = None,
         where: str = "",
         contains: str | Sequence[str] = (),
         lacks: str | Sequence[str] = (),
@@ -50,9 +51,11 @@ class SearchIndex:
         Fewer come back only where fewer satisfy it.
 
         Args:
-            query: a path, an array, or what the kind converts.
+            query: a path, an array, or what the kind converts; None with a metric of one object.
             k: how many.
-            where: a condition on the columns of the index, as `mw < 450 and logp < 4`.
+            metric: name of the one of the model's metrics that orders the items; by default that of the model.
+            where: a condition on the columns of the index and on what the model predicts of single items, as
+                `mw < 450 and ames < 0.2`.
             contains, lacks: patterns that an item must contain, or must not: SMARTS of molecules.
             diverse: no two hits are more alike than that; see `metricvae.search.filters.ItemFilter`.
             exact: order the best so many by the exact search, and give k of them.
@@ -67,8 +70,9 @@ class SearchIndex:
             a list, of each item: `id`, `path`, the predicted `value` with its interval `low` to `high`, and what
             follows from it (`tanimoto` of a shape); with `exact` also its `score` and `pose`.
         """
-        predictor = self.predictor
-        asked = predictor.kind(self.index.query_side).convert(query, ReadOptions(fit=fit))
+        predictor = self.predictor if metric is None else self.predictor.answering(metric)
+        options = ReadOptions(fit=fit)
+        asked = None if query is None else predictor.kind(self.index.query_side).convert(query, options)
         wanted = ItemFilter(where, _texts(contains), _texts(lacks), diverse)
         if exact is None:
             hits = search(self.index, predictor, asked, k, wanted)

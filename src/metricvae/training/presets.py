@@ -53,7 +53,8 @@ def preset(name: str) -> ChosenPreset:
 def default_preset(
     metric: Metric, kinds: Sequence[ObjectKind], values: Floats, objects: int | None = None
 ) -> ChosenPreset:
-    """The first preset of a metric whose model takes objects of these kinds, or the general one.
+    """The first preset of a metric whose model takes objects of these kinds, where its training passes over the pairs
+    at most `MOST_PASSES` times, or the general one.
 
     Args:
         metric: that is to be learned.
@@ -65,9 +66,14 @@ def default_preset(
         made = make()
         taken = zip(made.model.kinds, kinds, strict=True)
         if all(held.name in kind.family and kind.takes(held) for kind, held in taken):
-            return _chosen(made)
+            chosen = _chosen(made)
+            if chosen.training.steps * chosen.training.batch_pairs <= MOST_PASSES * len(values):
+                return chosen
     return general_preset(metric, kinds, values, objects)
 
+
+MOST_PASSES = 100
+"""Passes over the training pairs of a preset that is the default: longer trainings are made for more pairs."""
 
 LATENT = 128
 """Numbers of a code in the general preset, where no kind asks for more."""

@@ -28,7 +28,8 @@ class SearchBody(Body):
     """What is looked for in which library, and what the hits must satisfy."""
 
     library: Name
-    query: AnyObject
+    query: AnyObject | None = None
+    metric: Name | None = None
     count: Annotated[int, Field(ge=1, le=200)] = 12
     where: LongText = ""
     contains: list[LongText] = Field(default_factory=list, max_length=8)
@@ -42,6 +43,10 @@ class SearchBody(Body):
 EXAMPLES: Any = {
     "filtered": {
         "value": {"library": "drugs", "query": "0" * 32, "count": 20, "where": "mw < 450", "exact": 100},
+    },
+    "another metric": {
+        "summary": "by a property that the model of the library predicts, without a query",
+        "value": {"library": "drugs", "metric": "solubility", "where": "mw < 450 and ames < 0.2"},
     },
 }
 
@@ -67,20 +72,21 @@ def search_library(state: ServerState, body: SearchBody) -> dict[str, Any]:
 
     start = time.perf_counter()
     index, predictor = state.libraries.get(body.library)
+    predictor = predictor if body.metric is None else predictor.answering(body.metric)
     kind = predictor.kind(index.query_side)
-    named = named_value(state, body.query, kind.name)
-    query = as_kind(named.value, named.kind, kind, fit=body.fit)
+    named = None if body.query is None else named_value(state, body.query, kind.name)
+    query = None if named is None else as_kind(named.value, named.kind, kind, fit=body.fit)
     if body.exact is not None and body.exact < body.count:
         raise RequestError(422, f"exact is {body.exact}: expected at least count, {body.count}", "exact")
     wanted = ItemFilter(body.where, tuple(body.contains), tuple(body.lacks), body.diverse)
     score_name = "" if body.exact is None else solver_of(predictor.metric, body.by).score_name
     hits = search(index, predictor, query, body.exact or body.count, wanted)
-    if body.exact is not None and len(hits):
+    if body.exact is not None and query is not None and len(hits):
         hits, _ = rerank_exactly(index, predictor, [query], hits, body.by)
     rows = hit_documents(state, index, predictor, hits, body.count, score_name)
     return {
         **{"hits": rows, "unit": predictor.metric.unit, "items": len(index), "score_name": score_name or None},
-        "command": _command(body, named.written),
+        "command": _command(body, None if named is None else named.written),
         "milliseconds": round(1_000 * (time.perf_counter() - start), 3),
     }
 
@@ -126,9 +132,9 @@ def _properties(index: Index, hits: Hits) -> list[dict[str, Any]]:
     return rows
 
 
-def _command(body: SearchBody, query: str) -> str:
-    words = ["search", body.library, query, "-k", str(body.count)]
-    for name in ("exact", "by", "where", "diverse"):
+def _command(body: SearchBody, query: str | None) -> str:
+    words = ["search", body.library, *([] if query is None else [query]), "-k", str(body.count)]
+    for name in ("metric", "exact", "by", "where", "diverse"):
         value = getattr(body, name)
         words += [f"--{name}", str(value)] if value not in (None, "") else []
     for name, values in (("contains", body.contains), ("lacks", body.lacks)):

@@ -65,11 +65,7 @@ class PropertyRequirement(Requirement):
 
     @property
     def where(self) -> str:
-        ends = (
-            (f"{self.name} >= {self.span.low!r}", self.span.low),
-            (f"{self.name} <= {self.span.high!r}", self.span.high),
-        )
-        return " and ".join(text for text, end in ends if math.isfinite(end))
+        return self.bounds_text
 
 
 @dataclass(frozen=True, kw_only=True)
