@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+import metricvae as mv
+from metricvae.cli import main
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.requirements import parse_requirement
@@ -31,6 +34,7 @@ from metricvae.nn.mlp import MlpEncoderConfig
 from metricvae.nn.views import ViewedHead
 from metricvae.prediction.added_metrics import added_names, metrics_of
 from metricvae.prediction.predictor import Predictor
+from metricvae.search.searcher import SearchIndex
 from metricvae.training.checkpoint import WEIGHTS, load_model
 from metricvae.training.joint import JointConfig, train_jointly
 from metricvae.training.model_document import CONFIG, read_document, write_document
@@ -311,3 +315,79 @@ def test_what_a_formula_says_is_the_same_in_all_conformers() -> None:
     torch.testing.assert_close(codes[:, :8].norm(dim=1), torch.ones(2))
     mirrored = encoder(encoder.mirror(encoder.prepare(x)))[0]
     torch.testing.assert_close(mirrored[:, :8], codes[:, 8:16], rtol=1e-4, atol=1e-5)
+
+
+# Search
+
+
+@pytest.fixture(scope="module")
+def library(model: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
+    """The vectors, searched with the model."""
+    folder = tmp_path_factory.mktemp("library")
+    for number, one in enumerate(vectors()[:80]):
+        np.save(folder / f"{number:02d}.npy", one)
+    return mv.load(model).index(folder)
+
+
+def rows_of(hits: list[dict[str, Any]]) -> list[int]:
+    return [int(hit["id"].removesuffix(".npy")) for hit in hits]
+
+
+def test_a_library_is_searched_by_each_metric(model: Path, library: SearchIndex) -> None:
+    values = mv.load(model, metric="weight").predict_each(list(vectors()[:80])).value
+    hits = library.search(metric="weight", k=5)
+    assert rows_of(hits) == np.argsort(-values, kind="stable")[:5].tolist()
+    np.testing.assert_allclose([hit["value"] for hit in hits], np.sort(values)[::-1][:5], rtol=1e-3)
+    first = library.search(vectors()[100], k=80)
+    assert rows_of(library.search(vectors()[100], k=80, metric="similarity_of_direction")) == rows_of(first)
+
+
+def test_an_inverted_file_of_one_metric_is_not_asked_about_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faiss")
+    smiles = [f"C{'C' * n}{end}" for n in range(2, 10) for end in ("O", "N", "c1ccccc1")]
+    (tmp_path / "library.smi").write_text("\n".join(smiles))
+    monkeypatch.setattr("metricvae.search.build.WORTHWHILE", 10)
+    library = mv.load("molecules-many").index(tmp_path / "library.smi")
+    assert library.index.cells is not None
+    values = mv.load("molecules-many", metric="solubility").predict_each(smiles).value
+    found = library.search(metric="solubility", k=6, where="ames < 0.9")
+    np.testing.assert_allclose([hit["value"] for hit in found], np.sort(values)[::-1][:6], atol=0.02)
+
+
+def test_a_condition_names_what_is_predicted(model: Path, library: SearchIndex) -> None:
+    values = mv.load(model, metric="weight").predict_each(list(vectors()[:80])).value
+    chances = mv.load(model, metric="heavy").predict_each(list(vectors()[:80])).value
+    good = (values > np.median(values)) & (chances < 0.5)
+    where = f"weight > {float(np.median(values))} and heavy < 0.5"
+    hits = library.search(vectors()[3], k=80, where=where)
+    assert sorted(rows_of(hits)) == np.flatnonzero(good).tolist()
+    assert rows_of(hits) == [row for row in rows_of(library.search(vectors()[3], k=80)) if good[row]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"metric": "weight", "query": vectors()[0]}, "is of one object: leave the query out"),
+        ({}, "is of pairs of objects: give a query"),
+        ({"metric": "height"}, "has no metric 'height': expected one of similarity_of_direction, heavy, weight"),
+        ({"query": vectors()[0], "where": "wieght > 0"}, "did you mean weight"),
+        ({"metric": "weight", "exact": 10}, "no exact search"),
+    ],
+)
+def test_searches_that_cannot_be_are_refused(library: SearchIndex, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        library.search(**asked)
+
+
+def test_the_command_shows_what_a_condition_named(
+    model: Path, library: SearchIndex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(library.index.folder)
+    assert main(["search", folder, "--metric", "weight", "--where", "heavy > 0.5", "-k", "3", "--json"]) == 0
+    hits = json.loads(capsys.readouterr().out)["hits"]
+    assert len(hits) == 3
+    assert all(hit["heavy"] > 0.5 for hit in hits)
+    assert main(["search", folder]) == 2
+    assert "give a query" in capsys.readouterr().err

@@ -108,6 +108,11 @@ class Predictor:
         return self.loaded.folder in (self.base.folder, own)
 
     @property
+    def compares_views(self) -> bool:
+        """Whether codes are compared by a view of them."""
+        return isinstance(self.model.head, ViewedHead)
+
+    @property
     def pose_free(self) -> bool:
         """Whether the metric reads columns of a code alone that the poses of objects have no part in."""
         head, free = self.model.head, self.tower("left").encoder.pose_free

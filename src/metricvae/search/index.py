@@ -117,13 +117,22 @@ class Index:
             counted = counted.append_column(name, self.columns[name])
         return counted.drop_columns("")
 
-    def encoded(self, rows: Rows | None = None) -> Encoded:
-        """Items as the model sees them: those in some rows, or all of an index without cells."""
+    def encoded(self, rows: Rows | None = None, *, stored: bool = False) -> Encoded:
+        """Items as the model sees them: those in some rows, or all of an index without cells.
+
+        Args:
+            rows: of the items.
+            stored: whether an inverted file, which has what the model's own metric compares, does not do: then codes
+                are read from the files of items.
+        """
         if self.cells is None:
             assert self.codes is not None
             whole = Encoded(self.codes, self.magnitudes, self.novelty)
             return whole if rows is None else whole[torch.from_numpy(rows)]
         assert rows is not None
+        if stored:
+            codes = matrix(self.table(rows, ["code"])["code"].combine_chunks())
+            return Encoded(torch.from_numpy(codes.copy()), self.magnitudes[rows], self.novelty[rows])
         directions = functional.normalize(torch.from_numpy(self.cells.codes(rows)), dim=1)
         return Encoded(directions * self.lengths[rows, None], self.magnitudes[rows], self.novelty[rows])
 

@@ -49,5 +49,5 @@ def add_predicted_columns(index: Index, predictor: Predictor, names: Iterable[st
         if name not in index.columns:
             found = predictor.answering(name)
             parts = np.array_split(np.arange(len(index.ids)), len(index.ids) // AT_ONCE + 1)
-            values = [found.predict_each(index.encoded(rows).to(found.device)).value for rows in parts]
+            values = [found.predict_each(index.encoded(rows, stored=True).to(found.device)).value for rows in parts]
             index.columns[name] = pa.chunked_array([pa.array(np.concatenate(values), pa.float32())])

@@ -175,12 +175,13 @@ def with_variants(index: Index, hits: Hits, predictor: Predictor, queries: Seque
         return hits
     rows = np.concatenate([index.rows_of[index.ids[row]] for row in hits.rows.tolist()])
     asked = predictor.encode(queries, index.query_side)
-    return score_items(index, predictor, asked, index.encoded(rows), rows)
+    return _some(index, predictor, asked, rows)
 
 
 def _some(index: Index, predictor: Predictor, asked: Encoded, rows: Rows) -> Hits:
     """What the model says of encoded queries with some items, in the order of their rows."""
-    return score_items(index, predictor, asked, index.encoded(rows), rows)
+    items = index.encoded(rows, stored=predictor.compares_views)
+    return score_items(index, predictor, asked, items, rows)
 
 
 def score_items(index: Index, predictor: Predictor, asked: Encoded, items: Encoded, rows: Rows) -> Hits:
