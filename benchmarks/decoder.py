@@ -103,19 +103,10 @@ def compared(smiles: Sequence[str], test: Sequence[str]) -> dict[str, float]:
         return {name: round(float(measure()), 4) for name, measure in measures.items()}
 
 
-def prior_codes(predictor: Predictor, decoder: ObjectDecoder, count: int, generator: torch.Generator) -> Tensor:
-    """Codes like those of the training objects."""
-    if predictor.latent_prior is not None:
-        return predictor.latent_prior.draw(count, generator)
-    return decoder.network.code_mean + decoder.network.deviations(count, generator)
-
-
-def drawn(
-    predictor: Predictor, decoder: ObjectDecoder, options: argparse.Namespace, train: set[str]
-) -> tuple[list[str], dict[str, float]]:
+def drawn(decoder: ObjectDecoder, options: argparse.Namespace, train: set[str]) -> tuple[list[str], dict[str, float]]:
     """Different molecules decoded from draws of the prior, and how many there are of each sort."""
     generator = torch.Generator().manual_seed(options.seed)
-    codes, start = prior_codes(predictor, decoder, options.samples, generator), time.process_time()
+    codes, start = decoder.drawn_codes(options.samples, generator), time.process_time()
     texts = decoder.texts(codes, generator, options.temperature)
     seconds = time.process_time() - start
     with rdBase.BlockLogs():
@@ -183,7 +174,7 @@ def main() -> None:
     predictor = Predictor.load(options.model)
     decoder = ObjectDecoder(predictor)
     train, test = (canonical_smiles([one.text for one in records(path)]) for path in (options.train, options.test))
-    made, counts = drawn(predictor, decoder, options, set(train))
+    made, counts = drawn(decoder, options, set(train))
     rng, size = np.random.default_rng(options.seed), len(made)
     real = [train[row] for row in rng.permutation(len(train))[:size]]
     assembled = canonical_smiles(list(stream_smiles(size, options.seed))) if size else []

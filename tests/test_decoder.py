@@ -14,6 +14,7 @@ from torch.nn import functional
 
 pytest.importorskip("rdkit")
 
+import metricvae as mv
 from metricvae.cli import main
 from metricvae.core.errors import InputError
 from metricvae.core.requirements import forms_for, parse_requirement
@@ -26,6 +27,7 @@ from metricvae.generation.proposals import proposals_of
 from metricvae.generation.screening import editor_of
 from metricvae.kinds.molecule.conformers import flat
 from metricvae.kinds.molecule.fragments import stream_smiles
+from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.text_form import SmilesForm
 from metricvae.nn.layers import seeded_weights
 from metricvae.nn.token_decoder import BEGIN, END, TokenDecoder, TokenDecoderConfig
@@ -49,7 +51,11 @@ def smiles() -> list[str]:
 def folder(smiles: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with a decoder that was hardly trained."""
     made = tmp_path_factory.mktemp("decoder")
-    shutil.copytree(SHIPPED / "molecules-2d", made / "model")
+    for name in ("model", "plain"):
+        shutil.copytree(SHIPPED / "molecules-2d", made / name, ignore=shutil.ignore_patterns(FILE))
+        document = read_document(made / name)
+        document["calibration"].pop(KEY, None)
+        write_document(made / name, document)
     predictor = Predictor.load(made / "model")
     with pytest.raises(InputError, match="has no decoder"):
         ObjectDecoder(predictor)
@@ -213,6 +219,19 @@ def test_the_command_line_trains_a_decoder_on_an_index(folder: Path, smiles: lis
     assert decoder.texts(known.codes[:2], torch.Generator())
 
 
+def test_objects_are_decoded_and_drawn_from_python(folder: Path, smiles: list[str]) -> None:
+    model = mv.load(folder / "model")
+    codes = model.encode(smiles[:5])
+    written = model.decode(codes, temperature=0)
+    assert len(written) == 5
+    assert [str(one) for one in written] == [str(one) for one in model.decode(codes, temperature=0, seed=1)]
+    drawn, again = (model.sample(300, temperature=0.5, seed=3) for _ in range(2))
+    assert [one.smiles for one in drawn] == [one.smiles for one in again]
+    assert all(isinstance(one, Molecule) for one in drawn)
+    with pytest.raises(InputError, match="has no decoder"):
+        mv.load(folder / "plain").sample(3)
+
+
 def test_a_damaged_decoder_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "model", tmp_path / "model")
     document = read_document(tmp_path / "model")
@@ -232,7 +251,7 @@ def test_what_cannot_be_decoded_is_one_line(folder: Path, capsys: pytest.Capture
         (shipped, "ships with metricvae"),
         (["train", "index", "--decoder", model, "--out", "x"], "expected one of"),
         (["train", str(folder), "--decoder", model], "index"),
-        (["generate", "molecules-2d", "--around", "CCCCO", "--out", str(folder / "none")], "has no decoder"),
+        (["generate", str(folder / "plain"), "--around", "CCCCO", "--out", str(folder / "none")], "has no decoder"),
     ):
         assert main(words) == 2
         error = capsys.readouterr().err

@@ -5,6 +5,7 @@ Import it as `import metricvae as mv`; everything here is loaded when it is firs
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 import weakref
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
 
+import torch
 from torch import Tensor
 
 from metricvae.core.dataset import PairDataset
@@ -22,6 +24,7 @@ from metricvae.core.display import cell_of, facts_html
 from metricvae.core.errors import InputError
 from metricvae.core.kind import KINDS, Object, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, Solution, metric_from_json
+from metricvae.decoding.decoder import ObjectDecoder
 from metricvae.evaluation.binary import BinaryEvaluation
 from metricvae.evaluation.evaluate import Evaluation, evaluate
 from metricvae.evaluation.ranking import RankingEvaluation
@@ -167,6 +170,40 @@ class PairModel:
     def _encode(self, objects: Sequence[Object], side: str, fit: bool) -> Any:
         kind, options = self.predictor.kind(side), self.predictor.read_options(ReadOptions(fit=fit))
         return self.predictor.encode([kind.convert(one, options) for one in objects], side)
+
+    @functools.cached_property
+    def _decoder(self) -> ObjectDecoder:
+        return ObjectDecoder(self.predictor)
+
+    def decode(self, codes: Tensor, *, temperature: float = 1.0, seed: int = 0) -> list[Object | None]:
+        """Objects of codes, of a model with a decoder that writes them symbol by symbol.
+
+        Args:
+            codes: (n, d), as `encode` gives them.
+            temperature: of the draws; 0 takes the likeliest symbol each time.
+            seed: of the draws.
+
+        Returns:
+            n objects, None where what was written means none.
+
+        Raises:
+            InputError: the model has no such decoder.
+        """
+        return self._decoder.decode(codes, torch.Generator().manual_seed(seed), temperature)
+
+    def sample(self, count: int, *, temperature: float = 1.0, seed: int = 0) -> list[Object]:
+        """Objects decoded from draws of the latent prior: what is like the training objects.
+
+        Args:
+            count: draws; those that mean no object are left out.
+            temperature, seed: as for `decode`.
+
+        Raises:
+            InputError: the model has no such decoder.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        codes = self._decoder.drawn_codes(count, generator)
+        return [one for one in self._decoder.decode(codes, generator, temperature) if one is not None]
 
     def similarity(self, left: Sequence[Object], right: Sequence[Object], *, fit: bool = False) -> Tensor:
         """Predicted metric of all pairs, (n, m) float32; each object is encoded once."""

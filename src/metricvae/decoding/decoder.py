@@ -40,6 +40,7 @@ class ObjectDecoder:
         form: how its objects are written.
         vocabulary: symbols, in the order of their tokens.
         network: that writes them.
+        latent_prior: that of the model.
 
     Raises:
         InputError: the model has no decoder.
@@ -67,6 +68,13 @@ class ObjectDecoder:
             network = TokenDecoder(config, predictor.code_width, len(self.vocabulary))
         load_weights(network, read_tensors(loaded.folder / FILE).tensors, loaded.folder / FILE)
         self.network = network.to(predictor.device).eval()
+        self.latent_prior = predictor.latent_prior
+
+    def drawn_codes(self, count: int, generator: torch.Generator) -> Tensor:
+        """(count, d) codes like those of the training objects: draws from the latent prior, where there is one."""
+        if self.latent_prior is not None:
+            return self.latent_prior.draw(count, generator)
+        return self.network.code_mean + self.network.deviations(count, generator)
 
     def texts(self, codes: Tensor, generator: torch.Generator, temperature: float = 1.0) -> list[str]:
         """A text for each of m codes (m, d), whatever it means; see `TokenDecoder.sample`."""
