@@ -19,6 +19,7 @@ from pathlib import Path
 
 from metricvae.cli import main as metricvae
 from metricvae.decoding.decoder import FILE
+from metricvae.fitting.decoder import CARD
 from metricvae.runtime.files import write_text
 from metricvae.training.checkpoint import SHIPPED, load_model
 from metricvae.training.model_document import CONFIG
@@ -53,7 +54,7 @@ def main() -> None:
     run(["index", str(work / NAME), str(work / "train.smi"), "--out", str(work / "index")])
     changes = [word for field, value in TRAINING.items() for word in (f"--decoding.{field}", str(value))]
     run(["train", str(work / "index"), "--decoder", str(work / NAME), *changes])
-    for part in (FILE, CONFIG):
+    for part in (FILE, CONFIG, CARD):
         shutil.copyfile(work / NAME / part, SHIPPED / NAME / part)
     load_model(NAME)
 

@@ -199,7 +199,7 @@ def test_codes_of_proposals_lie_between_parents_or_around_one(
     scale = float(proposals.decoder.network.code_scale) * ends.shape[1] ** 0.5
     around = torch.cdist(asked[0][torch.from_numpy(~between)], ends).min(1).values
     assert float(around.max()) < 0.8 * scale
-    assert proposals_of(Predictor.load("molecules-2d"), editor, 7) is None
+    assert proposals_of(Predictor.load(folder / "plain"), editor, 7) is None
 
 
 @pytest.mark.slow
@@ -211,6 +211,10 @@ def test_the_command_line_trains_a_decoder_on_an_index(folder: Path, smiles: lis
     sizes = ["--decoding.network.width", "48", "--decoding.network.layers", "2", "--decoding.steps", "20"]
     assert main(["train", index, "--decoder", model, *sizes]) == 0
     assert not (tmp_path / "model" / RESUME).exists()
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert card.count("| decoder |") == 1
+    assert "2 layers, width 48; learned 1" in card
+    assert "texts in 20 steps" in card
     decoder, predictor = ObjectDecoder(Predictor.load(tmp_path / "model")), Predictor.load(tmp_path / "model")
     known = read_texts(read_index(tmp_path / "index"), SmilesForm(), 80)
     molecule = SmilesForm().read(text_of(known.tokens[7].tolist(), known.vocabulary))

@@ -347,7 +347,7 @@ def test_the_command_writes_what_it_verified(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["molecules-2d", "--around", "CCCCO"], "has no decoder that writes molecules"),
+        (["molecules", "--around", "CCCCO"], "has no decoder that writes molecules"),
         (["molecules-2d", "-r", "qed>=0.5", "--fit"], "--fit is for silhouettes"),
         (["molecules-2d", "-r", "qed>=0.5", "--library", "missing"], "missing"),
         (["overlap", "-r", "area=4000", "--library", "missing"], "--library is for molecules"),

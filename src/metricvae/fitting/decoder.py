@@ -12,11 +12,17 @@ import torch
 from metricvae.decoding.decoder import form_of, write_decoder
 from metricvae.decoding.texts import read_texts
 from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
+from metricvae.fitting.model_card import with_decoder
 from metricvae.prediction.predictor import Predictor
+from metricvae.runtime.files import write_text
 from metricvae.runtime.locks import held
+from metricvae.runtime.reading import read_text
 from metricvae.search.index import check_model, read_index
 from metricvae.training.checkpoint import annotate, refuse_shipped
 from metricvae.training.network_state import NetworkProgress
+
+CARD, LONGEST_CARD = "README.md", 2**20
+"""File in a model's folder, and its bytes, at most."""
 
 
 def fit_decoder(
@@ -55,5 +61,7 @@ def fit_decoder(
         trained = train_decoder(texts, config, place, device=device, on_progress=on_progress)
         facts = trained.facts | {"config": asdict(config)}
         annotate(place, calibration=write_decoder(trained, place), facts={"decoder": facts})
+        if (place / CARD).exists():
+            write_text(place / CARD, with_decoder(read_text(place / CARD, "a model card", LONGEST_CARD), facts))
         (place / RESUME).unlink(missing_ok=True)
     return facts

@@ -62,6 +62,24 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
     )
 
 
+def with_decoder(card: str, facts: Mapping[str, Any]) -> str:
+    """A model's card with a row on the decoder that it was given, in the place of an older one.
+
+    Args:
+        card: of the model, whose first table says what it is made of.
+        facts: of the training of the decoder.
+    """
+    network = facts["config"]["network"]
+    row = (
+        f"| decoder | writes an object symbol by symbol from its code: {network['layers']} layers, width "
+        f"{network['width']}; learned {facts['texts']} texts in {facts['steps']} steps, "
+        f"{facts['nats_a_symbol']:.3f} nats a symbol on {facts['held_out']} that were held out |"
+    )
+    lines = [line for line in card.split("\n") if not line.startswith("| decoder |")]
+    rows = [place for place, line in enumerate(lines) if line.startswith("| ")]
+    return "\n".join([*lines[: rows[-1] + 1], row, *lines[rows[-1] + 1 :]]) if rows else card
+
+
 def sentence_case(text: str) -> str:
     """With a capital letter at the start, the others as they are."""
     return text[:1].upper() + text[1:]
