@@ -323,6 +323,7 @@ def fit(
     except TypeError as error:
         raise InputError(f"the training cannot be set so ({error}): see metricvae train --help") from None
     config = with_settings(chosen.model, model or {})
+    heads = chosen.heads if config.head == chosen.model.head else ()
     place = _new_folder("model") if folder is None else Path(folder)
     if show_progress:
         with progress() as step:
@@ -330,11 +331,12 @@ def fit(
                 *(data, config, settings, place),
                 device=device,
                 pair_head=pair_head,
+                heads=heads,
                 on_prepare=lambda done, total: step("preparing objects", done, total),
                 on_progress=lambda now: step("training", now.step, now.steps, seconds_left=now.seconds_left),
             )
     else:
-        fit_model(data, config, settings, place, device=device, pair_head=pair_head)
+        fit_model(data, config, settings, place, device=device, pair_head=pair_head, heads=heads)
     fitted = load(place, device)
     if folder is None:
         weakref.finalize(fitted, shutil.rmtree, place.parent, ignore_errors=True)

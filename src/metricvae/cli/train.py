@@ -90,16 +90,18 @@ def _train(options: Namespace) -> Fields:
     start = None if options.start is None else load_model(options.start)
     chosen = _preset(options.preset, options.dataset)
     assert chosen is not None  # the data could be read
+    model = model_of(options, chosen.model) if start is None else start.config
     with progress() as step, about(*options.dataset, options.out):
         facts = fit(
             data,
-            model_of(options, chosen.model) if start is None else start.config,
+            model,
             options.training,
             Path(options.out),
             device=device,
             start=start,
             tensorboard=options.tensorboard,
             pair_head=options.pair_head,
+            heads=chosen.heads if model.head == chosen.model.head else (),
             on_prepare=lambda done, total: step("preparing objects", done, total),
             on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
         )

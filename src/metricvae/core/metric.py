@@ -206,6 +206,11 @@ class Metric(abc.ABC):
         low, high = (ends.reshape(shape) for ends in self.limits(*pairs))
         return low, high
 
+    def further_heads(self, values: Floats) -> tuple[Head, ...]:
+        """Heads that may suit better than the default one, told training values (n,): a pilot tries them, where nobody
+        says otherwise; none by default."""
+        return ()
+
     def retrieval_score(self, value: Floats, left: Floats, right: Floats) -> Floats:
         """(n,) numbers by which a search orders pairs, larger for more similar, of values and magnitudes."""
         return value if self.similarity else -value

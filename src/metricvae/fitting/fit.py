@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from metricvae.fitting.model_card import model_card
 from metricvae.fitting.product_form import measure_product_form
 from metricvae.generation.exemplars import add_exemplars
 from metricvae.nn.autoencoder import ModelConfig
+from metricvae.nn.heads import Head
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.calibration.binary import binary_labels
 from metricvae.prediction.calibration.conformal import check_enough
@@ -31,6 +32,7 @@ from metricvae.training.features import OnPrepare
 from metricvae.training.logs import Progress
 from metricvae.training.loop import train
 from metricvae.training.network_state import NetworkProgress
+from metricvae.training.pilot import with_best_head
 
 
 def fit(
@@ -45,13 +47,15 @@ def fit(
     on_progress: Callable[[Progress], None] | None = None,
     tensorboard: bool = False,
     pair_head: bool = False,
+    heads: Sequence[Head] = (),
 ) -> dict[str, Any]:
     """Train on the train split, stop by the validation split, take interval widths from the calibration split.
 
     An interrupted fit goes on where it stopped. The test split is not touched. With a `start`, training begins at the
     weights of that model: to learn more, or from data of one's own. With `tensorboard`, the log is written for
     TensorBoard as well, into `folder/tensorboard`. With `pair_head`, predictions are corrected by a network of both
-    codes (see `metricvae.prediction.pair_head`).
+    codes (see `metricvae.prediction.pair_head`). With other `heads`, a pilot chooses between that of the model and
+    these (see `metricvae.training.pilot`).
 
     Returns:
         the facts of the training: steps, validation R^2, seconds, ...
@@ -71,6 +75,13 @@ def fit(
     refuse_shipped(folder)
     with held(Path(folder), "model"):
         parts = data.of_split("train"), data.of_split("validation")
+        if start is None:
+            model = with_best_head(
+                *(model, heads, training, *parts, Path(folder)),
+                device=device,
+                on_prepare=on_prepare,
+                on_progress=on_progress,
+            )
         train(
             *(training, model, *parts, folder),
             device=device,

@@ -103,6 +103,16 @@ class TabularMetric(Metric):
             directed=directed,
         )
 
+    def further_heads(self, values: Floats) -> tuple[Head, ...]:
+        """The cosine of two codes, between the least and the greatest training value."""
+        from metricvae.nn.heads import LinearCosine
+
+        low, high = float(np.min(values)), float(np.max(values))
+        if self.task != "regression" or not self.symmetric or not low < high:
+            return ()
+        ends = (low, high) if self.similarity else (high, low)
+        return (LinearCosine(scale=ends[1] - ends[0], offset=ends[0]),)
+
     def limits_of_all(self, left: Floats, right: Floats) -> tuple[Floats, Floats]:
         low, high = self._limits()
         return np.full((1, 1), low), np.full((1, 1), high)

@@ -299,6 +299,33 @@ class CosineSimilarity(AngularHead):
 
 
 @dataclass(frozen=True)
+class LinearCosine(AngularHead):
+    """value = offset + scale * cos: for metrics whose value of an object and itself is their best, the same for all
+    objects, as of distances and of similarities that are normalised.
+
+    Attributes:
+        scale: value of two equal codes above that of orthogonal ones; negative of a distance.
+        offset: value of two orthogonal codes.
+    """
+
+    name: ClassVar[str] = "linear_cosine"
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def score_of_cosine(self, cosine: Tensor) -> Tensor:
+        return cosine
+
+    def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return (value - self.offset) / self.scale
+
+    def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return self.offset + self.scale * score
+
+    def counterpart(self, z: Tensor) -> Tensor:
+        return z if self.scale > 0 else -z
+
+
+@dataclass(frozen=True)
 class CosineDistance(Head):
     """1 - cos in [0, 2] for a binary metric: distance 0 for a value of 1 (a match), 2 for a value of 0.
 
@@ -438,6 +465,7 @@ HEADS: dict[str, type[Head]] = {
         SignedInverseCosine,
         CosineTanimoto,
         CosineSimilarity,
+        LinearCosine,
         CosineDistance,
         ProductAndDistance,
     )

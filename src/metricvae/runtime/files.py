@@ -119,7 +119,7 @@ def sweep(folder: Path, names: Iterable[str]) -> None:
     """Remove the temporary files that a killed process left of `names` in `folder`."""
     for name in names:
         for leftover in Path(folder).glob(f".{name}.*.tmp"):
-            leftover.unlink(missing_ok=True)
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

@@ -17,6 +17,7 @@ from metricvae.core.errors import InputError, did_you_mean
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.core.metric import METRICS, Floats, Metric, Preset, Task
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
+from metricvae.nn.heads import Head
 from metricvae.nn.losses import MetricLossKind
 from metricvae.runtime.parquet import read_schema, read_table
 from metricvae.runtime.reading import damaged
@@ -26,10 +27,16 @@ from metricvae.training.optimisers import LossWeights
 
 @dataclass(frozen=True)
 class ChosenPreset:
-    """What to build and how to train it."""
+    """What to build and how to train it.
+
+    Attributes:
+        model, training: the configurations.
+        heads: others than the model's that may suit better, see `metricvae.training.pilot`.
+    """
 
     model: ModelConfig
     training: TrainingConfig
+    heads: tuple[Head, ...] = ()
 
 
 def preset_names() -> tuple[str, ...]:
@@ -78,8 +85,8 @@ MOST_PASSES = 100
 LATENT = 128
 """Numbers of a code in the general preset, where no kind asks for more."""
 
-LONGEST_MINUTES = 9.0
-"""Minutes of steps; preparing and calibrating take one more at most."""
+LONGEST_MINUTES = 7.5
+"""Minutes of steps; a pilot, preparing and calibrating take two more at most."""
 
 GROUPED = 8
 """Pairs of one group that stay together in a batch, of a ranking metric."""
@@ -121,7 +128,7 @@ def general_preset(
         evaluate_every=100,
         max_minutes=LONGEST_MINUTES,
     )
-    return ChosenPreset(model, training)
+    return ChosenPreset(model, training, metric.further_heads(values))
 
 
 def preset_of_folder(folder: Path) -> ChosenPreset:

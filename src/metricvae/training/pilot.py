@@ -1,0 +1,73 @@
+"""Which head suits a metric of which nothing is known: short trainings with each, measured on validation pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from metricvae.core.dataset import PairDataset
+from metricvae.nn.autoencoder import ModelConfig
+from metricvae.nn.heads import Head, head_to_json
+from metricvae.runtime.temporary import temporary_folder
+from metricvae.training.config import TrainingConfig
+from metricvae.training.features import OnPrepare
+from metricvae.training.logs import Progress
+from metricvae.training.loop import train
+from metricvae.training.model_document import CONFIG, read_model_document
+
+STEPS = 200
+"""Steps of the training with each head."""
+
+LEAST = 4 * STEPS
+"""Steps of a training for which a pilot is worth its time."""
+
+SHARE = 0.1
+"""Of the minutes of the training that the one with each head may take."""
+
+
+def with_best_head(
+    model: ModelConfig,
+    heads: Sequence[Head],
+    training: TrainingConfig,
+    data_train: PairDataset,
+    data_validation: PairDataset,
+    folder: Path,
+    *,
+    device: torch.device | str = "cpu",
+    on_prepare: OnPrepare | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> ModelConfig:
+    """A model with the one of several heads that a short training explains most of the validation pairs with.
+
+    Where a model was begun in the folder already, with one of them, it stays that one.
+
+    Args:
+        model: with the head that is taken where there is no choice, or no better one.
+        heads: others.
+        training: of the model; short ones need no pilot.
+        data_train, data_validation: the pairs.
+        folder: of the model, locked, in which trainings with each head are made and removed.
+        device, on_prepare, on_progress: as for `train`.
+    """
+    heads = (model.head, *heads)
+    if len(heads) == 1 or training.steps < LEAST:
+        return model
+    if (folder / CONFIG).exists():
+        begun = read_model_document(folder).get("model", {}).get("head")
+        return next((replace(model, head=head) for head in heads if head_to_json(head) == begun), model)
+    minutes = None if training.max_minutes is None else SHARE * training.max_minutes
+    short = replace(training, steps=STEPS, evaluate_every=STEPS, max_minutes=minutes)
+    explained = []
+    with temporary_folder(folder / CONFIG) as place:
+        for number, head in enumerate(heads):
+            found = train(
+                *(short, replace(model, head=head), data_train, data_validation, place / str(number)),
+                device=device,
+                on_prepare=on_prepare,
+                on_progress=on_progress,
+            )
+            explained.append(found.validation_r2)
+    return replace(model, head=heads[explained.index(max(explained))])
