@@ -412,6 +412,7 @@ def test_bad_words_end_in_one_line(
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_aligner_is_trained_at_the_command_line(
     taught: Path, dataset_folder: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -47,7 +47,7 @@ from metricvae.search.filters import ItemFilter
 from metricvae.search.search import search
 from metricvae.search.update import append_to_index, delete_items
 from metricvae.training.config import TrainingConfig
-from metricvae.training.presets import preset
+from metricvae.training.presets import preset, preset_of_folder
 from metricvae.web.settings import ServerSettings
 
 OUT_OF_RANGE = {
@@ -247,7 +247,7 @@ def test_the_chosen_preset_is_what_training_options_are_taken_from(dataset_folde
     for name in ("overlap", "paper"):
         assert shown("--preset", name)["steps"] == preset(name).training.steps
         assert shown(f"--preset={name}")["learning_rate"] == preset(name).training.learning_rate
-    assert shown(dataset_folder)["steps"] == preset("overlap").training.steps
+    assert shown(dataset_folder)["steps"] == preset_of_folder(dataset_folder).training.steps
 
 
 def test_models_of_the_reports_are_those_of_the_library():

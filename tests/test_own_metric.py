@@ -108,10 +108,12 @@ def test_values_of_another_metric_are_refused(predictor: Predictor, data: PairDa
         evaluate(Predictor.load("overlap"), data)
 
 
+MOLECULES = preset("molecules")
+
 REFUSED: dict[str, Callable[[PairDataset, Path], object]] = {
     "evaluate": lambda masks, _: evaluate(Predictor.load("molecules"), masks),
     "predict": lambda masks, _: Predictor.load("molecules").predict_rows(masks, np.arange(2)),
-    "train": lambda masks, folder: fit(masks, *vars(preset("molecules")).values(), folder / "model"),
+    "train": lambda masks, folder: fit(masks, MOLECULES.model, MOLECULES.training, folder / "model"),
 }
 
 

@@ -275,6 +275,7 @@ def test_labels_are_checked_against_the_dense_search(tmp_path: Path) -> None:
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_bad_labels_show_in_the_check(tmp_path: Path) -> None:
     blind = SearchConfig(angles=2, frequencies=6, local_optimisations=1, refinements=1)
     card = label(OverlapPlan("procedural", 30, 5, search=blind, check=2), tmp_path, workers=1)
