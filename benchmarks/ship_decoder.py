@@ -19,7 +19,7 @@ from pathlib import Path
 
 from metricvae.cli import main as metricvae
 from metricvae.decoding.decoder import FILE
-from metricvae.fitting.decoder import CARD
+from metricvae.fitting.model_card import CARD
 from metricvae.runtime.files import write_text
 from metricvae.training.checkpoint import SHIPPED, load_model
 from metricvae.training.model_document import CONFIG

@@ -323,7 +323,7 @@ def fit(
     except TypeError as error:
         raise InputError(f"the training cannot be set so ({error}): see metricvae train --help") from None
     config = with_settings(chosen.model, model or {})
-    heads = chosen.heads if config.head == chosen.model.head else ()
+    heads = chosen.heads_beside(config)
     place = _new_folder("model") if folder is None else Path(folder)
     if show_progress:
         with progress() as step:

@@ -101,7 +101,7 @@ def _train(options: Namespace) -> Fields:
             start=start,
             tensorboard=options.tensorboard,
             pair_head=options.pair_head,
-            heads=chosen.heads if model.head == chosen.model.head else (),
+            heads=chosen.heads_beside(model),
             on_prepare=lambda done, total: step("preparing objects", done, total),
             on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
         )

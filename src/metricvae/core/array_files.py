@@ -69,8 +69,8 @@ class ArrayFiles:
     def _row(self, path: Path, part: str | None) -> Array:
         with reading(path, "an array") as file:
             check_header(file, path.stat().st_size, most=MOST_BYTES if part is None else None)
-        if part is None:
-            with reading(path, "an array") as file:
+            if part is None:
+                file.seek(0)
                 return read_whole_array(file)
         with _quiet():
             return np.array(_row_of(np.lib.format.open_memmap(path, mode="r"), part))

@@ -19,6 +19,7 @@ from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
 from metricvae.fitting.linear_readout import Readout, Rows, fit_readout
 from metricvae.fitting.metric_card import metric_card
+from metricvae.fitting.model_card import CARD
 from metricvae.nn.heads import Head
 from metricvae.nn.layers import seeded_weights
 from metricvae.nn.views import ViewedHead
@@ -122,7 +123,7 @@ def install_metric(
         fitted = answering(loaded, data.metric, head, target, {"facts": facts})
         calibration = calibration_of(Predictor(fitted), data)
         write_metric_folder(target, loaded, data.metric, head, calibration, facts)
-        write_text(target / "README.md", metric_card(name, dataclasses.replace(fitted, calibration=calibration)))
+        write_text(target / CARD, metric_card(name, dataclasses.replace(fitted, calibration=calibration)))
 
 
 def _check(loaded: LoadedModel, data: PairDataset, name: str) -> None:

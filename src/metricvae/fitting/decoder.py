@@ -12,7 +12,7 @@ import torch
 from metricvae.decoding.decoder import form_of, write_decoder
 from metricvae.decoding.texts import read_texts
 from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
-from metricvae.fitting.model_card import with_decoder
+from metricvae.fitting.model_card import CARD, with_decoder
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_text
 from metricvae.runtime.locks import held
@@ -21,8 +21,8 @@ from metricvae.search.index import check_model, read_index
 from metricvae.training.checkpoint import annotate, refuse_shipped
 from metricvae.training.network_state import NetworkProgress
 
-CARD, LONGEST_CARD = "README.md", 2**20
-"""File in a model's folder, and its bytes, at most."""
+LONGEST_CARD = 2**20
+"""Bytes of a model's card, at most."""
 
 
 def fit_decoder(

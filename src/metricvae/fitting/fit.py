@@ -15,7 +15,7 @@ from metricvae.core.compatibility import check_compatible
 from metricvae.core.dataset import PairDataset
 from metricvae.core.dataset_merge import plan_parts
 from metricvae.core.errors import InputError
-from metricvae.fitting.model_card import model_card
+from metricvae.fitting.model_card import CARD, model_card
 from metricvae.fitting.product_form import measure_product_form
 from metricvae.generation.exemplars import add_exemplars
 from metricvae.nn.autoencoder import ModelConfig
@@ -118,7 +118,7 @@ def _calibrated(
     if data.metric.exemplars:
         add_exemplars(folder, data, data.metric.exemplars)
     loaded = load_model(folder)
-    write_text(folder / "README.md", model_card(loaded, training))
+    write_text(folder / CARD, model_card(loaded, training))
     return loaded.facts
 
 

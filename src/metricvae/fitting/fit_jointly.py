@@ -14,6 +14,7 @@ import torch
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.fitting.add_metric import install_metric
+from metricvae.fitting.model_card import CARD
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.prediction.added_metrics import METRICS_FOLDER, check_name, name_of
 from metricvae.runtime.files import sweep, write_text
@@ -23,9 +24,6 @@ from metricvae.training.joint import RESUME, JointConfig, JointlyTrained, train_
 from metricvae.training.joint_values import JointMetric
 from metricvae.training.network_state import NetworkProgress
 from metricvae.training.presets import LATENT, typical_values
-
-CARD = "README.md"
-"""Written last: a model that has it is whole."""
 
 
 def fit_jointly(
@@ -69,7 +67,7 @@ def fit_jointly(
     with held(folder, "model"):
         sweep(folder, (RESUME, CARD))
         begun = begin_model(folder, model, asdict(config), {"metrics": facts})
-        if begun["status"] == "finished" and (folder / CARD).exists():
+        if begun["status"] == "finished" and (folder / CARD).exists():  # it is written last
             return load_model(folder).facts
         trained = train_jointly(tower, latent, metrics, config, folder, on_progress)
         weights = {f"towers.left.encoder.{name}": part for name, part in trained.encoder.state_dict().items()}

@@ -13,6 +13,9 @@ from metricvae.prediction.calibration.binary import BinaryCalibration
 from metricvae.training.checkpoint import LoadedModel
 from metricvae.training.config import TrainingConfig
 
+CARD = "README.md"
+"""File in the folder of a model, and of each of its metrics."""
+
 _TEXT = """---
 library_name: metricvae
 license: apache-2.0

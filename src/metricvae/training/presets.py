@@ -38,6 +38,10 @@ class ChosenPreset:
     training: TrainingConfig
     heads: tuple[Head, ...] = ()
 
+    def heads_beside(self, model: ModelConfig) -> tuple[Head, ...]:
+        """Those that a pilot tries beside the head of a model: none where somebody chose that head."""
+        return self.heads if model.head == self.model.head else ()
+
 
 def preset_names() -> tuple[str, ...]:
     """The names of all presets that registered metrics bring."""

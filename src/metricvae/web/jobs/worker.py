@@ -179,9 +179,9 @@ class MessageReader(threading.Thread):
     def run(self) -> None:
         for raw in self.stream:
             with contextlib.suppress(OSError):  # on a full disk progress is not shown, but the verb is not held up
-                self._hear(raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip())
+                self._record(raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip())
 
-    def _hear(self, line: str) -> None:
+    def _record(self, line: str) -> None:
         document = _document_of(line)
         if "partial" in document:
             self._append(PARTIAL, without_paths(self.folder, json.dumps(document["partial"])))
