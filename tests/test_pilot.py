@@ -19,6 +19,7 @@ from metricvae.nn.heads import Head, LinearCosine, ProductAndDistance
 from metricvae.nn.mlp import MlpEncoderConfig
 from metricvae.training import pilot
 from metricvae.training.config import TrainingConfig
+from metricvae.training.logs import Progress
 from metricvae.training.presets import preset_of_data
 
 LENGTH = 6
@@ -54,8 +55,10 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Head, TrainingConfig]]:
     """What a pilot trains; the cosine explains most."""
     found: list[tuple[Head, TrainingConfig]] = []
 
-    def train(config: TrainingConfig, built: ModelConfig, *_: Any, **__: Any) -> Any:
+    def train(config: TrainingConfig, built: ModelConfig, *_: Any, **named: Any) -> Any:
         found.append((built.head, config))
+        if named["on_progress"] is not None:
+            named["on_progress"](Progress(1, config.steps, 0.0, 0.0, 0.0, 0.0, None, 1.0))
         return SimpleNamespace(validation_r2=0.9 if isinstance(built.head, LinearCosine) else 0.5)
 
     monkeypatch.setattr(pilot, "train", train)
@@ -68,6 +71,20 @@ def test_the_head_that_explains_most_is_taken(tried: list[Any], tmp_path: Path) 
     assert isinstance(chosen(pairs, tmp_path / "model", heads), LinearCosine)
     assert [type(head) for head, _ in tried] == [ProductAndDistance, LinearCosine]
     assert {(config.steps, config.max_minutes) for _, config in tried} == {(pilot.STEPS, 0.5)}
+
+
+def test_progress_says_which_head_is_tried(tried: list[Any], tmp_path: Path) -> None:
+    pairs, told = data(), list[str]()
+    (tmp_path / "model").mkdir()
+    pilot.with_best_head(
+        model(pairs),
+        pairs.metric.further_heads(pairs.value),
+        LONG,
+        *(pairs.of_split("train"), pairs.of_split("validation"), tmp_path / "model"),
+        on_progress=lambda now: told.append(now.stage),
+    )
+    assert told == ["trying head 1 of 2", "trying head 2 of 2"]
+    assert len(tried) == 2
     assert not list((tmp_path / "model").iterdir())
 
 

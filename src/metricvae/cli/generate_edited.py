@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from jsonargparse import Namespace
 from metricvae.cli.common import say
 from metricvae.cli.parser import Fields
 from metricvae.cli.predict_own import own_predictor_of
+from metricvae.core.errors import shortened
 from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def write_answers(
     rows = [_row(one, requirements, number) for number, one in enumerate(found.answers, start=1)]
     files = _write(options, predictor, requirements, found, rows)
     document = _document(options, requirements, found, rows) | {"seconds": seconds, "files": files}
-    return _said(options, document, found)
+    return _said(options, document, found, requirements)
 
 
 def _document(options: Namespace, requirements: Sequence[Requirement], found: Evolved, rows: list[Fields]) -> Fields:
@@ -183,12 +185,11 @@ def _sheet(folder: Path, predictor: Predictor, requirements: Sequence[Requiremen
     return [SHEET]
 
 
-def _said(options: Namespace, document: Fields, found: Evolved) -> Fields:
-    lines = []
+def _said(options: Namespace, document: Fields, found: Evolved, requirements: Sequence[Requirement]) -> Fields:
+    names, lines = Counter(one.name for one in requirements), []
+    labels = {str(one): f"{one.name} {shortened(one.subject) if names[one.name] > 1 else ''}" for one in requirements}
     for row in document["answers"]:
-        numbers = "; ".join(
-            f"{text.split(':')[0].rstrip('<>=.0123456789')} {value:.3g}" for text, value in row["verified"].items()
-        )
+        numbers = "; ".join(f"{labels[text].strip()} {value:.3g}" for text, value in row["verified"].items())
         near = "" if row["nearest"] is None else f", nearest known at {row['nearest']['similarity']:.2f}"
         lines.append(f"{row['name']}  {row['object']}  {numbers}{near}")
     if len(found.answers) < options.n:

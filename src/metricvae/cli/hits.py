@@ -76,13 +76,14 @@ def _found(
     options: Namespace, index: Index, predictor: Predictor, hits: Hits, read: Callable[[int], Object]
 ) -> list[FoundObject]:
     from metricvae.core.hits import FoundObject
+    from metricvae.search.predicted import item_numbers
     from metricvae.search.rerank import solver_of
 
     assert hits.exact is not None
     assert hits.poses is not None
     name, predicted = solver_of(predictor.metric, options.by).score_name, _predicted(predictor, hits)
     best = hits.rows[: options.k]
-    fields = _fields(index, predictor, best)
+    fields = item_numbers(index, predictor, best)
     return [
         FoundObject(
             name=index.ids[row],
@@ -105,22 +106,6 @@ def _parts(pose: Any, score_name: str) -> dict[str, Value]:
         for name, value in _plain(pose).items()
         if name.endswith("_tanimoto") and name != score_name and isinstance(value, float)
     }
-
-
-def _fields(index: Index, predictor: Predictor, rows: Any) -> list[dict[str, Value]]:
-    """The properties that the index keeps of some items, and those predicted ones that a condition named."""
-    from metricvae.search.expressions import filterable
-    from metricvae.search.predicted import computed_columns
-
-    computed = computed_columns(index, predictor, rows)
-    sorts = filterable(index.schema)
-    numbers = [name for name in index.kind.index_schema.names if sorts.get(name) == "number"]
-    kept = index.table(rows, numbers).to_pylist() if numbers else [{} for _ in rows]
-    return [
-        {name: value for name, value in row.items() if value is not None}
-        | {name: column[place] for name, column in computed.items()}
-        for place, row in enumerate(kept)
-    ]
 
 
 def _about(options: Namespace, index: Index, predictor: Predictor) -> Any:

@@ -103,7 +103,7 @@ def _train(options: Namespace) -> Fields:
             pair_head=options.pair_head,
             heads=chosen.heads_beside(model),
             on_prepare=lambda done, total: step("preparing objects", done, total),
-            on_progress=lambda now: step("training", now.step, now.steps, _losses(now), now.seconds_left),
+            on_progress=lambda now: step(now.stage, now.step, now.steps, _losses(now), now.seconds_left),
         )
     text = (
         f"validation R^2 {facts['validation_r2']:.4f} after {facts['steps']} steps; "

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from metricvae.prediction.added_metrics import metrics_of
 from metricvae.prediction.predictor import Predictor
+from metricvae.search.expressions import filterable
 from metricvae.search.index import Index
 from metricvae.search.store import Rows
 
@@ -32,6 +33,22 @@ def computed_columns(index: Index, predictor: Predictor, rows: Rows) -> dict[str
     """What was computed of predicted columns, by name, for some items."""
     known = [name for name in predicted_names(index, predictor) if name in index.columns]
     return {name: index.columns[name].take(pa.array(rows)).to_pylist() for name in known}
+
+
+def item_numbers(index: Index, predictor: Predictor, rows: Rows) -> list[dict[str, float]]:
+    """The numbers that are known of some items, by name.
+
+    They are what the index keeps of them to filter by, and what was computed of predicted columns.
+    """
+    computed = computed_columns(index, predictor, rows)
+    sorts = filterable(index.schema)
+    names = [name for name in index.kind.index_schema.names if sorts.get(name) == "number"]
+    kept = index.table(rows, names).to_pylist() if names else [{} for _ in rows]
+    return [
+        {name: value for name, value in row.items() if value is not None}
+        | {name: column[place] for name, column in computed.items()}
+        for place, row in enumerate(kept)
+    ]
 
 
 def add_predicted_columns(index: Index, predictor: Predictor, names: Iterable[str]) -> None:

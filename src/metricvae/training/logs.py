@@ -27,6 +27,7 @@ class Progress:
         reconstruction, latent, deformation, metric: the four losses, unweighted, mean since the last logged line.
         validation_r2: R^2 on validation pairs when last measured, None before that.
         seconds_left: estimate from the pace so far.
+        stage: what is being trained, in words.
     """
 
     step: int
@@ -37,6 +38,7 @@ class Progress:
     metric: float
     validation_r2: float | None
     seconds_left: float
+    stage: str = "training"
 
 
 class TrainingLog:
@@ -67,7 +69,7 @@ class TrainingLog:
 
     def write(self, progress: Progress, *, evaluated: bool) -> None:
         """Append a line; the validation R^2 is in it when it was measured in this step."""
-        line = {key: value for key, value in asdict(progress).items() if key not in ("steps", "seconds_left")}
+        line = {key: value for key, value in asdict(progress).items() if key not in ("steps", "seconds_left", "stage")}
         if not evaluated:
             del line["validation_r2"]
         try:

@@ -67,7 +67,12 @@ def with_best_head(
                 *(short, replace(model, head=head), data_train, data_validation, place / str(number)),
                 device=device,
                 on_prepare=on_prepare,
-                on_progress=on_progress,
+                on_progress=_told(on_progress, f"trying head {number + 1} of {len(heads)}"),
             )
             explained.append(found.validation_r2)
     return replace(model, head=heads[explained.index(max(explained))])
+
+
+def _told(on_progress: Callable[[Progress], None] | None, stage: str) -> Callable[[Progress], None] | None:
+    """What is told of a training, with the name of its stage."""
+    return None if on_progress is None else lambda now: on_progress(replace(now, stage=stage))

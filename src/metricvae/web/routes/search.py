@@ -97,12 +97,13 @@ def hit_documents(
     """The best hits with their numbers, properties and pictures."""
     import numpy as np
 
+    from metricvae.search.predicted import item_numbers
     from metricvae.search.rerank import item_reader
 
     if not len(hits):
         return []
     best = hits[np.arange(min(count, len(hits)))]
-    read, properties = item_reader(index, best), _properties(index, best)
+    read, properties = item_reader(index, best), plain(item_numbers(index, predictor, best.rows))
     found = []
     for place, row in enumerate(best.rows.tolist()):
         answers = best.predictions
@@ -118,18 +119,6 @@ def _object(state: ServerState, index: Index, value: Object, name: str) -> dict[
     """A hit as an object of its own."""
     about, picture = state.objects.put_value(index.kind, value, name), index.kind.picture(value)
     return {"id": about.id, "name": name, "picture": None if picture is None else picture.data_uri}
-
-
-def _properties(index: Index, hits: Hits) -> list[dict[str, Any]]:
-    """What the index keeps of hits to filter by."""
-    from metricvae.search.expressions import filterable
-
-    sorts = filterable(index.schema)
-    names = [name for name in index.kind.index_schema.names if sorts.get(name) == "number"]
-    if not names:
-        return [{} for _ in hits.rows]
-    rows: list[dict[str, Any]] = plain(index.table(hits.rows, names).to_pylist())
-    return rows
 
 
 def _command(body: SearchBody, query: str | None) -> str:
