@@ -19,7 +19,7 @@ from metricvae.cli import main
 from metricvae.core.errors import InputError
 from metricvae.core.requirements import forms_for, parse_requirement
 from metricvae.core.text_form import TextForm
-from metricvae.decoding.decoder import FILE, KEY, ObjectDecoder, write_decoder
+from metricvae.decoding.decoder import AGAIN, FILE, KEY, ObjectDecoder, write_decoder
 from metricvae.decoding.texts import IGNORED, CodedTexts, coded_texts, read_texts, text_of
 from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
 from metricvae.generation.evolution import EvolutionConfig, evolve
@@ -29,6 +29,7 @@ from metricvae.kinds.molecule.conformers import flat
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.text_form import SmilesForm
+from metricvae.nn.code_mixture import AXES, CodeMixture
 from metricvae.nn.layers import seeded_weights
 from metricvae.nn.token_decoder import BEGIN, END, TokenDecoder, TokenDecoderConfig
 from metricvae.prediction.predictor import Predictor
@@ -167,6 +168,51 @@ def test_a_decoder_writes_what_unseen_codes_mean(tmp_path: Path) -> None:
     assert np.mean([one == text for one, text in zip(written, texts[600:], strict=True)]) > 0.9
 
 
+def test_texts_that_mean_nothing_are_drawn_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third text means an object, so that all codes have one after a few rounds, and each keeps its own."""
+    decoder = ObjectDecoder(Predictor.load(folder / "model"))
+    asked: list[tuple[list[float], float]] = []
+    texts = ("C" * (4 + number) if number % 3 == 0 else "(" for number in range(1000))
+
+    def write(codes: torch.Tensor, _: torch.Generator, temperature: float) -> list[str]:
+        asked.append((codes[:, 0].tolist(), temperature))
+        return [next(texts) for _ in codes]
+
+    monkeypatch.setattr(decoder, "texts", write)
+    codes = torch.arange(7.0)[:, None].expand(7, decoder.network.code_mean.numel())
+    made = decoder.decode(codes, torch.Generator(), temperature=0)
+    assert [str(one) for one in made[::3]] == [str(flat("C" * (4 + number))) for number in (0, 3, 6)]
+    assert None not in made
+    assert asked[:2] == [([0, 1, 2, 3, 4, 5, 6], 0), ([1, 2, 4, 5], AGAIN)]
+    assert decoder.decode(codes[:2], torch.Generator(), tries=1).count(None) >= 1
+    assert len(decoder.sample(9, torch.Generator())) == 9
+
+
+@pytest.mark.parametrize(("count", "width"), [(3000, 24), (130, 24), (40, 24), (500, 3)])
+def test_the_mixture_draws_groups_where_codes_have_them(count: int, width: int) -> None:
+    """Two crossed lines in a plane, which no normal distribution holds, and noise along all other axes."""
+    chance = torch.Generator().manual_seed(0)
+    codes = 0.1 * torch.randn(count, width, generator=chance)
+    codes[torch.arange(count), torch.arange(count) % 2] += 20 * torch.rand(count, generator=chance) - 10
+    mixture = CodeMixture(width)
+    mixture.fit(codes)
+    again = CodeMixture(width)
+    again.fit(codes)
+    assert all(torch.equal(one, two) for one, two in zip(mixture.buffers(), again.buffers(), strict=True))
+    start = torch.randn(1000, width, generator=chance)
+    drawn = mixture.place(start, torch.Generator().manual_seed(1))
+    off_axes = drawn[:, :2].abs().amin(1)
+    assert float(off_axes.quantile(0.9)) < 1 if count > 2000 else drawn.isfinite().all()
+    assert float(drawn[:, :2].abs().max()) > 5
+    if width > AXES:
+        assert torch.allclose(drawn - drawn @ mixture.axes @ mixture.axes.T, _beside(start, mixture), atol=1e-4)
+
+
+def _beside(codes: torch.Tensor, mixture: CodeMixture) -> torch.Tensor:
+    """What codes are beside the leading axes."""
+    return codes - codes @ mixture.axes @ mixture.axes.T
+
+
 def test_codes_of_proposals_lie_between_parents_or_around_one(
     folder: Path, smiles: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,8 +274,8 @@ def test_objects_are_decoded_and_drawn_from_python(folder: Path, smiles: list[st
     codes = model.encode(smiles[:5])
     written = model.decode(codes, temperature=0)
     assert len(written) == 5
-    assert [str(one) for one in written] == [str(one) for one in model.decode(codes, temperature=0, seed=1)]
-    drawn, again = (model.sample(300, temperature=0.5, seed=3) for _ in range(2))
+    assert [str(one) for one in written] == [str(one) for one in model.decode(codes, temperature=0)]
+    drawn, again = (model.sample(20, temperature=0.5, seed=3) for _ in range(2))
     assert [one.smiles for one in drawn] == [one.smiles for one in again]
     assert all(isinstance(one, Molecule) for one in drawn)
     with pytest.raises(InputError, match="has no decoder"):

@@ -184,7 +184,7 @@ class PairModel:
             seed: of the draws.
 
         Returns:
-            n objects, None where what was written means none.
+            n objects, None where none of several texts meant one.
 
         Raises:
             InputError: the model has no such decoder.
@@ -192,18 +192,16 @@ class PairModel:
         return self._decoder.decode(codes, torch.Generator().manual_seed(seed), temperature)
 
     def sample(self, count: int, *, temperature: float = 1.0, seed: int = 0) -> list[Object]:
-        """Objects decoded from draws of the latent prior: what is like the training objects.
+        """Objects decoded from drawn codes: what is like the objects that the decoder learned from.
 
         Args:
-            count: draws; those that mean no object are left out.
+            count: objects; there may be fewer if the decoder seldom writes what means one.
             temperature, seed: as for `decode`.
 
         Raises:
             InputError: the model has no such decoder.
         """
-        generator = torch.Generator().manual_seed(seed)
-        codes = self._decoder.drawn_codes(count, generator)
-        return [one for one in self._decoder.decode(codes, generator, temperature) if one is not None]
+        return self._decoder.sample(count, torch.Generator().manual_seed(seed), temperature)
 
     def similarity(self, left: Sequence[Object], right: Sequence[Object], *, fit: bool = False) -> Tensor:
         """Predicted metric of all pairs, (n, m) float32; each object is encoded once."""
@@ -333,7 +331,7 @@ def fit(
                 pair_head=pair_head,
                 heads=heads,
                 on_prepare=lambda done, total: step("preparing objects", done, total),
-                on_progress=lambda now: step("training", now.step, now.steps, seconds_left=now.seconds_left),
+                on_progress=lambda now: step(now.stage, now.step, now.steps, seconds_left=now.seconds_left),
             )
     else:
         fit_model(data, config, settings, place, device=device, pair_head=pair_head, heads=heads)

@@ -26,6 +26,9 @@ FILE, KEY = "decoder.safetensors", "decoder"
 
 DECODED_AT_ONCE = 512
 
+TRIES, AGAIN = 8, 0.5
+"""Texts that are drawn for a code, at most, until one means an object; temperature of all but the first, at least."""
+
 MOST_SYMBOLS, LONGEST_SYMBOL = 10_000, 200
 """Of a vocabulary."""
 
@@ -71,10 +74,16 @@ class ObjectDecoder:
         self.latent_prior = predictor.latent_prior
 
     def drawn_codes(self, count: int, generator: torch.Generator) -> Tensor:
-        """(count, d) codes like those of the training objects: draws from the latent prior, where there is one."""
+        """(count, d) codes like those of the objects that it learned from.
+
+        Along the axes in which these differ most they are drawn from their mixture, along the others from the latent
+        prior, where there is one.
+        """
         if self.latent_prior is not None:
-            return self.latent_prior.draw(count, generator)
-        return self.network.code_mean + self.network.deviations(count, generator)
+            codes = self.latent_prior.draw(count, generator)
+        else:
+            codes = self.network.code_mean + self.network.deviations(count, generator)
+        return self.network.mixture.place(codes.to(self.network.code_mean), generator)
 
     def texts(self, codes: Tensor, generator: torch.Generator, temperature: float = 1.0) -> list[str]:
         """A text for each of m codes (m, d), whatever it means; see `TokenDecoder.sample`."""
@@ -84,9 +93,47 @@ class ObjectDecoder:
             found += [text_of(tokens, self.vocabulary) for tokens in drawn]
         return found
 
-    def decode(self, codes: Tensor, generator: torch.Generator, temperature: float = 1.0) -> list[Object | None]:
-        """The object that each text means; None where it means none."""
-        return [self._read(text) for text in self.texts(codes, generator, temperature)]
+    def decode(
+        self, codes: Tensor, generator: torch.Generator, temperature: float = 1.0, tries: int = TRIES
+    ) -> list[Object | None]:
+        """An object for each code.
+
+        A text that means none is drawn again, which draws from what the network says of texts that mean an object.
+
+        Args:
+            codes: (m, d).
+            generator: on the CPU.
+            temperature: as for `TokenDecoder.sample`; texts are drawn again at `AGAIN` at least.
+            tries: texts for a code, at most.
+
+        Returns:
+            m of them, None where no text meant one.
+        """
+        found: list[Object | None] = [None] * len(codes)
+        for number in range(tries):
+            rows = [row for row, one in enumerate(found) if one is None]
+            if not rows:
+                break
+            texts = self.texts(codes[rows], generator, max(temperature, AGAIN) if number else temperature)
+            for row, text in zip(rows, texts, strict=True):
+                found[row] = self._read(text)
+        return found
+
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> list[Object]:
+        """`count` objects of `drawn_codes`, those without one drawn anew once; fewer if they have none again.
+
+        Args:
+            count: objects.
+            generator: on the CPU.
+            temperature: as for `decode`.
+        """
+        found: list[Object] = []
+        for _ in range(2):
+            if len(found) == count:
+                break
+            made = self.decode(self.drawn_codes(count - len(found), generator), generator, temperature)
+            found += [one for one in made if one is not None]
+        return found
 
     def _read(self, text: str) -> Object | None:
         try:
