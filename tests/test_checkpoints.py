@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from metricvae.core.errors import InputError
@@ -140,15 +141,42 @@ def test_a_spoilt_folder_is_one_line_that_names_the_file(
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object) -> None:
-        Path(str(arguments[1])).write_bytes(b"half")
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    def full(path: Path, _: bytes) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     begin_model(tmp_path, model_config(), {}, {})
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError, match=r"model\.safetensors: the disk is full"):
         finish_model(tmp_path, build(model_config()).state_dict(), "float32", {})
     assert [path.name for path in tmp_path.iterdir()] == [CONFIG]
+
+
+def test_weights_have_no_temporary_file_but_the_one_that_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`save_file` of safetensors makes one of its own, which stays where the process is killed."""
+    seen: list[list[str]] = []
+    replace = os.replace
+
+    def noted(*names: Path) -> None:
+        seen.append(sorted(path.name for path in tmp_path.iterdir()))
+        replace(*names)
+
+    monkeypatch.setattr(os, "replace", noted)
+    checkpoints.write_tensors(tmp_path / WEIGHTS, {"a": torch.zeros(3)}, {"step": 1})
+    assert seen == [[f".{WEIGHTS}.0.tmp"]]
+    assert read_tensors(tmp_path / WEIGHTS).numbers == {"step": 1}
+
+
+def test_weights_that_cannot_be_opened_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise RuntimeError("unable to open file <model.safetensors> in read-only mode: Permission denied (13)")
+
+    checkpoints.write_tensors(tmp_path / WEIGHTS, {"a": torch.zeros(3)}, {})
+    monkeypatch.setattr(checkpoints, "safe_open", refused)
+    with pytest.raises(InputError, match="Permission denied"):
+        read_tensors(tmp_path / WEIGHTS)
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:

@@ -219,13 +219,22 @@ COMPACT = Case(
     progress=DELETE.progress,
     markers=["library/index.json"],
 )
+
+
+def many_molecules(folder: Path) -> None:
+    """A file of SMILES from which a decoder can learn."""
+    from metricvae.kinds.molecule.fragments import stream_smiles
+
+    (folder / "molecules.smi").write_text("".join(f"{one}\n" for one in stream_smiles(200, 3)))
+
+
 INDEX_MOLECULES = Case("index of molecules", "index molecules-2d molecules.smi --out library", [molecules])
 DECODER = Case(
     "train --decoder",
     "train library --decoder model --decoding.network.width 16 --decoding.network.layers 1 --decoding.network.heads 2 "
     "--decoding.steps 4 --decoding.evaluate_every 2 --decoding.threads 1 --decoding.batch_texts 4 "
     "--decoding.warmup_steps 1",
-    [shipped("molecules-2d"), molecules, INDEX_MOLECULES],
+    [shipped("molecules-2d"), many_molecules, INDEX_MOLECULES],
     progress=["model/*decod*"],
 )
 SEARCH = Case(

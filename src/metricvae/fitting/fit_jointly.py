@@ -68,6 +68,7 @@ def fit_jointly(
         sweep(folder, (RESUME, CARD))
         begun = begin_model(folder, model, asdict(config), {"metrics": facts})
         if begun["status"] == "finished" and (folder / CARD).exists():  # it is written last
+            (folder / RESUME).unlink(missing_ok=True)
             return load_model(folder).facts
         trained = train_jointly(tower, latent, metrics, config, folder, on_progress)
         weights = {f"towers.left.encoder.{name}": part for name, part in trained.encoder.state_dict().items()}

@@ -149,7 +149,7 @@ def reason_of(error: OSError) -> str:
 
 
 def os_error_of(error: Exception) -> OSError:
-    """What the disk said, out of an exception of a library that has it as a text alone (safetensors, FAISS)."""
+    """What the disk said, out of an exception of a library that has it as a text alone (FAISS)."""
     text = str(error)
     code = re.search(r"os error (\d+)", text)
     numbers = (number for number in errno.errorcode if os.strerror(number) in text)

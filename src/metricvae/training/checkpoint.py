@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from metricvae import __version__
@@ -25,12 +25,11 @@ from metricvae.core.metric import Metric, metric_from_json
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.nn.budget import build_within, bytes_of
 from metricvae.runtime.files import (
-    atomic_path,
     check_sha256,
-    os_error_of,
     require_free_folder,
     sha256_of,
     sweep,
+    write_bytes,
 )
 from metricvae.runtime.reading import check_regular, parse_json
 from metricvae.training.logs import LOG
@@ -253,11 +252,8 @@ def rounded(weights: Mapping[str, Tensor], stored_as: StoredAs) -> dict[str, Ten
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
     """Write named tensors and JSON numbers beside them to a safetensors file, atomically."""
     content = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
-        try:
-            save_file(content, temporary, {key: json.dumps(value) for key, value in numbers.items()})
-        except SafetensorError as error:
-            raise os_error_of(error) from error
+    # not by `save_file`, whose own temporary file beside the path would stay where the process is killed
+    write_bytes(path, save(content, {key: json.dumps(value) for key, value in numbers.items()}))
 
 
 def read_tensors(path: Path) -> Checkpoint:
@@ -274,7 +270,7 @@ def read_tensors(path: Path) -> Checkpoint:
             stored = (file.metadata() or {}).items()
             numbers = {key: parse_json(value, str(path)) for key, value in stored if key != "format"}
             return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, numbers)  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:  # the last where PyTorch cannot open it
         raise InputError(
             f"{path} is not a whole safetensors file ({error}): restore it, or delete it and train again"
         ) from None

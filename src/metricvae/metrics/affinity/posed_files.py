@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from metricvae.core.errors import InputError
 from metricvae.metrics.affinity.linear import LinearFunction
 from metricvae.metrics.affinity.posed import Baseline, ErrorModel, PosedModel, WeightedForest
 from metricvae.metrics.affinity.reference import Reference
 from metricvae.metrics.affinity.trees import ARRAYS, Forest
-from metricvae.runtime.files import atomic_path, check_sha256, os_error_of, read_json, sha256_of, write_json
+from metricvae.runtime.files import check_sha256, read_json, sha256_of, write_bytes, write_json
 
 MODEL = "posed.json"
 TENSORS = "posed.safetensors"
@@ -34,11 +34,7 @@ def write_posed(folder: Path, model: PosedModel) -> None:
     for number, part in enumerate(functions):
         tensors |= {f"part{number}.{name}": value for name, value in part.function.arrays().items()}
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / TENSORS) as temporary:
-        try:
-            save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, temporary)
-        except SafetensorError as error:
-            raise os_error_of(error) from error
+    write_bytes(folder / TENSORS, save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
     document = {
         "format": FORMAT,
         "sha256": sha256_of(folder / TENSORS),
@@ -76,7 +72,7 @@ def read_posed(folder: Path) -> PosedModel:
         error["coefficients"] = tuple(error["coefficients"])
         known = ErrorModel(**error), Baseline(**document["baseline"])
         return PosedModel(parts[:-1], parts[-1], *known, reference, document["facts"])
-    except (KeyError, TypeError, SafetensorError) as fault:
+    except (KeyError, TypeError, SafetensorError, OSError) as fault:
         raise InputError(f"{folder / MODEL} is damaged ({fault}): restore it or make the model again") from None
 
 
