@@ -267,6 +267,17 @@ def test_objects_in_memory_are_told_apart_by_identity() -> None:
         PairDataset.from_pairs(lists * 15, (lists * 15)[1:], value, "test-place")
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"), [("points", True), ({"name": "points", "invariance": "none"}, False), ("vector", False)]
+)
+def test_what_values_are_taken_not_to_depend_on_is_said(kind: Any, said: bool) -> None:
+    random = np.random.default_rng(0)
+    objects = [random.normal(size=(6, 2) if said or isinstance(kind, dict) else 6) for _ in range(400)]
+    data = PairDataset.from_pairs(objects[:200], objects[200:], random.uniform(size=200).tolist(), kind=kind)
+    notes = " ".join(data.card["import"]["notes"])
+    assert ("not to depend on how a cloud lies; --settings.invariance none if they do" in notes) == said
+
+
 def test_two_kinds_have_two_tables(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     locks, keys = random.normal(size=(40, 6)), random.normal(size=(50, 4))

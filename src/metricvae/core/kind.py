@@ -354,6 +354,12 @@ class ObjectKind(abc.ABC):
         return None
 
     @property
+    def assumed(self) -> str:
+        """What values of pairs are assumed not to depend on, with what to do where they do, for whoever imports them;
+        empty where nothing is."""
+        return ""
+
+    @property
     def text_form(self) -> TextForm | None:
         """How objects are written as texts, by which they can be decoded symbol by symbol; None where they are not."""
         return None

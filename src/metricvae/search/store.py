@@ -248,7 +248,7 @@ def read_items(paths: Sequence[Path], rows: Rows, columns: Sequence[str]) -> pa.
 def batches(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of all rows, some thousands of rows at a time."""
     for path in paths:
-        with pq.ParquetFile(path) as parquet:
+        with damaged(path, "make the index again"), pq.ParquetFile(path) as parquet:
             for batch in parquet.iter_batches(ITEMS_A_PART, columns=list(columns)):
                 yield pa.Table.from_batches([batch])
 

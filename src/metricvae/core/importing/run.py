@@ -171,9 +171,14 @@ def _import(
         merged_rows=len(rows),
         faults=source.faults,
         repeats=repeats,
-        notes=[*source.notes, *notes, *group_note],
+        notes=[*source.notes, *notes, *_assumptions(sides), *group_note],
     )
     return write_dataset(imported, target, report)
+
+
+def _assumptions(sides: tuple[ImportedObjects, ImportedObjects]) -> list[str]:
+    """What is assumed of the objects of either kind."""
+    return [said for said in dict.fromkeys(side.kind.assumed for side in sides) if said]
 
 
 def check_rows(rows: PairRows, request: ImportRequest, source: Source) -> None:

@@ -187,6 +187,13 @@ class PointsKind(ObjectKind):
     # Invariance
 
     @property
+    def assumed(self) -> str:
+        motions = {"rigid": "how a cloud lies", "rotation": "how a cloud is turned", "shift": "where a cloud lies"}
+        if self.invariance == "none":
+            return ""
+        return f"values are taken not to depend on {motions[self.invariance]}; --settings.invariance none if they do"
+
+    @property
     def moves(self) -> bool:
         """Whether there is any motion to which codes are to be invariant."""
         return self.invariance != "none"

@@ -98,6 +98,10 @@ class SilhouetteKind(ObjectKind):
     def to_json(self) -> dict[str, Any]:
         return record_to_json(self.sized)
 
+    @property
+    def assumed(self) -> str:
+        return "values are taken not to depend on how a silhouette lies; --kind image if they do"
+
     def adapt(self, objects: Iterable[Object]) -> Self:
         """The kind with the size of the objects.
 

@@ -216,6 +216,12 @@ class VolumeKind(ObjectKind):
         return transforms.move(x, generator, shift=2.0 / self.points)
 
     @property
+    def assumed(self) -> str:
+        if self.invariance == "none":
+            return ""
+        return "values are taken not to depend on how a map lies; --settings.invariance none if they do"
+
+    @property
     def moves(self) -> bool:
         """Whether codes are to be invariant to anything."""
         return self.invariance == "rigid"
