@@ -16,7 +16,7 @@ from metricvae.core.errors import InputError
 from metricvae.nn.autoencoder import build
 from metricvae.runtime.files import sha256_of
 from metricvae.training import checkpoint as checkpoints
-from metricvae.training.checkpoint import WEIGHTS, annotate, begin_model, finish_model, load_model, read_tensors
+from metricvae.training.checkpoint import RESUME, WEIGHTS, annotate, begin_model, finish_model, load_model, read_tensors
 from metricvae.training.model_document import CONFIG, write_document
 from model_problem import model_config
 
@@ -177,6 +177,15 @@ def test_weights_that_cannot_be_opened_are_one_line(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(checkpoints, "safe_open", refused)
     with pytest.raises(InputError, match="Permission denied"):
         read_tensors(tmp_path / WEIGHTS)
+
+
+def test_progress_that_could_not_be_removed_goes_with_the_next_run(tmp_path: Path) -> None:
+    begin_model(tmp_path, model_config(), {}, {})
+    (tmp_path / RESUME).touch()
+    finish_model(tmp_path, build(model_config()).state_dict(), "float32", {})
+    (tmp_path / RESUME).touch()
+    begin_model(tmp_path, model_config(), {}, {})
+    assert not (tmp_path / RESUME).exists()
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def begin_model(
                 f"{folder} holds a model begun with other {part} settings ({difference}): "
                 "give the same again or choose another folder"
             )
+    if document["status"] == "finished":  # where it could not be removed when the model was
+        (folder / RESUME).unlink(missing_ok=True)
     return document
 
 
