@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 
 from metricvae.core.errors import InputError, shortened
+from metricvae.runtime.reading import files_below
 
 if TYPE_CHECKING:
     from metricvae.core.kind import Object, ObjectKind
@@ -188,7 +189,7 @@ def file_names(folder: Path, kind: ObjectKind) -> list[str]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: expected one with {kind.title}")
-    relative = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    relative = (path.relative_to(folder) for path in files_below(folder))
     shown = (path for path in relative if not any(part.startswith(".") for part in path.parts))
     found = sorted(path.as_posix() for path in shown if path.suffix.lower() in kind.suffixes)
     if not found:

@@ -26,6 +26,7 @@ from metricvae.core.pair_list import write_rows
 from metricvae.core.splits import SPLITS, Split, split_of
 from metricvae.labelling.parts import ReadShard, Shard, check_part, common_schema
 from metricvae.runtime.files import atomic_path, sha256_of, sweep, write_json, write_text
+from metricvae.runtime.folders import remove_folder
 from metricvae.runtime.parquet import read_schema, read_table, write_table
 from metricvae.runtime.parts import Work, run_parts
 
@@ -268,6 +269,5 @@ def finish(folder: Path, card: dict[str, Any], tables: Sequence[str], labelling:
 
 def tidy(folder: Path) -> None:
     """Remove what was needed on the way, and what a killed run left."""
-    if (folder / PARTS).exists():
-        shutil.rmtree(folder / PARTS)
+    remove_folder(folder / PARTS)
     sweep(folder, (PAIRS, OBJECTS, LEFT, RIGHT, NOTES, README, CARD))

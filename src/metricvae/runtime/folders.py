@@ -15,6 +15,19 @@ from metricvae.runtime.files import LOCK, DiskError, disk_error, give_usual_mode
 from metricvae.runtime.temporary import temporary_folder
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it, if it is there.
+
+    Raises:
+        DiskError: something stays.
+    """
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise DiskError(f"cannot remove {folder}: {reason_of(error)}; mend that and run it again") from error
+
+
 @contextlib.contextmanager
 def new_folder(folder: Path, noun: str) -> Iterator[Path]:
     """Yield a temporary folder beside `folder`, and rename it to that when all went well; else nothing is left.

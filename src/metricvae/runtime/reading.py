@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import json
 import math
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -84,6 +86,30 @@ def refuse_unread(path: Path | str, error: Exception) -> None:
     """Raise `ReadError` where an exception is what the disk says, and not what is wrong with the bytes of a file."""
     if isinstance(error, OSError) and may_pass(error):
         raise unreadable(path, error) from error
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The ordinary files in a folder and in its folders, hidden folders and links to folders left out, in no order.
+
+    Raises:
+        InputError: a folder that cannot be listed (`Path.rglob` would pass over it).
+    """
+
+    def refuse(error: OSError) -> None:
+        raise unreadable(error.filename, error) from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (path for path in (Path(place) / name for name in names) if path.is_file())
+
+
+def names_like(folder: Path, pattern: str) -> list[Path]:
+    """What lies in a folder under names that a pattern matches, sorted.
+
+    Raises:
+        OSError: the folder cannot be listed (`Path.glob` would find nothing in it).
+    """
+    return [folder / name for name in sorted(fnmatch.filter(os.listdir(folder), pattern))]
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from metricvae.nn.autoencoder import Sides
 from metricvae.nn.heads import Head
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import require_free_folder
+from metricvae.runtime.folders import remove_folder
 from metricvae.runtime.locks import held
 from metricvae.runtime.parquet import read_schema, read_table, row_count
 from metricvae.search.ann import LEARNED_FROM, WORTHWHILE, Codes, InvertedFile, item_vectors
@@ -31,6 +31,7 @@ from metricvae.search.store import (
     notes_of,
     read_document,
     segment_paths,
+    tidy,
     with_cells,
     with_notes,
     with_segment,
@@ -99,7 +100,7 @@ def _build(
                 return _finished(folder, plan)
         finally:
             if again:
-                shutil.rmtree(work, ignore_errors=True)
+                remove_folder(work)
         paths = encode_library(
             *(pool, predictor, library, Placement(side), plan, work), by_tasks=ray is not None, report=report
         )
@@ -114,6 +115,7 @@ def _finished(folder: Path, plan: Document) -> Document:
     document = read_document(folder)
     if document["plan"] != plan:
         raise InputError(f"{folder} holds an index of another library or model: choose another folder")
+    tidy(folder, document)
     return document
 
 

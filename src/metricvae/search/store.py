@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ import pyarrow.parquet as pq
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART
 from metricvae.runtime.files import link_or_copy, read_json, sha256_of, write_json, write_text
+from metricvae.runtime.folders import remove_folder
 from metricvae.runtime.parquet import read_rows, read_schema, read_table, row_count, write_table
-from metricvae.runtime.reading import damaged, inside, parse_json
+from metricvae.runtime.reading import damaged, inside, names_like, parse_json
 from metricvae.search.ann import Codes
 
 FORMAT = 3
@@ -191,31 +191,39 @@ def with_cells(folder: Path, document: Document, cells: Any, learned_from: int) 
 
 def commit(folder: Path, document: Document) -> Document:
     """Make a document the index, and remove what it does not name."""
+    _write_notes(folder, document)
     write_json(folder / INDEX, document)
-    tidy(folder, document)
+    remove_unnamed(folder, document)
     return document
 
 
 def tidy(folder: Path, document: Document) -> None:
     """Do what a kill after `index.json` was written may have left undone."""
-    notes = [note for path in segment_paths(folder, document) for note in notes_of(path)]
-    write_text(folder / SKIPPED, "".join(f"{note}\n" for note in notes))
+    _write_notes(folder, document)
     remove_unnamed(folder, document)
+
+
+def _write_notes(folder: Path, document: Document) -> None:
+    """Write `skipped.txt`, unless it is there as it is to be."""
+    notes = [note for path in segment_paths(folder, document) for note in notes_of(path)]
+    text = "".join(f"{note}\n" for note in notes)
+    if not ((folder / SKIPPED).is_file() and (folder / SKIPPED).read_text(encoding="utf-8") == text):
+        write_text(folder / SKIPPED, text)
 
 
 def remove_unnamed(folder: Path, document: Document) -> None:
     """Remove the files of an index that `index.json` does not name, and what killed processes left of its files."""
     for stem, ending in (SEGMENT, CELLS, DELETED):
-        for path in folder.glob(f"{stem}-*{ending}"):
+        for path in names_like(folder, f"{stem}-*{ending}"):
             if path.name not in document["sha256"]:
                 path.unlink(missing_ok=True)
-        for leftover in folder.glob(f".{stem}-*.tmp"):
+        for leftover in names_like(folder, f".{stem}-*.tmp"):
             leftover.unlink(missing_ok=True)
     for name in (INDEX, SKIPPED):
-        for leftover in folder.glob(f".{name}.*.tmp"):
+        for leftover in names_like(folder, f".{name}.*.tmp"):
             leftover.unlink(missing_ok=True)
-    for work in folder.glob(f"{WORK}*"):
-        shutil.rmtree(work, ignore_errors=True)
+    for work in names_like(folder, f"{WORK}*"):
+        remove_folder(work)
 
 
 def notes_of(path: Path) -> list[str]:

@@ -12,6 +12,7 @@ from PIL import Image
 from metricvae.core.errors import InputError, say_of_input
 from metricvae.kinds.pictures.files import decode_picture, is_picture, read_picture
 from metricvae.kinds.silhouette.records import CANVAS, Canvas, Mask, Silhouette, as_mask
+from metricvae.runtime.reading import files_below
 
 FITTED_RADIUS = 0.4
 """Radius of the smallest enclosing circle after fitting, as a share of the canvas's shorter side."""
@@ -96,7 +97,7 @@ def image_names(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give glyphs, procedural, mixed or a folder of images")
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if _is_image(path, folder))
+    names = sorted(path.relative_to(folder).as_posix() for path in files_below(folder) if _is_image(path))
     if not names:
         raise InputError(f"{folder} holds no image: expected PNG or other pictures, white shape on black")
     return names
@@ -120,9 +121,8 @@ def decode_png(content: bytes, *, name: str = "the image", canvas: Canvas = CANV
     return as_mask(decode_picture(io.BytesIO(content), name, _shape_of, formats=("PNG",)), name=name, canvas=canvas)
 
 
-def _is_image(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and is_picture(path) and path.is_file()
+def _is_image(path: Path) -> bool:
+    return not path.name.startswith(".") and is_picture(path)
 
 
 def _shape_of(picture: Image.Image) -> Mask:
