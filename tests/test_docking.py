@@ -235,18 +235,18 @@ def test_maps_approach_the_sum_over_atoms_by_the_square_of_the_spacing(flexible:
     assert ranking_of(dict.fromkeys(parts, 1.0)) == pytest.approx(sum(WEIGHTS.values()))
 
 
-def test_minimisation_descends_to_where_the_gradient_vanishes(flexible: tuple[LigandArrays, Floats]) -> None:
+def test_minimisation_descends_to_where_another_gains_nothing(flexible: tuple[LigandArrays, Floats]) -> None:
+    """The terms have kinks, at which minima lie and gradients do not vanish."""
     ligand, around = flexible[0], random_receptor_atoms(4, 30)
     field = Field(no_maps(len(TYPES)), around, pair_table(VINA), 1.0, 0.1, UNBOUNDED)
-    for seed in range(3):
+    for seed in range(6):
         pose, gradient = random_pose(ligand, seed, 2.0), np.zeros(5 + len(ligand.parents))
         before = energy_of(pose, ligand, field, frames_of(ligand), gradient)
-        steepest = np.abs(gradient).max()
         after = minimise(pose, ligand, field, frames_of(ligand), 200)
-        assert after < before
+        assert after < before - 10
         assert energy_of(pose, ligand, field, frames_of(ligand), gradient) == pytest.approx(after)
-        assert np.abs(gradient).max() < max(0.2, 0.05 * steepest)
         assert np.linalg.norm(pose[3:7]) == pytest.approx(1.0)
+        assert after - 0.05 < minimise(pose, ligand, field, frames_of(ligand), 200) <= after
 
 
 def test_symmetric_poses_are_one() -> None:

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("fcntl", reason="locks of files are not of Windows")
 
 from metricvae.core.errors import InputError
-from metricvae.runtime.files import os_error_of, require_free_folder, write_text
+from metricvae.runtime.files import require_free_folder, write_text
 from metricvae.runtime.folders import copy_folder, new_folder, renewed_folder
 from metricvae.runtime.reading import ReadError, damaged, reading
 from metricvae.runtime.temporary import temporary_file, temporary_folder
@@ -117,12 +117,6 @@ def test_what_the_disk_does_not_give_is_no_damage(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="make it again") as caught, damaged("a", "make it again"):
         raise OSError("no magic bytes")
     assert not isinstance(caught.value, ReadError)
-
-
-def test_what_libraries_say_of_the_disk_becomes_its_error() -> None:
-    assert os_error_of(ValueError("I/O error: No space left on device (os error 28)")).errno == errno.ENOSPC
-    assert os_error_of(RuntimeError("Error: write error in x: 1 != 2 (No space left on device)")).errno == errno.ENOSPC
-    assert os_error_of(RuntimeError("quite another thing")).strerror == "quite another thing"
 
 
 def test_a_folder_that_cannot_be_copied_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

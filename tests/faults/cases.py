@@ -228,7 +228,13 @@ def many_molecules(folder: Path) -> None:
     (folder / "molecules.smi").write_text("".join(f"{one}\n" for one in stream_smiles(200, 3)))
 
 
-INDEX_MOLECULES = Case("index of molecules", "index molecules-2d molecules.smi --out library", [molecules])
+INDEX_MOLECULES = Case(
+    "index of molecules",
+    "index molecules-2d molecules.smi --out library",
+    [molecules],
+    progress=PARTS,
+    markers=["library/index.json"],
+)
 DECODER = Case(
     "train --decoder",
     "train library --decoder model --decoding.network.width 16 --decoding.network.layers 1 --decoding.network.heads 2 "

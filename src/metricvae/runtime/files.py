@@ -7,7 +7,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
@@ -146,15 +145,6 @@ def disk_error(error: OSError, path: Path) -> DiskError:
 def reason_of(error: OSError) -> str:
     """Why the disk refuses, in words."""
     return _DISK_FAULTS.get(error.errno or 0, error.strerror or str(error))
-
-
-def os_error_of(error: Exception) -> OSError:
-    """What the disk said, out of an exception of a library that has it as a text alone (FAISS)."""
-    text = str(error)
-    code = re.search(r"os error (\d+)", text)
-    numbers = (number for number in errno.errorcode if os.strerror(number) in text)
-    number = int(code[1]) if code else next(numbers, 0)
-    return OSError(number, os.strerror(number) if number else text)
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:

@@ -103,6 +103,8 @@ def copy_folder(source: Path, target: Path) -> None:
         number = re.match(r"\[Errno (\d+)\]", str(said))
         code = int(number[1]) if number else errno.EIO
         raise OSError(code, f"{os.strerror(code)} ({Path(path).name})") from error
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror} ({Path(error.filename or source).name})") from error
 
 
 @contextlib.contextmanager

@@ -47,6 +47,13 @@ def read_schema(path: Path) -> pa.Schema:
         return pq.read_schema(path)
 
 
+def read_group(path: Path, group: int) -> pa.Table:
+    """One row group of a Parquet file, by its number from 0; errors as of `read_table`."""
+    check_regular(path, "a Parquet file")
+    with damaged(path, REMEDY), pq.ParquetFile(path) as parquet:
+        return parquet.read_row_group(group)
+
+
 def row_count(path: Path) -> int:
     """How many rows a Parquet file says it has; errors as of `read_table`."""
     check_regular(path, "a Parquet file")

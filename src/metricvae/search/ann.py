@@ -22,7 +22,7 @@ from torch import Tensor
 from metricvae.core.errors import InputError
 from metricvae.nn.heads import Head
 from metricvae.runtime.extras import require
-from metricvae.runtime.files import atomic_path, os_error_of, sha256_of
+from metricvae.runtime.files import atomic_path, sha256_of
 from metricvae.runtime.reading import check_regular
 
 WORTHWHILE = 100_000
@@ -87,7 +87,7 @@ class InvertedFile:
         index = faiss.IndexIVFScalarQuantizer(
             centres, width, cells_for(count), faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
-        index.cp.seed, index.cp.niter = 1, 10
+        index.cp.seed, index.cp.niter, index.cp.min_points_per_centroid = 1, 10, 1
         index.train(sample)
         for part in parts:
             index.add(np.ascontiguousarray(part, np.float32))
@@ -142,11 +142,8 @@ class InvertedFile:
     def write(self, path: Path) -> str:
         """Write a file, atomically; returns its SHA-256."""
         faiss = _faiss(None)
-        with atomic_path(path) as temporary:
-            try:
-                faiss.write_index(self.index, str(temporary))
-            except RuntimeError as error:
-                raise os_error_of(error) from error
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            faiss.write_index(self.index, faiss.PyCallbackIOWriter(file.write))  # FAISS's own misses a full disk
         return sha256_of(path)
 
     @classmethod

@@ -23,6 +23,7 @@ from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.standardise import standard
 from metricvae.runtime.files import atomic_path, sha256_of
+from metricvae.runtime.parquet import read_group
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -63,7 +64,7 @@ class RecordReader:
 
     def __call__(self, span: Span) -> list[dict[str, Any]]:
         group = span[0] // OBJECTS_A_PART
-        found: list[dict[str, Any]] = pq.ParquetFile(self.file).read_row_group(group).to_pylist()
+        found: list[dict[str, Any]] = read_group(self.file, group).to_pylist()
         return found
 
 
@@ -120,7 +121,7 @@ class MoleculeFile(Library):
 
     def item(self, part: int) -> list[dict[str, Any]]:
         """The records of one part."""
-        rows: list[dict[str, Any]] = pq.ParquetFile(self.records).read_row_group(part).to_pylist()
+        rows: list[dict[str, Any]] = read_group(self.records, part).to_pylist()
         return [row for row in rows if Record(**row).id_in(self.file.name) not in self.known] if self.known else rows
 
 

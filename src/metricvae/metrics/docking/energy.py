@@ -15,7 +15,7 @@ import numpy.typing as npt
 from metricvae.metrics.docking.fields import read_map
 from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, Maps, ReceptorAtoms
 from metricvae.metrics.docking.scoring import BINS_PER_SQUARE
-from metricvae.runtime.jit import jit_fast
+from metricvae.runtime.jit import jit_strict
 
 
 class Field(NamedTuple):
@@ -58,7 +58,7 @@ class Frames(NamedTuple):
     torques: Floats
 
 
-@jit_fast
+@jit_strict
 def frames_of(ligand: LigandArrays) -> Frames:
     """Scratch space for a ligand."""
     n, f = len(ligand.positions), len(ligand.parents)
@@ -73,7 +73,7 @@ def frames_of(ligand: LigandArrays) -> Frames:
     )
 
 
-@jit_fast
+@jit_strict
 def place_atoms(pose: Floats, ligand: LigandArrays, frames: Frames) -> None:
     """Compute origins, axes, rotations and positions of a pose."""
     w, x, y, z = pose[3], pose[4], pose[5], pose[6]
@@ -98,7 +98,7 @@ def place_atoms(pose: Floats, ligand: LigandArrays, frames: Frames) -> None:
             frames.positions[n, r] = frames.origins[f, r] + turn[f, r, 0] * a + turn[f, r, 1] * b + turn[f, r, 2] * c
 
 
-@jit_fast
+@jit_strict
 def _turn(turn: Floats, f: int, p: int, axis: Floats, angle: float) -> None:
     """Write to `turn[f]` the rotation by an angle about an axis, after `turn[p]`."""
     cosine, sine = np.cos(angle), np.sin(angle)
@@ -111,7 +111,7 @@ def _turn(turn: Floats, f: int, p: int, axis: Floats, angle: float) -> None:
         turn[f, 2, s] = cosine * c + sine * (x * b - y * a) + along * z
 
 
-@jit_fast
+@jit_strict
 def pair_energy(row: npt.NDArray[np.float32], square: float) -> tuple[float, float]:
     """The energy of two atoms and its derivative by the squared distance; the distance is below the cut-off."""
     place = square * BINS_PER_SQUARE
@@ -120,7 +120,7 @@ def pair_energy(row: npt.NDArray[np.float32], square: float) -> tuple[float, flo
     return lower + (place - entry) * (upper - lower), (upper - lower) * BINS_PER_SQUARE
 
 
-@jit_fast
+@jit_strict
 def energy_in_maps(ligand: LigandArrays, field: Field, frames: Frames) -> float:
     """The energy in the maps; forces are written."""
     total = 0.0
@@ -136,7 +136,7 @@ def energy_in_maps(ligand: LigandArrays, field: Field, frames: Frames) -> float:
     return total
 
 
-@jit_fast
+@jit_strict
 def energy_of_receptor(ligand: LigandArrays, field: Field, frames: Frames) -> float:
     """The energy with each atom around; forces are written."""
     around, limit = field.around, (field.table.shape[2] - 2) / BINS_PER_SQUARE
@@ -156,7 +156,7 @@ def energy_of_receptor(ligand: LigandArrays, field: Field, frames: Frames) -> fl
     return total
 
 
-@jit_fast
+@jit_strict
 def energy_inside(ligand: LigandArrays, table: npt.NDArray[np.float32], weight: float, frames: Frames) -> float:
     """The weighted energy of pairs of a ligand's own atoms; forces are added to."""
     limit = (table.shape[2] - 2) / BINS_PER_SQUARE
@@ -182,7 +182,7 @@ def energy_inside(ligand: LigandArrays, table: npt.NDArray[np.float32], weight: 
     return weight * total
 
 
-@jit_fast
+@jit_strict
 def energy_of_torsions(ligand: LigandArrays, pose: Floats, weight: float, gradient: Floats) -> float:
     """The weighted energy of torsions above its lowest; the gradient is added to."""
     total = -ligand.torsion_floor
@@ -198,7 +198,7 @@ def energy_of_torsions(ligand: LigandArrays, pose: Floats, weight: float, gradie
     return weight * total
 
 
-@jit_fast
+@jit_strict
 def _gather(ligand: LigandArrays, frames: Frames, gradient: Floats) -> None:
     """Write to `gradient` what the forces on the atoms amount to: force, torque about the root's origin, torsions."""
     frames.pulls[:] = 0.0
@@ -220,7 +220,7 @@ def _gather(ligand: LigandArrays, frames: Frames, gradient: Floats) -> None:
         gradient[r], gradient[3 + r] = frames.pulls[0, r], frames.torques[0, r]
 
 
-@jit_fast
+@jit_strict
 def _add_torque(torque: Floats, at: Floats, origin: Floats, force: Floats) -> None:
     x, y, z = at[0] - origin[0], at[1] - origin[1], at[2] - origin[2]
     torque[0] += y * force[2] - z * force[1]
@@ -228,7 +228,7 @@ def _add_torque(torque: Floats, at: Floats, origin: Floats, force: Floats) -> No
     torque[2] += x * force[1] - y * force[0]
 
 
-@jit_fast
+@jit_strict
 def energy_of(pose: Floats, ligand: LigandArrays, field: Field, frames: Frames, gradient: Floats) -> float:
     """The energy of a pose in kcal/mol.
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from metricvae.metrics.docking.records import Floats, Ints, Maps, ReceptorAtoms
 from metricvae.metrics.docking.scoring import BINS_PER_SQUARE, ScoringFunction, pair_table
-from metricvae.runtime.jit import jit_fast
+from metricvae.runtime.jit import jit_strict
 
 OUTSIDE = 10.0
 """kcal/mol for each angstrom that an atom lies outside the grid."""
@@ -38,7 +38,7 @@ def maps_of(
     return Maps(values, origin, spacing)
 
 
-@jit_fast
+@jit_strict
 def _add_atoms(
     found: npt.NDArray[np.float32],
     origin: Floats,
@@ -82,7 +82,7 @@ def _add_atoms(
                             found[i, j, k, t] += lower + share * (table[entry + 1, t] - lower)
 
 
-@jit_fast
+@jit_strict
 def read_map(maps: Maps, kind: int, x: float, y: float, z: float) -> tuple[float, float, float, float]:
     """The energy of an atom of a type at a point, and its gradient; trilinear between points of the grid.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from metricvae.metrics.docking.energy import Field, Frames, energy_of
 from metricvae.metrics.docking.records import Floats, LigandArrays
-from metricvae.runtime.jit import jit_fast
+from metricvae.runtime.jit import jit_strict
 
 STIFFNESS = 2.0
 """kcal/mol per square angstrom and atom: the curvature that is assumed at first."""
@@ -29,7 +29,7 @@ CONVERGED = 1e-4
 """kcal/mol of decrease that the gradient promises, at which a minimisation ends."""
 
 
-@jit_fast
+@jit_strict
 def moved(pose: Floats, step: Floats, length: float, found: Floats) -> None:
     """Write to `found` a pose after `length` times a step: shift, rotation vector, torsions."""
     for r in range(3):
@@ -48,7 +48,7 @@ def moved(pose: Floats, step: Floats, length: float, found: Floats) -> None:
         found[r] = pose[r] + length * step[r - 1]
 
 
-@jit_fast
+@jit_strict
 def _shortened(step: Floats) -> None:
     """Scale a step to one that is no longer than is allowed along any coordinate."""
     longest = 0.0
@@ -58,7 +58,7 @@ def _shortened(step: Floats) -> None:
         step /= longest
 
 
-@jit_fast
+@jit_strict
 def minimise(pose: Floats, ligand: LigandArrays, field: Field, frames: Frames, steps: int) -> float:
     """Minimise the energy from a pose, in place.
 
@@ -105,7 +105,7 @@ def minimise(pose: Floats, ligand: LigandArrays, field: Field, frames: Frames, s
     return energy
 
 
-@jit_fast
+@jit_strict
 def _update(inverse: Floats, step: Floats, change: Floats) -> None:
     """Update the inverse Hessian by a step and the change of the gradient along it."""
     size = len(step)

@@ -14,7 +14,7 @@ import numpy as np
 from metricvae.metrics.docking.energy import Field, Frames, frames_of, place_atoms
 from metricvae.metrics.docking.minimise import minimise, moved
 from metricvae.metrics.docking.records import Floats, LigandArrays
-from metricvae.runtime.jit import jit_fast
+from metricvae.runtime.jit import jit_strict
 
 SAME = 1.0
 """Angstroms of root mean square deviation within which two minima are one."""
@@ -54,7 +54,7 @@ class Pool(NamedTuple):
     positions: Floats
 
 
-@jit_fast
+@jit_strict
 def random_pose(pose: Floats, points: Floats, rng: np.random.Generator) -> None:
     """Write a random pose: the root near one of (m, 3) points, any rotation, any torsions."""
     place = int(rng.random() * len(points))
@@ -70,7 +70,7 @@ def random_pose(pose: Floats, points: Floats, rng: np.random.Generator) -> None:
         pose[r] = (2.0 * rng.random() - 1.0) * np.pi
 
 
-@jit_fast
+@jit_strict
 def perturb(pose: Floats, ligand: LigandArrays, trial: Floats, step: Floats, rng: np.random.Generator) -> None:
     """Write to `trial` a pose with its place, its rotation or one torsion changed at random.
 
@@ -92,7 +92,7 @@ def perturb(pose: Floats, ligand: LigandArrays, trial: Floats, step: Floats, rng
         trial[5 + choice] = (2.0 * rng.random() - 1.0) * np.pi
 
 
-@jit_fast
+@jit_strict
 def add(pool: Pool, pose: Floats, energy: float, positions: Floats) -> None:
     """Keep a minimum where it is distinct and better than the worst, or better than the one that it equals."""
     worst, same = 0, -1
@@ -114,7 +114,7 @@ def add(pool: Pool, pose: Floats, energy: float, positions: Floats) -> None:
         pool.positions[place] = positions
 
 
-@jit_fast
+@jit_strict
 def run_chain(
     ligand: LigandArrays,
     field: Field,
@@ -172,7 +172,7 @@ def run_chain(
                     pose[:] = best
 
 
-@jit_fast
+@jit_strict
 def worst_of(pool: Pool) -> float:
     """The highest energy of a pool, kcal/mol."""
     return float(pool.energies.max())
