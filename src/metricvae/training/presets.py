@@ -64,8 +64,8 @@ def preset(name: str) -> ChosenPreset:
 def default_preset(
     metric: Metric, kinds: Sequence[ObjectKind], values: Floats, objects: int | None = None
 ) -> ChosenPreset:
-    """The first preset of a metric whose model takes objects of these kinds, where its training passes over the pairs
-    at most `MOST_PASSES` times, or the general one.
+    """The first preset of a metric whose model takes objects of these kinds, or the general one where the training of
+    that would pass over the pairs more than `MOST_PASSES` times.
 
     Args:
         metric: that is to be learned.
@@ -80,6 +80,7 @@ def default_preset(
             chosen = _chosen(made)
             if chosen.training.steps * chosen.training.batch_pairs <= MOST_PASSES * len(values):
                 return chosen
+            break  # others are there to be named: variants, and the paper's network
     return general_preset(metric, kinds, values, objects)
 
 
