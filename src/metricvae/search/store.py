@@ -23,7 +23,7 @@ from metricvae.core.libraries import ITEMS_A_PART
 from metricvae.runtime.files import link_or_copy, read_json, sha256_of, write_json, write_text
 from metricvae.runtime.folders import remove_folder
 from metricvae.runtime.parquet import read_rows, read_schema, read_table, row_count, write_table
-from metricvae.runtime.reading import damaged, inside, names_like, parse_json
+from metricvae.runtime.reading import damaged, inside, names_like, parse_json, reading
 from metricvae.search.ann import Codes
 
 FORMAT = 3
@@ -207,8 +207,11 @@ def _write_notes(folder: Path, document: Document) -> None:
     """Write `skipped.txt`, unless it is there as it is to be."""
     notes = [note for path in segment_paths(folder, document) for note in notes_of(path)]
     text = "".join(f"{note}\n" for note in notes)
-    if not ((folder / SKIPPED).is_file() and (folder / SKIPPED).read_text(encoding="utf-8") == text):
-        write_text(folder / SKIPPED, text)
+    if (folder / SKIPPED).is_file():
+        with reading(folder / SKIPPED) as file:
+            if file.read() == text.encode():
+                return
+    write_text(folder / SKIPPED, text)
 
 
 def remove_unnamed(folder: Path, document: Document) -> None:
