@@ -23,7 +23,8 @@ from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.standardise import standard
 from metricvae.runtime.files import atomic_path, sha256_of
-from metricvae.runtime.parquet import read_group
+from metricvae.runtime.parquet import REMEDY, read_group
+from metricvae.runtime.reading import damaged
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -112,7 +113,8 @@ class MoleculeFile(Library):
             self.facts["conformers"] = conformers
         if not self.records.exists():
             list_records(self.file, None, self.at_once, self.records)
-        metadata = pq.read_metadata(self.records)
+        with damaged(self.records, REMEDY):
+            metadata = pq.read_metadata(self.records)
         self.count, self.parts = metadata.num_rows, metadata.num_row_groups
 
     @property
