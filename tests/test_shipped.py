@@ -135,6 +135,7 @@ def test_a_model_says_what_it_said_in_version_0_1(name: str) -> None:
         np.testing.assert_allclose(getattr(said, part), expected, rtol=1e-5, err_msg=part)
 
 
+@pytest.mark.slow
 def test_the_model_of_pockets_orders_molecules_as_the_exact_fit_does(tmp_path: Path) -> None:
     pytest.importorskip("gemmi")
     pytest.importorskip("rdkit")

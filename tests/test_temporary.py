@@ -6,6 +6,7 @@ import errno
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ pytest.importorskip("fcntl", reason="locks of files are not of Windows")
 from metricvae.core.errors import InputError
 from metricvae.runtime.files import require_free_folder, write_text
 from metricvae.runtime.folders import copy_folder, new_folder, renewed_folder
-from metricvae.runtime.reading import ReadError, damaged, reading
+from metricvae.runtime.reading import ReadError, damaged, files_below, reading
 from metricvae.runtime.temporary import temporary_file, temporary_folder
 
 
@@ -117,6 +118,24 @@ def test_what_the_disk_does_not_give_is_no_damage(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="make it again") as caught, damaged("a", "make it again"):
         raise OSError("no magic bytes")
     assert not isinstance(caught.value, ReadError)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "below/b.png", ".hidden/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(tmp_path / "below")
+    assert sorted(path.name for path in files_below(tmp_path)) == ["a.png", "b.png"]
+    scandir = os.scandir
+
+    def refused(path: Path) -> Any:
+        if Path(path).name == "below":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(InputError, match="below cannot be read \\(Permission denied\\)"):
+        list(files_below(tmp_path))
 
 
 def test_a_folder_that_cannot_be_copied_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

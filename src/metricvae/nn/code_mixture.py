@@ -70,7 +70,7 @@ class CodeMixture(nn.Module):
         center = some.mean(0)
         _, sizes, directions = torch.linalg.svd(some - center, full_matrices=False)
         count = min(self.axes.shape[1], len(sizes))
-        axes = directions[:count].T * directions[:count].sum(1).sign()
+        axes = directions[:count].T * torch.where(directions[:count].sum(1) < 0, -1.0, 1.0)
         spread = (sizes[:count] / len(some) ** 0.5).clamp_min(1e-9)
         components = max(1, min(COMPONENTS, len(some) // CODES_A_COMPONENT))
         found = GaussianMixture(components, reg_covar=FLOOR, max_iter=50, tol=1e-2, random_state=0)
