@@ -189,9 +189,8 @@ def file_names(folder: Path, kind: ObjectKind) -> list[str]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: expected one with {kind.title}")
-    relative = (path.relative_to(folder) for path in files_below(folder))
-    shown = (path for path in relative if not any(part.startswith(".") for part in path.parts))
-    found = sorted(path.as_posix() for path in shown if path.suffix.lower() in kind.suffixes)
+    files = (path for path in files_below(folder) if path.suffix.lower() in kind.suffixes)
+    found = sorted(path.relative_to(folder).as_posix() for path in files)
     if not found:
         raise InputError(f"{folder} holds no {kind.title}: expected files that end in {', '.join(kind.suffixes)}")
     return found

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.core.errors import InputError, shortened
-from metricvae.runtime.reading import parse_json, read_whole, reading
+from metricvae.runtime.reading import names_like, parse_json, read_whole, reading
 from metricvae.runtime.temporary import temporary_file
 
 LARGEST_JSON = 2**26
@@ -116,8 +116,8 @@ def require_free_folder(folder: Path, marker: str, kind: str) -> None:
 
 def sweep(folder: Path, names: Iterable[str]) -> None:
     """Remove the temporary files that a killed process left of `names` in `folder`."""
-    for name in names:
-        for leftover in Path(folder).glob(f".{name}.*.tmp"):
+    for name in names if folder.is_dir() else ():
+        for leftover in names_like(folder, f".{name}.*.tmp"):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
 

@@ -89,7 +89,7 @@ def refuse_unread(path: Path | str, error: Exception) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The ordinary files in a folder and in its folders, hidden folders and links to folders left out, in no order.
+    """The ordinary files in a folder and in its folders, without what is hidden and links to folders, in no order.
 
     Raises:
         InputError: a folder that cannot be listed (`Path.rglob` would pass over it).
@@ -100,7 +100,8 @@ def files_below(folder: Path) -> Iterator[Path]:
 
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (path for path in (Path(place) / name for name in names) if path.is_file())
+        shown = (Path(place) / name for name in names if not name.startswith("."))
+        yield from (path for path in shown if path.is_file())
 
 
 def names_like(folder: Path, pattern: str) -> list[Path]:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART
-from metricvae.runtime.files import link_or_copy, read_json, sha256_of, write_json, write_text
+from metricvae.runtime.files import link_or_copy, read_json, sha256_of, sweep, write_json, write_text
 from metricvae.runtime.folders import remove_folder
 from metricvae.runtime.parquet import read_rows, read_schema, read_table, row_count, write_table
 from metricvae.runtime.reading import damaged, inside, names_like, parse_json, reading
@@ -222,9 +222,7 @@ def remove_unnamed(folder: Path, document: Document) -> None:
                 path.unlink(missing_ok=True)
         for leftover in names_like(folder, f".{stem}-*.tmp"):
             leftover.unlink(missing_ok=True)
-    for name in (INDEX, SKIPPED):
-        for leftover in names_like(folder, f".{name}.*.tmp"):
-            leftover.unlink(missing_ok=True)
+    sweep(folder, (INDEX, SKIPPED))
     for work in names_like(folder, f"{WORK}*"):
         remove_folder(work)
 

@@ -97,7 +97,7 @@ def image_names(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give glyphs, procedural, mixed or a folder of images")
-    names = sorted(path.relative_to(folder).as_posix() for path in files_below(folder) if _is_image(path))
+    names = sorted(path.relative_to(folder).as_posix() for path in files_below(folder) if is_picture(path))
     if not names:
         raise InputError(f"{folder} holds no image: expected PNG or other pictures, white shape on black")
     return names
@@ -119,10 +119,6 @@ def decode_png(content: bytes, *, name: str = "the image", canvas: Canvas = CANV
         InputError: not a whole PNG of that size with a shape in it.
     """
     return as_mask(decode_picture(io.BytesIO(content), name, _shape_of, formats=("PNG",)), name=name, canvas=canvas)
-
-
-def _is_image(path: Path) -> bool:
-    return not path.name.startswith(".") and is_picture(path)
 
 
 def _shape_of(picture: Image.Image) -> Mask:
