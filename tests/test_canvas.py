@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS
 from metricvae.kinds.half.kind import HalfKind
+from metricvae.kinds.silhouette.canvas import resized
 from metricvae.kinds.silhouette.encoders.contour import ContourEncoderConfig
 from metricvae.kinds.silhouette.io import encode_png
 from metricvae.kinds.silhouette.kind import SilhouetteKind
@@ -139,7 +141,7 @@ def test_a_preset_for_very_many_pairs_is_not_taken_for_few(pairs: int) -> None:
     """Nor one of its variants, nor the paper's network, whose trainings are shorter."""
     metric, kinds = METRICS.get("overlap")(), (SilhouetteKind(),) * 2
     few = default_preset(metric, kinds, np.arange(float(pairs)))
-    assert few == general_preset(metric, kinds, np.arange(float(pairs)))
+    assert replace(few, start="") == general_preset(metric, kinds, np.arange(float(pairs)))
     many = preset("overlap").training
     assert few.training.steps * few.training.batch_pairs < many.steps * many.batch_pairs / 5
 
@@ -151,7 +153,7 @@ def test_contours_are_described_alike_at_every_size() -> None:
         codes = []
         for side in (128, 256):
             with seeded_weights(0):
-                config = ContourEncoderConfig.for_canvas((side, side)) if follow else ContourEncoderConfig()
+                config = resized(ContourEncoderConfig(), (side, side)) if follow else ContourEncoderConfig()
                 encoder = config.build(16).eval()
             x = HalfKind(side, side).collate([rectangle((side, side), 0.7, 0.3)])
             with torch.no_grad():

@@ -513,6 +513,11 @@ def test_training_starts_from_a_model(command, trained, dataset_folder, tmp_path
     assert "; from there 3 steps" in (tmp_path / "model" / "README.md").read_text()
     missing = command("train", dataset_folder, "--out", tmp_path / "other", "--start", tmp_path / "none", *TRAINING)
     assert_refused(missing, "none is not a model")
+    networks = "--model.latent", 16, *TRAINING
+    other = command("train", dataset_folder, "--out", tmp_path / "other", "--start", trained, *networks)
+    assert_refused(other, "has other networks than the one to train")
+    random = command("train", dataset_folder, "--out", tmp_path / "random", "--start", "none", *TRAINING, "--json")
+    assert "start" not in random.document
 
 
 # What JSON cannot say

@@ -24,8 +24,9 @@ from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.kinds.silhouette.transforms import unpack_bits
+from metricvae.metrics.tabular import TabularMetric
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
-from metricvae.nn.heads import InverseCosine
+from metricvae.nn.heads import InverseCosine, ProductAndDistance
 from metricvae.nn.losses import deformation_loss
 from metricvae.runtime.precision import autocast, multiplies_bfloat16, threads_of, trim_heap
 from metricvae.training import loop, step
@@ -772,13 +773,26 @@ def test_training_starts_from_the_weights_of_another_model(tmp_path: Path) -> No
         train(still, model_config(), *data, tmp_path / "second", move=nudge)
 
 
-def test_a_start_of_another_build_is_refused(tmp_path: Path) -> None:
+def test_a_start_of_other_networks_is_refused(tmp_path: Path) -> None:
     train_small(tmp_path / "first", steps=2)
     data = rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2)
     other = replace(model_config(), latent=9)
-    with pytest.raises(InputError, match="is built otherwise than the one to train"):
+    with pytest.raises(InputError, match="has other networks than the one to train"):
         train(training_config(), other, *data, tmp_path / "second", start=load_model(tmp_path / "first"))
     assert not (tmp_path / "second").exists()
+
+
+def test_a_model_of_another_metric_starts_from_the_networks_of_one(tmp_path: Path) -> None:
+    train_small(tmp_path / "first", steps=2)
+    begun = load_model(tmp_path / "first")
+    data = rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2)
+    other = replace(model_config(), metric=TabularMetric("other", left="silhouette"), head=ProductAndDistance())
+    parts = [replace(one, metric=other.metric) for one in data]
+    slow = replace(training_config(), steps=1, learning_rate=1e-12, matrix_learning_rate=1e-12, average_decay=None)
+    train(slow, other, parts[0], parts[1], tmp_path / "second", start=begun)
+    found = load_model(tmp_path / "second").model.state_dict()
+    for name, weights in begun.model.state_dict().items():
+        assert torch.allclose(found[name].float(), weights.float(), atol=1e-3), name
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:

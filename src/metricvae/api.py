@@ -273,6 +273,7 @@ def fit(
     folder: str | Path | None = None,
     *,
     preset_name: str | None = None,
+    start: str | Path | None = None,
     model: Mapping[str, Any] | None = None,
     pair_head: bool = False,
     device: str = "cpu",
@@ -286,6 +287,8 @@ def fit(
         folder: of the model; by default one that goes with the result (`save` keeps it).
         preset_name: of a ready-made model and training; by default what the metric, the kinds and the number of pairs
             suggest.
+        start: model whose weights training starts from (folder or name), `"none"` for random ones; by default, where no
+            preset is named, a model that ships for such objects, if there is one. It need not be of the same metric.
         model: settings of the networks and the head that differ from the preset's, by dotted name, as
             `{"latent": 64, "left.encoder.widths": (64, 64)}`; see `metricvae.nn.model_settings.settings_of`.
         pair_head: add a network of both codes to their product; see `metricvae.prediction.pair_head`.
@@ -316,25 +319,33 @@ def fit(
         torch.Size([2, 1])
     """
     chosen = preset(preset_name) if preset_name is not None else preset_of_data(data)
+    chosen = chosen.started(start)
     try:
         settings = replace(chosen.training, **training)
     except TypeError as error:
         raise InputError(f"the training cannot be set so ({error}): see metricvae train --help") from None
     config = with_settings(chosen.model, model or {})
-    heads = chosen.heads_beside(config)
+    heads, begun = chosen.heads_beside(config), chosen.start_of(config, start)
     place = _new_folder("model") if folder is None else Path(folder)
     if show_progress:
         with progress() as step:
             fit_model(
                 *(data, config, settings, place),
                 device=device,
+                start=begun,
                 pair_head=pair_head,
                 heads=heads,
                 on_prepare=lambda done, total: step("preparing objects", done, total),
                 on_progress=lambda now: step(now.stage, now.step, now.steps, seconds_left=now.seconds_left),
             )
     else:
-        fit_model(data, config, settings, place, device=device, pair_head=pair_head, heads=heads)
+        fit_model(
+            *(data, config, settings, place),
+            device=device,
+            start=begun,
+            pair_head=pair_head,
+            heads=heads,
+        )
     fitted = load(place, device)
     if folder is None:
         weakref.finalize(fitted, shutil.rmtree, place.parent, ignore_errors=True)

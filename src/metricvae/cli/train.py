@@ -34,7 +34,12 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--preset", help=f"one of {', '.join(preset_names())}; default by the metric and the data")
     parser.add_argument("--out", help="folder of the model")
-    parser.add_argument("--start", metavar="MODEL", help="go on from the weights of this model (folder or name)")
+    parser.add_argument(
+        "--start",
+        metavar="MODEL",
+        help="go on from the weights of this model (folder or name), also one of another metric; none: random weights. "
+        "Default, without --preset: one that ships for such objects, if there is one and no networks are set",
+    )
     parser.add_argument("--aligner", metavar="MODEL", help="train a pose network for this finished model")
     parser.add_argument("--decoder", metavar="MODEL", help="train a decoder of this model on an index made with it")
     parser.add_argument("--add-to", metavar="MODEL", help="copy this model to --out with a further metric of its codes")
@@ -44,7 +49,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
         "--pair-head", action="store_true", help="add a network of both codes to their product: slower, one pair a time"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    chosen = _preset(option_value(arguments, "--preset"), arguments)
+    chosen = _preset(option_value(arguments, "--preset"), arguments, option_value(arguments, "--start"))
     default = TrainingConfig() if chosen is None else chosen.training
     parser.add_argument("--training", type=TrainingConfig, default=default, help="how it is trained")
     parser.add_argument("--joint", type=JointConfig, default=JointConfig(), help="how several metrics are trained")
@@ -55,20 +60,21 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
         add_model_settings(parser, chosen.model, arguments)
 
 
-def _preset(name: str | None, folders: Sequence[str]) -> ChosenPreset | None:
-    """The preset of that name, or the default one of the first data set among some arguments; None without either."""
+def _preset(name: str | None, folders: Sequence[str], start: str | None) -> ChosenPreset | None:
+    """The preset of that name, or the default one of the first data set among some arguments, built for what training
+    starts from; None without either."""
     from metricvae.core.dataset_files import CARD
     from metricvae.training.presets import preset, preset_of_folder
 
     if name is not None:
-        return preset(name)
+        return preset(name).started(start)
     found = next((Path(folder) for folder in folders if (Path(folder) / CARD).is_file()), None)
-    return None if found is None else preset_of_folder(found)
+    return None if found is None else preset_of_folder(found).started(start)
 
 
 def _train(options: Namespace) -> Fields:
     from metricvae.fitting.fit import fit
-    from metricvae.training.checkpoint import load_model, refuse_shipped
+    from metricvae.training.checkpoint import refuse_shipped
 
     parts = {"aligner": _train_aligner, "decoder": _train_decoder}
     asked = [name for name in ("out", *parts) if getattr(options, name) is not None]
@@ -87,10 +93,9 @@ def _train(options: Namespace) -> Fields:
     if _several_metrics(options):
         return _train_jointly(options)
     data = _data(options)
-    start = None if options.start is None else load_model(options.start)
-    chosen = _preset(options.preset, options.dataset)
+    chosen = _preset(options.preset, options.dataset, options.start)
     assert chosen is not None  # the data could be read
-    model = model_of(options, chosen.model) if start is None else start.config
+    model = model_of(options, chosen.model)
     with progress() as step, about(*options.dataset, options.out):
         facts = fit(
             data,
@@ -98,7 +103,7 @@ def _train(options: Namespace) -> Fields:
             options.training,
             Path(options.out),
             device=device,
-            start=start,
+            start=chosen.start_of(model, options.start),
             tensorboard=options.tensorboard,
             pair_head=options.pair_head,
             heads=chosen.heads_beside(model),

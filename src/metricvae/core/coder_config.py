@@ -87,3 +87,7 @@ def _to_list(value: Any) -> Any:
 
 def _to_tuple(value: Any) -> Any:
     return tuple(_to_tuple(part) for part in value) if isinstance(value, list | tuple) else value
+
+
+Networks = tuple[CoderConfig, CoderConfig | None]
+"""An encoder and the decoder beside it, or none."""

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metricvae.core.coder_config import CoderConfig
+from metricvae.core.coder_config import CoderConfig, Networks
 from metricvae.core.errors import InputError
 from metricvae.core.item_tests import ItemTest
 from metricvae.core.libraries import AS_IT_IS, FolderLibrary, Library, NamedObject, ReadOptions
@@ -63,6 +63,8 @@ class ObjectKind(abc.ABC):
         compares_groups: whether `groups` compares objects with one another: imports and labellings hold all of them.
         posed_suffixes: endings of files that `write_posed` writes; none where the kind cannot be written.
         fingerprinted: columns of an index that `fingerprints` reads; none where the kind has no fingerprints.
+        pretrained: name of the model that ships whose networks a model of any metric of this kind starts from, where
+            that model takes the same objects; empty where it starts from random weights.
     """
 
     name: ClassVar[str]
@@ -82,6 +84,7 @@ class ObjectKind(abc.ABC):
     compares_groups: ClassVar[bool] = False
     posed_suffixes: ClassVar[tuple[str, ...]] = ()
     fingerprinted: ClassVar[tuple[str, ...]] = ()
+    pretrained: ClassVar[str] = ""
 
     # Reading
 
@@ -345,6 +348,19 @@ class ObjectKind(abc.ABC):
         """Numbers of a code of a model for which nobody says; None where the usual number will do. `objects` as for
         `default_encoder`."""
         return None
+
+    def adapt_networks(self, networks: Networks, of: ObjectKind) -> Networks | None:
+        """Networks for objects like these with other settings, as they are to be built for objects with these settings
+        so that weights of the former serve.
+
+        Args:
+            networks: encoder and decoder.
+            of: kind of the objects that they are for.
+
+        Returns:
+            encoder and decoder; None where they cannot serve, by default for all settings but the same.
+        """
+        return networks if of == self else None
 
     # Generation
 

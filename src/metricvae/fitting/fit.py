@@ -52,17 +52,17 @@ def fit(
     """Train on the train split, stop by the validation split, take interval widths from the calibration split.
 
     An interrupted fit goes on where it stopped. The test split is not touched. With a `start`, training begins at the
-    weights of that model: to learn more, or from data of one's own. With `tensorboard`, the log is written for
-    TensorBoard as well, into `folder/tensorboard`. With `pair_head`, predictions are corrected by a network of both
-    codes (see `metricvae.prediction.pair_head`). With other `heads`, a pilot chooses between that of the model and
-    these (see `metricvae.training.pilot`).
+    weights of that model: to learn more, from data of one's own, or another metric of such objects. With `tensorboard`,
+    the log is written for TensorBoard as well, into `folder/tensorboard`. With `pair_head`, predictions are corrected
+    by a network of both codes (see `metricvae.prediction.pair_head`). With other `heads`, a pilot chooses between that
+    of the model and these (see `metricvae.training.pilot`).
 
     Returns:
         the facts of the training: steps, validation R^2, seconds, ...
 
     Raises:
         InputError: splits too small, labels without variety, labels other than 0 and 1 for a binary metric, a start of
-            another build, a folder that holds something else, TensorBoard asked for and not installed, a full disk, or
+            other networks, a folder that holds something else, TensorBoard asked for and not installed, a full disk, or
             a pair head for a metric that is no regression.
     """
     check_compatible(model, data, "the data set")
@@ -75,13 +75,13 @@ def fit(
     refuse_shipped(folder)
     with held(Path(folder), "model"):
         parts = data.of_split("train"), data.of_split("validation")
-        if start is None:
-            model = with_best_head(
-                *(model, heads, training, *parts, Path(folder)),
-                device=device,
-                on_prepare=on_prepare,
-                on_progress=on_progress,
-            )
+        model = with_best_head(
+            *(model, heads, training, *parts, Path(folder)),
+            device=device,
+            start=start,
+            on_prepare=on_prepare,
+            on_progress=on_progress,
+        )
         train(
             *(training, model, *parts, folder),
             device=device,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from metricvae.fitting.model_card import CARD
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.prediction.added_metrics import METRICS_FOLDER, check_name, name_of
 from metricvae.runtime.files import sweep, write_text
+from metricvae.runtime.folders import remove_folder
 from metricvae.runtime.locks import held
 from metricvae.training.checkpoint import StoredAs, begin_model, finish_model, load_model, refuse_shipped
 from metricvae.training.joint import RESUME, JointConfig, JointlyTrained, train_jointly
@@ -106,9 +106,8 @@ def write_joint_model(
         "metrics": [metric.name for metric in metrics],
         "data": {},
     }
-    shutil.rmtree(folder / METRICS_FOLDER, ignore_errors=True)
+    remove_folder(folder / METRICS_FOLDER)
     finish_model(folder, weights, stored_as, facts)
-    shutil.rmtree(folder / METRICS_FOLDER, ignore_errors=True)
     loaded = load_model(folder)
     for metric in metrics:
         splits = {split: int((metric.data.split == split).sum()) for split in ("train", "validation", "calibration")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from metricvae.core.dataset import PairDataset
+from metricvae.kinds.silhouette.canvas import resized
 from metricvae.kinds.silhouette.decoders.dense import DenseDecoderConfig
 from metricvae.kinds.silhouette.encoders.dense import DenseEncoderConfig
 from metricvae.kinds.silhouette.kind import SilhouetteKind
@@ -51,7 +52,8 @@ def train_dense(
     """
     kind = parts[0].left.kind
     assert isinstance(kind, SilhouetteKind)
-    tower = TowerConfig(kind, DenseEncoderConfig.for_canvas(kind.canvas), DenseDecoderConfig.for_canvas(kind.canvas))
+    encoder, decoder = resized(DenseEncoderConfig(), kind.canvas), resized(DenseDecoderConfig(), kind.canvas)
+    tower = TowerConfig(kind, encoder, decoder)
     model = ModelConfig(parts[0].metric, tower, latent=latent, head=CosineDistance())
     train(training, model, *parts, folder, on_progress=lambda now: step(name, now.step, now.steps))
     return load_model(folder).model.left

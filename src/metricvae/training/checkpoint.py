@@ -194,6 +194,39 @@ def load_model(folder_or_name: str | Path) -> LoadedModel:
     return LoadedModel(model.eval(), config, document["calibration"], document["facts"], sha256, folder)
 
 
+def model_config_of(folder_or_name: str | Path) -> ModelConfig:
+    """What a finished model is built from, without its weights.
+
+    Raises:
+        InputError: no such model, or one that is unfinished, damaged, or has no codes of objects.
+    """
+    folder = _resolve(folder_or_name)
+    document = _finished_config(folder)
+    check_files(folder, document)
+    return ModelConfig.from_json(document["model"], document["facts"].get("task"))
+
+
+def check_same_networks(start: LoadedModel, model: MagicAutoencoder) -> None:
+    """Refuse to start from a model whose weights do not fit the networks of another.
+
+    One tower may serve both sides of either.
+
+    Raises:
+        InputError: they have other names or shapes.
+    """
+    for side in model.towers:
+        expected, found = (_shapes(one.tower(side)) for one in (model, start.model))
+        if found != expected:
+            raise InputError(
+                f"the model in {start.folder} has other networks than the one to train "
+                f"({_difference(found, expected)}): start from one of the same ones"
+            )
+
+
+def _shapes(module: torch.nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+
 def metric_of_model(folder_or_name: str | Path) -> tuple[Metric, Path]:
     """The metric of a model, finished or not, and its folder.
 
@@ -236,7 +269,7 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], path: Pa
     Raises:
         InputError: the names or shapes are those of another model.
     """
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    expected = _shapes(model)
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if found != expected:
         raise InputError(

@@ -20,7 +20,7 @@ from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.runtime.precision import threads_of, trim_heap
 from metricvae.training.adversary import Adversary
 from metricvae.training.batching import Move, training_facts
-from metricvae.training.checkpoint import LoadedModel, begin_model, finish_model, rounded
+from metricvae.training.checkpoint import LoadedModel, begin_model, check_same_networks, finish_model, rounded
 from metricvae.training.config import StopReason, TrainingConfig, seconds_left, stop_reason
 from metricvae.training.features import Features, OnPrepare, features_for
 from metricvae.training.logs import Progress, TrainingLog, summary_writer
@@ -77,14 +77,15 @@ def train(
     (on a GPU to within the order of its sums). A finished model is left as it is.
 
     Args:
-        start: a model of the same configuration whose weights training starts from; by default they are random.
+        start: a model of the same networks whose weights training starts from; by default they are random. Where the
+            model to train has two towers and this one, both begin alike.
         on_prepare: told how many objects of how many are prepared, where `config.copies` has that done beforehand.
         on_progress: told where training stands after every step.
         move: how the moved copies are made; by default as the kind of the objects moves them.
         tensorboard: whether the log is also written for TensorBoard, into `folder/tensorboard`.
 
     Raises:
-        InputError: data without anything to learn, a start of another build, a folder that holds something else, or
+        InputError: data without anything to learn, a start of other networks, a folder that holds something else, or
             TensorBoard asked for and not installed.
         TrainingDiverged: a loss or gradient is not finite. The weights of the last measurement stay in the folder.
     """
@@ -95,10 +96,8 @@ def train(
     folder = Path(folder)
     if tensorboard:
         summary_writer()
-    if start is not None and start.config != model_config:
-        raise InputError(
-            f"the model in {start.folder} is built otherwise than the one to train: start from one of the same build"
-        )
+    if start is not None:
+        check_same_networks(start, build(model_config))
     origin = None if start is None else {"model": start.folder.name, "sha256": start.sha256}
     document = begin_model(folder, model_config, asdict(config), training_facts(data_train, data_validation), origin)
     if document["status"] == "finished":
@@ -106,7 +105,8 @@ def train(
     with threads_of(config.threads):
         model = build(model_config, config.seed)
         if start is not None:
-            model.load_state_dict(start.model.state_dict())
+            for side in model.towers:
+                model.tower(side).load_state_dict(start.model.tower(side).state_dict())
         else:
             fit_scalings(model, data_train)
         model = model.to(device).train()

@@ -12,6 +12,7 @@ from metricvae.core.dataset import PairDataset
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.nn.heads import Head, head_to_json
 from metricvae.runtime.temporary import temporary_folder
+from metricvae.training.checkpoint import LoadedModel
 from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
 from metricvae.training.logs import Progress
@@ -37,6 +38,7 @@ def with_best_head(
     folder: Path,
     *,
     device: torch.device | str = "cpu",
+    start: LoadedModel | None = None,
     on_prepare: OnPrepare | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> ModelConfig:
@@ -50,7 +52,7 @@ def with_best_head(
         training: of the model; short ones need no pilot.
         data_train, data_validation: the pairs.
         folder: of the model, locked, in which trainings with each head are made and removed.
-        device, on_prepare, on_progress: as for `train`.
+        device, start, on_prepare, on_progress: as for `train`.
     """
     heads = (model.head, *heads)
     if len(heads) == 1 or training.steps < LEAST:
@@ -66,6 +68,7 @@ def with_best_head(
             found = train(
                 *(short, replace(model, head=head), data_train, data_validation, place / str(number)),
                 device=device,
+                start=start,
                 on_prepare=on_prepare,
                 on_progress=_told(on_progress, f"trying head {number + 1} of {len(heads)}"),
             )

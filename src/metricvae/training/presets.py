@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ from metricvae.nn.heads import Head
 from metricvae.nn.losses import MetricLossKind
 from metricvae.runtime.parquet import read_schema, read_table
 from metricvae.runtime.reading import damaged
+from metricvae.training.checkpoint import LoadedModel, load_model, model_config_of
 from metricvae.training.config import TrainingConfig
 from metricvae.training.optimisers import LossWeights
+
+NONE = "none"
+"""In the place of the name of a model to start from: random weights."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,54 @@ class ChosenPreset:
     Attributes:
         model, training: the configurations.
         heads: others than the model's that may suit better, see `metricvae.training.pilot`.
+        start: name or folder of the model whose weights training starts from; empty for random ones. It is a proposal
+            until `started` has built the model for it.
     """
 
     model: ModelConfig
     training: TrainingConfig
     heads: tuple[Head, ...] = ()
+    start: str = ""
 
     def heads_beside(self, model: ModelConfig) -> tuple[Head, ...]:
         """Those that a pilot tries beside the head of a model: none where somebody chose that head."""
         return self.heads if model.head == self.model.head else ()
+
+    def started(self, asked: str | Path | None = None) -> ChosenPreset:
+        """This, built so that training can start from the weights of a finished model.
+
+        A model of the same metric and kinds is gone on with as it is. One of another metric gives its networks, adapted
+        to the kinds of the data, and the size of its codes, and the head stays the one chosen here.
+
+        Args:
+            asked: folder or name of the model, or `NONE` for random weights; by default what the preset proposes.
+
+        Raises:
+            InputError: no such model, or one of other kinds of objects.
+        """
+        start = self.start if asked is None else str(asked)
+        if start in ("", NONE):
+            return replace(self, start="")
+        other = model_config_of(start)
+        if other.metric == self.model.metric and other.kinds == self.model.kinds:
+            return replace(self, model=other, heads=(), start=start)
+        towers = _adapted_towers(other, self.model.kinds)
+        if towers is None:
+            taken, held = (" and ".join(dict.fromkeys(kind.title for kind in one.kinds)) for one in (other, self.model))
+            raise InputError(
+                f"the model {start} takes {taken}, and the data are of {held}"
+                f"{' with other settings' if taken == held else ''}: start from another model"
+            )
+        left, right = towers[0], None if self.model.right is None else towers[1]
+        return replace(self, model=replace(self.model, left=left, right=right, latent=other.latent), start=start)
+
+    def start_of(self, model: ModelConfig, asked: str | Path | None = None) -> LoadedModel | None:
+        """The model that training of `model` starts from. None where the preset proposed one, nobody asked for it, and
+        somebody set the networks of `model` otherwise."""
+        networks = [(one.left, one.right, one.latent) for one in (model, self.model)]
+        if not self.start or (asked is None and networks[0] != networks[1]):
+            return None
+        return load_model(self.start)
 
 
 def preset_names() -> tuple[str, ...]:
@@ -81,7 +124,24 @@ def default_preset(
             if chosen.training.steps * chosen.training.batch_pairs <= MOST_PASSES * len(values):
                 return chosen
             break  # others are there to be named: variants, and the paper's network
-    return general_preset(metric, kinds, values, objects)
+    chosen = general_preset(metric, kinds, values, objects)
+    starts = {kind.pretrained for kind in kinds}
+    start = starts.pop()
+    if starts or not start or _adapted_towers(model_config_of(start), kinds) is None:
+        return chosen
+    return replace(chosen, start=start)
+
+
+def _adapted_towers(model: ModelConfig, kinds: Sequence[ObjectKind]) -> tuple[TowerConfig, TowerConfig] | None:
+    """The left and the right tower of a model as they are to be built for objects of these kinds so that its weights
+    serve; None where they cannot."""
+    found = []
+    for tower, kind in zip((model.left, model.right or model.left), kinds, strict=True):
+        networks = kind.adapt_networks((tower.encoder, tower.decoder), tower.kind)
+        if networks is None:
+            return None
+        found.append(TowerConfig(kind, *networks))
+    return found[0], found[1]
 
 
 MOST_PASSES = 100

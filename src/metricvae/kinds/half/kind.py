@@ -15,6 +15,7 @@ class HalfKind(SilhouetteKind):
 
     name: ClassVar[str] = "half"
     title: ClassVar[str] = "halves"
+    pretrained: ClassVar[str] = "halves"
     accepts: ClassVar[tuple[str, ...]] = ()
     sources: ClassVar[tuple[str, ...]] = ()
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from metricvae.core.coder_config import CoderConfig
-from metricvae.kinds.silhouette.records import Canvas
+from metricvae.kinds.silhouette.records import CANVAS, Canvas
+
+C = TypeVar("C", bound=CoderConfig)
 
 
 @runtime_checkable
 class FollowsCanvas(Protocol):
-    """A class of configurations, some of whose fields are pixels."""
+    """A configuration, some of whose fields are pixels."""
 
-    @classmethod
-    def for_canvas(cls, canvas: Canvas) -> Self:
-        """The default configuration for a canvas."""
+    def resized(self, canvas: Canvas, of: Canvas) -> Self:
+        """This for a canvas, where it is for the canvas `of`."""
 
 
-def for_canvas(config: type[CoderConfig], canvas: Canvas) -> CoderConfig:
-    """The default configuration of a coder for a canvas; the same for all where no field is in pixels."""
-    if issubclass(config, FollowsCanvas):
-        made: CoderConfig = config.for_canvas(canvas)
-        return made
-    return config()
+def resized(config: C, canvas: Canvas, of: Canvas = CANVAS) -> C:
+    """The configuration of a coder for a canvas, from that for the canvas `of`; itself where no field is in pixels."""
+    if not isinstance(config, FollowsCanvas):
+        return config
+    made: C = config.resized(canvas, of)
+    return made

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from metricvae.core.coder_config import CoderConfig
+from metricvae.core.coder_config import CoderConfig, Networks
 from metricvae.core.errors import InputError
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.core.libraries import FolderLibrary, NamedObject
@@ -20,7 +20,7 @@ from metricvae.core.object_picture import ObjectPicture
 from metricvae.core.registry import record_to_json
 from metricvae.kinds.pictures.columns import PNG_FEATURES, PNG_SCHEMA, png_columns, png_contents
 from metricvae.kinds.pictures.files import LONGEST_SIDE, common_size
-from metricvae.kinds.silhouette.canvas import for_canvas
+from metricvae.kinds.silhouette.canvas import resized
 from metricvae.kinds.silhouette.io import decode_png, encode_png, fit_to_canvas, image_names, read_image
 from metricvae.kinds.silhouette.packing import pack_masks, unpack_masks
 from metricvae.kinds.silhouette.records import CANVAS, Canvas, as_mask, check_canvas
@@ -65,6 +65,7 @@ class SilhouetteKind(ObjectKind):
     magnitude_unit: ClassVar[str] = "pixels"
     magnitude_exponent: ClassVar[float] = 2.0
     magnitude_type: ClassVar[pa.DataType] = pa.int32()
+    pretrained: ClassVar[str] = "overlap"
     sources: ClassVar[tuple[str, ...]] = SOURCES
     kept_in_index: ClassVar[bool] = False
     caveats: ClassVar[str] = (
@@ -233,7 +234,7 @@ class SilhouetteKind(ObjectKind):
         from metricvae.kinds.silhouette.encoders.polar import PolarEncoderConfig
 
         if objects is None or objects >= MANY:
-            return for_canvas(self.encoders[0], self.canvas)
+            return resized(self.encoders[0](), self.canvas)
         return PolarEncoderConfig((64, 64, 64), rings=RINGS, sectors=SECTORS)
 
     def default_decoder(self, objects: int | None = None) -> CoderConfig:
@@ -241,8 +242,17 @@ class SilhouetteKind(ObjectKind):
         from metricvae.kinds.silhouette.decoders.canonical import CanonicalDecoderConfig
 
         if objects is None or objects >= MANY:
-            return for_canvas(self.decoders[0], self.canvas)
+            return resized(self.decoders[0](), self.canvas)
         return CanonicalDecoderConfig((96, 64, 48, 48), rings=RINGS, sectors=SECTORS, side=max(self.canvas))
+
+    def adapt_networks(self, networks: Networks, of: ObjectKind) -> Networks | None:
+        """The same for this canvas: pixels of the configuration follow it."""
+        if type(of) is not type(self):
+            return None
+        assert isinstance(of, SilhouetteKind)
+        encoder, decoder = networks
+        drawn = None if decoder is None else resized(decoder, self.canvas, of.canvas)
+        return resized(encoder, self.canvas, of.canvas), drawn
 
 
 def mask_of(x: Tensor) -> npt.NDArray[np.uint8]:

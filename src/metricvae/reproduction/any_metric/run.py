@@ -149,8 +149,8 @@ def _model(data: PairDataset, folder: Path, config: AnyMetricConfig, seed: int) 
 
 
 def _siamese(data: PairDataset, config: AnyMetricConfig, seed: int) -> SiameseResult:
-    """The same encoder, steps, batches and time."""
-    chosen = preset_of_data(data)
+    """The same encoder and initial weights, steps, batches and time."""
+    chosen = preset_of_data(data).started()
     settings = SiameseConfig(
         steps=chosen.training.steps,
         batch_pairs=chosen.training.batch_pairs,
@@ -158,7 +158,7 @@ def _siamese(data: PairDataset, config: AnyMetricConfig, seed: int) -> SiameseRe
         latent=chosen.model.latent,
         seed=seed,
     )
-    found, minutes = predict_siamese(data, chosen.model, settings)
+    found, minutes = predict_siamese(data, chosen.model, settings, chosen.start_of(chosen.model))
     true = data.value[data.rows("test")]
     return SiameseResult(seed, score(found, true, data.metric.task == "binary"), minutes)
 

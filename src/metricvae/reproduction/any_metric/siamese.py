@@ -3,7 +3,8 @@ of sentence-transformers has it (N. Reimers and I. Gurevych, EMNLP 2019).
 
 Values are scaled to [0, 1] by the least and the greatest of the training, a distance upside down, so that equal objects
 have a cosine of 1. The encoder is of the class and size that the kind has by default; there is no decoder, no loss but
-this one, no moved copies, and one tower even where the order of a pair counts. AdamW warms up over a tenth of the steps
+this one, no moved copies, and one tower even where the order of a pair counts. Where the kind starts from a model that
+ships, so does the encoder. AdamW warms up over a tenth of the steps
 and falls to zero along a line; the weights are those of the best measurement on the validation pairs.
 """
 
@@ -25,6 +26,7 @@ from metricvae.nn.layers import seeded_weights
 from metricvae.reproduction.any_metric.records import Floats, Rows
 from metricvae.reproduction.any_metric.scores import score
 from metricvae.runtime.precision import threads_of
+from metricvae.training.checkpoint import LoadedModel
 
 AT_ONCE = 128
 """Objects that are prepared and encoded together."""
@@ -90,18 +92,29 @@ class Scaling:
         return self.low + share * (self.high - self.low)
 
 
-def predict_siamese(data: PairDataset, model: ModelConfig, config: SiameseConfig) -> tuple[Floats, float]:
-    """Train on the train split of a data set, and predict its test split: (n,) values, and the minutes it took."""
+def predict_siamese(
+    data: PairDataset, model: ModelConfig, config: SiameseConfig, start: LoadedModel | None = None
+) -> tuple[Floats, float]:
+    """Train on the train split of a data set, and predict its test split: (n,) values, and the minutes it took.
+
+    Args:
+        data: of one kind of objects.
+        model: whose left encoder it is.
+        config: of the training.
+        start: a model of that encoder and size of code whose weights training starts from; by default random ones.
+    """
     began = time.monotonic()
     with threads_of(config.threads):
-        encoder, features = _begin(data, model, config)
+        encoder, features = _begin(data, model, config, start)
         trained = _train(encoder, features, data, config)
         test = data.of_split("test")
         found = _cosines(trained, features, test)
     return Scaling.of(data).to_value(found), (time.monotonic() - began) / 60
 
 
-def _begin(data: PairDataset, model: ModelConfig, config: SiameseConfig) -> tuple[Encoder, Tensor]:
+def _begin(
+    data: PairDataset, model: ModelConfig, config: SiameseConfig, start: LoadedModel | None
+) -> tuple[Encoder, Tensor]:
     """An encoder with initial weights, and the features of all objects as it keeps them."""
     encoder_config = model.left.encoder
     assert isinstance(encoder_config, EncoderConfig)
@@ -114,7 +127,10 @@ def _begin(data: PairDataset, model: ModelConfig, config: SiameseConfig) -> tupl
         ]
         features = torch.cat(parts)
         seen = np.unique(np.concatenate([ends[data.rows("train")] for ends in (data.first, data.second)]))[:2_048]
-        encoder.fit_scaling(encoder.unpack(features[seen]))
+        if start is None:
+            encoder.fit_scaling(encoder.unpack(features[seen]))
+        else:
+            encoder.load_state_dict(start.model.left.encoder.state_dict())
     return encoder, features
 
 

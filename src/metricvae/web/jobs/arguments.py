@@ -140,6 +140,13 @@ def a_model(given: Given, stage: Stage) -> Words:
     return [stage.model(_text(given, 120))]
 
 
+def a_start(given: Given, stage: Stage) -> Words:
+    """A model, or `none`: what a training starts from."""
+    from metricvae.training.presets import NONE
+
+    return [NONE] if given == NONE else a_model(given, stage)
+
+
 def a_folder(given: Given, stage: Stage) -> Words:
     """A library of the server, or what a job wrote."""
     return [stage.folder_of(_text(given, 120))]

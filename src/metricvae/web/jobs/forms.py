@@ -15,6 +15,7 @@ from metricvae.web.jobs.arguments import (
     a_folder,
     a_model,
     a_requirement,
+    a_start,
     an_index_copy,
     an_object,
     choice,
@@ -206,7 +207,7 @@ TRAIN = VerbForm(
     {
         "dataset": _DATASET,
         "preset": Argument(NAME, "--preset", about="of network and training"),
-        "start": Argument(a_model, "--start", about="go on from the weights of this model"),
+        "start": Argument(a_start, "--start", about="go on from the weights of this model; none: random ones"),
         "pair_head": Switch(flag, "--pair-head", about="add a network of both codes"),
         "steps": Argument(number(1, 10**6, whole=True), "--training.steps", about="of the training"),
         "batch_pairs": Argument(number(2, 65_536, whole=True), "--training.batch_pairs", about="pairs of a step"),

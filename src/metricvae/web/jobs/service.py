@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.runtime.files import write_json
+from metricvae.runtime.reading import files_below
 from metricvae.web.answers import command_of
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.forms import FORMS
@@ -130,7 +131,7 @@ class JobService:
     def files(self, job: JobRecord) -> list[dict[str, Any]]:
         """Names and sizes of what a job wrote."""
         folder = self.folder / job.id / RESULTS
-        found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+        found = [path for path in sorted(files_below(folder)) if not path.is_symlink()] if folder.is_dir() else []
         return [{"name": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size} for path in found]
 
     def file(self, job: JobRecord, name: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from torch import Tensor
@@ -36,10 +36,9 @@ class CanonicalDecoderConfig(DecoderConfig):
         super().__post_init__()
         check_doublings(self.widths, self.sectors, self.name)
 
-    @classmethod
-    def for_canvas(cls, canvas: Canvas) -> Self:
+    def resized(self, canvas: Canvas, of: Canvas) -> Self:
         """For the longer side of a canvas."""
-        return cls(side=max(canvas))
+        return replace(self, side=max(canvas))
 
     @property
     def picture(self) -> Picture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from torch import Tensor
@@ -28,10 +28,9 @@ class DenseDecoderConfig(DecoderConfig):
     height: int = 200
     width: int = 200
 
-    @classmethod
-    def for_canvas(cls, canvas: Canvas) -> Self:
-        """For masks of that size."""
-        return cls(height=canvas[0], width=canvas[1])
+    def resized(self, canvas: Canvas, of: Canvas) -> Self:
+        """For masks of that size; with other weights."""
+        return replace(self, height=canvas[0], width=canvas[1])
 
     @property
     def picture(self) -> Picture:

@@ -17,7 +17,7 @@ objects fit where the code of one is that of the other with its halves exchanged
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import torch
@@ -41,7 +41,7 @@ from metricvae.kinds.silhouette.encoders.polar_pictures import (
     rescale_pictures,
     ring_descriptors,
 )
-from metricvae.kinds.silhouette.records import SIZE, Canvas
+from metricvae.kinds.silhouette.records import Canvas
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
 from metricvae.nn.layers import hidden_layers, scale_initial_weights
 from metricvae.runtime.precision import from_bytes, in_bytes
@@ -111,12 +111,11 @@ class ContourEncoderConfig(EncoderConfig):
                 f"got ring_frequencies {self.ring_frequencies} of a contour encoder: expected at most {most}"
             )
 
-    @classmethod
-    def for_canvas(cls, canvas: Canvas) -> Self:
+    def resized(self, canvas: Canvas, of: Canvas) -> Self:
         """With distances in proportion to the longer side of the canvas."""
-        factor = max(canvas) / SIZE
-        radii = tuple(tuple(radius * factor for radius in ring) for ring in cls.radii)
-        return cls(spacing=cls.spacing * factor, radii=radii)
+        factor = max(canvas) / max(of)
+        radii = tuple(tuple(radius * factor for radius in ring) for ring in self.radii)
+        return replace(self, spacing=self.spacing * factor, radii=radii)
 
     @property
     def grid(self) -> PolarGrid:

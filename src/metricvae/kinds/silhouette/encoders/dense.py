@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import torch
@@ -34,10 +34,9 @@ class DenseEncoderConfig(EncoderConfig):
     height: int = 200
     width: int = 200
 
-    @classmethod
-    def for_canvas(cls, canvas: Canvas) -> Self:
-        """For masks of that size."""
-        return cls(height=canvas[0], width=canvas[1])
+    def resized(self, canvas: Canvas, of: Canvas) -> Self:
+        """For masks of that size; with other weights."""
+        return replace(self, height=canvas[0], width=canvas[1])
 
     @property
     def picture(self) -> Picture:
