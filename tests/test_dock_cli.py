@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ pytest.importorskip("rdkit")
 pytest.importorskip("gemmi")
 
 from metricvae.cli import main
+from metricvae.runtime.command_line import command_of
 from pocket_problem import shell, structure, write
 
 
@@ -51,9 +53,11 @@ def test_ligands_are_docked_once_and_faults_are_rows(folder: Path, capsys: pytes
     assert 1 <= poses.read_text().count("$$$$") <= 3
     assert "<ranking>" in poses.read_text()
     before = poses.stat().st_mtime_ns
-    assert main(words(folder, "--json")) == 0
+    again = words(folder, "--json", "--html", str(folder / "page.html"))
+    assert main(again) == 0
     assert len(json.loads(capsys.readouterr().out)["ligands"]) == 2
     assert poses.stat().st_mtime_ns == before
+    assert html.escape(command_of(*again)) in (folder / "page.html").read_text()
     changed = words(folder)
     changed[1] = changed[1].replace("0,0,0", "0,0,1")
     assert main(changed) == 2

@@ -34,6 +34,7 @@ from metricvae.cli.serve import SERVE
 from metricvae.cli.solve import SOLVE
 from metricvae.cli.train import EVALUATE, TRAIN
 from metricvae.core.errors import InputError, did_you_mean
+from metricvae.runtime.command_line import command_of
 from metricvae.runtime.progress import VERBOSITY, shown_as
 from metricvae.runtime.signals import Terminated, ending_cleanly
 
@@ -132,10 +133,11 @@ def _overview() -> str:
     )
 
 
-def _parse(name: str, arguments: list[str]) -> Namespace:
-    arguments = with_config(arguments, lambda given: parser_of(name, given))
+def _parse(name: str, given: list[str]) -> Namespace:
+    arguments = with_config(given, lambda known: parser_of(name, known))
     parser = parser_of(name, arguments)
     options = parser.instantiate(parser.parse_args(arguments))
+    options.command_line = command_of(name, *given)
     if options.quiet and options.verbose:
         raise InputError("got --quiet and --verbose: give one of them")
     return options

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +68,7 @@ def _autocomplete(options: Namespace) -> Fields:
             *(site, options.require or (), predictor, own_predictor_of, config), library=library, on_step=_told(step)
         )
     about = {
-        "command": shlex.join(["metricvae", *sys.argv[1:]]),
+        "command": options.command_line,
         **{name: getattr(options, name) for name in ("engine", "library", "seed")},
         "asked": options.n,
     }

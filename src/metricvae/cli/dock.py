@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -90,10 +89,8 @@ def _write_page(path: Path, done: Sequence[DockedLigand], site: str, template: s
     from metricvae.runtime.files import write_text
 
     rows = posed_rows(Path(options.out), done)[:SHOWN]
-    words = ["metricvae", "dock", options.receptor, options.ligands, "--out", options.out]
-    command = shlex.join([*words, *(["--template", template] if template else [])])
     facts = {"Template": Path(template).name} if template else {}
-    about = PageAbout(Path(site).name, Path(options.ligands).name, options.engine, command, facts, WORDS)
+    about = PageAbout(Path(site).name, Path(options.ligands).name, options.engine, options.command_line, facts, WORDS)
     receptor, _ = docking_site(site)
     write_text(path, poses_page(receptor, rows, about, read_one(template) if template else None))
 

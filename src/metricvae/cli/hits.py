@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,8 +111,8 @@ def _about(options: Namespace, index: Index, predictor: Predictor) -> Any:
 
     facts = {"Searched": f"{len(index):,} items", "Ordered exactly": f"{options.exact:,}"}
     facts |= {"By": options.by} if options.by is not None else {}
-    command = f"metricvae {shlex.join(sys.argv[1:])}"
-    return PageAbout(str(options.query), str(options.index), predictor.base.folder.name, command, facts)
+    model = predictor.base.folder.name
+    return PageAbout(str(options.query), str(options.index), model, options.command_line, facts)
 
 
 def _predicted(predictor: Predictor, hits: Hits) -> Any:

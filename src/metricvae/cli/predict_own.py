@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +49,8 @@ def predict_own(options: Namespace, own: OwnPredictor) -> Fields:
         raise InputError("got two objects and --pairs: give one or the other")
     given = {name: getattr(options, name) for name in own.options if getattr(options, name, None) is not None}
     pairs = None if options.pairs is None else Path(options.pairs)
-    request = PredictionRequest(options.a or "", options.b or "", pairs, given | _command(given))
+    command = {"command": options.command_line} if "html" in given else {}  # a page repeats it
+    request = PredictionRequest(options.a or "", options.b or "", pairs, given | command)
     with progress() as step, about(options.pairs or options.a):
         table = own.predict(request, step)
     if options.out is not None:
@@ -60,11 +59,6 @@ def predict_own(options: Namespace, own: OwnPredictor) -> Fields:
         write_text(Path(given["html"]), table.page)
     document = {"rows": [dict(row) for row in table.rows], "notes": list(table.notes), **table.facts}
     return say(options, document, _text(table, options.out))
-
-
-def _command(given: dict[str, str]) -> dict[str, str]:
-    """The command line, which a page repeats."""
-    return {"command": shlex.join(["metricvae", *sys.argv[1:]])} if "html" in given else {}
 
 
 def _cells(table: PredictionTable, row: Any) -> list[str]:

@@ -1,17 +1,11 @@
-"""Answers as JSON has them, and the command line that gives the same."""
+"""Answers as JSON has them."""
 
 from __future__ import annotations
 
 import math
-import shlex
 from typing import Any
 
 import numpy as np
-
-
-def command_of(*words: str) -> str:
-    """A command line of this program."""
-    return shlex.join(["metricvae", *words])
 
 
 def finite(number: Any) -> float | None:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from metricvae.runtime.command_line import command_of
 from metricvae.runtime.files import write_json
 from metricvae.runtime.reading import files_below
-from metricvae.web.answers import command_of
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.forms import FORMS
 from metricvae.web.jobs.queue import JobQueue

@@ -12,7 +12,8 @@ from fastapi import APIRouter
 from PIL import Image
 from pydantic import Field
 
-from metricvae.web.answers import command_of, finite
+from metricvae.runtime.command_line import command_of
+from metricvae.web.answers import finite
 from metricvae.web.bodies import AnyObject, Body, Name
 from metricvae.web.objects.records import as_kind
 from metricvae.web.pairs import named_value

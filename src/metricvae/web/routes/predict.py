@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from pydantic import Field
 
-from metricvae.web.answers import command_of, finite, plain
+from metricvae.runtime.command_line import command_of
+from metricvae.web.answers import finite, plain
 from metricvae.web.bodies import AnyObject, Name
 from metricvae.web.bodies import Body as RequestBody
 from metricvae.web.errors import RequestError

@@ -9,7 +9,8 @@ from fastapi import APIRouter
 from fastapi import Body as Parameter
 from pydantic import Field
 
-from metricvae.web.answers import command_of, finite, plain
+from metricvae.runtime.command_line import command_of
+from metricvae.web.answers import finite, plain
 from metricvae.web.bodies import AnyObject, Body, LongText, Name
 from metricvae.web.errors import RequestError
 from metricvae.web.objects.records import as_kind

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from metricvae.core.kind import ObjectKind, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, metric_from_json
-from metricvae.web.answers import command_of, finite, plain
+from metricvae.runtime.command_line import command_of
+from metricvae.web.answers import finite, plain
 from metricvae.web.bodies import AnyObject, Body, Name
 from metricvae.web.errors import RequestError
 from metricvae.web.objects.records import as_kind, write_table
