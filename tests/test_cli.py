@@ -510,7 +510,9 @@ def test_training_takes_several_data_sets(command, dataset_folder, tmp_path):
 def test_training_starts_from_a_model(command, trained, dataset_folder, tmp_path):
     said = command("train", dataset_folder, "--out", tmp_path / "model", "--start", trained, *TRAINING, "--json")
     assert said.document["start"]["model"] == trained.name
-    assert "; from there 3 steps" in (tmp_path / "model" / "README.md").read_text()
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert f"| `{trained.name}`: 3 steps" in card
+    assert "; from there 3 steps" in card
     missing = command("train", dataset_folder, "--out", tmp_path / "other", "--start", tmp_path / "none", *TRAINING)
     assert_refused(missing, "none is not a model")
     networks = "--model.latent", 16, *TRAINING

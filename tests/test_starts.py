@@ -50,8 +50,10 @@ def test_random_weights_leave_what_the_preset_chose() -> None:
     assert begun.start_of(begun.model) is None
 
 
-def test_the_same_metric_is_gone_on_with_as_it_is() -> None:
-    begun = default_preset(METRICS.get("overlap")(), (SilhouetteKind(),) * 2, VALUES).started()
+def test_the_same_metric_is_gone_on_with_as_it_is_where_that_is_asked_for() -> None:
+    proposed = default_preset(METRICS.get("overlap")(), (SilhouetteKind(),) * 2, VALUES)
+    assert proposed.start == ""
+    begun = proposed.started("overlap")
     assert begun.model == model_config_of("overlap")
     assert begun.heads == ()
 

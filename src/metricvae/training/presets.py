@@ -125,11 +125,17 @@ def default_preset(
                 return chosen
             break  # others are there to be named: variants, and the paper's network
     chosen = general_preset(metric, kinds, values, objects)
-    starts = {kind.pretrained for kind in kinds}
-    start = starts.pop()
-    if starts or not start or _adapted_towers(model_config_of(start), kinds) is None:
-        return chosen
-    return replace(chosen, start=start)
+    return replace(chosen, start=_proposed_start(metric, kinds))
+
+
+def _proposed_start(metric: Metric, kinds: Sequence[ObjectKind]) -> str:
+    """Name of the model that ships for objects of these kinds; empty where there is none, or one of the same metric: it
+    may have learned the values of the very objects that are held out."""
+    start, *others = {kind.pretrained for kind in kinds}
+    if others or not start:
+        return ""
+    shipped = model_config_of(start)
+    return "" if shipped.metric == metric or _adapted_towers(shipped, kinds) is None else start
 
 
 def _adapted_towers(model: ModelConfig, kinds: Sequence[ObjectKind]) -> tuple[TowerConfig, TowerConfig] | None:
