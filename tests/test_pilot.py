@@ -51,7 +51,13 @@ def chosen(pairs: PairDataset, folder: Path, heads: tuple[Head, ...], config: Tr
 
 
 @pytest.fixture
-def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Head, TrainingConfig]]:
+def outcome() -> dict[str, Any]:
+    """What the cosine explains in a pilot, and why pilots stop."""
+    return {"explained": 0.9, "stopped": "steps"}
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch, outcome: dict[str, Any]) -> list[tuple[Head, TrainingConfig]]:
     """What a pilot trains; the cosine explains most."""
     found: list[tuple[Head, TrainingConfig]] = []
 
@@ -59,7 +65,8 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Head, TrainingConfig]]:
         found.append((built.head, config))
         if named["on_progress"] is not None:
             named["on_progress"](Progress(1, config.steps, 0.0, 0.0, 0.0, 0.0, None, 1.0))
-        return SimpleNamespace(validation_r2=0.9 if isinstance(built.head, LinearCosine) else 0.5)
+        explained = outcome["explained"] if isinstance(built.head, LinearCosine) else 0.5
+        return SimpleNamespace(validation_r2=explained, stopped=outcome["stopped"])
 
     monkeypatch.setattr(pilot, "train", train)
     return found
@@ -71,6 +78,17 @@ def test_the_head_that_explains_most_is_taken(tried: list[Any], tmp_path: Path) 
     assert isinstance(chosen(pairs, tmp_path / "model", heads), LinearCosine)
     assert [type(head) for head, _ in tried] == [ProductAndDistance, LinearCosine]
     assert {(config.steps, config.max_minutes) for _, config in tried} == {(pilot.STEPS, 0.5)}
+
+
+@pytest.mark.parametrize(("stopped", "better", "taken"), [("time", 0.6, 0), ("time", 0.7, 1), ("steps", 0.6, 1)])
+def test_a_pilot_that_the_clock_ends_must_be_clear(
+    stopped: str, better: float, taken: int, tried: list[Any], tmp_path: Path, outcome: dict[str, Any]
+) -> None:
+    outcome.update(explained=better, stopped=stopped)
+    pairs = data()
+    found = chosen(pairs, tmp_path / "model", pairs.metric.further_heads(pairs.value))
+    assert isinstance(found, (ProductAndDistance, LinearCosine)[taken])
+    assert len(tried) == 2
 
 
 def test_progress_says_which_head_is_tried(tried: list[Any], tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ LEAST = 4 * STEPS
 SHARE = 0.1
 """Of the minutes of the training that the one with each head may take."""
 
+CLEARLY = 0.7
+"""Share of the unexplained variance that another head may leave, at most, to be taken where the clock ended a pilot
+before its steps were done, or it started from a trained model: the first steps favour heads that go by angles there."""
+
 
 def with_best_head(
     model: ModelConfig,
@@ -44,7 +48,8 @@ def with_best_head(
 ) -> ModelConfig:
     """A model with the one of several heads that a short training explains most of the validation pairs with.
 
-    Where a model was begun in the folder already, with one of them, it stays that one.
+    Where the clock ends a pilot before its steps are done, or it starts from a trained model, the head of the model stays
+    unless another one is clearly better (`CLEARLY`). Where a model was begun in the folder already, with one of them, it stays that one.
 
     Args:
         model: with the head that is taken where there is no choice, or no better one.
@@ -62,7 +67,7 @@ def with_best_head(
         return next((replace(model, head=head) for head in heads if head_to_json(head) == begun), model)
     minutes = None if training.max_minutes is None else SHARE * training.max_minutes
     short = replace(training, steps=STEPS, evaluate_every=STEPS, max_minutes=minutes)
-    explained = []
+    explained, early = [], start is not None
     with temporary_folder(folder / CONFIG) as place:
         for number, head in enumerate(heads):
             found = train(
@@ -73,7 +78,10 @@ def with_best_head(
                 on_progress=_told(on_progress, f"trying head {number + 1} of {len(heads)}"),
             )
             explained.append(found.validation_r2)
-    return replace(model, head=heads[explained.index(max(explained))])
+            early = early or found.stopped == "time"
+    best = explained.index(max(explained))
+    stays = early and 1 - explained[best] > CLEARLY * (1 - explained[0])
+    return replace(model, head=heads[0 if stays else best])
 
 
 def _told(on_progress: Callable[[Progress], None] | None, stage: str) -> Callable[[Progress], None] | None:
