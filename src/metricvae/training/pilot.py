@@ -48,8 +48,9 @@ def with_best_head(
 ) -> ModelConfig:
     """A model with the one of several heads that a short training explains most of the validation pairs with.
 
-    Where the clock ends a pilot before its steps are done, or it starts from a trained model, the head of the model stays
-    unless another one is clearly better (`CLEARLY`). Where a model was begun in the folder already, with one of them, it stays that one.
+    Where the clock ends a pilot before its steps are done, or it starts from a trained model, the head of the model
+    stays unless another one is clearly better (`CLEARLY`). Where a model was begun in the folder already, with one of
+    them, it stays that one.
 
     Args:
         model: with the head that is taken where there is no choice, or no better one.
