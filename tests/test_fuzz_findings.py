@@ -12,20 +12,27 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 
 from metricvae.core.array_files import ArrayFiles
 from metricvae.core.constraints import parse_constraint
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError, InputWarning, say_of_input, shortened
 from metricvae.core.importing.request import as_kind
+from metricvae.core.pair_list import read_pair_list
+from metricvae.core.requirements import parse_requirement
 from metricvae.kinds.image.io import read_image
+from metricvae.kinds.pocket.site_list import listed_sites
 from metricvae.kinds.points.encoders.measures import quantiles
 from metricvae.kinds.points.io import read_cloud
 from metricvae.kinds.vector.io import read_numbers
 from metricvae.kinds.volume.arrays import read_npy
+from metricvae.prediction.calibration.conformal import Conformal
 from metricvae.search.ann import InvertedFile
+from metricvae.search.expressions import parse_condition
 
 
 def npy(header: str, data: bytes = b"") -> bytes:
@@ -161,3 +168,52 @@ def test_an_arrow_stream_of_a_foreign_type_is_refused() -> None:
 
     with pytest.raises(RequestError, match="expected columns"):
         list(_arrow_pairs(batches()))
+
+
+def test_a_header_of_numpy_whose_sides_are_no_whole_numbers_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (True, 1), }", bytes(4)))
+    with pytest.raises(InputError, match="declares the shape"):
+        read_npy(tmp_path / "x.npy")
+
+
+def test_the_columns_of_a_table_are_named_in_a_short_line(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("9" * 5_000 + "\nA\n")
+    for read in (read_pair_list, listed_sites):
+        with pytest.raises(InputError) as refused:
+            read(tmp_path / "x.csv")
+        assert len(str(refused.value)) < 1_000
+
+
+def test_a_requirement_is_repeated_in_a_short_line() -> None:
+    with pytest.raises(InputError) as refused:
+        parse_requirement("l" * 5_000 + ">=1", {})
+    assert len(str(refused.value)) < 1_000
+
+
+def test_a_half_width_beyond_all_numbers_is_no_calibration() -> None:
+    document = {"level": 0.9, "edges": [], "half_widths": [10**400]}
+    with pytest.raises(InputError, match="no calibration"):
+        Conformal.from_json(document)
+
+
+def test_another_sort_of_index_is_not_taken_for_an_inverted_file(tmp_path: Path) -> None:
+    faiss = pytest.importorskip("faiss")
+    flat, untrained = faiss.IndexFlatIP(4), faiss.IndexIVFFlat(faiss.IndexFlatIP(4), 4, 2)
+    for number, index in enumerate((flat, untrained)):
+        faiss.write_index(index, str(tmp_path / f"{number}.faiss"))
+        with pytest.raises(InputError, match="another sort of index"):
+            InvertedFile.read(tmp_path / f"{number}.faiss")
+
+
+def test_a_condition_that_divides_by_zero_is_refused() -> None:
+    table = pa.table({"rings": pa.array([1, 2], pa.int32())})
+    condition = parse_condition("rings / 0 > 1", {"rings": "number"})
+    with pytest.raises(InputError, match="cannot be computed"):
+        condition.holds(table)
+
+
+def test_texts_of_a_parquet_file_that_are_not_utf_8_are_refused(tmp_path: Path) -> None:
+    texts = pa.array([b"A", b"\xff"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"a": texts, "b": texts, "value": [1.0, 2.0]}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        PairDataset.from_parquet(tmp_path / "x.parquet", kind="sequence", value="value")

@@ -140,7 +140,7 @@ def npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
         raise
     except (tokenize.TokenError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError) as error:
         raise ValueError(f"its header is none: {shortened(error)}") from None  # NumPy parses it as Python
-    if not all(0 <= side <= LONGEST_SIDE for side in shape):
+    if not all(type(side) is int and 0 <= side <= LONGEST_SIDE for side in shape):
         raise ValueError(f"it declares the shape {shortened(shape)}")
     return shape, dtype
 
@@ -151,8 +151,11 @@ def read_whole_array(file: Any) -> Array:
     Raises:
         ValueError, EOFError: the file is damaged or cut short.
     """
-    with _quiet():
-        return np.lib.format.read_array(file, allow_pickle=False)
+    try:
+        with _quiet():
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except TypeError as error:  # types that NumPy makes, and cannot fill
+        raise ValueError(str(error)) from None
 
 
 @contextlib.contextmanager

@@ -72,7 +72,9 @@ def read_pair_list(path: Path, *, inline: bool = False) -> PairList:
 def _rows(path: Path) -> list[tuple[str, str]]:
     columns, found = read_csv_rows(path, "a,b")
     if not {"a", "b"} <= set(columns):
-        raise InputError(f"{path} has columns {', '.join(columns) or 'none'}: expected a and b in its first line")
+        raise InputError(
+            f"{path} has columns {shortened(', '.join(columns)) or 'none'}: expected a and b in its first line"
+        )
     rows = [(row["a"], row["b"]) for row in found]
     for number, row in enumerate(rows):
         if not (row[0] and row[1]):

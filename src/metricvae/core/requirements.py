@@ -226,7 +226,7 @@ def parse_requirement(text: str, forms: Mapping[str, RequirementForm]) -> Requir
     form = forms.get(head[1]) if head else None
     if head is None or form is None:
         known = ", ".join(one.grammar for one in forms.values())
-        fault = f"nothing is called '{head[1]}'" if head else "it has no name"
+        fault = f"nothing is called '{shortened(head[1])}'" if head else "it has no name"
         raise InputError(f"the requirement '{shortened(text)}' cannot be read ({fault}): expected one of {known}")
     name, rest = head[1], text[head.end() :]
     if not form.numeric:

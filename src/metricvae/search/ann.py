@@ -156,9 +156,12 @@ class InvertedFile:
         faiss = _faiss(threads)
         try:
             with _bounded(faiss, check_regular(path, "an inverted file")):
-                return cls(faiss.read_index(str(path), *(() if to_change else (faiss.IO_FLAG_MMAP_IFC,))))
+                index = faiss.read_index(str(path), *(() if to_change else (faiss.IO_FLAG_MMAP_IFC,)))
         except (RuntimeError, MemoryError):
             raise InputError(f"{path} cannot be read: make the index again") from None
+        if not isinstance(index, faiss.IndexIVF) or not index.is_trained:
+            raise InputError(f"{path} is another sort of index than an inverted file: make the index again")
+        return cls(index)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 
 LONGEST = 2_000
 """Characters."""
@@ -54,9 +54,16 @@ class ColumnCondition:
     columns: tuple[str, ...]
 
     def holds(self, table: pa.Table) -> pa.ChunkedArray:
-        """(n,) boolean, true for rows that satisfy it, told a table with the columns."""
+        """(n,) boolean, true for rows that satisfy it, told a table with the columns.
+
+        Raises:
+            InputError: it divides by zero, or goes beyond whole numbers.
+        """
         counted = table.append_column("", pa.nulls(len(table), pa.int8()))  # a condition may name no column
-        scanned = ds.dataset(counted).to_table(columns={"holds": self.expression})
+        try:
+            scanned = ds.dataset(counted).to_table(columns={"holds": self.expression})
+        except pa.ArrowInvalid as error:
+            raise InputError(f"the condition cannot be computed ({shortened(error)}): correct it") from None
         return pc.fill_null(scanned["holds"], False)
 
 

@@ -159,6 +159,12 @@ LATENT = 128
 LONGEST_MINUTES = 7.5
 """Minutes of steps; a pilot, preparing and calibrating take two more at most."""
 
+STEPS = 640, 6_000
+"""Steps of the shortest and the longest training of the general preset; 2,500 for 16,000 pairs."""
+
+LARGEST_BATCH = 256
+"""Pairs of a batch of the general preset, at most. Smaller batches are better for few pairs."""
+
 GROUPED = 8
 """Pairs of one group that stay together in a batch, of a ranking metric."""
 
@@ -181,10 +187,10 @@ def general_preset(
     shared = left == right and (metric.symmetric or head.directed)
     latent = max(LATENT, *(kind.default_latent(objects) or 0 for kind in kinds)) * (2 if head.directed else 1)
     model = ModelConfig(metric, left, None if shared else right, latent=latent, head=head)
-    batch = int(np.clip(len(values) // 16, 8, 256))
+    batch = int(np.clip(len(values) // 48, 8, LARGEST_BATCH))
     moves = any(kind.moves for kind in kinds)
     training = TrainingConfig(
-        steps=int(np.clip(40 * len(values) // batch, 400, 6_000)),
+        steps=int(np.clip(len(values) * 5 // 32, *STEPS)),
         batch_pairs=batch,
         run_length=GROUPED if metric.task == "ranking" else 1,
         anchor_share=MOVED_ANCHORS if moves else STILL_ANCHORS,

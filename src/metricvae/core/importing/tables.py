@@ -210,6 +210,7 @@ class ParquetTable(PairTable):
                 for batch in file.iter_batches(PARQUET_ROWS, columns=list(columns), use_threads=False):
                     rows = np.arange(last + 1, last + 1 + len(batch))
                     last += len(batch)
+                    batch.validate(full=True)  # texts that are not UTF-8 among them
                     yield TableBatch(rows, {name: batch.column(name) for name in columns})
         except (pa.ArrowException, OSError) as error:
             refuse_unread(self.path, error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from metricvae.core.constraints import Span
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.core.own_prediction import OwnPredictors
 from metricvae.core.requirements import Reading, Requirement, RequirementForm, WrittenRequirement
 from metricvae.kinds.molecule.records import Molecule
@@ -57,9 +57,9 @@ def forms(own: OwnPredictors) -> Mapping[str, RequirementForm]:
 def _affinity(own: OwnPredictors, written: WrittenRequirement) -> Requirement:
     predictor = own(MODEL)
     if not isinstance(predictor, AffinityPredictor):
-        raise InputError(f"{written.text}: there is no model of affinities here: train one, or leave it out")
+        raise InputError(f"{shortened(written.text)}: there is no model of affinities here: train one, or leave it out")
     if split_name(written.subject)[1] in ("", AUTO):
-        raise InputError(f"{written.text}: molecules are docked, name a site, as rec.pdb@ligand=LIG")
+        raise InputError(f"{shortened(written.text)}: molecules are docked, name a site, as rec.pdb@ligand=LIG")
     docking_site(written.subject)
     return AffinityRequirement(
         text=written.text,

@@ -62,7 +62,7 @@ class Conformal:
             if len(half_widths) != len(edges) + 1:
                 raise ValueError("a class without a width")
             return conformal
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise InputError("the model has no calibration, so it gives no intervals: train it again") from None
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from metricvae.core.constraints import Span
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.core.requirements import Reading, Requirement, RequirementForm, WrittenRequirement
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.generation.score_process import ScoreProcess
@@ -187,12 +187,12 @@ def _scaffold(written: WrittenRequirement) -> Requirement:
     with require("rdkit.rdBase").BlockLogs():
         core = chem.MolFromSmiles(written.subject) if readable else None
     if core is None or not core.GetNumAtoms():
-        raise InputError(f"{written.text}: {written.subject[:60]!r} does not parse as SMILES: correct it")
+        raise InputError(f"{shortened(written.text)}: {written.subject[:60]!r} does not parse as SMILES: correct it")
     points = sum(atom.GetAtomicNum() == 0 for atom in core.GetAtoms())
     grows = written.name == "grow"
     if grows != bool(points):
         asked = "at least one attachment point, as c1ccccc1*" if grows else "none: for these write grow:"
-        raise InputError(f"{written.text}: the scaffold has {points} attachment points, expected {asked}")
+        raise InputError(f"{shortened(written.text)}: the scaffold has {points} attachment points, expected {asked}")
     query = chem.AdjustQueryParameters.NoAdjustments()
     query.makeDummiesQueries = True
     query.adjustDegree, query.adjustDegreeFlags = grows, chem.ADJUST_IGNOREDUMMIES
@@ -224,7 +224,7 @@ def _similarity(written: WrittenRequirement) -> Requirement:
 def _score(written: WrittenRequirement) -> Requirement:
     module, colon, function = written.subject.rpartition(":")
     if not (module and colon and function):
-        raise InputError(f"{written.text}: expected score:MODULE:FUNCTION, a Python function of a SMILES")
+        raise InputError(f"{shortened(written.text)}: expected score:MODULE:FUNCTION, a Python function of a SMILES")
     ends = [abs(end) for end in (written.span.low, written.span.high) if math.isfinite(end)]
     return ScoreRequirement(
         text=written.text,
