@@ -41,6 +41,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 LONGEST_TEXT = 80
 """Characters of a cell in messages."""
 
+LONGEST_LIST = 300
+"""Characters of a list of names in a message."""
+
 
 def one_line(text: str) -> str:
     """A text with single spaces for white space, and `?` for what else is not printable.
@@ -56,3 +59,12 @@ def shortened(text: object, longest: int = LONGEST_TEXT) -> str:
     """A text in one line of at most so many characters."""
     plain = one_line(str(text))
     return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names with commas between them, in one line of at most `LONGEST_LIST` characters.
+
+    >>> listed(["a", "b"]), listed([])
+    ('a, b', 'none')
+    """
+    return shortened(", ".join(names), LONGEST_LIST) or "none"

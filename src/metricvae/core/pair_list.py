@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.array_files import address_of
-from metricvae.core.errors import InputError, shortened
+from metricvae.core.errors import InputError, listed, shortened
 from metricvae.runtime.files import atomic_path
 from metricvae.runtime.reading import STDIN, read_text
 
@@ -72,9 +72,7 @@ def read_pair_list(path: Path, *, inline: bool = False) -> PairList:
 def _rows(path: Path) -> list[tuple[str, str]]:
     columns, found = read_csv_rows(path, "a,b")
     if not {"a", "b"} <= set(columns):
-        raise InputError(
-            f"{path} has columns {shortened(', '.join(columns)) or 'none'}: expected a and b in its first line"
-        )
+        raise InputError(f"{path} has columns {listed(columns)}: expected a and b in its first line")
     rows = [(row["a"], row["b"]) for row in found]
     for number, row in enumerate(rows):
         if not (row[0] and row[1]):

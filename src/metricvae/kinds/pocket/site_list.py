@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from metricvae.core.errors import InputError, shortened
+from metricvae.core.errors import InputError, listed
 from metricvae.core.libraries import Library, LibraryPart, Loader, Map, ReadOptions
 from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.pocket.prepare import read_pocket
@@ -97,7 +97,7 @@ def _of_table(file: Path) -> list[ListedSite]:
     columns, rows = read_csv_rows(file, "site")
     site, name = (next((one for one in known if one in columns), None) for known in (COLUMNS, NAMES))
     if site is None:
-        raise InputError(f"{file} has the columns {shortened(', '.join(columns)) or 'none'}: expected site")
+        raise InputError(f"{file} has the columns {listed(columns)}: expected site")
     found = []
     for number, row in enumerate(rows, start=1):
         text, called = ((row[column] or "").strip() for column in (site, name or site))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from metricvae.core.array_files import check_header, read_whole_array
-from metricvae.core.errors import InputError, shortened
+from metricvae.core.errors import InputError, listed
 from metricvae.kinds.points.records import MOST_READ, PointCloud
 from metricvae.runtime.extras import require
 from metricvae.runtime.reading import check_regular, refuse_unread
@@ -164,9 +164,7 @@ def _of_columns(
     """A cloud from named columns: x, y and, where there is one, z; all others but normals are scalars."""
     there = [axis for axis in AXES[: dimension or 3] if axis in names]
     if len(there) < (dimension or 2):
-        raise InputError(
-            f"{path} has the columns {shortened(', '.join(names))}: expected {', '.join(AXES[: dimension or 2])}"
-        )
+        raise InputError(f"{path} has the columns {listed(names)}: expected {', '.join(AXES[: dimension or 2])}")
     scalars = [name for name in names if name not in (*AXES, *NORMALS)]
     rows = np.column_stack([np.asarray(column(name), np.float64) for name in (*there, *scalars)])
     return PointCloud.of(rows, len(there), labels, str(path))

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from metricvae.core.errors import InputError, shortened
+from metricvae.core.errors import InputError, listed
 from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.molecule.listing import READERS, suffix_of
 from metricvae.kinds.pocket.sites import MARK, split_name
@@ -72,9 +72,7 @@ def complex_rows(path: Path) -> Iterator[ComplexRow | RefusedComplex]:
     """
     columns, rows = read_csv_rows(path, "receptor,ligand")
     if not {"receptor", "ligand"} <= set(columns):
-        raise InputError(
-            f"{path} has columns {shortened(', '.join(columns)) or 'none'}: expected receptor, ligand (and site, value)"
-        )
+        raise InputError(f"{path} has columns {listed(columns)}: expected receptor, ligand (and site, value)")
     for number, cells in enumerate(rows, start=1):
         name = (cells.get("name") or "").strip() or f"row {number}"
         try:

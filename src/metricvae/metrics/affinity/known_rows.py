@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.core.errors import InputError, shortened
+from metricvae.core.errors import InputError, listed
 from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.molecule.descriptors import ligand_numbers
 from metricvae.kinds.molecule.standardise import standard
@@ -85,9 +85,7 @@ def read_known(path: Path) -> tuple[list[str], list[MeasuredAffinity]]:
     """
     columns, cells = read_csv_rows(path, "ligand,value,unit")
     if not {"ligand", "value"} <= set(columns):
-        raise InputError(
-            f"{path} has columns {shortened(', '.join(columns)) or 'none'}: expected ligand, value and unit"
-        )
+        raise InputError(f"{path} has columns {listed(columns)}: expected ligand, value and unit")
     unit = common_unit([row.get("unit") or "" for row in cells])
     smiles, measured = [], []
     for number, row in enumerate(cells, start=1):
