@@ -511,7 +511,7 @@ def test_training_starts_from_a_model(command, trained, dataset_folder, tmp_path
     said = command("train", dataset_folder, "--out", tmp_path / "model", "--start", trained, *TRAINING, "--json")
     assert said.document["start"]["model"] == trained.name
     card = (tmp_path / "model" / "README.md").read_text()
-    assert f"| `{trained.name}`: 3 steps" in card
+    assert f"| model `{trained.name}`: 3 steps" in card
     assert "; from there 3 steps" in card
     missing = command("train", dataset_folder, "--out", tmp_path / "other", "--start", tmp_path / "none", *TRAINING)
     assert_refused(missing, "none is not a model")

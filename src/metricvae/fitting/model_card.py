@@ -156,6 +156,6 @@ def _objects(plan: Mapping[str, Any], title: str) -> str:
 def _history(facts: Mapping[str, Any]) -> str:
     """Steps and time of a training, and before it of the model that it started from."""
     start = facts.get("start")
-    before = f"`{start['model']}`: {_history(start['facts'])}; from there " if start else ""
+    before = f"model `{start['model']}`: {_history(start['facts'])}; from there " if start else ""
     minutes = facts["seconds"] / 60
     return f"{before}{facts['steps']} steps, best at {facts['best_step']}, {minutes:.0f} minutes on {facts['device']}"
