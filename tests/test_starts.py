@@ -63,7 +63,7 @@ def test_objects_that_no_model_takes_start_from_random_weights() -> None:
     assert chosen(VectorKind(4)).started() == chosen(VectorKind(4))
 
 
-def test_silhouettes_of_another_canvas_start_from_it_too(tmp_path: Path) -> None:
+def test_silhouettes_of_another_canvas_start_from_it_too() -> None:
     """Its networks have no weight that depends on the canvas: the code of a shape of half the size changes little."""
     kind, overlap = SilhouetteKind(100, 100), load_model("overlap")
     begun = chosen(kind).started()

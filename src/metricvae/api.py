@@ -325,27 +325,23 @@ def fit(
     except TypeError as error:
         raise InputError(f"the training cannot be set so ({error}): see metricvae train --help") from None
     config = with_settings(chosen.model, model or {})
-    heads, begun = chosen.heads_beside(config), chosen.start_of(config, start)
     place = _new_folder("model") if folder is None else Path(folder)
+    train = functools.partial(
+        fit_model,
+        *(data, config, settings, place),
+        device=device,
+        start=chosen.start_of(config, start),
+        pair_head=pair_head,
+        heads=chosen.heads_beside(config),
+    )
     if show_progress:
         with progress() as step:
-            fit_model(
-                *(data, config, settings, place),
-                device=device,
-                start=begun,
-                pair_head=pair_head,
-                heads=heads,
+            train(
                 on_prepare=lambda done, total: step("preparing objects", done, total),
                 on_progress=lambda now: step(now.stage, now.step, now.steps, seconds_left=now.seconds_left),
             )
     else:
-        fit_model(
-            *(data, config, settings, place),
-            device=device,
-            start=begun,
-            pair_head=pair_head,
-            heads=heads,
-        )
+        train()
     fitted = load(place, device)
     if folder is None:
         weakref.finalize(fitted, shutil.rmtree, place.parent, ignore_errors=True)
