@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
 from metricvae.runtime.files import atomic_path
+from metricvae.runtime.parquet_pages import check_pages
 from metricvae.runtime.reading import check_regular, damaged
 
 REMEDY = "restore it or make its folder again"
@@ -25,15 +27,36 @@ def write_table(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> No
             writer.write_table(table)
 
 
+@contextlib.contextmanager
+def checked(
+    path: Path, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
+) -> Iterator[pq.ParquetFile]:
+    """A Parquet file of which no page declares more than it can hold, so that reading it takes no absurd memory.
+
+    Args:
+        path: of the file.
+        columns: names of the columns that will be read; by default all.
+        groups: numbers of the row groups that will be read; by default all.
+
+    Raises:
+        InputError: no ordinary file.
+        ValueError: pages of absurd sizes, or damaged ones; see `check_pages`.
+        pyarrow.ArrowException: no Parquet file.
+    """
+    check_regular(path, "a Parquet file")
+    check_pages(path, columns, groups)
+    with pq.ParquetFile(path) as parquet:
+        yield parquet
+
+
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A whole Parquet file, or some of its columns.
 
     Raises:
         InputError: no such file, no Parquet, a damaged one, or one that lacks a column.
     """
-    check_regular(path, "a Parquet file")
-    with damaged(path, REMEDY):
-        table = pq.read_table(path, columns=None if columns is None else list(columns))
+    with damaged(path, REMEDY), checked(path, columns) as parquet:
+        table = parquet.read(columns=None if columns is None else list(columns))
         missing = [name for name in columns or () if name not in table.column_names]
         if missing:
             raise InputError(f"{path} lacks the column {missing[0]}: {REMEDY}")
@@ -49,8 +72,7 @@ def read_schema(path: Path) -> pa.Schema:
 
 def read_group(path: Path, group: int) -> pa.Table:
     """One row group of a Parquet file, by its number from 0; errors as of `read_table`."""
-    check_regular(path, "a Parquet file")
-    with damaged(path, REMEDY), pq.ParquetFile(path) as parquet:
+    with damaged(path, REMEDY), checked(path, groups=[group]) as parquet:
         return parquet.read_row_group(group)
 
 
@@ -75,10 +97,12 @@ def read_rows(path: Path, rows: npt.ArrayLike, columns: Sequence[str]) -> pa.Tab
         columns: names of the columns wanted.
     """
     wanted: npt.NDArray[Any] = np.asarray(rows, np.int64)
-    with damaged(path, REMEDY), pq.ParquetFile(path) as parquet:
-        sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+    with damaged(path, REMEDY):
+        metadata = pq.read_metadata(path)
+        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         starts = np.cumsum([0, *sizes])
         groups = np.searchsorted(starts, wanted, side="right") - 1
+    with damaged(path, REMEDY), checked(path, columns, np.unique(groups).tolist()) as parquet:
         order = np.argsort(groups, kind="stable")
         parts = [
             parquet.read_row_group(group, columns=list(columns)).take(wanted[groups == group] - starts[group])

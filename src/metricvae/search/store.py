@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from metricvae.core.errors import InputError
 from metricvae.core.libraries import ITEMS_A_PART
 from metricvae.runtime.files import link_or_copy, read_json, sha256_of, sweep, write_json, write_text
 from metricvae.runtime.folders import remove_folder
-from metricvae.runtime.parquet import read_rows, read_schema, read_table, row_count, write_table
+from metricvae.runtime.parquet import checked, read_rows, read_schema, read_table, row_count, write_table
 from metricvae.runtime.reading import damaged, inside, names_like, parse_json, reading
 from metricvae.search.ann import Codes
 
@@ -257,7 +256,7 @@ def read_items(paths: Sequence[Path], rows: Rows, columns: Sequence[str]) -> pa.
 def batches(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of all rows, some thousands of rows at a time."""
     for path in paths:
-        with damaged(path, "make the index again"), pq.ParquetFile(path) as parquet:
+        with damaged(path, "make the index again"), checked(path, columns) as parquet:
             for batch in parquet.iter_batches(ITEMS_A_PART, columns=list(columns)):
                 yield pa.Table.from_batches([batch])
 

@@ -21,6 +21,7 @@ from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.faults import Faults
 from metricvae.core.importing.request import Columns
 from metricvae.core.pair_list import delimiter_of
+from metricvae.runtime.parquet import checked
 from metricvae.runtime.reading import refuse_unread, unreadable
 
 CSV_BLOCK = 2**22
@@ -199,19 +200,19 @@ class ParquetTable(PairTable):
         try:
             with pq.ParquetFile(path) as file:
                 self.names = tuple(file.schema_arrow.names)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, ValueError, OSError) as error:  # names that are not UTF-8 among them
             refuse_unread(path, error)
             raise InputError(f"{path} cannot be read as Parquet ({_plain(error)}): give a whole file") from None
 
     def batches(self, columns: Sequence[str], faults: Faults | None = None) -> Iterator[TableBatch]:
         last = 0
         try:
-            with pq.ParquetFile(self.path) as file:
+            with checked(self.path, columns) as file:
                 for batch in file.iter_batches(PARQUET_ROWS, columns=list(columns), use_threads=False):
                     rows = np.arange(last + 1, last + 1 + len(batch))
                     last += len(batch)
                     batch.validate(full=True)  # texts that are not UTF-8 among them
                     yield TableBatch(rows, {name: batch.column(name) for name in columns})
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, ValueError, OSError) as error:
             refuse_unread(self.path, error)
             raise InputError(f"{self.path} cannot be read as Parquet ({_plain(error)}): give a whole file") from None
