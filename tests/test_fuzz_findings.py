@@ -217,3 +217,10 @@ def test_texts_of_a_parquet_file_that_are_not_utf_8_are_refused(tmp_path: Path) 
     pq.write_table(pa.table({"a": texts, "b": texts, "value": [1.0, 2.0]}), tmp_path / "x.parquet")
     with pytest.raises(InputError, match="cannot be read as Parquet"):
         PairDataset.from_parquet(tmp_path / "x.parquet", kind="sequence", value="value")
+
+
+def test_a_count_of_two_thousand_digits_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "x.xyz").write_text("9" * 2_000 + "\n\nC 0 0 0\n")
+    with pytest.raises(InputError, match="declares 9999") as refusal:
+        read_cloud(tmp_path / "x.xyz")
+    assert len(str(refusal.value)) < 400

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from metricvae.core.array_files import check_header, read_whole_array
-from metricvae.core.errors import InputError, listed
+from metricvae.core.errors import InputError, listed, shortened
 from metricvae.kinds.points.records import MOST_READ, PointCloud
 from metricvae.runtime.extras import require
 from metricvae.runtime.reading import check_regular, refuse_unread
@@ -99,7 +99,7 @@ def read_xyz(path: Path, dimension: int | None) -> PointCloud:
     if len(first) == 1 and first[0].isdigit():
         count = int(first[0])
         if len(lines) < count + 2:
-            raise InputError(f"{path} declares {count} points and has {max(0, len(lines) - 2)}: copy it again")
+            raise InputError(f"{path} declares {shortened(count)} points and has {max(0, len(lines) - 2)}: copy it again")
         lines = lines[2 : count + 2]
     rows = [line.split() for line in lines if line.strip()]
     return _of_rows(path, [None] * len(rows[0]) if rows else [], rows, dimension or 3)
