@@ -99,7 +99,8 @@ def read_xyz(path: Path, dimension: int | None) -> PointCloud:
     if len(first) == 1 and first[0].isdigit():
         count = int(first[0])
         if len(lines) < count + 2:
-            raise InputError(f"{path} declares {shortened(count)} points and has {max(0, len(lines) - 2)}: copy it again")
+            declared = shortened(first[0])
+            raise InputError(f"{path} declares {declared} points and has {max(0, len(lines) - 2)}: copy it again")
         lines = lines[2 : count + 2]
     rows = [line.split() for line in lines if line.strip()]
     return _of_rows(path, [None] * len(rows[0]) if rows else [], rows, dimension or 3)
