@@ -334,7 +334,7 @@ def test_a_finished_training_is_found_again(command, dataset_folder, model_copy)
 
 def test_evaluate_measures_a_split(command, dataset_folder, trained):
     figures = command("evaluate", trained, dataset_folder, "--json").document
-    assert {"n", "mse", "r2", "mape", "naive_mse", "areas_mse", "interval_coverage"} <= set(figures)
+    assert {"n", "mse", "r2", "mape", "naive_mse", "magnitudes_mse", "interval_coverage"} <= set(figures)
     assert figures["n"] == 60
     assert figures["mse"] > 0
     said = command("evaluate", trained, dataset_folder, "--split", "all")

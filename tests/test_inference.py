@@ -367,7 +367,7 @@ def test_overlaps_that_follow_from_the_areas_leave_nothing_to_the_areas_regressi
     data = made_up(value, ["train"] * 30 + ["test"] * 10)
     truth = data.value[30:]
     found = evaluate(Prophet(Predictions(truth, truth - 1, truth + 1, 0.9, np.zeros(10))), data)
-    assert found.areas_mse < 1e-3 * found.naive_mse
+    assert found.magnitudes_mse < 1e-3 * found.naive_mse
     assert (found.mse, found.r2, found.interval_coverage) == (0, 1, 1)
 
 
@@ -404,7 +404,7 @@ def test_a_real_model_s_figures(predictor: Predictor, dataset: PairDataset) -> N
     assert found.rmse**2 == pytest.approx(found.mse)
     assert found.mae <= found.rmse
     assert 0 <= found.interval_coverage <= 1
-    assert found.areas_mse < found.naive_mse
+    assert found.magnitudes_mse < found.naive_mse
     areas = labelled_magnitudes(dataset, rows)
     assert areas.left_magnitude.tolist() == [pair[0].sum() for pair in pairs]
 

@@ -29,7 +29,8 @@ class Evaluation:
         mape: mean of |error| / true value (pairs with the value 0 left out).
         censored: pairs of which only a bound of the value is known; they are not among the n.
         naive_mse: of guessing the mean true value of the training split (of these pairs where there is none).
-        areas_mse: of the regression on the two magnitudes (areas of silhouettes), fitted likewise.
+        magnitudes_mse: of the regression on the two magnitudes (areas of silhouettes), fitted likewise; of kinds that
+            have none it is that of the naive guess.
         interval_coverage: share of true values inside their intervals.
         interval_width: mean width of the intervals.
         novel: share of pairs with an object unlike those of the training.
@@ -42,7 +43,7 @@ class Evaluation:
     r2: float
     mape: float
     naive_mse: float
-    areas_mse: float
+    magnitudes_mse: float
     interval_coverage: float
     interval_width: float
     novel: float
@@ -130,7 +131,7 @@ def measure(data: PairDataset, answers: Answers, split: str) -> Evaluation:
         r2=1 - mse / float(value.var()),
         mape=float((np.abs(error[some] / value[some])).mean()),
         naive_mse=float(np.mean((base.value.mean() - value) ** 2)),
-        areas_mse=float(np.mean((by_magnitudes - value) ** 2)),
+        magnitudes_mse=float(np.mean((by_magnitudes - value) ** 2)),
         interval_coverage=float(np.mean((predictions.low <= value) & (value <= predictions.high))),
         interval_width=float(np.mean(predictions.high - predictions.low)),
         novel=float(np.mean(predictions.novel)),
