@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdkit import Chem, RDLogger
+from rdkit import Chem, rdBase
 from rdkit.Chem import BRICS, rdMolDescriptors
 
 from metricvae.kinds.molecule.listing import records
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--atoms", type=int, nargs=2, default=(28, 48))
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    RDLogger.DisableLog("rdApp.*")
+    rdBase.DisableLog("rdApp.*")
     source = [one.text for one in records(options.smiles)]
     least, most = options.atoms
     made = larger(source, least, most, options.seed)

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,21 @@ import pytest
 import torch
 from PIL import Image
 
+from metricvae.cli import parser_of
+from metricvae.cli.config_file import with_config
 from metricvae.core.array_files import ArrayFiles
 from metricvae.core.constraints import parse_constraint
 from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError, InputWarning, say_of_input, shortened
 from metricvae.core.importing.request import as_kind
 from metricvae.core.pair_list import read_pair_list
-from metricvae.core.requirements import parse_requirement
+from metricvae.core.requirements import forms_for, parse_requirement
 from metricvae.kinds.image.io import read_image
+from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.pocket.site_list import listed_sites
 from metricvae.kinds.points.encoders.measures import quantiles
 from metricvae.kinds.points.io import read_cloud
+from metricvae.kinds.sequence.kind import SequenceKind
 from metricvae.kinds.vector.io import read_numbers
 from metricvae.kinds.volume.arrays import read_npy
 from metricvae.prediction.calibration.conformal import Conformal
@@ -224,3 +229,60 @@ def test_a_count_of_two_thousand_digits_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="declares 9999") as refusal:
         read_cloud(tmp_path / "x.xyz")
     assert len(str(refusal.value)) < 400
+
+
+def test_what_a_chunk_within_an_icon_declares_is_not_allocated(tmp_path: Path) -> None:
+    """An icon with a PNG whose pixels are said to take 2 GiB less a byte."""
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 16, 16, 8, 0, 0, 0, 0)
+    png = start + struct.pack(">I", zlib.crc32(start[12:])) + struct.pack(">I4s", 2**31 - 1, b"IDAT") + bytes(64)
+    entry = struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 8, len(png), 22)
+    (tmp_path / "x.ico").write_bytes(struct.pack("<HHH", 0, 1, 1) + entry + png)
+    script = f"""
+import resource
+from pathlib import Path
+from metricvae.core.errors import InputError
+from metricvae.kinds.image.io import read_image
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**29,) * 2)
+try:
+    read_image(Path({str(tmp_path / "x.ico")!r}))
+except InputError as error:
+    cause = error.__cause__
+    assert cause is not None and not isinstance(cause, MemoryError), repr(cause)
+else:
+    raise AssertionError("it was read")
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
+
+
+def test_headers_of_arrays_are_not_repeated_at_length(tmp_path: Path) -> None:
+    for name, read in (("image", read_image), ("volume", read_npy), ("vector", read_numbers)):
+        path = tmp_path / f"{name}.npy"
+        path.write_bytes(npy("{'descs': '<f8'," + " " * 4_000 + "}"))
+        with pytest.raises(InputError, match="cannot be read as") as refusal:
+            read(path)
+        assert len(str(refusal.value)) < 600
+
+
+def test_a_number_of_thousands_of_digits_in_a_structure_is_not_repeated(tmp_path: Path) -> None:
+    pytest.importorskip("gemmi")
+    from metricvae.kinds.molecule.ligands import read_structure
+
+    rows = "_atom_site.id\n_atom_site.Cartn_x\n_atom_site.label_seq_id\n1 0.0 " + "9" * 3_000
+    (tmp_path / "x.cif").write_text(f"data_x\nloop_\n{rows}\n")
+    with pytest.raises(InputError) as refusal:
+        read_structure(tmp_path / "x.cif")
+    assert len(str(refusal.value)) < 600
+
+
+def test_a_text_that_is_longer_than_a_file_name_is_no_file() -> None:
+    pytest.importorskip("rdkit")
+    with pytest.raises(InputError, match="300 heavy atoms"):
+        parse_requirement("similarity:" + "C" * 300 + "<0.4", forms_for(MoleculeKind()))
+    assert SequenceKind().convert("A" * 300 + ".txt") == "A" * 300 + ".txt"
+
+
+def test_options_of_a_file_with_a_number_of_thousands_of_digits_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("n = " + "9" * 5_000)
+    with pytest.raises(InputError, match="neither TOML nor JSON"):
+        with_config(["--config", str(tmp_path / "x.toml")], lambda _: parser_of("generate"))

@@ -89,11 +89,29 @@ def test_a_matrix_of_scores_holds_those_of_all_pairs(head: Head) -> None:
     assert torch.allclose(matrix, one_by_one, rtol=1e-9, atol=1e-9)
 
 
-def test_directed_codes_are_two_projections_of_one() -> None:
-    head, plain = ProductAndDistance(directed=True), ProductAndDistance()
+@pytest.mark.parametrize("rising", [True, False])
+def test_directed_codes_are_compared_alike_and_by_where_their_object_stands(rising: bool) -> None:
+    head, plain = ProductAndDistance(directed=True, rising=rising), ProductAndDistance()
     z, z_other = torch.randn(2, 20, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(head.score(z, z_other), plain.score(z[:, :8], z_other[:, 8:]))
+    alike = (z[:, :8] * z_other[:, :8]).mean(1)
+    expected = (alike if rising else -alike) + plain.score(z[:, 8:12], z_other[:, 12:])
+    assert torch.allclose(head.score(z, z_other), expected)
     assert not torch.allclose(head.score(z, z_other), head.score(z_other, z))
+
+
+@each(
+    [head for head in (*ALL, ProductAndDistance(directed=True, rising=False)) if head.product_weights(16) is not None]
+)
+def test_product_weights_are_those_of_products_in_the_score(head: Head) -> None:
+    """Codes are of length 1, so that heads that go by angles see products too."""
+    weights = head.product_weights(16)
+    assert weights is not None
+    for place in range(16):
+        z = torch.zeros(1, 16, dtype=torch.float64)
+        z[0, place] = 1.0
+        change = (head.score(z, z) - head.score(z, -z)).item() / 2
+        if weights[place]:
+            assert change > 0 if weights[place] > 0 else change < 0
 
 
 def test_a_product_and_distance_by_hand() -> None:

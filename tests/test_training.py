@@ -29,7 +29,7 @@ from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.nn.heads import InverseCosine, ProductAndDistance
 from metricvae.nn.losses import deformation_loss
 from metricvae.runtime.precision import autocast, multiplies_bfloat16, threads_of, trim_heap
-from metricvae.training import loop, step
+from metricvae.training import initial, loop, step
 from metricvae.training.batching import Batch, PairSampler, Side, generator_of
 from metricvae.training.checkpoint import RESUME, WEIGHTS, load_model, read_tensors
 from metricvae.training.config import TrainingConfig, rate_factor, seconds_left
@@ -455,7 +455,7 @@ def test_weights_too_large_for_their_storage_are_not_written(tmp_path: Path, mon
         weights["layers.2.weight"].mul_(2.0**-24)
         return model
 
-    monkeypatch.setattr(loop, "build", lopsided)
+    monkeypatch.setattr(initial, "build", lopsided)
     with pytest.raises(TrainingDiverged, match=r"validation R\^2 of the weights stored as float16 is not finite"):
         train_small(tmp_path / "half", learning_rate=0.0, stored_as="float16")
     assert not (tmp_path / "half" / WEIGHTS).exists()

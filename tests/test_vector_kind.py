@@ -19,7 +19,7 @@ from metricvae.nn.layers import neighbours, seeded_weights
 from metricvae.nn.mlp import MlpEncoder, MlpEncoderConfig
 from metricvae.nn.number_views import NumberViews, summaries
 from metricvae.nn.scaling import Standardise
-from metricvae.training.loop import fit_scalings
+from metricvae.training.initial import fit_scalings
 from metricvae.training.presets import preset_of_data
 
 

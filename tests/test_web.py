@@ -163,6 +163,39 @@ def test_a_stream_that_is_wrong_is_refused_in_a_line(client, ids, body):
     assert said.json()["error"]
 
 
+def _arrow_stream(ids, *columns):
+    """A stream of pairs with a batch for each pair of columns."""
+    import pyarrow as pa
+
+    schema = pa.schema([("first", pa.int64()), ("second", pa.int64())])
+    header = {"metricvae": json.dumps({"model": "overlap", "objects": list(ids)})}
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema.with_metadata(header)) as writer:
+        for both in columns:
+            writer.write_batch(pa.record_batch([pa.array(one, pa.int64()) for one in both], schema=schema))
+    return {
+        "content": sink.getvalue().to_pybytes(),
+        "headers": {"content-type": "application/vnd.apache.arrow.stream"},
+    }
+
+
+def test_rows_that_are_missing_from_an_arrow_stream_are_refused(client, ids):
+    said = client.post(f"{API}/predict/batch", **_arrow_stream(ids, ([0, None], [1, 1])))
+    assert said.status_code == 422
+    assert "whole numbers" in said.json()["error"]
+
+
+def test_an_answer_that_cannot_be_ended_is_not_ended(client, ids):
+    """The status was sent with the first batch: the second, which is wrong, closes the connection."""
+    import pyarrow as pa
+
+    said = client.post(f"{API}/predict/batch", **_arrow_stream(ids, ([0], [1]), ([0], [7])))
+    assert said.status_code == 200
+    reader = pa.ipc.open_stream(said.content)
+    assert len(reader.read_next_batch()) == 1
+    assert not said.content.endswith(b"\xff\xff\xff\xff\0\0\0\0"), "an Arrow stream that ended says so"
+
+
 @pytest.fixture(scope="module")
 def solved(client: TestClient, ids: tuple[str, str]) -> dict[str, Any]:
     """A job that solved a pair."""

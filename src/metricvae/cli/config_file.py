@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from metricvae.cli.parser import Parser
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.runtime.reading import parse_json, read_text
 
 OPTION = "--config"
@@ -71,8 +71,10 @@ def _read(path: str) -> Mapping[str, Any]:
     else:
         try:
             document = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise InputError(f'{path} is neither TOML nor JSON ({error}): expected lines as out = "model"') from None
+        except (ValueError, RecursionError) as error:  # numbers of thousands of digits among them
+            raise InputError(
+                f'{path} is neither TOML nor JSON ({shortened(error)}): expected lines as out = "model"'
+            ) from None
     if not isinstance(document, Mapping):
         raise InputError(f"{path} holds no options: expected names with values")
     return document

@@ -16,6 +16,7 @@ from metricvae.cli.common import about, read_options, say
 from metricvae.cli.parser import Fields
 from metricvae.core.errors import InputError
 from metricvae.runtime.progress import progress
+from metricvae.runtime.reading import names_file
 
 if TYPE_CHECKING:
     from metricvae.core.kind import ObjectKind
@@ -90,7 +91,7 @@ def _answered(predictor: Predictor, name: str, options: ReadOptions, step: Step)
 @contextlib.contextmanager
 def _library(kind: ObjectKind, name: str, options: ReadOptions) -> Iterator[Library | None]:
     """The library that a name means; None where it means one object."""
-    if not Path(name).exists():
+    if not names_file(name):
         yield None
         return
     with tempfile.TemporaryDirectory() as work:

@@ -27,6 +27,8 @@ class CoderConfig(ABC):
         prepared_copies: moved copies of each object that a training prepares beforehand where nothing else is said; 0
             makes new ones in every step. 1 is for an encoder whose codes no motion changes and whose preparation costs
             more than what follows.
+        knows_similarity: whether codes hold what two objects share before anything is learned, as an angle between
+            them tells.
 
     Raises:
         InputError: a field that is not as its default.
@@ -35,6 +37,7 @@ class CoderConfig(ABC):
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     prepared_copies: ClassVar[int] = 0
+    knows_similarity: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for field in fields(self):

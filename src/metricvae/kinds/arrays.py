@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from metricvae.core.array_files import check_header, npy_header, read_whole_array
 from metricvae.core.coder_config import CoderConfig
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, Packed, ReadOptions
 from metricvae.runtime.reading import reading
 
@@ -155,5 +155,6 @@ def _array_in(file: BinaryIO, path: Path, most: int) -> npt.NDArray[Any]:
     except InputError:
         raise
     except (ValueError, EOFError) as error:
-        text = str(error).splitlines()[0]
-        raise InputError(f"{path} cannot be read as an array ({text}): save it with numpy.save") from None
+        raise InputError(
+            f"{path} cannot be read as an array ({shortened(error, 160)}): save it with numpy.save"
+        ) from None

@@ -92,7 +92,7 @@ class TabularMetric(Metric):
 
         directed = not self.symmetric and self.left == self.right
         if self.task == "binary":
-            return ProductAndDistance(link="logistic", directed=directed)
+            return ProductAndDistance(link="logistic", directed=directed, rising=self.similarity)
         wide = self._bounds()[0] >= 0 and spans_orders_of_magnitude(values)
         scaled = np.log(values) if wide else values
         spread = float(np.std(scaled))
@@ -101,6 +101,7 @@ class TabularMetric(Metric):
             offset=float(np.mean(scaled)),
             link="log" if wide else "identity",
             directed=directed,
+            rising=self.similarity,
         )
 
     def further_heads(self, values: Floats) -> tuple[Head, ...]:

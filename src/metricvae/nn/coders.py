@@ -8,6 +8,7 @@ Shapes: m objects of one kind, d latent dimensions; `...` is whatever the kind's
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from metricvae.core.coder_config import CoderConfig, Picture
 from metricvae.core.errors import InputError
+from metricvae.nn.layers import FixedProjection
 from metricvae.runtime.precision import from_bytes, in_bytes
 
 
@@ -53,6 +55,19 @@ class Encoder(nn.Module, ABC):
         Args:
             features: (m, ...) as `prepare` gives them.
         """
+
+    @property
+    def projections(self) -> Sequence[FixedProjection]:
+        """Fixed projections, whose outputs are added to codes, of what `projected` gives; by default there are none."""
+        return ()
+
+    def projected(self, features: Tensor) -> list[Tensor]:
+        """Groups of numbers (m, n), each with a mean square of about 1, whose mean products tell of the similarity of
+        two objects before anything is learned.
+
+        Training begins with such factors of their projections as suit the metric.
+        """
+        return []
 
     @abstractmethod
     def pictures(self, features: Tensor) -> Tensor:

@@ -57,6 +57,16 @@ class Head(abc.ABC):
         pairs = z_left[:, None].expand(n, m, -1), z_right[None].expand(n, m, -1)
         return self.score(*(part.reshape(n * m, -1) for part in pairs)).reshape(n, m)
 
+    def product_weights(self, width: int) -> Tensor | None:
+        """(width,) weights with which products of the numbers of two codes enter the score, up to the lengths of codes;
+        None where it is no such sum."""
+        return None
+
+    def reversed(self) -> Head | None:
+        """The same between the same two values for metrics that fall with similarity where this one rises; None where
+        the head serves both."""
+        return None
+
     @abc.abstractmethod
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         """The score that pairs of metric `value` and of objects with such magnitudes should have, (n,)."""
@@ -324,6 +334,12 @@ class LinearCosine(AngularHead):
     def counterpart(self, z: Tensor) -> Tensor:
         return z if self.scale > 0 else -z
 
+    def reversed(self) -> LinearCosine:
+        return LinearCosine(-self.scale, self.offset + self.scale)
+
+    def product_weights(self, width: int) -> Tensor:
+        return torch.full((width,), 1.0 / width)
+
 
 @dataclass(frozen=True)
 class CosineDistance(Head):
@@ -394,8 +410,10 @@ class ProductAndDistance(Head):
         offset: on the scale of the score, of a score of 0.
         link: `identity`; `log` for positive values that span orders of magnitude, value = exp(...); `logistic` for
             binary metrics, value = 1 / (1 + exp(-...)).
-        directed: for metrics that are not symmetric on objects of one kind: one half of a code is compared where the
-            object stands first, the other where it stands second (two projections of one code).
+        directed: for metrics that are not symmetric on objects of one kind: a quarter of a code is compared as above
+            where the object stands first, another where it stands second (two projections of one code), and to the
+            score is added the mean product of the other halves.
+        rising: whether that product is added, so that alike objects have a high score; else it is subtracted.
     """
 
     name: ClassVar[str] = "product_and_distance"
@@ -405,24 +423,33 @@ class ProductAndDistance(Head):
     offset: float = 0.0
     link: Link = "identity"
     directed: bool = False
+    rising: bool = True
 
     def score(self, z_left: Tensor, z_right: Tensor) -> Tensor:
-        (p, q, u, v), (p_other, q_other, u_other, v_other) = self.parts(z_left), self.parts(z_right, second=True)
-        product = ((p * p_other).sum(-1) - (q * q_other).sum(-1)) / (p.shape[-1] + q.shape[-1]) ** 0.5
-        return product + (euclidean(u, u_other) - euclidean(v, v_other)) / max(u.shape[-1], 1) ** 0.5
+        if not self.directed:
+            return _pair_score(z_left, z_right)
+        (whole, first, _), (whole_other, _, second) = _in_roles(z_left), _in_roles(z_right)
+        alike = (whole * whole_other).mean(-1)
+        return (alike if self.rising else -alike) + _pair_score(first, second)
 
     def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
-        (p, q, u, v), (p_other, q_other, u_other, v_other) = self.parts(z_left), self.parts(z_right, second=True)
-        product = torch.cat([p, -q], dim=-1) / (p.shape[-1] + q.shape[-1]) ** 0.5
-        unit = max(u.shape[-1], 1) ** -0.5
-        score = torch.cdist(u * unit, u_other * unit).sub_(torch.cdist(v * unit, v_other * unit))
-        return score.addmm_(product, torch.cat([p_other, q_other], dim=-1).T)
+        if not self.directed:
+            return _all_scores(z_left, z_right)
+        (whole, first, _), (whole_other, _, second) = _in_roles(z_left), _in_roles(z_right)
+        sign = 1.0 if self.rising else -1.0
+        return _all_scores(first, second).addmm_(sign / whole.shape[-1] * whole, whole_other.T)
 
-    def parts(self, z: Tensor, *, second: bool = False) -> tuple[Tensor, ...]:
-        """p, q, u, v of codes (n, d), of objects that stand first, or second: a quarter of the numbers each."""
+    def product_weights(self, width: int) -> Tensor:
+        weights = torch.zeros(width)
         if self.directed:
-            z = z.tensor_split(2, dim=-1)[int(second)]
-        return z.tensor_split(4, dim=-1)
+            whole, *_ = _in_roles(weights)
+            whole.fill_((1.0 if self.rising else -1.0) / len(whole))
+        else:
+            p, q, *_ = weights.tensor_split(4)
+            unit = (len(p) + len(q)) ** -0.5
+            p.fill_(unit)
+            q.fill_(-unit)
+        return weights
 
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return (self._linked(value) - self.offset) / self.scale
@@ -449,6 +476,30 @@ class ProductAndDistance(Head):
 
     def item_vectors(self, z: Tensor) -> Tensor:
         raise InputError(f"the head {self.name} orders items by no inner product: search without an approximate index")
+
+
+def _in_roles(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The half of codes (n, d) that is compared with that of any other, and the quarters of those that stand first, and
+    second."""
+    whole, rest = z.tensor_split(2, dim=-1)
+    first, second = rest.tensor_split(2, dim=-1)
+    return whole, first, second
+
+
+def _pair_score(z: Tensor, z_other: Tensor) -> Tensor:
+    """Inner product and distances (n,) of codes (n, d): a quarter of the numbers each are p, q, u and v."""
+    (p, q, u, v), (p_other, q_other, u_other, v_other) = (code.tensor_split(4, dim=-1) for code in (z, z_other))
+    product = ((p * p_other).sum(-1) - (q * q_other).sum(-1)) / (p.shape[-1] + q.shape[-1]) ** 0.5
+    return product + (euclidean(u, u_other) - euclidean(v, v_other)) / max(u.shape[-1], 1) ** 0.5
+
+
+def _all_scores(z: Tensor, z_other: Tensor) -> Tensor:
+    """The same (n, m) of all pairs of codes (n, d) and (m, d)."""
+    (p, q, u, v), (p_other, q_other, u_other, v_other) = (code.tensor_split(4, dim=-1) for code in (z, z_other))
+    product = torch.cat([p, -q], dim=-1) / (p.shape[-1] + q.shape[-1]) ** 0.5
+    unit = max(u.shape[-1], 1) ** -0.5
+    score = torch.cdist(u * unit, u_other * unit).sub_(torch.cdist(v * unit, v_other * unit))
+    return score.addmm_(product, torch.cat([p_other, q_other], dim=-1).T)
 
 
 def euclidean(u: Tensor, u_other: Tensor) -> Tensor:

@@ -69,9 +69,10 @@ class WideLinear(nn.Linear):
 
 
 class FixedProjection(nn.Module):
-    """A random projection (m, n) -> (m, d) that is not learned but for a factor of each output.
+    """Random orthogonal projections (m, n) -> (m, d), n outputs each, not learned but for a factor of each output.
 
-    Products of its outputs estimate products of its inputs, of inputs unlike those of the training too.
+    Mean products of outputs estimate mean products of inputs, of inputs unlike those of the training too; those of n
+    outputs of one projection are the same, with fewer the error is the smaller the more there are.
 
     Args:
         inputs, outputs: n and d.
@@ -82,7 +83,9 @@ class FixedProjection(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, factor: float = 0.5) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.randn(outputs, inputs) / inputs**0.5)
+        sizes = [min(inputs, outputs - first) for first in range(0, outputs, inputs)]
+        blocks = [nn.init.orthogonal_(torch.empty(size, inputs)) for size in sizes]
+        self.register_buffer("weight", torch.cat(blocks))
         self.factor = nn.Parameter(torch.full((outputs,), factor))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -57,6 +57,14 @@ def check_regular(path: Path | str, noun: str = "a file", most: int | None = Non
     return found.st_size
 
 
+def names_file(text: str | Path) -> bool:
+    """Whether a text is the path of something that is there; a text that can be no path is not."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # longer than a name may be, or with a NUL byte
+        return False
+
+
 def open_regular(path: Path | str, noun: str = "a file", most: int | None = None) -> BufferedReader:
     """An ordinary file, opened to read its bytes; the caller closes it. Arguments and errors as `check_regular`."""
     check_regular(path, noun, most)

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from metricvae.core.compatibility import check_compatible
-from metricvae.core.dataset import ObjectTable, PairDataset
+from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.runtime.precision import threads_of, trim_heap
@@ -23,6 +22,7 @@ from metricvae.training.batching import Move, training_facts
 from metricvae.training.checkpoint import LoadedModel, begin_model, check_same_networks, finish_model, rounded
 from metricvae.training.config import StopReason, TrainingConfig, seconds_left, stop_reason
 from metricvae.training.features import Features, OnPrepare, features_for
+from metricvae.training.initial import initial_model, used_objects
 from metricvae.training.logs import Progress, TrainingLog, summary_writer
 from metricvae.training.optimisers import LOSSES, Optimisers, TrainingDiverged
 from metricvae.training.state import TrainingState
@@ -49,9 +49,6 @@ class TrainResult:
     seconds: float
     stopped: StopReason
 
-
-SCALED_ON = 2_048
-"""Training objects from which an encoder learns the scaling of its numbers, at most."""
 
 TRIM_EVERY = 100
 """Steps after which the heap is trimmed."""
@@ -103,13 +100,13 @@ def train(
     if document["status"] == "finished":
         return _result(folder, document.get("facts", {}))
     with threads_of(config.threads):
-        model = build(model_config, config.seed)
-        if start is not None:
+        if start is None:
+            model = initial_model(model_config, data_train, config.seed)
+        else:
+            model = build(model_config, config.seed).train()
             for side in model.towers:
                 model.tower(side).load_state_dict(start.model.tower(side).state_dict())
-        else:
-            fit_scalings(model, data_train)
-        model = model.to(device).train()
+        model = model.to(device)
         optimisers = Optimisers(
             model,
             config.optimisers,
@@ -130,35 +127,6 @@ def train(
         return _finish(state, config, data_validation, folder)
 
 
-def fit_scalings(model: MagicAutoencoder, data: PairDataset) -> None:
-    """Have the encoders learn their scalings from objects of the training pairs; see `Encoder.fit_scaling`.
-
-    An encoder that reads two tables learns from both.
-    """
-    used = _used(model, data)
-    for side in model.towers:
-        encoder = model.tower(side).encoder
-        if not encoder.learns_scaling:
-            continue
-        tables = list(used.values()) if model.shared else [used[side]]
-        kind = tables[0][0].kind
-        parts = [table.packed[_spread(rows, SCALED_ON // len(tables))] for table, rows in tables]
-        with torch.no_grad():
-            encoder.fit_scaling(encoder.prepare(kind.unpack(kind.concatenate(parts))))
-
-
-def _spread(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    """At most so many of the rows, evenly spaced."""
-    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]
-
-
-def _used(model: MagicAutoencoder, data: PairDataset) -> dict[str, tuple[ObjectTable, npt.NDArray[np.int64]]]:
-    """The table of each tower's objects, and the rows of those that stand in pairs."""
-    if data.shared and model.shared:
-        return {"left": (data.left, np.unique(np.concatenate([data.first, data.second])))}
-    return {"left": (data.left, np.unique(data.first)), "right": (data.right, np.unique(data.second))}
-
-
 def _features(
     model: MagicAutoencoder,
     config: TrainingConfig,
@@ -170,7 +138,7 @@ def _features(
     """What each tower is fed."""
     return {
         side: features_for(config, table, rows, model.tower(side).encoder, move or table.kind.move, device, on_prepare)
-        for side, (table, rows) in _used(model, data).items()
+        for side, (table, rows) in used_objects(model, data).items()
     }
 
 

@@ -1,4 +1,8 @@
-"""Which head suits a metric of which nothing is known: short trainings with each, measured on validation pairs."""
+"""Which head suits a metric of which nothing is known: short trainings with each, measured on validation pairs.
+
+Encoders that know of similarities explain something before they learn anything: what is worse than a guess then is not
+tried, and of what is left the best is taken where the training is too short for trials.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from metricvae.runtime.temporary import temporary_folder
 from metricvae.training.checkpoint import LoadedModel
 from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
+from metricvae.training.initial import explained_at_first
 from metricvae.training.logs import Progress
 from metricvae.training.loop import train
 from metricvae.training.model_document import CONFIG, read_model_document
@@ -48,12 +53,13 @@ def with_best_head(
 ) -> ModelConfig:
     """A model with the one of several heads that a short training explains most of the validation pairs with.
 
-    Where the clock ends a pilot before its steps are done, or it starts from a trained model, the head of the model
-    stays unless another one is clearly better (`CLEARLY`). Where a model was begun in the folder already, with one of
-    them, it stays that one.
+    Where the encoder knows of similarities, heads that explain nothing of the training pairs before anything is learned
+    are left out, and the one that explains most counts as the head of the model. Where the clock ends a pilot before
+    its steps are done, or it starts from a trained model, the head of the model stays unless another one is clearly
+    better (`CLEARLY`). Where a model was begun in the folder already, with one of them, it stays that one.
 
     Args:
-        model: with the head that is taken where there is no choice, or no better one.
+        model: with the head that is taken where there is no choice, or none that is known to be better.
         heads: others.
         training: of the model; short ones need no pilot.
         data_train, data_validation: the pairs.
@@ -61,11 +67,14 @@ def with_best_head(
         device, start, on_prepare, on_progress: as for `train`.
     """
     heads = (model.head, *heads)
-    if len(heads) == 1 or training.steps < LEAST:
-        return model
-    if (folder / CONFIG).exists():
+    if len(heads) > 1 and (folder / CONFIG).exists():
         begun = read_model_document(folder).get("model", {}).get("head")
         return next((replace(model, head=head) for head in heads if head_to_json(head) == begun), model)
+    if len(heads) > 1 and start is None and model.left.encoder.knows_similarity:
+        heads = _by_first_values(model, heads, data_train, training.seed)
+        model = replace(model, head=heads[0])
+    if len(heads) == 1 or training.steps < LEAST:
+        return model
     minutes = None if training.max_minutes is None else SHARE * training.max_minutes
     short = replace(training, steps=STEPS, evaluate_every=STEPS, max_minutes=minutes)
     explained, early = [], start is not None
@@ -83,6 +92,15 @@ def with_best_head(
     best = explained.index(max(explained))
     stays = early and 1 - explained[best] > CLEARLY * (1 - explained[0])
     return replace(model, head=heads[0 if stays else best])
+
+
+def _by_first_values(model: ModelConfig, heads: Sequence[Head], data: PairDataset, seed: int) -> tuple[Head, ...]:
+    """The heads that explain something of training pairs before anything is learned, the best first; where none does,
+    all."""
+    explained = {head: explained_at_first(replace(model, head=head), data, seed) for head in heads}
+    return tuple(sorted((head for head in heads if explained[head] > 0), key=explained.__getitem__, reverse=True)) or (
+        *heads,
+    )
 
 
 def _told(on_progress: Callable[[Progress], None] | None, stage: str) -> Callable[[Progress], None] | None:

@@ -183,7 +183,7 @@ def general_preset(
         metric, kinds, values, objects: as for `default_preset`.
     """
     left, right = (TowerConfig.of_kind(kind, objects) for kind in kinds)
-    head = metric.default_head(values)
+    head, *heads = _heads(metric, values, angles_first=left.encoder.knows_similarity)
     shared = left == right and (metric.symmetric or head.directed)
     latent = max(LATENT, *(kind.default_latent(objects) or 0 for kind in kinds)) * (2 if head.directed else 1)
     model = ModelConfig(metric, left, None if shared else right, latent=latent, head=head)
@@ -205,7 +205,16 @@ def general_preset(
         evaluate_every=100,
         max_minutes=LONGEST_MINUTES,
     )
-    return ChosenPreset(model, training, metric.further_heads(values))
+    return ChosenPreset(model, training, tuple(heads))
+
+
+def _heads(metric: Metric, values: Floats, *, angles_first: bool) -> list[Head]:
+    """Heads for a metric, the one that is taken where there is no choice first."""
+    head, further = metric.default_head(values), metric.further_heads(values)
+    if not angles_first:
+        return [head, *further]
+    reversed_ones = [one.reversed() for one in further]  # whether more is more similar was perhaps guessed
+    return [*further, head, *(one for one in reversed_ones if one is not None)]
 
 
 def preset_of_folder(folder: Path) -> ChosenPreset:

@@ -35,6 +35,11 @@ class RequestError(HTTPException):
         self.status, self.message, self.field = status, message, field
 
 
+class CutOffError(Exception):
+    """The rest of an answer that was begun cannot be made: the connection is closed, so that it is not taken for
+    whole."""
+
+
 def error_document(message: object, field: str | None = None) -> dict[str, Any]:
     """As every error is written."""
     return {"error": shortened(message, LONGEST), "field": field}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from metricvae.web.errors import RequestError, error_document
+from metricvae.web.errors import CutOffError, RequestError, error_document
 from metricvae.web.settings import API, ServerSettings
 
 COOKIE = "metricvae_token"
@@ -81,6 +81,8 @@ class Guard:
         except RequestError as error:
             if not begun:
                 await refuse(send_safely, error)
+        except CutOffError:  # returning before the answer has ended makes the server close the connection
+            return
 
     def _limit(self, path: str) -> int:
         limits = self.settings.limits

@@ -202,7 +202,10 @@ def _arrow_pairs(reader: Any) -> Iterator[tuple[Rows, Rows]]:
     """Rows of the objects of some pairs at a time."""
     try:
         for batch in reader:
-            ends = [np.array(batch.column(name).cast(pa.int64())) for name in ("first", "second")]
+            columns = [batch.column(name).cast(pa.int64()) for name in ("first", "second")]
+            if any(column.null_count for column in columns):
+                raise ValueError("a row that is missing")
+            ends = [np.array(column) for column in columns]
             for start in range(0, len(batch), CHUNK):
                 yield ends[0][start : start + CHUNK], ends[1][start : start + CHUNK]
     except (KeyError, pa.ArrowException, OSError, ValueError):

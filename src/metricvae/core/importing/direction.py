@@ -7,7 +7,10 @@ import numpy as np
 from metricvae.core.importing.merging import ROUNDING
 from metricvae.core.importing.values import PairRows
 
-DISTANCE_WORDS = ("distance", "error", "rmsd", "divergence", "difference", "dissimilarity")
+DISTANCE_WORDS = (
+    *("distance", "error", "rmsd", "divergence", "difference", "dissimilarity", "deviation", "mismatch"),
+    *("levenshtein", "hamming", "hausdorff", "chamfer", "wasserstein", "earth mover", "time warping", "edits"),
+)
 """Words in the titles of metrics of which smaller values mean more similar objects."""
 
 AGREEMENT = 0.9

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from metricvae.core.array_files import npy_header, read_whole_array
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.kinds.pictures.files import LARGEST_FILE, LONGEST_SIDE, decode_picture, read_picture
 from metricvae.runtime.reading import reading
 
@@ -51,7 +51,9 @@ def read_array(path: Path) -> Levels:
         try:
             shape, dtype = npy_header(file)
         except (ValueError, EOFError) as error:
-            raise InputError(f"{path} cannot be read as an array ({error}): save it with numpy.save") from None
+            raise InputError(
+                f"{path} cannot be read as an array ({shortened(error, 160)}): save it with numpy.save"
+            ) from None
         _check_form(shape, dtype, str(path))
         file.seek(0)
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.listing import suffix_of
 from metricvae.kinds.molecule.records import Molecule
@@ -77,7 +77,9 @@ def read_structure(path: Path | str, mend: Callable[[str], str] | None = None) -
             structure = gemmi.make_structure_from_block(gemmi.cif.read_string(text).sole_block())
         structure.setup_entities()
     except (RuntimeError, ValueError, IndexError) as error:
-        raise InputError(f"{path} is not a structure that can be read ({error}): expected PDB or mmCIF") from error
+        raise InputError(
+            f"{path} is not a structure that can be read ({shortened(error, 160)}): expected PDB or mmCIF"
+        ) from error
     if not len(structure) or not len(structure[0]):
         raise InputError(f"{path} holds no atom: expected a PDB or mmCIF file")
     return structure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -34,7 +35,8 @@ def read_picture(path: Path, convert: Callable[[Image.Image], T]) -> T:
         InputError: the file is missing, too large, no picture, damaged, or `convert` fails.
     """
     with reading(path, "an image", LARGEST_FILE) as file:
-        return decode_picture(file, str(path), convert)
+        content = io.BytesIO(file.read())  # a file that is asked for more bytes than it has allocates them
+    return decode_picture(content, str(path), convert)
 
 
 def decode_picture(

@@ -17,6 +17,7 @@ from metricvae.core.kind import AS_IT_IS, Library, Object, ObjectKind, Packed, R
 from metricvae.kinds.sequence.alphabets import ALPHABETS, CORE, DNA, LETTERS, PRINTABLE, TEXT, LetterCounts
 from metricvae.kinds.sequence.io import FASTA_SUFFIXES, LONGEST, SUFFIXES, check_sequence, read_sequence
 from metricvae.kinds.sequence.packing import letters_of, pack_letters, pad_to_widest, text_of
+from metricvae.runtime.reading import names_file
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +77,7 @@ class SequenceKind(ObjectKind):
             return self.read(value, options)
         if not isinstance(value, str):
             raise InputError(f"got {type(value).__name__}: expected a sequence as a string, or the path of a file")
-        if value.lower().endswith(self.suffixes) and len(value) < 1_024 and Path(value).is_file():
+        if value.lower().endswith(self.suffixes) and names_file(value):
             return self.read(Path(value), options)
         text = value.strip("\r\n")
         return self.written(text, f"the sequence '{text[:40]}'")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.array_files import npy_header, read_whole_array
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.kinds.volume.records import MOST_VOXELS, DensityMap, check_values
 from metricvae.runtime.reading import reading
 
@@ -33,7 +33,9 @@ def read_npy(path: Path | str) -> DensityMap:
         except InputError:
             raise
         except (ValueError, EOFError) as error:
-            raise InputError(f"{path} cannot be read as an array ({error}): save it with numpy.save") from None
+            raise InputError(
+                f"{path} cannot be read as an array ({shortened(error, 160)}): save it with numpy.save"
+            ) from None
     return of_array(array, str(path))
 
 

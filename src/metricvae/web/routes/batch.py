@@ -9,7 +9,7 @@ from typing import IO, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from metricvae.web.errors import RequestError
+from metricvae.web.errors import CutOffError, RequestError
 from metricvae.web.state import ServerState
 from metricvae.web.streams import arrow_answers, ndjson_answers
 
@@ -56,7 +56,10 @@ async def _sent(state: ServerState, answers: Iterator[bytes], first: Any, file: 
         part = first
         while part is not _NO_MORE:
             yield part
-            part = await state.compute.run(next, answers, _NO_MORE)
+            try:
+                part = await state.compute.run(next, answers, _NO_MORE)
+            except Exception as error:  # whatever it is, the status was sent already
+                raise CutOffError(str(error)) from error
 
 
 _EXAMPLES: dict[str, Any] = {

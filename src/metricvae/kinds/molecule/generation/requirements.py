@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +21,7 @@ from metricvae.kinds.molecule.readers import ENDINGS, read_one
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.standardise import Mol, canonical, standard
 from metricvae.kinds.molecule.substructures import morgan_generator, pattern_from
+from metricvae.runtime.reading import names_file
 
 YES = Span(1.0, 1.0)
 
@@ -142,7 +142,7 @@ def reference_of(written: WrittenRequirement) -> Molecule:
     """
     from metricvae.kinds.molecule.generation.conformers import conformers_of
 
-    if suffix_of(written.subject) in ENDINGS or Path(written.subject).exists():
+    if suffix_of(written.subject) in ENDINGS or names_file(written.subject):
         found = read_one(written.subject)
     else:
         made = conformers_of(canonical(standard(written.subject)))

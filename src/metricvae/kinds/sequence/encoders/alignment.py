@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -57,11 +57,12 @@ class AlignmentEncoderConfig(EncoderConfig):
         detail: sum of squares of each other group: k-mers, their projection, what the convolutions give. Small, as they
             tell all training objects apart: a network that learns from them first knows those by heart.
         placed: sum of squares of the counts of each letter near each place.
-        kernel: initial standard deviation of what the projections add to codes.
+        kernel: standard deviation of what each projection adds to codes where training pairs do not say how much.
         drawn: parts of a sequence that the decoder draws.
     """
 
     name: ClassVar[str] = "alignment"
+    knows_similarity: ClassVar[bool] = True
     characters: str = PRINTABLE
     counted: Patterns = ((0, 1),)
     sketched: Patterns = SKETCHED[TEXT]
@@ -201,9 +202,17 @@ class AlignmentEncoder(Encoder):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         inputs, groups = self._inputs(features)
         mean, log_variance = self.last(self._hidden(inputs)).chunk(2, dim=1)
-        projected = [kernel(group) for kernel, group in zip(self.kernels, groups, strict=True)]
-        projected += [kernel(unit_rows(group)) for kernel, group in zip(self.cosine_kernels, groups, strict=True)]
+        projected = [one(group) for one, group in zip(self.projections, _both_scaled(groups), strict=True)]
         return torch.stack(projected).sum(0) + self.shortcut(inputs) + self.gate * mean, log_variance
+
+    @property
+    def projections(self) -> list[FixedProjection]:
+        return cast("list[FixedProjection]", [*self.kernels, *self.cosine_kernels])
+
+    def projected(self, features: Tensor) -> list[Tensor]:
+        """Counts of letters, counts of k-mers and their projection, and counts of letters near places, as they are and
+        scaled to one length."""
+        return _both_scaled(self._inputs(features)[1])
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         return functional.silu(self.norm(self.blocks(self.first(inputs))))
@@ -240,6 +249,11 @@ class AlignmentEncoder(Encoder):
     def _strides(self) -> Iterator[int]:
         """Of the convolutions: the first one may leave out letters."""
         return itertools.chain([self.config.stride], itertools.repeat(1))
+
+
+def _both_scaled(groups: Sequence[Tensor]) -> list[Tensor]:
+    """Groups of features, and the same scaled to one length."""
+    return [*groups, *map(unit_rows, groups)]
 
 
 def unit_rows(x: Tensor) -> Tensor:
