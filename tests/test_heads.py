@@ -17,6 +17,7 @@ from metricvae.nn.heads import (
     Head,
     InnerProduct,
     InverseCosine,
+    LinearCosine,
     ProductAndDistance,
     SignedInverseCosine,
     head_from_json,
@@ -31,6 +32,8 @@ FURTHER = (
     ProductAndDistance(3.0, -2.0, "log"),
     ProductAndDistance(link="logistic"),
     ProductAndDistance(directed=True),
+    ProductAndDistance(directed=True, rising=False),
+    LinearCosine(-2.0, 3.0, power=1.5),
 )
 """Settings that are not the default ones."""
 
@@ -112,6 +115,17 @@ def test_product_weights_are_those_of_products_in_the_score(head: Head) -> None:
         change = (head.score(z, z) - head.score(z, -z)).item() / 2
         if weights[place]:
             assert change > 0 if weights[place] > 0 else change < 0
+
+
+def test_a_power_of_a_cosine_by_hand() -> None:
+    head, size = LinearCosine(scale=2.0, offset=1.0, power=2.0), torch.ones(1)
+    score = head.score(at_angle(0), at_angle(60))
+    assert head.value(score, size, size).item() == pytest.approx(1 + 2 * 0.25)
+    assert head.value(head.score(at_angle(0), at_angle(120)), size, size).item() == pytest.approx(1 - 2 * 0.25)
+    assert head.product_of(score).item() == pytest.approx(0.5)
+    with pytest.raises(InputError, match="power"):
+        LinearCosine(power=0.5)
+    assert len({*head.variants(), head}) == 8
 
 
 def test_a_product_and_distance_by_hand() -> None:

@@ -22,6 +22,11 @@ from metricvae.core.metric import Task
 from metricvae.core.registry import record_from_json, record_to_json
 
 _TINY = 1e-12
+
+POWERS = (1.0, 1.5, 2.0, 3.0)
+"""Of the cosine, that are tried; a Jaccard index is a power of 1.6 or so."""
+
+MOST_POWER = 10.0
 """Added to squared norms, so that a zero vector has the direction 0 and finite gradients."""
 
 
@@ -58,14 +63,17 @@ class Head(abc.ABC):
         return self.score(*(part.reshape(n * m, -1) for part in pairs)).reshape(n, m)
 
     def product_weights(self, width: int) -> Tensor | None:
-        """(width,) weights with which products of the numbers of two codes enter the score, up to the lengths of codes;
-        None where it is no such sum."""
+        """(width,) weights of products of the numbers of two codes, up to the lengths of codes, in a sum of which the
+        score is a function; None where it is none."""
         return None
 
-    def reversed(self) -> Head | None:
-        """The same between the same two values for metrics that fall with similarity where this one rises; None where
-        the head serves both."""
-        return None
+    def product_of(self, score: Tensor) -> Tensor:
+        """The sum of these products, of which the score (n,) is a function."""
+        return score
+
+    def variants(self) -> tuple[Head, ...]:
+        """Others of the same form that may suit a metric of which nothing is known as well."""
+        return ()
 
     @abc.abstractmethod
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -310,20 +318,29 @@ class CosineSimilarity(AngularHead):
 
 @dataclass(frozen=True)
 class LinearCosine(AngularHead):
-    """value = offset + scale * cos: for metrics whose value of an object and itself is their best, the same for all
-    objects, as of distances and of similarities that are normalised.
+    """value = offset + scale * cos^power: for metrics whose value of an object and itself is their best, the same for
+    all objects, as of distances and of similarities that are normalised.
 
     Attributes:
         scale: value of two equal codes above that of orthogonal ones; negative of a distance.
         offset: value of two orthogonal codes.
+        power: of the cosine, which keeps its sign: 1 or more.
     """
 
     name: ClassVar[str] = "linear_cosine"
     scale: float = 1.0
     offset: float = 0.0
+    power: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.power <= MOST_POWER:
+            raise InputError(f"the power of a cosine is {self.power!r}: expected 1 to {MOST_POWER:g}")
 
     def score_of_cosine(self, cosine: Tensor) -> Tensor:
-        return cosine
+        return cosine if self.power == 1.0 else cosine.sign() * cosine.abs() ** self.power
+
+    def product_of(self, score: Tensor) -> Tensor:
+        return score if self.power == 1.0 else score.sign() * score.abs() ** (1.0 / self.power)
 
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return (value - self.offset) / self.scale
@@ -334,8 +351,11 @@ class LinearCosine(AngularHead):
     def counterpart(self, z: Tensor) -> Tensor:
         return z if self.scale > 0 else -z
 
-    def reversed(self) -> LinearCosine:
-        return LinearCosine(-self.scale, self.offset + self.scale)
+    def variants(self) -> tuple[Head, ...]:
+        """Other powers, and the same that fall with similarity where this one rises."""
+        ends = (self.scale, self.offset), (-self.scale, self.offset + self.scale)
+        found = [LinearCosine(*both, power) for both in ends for power in POWERS]
+        return tuple(one for one in found if one != self)
 
     def product_weights(self, width: int) -> Tensor:
         return torch.full((width,), 1.0 / width)

@@ -6,6 +6,9 @@ share, unseen ones too (`Encoder.projected`). How much of each suits a metric, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,6 +17,7 @@ from torch import Tensor
 
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
+from metricvae.nn.heads import Head
 
 SCALED_ON = 2_048
 """Training objects from which an encoder learns the scaling of its numbers, at most."""
@@ -36,15 +40,12 @@ def initial_model(config: ModelConfig, data: PairDataset, seed: int) -> MagicAut
     return model.train()
 
 
-def explained_at_first(config: ModelConfig, data: PairDataset, seed: int) -> float:
-    """R^2 of the values of training pairs before any is learned from."""
-    model = initial_model(config, data, seed).eval()
-    rows, first, second, value = _some_pairs(data)
-    with torch.no_grad():
-        codes = model.tower("left").code(data.left.tensor(rows, "cpu"))
-        ones = torch.ones(len(value))
-        found = model.head.value(model.head.score(codes[first], codes[second]), ones, ones).double().numpy()
-    return float(1 - np.square(found - value).mean() / value.var())
+def explained_at_first(config: ModelConfig, heads: Sequence[Head], data: PairDataset, seed: int) -> list[float]:
+    """R^2 of the values of training pairs by models with each of some heads, before any is learned from."""
+    model = build(config, seed).eval()
+    fit_scalings(model, data)
+    known = KnownSimilarities.of(model, data)
+    return [known.explained(model, head) for head in heads]
 
 
 def fit_scalings(model: MagicAutoencoder, data: PairDataset) -> None:
@@ -75,27 +76,67 @@ def fit_similarities(model: MagicAutoencoder, data: PairDataset) -> None:
     """Set the factors of an encoder's fixed projections by a regression of the metric on the mean products of what is
     projected, with weights that are not negative.
 
-    Nothing is changed where there are two towers, the head is no sum of products, or only orders within groups count.
+    Nothing is changed where there are two towers, the head is no function of a sum of products, or only orders within
+    groups count.
     """
-    encoder = model.tower("left").encoder
-    if not (encoder.projections and model.shared and data.shared) or data.metric.task == "ranking":
-        return
-    signs = model.head.product_weights(len(encoder.projections[0].factor))
-    if signs is None:
-        return
-    rows, first, second, value = _some_pairs(data)
-    with torch.no_grad():
-        groups = encoder.projected(encoder.prepare(data.left.tensor(rows, "cpu")))
-        products = np.stack([(one[first] * one[second]).mean(1).double().numpy() for one in groups], axis=1)
-        ones = torch.ones(len(value))
-        target = model.head.target(torch.from_numpy(value).float(), ones, ones).double().numpy()
-        sign, weights = _best_weights(products, target, signs)
+    if model.tower("left").encoder.projections and model.shared and data.shared and data.metric.task != "ranking":
+        KnownSimilarities.of(model, data).weigh(model, model.head)
+
+
+@dataclass(frozen=True)
+class KnownSimilarities:
+    """Some training pairs, and what an encoder knows of their similarity.
+
+    Attributes:
+        features: of the objects, as `Encoder.prepare` gives them.
+        first, second: (n,) rows of the ends of the pairs among them.
+        value: (n,) values.
+        products: (n, k) mean products of what each of k projections projects.
+    """
+
+    features: Tensor
+    first: Rows
+    second: Rows
+    value: Floats
+    products: Floats
+
+    @classmethod
+    def of(cls, model: MagicAutoencoder, data: PairDataset) -> KnownSimilarities:
+        """Those of a model with one tower, whose scalings are learned."""
+        encoder = model.tower("left").encoder
+        pairs = _spread(np.arange(len(data)), MOST_PAIRS)
+        rows, ends = np.unique(np.stack([data.first[pairs], data.second[pairs]]), return_inverse=True)
+        first, second = ends.reshape(2, -1)
+        with torch.no_grad():
+            features = encoder.prepare(data.left.tensor(rows, "cpu"))
+            products = [(one[first] * one[second]).mean(1).double().numpy() for one in encoder.projected(features)]
+        return cls(features, first, second, data.value[pairs], np.stack(products, axis=1))
+
+    def weigh(self, model: MagicAutoencoder, head: Head) -> None:
+        """Set the factors of the projections so that a head's score is the sum of products that explains most."""
+        projections = model.tower("left").encoder.projections
+        signs = head.product_weights(len(projections[0].factor))
+        if signs is None:
+            return
+        ones = torch.ones(len(self.value))
+        target = head.product_of(head.target(torch.from_numpy(self.value).float(), ones, ones)).double().numpy()
+        sign, weights = _best_weights(self.products, target, signs)
         if not weights.any():
             return
         used = signs * sign > 0
-        for projection, weight in zip(encoder.projections, weights.tolist(), strict=True):
-            square = torch.where(used, weight / (signs.abs() * used.sum()).clamp(min=1e-12), 0.0)
-            projection.factor.copy_(square.sqrt().clamp(min=LEAST_FACTOR))
+        with torch.no_grad():
+            for projection, weight in zip(projections, weights.tolist(), strict=True):
+                square = torch.where(used, weight / (signs.abs() * used.sum()).clamp(min=1e-12), 0.0)
+                projection.factor.copy_(square.sqrt().clamp(min=LEAST_FACTOR))
+
+    def explained(self, model: MagicAutoencoder, head: Head) -> float:
+        """R^2 of the values, with factors that suit a head."""
+        self.weigh(model, head)
+        with torch.no_grad():
+            codes = model.tower("left").code_features(self.features)
+            ones = torch.ones(len(self.value))
+            found = head.value(head.score(codes[self.first], codes[self.second]), ones, ones).double().numpy()
+        return float(1 - np.square(found - self.value).mean() / self.value.var())
 
 
 def _best_weights(products: Floats, target: Floats, signs: Tensor) -> tuple[int, Floats]:
@@ -109,14 +150,6 @@ def _best_weights(products: Floats, target: Floats, signs: Tensor) -> tuple[int,
     }
     best = min(fits, key=lambda sign: float(fits[sign][1]))
     return best, fits[best][0][:-2]
-
-
-def _some_pairs(data: PairDataset) -> tuple[Rows, Rows, Rows, Floats]:
-    """Rows of objects, and of some pairs the ends among them and the values."""
-    pairs = _spread(np.arange(len(data)), MOST_PAIRS)
-    rows, ends = np.unique(np.stack([data.first[pairs], data.second[pairs]]), return_inverse=True)
-    first, second = ends.reshape(2, -1)
-    return rows, first, second, data.value[pairs]
 
 
 def _spread(rows: Rows, most: int) -> Rows:

@@ -95,12 +95,16 @@ def with_best_head(
 
 
 def _by_first_values(model: ModelConfig, heads: Sequence[Head], data: PairDataset, seed: int) -> tuple[Head, ...]:
-    """The heads that explain something of training pairs before anything is learned, the best first; where none does,
-    all."""
-    explained = {head: explained_at_first(replace(model, head=head), data, seed) for head in heads}
-    return tuple(sorted((head for head in heads if explained[head] > 0), key=explained.__getitem__, reverse=True)) or (
-        *heads,
-    )
+    """The head of each form that explains most of training pairs before anything is learned, the best form first; where
+    none explains anything, the first of each."""
+    explained = explained_at_first(model, heads, data, seed)
+    best: dict[type[Head], int] = {}
+    for number, head in enumerate(heads):
+        form = type(head)
+        if form not in best or explained[number] > max(explained[best[form]], 0.0):
+            best[form] = number
+    order = sorted(best.values(), key=lambda number: -explained[number])
+    return tuple(heads[number] for number in order if explained[number] > 0) or tuple(heads[n] for n in best.values())
 
 
 def _told(on_progress: Callable[[Progress], None] | None, stage: str) -> Callable[[Progress], None] | None:

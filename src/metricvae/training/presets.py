@@ -213,8 +213,7 @@ def _heads(metric: Metric, values: Floats, *, angles_first: bool) -> list[Head]:
     head, further = metric.default_head(values), metric.further_heads(values)
     if not angles_first:
         return [head, *further]
-    reversed_ones = [one.reversed() for one in further]  # whether more is more similar was perhaps guessed
-    return [*further, head, *(one for one in reversed_ones if one is not None)]
+    return [*further, head, *(variant for one in further for variant in one.variants())]
 
 
 def preset_of_folder(folder: Path) -> ChosenPreset:
