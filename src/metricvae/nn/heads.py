@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -23,8 +23,8 @@ from metricvae.core.registry import record_from_json, record_to_json
 
 _TINY = 1e-12
 
-POWERS = (1.0, 1.5, 2.0, 3.0)
-"""Of the cosine, that are tried; a Jaccard index is a power of 1.6 or so."""
+POWERS = (1.5, 2.0, 3.0)
+"""Of the cosine, that are tried beside 1; a Jaccard index is a power of 1.6 or so."""
 
 MOST_POWER = 10.0
 """Added to squared norms, so that a zero vector has the direction 0 and finite gradients."""
@@ -71,8 +71,13 @@ class Head(abc.ABC):
         """The sum of these products, of which the score (n,) is a function."""
         return score
 
+    @property
+    def opposite(self) -> Head | None:
+        """The same for values that fall with similarity where these rise; None where the head serves both."""
+        return None
+
     def variants(self) -> tuple[Head, ...]:
-        """Others of the same form that may suit a metric of which nothing is known as well."""
+        """Others of the same form that may suit a metric of which nothing is known as well, the opposite first."""
         return ()
 
     @abc.abstractmethod
@@ -352,10 +357,12 @@ class LinearCosine(AngularHead):
         return z if self.scale > 0 else -z
 
     def variants(self) -> tuple[Head, ...]:
-        """Other powers, and the same that fall with similarity where this one rises."""
-        ends = (self.scale, self.offset), (-self.scale, self.offset + self.scale)
-        found = [LinearCosine(*both, power) for both in ends for power in POWERS]
-        return tuple(one for one in found if one != self)
+        """The opposite, and both with other powers."""
+        return self.opposite, *(replace(one, power=power) for one in (self, self.opposite) for power in POWERS)
+
+    @property
+    def opposite(self) -> LinearCosine:
+        return LinearCosine(-self.scale, self.offset + self.scale, self.power)
 
     def product_weights(self, width: int) -> Tensor:
         return torch.full((width,), 1.0 / width)

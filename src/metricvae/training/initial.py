@@ -6,6 +6,7 @@ share, unseen ones too (`Encoder.projected`). How much of each suits a metric, a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,8 +26,11 @@ SCALED_ON = 2_048
 MOST_PAIRS = 5_000
 """Training pairs that say how much similarities suit, at most."""
 
-LEAST_FACTOR = 0.03
-"""Of outputs of projections that the metric has no use for at the start; training may have."""
+CLEARLY = 0.7
+"""Share of the unexplained variance that another choice may leave, at most, to be clearly better."""
+
+ENOUGH = 0.5
+"""Squared correlation that equal factors must reach to stay: from there training learns the rest, and better."""
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -34,18 +38,19 @@ Rows = npt.NDArray[np.int64]
 
 def initial_model(config: ModelConfig, data: PairDataset, seed: int) -> MagicAutoencoder:
     """The model that a training on pairs begins with, in train mode on the processor."""
-    model = build(config, seed)
+    model = build(config, seed).eval()
     fit_scalings(model, data)
     fit_similarities(model, data)
     return model.train()
 
 
 def explained_at_first(config: ModelConfig, heads: Sequence[Head], data: PairDataset, seed: int) -> list[float]:
-    """R^2 of the values of training pairs by models with each of some heads, before any is learned from."""
+    """The squared correlation, with its sign, of the values of training pairs with what models with each of some heads
+    make of them before any is learned from."""
     model = build(config, seed).eval()
     fit_scalings(model, data)
     known = KnownSimilarities.of(model, data)
-    return [known.explained(model, head) for head in heads]
+    return [known.weigh(copy.deepcopy(model), head) for head in heads]
 
 
 def fit_scalings(model: MagicAutoencoder, data: PairDataset) -> None:
@@ -74,7 +79,7 @@ def used_objects(model: MagicAutoencoder, data: PairDataset) -> dict[str, tuple[
 
 def fit_similarities(model: MagicAutoencoder, data: PairDataset) -> None:
     """Set the factors of an encoder's fixed projections by a regression of the metric on the mean products of what is
-    projected, with weights that are not negative.
+    projected, with weights that are not negative, where equal factors explain little.
 
     Nothing is changed where there are two towers, the head is no function of a sum of products, or only orders within
     groups count.
@@ -112,31 +117,48 @@ class KnownSimilarities:
             products = [(one[first] * one[second]).mean(1).double().numpy() for one in encoder.projected(features)]
         return cls(features, first, second, data.value[pairs], np.stack(products, axis=1))
 
-    def weigh(self, model: MagicAutoencoder, head: Head) -> None:
-        """Set the factors of the projections so that a head's score is the sum of products that explains most."""
+    def weigh(self, model: MagicAutoencoder, head: Head) -> float:
+        """Add to the squares of the projections' factors what makes a head's score the sum of products that explains
+        most, where equal factors explain little and that is clearly more.
+
+        Returns:
+            the squared correlation of the values, with its sign.
+        """
+        equal = self.explained(model, head)
         projections = model.tower("left").encoder.projections
         signs = head.product_weights(len(projections[0].factor))
-        if signs is None:
-            return
+        if signs is None or equal > ENOUGH:
+            return equal
         ones = torch.ones(len(self.value))
         target = head.product_of(head.target(torch.from_numpy(self.value).float(), ones, ones)).double().numpy()
         sign, weights = _best_weights(self.products, target, signs)
-        if not weights.any():
-            return
-        used = signs * sign > 0
+        used, before = signs * sign > 0, [projection.factor.clone() for projection in projections]
         with torch.no_grad():
             for projection, weight in zip(projections, weights.tolist(), strict=True):
                 square = torch.where(used, weight / (signs.abs() * used.sum()).clamp(min=1e-12), 0.0)
-                projection.factor.copy_(square.sqrt().clamp(min=LEAST_FACTOR))
+                projection.factor.copy_((projection.factor.square() + square).sqrt())
+            found = self.explained(model, head)
+            if is_clearly_better(found, equal):
+                return found
+            for projection, factor in zip(projections, before, strict=True):
+                projection.factor.copy_(factor)
+        return equal
 
     def explained(self, model: MagicAutoencoder, head: Head) -> float:
-        """R^2 of the values, with factors that suit a head."""
-        self.weigh(model, head)
+        """The squared correlation, with its sign, of the values with what a model with a head makes of the pairs."""
         with torch.no_grad():
             codes = model.tower("left").code_features(self.features)
             ones = torch.ones(len(self.value))
             found = head.value(head.score(codes[self.first], codes[self.second]), ones, ones).double().numpy()
-        return float(1 - np.square(found - self.value).mean() / self.value.var())
+        if found.std() < 1e-12:
+            return 0.0
+        correlation = float(np.corrcoef(found, self.value)[0, 1])
+        return correlation * abs(correlation)
+
+
+def is_clearly_better(explained: float, other: float) -> bool:
+    """Whether the share of the variance that is not explained is clearly less than another: `CLEARLY` times at most."""
+    return 1 - explained <= CLEARLY * (1 - other)
 
 
 def _best_weights(products: Floats, target: Floats, signs: Tensor) -> tuple[int, Floats]:

@@ -1,11 +1,12 @@
 """Which head suits a metric of which nothing is known: short trainings with each, measured on validation pairs.
 
-Encoders that know of similarities explain something before they learn anything: what is worse than a guess then is not
-tried, and of what is left the best is taken where the training is too short for trials.
+Encoders that know of similarities explain something before they learn anything, which chooses between heads of one
+form: by its direction, and by the power of a cosine.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from metricvae.runtime.temporary import temporary_folder
 from metricvae.training.checkpoint import LoadedModel
 from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
-from metricvae.training.initial import explained_at_first
+from metricvae.training.initial import explained_at_first, is_clearly_better
 from metricvae.training.logs import Progress
 from metricvae.training.loop import train
 from metricvae.training.model_document import CONFIG, read_model_document
@@ -30,12 +31,11 @@ STEPS = 200
 LEAST = 4 * STEPS
 """Steps of a training for which a pilot is worth its time."""
 
+MUCH = 0.5
+"""Share of the variance that a head must explain before anything is learned, to be tried in the place of another."""
+
 SHARE = 0.1
 """Of the minutes of the training that the one with each head may take."""
-
-CLEARLY = 0.7
-"""Share of the unexplained variance that another head may leave, at most, to be taken where the clock ended a pilot
-before its steps were done, or it started from a trained model: the first steps favour heads that go by angles there."""
 
 
 def with_best_head(
@@ -53,10 +53,10 @@ def with_best_head(
 ) -> ModelConfig:
     """A model with the one of several heads that a short training explains most of the validation pairs with.
 
-    Where the encoder knows of similarities, heads that explain nothing of the training pairs before anything is learned
-    are left out, and the one that explains most counts as the head of the model. Where the clock ends a pilot before
-    its steps are done, or it starts from a trained model, the head of the model stays unless another one is clearly
-    better (`CLEARLY`). Where a model was begun in the folder already, with one of them, it stays that one.
+    Where the encoder knows of similarities, of heads of one form the first is tried, unless another explains clearly
+    more of the training pairs before anything is learned. Where the clock ends a pilot before its steps are done, or it
+    starts from a trained model, the head of the model stays unless another one is clearly better. Where a model was
+    begun in the folder already, with one of them, it stays that one.
 
     Args:
         model: with the head that is taken where there is no choice, or none that is known to be better.
@@ -90,21 +90,19 @@ def with_best_head(
             explained.append(found.validation_r2)
             early = early or found.stopped == "time"
     best = explained.index(max(explained))
-    stays = early and 1 - explained[best] > CLEARLY * (1 - explained[0])
+    stays = early and not is_clearly_better(explained[best], explained[0])
     return replace(model, head=heads[0 if stays else best])
 
 
 def _by_first_values(model: ModelConfig, heads: Sequence[Head], data: PairDataset, seed: int) -> tuple[Head, ...]:
-    """The head of each form that explains most of training pairs before anything is learned, the best form first; where
-    none explains anything, the first of each."""
-    explained = explained_at_first(model, heads, data, seed)
-    best: dict[type[Head], int] = {}
-    for number, head in enumerate(heads):
-        form = type(head)
-        if form not in best or explained[number] > max(explained[best[form]], 0.0):
-            best[form] = number
-    order = sorted(best.values(), key=lambda number: -explained[number])
-    return tuple(heads[number] for number in order if explained[number] > 0) or tuple(heads[n] for n in best.values())
+    """One head of each form: the first of it, unless its opposite, or another that explains much, explains clearly more
+    of training pairs before anything is learned."""
+    best: dict[type[Head], tuple[Head, float]] = {}
+    for head, explained in zip(heads, explained_at_first(model, heads, data, seed), strict=True):
+        known, most = best.get(type(head), (head, -math.inf))
+        if (explained > MUCH or head == known.opposite or known is head) and is_clearly_better(explained, most):
+            best[type(head)] = head, explained
+    return tuple(head for head, _ in best.values())
 
 
 def _told(on_progress: Callable[[Progress], None] | None, stage: str) -> Callable[[Progress], None] | None:
