@@ -127,7 +127,7 @@ class KnownSimilarities:
         equal = self.explained(model, head)
         projections = model.tower("left").encoder.projections
         signs = head.product_weights(len(projections[0].factor))
-        if signs is None or equal > ENOUGH:
+        if signs is None or self._correlation(head.product_of(self._score(model, head))) > ENOUGH:
             return equal
         ones = torch.ones(len(self.value))
         target = head.product_of(head.target(torch.from_numpy(self.value).float(), ones, ones)).double().numpy()
@@ -146,11 +146,17 @@ class KnownSimilarities:
 
     def explained(self, model: MagicAutoencoder, head: Head) -> float:
         """The squared correlation, with its sign, of the values with what a model with a head makes of the pairs."""
+        ones = torch.ones(len(self.value))
+        return self._correlation(head.value(self._score(model, head), ones, ones))
+
+    def _score(self, model: MagicAutoencoder, head: Head) -> Tensor:
         with torch.no_grad():
             codes = model.tower("left").code_features(self.features)
-            ones = torch.ones(len(self.value))
-            found = head.value(head.score(codes[self.first], codes[self.second]), ones, ones).double().numpy()
-        if found.std() < 1e-12:
+            return head.score(codes[self.first], codes[self.second])
+
+    def _correlation(self, numbers: Tensor) -> float:
+        found = numbers.double().numpy()
+        if min(found.std(), self.value.std()) < 1e-12:
             return 0.0
         correlation = float(np.corrcoef(found, self.value)[0, 1])
         return correlation * abs(correlation)
