@@ -97,7 +97,7 @@ def test_a_head_that_rises_where_values_fall_is_not_taken(tmp_path: Path) -> Non
     found = with_best_head(preset.model, preset.heads, TrainingConfig(steps=10), guessed, guessed, tmp_path)
     assert isinstance(found.head, LinearCosine)
     assert found.head.scale < 0
-    assert found.head.power == 1
+    assert found.head.power > 1, "a Jaccard index is less than the cosine of the same counts"
 
 
 def test_values_that_fall_off_steeply_have_a_power_of_the_cosine(tmp_path: Path) -> None:
