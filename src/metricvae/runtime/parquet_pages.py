@@ -38,7 +38,7 @@ DEEPEST = 12
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnChunk:
     """Where a column of a row group lies: its name, without those of what it holds, and its first and last byte."""
 
     name: str
@@ -68,7 +68,7 @@ def check_pages(path: Path, columns: Sequence[str] | None = None, groups: Iterab
 
 
 @functools.lru_cache(maxsize=64)
-def footer(path: Path, size: int, changed: int, number: int) -> tuple[tuple[Column, ...], ...]:
+def footer(path: Path, size: int, changed: int, number: int) -> tuple[tuple[ColumnChunk, ...], ...]:
     """The columns of each row group.
 
     Args:
@@ -92,15 +92,15 @@ def footer(path: Path, size: int, changed: int, number: int) -> tuple[tuple[Colu
         raise ValueError("the footer is not whole") from error
 
 
-def _column(chunk: dict[int, Any]) -> Column:
+def _column(chunk: dict[int, Any]) -> ColumnChunk:
     data = chunk[3]
     start, dictionary = data[9], data.get(11)
     if dictionary:
         start = min(start, dictionary)
-    return Column(data[3][0].decode(), start, start + data[7])
+    return ColumnChunk(data[3][0].decode(), start, start + data[7])
 
 
-def _check_column(file: BufferedReader, column: Column, size: int) -> None:
+def _check_column(file: BufferedReader, column: ColumnChunk, size: int) -> None:
     if not 0 <= column.start <= column.end <= size:
         raise ValueError(f"the column {column.name} does not lie within the file")
     at = column.start
