@@ -22,7 +22,8 @@ class Stage:
     """Data sets, and a training on all of them.
 
     Attributes:
-        data: folders in the work folder, and of each the arguments of `metricvae label`, but for the folder.
+        data: folders in the work folder, and of each the arguments of `metricvae label`, but for the folder; `{work}`
+            stands for the work folder, and what names its own `--objects` is not given those of the command line.
         training: what differs from the preset.
         model: folder in the work folder.
     """
@@ -62,7 +63,8 @@ def ship(
         made, pairs = options.work / stage.model, [str(options.work / folder) for folder in stage.data]
         changes = [word for field, value in stage.training.items() for word in (f"--training.{field}", str(value))]
         for folder, plan in zip(pairs, stage.data.values(), strict=True):
-            _run(["label", *plan, *objects, "--out", folder])
+            words = [word.format(work=options.work) for word in plan]
+            _run(["label", *words, *([] if "--objects" in words else objects), "--out", folder])
         train = ["train", *pairs, "--preset", name, "--device", options.device, "--out", str(made)]
         _run([*train, *start, *changes])
         start = ["--start", str(made)]
