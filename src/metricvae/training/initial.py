@@ -23,8 +23,11 @@ from metricvae.nn.heads import Head
 SCALED_ON = 2_048
 """Training objects from which an encoder learns the scaling of its numbers, at most."""
 
-MOST_PAIRS = 5_000
+MOST_PAIRS = 2_000
 """Training pairs that say how much similarities suit, at most."""
+
+AT_ONCE = 256
+"""Objects that are prepared and encoded at once: long sequences take memory."""
 
 CLEARLY = 0.7
 """Share of the unexplained variance that another choice may leave, at most, to be clearly better."""
@@ -93,13 +96,13 @@ class KnownSimilarities:
     """Some training pairs, and what an encoder knows of their similarity.
 
     Attributes:
-        features: of the objects, as `Encoder.prepare` gives them.
+        features: of the objects, some at a time, as `Encoder.prepare` gives them.
         first, second: (n,) rows of the ends of the pairs among them.
         value: (n,) values.
         products: (n, k) mean products of what each of k projections projects.
     """
 
-    features: Tensor
+    features: tuple[Tensor, ...]
     first: Rows
     second: Rows
     value: Floats
@@ -109,12 +112,14 @@ class KnownSimilarities:
     def of(cls, model: MagicAutoencoder, data: PairDataset) -> KnownSimilarities:
         """Those of a model with one tower, whose scalings are learned."""
         encoder = model.tower("left").encoder
-        pairs = _spread(np.arange(len(data)), MOST_PAIRS)
+        pairs = _spread(data.known(np.arange(len(data))), MOST_PAIRS)
         rows, ends = np.unique(np.stack([data.first[pairs], data.second[pairs]]), return_inverse=True)
         first, second = ends.reshape(2, -1)
+        parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
         with torch.no_grad():
-            features = encoder.prepare(data.left.tensor(rows, "cpu"))
-            products = [(one[first] * one[second]).mean(1).double().numpy() for one in encoder.projected(features)]
+            features = tuple(encoder.prepare(data.left.tensor(part, "cpu")) for part in parts)
+            groups = [torch.cat(group) for group in zip(*map(encoder.projected, features), strict=True)]
+            products = [(one[first] * one[second]).mean(1).double().numpy() for one in groups]
         return cls(features, first, second, data.value[pairs], np.stack(products, axis=1))
 
     def weigh(self, model: MagicAutoencoder, head: Head) -> float:
@@ -151,7 +156,7 @@ class KnownSimilarities:
 
     def _score(self, model: MagicAutoencoder, head: Head) -> Tensor:
         with torch.no_grad():
-            codes = model.tower("left").code_features(self.features)
+            codes = torch.cat([model.tower("left").code_features(part) for part in self.features])
             return head.score(codes[self.first], codes[self.second])
 
     def _correlation(self, numbers: Tensor) -> float:

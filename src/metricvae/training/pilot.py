@@ -70,7 +70,7 @@ def with_best_head(
     if len(heads) > 1 and (folder / CONFIG).exists():
         begun = read_model_document(folder).get("model", {}).get("head")
         return next((replace(model, head=head) for head in heads if head_to_json(head) == begun), model)
-    if len(heads) > 1 and start is None and model.left.encoder.knows_similarity:
+    if len(heads) > 1 and start is None and model.left.encoder.knows_similarity and data_train.shared:
         heads = _by_first_values(model, heads, data_train, training.seed)
         model = replace(model, head=heads[0])
     if len(heads) == 1 or training.steps < LEAST:
