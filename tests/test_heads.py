@@ -125,7 +125,9 @@ def test_a_power_of_a_cosine_by_hand() -> None:
     assert head.product_of(score).item() == pytest.approx(0.5)
     with pytest.raises(InputError, match="power"):
         LinearCosine(power=0.5)
-    assert len({*head.variants(), head}) == 8
+    assert head.variants()[0] == head.opposite == LinearCosine(-2.0, 3.0, 2.0)
+    assert head.opposite.opposite == head
+    assert len({*LinearCosine().variants(), LinearCosine()}) == 8
 
 
 def test_a_product_and_distance_by_hand() -> None:

@@ -44,6 +44,16 @@ def test_whatever_arrow_writes_is_read(tmp_path: Path, version: str, compression
     assert read_rows(path, [4_999, 0], ["text", "list"]).equals(_table().select(["text", "list"]).take([4_999, 0]))
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+def test_groups_without_rows_are_read(tmp_path: Path, rows: int) -> None:
+    path, table = tmp_path / "x.parquet", _table().slice(0, rows)
+    with pq.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table.slice(0, 0))
+        writer.write_table(table)
+        writer.write_table(table.slice(0, 0))
+    assert read_table(path).equals(table)
+
+
 def test_a_header_larger_than_the_first_window_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_pages, "WINDOW", 8)
     pq.write_table(_table(), tmp_path / "x.parquet", use_dictionary=False)

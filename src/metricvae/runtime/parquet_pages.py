@@ -94,10 +94,9 @@ def footer(path: Path, size: int, changed: int, number: int) -> tuple[tuple[Colu
 
 def _column(chunk: dict[int, Any]) -> ColumnChunk:
     data = chunk[3]
-    start, dictionary = data[9], data.get(11)
-    if dictionary:
-        start = min(start, dictionary)
-    return ColumnChunk(data[3][0].decode(), start, start + data[7])
+    offsets = [offset for offset in (data[9], data.get(11)) if offset]  # 0 of pages that there are not
+    start = min(offsets) if offsets else 0
+    return ColumnChunk(data[3][0].decode(), start, start + (data[7] if offsets else 0))
 
 
 def _check_column(file: BufferedReader, column: ColumnChunk, size: int) -> None:
