@@ -245,12 +245,12 @@ DECODER = Case(
 )
 SEARCH = Case(
     "search --picture --html --csv",
-    "search library shapes/l.png --exact 3 --picture hits.png --html hits.html --csv hits.csv",
+    "search library shapes/l.png -k 3 --exact 3 --picture hits.png --html hits.html --csv hits.csv",
     [pictures, Case("index of pictures", "index overlap shapes --out library")],
 )
 SEARCH_SDF = Case(
     "search --sdf",
-    "search library CCO --exact 3 --sdf hits.sdf --html hits.html --csv hits.csv",
+    "search library CC(C)Cc1ccc(cc1)C(C)C(=O)O -k 3 --exact 3 --sdf hits.sdf --html hits.html --csv hits.csv",
     [molecules, Case("index of shapes", "index molecules molecules.smi --out library")],
 )
 SOLVE = Case("solve --pairs", "solve --pairs shapes/pairs.csv --out values.csv", [pictures])
