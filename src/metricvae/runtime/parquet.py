@@ -97,16 +97,16 @@ def read_rows(path: Path, rows: npt.ArrayLike, columns: Sequence[str]) -> pa.Tab
         columns: names of the columns wanted.
     """
     wanted: npt.NDArray[Any] = np.asarray(rows, np.int64)
-    with damaged(path, REMEDY):
-        metadata = pq.read_metadata(path)
-        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    check_regular(path, "a Parquet file")
+    with damaged(path, REMEDY), pq.ParquetFile(path) as parquet:
+        sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
         starts = np.cumsum([0, *sizes])
         groups = np.searchsorted(starts, wanted, side="right") - 1
-    with damaged(path, REMEDY), checked(path, columns, np.unique(groups).tolist()) as parquet:
-        order = np.argsort(groups, kind="stable")
+        order, read = np.argsort(groups, kind="stable"), np.unique(groups).tolist()
+        check_pages(path, columns, read)
         parts = [
             parquet.read_row_group(group, columns=list(columns)).take(wanted[groups == group] - starts[group])
-            for group in np.unique(groups).tolist()
+            for group in read
         ]
         schema = parquet.schema_arrow
     empty = pa.schema([schema.field(name) for name in columns]).empty_table()
