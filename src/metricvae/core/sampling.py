@@ -159,3 +159,12 @@ def objects_needed(pairs: int, partners: int) -> int:
     Splits are drawn at random, so a small data set may still lack objects in one (`lacking_splits`) and draw more.
     """
     return max(int(np.ceil(2 * pairs / partners * 1.02)) + 8 * (partners + 1), 64)
+
+
+def evenly_spaced(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """(k,) at most so many of (n,) rows, evenly spaced.
+
+    >>> evenly_spaced(np.arange(10), 4).tolist()
+    [0, 3, 6, 9]
+    """
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]

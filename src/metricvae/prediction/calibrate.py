@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from metricvae.core.dataset import PairDataset
+from metricvae.core.sampling import evenly_spaced
 from metricvae.core.splits import Split
 from metricvae.prediction.calibration.binary import BinaryCalibration, binary_labels, fit_binary_calibration
 from metricvae.prediction.calibration.conformal import Conformal, check_enough, fit_conformal
@@ -136,6 +137,5 @@ def _descriptors(
     rows = data.rows(split)
     both = data.shared and predictor.model.shared
     ends = [data.first[rows], data.second[rows]] if both else [(data.first if side == "left" else data.second)[rows]]
-    objects = np.unique(np.concatenate(ends))
-    objects = objects[np.linspace(0, len(objects) - 1, min(len(objects), FITTED_ON)).astype(np.int64)]
+    objects = evenly_spaced(np.unique(np.concatenate(ends)), FITTED_ON)
     return predictor.descriptors(data.left if side == "left" else data.right, objects, side)

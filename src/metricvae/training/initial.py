@@ -17,6 +17,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from metricvae.core.dataset import ObjectTable, PairDataset
+from metricvae.core.sampling import evenly_spaced
 from metricvae.nn.autoencoder import MagicAutoencoder, ModelConfig, build
 from metricvae.nn.heads import Head
 
@@ -68,7 +69,7 @@ def fit_scalings(model: MagicAutoencoder, data: PairDataset) -> None:
             continue
         tables = list(used.values()) if model.shared else [used[side]]
         kind = tables[0][0].kind
-        parts = [table.packed[_spread(rows, SCALED_ON // len(tables))] for table, rows in tables]
+        parts = [table.packed[evenly_spaced(rows, SCALED_ON // len(tables))] for table, rows in tables]
         with torch.no_grad():
             encoder.fit_scaling(encoder.prepare(kind.unpack(kind.concatenate(parts))))
 
@@ -112,7 +113,7 @@ class KnownSimilarities:
     def of(cls, model: MagicAutoencoder, data: PairDataset) -> KnownSimilarities:
         """Those of a model with one tower, whose scalings are learned."""
         encoder = model.tower("left").encoder
-        pairs = _spread(data.known(np.arange(len(data))), MOST_PAIRS)
+        pairs = evenly_spaced(data.known(np.arange(len(data))), MOST_PAIRS)
         rows, ends = np.unique(np.stack([data.first[pairs], data.second[pairs]]), return_inverse=True)
         first, second = ends.reshape(2, -1)
         parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
@@ -129,10 +130,11 @@ class KnownSimilarities:
         Returns:
             the squared correlation of the values, with its sign.
         """
-        equal = self.explained(model, head)
+        score = self._score(model, head)
+        equal = self._explained(head, score)
         projections = model.tower("left").encoder.projections
         signs = head.product_weights(len(projections[0].factor))
-        if signs is None or self._correlation(head.product_of(self._score(model, head))) > ENOUGH:
+        if signs is None or self._correlation(head.product_of(score)) > ENOUGH:
             return equal
         ones = torch.ones(len(self.value))
         target = head.product_of(head.target(torch.from_numpy(self.value).float(), ones, ones)).double().numpy()
@@ -142,17 +144,17 @@ class KnownSimilarities:
             for projection, weight in zip(projections, weights.tolist(), strict=True):
                 square = torch.where(used, weight / (signs.abs() * used.sum()).clamp(min=1e-12), 0.0)
                 projection.factor.copy_((projection.factor.square() + square).sqrt())
-            found = self.explained(model, head)
+            found = self._explained(head, self._score(model, head))
             if is_clearly_better(found, equal):
                 return found
             for projection, factor in zip(projections, before, strict=True):
                 projection.factor.copy_(factor)
         return equal
 
-    def explained(self, model: MagicAutoencoder, head: Head) -> float:
-        """The squared correlation, with its sign, of the values with what a model with a head makes of the pairs."""
+    def _explained(self, head: Head, score: Tensor) -> float:
+        """The squared correlation, with its sign, of the values with what a head makes of scores."""
         ones = torch.ones(len(self.value))
-        return self._correlation(head.value(self._score(model, head), ones, ones))
+        return self._correlation(head.value(score, ones, ones))
 
     def _score(self, model: MagicAutoencoder, head: Head) -> Tensor:
         with torch.no_grad():
@@ -183,8 +185,3 @@ def _best_weights(products: Floats, target: Floats, signs: Tensor) -> tuple[int,
     }
     best = min(fits, key=lambda sign: float(fits[sign][1]))
     return best, fits[best][0][:-2]
-
-
-def _spread(rows: Rows, most: int) -> Rows:
-    """At most so many of the rows, evenly spaced."""
-    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from metricvae.core.dataset import PairDataset
 from metricvae.core.errors import InputError
+from metricvae.core.sampling import evenly_spaced
 from metricvae.nn.autoencoder import MagicAutoencoder
 from metricvae.nn.codes import Codes
 from metricvae.nn.losses import deformation_loss, latent_loss, metric_loss, reconstruction_loss
@@ -228,8 +229,7 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     and means are weighted.
     """
     device = next(model.parameters()).device
-    known = data.known(np.arange(len(data)))
-    pairs = known[np.linspace(0, len(known) - 1, min(len(known), config.evaluate_pairs)).astype(np.int64)]
+    pairs = evenly_spaced(data.known(np.arange(len(data))), config.evaluate_pairs)
     graph = graph_of(data, pairs, one_tower=model.shared)
     was_training = model.training
     model.eval()

@@ -82,7 +82,7 @@ class Guard:
             if not begun:
                 await refuse(send_safely, error)
         except CutOffError:  # returning before the answer has ended makes the server close the connection
-            return
+            pass
 
     def _limit(self, path: str) -> int:
         limits = self.settings.limits

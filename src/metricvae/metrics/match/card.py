@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from metricvae.core.binary_scores import accuracy, auc, best_threshold
 from metricvae.core.data_card import FRONT_MATTER, words_of
 from metricvae.core.dataset_files import OBJECTS, PAIRS
+from metricvae.core.sampling import evenly_spaced
 from metricvae.kinds.silhouette.io import decode_png
 from metricvae.kinds.silhouette.records import Mask
 from metricvae.runtime.parquet import read_table
@@ -94,9 +95,7 @@ def halves_baselines(folder: Path) -> dict[str, dict[str, float | None]]:
 def _sample_pairs(pairs: pa.Table) -> pa.Table:
     """The training and the test pairs, at most `BASELINE_PAIRS` of each, evenly spaced."""
     parts = [pairs.filter(pc.field("split") == split) for split in ("train", "test")]
-    spaced = [
-        np.unique(np.linspace(0, len(part) - 1, min(len(part), BASELINE_PAIRS)).astype(np.int64)) for part in parts
-    ]
+    spaced = [evenly_spaced(np.arange(len(part)), BASELINE_PAIRS) for part in parts]
     return pa.concat_tables([part.take(rows) for part, rows in zip(parts, spaced, strict=True)])
 
 

@@ -212,17 +212,24 @@ class AlignmentEncoder(Encoder):
     def projected(self, features: Tensor) -> list[Tensor]:
         """Counts of letters, counts of k-mers and their projection, and counts of letters near places, as they are and
         scaled to one length."""
-        return _both_scaled(self._inputs(features)[1])
+        return _both_scaled(_with_numbers(self._scaled(features)))
+
+    def _scaled(self, features: Tensor) -> list[Tensor]:
+        """With a variance of 1 each: counts of letters, counts of k-mers, their projection, counts of letters near
+        places."""
+        composition, counts, sketch, placed, _ = self._split(features)
+        letters = self.letter_scale(composition[:, 1:])
+        return [letters, self.count_scale(counts), self.sketch_scale(sketch), self.placed_scale(placed)]
 
     def _hidden(self, inputs: Tensor) -> Tensor:
         return functional.silu(self.norm(self.blocks(self.first(inputs))))
 
     def _inputs(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """All groups of features in one row, and with a variance of 1 each the counts of letters and of k-mers, the
-        projection of k-mer counts, and the counts of letters near places."""
-        composition, counts, sketch, placed, letters = self._split(features)
+        """All groups of features in one row, and those of `_scaled`."""
+        composition, *_, letters = self._split(features)
         views, pooled = self.views(composition), self.pooled_norm(self._pooled(letters.long()))
-        counts, sketch, placed = self.count_scale(counts), self.sketch_scale(sketch), self.placed_scale(placed)
+        groups = self._scaled(features)
+        _, counts, sketch, placed = groups
         total, detail = self.config.total, self.config.detail
         parts = [
             views * (total / views.shape[1]) ** 0.5,
@@ -231,8 +238,7 @@ class AlignmentEncoder(Encoder):
             placed * (self.config.placed / placed.shape[1]) ** 0.5,
             pooled * (detail / pooled.shape[1]) ** 0.5,
         ]
-        groups = [self.letter_scale(composition[:, 1:]), counts, sketch, placed]
-        return torch.cat(parts, dim=1), [group for group in groups if group.shape[1]]
+        return torch.cat(parts, dim=1), _with_numbers(groups)
 
     def _pooled(self, letters: Tensor) -> Tensor:
         """Activations summed near each place, and their maximum: (m, pooled)."""
@@ -249,6 +255,11 @@ class AlignmentEncoder(Encoder):
     def _strides(self) -> Iterator[int]:
         """Of the convolutions: the first one may leave out letters."""
         return itertools.chain([self.config.stride], itertools.repeat(1))
+
+
+def _with_numbers(groups: Sequence[Tensor]) -> list[Tensor]:
+    """The groups of features that are not empty."""
+    return [group for group in groups if group.shape[1]]
 
 
 def _both_scaled(groups: Sequence[Tensor]) -> list[Tensor]:
