@@ -21,16 +21,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import torch
+from dude import figures, read_target
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from scipy import stats
 
-from metricvae.core.binary_scores import auc
 from metricvae.core.dataset import PairDataset
 from metricvae.core.dataset_files import read_dataset
 from metricvae.kinds.molecule.mol_blocks import mol_block
 from metricvae.kinds.molecule.packing import unpacked_molecules
-from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.table import read_molecules
 from metricvae.labelling.run import label
@@ -47,8 +46,6 @@ Floats = npt.NDArray[np.float64]
 SEED = 314_159
 QUERIES, LIBRARY, RERANKED, TOP = 20, 20_000, 1_000, 100
 EMBEDDINGS, ENCODED_AT_ONCE = 1_000_000, 256
-SHARE = 0.01
-"""Of a ranking, whose enrichment is told."""
 
 
 def report_progress(text: str) -> None:
@@ -214,13 +211,7 @@ def searching(predictor: Predictor, data: PairDataset) -> dict[str, float]:
 
 def enrichment(models: dict[str, Predictor], folder: Path) -> dict[str, Any]:
     """Actives and decoys ranked by their similarity to the ligand of the crystal."""
-    query = next(one for one in read(folder / "crystal_ligand.mol2") if isinstance(one, Molecule))
-    actives, decoys = (
-        [one for one in read(folder / f"{kind}_final.mol2.gz") if isinstance(one, Molecule)]
-        for kind in ("actives", "decoys")
-    )
-    molecules = [query, *actives, *decoys]
-    active = np.arange(len(molecules) - 1) < len(actives)
+    molecules, active = read_target(folder)
     prepared = [prepare(one.positions, one.radii) for one in molecules]
     pairs = np.stack([np.zeros(len(active), np.int64), np.arange(1, len(molecules))], axis=1)
     scores: dict[str, Floats] = {"exact overlay": overlay_many(prepared, pairs).tanimoto}
@@ -228,18 +219,10 @@ def enrichment(models: dict[str, Predictor], folder: Path) -> dict[str, Any]:
         encoded = predictor.encode(molecules)
         scores[name] = predicted_tanimoto(encoded, predictor, pairs[:, 0], pairs[:, 1])
     for name, describe in DESCRIPTIONS.items():
-        described = describe(query)
+        described = describe(molecules[0])
         scores[name] = np.array([described(describe(one)) for one in molecules[1:]])
-    best = max(1, round(SHARE * len(active)))
     found: dict[str, Any] = {"actives": int(active.sum()), "decoys": int((~active).sum())}
-    for name, score in scores.items():
-        first = np.argsort(-score, kind="stable")[:best]
-        found[name] = {
-            "auc": auc(score, active),
-            "ef_1_percent": float(active[first].mean() / active.mean()),
-            "correlation_with_exact": float(np.corrcoef(score, scores["exact overlay"])[0, 1]),
-        }
-    return found
+    return found | {name: figures(score, scores["exact overlay"], active) for name, score in scores.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,10 +21,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
+from dude import figures, read_target
 
-from metricvae.core.binary_scores import auc
 from metricvae.core.dataset_files import OBJECTS, read_dataset
-from metricvae.kinds.molecule.readers import read
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.table import read_molecules
 from metricvae.metrics.shape.solver.coloured import coloured, overlay_coloured
@@ -52,27 +51,17 @@ def found_early(scores: Floats, exact: Floats) -> Floats:
     return np.array(shares)
 
 
-def ranked(scores: Floats, exact: Floats, active: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """(n,) scores by a model and exact ones of actives and decoys."""
-    first = np.argsort(-scores, kind="stable")[: max(1, round(BEST * len(active)))]
-    return {
-        "pearson": float(np.corrcoef(scores, exact)[0, 1]),
-        "auc": auc(scores, active),
-        "exact_auc": auc(exact, active),
-        "ef_1_percent": float(active[first].mean() / active.mean()),
-    }
-
-
 def screen(folder: Path, models: dict[str, Predictor]) -> dict[str, object]:
     """A target of DUD-E in one shot, by each model."""
-    kinds = ("crystal_ligand.mol2", "actives_final.mol2.gz", "decoys_final.mol2.gz")
-    ligands, actives, decoys = ([one for one in read(folder / kind) if isinstance(one, Molecule)] for kind in kinds)
-    molecules = [ligands[0], *actives, *decoys]
-    active = np.arange(1, len(molecules)) <= len(actives)
+    molecules, active = read_target(folder)
     queries = np.concatenate([[0], np.random.default_rng(SEED).choice(len(molecules) - 1, 10, replace=False) + 1])
     pairs = np.array([(query, item) for query in queries for item in range(len(molecules))])
     exact = overlay_coloured([coloured(one) for one in molecules], pairs).scores().reshape(len(queries), -1)
-    report: dict[str, object] = {"actives": len(actives), "decoys": len(decoys)}
+    report: dict[str, object] = {
+        "actives": int(active.sum()),
+        "decoys": int((~active).sum()),
+        "exact": figures(exact[0, 1:], exact[0, 1:], active),
+    }
     for name, model in models.items():
         scores = predicted(model, [molecules[row] for row in queries], molecules)
         others = [
@@ -80,8 +69,8 @@ def screen(folder: Path, models: dict[str, Predictor]) -> dict[str, object]:
             for at in range(1, len(queries))
         ]
         report[name] = {
-            **ranked(scores[0, 1:], exact[0, 1:], active),
-            "pearson_of_ten_queries": float(np.mean(others)),
+            **figures(scores[0, 1:], exact[0, 1:], active),
+            "correlation_of_ten_queries": float(np.mean(others)),
             "best_1_percent_in_first_5": float(found_early(scores[1:], exact[1:]).mean()),
         }
     return report
