@@ -14,6 +14,8 @@ from metricvae.core.errors import InputError
 from metricvae.nn.heads import (
     HEADS,
     CosineDistance,
+    CosineSimilarity,
+    EuclideanDistance,
     Head,
     InnerProduct,
     InverseCosine,
@@ -34,6 +36,8 @@ FURTHER = (
     ProductAndDistance(directed=True),
     ProductAndDistance(directed=True, rising=False),
     LinearCosine(-2.0, 3.0, power=1.5),
+    EuclideanDistance(-2.0, 3.0, power=0.5),
+    EuclideanDistance(power=2.0),
 )
 """Settings that are not the default ones."""
 
@@ -102,19 +106,20 @@ def test_directed_codes_are_compared_alike_and_by_where_their_object_stands(risi
     assert not torch.allclose(head.score(z, z_other), head.score(z_other, z))
 
 
-@each(
-    [head for head in (*ALL, ProductAndDistance(directed=True, rising=False)) if head.product_weights(16) is not None]
-)
-def test_product_weights_are_those_of_products_in_the_score(head: Head) -> None:
-    """Codes are of length 1, so that heads that go by angles see products too."""
-    weights = head.product_weights(16)
-    assert weights is not None
-    for place in range(16):
-        z = torch.zeros(1, 16, dtype=torch.float64)
-        z[0, place] = 1.0
-        change = (head.score(z, z) - head.score(z, -z)).item() / 2
-        if weights[place]:
-            assert change > 0 if weights[place] > 0 else change < 0
+@each([*ALL, ProductAndDistance(directed=True, rising=False)])
+def test_a_score_is_a_power_of_its_sums(head: Head) -> None:
+    """Codes are of length 1 for heads that go by angles, and differ in numbers of one sign alone."""
+    generator = torch.Generator().manual_seed(1)
+    for one in head.sums(16):
+        for sign in (1.0, -1.0):
+            used = (one.weights * sign > 0).double()
+            if not used.any():
+                continue
+            z, z_other = (torch.randn(9, 16, dtype=torch.float64, generator=generator) * used for _ in range(2))
+            if isinstance(head, LinearCosine):
+                z, z_other = (4.0 * part / part.norm(dim=1, keepdim=True) for part in (z, z_other))
+            terms = z * z_other if one.adds == "products" else (z - z_other).square()
+            assert torch.allclose(one.of(head.score(z, z_other)), (terms * one.weights).sum(1), atol=1e-6)
 
 
 def test_a_power_of_a_cosine_by_hand() -> None:
@@ -122,12 +127,49 @@ def test_a_power_of_a_cosine_by_hand() -> None:
     score = head.score(at_angle(0), at_angle(60))
     assert head.value(score, size, size).item() == pytest.approx(1 + 2 * 0.25)
     assert head.value(head.score(at_angle(0), at_angle(120)), size, size).item() == pytest.approx(1 - 2 * 0.25)
-    assert head.product_of(score).item() == pytest.approx(0.5)
+    assert head.sums(2)[0].of(score).item() == pytest.approx(0.5)
     with pytest.raises(InputError, match="power"):
         LinearCosine(power=0.5)
     assert head.variants()[0] == head.opposite == LinearCosine(-2.0, 3.0, 2.0)
     assert head.opposite.opposite == head
-    assert len({*LinearCosine().variants(), LinearCosine()}) == 8
+    variants = LinearCosine(2.0, 1.0).variants()
+    assert len({one for one in variants if isinstance(one, LinearCosine)}) == 7
+    assert EuclideanDistance(-2.0, 3.0) in variants, "equal codes have the same value"
+    assert len(set(variants)) == 7 + 6
+
+
+def test_a_distance_by_hand() -> None:
+    """Differences of 3 and 4: a root mean square of 3.54."""
+    z, z_other, size = torch.tensor([[1.0, 2.0]]), torch.tensor([[4.0, -2.0]]), torch.ones(1)
+    for power, expected in ((0.5, 12.5**0.25), (1.0, 12.5**0.5), (2.0, 12.5)):
+        head = EuclideanDistance(2.0, 1.0, power)
+        score = head.score(z, z_other)
+        assert head.value(score, size, size).item() == pytest.approx(1 + 2 * expected, rel=1e-5)
+        assert head.sums(2)[0].of(score).item() == pytest.approx(12.5, rel=1e-5)
+        assert head.value(head.score(z, z), size, size).item() == 1.0
+        assert head.value(head.opposite.score(z, z), size, size).item() == 1.0
+        assert head.opposite.opposite == head
+    with pytest.raises(InputError, match="power"):
+        EuclideanDistance(power=0.0)
+    with pytest.raises(InputError, match="power"):
+        EuclideanDistance(power=5.0)
+
+
+@each([LinearCosine(2.0, 1.0, 2.0), EuclideanDistance(-3.0, 1.0), ProductAndDistance(2.0, -1.0)])
+def test_a_head_is_fitted_to_scores_and_values_where_that_keeps_its_direction(head: Head) -> None:
+    score, ones = torch.linspace(0.1, 0.9, 20), torch.ones(20)
+    value = 5.0 + 0.5 * head.value(score, ones, ones)
+    assert torch.allclose(head.fitted(score, value).value(score, ones, ones), value, atol=1e-5)
+    assert head.fitted(score, -value) == head
+
+
+def test_logarithms_are_fitted_as_such_and_heads_without_a_scale_stay() -> None:
+    score, ones = torch.linspace(-1.0, 1.0, 20), torch.ones(20)
+    value = (2.0 + 3.0 * score).exp()
+    fitted = ProductAndDistance(link="log").fitted(score, value)
+    assert torch.allclose(fitted.value(score, ones, ones), value, rtol=1e-4)
+    for head in (CosineSimilarity(), ProductAndDistance(link="logistic")):
+        assert head.fitted(score, score.sigmoid()) is head
 
 
 def test_a_product_and_distance_by_hand() -> None:
@@ -225,7 +267,8 @@ def test_joined_codes_say_the_mean_of_what_their_parts_say(head: Head) -> None:
         assert torch.allclose(1 / head.score(head.join_mirrored(*first), head.join_mirrored(*second)), cosines.mean(0))
     else:
         score = head.score(head.join_mirrored(*first), head.join_mirrored(*second))
-        assert torch.allclose(head.product_of(score), head.product_of(head.score(first, second)).mean(0))
+        cosine_of = head.sums(8)[0].of if head.sums(8) else torch.as_tensor
+        assert torch.allclose(cosine_of(score), cosine_of(head.score(first, second)).mean(0))
 
 
 @pytest.mark.parametrize("swapped", [False, True])

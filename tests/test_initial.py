@@ -16,7 +16,7 @@ from metricvae.nn.autoencoder import MagicAutoencoder, build
 from metricvae.nn.heads import Head, LinearCosine, ProductAndDistance
 from metricvae.nn.layers import FixedProjection
 from metricvae.training.config import TrainingConfig
-from metricvae.training.initial import explained_at_first, fit_scalings, initial_model
+from metricvae.training.initial import fit_scalings, fitted_at_first, initial_model
 from metricvae.training.pilot import with_best_head
 from metricvae.training.presets import preset_of_data
 
@@ -86,7 +86,7 @@ def test_training_begins_with_what_is_known(metric: Callable[[Words, Words], flo
     known = explained(begun(learned), unseen)
     assert known > 0.4
     assert known > explained(random.eval(), unseen) + 0.2
-    assert explained_at_first(config, [config.head], learned, 0)[0] > 0.5
+    assert fitted_at_first(config, [config.head], learned, 0)[0][1] > 0.5
 
 
 def test_a_head_that_rises_where_values_fall_is_not_taken(tmp_path: Path) -> None:

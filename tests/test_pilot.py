@@ -15,7 +15,7 @@ from metricvae.fitting.fit import fit
 from metricvae.kinds.vector.kind import VectorKind
 from metricvae.metrics.tabular import TabularMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
-from metricvae.nn.heads import Head, LinearCosine, ProductAndDistance
+from metricvae.nn.heads import EuclideanDistance, Head, LinearCosine, ProductAndDistance
 from metricvae.nn.mlp import MlpEncoderConfig
 from metricvae.training import pilot
 from metricvae.training.config import TrainingConfig
@@ -101,7 +101,7 @@ def test_progress_says_which_head_is_tried(tried: list[Any], tmp_path: Path) -> 
         *(pairs.of_split("train"), pairs.of_split("validation"), tmp_path / "model"),
         on_progress=lambda now: told.append(now.stage),
     )
-    assert told == ["trying head 1 of 2", "trying head 2 of 2"]
+    assert told == ["trying form 1 of 2", "trying form 2 of 2"]
     assert len(tried) == 2
     assert not list((tmp_path / "model").iterdir())
 
@@ -152,4 +152,4 @@ def test_the_general_preset_offers_what_the_metric_does() -> None:
     pairs = data()
     preset = preset_of_data(pairs)
     assert isinstance(preset.model.head, ProductAndDistance)
-    assert [type(head) for head in preset.heads] == [LinearCosine]
+    assert {type(head) for head in preset.heads} == {LinearCosine, EuclideanDistance}

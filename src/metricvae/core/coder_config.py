@@ -27,8 +27,6 @@ class CoderConfig(ABC):
         prepared_copies: moved copies of each object that a training prepares beforehand where nothing else is said; 0
             makes new ones in every step. 1 is for an encoder whose codes no motion changes and whose preparation costs
             more than what follows.
-        knows_similarity: whether codes hold what two objects share before anything is learned, as an angle between
-            them tells.
 
     Raises:
         InputError: a field that is not as its default.
@@ -37,13 +35,28 @@ class CoderConfig(ABC):
     name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     prepared_copies: ClassVar[int] = 0
-    knows_similarity: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value, default = getattr(self, field.name), field.default
             if not _is_like(value, default):
                 raise InputError(f"got {field.name} {value!r} for {self.name!r}: expected something like {default!r}")
+
+    @property
+    def knows_similarity(self) -> bool:
+        """Whether the network knows of similarities of objects before anything is learned, see `Encoder.projected`."""
+        return False
+
+    def without_knowledge(self) -> Self | None:
+        """The same network, which knows nothing of similarities beforehand; None where it knows nothing, or cannot do
+        without."""
+        return None
+
+    @property
+    def begins_alike(self) -> bool:
+        """Whether codes hold all that is known of similarities from the first, each group of it alike, as the angle
+        between two codes tells."""
+        return False
 
     @abstractmethod
     def build(self, latent: int) -> Any:

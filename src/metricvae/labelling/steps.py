@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ from metricvae.runtime.files import atomic_path, sha256_of, sweep, write_json, w
 from metricvae.runtime.folders import remove_folder
 from metricvae.runtime.parquet import read_schema, read_table, write_table
 from metricvae.runtime.parts import Work, run_parts
+from metricvae.runtime.reading import reading
 
 PARTS = ".parts"
 NOTES, NOTE_COLUMNS = "skipped.csv", ("number", "name", "reason")
@@ -176,8 +178,8 @@ def join_notes(parts: Path, tables: Sequence[str], target: Path) -> None:
 
 def read_notes(path: Path) -> list[list[str]]:
     """The rows of a file of notes."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))[1:]
+    with reading(path) as file, io.TextIOWrapper(file, "utf-8", newline="") as text:
+        return list(csv.reader(text))[1:]
 
 
 # Pairs

@@ -8,7 +8,6 @@ Shapes: m objects of one kind, d latent dimensions; `...` is whatever the kind's
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 from metricvae.core.coder_config import CoderConfig, Picture
 from metricvae.core.errors import InputError
-from metricvae.nn.layers import FixedProjection
 from metricvae.runtime.precision import from_bytes, in_bytes
 
 
@@ -56,18 +54,22 @@ class Encoder(nn.Module, ABC):
             features: (m, ...) as `prepare` gives them.
         """
 
-    @property
-    def projections(self) -> Sequence[FixedProjection]:
-        """Fixed projections, whose outputs are added to codes, of what `projected` gives; by default there are none."""
-        return ()
-
     def projected(self, features: Tensor) -> list[Tensor]:
-        """Groups of numbers (m, n), each with a mean square of about 1, whose mean products tell of the similarity of
-        two objects before anything is learned.
-
-        Training begins with such factors of their projections as suit the metric.
+        """Groups of numbers (m, n), each with a mean square of about 1, whose mean products, or the mean squares of
+        their differences, tell of the similarity of two objects before anything is learned; by default there are none.
         """
         return []
+
+    def use_similarity(self, features: Tensor, squares: Tensor) -> None:
+        """Add fixed projections of the groups of `projected` to the codes.
+
+        Called before the first step, once at most.
+
+        Args:
+            features: (m, ...) of training objects.
+            squares: (k, d), what the product of number d of two codes is to gain, on average over the numbers, for each
+                mean product of group k; numbers of codes without any are left as they are.
+        """
 
     @abstractmethod
     def pictures(self, features: Tensor) -> Tensor:

@@ -6,14 +6,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.nn.coders import Decoder, DecoderConfig, Encoder, EncoderConfig, Picture
+from metricvae.nn.known_views import KnownViews
 from metricvae.nn.layers import ResidualBlock, WideLinear, hidden_layers, neighbours
 from metricvae.nn.number_views import NumberViews
 
@@ -33,6 +34,8 @@ class MlpEncoderConfig(EncoderConfig):
         taps: places that a convolution sees.
         stride: numbers from one place of the first convolution to the next; it sees `taps * stride / 2` numbers.
         shortest: convolutions halve a row until fewer numbers than twice this are left.
+        known: whether codes may hold what is known of similarities of rows beforehand, see `KnownViews`.
+        beside: factor of all that is learned where they do, at the start.
     """
 
     name: ClassVar[str] = "mlp"
@@ -46,6 +49,8 @@ class MlpEncoderConfig(EncoderConfig):
     taps: int = 5
     stride: int = 2
     shortest: int = 8
+    known: bool = False
+    beside: float = 0.1
 
     @classmethod
     def for_shape(cls, shape: tuple[int, ...], objects: int | None = None) -> MlpEncoderConfig:
@@ -63,7 +68,15 @@ class MlpEncoderConfig(EncoderConfig):
             levels=max(1, min(8, 2_048 // inputs)),
             channels=48 if series else 0,
             stride=max(2, inputs // 128),
+            known=True,
         )
+
+    @property
+    def knows_similarity(self) -> bool:
+        return self.known
+
+    def without_knowledge(self) -> Self | None:
+        return replace(self, known=False) if self.known else None
 
     @property
     def picture(self) -> Picture:
@@ -95,6 +108,8 @@ class MlpEncoder(Encoder):
         self.last = nn.Linear(config.width, 2 * latent)
         self.shortcut = WideLinear(self.views.smooth, latent)
         self.gate = nn.Parameter(torch.full((latent,), config.gate))
+        sizes = config.inputs, latent, config.levels
+        self.known = KnownViews(*sizes, series=config.channels > 0, bound=config.bound) if config.known else None
 
     def prepare(self, x: Tensor) -> Tensor:
         """The numbers of each object in one row, (m, inputs)."""
@@ -103,6 +118,20 @@ class MlpEncoder(Encoder):
     def fit_scaling(self, features: Tensor) -> None:
         """Means, units and quantiles of the columns."""
         self.views.fit(features)
+        if self.known is not None:
+            self.known.fit(self.views, features)
+
+    def projected(self, features: Tensor) -> list[Tensor]:
+        """Views of the numbers, see `KnownViews`."""
+        return [] if self.known is None else self.known.groups(self.views, features)
+
+    def use_similarity(self, features: Tensor, squares: Tensor) -> None:
+        """Project views together on their principal components, and let all that is learned begin small."""
+        assert self.known is not None
+        with torch.no_grad():
+            self.known.use(self.views, features, squares)
+            for one in (self.shortcut.weight, self.shortcut.bias, self.gate):
+                one.mul_(self.config.beside)
 
     def pack(self, features: Tensor) -> Tensor:
         """As they are: nothing is known of their range."""
@@ -119,7 +148,8 @@ class MlpEncoder(Encoder):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         views = self.views(features)
         mean, log_variance = self.last(self._hidden(features, views)).chunk(2, dim=1)
-        return self.gate * mean + self.shortcut(views[:, : self.views.smooth]), log_variance
+        code = self.gate * mean + self.shortcut(views[:, : self.views.smooth])
+        return code if self.known is None else code + self.known(self.views, features), log_variance
 
     def _hidden(self, features: Tensor, views: Tensor) -> Tensor:
         hidden: Tensor = self.first(views)

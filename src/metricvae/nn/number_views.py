@@ -77,26 +77,36 @@ class NumberViews(nn.Module):
 
     def alike(self, x: Tensor) -> Tensor:
         """(m, n) numbers less the mean of all columns together, by their common standard deviation."""
-        centre = self.mean.mean()
-        unit = (self.unit.square() + (self.mean - centre).square()).mean().sqrt()
-        return bounded((self.filled(x) - centre) / unit, self.bound)
+        mean, spread = self.mean.double(), self.unit.double()  # their squares may be too large for single precision
+        unit = (spread.square() + (mean - mean.mean()).square()).mean().sqrt()
+        return bounded((self.filled(x) - mean.mean().float()) / unit.float(), self.bound)
+
+    def thresholds(self, x: Tensor) -> Tensor:
+        """(m, n * levels) numbers in [0, root of the width], each saying how far a number is on the way from one
+        quantile of its column to the next, so that squared differences add up to about absolute ones, each in the unit
+        of its column."""
+        widths = (self.quantiles[:, 1:] - self.quantiles[:, :-1]) / self.unit[:, None]
+        return (self._way(self.filled(x)) * widths.sqrt()).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.scale(self._views(self.filled(x)))
 
     def _views(self, x: Tensor) -> Tensor:
         centred = x - x.mean(1, keepdim=True)
-        low, high = self.quantiles[:, :-1], self.quantiles[:, 1:]
-        way = (x[..., None] - low) / (high - low).clamp(min=_TINY)
         parts = [
             (x - self.mean) / self.unit,
             (x / self.softness).asinh(),
-            x / _norm(x),
-            centred / _norm(centred),
+            x / row_norms(x),
+            centred / row_norms(centred),
             summaries(x),
-            way.clamp(0.0, 1.0).flatten(1),
+            self._way(x).flatten(1),
         ]
         return torch.cat(parts, dim=1)
+
+    def _way(self, x: Tensor) -> Tensor:
+        """(m, n, levels) how far numbers are on the way from one quantile of their column to the next, in [0, 1]."""
+        low, high = self.quantiles[:, :-1], self.quantiles[:, 1:]
+        return ((x[..., None] - low) / (high - low).clamp(min=_TINY)).clamp(0.0, 1.0)
 
 
 def summaries(x: Tensor) -> Tensor:
@@ -106,11 +116,11 @@ def summaries(x: Tensor) -> Tensor:
     total = x.abs().sum(1, keepdim=True).clamp(min=_TINY)
     share = x.abs() / total
     entropy = -torch.special.xlogy(share, share).sum(1, keepdim=True)
-    mean = x.mean(1, keepdim=True) / _norm(centred)
-    return torch.cat([_norm(x).log(), _norm(centred).log(), mean.asinh(), total.log(), entropy], dim=1)
+    mean = x.mean(1, keepdim=True) / row_norms(centred)
+    return torch.cat([row_norms(x).log(), row_norms(centred).log(), mean.asinh(), total.log(), entropy], dim=1)
 
 
-def _norm(x: Tensor) -> Tensor:
+def row_norms(x: Tensor) -> Tensor:
     """Norms of rows, (m, 1), above 0; scaled, so that squares do not overflow."""
     largest = x.abs().amax(1, keepdim=True).clamp(min=_TINY)
     return largest * torch.linalg.vector_norm(x / largest, dim=1, keepdim=True).clamp(min=_TINY)

@@ -123,6 +123,8 @@ def train(
         with TrainingLog(folder, state.step, tensorboard=tensorboard) as log:
             features = _features(model, config, data_train, state.device, move, on_prepare)
             data = TrainingData.of(data_train, features, config)
+            if state.best_r2 is None and (start is not None or model_config.left.encoder.knows_similarity):
+                _judge_start(state, data_validation, config)
             _loop(state, config, data, data_validation, folder, log, on_progress)
         return _finish(state, config, data_validation, folder)
 
@@ -176,6 +178,13 @@ def _loop(
             state.save(folder)
         if state.step % TRIM_EVERY == 0:
             trim_heap()
+
+
+def _judge_start(state: TrainingState, data_validation: PairDataset, config: TrainingConfig) -> None:
+    """Keep the weights that a training begins with, which know something, as the best so far."""
+    r2 = validation_r2(state.averaged, data_validation, config)
+    if math.isfinite(r2):
+        state.judge(r2)
 
 
 def _finish(state: TrainingState, config: TrainingConfig, data_validation: PairDataset, folder: Path) -> TrainResult:

@@ -15,12 +15,12 @@ import torch
 
 from metricvae.core.dataset import PairDataset
 from metricvae.nn.autoencoder import ModelConfig
-from metricvae.nn.heads import Head, head_to_json
+from metricvae.nn.heads import Head, head_from_json
 from metricvae.runtime.temporary import temporary_folder
 from metricvae.training.checkpoint import LoadedModel
 from metricvae.training.config import TrainingConfig
 from metricvae.training.features import OnPrepare
-from metricvae.training.initial import explained_at_first, is_clearly_better
+from metricvae.training.initial import fitted_at_first, is_clearly_better
 from metricvae.training.logs import Progress
 from metricvae.training.loop import train
 from metricvae.training.model_document import CONFIG, read_model_document
@@ -28,7 +28,7 @@ from metricvae.training.model_document import CONFIG, read_model_document
 STEPS = 200
 """Steps of the training with each head."""
 
-LEAST = 4 * STEPS
+LEAST = 3 * STEPS
 """Steps of a training for which a pilot is worth its time."""
 
 MUCH = 0.5
@@ -54,9 +54,10 @@ def with_best_head(
     """A model with the one of several heads that a short training explains most of the validation pairs with.
 
     Where the encoder knows of similarities, of heads of one form the first is tried, unless another explains clearly
-    more of the training pairs before anything is learned. Where the clock ends a pilot before its steps are done, or it
-    starts from a trained model, the head of the model stays unless another one is clearly better. Where a model was
-    begun in the folder already, with one of them, it stays that one.
+    more of the training pairs before anything is learned. An encoder that can do without what it knows does so unless
+    that is clearly better. Where the clock ends a pilot before its steps are done, or it starts from a trained model,
+    the head of the model stays unless another one is clearly better. Where a model was begun in the folder already,
+    with one of them, it stays that one.
 
     Args:
         model: with the head that is taken where there is no choice, or none that is known to be better.
@@ -66,43 +67,67 @@ def with_best_head(
         folder: of the model, locked, in which trainings with each head are made and removed.
         device, start, on_prepare, on_progress: as for `train`.
     """
-    heads = (model.head, *heads)
-    if len(heads) > 1 and (folder / CONFIG).exists():
-        begun = read_model_document(folder).get("model", {}).get("head")
-        return next((replace(model, head=head) for head in heads if head_to_json(head) == begun), model)
-    if len(heads) > 1 and start is None and model.left.encoder.knows_similarity and data_train.shared:
-        heads = _by_first_values(model, heads, data_train, training.seed)
-        model = replace(model, head=heads[0])
-    if len(heads) == 1 or training.steps < LEAST:
+    if not heads:
         return model
+    models = [replace(model, head=head) for head in (model.head, *heads)]
+    knows = start is None and model.left.encoder.knows_similarity and data_train.shared
+    blank = model.left.encoder.without_knowledge() if knows else None
+    plain = [] if blank is None else [replace(model, left=replace(model.left, encoder=blank))]
+    if (folder / CONFIG).exists():
+        return _begun(folder, [*models, *plain]) or model
+    if knows:
+        models = [replace(model, head=head) for head in _by_first_values(models, data_train, training.seed)]
+    if training.steps < LEAST:
+        return models[0]
+    models = [*plain, *models]
     minutes = None if training.max_minutes is None else SHARE * training.max_minutes
     short = replace(training, steps=STEPS, evaluate_every=STEPS, max_minutes=minutes)
-    explained, early = [], start is not None
+    explained, doubtful = [], start is not None or bool(plain)
     with temporary_folder(folder / CONFIG) as place:
-        for number, head in enumerate(heads):
+        for number, tried in enumerate(models):
             found = train(
-                *(short, replace(model, head=head), data_train, data_validation, place / str(number)),
+                *(short, tried, data_train, data_validation, place / str(number)),
                 device=device,
                 start=start,
                 on_prepare=on_prepare,
-                on_progress=_told(on_progress, f"trying head {number + 1} of {len(heads)}"),
+                on_progress=_told(on_progress, f"trying form {number + 1} of {len(models)}"),
             )
             explained.append(found.validation_r2)
-            early = early or found.stopped == "time"
+            doubtful = doubtful or found.stopped == "time"
     best = explained.index(max(explained))
-    stays = early and not is_clearly_better(explained[best], explained[0])
-    return replace(model, head=heads[0 if stays else best])
+    stays = doubtful and not is_clearly_better(explained[best], explained[0])
+    return models[0 if stays else best]
 
 
-def _by_first_values(model: ModelConfig, heads: Sequence[Head], data: PairDataset, seed: int) -> tuple[Head, ...]:
-    """One head of each form: the first of it, unless its opposite, or another that explains much, explains clearly more
-    of training pairs before anything is learned."""
-    best: dict[type[Head], tuple[Head, float]] = {}
-    for head, explained in zip(heads, explained_at_first(model, heads, data, seed), strict=True):
-        known, most = best.get(type(head), (head, -math.inf))
+def _begun(folder: Path, models: Sequence[ModelConfig]) -> ModelConfig | None:
+    """The one of several models that a training in a folder was begun with, with the head that it has there."""
+    begun = read_model_document(folder).get("model")
+    for model in models:
+        expected = model.to_json()
+        match begun:
+            case {"left": {"encoder": encoder}, "head": {"name": name} as head} if (encoder, name) == (
+                expected["left"]["encoder"],
+                expected["head"]["name"],
+            ):
+                return replace(model, head=head_from_json(head))
+    return None
+
+
+def _by_first_values(models: Sequence[ModelConfig], data: PairDataset, seed: int) -> tuple[Head, ...]:
+    """One head of each form, of models that differ in their heads: the first of it, unless its opposite, or another
+    that explains much, explains clearly more of training pairs before anything is learned. A form that explains much,
+    and clearly more than the first, comes first."""
+    best: dict[type[Head], tuple[Head, Head, float]] = {}
+    heads = [model.head for model in models]
+    for head, (fitted, explained) in zip(heads, fitted_at_first(models[0], heads, data, seed), strict=True):
+        known, _, most = best.get(type(head), (head, head, -math.inf))
         if (explained > MUCH or head == known.opposite or known is head) and is_clearly_better(explained, most):
-            best[type(head)] = head, explained
-    return tuple(head for head, _ in best.values())
+            best[type(head)] = head, fitted if explained > MUCH else head, explained
+    (_, first, least), *others = best.values()
+    _, leading, most = max(best.values(), key=lambda one: one[2])
+    if most > MUCH and is_clearly_better(most, least):
+        first, others = leading, [one for one in best.values() if one[1] is not leading]
+    return first, *(head for _, head, _ in others)
 
 
 def _told(on_progress: Callable[[Progress], None] | None, stage: str) -> Callable[[Progress], None] | None:

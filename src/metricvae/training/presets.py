@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from metricvae.core.coder_config import CoderConfig
 from metricvae.core.dataset import WEIGHT, PairDataset
 from metricvae.core.dataset_files import PAIR_COLUMNS, PAIRS, metric_of_card, read_card, sides_of_card
 from metricvae.core.errors import InputError, did_you_mean
@@ -183,7 +184,7 @@ def general_preset(
         metric, kinds, values, objects: as for `default_preset`.
     """
     left, right = (TowerConfig.of_kind(kind, objects) for kind in kinds)
-    head, *heads = _heads(metric, values, angles_first=left.encoder.knows_similarity)
+    head, *heads = _heads(metric, values, left.encoder)
     shared = left == right and (metric.symmetric or head.directed)
     latent = max(LATENT, *(kind.default_latent(objects) or 0 for kind in kinds)) * (2 if head.directed else 1)
     model = ModelConfig(metric, left, None if shared else right, latent=latent, head=head)
@@ -208,12 +209,12 @@ def general_preset(
     return ChosenPreset(model, training, tuple(heads))
 
 
-def _heads(metric: Metric, values: Floats, *, angles_first: bool) -> list[Head]:
-    """Heads for a metric, the one that is taken where there is no choice first."""
+def _heads(metric: Metric, values: Floats, encoder: CoderConfig) -> list[Head]:
+    """Heads for a metric, the one that is taken where there is no choice first: that of angles where codes begin with
+    what an angle tells of."""
     head, further = metric.default_head(values), metric.further_heads(values)
-    if not angles_first:
-        return [head, *further]
-    return [*further, head, *(variant for one in further for variant in one.variants())]
+    heads = [*further, head] if encoder.begins_alike else [head, *further]
+    return [*heads, *(variant for one in further for variant in one.variants() if encoder.knows_similarity)]
 
 
 def preset_of_folder(folder: Path) -> ChosenPreset:

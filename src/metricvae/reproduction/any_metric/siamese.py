@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from metricvae.core.dataset import PairDataset
+from metricvae.nn.angular_heads import cosine
 from metricvae.nn.autoencoder import ModelConfig
 from metricvae.nn.coders import Encoder, EncoderConfig
-from metricvae.nn.heads import cosine
 from metricvae.nn.layers import seeded_weights
 from metricvae.reproduction.any_metric.records import Floats, Rows
 from metricvae.reproduction.any_metric.scores import score

@@ -15,7 +15,9 @@ from metricvae.kinds.image.encoders.scaling import ChannelScaling
 from metricvae.kinds.image.layers import Convolution, ConvolutionResidual, halve
 from metricvae.kinds.image.transforms import centred, resized, working_size
 from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
+from metricvae.nn.known_views import KnownViews
 from metricvae.nn.layers import LinearShortcut, hidden_layers, scale_initial_weights
+from metricvae.nn.number_views import NumberViews
 
 FEW = 1_000
 """Images; networks are smaller for fewer."""
@@ -36,6 +38,9 @@ class GridEncoderConfig(EncoderConfig):
         spectrum: lowest frequencies each way whose amplitudes, the same for every shift, the network reads; 0 none.
         coarse: longest side of the reduced picture that goes to the code by a linear shortcut.
         hidden: neurons of the fully connected layers.
+        known: whether codes may hold what is known of similarities of reduced pictures beforehand, see `KnownViews`.
+        levels: of the thresholds of each pixel among these.
+        beside: factor of all that is learned where they do, at the start.
     """
 
     name: ClassVar[str] = "grid"
@@ -50,6 +55,9 @@ class GridEncoderConfig(EncoderConfig):
     spectrum: int = 0
     coarse: int = 14
     hidden: int = 256
+    known: bool = False
+    levels: int = 4
+    beside: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,12 +69,19 @@ class GridEncoderConfig(EncoderConfig):
         """For images of a height, width and number of channels, and so many of them to learn from."""
         height, width = working_size(*shape[:2])
         patch = 2 if max(height, width) > 12 and min(height, width) > 3 else 1
-        config = cls(channels=shape[2], height=height, width=width, patch=patch, centred=centred)
+        config = cls(channels=shape[2], height=height, width=width, patch=patch, centred=centred, known=True)
         stages = 1 + (max(config.grids[0]) > 4) + (max(config.grids[0]) > 8) + (max(config.grids[0]) > 16)
         factor = 2 if objects is not None and objects < FEW else 1
         widths = tuple(width // factor for width in WIDTHS[stages - 1])
         spectrum = min(4, (min(height, width) + 1) // 2) if centred else 0
         return replace(config, widths=widths, hidden=config.hidden // factor, spectrum=spectrum)
+
+    @property
+    def knows_similarity(self) -> bool:
+        return self.known
+
+    def without_knowledge(self) -> Self | None:
+        return replace(self, known=False) if self.known else None
 
     @property
     def picture(self) -> Picture:
@@ -114,6 +129,10 @@ class GridEncoder(UnitRangeEncoder):
         self.last = nn.Linear(config.hidden, 2 * latent)
         self.direct = LinearShortcut(reduced, latent, 0.0, 0.5 * reduced**-0.5)
         scale_initial_weights(self.last)
+        self.pixels, self.known = None, None
+        if config.known:
+            self.pixels = NumberViews(reduced, config.levels, bound=8.0)
+            self.known = KnownViews(reduced, latent, config.levels, series=False, bound=8.0)
 
     def prepare(self, x: Tensor) -> Tensor:
         """The images, centred if the configuration says so, in the resolution of the network: (m, C, height, width)."""
@@ -121,6 +140,28 @@ class GridEncoder(UnitRangeEncoder):
 
     def fit_scaling(self, features: Tensor) -> None:
         self.scaling.fit(features)
+        if self.pixels is not None and self.known is not None:
+            self.pixels.fit(self._reduced(features))
+            self.known.fit(self.pixels, self._reduced(features))
+
+    def projected(self, features: Tensor) -> list[Tensor]:
+        """Views of the reduced pictures, see `KnownViews`."""
+        if self.pixels is None or self.known is None:
+            return []
+        return self.known.groups(self.pixels, self._reduced(features))
+
+    def use_similarity(self, features: Tensor, squares: Tensor) -> None:
+        """Project views together on their principal components, and let all that is learned begin small."""
+        assert self.pixels is not None
+        assert self.known is not None
+        with torch.no_grad():
+            self.known.use(self.pixels, self._reduced(features), squares)
+            for one in (*self.direct.parameters(), *self.last.parameters()):
+                one.mul_(self.config.beside)
+
+    def _reduced(self, features: Tensor) -> Tensor:
+        """The pixels of the reduced pictures, (m, n)."""
+        return functional.adaptive_avg_pool2d(features, self.coarse).flatten(1)
 
     def pictures(self, features: Tensor) -> Tensor:
         """The channels below one another, (m, 1, C * height, width)."""
@@ -151,7 +192,10 @@ class GridEncoder(UnitRangeEncoder):
         inner = self.head(torch.cat(seen, dim=1)).float()
         with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms
             mean, log_variance = self.last(inner).chunk(2, dim=-1)
-            return mean + self.direct(reduced), log_variance
+            code = mean + self.direct(reduced)
+            if self.pixels is not None and self.known is not None:
+                code = code + self.known(self.pixels, self._reduced(features))
+            return code, log_variance
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -62,7 +62,6 @@ class AlignmentEncoderConfig(EncoderConfig):
     """
 
     name: ClassVar[str] = "alignment"
-    knows_similarity: ClassVar[bool] = True
     characters: str = PRINTABLE
     counted: Patterns = ((0, 1),)
     sketched: Patterns = SKETCHED[TEXT]
@@ -105,6 +104,14 @@ class AlignmentEncoderConfig(EncoderConfig):
             spacing=max(1.0, ((length or 256) - 1) / (parts - 1)),
             drawn=min(length or 32, 32),
         )
+
+    @property
+    def knows_similarity(self) -> bool:
+        return True
+
+    @property
+    def begins_alike(self) -> bool:
+        return True
 
     @property
     def picture(self) -> Picture:
@@ -207,12 +214,19 @@ class AlignmentEncoder(Encoder):
 
     @property
     def projections(self) -> list[FixedProjection]:
+        """Of the groups of `projected`."""
         return cast("list[FixedProjection]", [*self.kernels, *self.cosine_kernels])
 
     def projected(self, features: Tensor) -> list[Tensor]:
         """Counts of letters, counts of k-mers and their projection, and counts of letters near places, as they are and
         scaled to one length."""
         return _both_scaled(_with_numbers(self._scaled(features)))
+
+    def use_similarity(self, features: Tensor, squares: Tensor) -> None:
+        """Add to the squares of the factors of the projections, those of random axes."""
+        with torch.no_grad():
+            for projection, square in zip(self.projections, squares, strict=True):
+                projection.factor.copy_((projection.factor.square() + square).sqrt())
 
     def _scaled(self, features: Tensor) -> list[Tensor]:
         """With a variance of 1 each: counts of letters, counts of k-mers, their projection, counts of letters near

@@ -1,0 +1,173 @@
+"""What is known of similarities of rows of numbers before anything is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from scipy.spatial import distance
+from scipy.stats import wasserstein_distance
+
+from metricvae.core.dataset import PairDataset
+from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.nn.heads import EuclideanDistance, Head
+from metricvae.nn.known_views import KnownViews
+from metricvae.nn.mlp import MlpEncoder, MlpEncoderConfig
+from metricvae.nn.number_views import NumberViews
+from metricvae.training.config import TrainingConfig
+from metricvae.training.initial import KnownSimilarities, fit_scalings, fitted_at_first, initial_model
+from metricvae.training.pilot import with_best_head
+from metricvae.training.presets import preset_of_data
+
+Rows = npt.NDArray[np.float64]
+Compare = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], float]
+
+
+def clustered(size: int, seed: int) -> Rows:
+    """Rows around a few centres, which are the same for all seeds."""
+    random, centres = np.random.default_rng(seed), np.random.default_rng(0).normal(size=(6, size))
+    return centres[random.integers(0, 6, 240)] + 0.5 * random.normal(size=(240, size))
+
+
+def mixed(size: int, seed: int) -> Rows:
+    """Columns that go together, in units of their own."""
+    return clustered(size, seed) @ np.random.default_rng(1).normal(size=(size, size))
+
+
+def histograms(size: int, seed: int) -> Rows:
+    return np.random.default_rng(seed).dirichlet(np.full(size, 0.5), 240)
+
+
+def bits(size: int, seed: int) -> Rows:
+    return (clustered(size, seed) > 0.5).astype(float)
+
+
+SPREAD = np.linalg.inv(np.cov(mixed(10, 5).T))
+
+KNOWN: dict[str, tuple[Callable[[int, int], Rows], int, Compare, float]] = {
+    "euclidean": (clustered, 12, distance.euclidean, 0.97),
+    "sum of absolute differences": (clustered, 12, distance.cityblock, 0.93),
+    "cosine": (clustered, 20, lambda a, b: 1 - distance.cosine(a, b), 0.98),
+    "inner product": (clustered, 12, lambda a, b: float(a @ b), 0.95),
+    "mahalanobis": (mixed, 10, lambda a, b: distance.mahalanobis(a, b, SPREAD), 0.87),
+    "correlation": (clustered, 30, lambda a, b: 1 - distance.correlation(a, b), 0.97),
+    "hamming": (bits, 40, distance.hamming, 0.97),
+    "tanimoto": (bits, 64, lambda a, b: 1 - distance.jaccard(a > 0, b > 0), 0.95),
+    "jensen-shannon": (histograms, 16, distance.jensenshannon, 0.93),
+    "earth mover's": (histograms, 20, lambda a, b: wasserstein_distance(range(20), range(20), a, b), 0.9),
+}
+"""Objects, their numbers, a metric, and how much of its variance of unseen rows is known before any training."""
+
+
+def pairs_of(rows: Rows, compare: Compare, seed: int, **known: object) -> PairDataset:
+    first, second = np.random.default_rng(seed).integers(0, len(rows), (2, 600))
+    first, second = first[first != second], second[first != second]
+    value = [compare(rows[a], rows[b]) for a, b in zip(first, second, strict=True)]
+    objects = [rows[one] for one in first], [rows[one] for one in second]
+    return PairDataset.from_pairs(*objects, value, "vector", split=["train"] * len(value), **known)  # type: ignore[arg-type]
+
+
+def explained(config: ModelConfig, learned: PairDataset, unseen: PairDataset) -> float:
+    """R^2 of the values of unseen pairs before the first step."""
+    model = initial_model(config, learned, 0).eval()
+    encoder = model.tower("left").encoder
+    with torch.no_grad():
+        codes, _ = encoder(encoder.prepare(unseen.left.tensor(np.arange(len(unseen.left)), "cpu")))
+        ones = torch.ones(len(unseen))
+        score = config.head.score(codes[unseen.first], codes[unseen.second])
+        value = config.head.value(score, ones, ones).double().numpy()
+    return float(1 - np.square(value - unseen.value).mean() / unseen.value.var())
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_usual_metrics_of_numbers_are_known_before_anything_is_learned(name: str, tmp_path: Path) -> None:
+    objects, size, compare, least = KNOWN[name]
+    learned, unseen = (pairs_of(objects(size, seed), compare, seed) for seed in (1, 2))
+    preset = preset_of_data(learned)
+    config = with_best_head(preset.model, preset.heads, TrainingConfig(steps=10), learned, learned, tmp_path)
+    assert explained(config, learned, unseen) > least
+
+
+def test_what_training_pairs_do_not_bear_out_is_not_used() -> None:
+    rows = clustered(12, 1)
+    learned = pairs_of(rows, distance.euclidean, 1)
+    random = replace(learned, value=np.random.default_rng(0).permutation(learned.value))
+    preset = preset_of_data(random)
+    model = initial_model(replace(preset.model, head=EuclideanDistance()), random, 0)
+    encoder = model.tower("left").encoder
+    assert isinstance(encoder, MlpEncoder)
+    assert encoder.known is not None
+    assert not encoder.known.weight.any()
+    assert float(encoder.gate[0].detach()) == pytest.approx(0.3), "what is learned begins at its full size"
+
+
+def views_of(rows: Rows, outputs: int, *, series: bool = False) -> tuple[KnownViews, NumberViews, torch.Tensor]:
+    x = torch.from_numpy(rows).float()
+    views = NumberViews(x.shape[1], 4, bound=8.0)
+    known = KnownViews(x.shape[1], outputs, 4, series=series, bound=8.0)
+    views.fit(x)
+    known.fit(views, x)
+    return known, views, x
+
+
+@pytest.mark.parametrize("series", [True, False])
+def test_views_have_one_size_and_numbers_that_are_finite(series: bool) -> None:
+    rows = clustered(9, 0)
+    rows[:, 3] = 5.0
+    rows[7, 2] = np.nan
+    rows[8] = 0.0
+    rows[9, 1] = 1e30
+    known, views, x = views_of(rows, 8, series=series)
+    groups = known.groups(views, x)
+    assert [one.shape[1] for one in groups] == known.sizes
+    assert len(groups) == (10 if series else 9)
+    for one in groups:
+        assert bool(one.isfinite().all())
+        assert float(one.square().mean()) == pytest.approx(1.0, abs=0.01)
+    assert not known(views, x).any(), "nothing is projected before it is used"
+
+
+def test_products_of_what_is_projected_are_the_sum_that_was_asked_for() -> None:
+    """Of 32 numbers of a code the last 28 are used: as many as the columns of two views have components."""
+    known, views, x = views_of(clustered(9, 0), 32)
+    squares = torch.zeros(len(known.sizes), 32)
+    squares[0, 4:], squares[2, 4:] = 0.5 / 28, 2.0 / 28
+    known.use(views, x, squares)
+    with torch.no_grad():
+        codes = known(views, x)
+    groups = known.groups(views, x)
+    expected = 0.5 * groups[0] @ groups[0].T / 9 + 2.0 * groups[2] @ groups[2].T / 9
+    assert torch.allclose(codes @ codes.T, expected, atol=1e-3)
+    assert not codes[:, :4].any()
+
+
+def test_a_model_that_knows_nothing_beforehand_is_as_it_was() -> None:
+    """Models of earlier versions have no such part, and their configuration does not mention it."""
+    config = MlpEncoderConfig.from_json({"name": "mlp", "inputs": 12})
+    encoder = config.build(6)
+    assert not config.knows_similarity
+    assert encoder.known is None
+    assert encoder.projected(torch.zeros(2, 12)) == []
+    assert not any("known" in name for name in encoder.state_dict())
+
+
+def test_heads_are_fitted_to_what_is_known_and_the_model_stays() -> None:
+    learned = pairs_of(clustered(12, 1), lambda a, b: 7.0 + 3.0 * distance.euclidean(a, b), 1)
+    config = preset_of_data(learned).model
+    model = build(config, 0).eval()
+    fit_scalings(model, learned)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    head, share = KnownSimilarities.of(config, model, learned).fitted(EuclideanDistance(scale=9.0))
+    assert isinstance(head, EuclideanDistance)
+    assert head.offset == pytest.approx(7.0, abs=0.5)
+    assert share > 0.98
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    heads: list[Head] = [EuclideanDistance(9.0), EuclideanDistance(-9.0)]
+    rising, falling = fitted_at_first(config, heads, learned, 0)
+    assert rising[1] > 0.9
+    assert falling[1] < 0
