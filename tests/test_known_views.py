@@ -93,6 +93,34 @@ def test_usual_metrics_of_numbers_are_known_before_anything_is_learned(name: str
     assert explained(config, learned, unseen) > least
 
 
+@pytest.mark.parametrize("invariance", ["none", "shift"])
+def test_plain_similarities_of_pictures_are_known_before_anything_is_learned(invariance: str, tmp_path: Path) -> None:
+    """Pictures that lie in the middle already, so that nothing is lost where codes do not say how they lie."""
+    from sklearn.datasets import load_digits
+
+    from metricvae.kinds.image.kind import ImageKind
+
+    digits = load_digits().images[:400] * 15.0
+    first, second = np.random.default_rng(0).integers(0, 200, (2, 500))
+    learned, unseen = (
+        PairDataset.from_pairs(
+            list(digits[begin + first].astype(np.uint8)),
+            list(digits[begin + second].astype(np.uint8)),
+            [
+                distance.euclidean(digits[begin + a].ravel(), digits[begin + b].ravel())
+                for a, b in zip(first, second, strict=True)
+            ],
+            ImageKind(invariance=invariance),
+            split=["train"] * 500,
+        )
+        for begin in (0, 200)
+    )
+    preset = preset_of_data(learned)
+    config = with_best_head(preset.model, preset.heads, TrainingConfig(steps=10), learned, learned, tmp_path)
+    assert config.left.encoder.knows_similarity
+    assert explained(config, learned, unseen) > 0.9
+
+
 def test_what_training_pairs_do_not_bear_out_is_not_used() -> None:
     rows = clustered(12, 1)
     learned = pairs_of(rows, distance.euclidean, 1)

@@ -100,12 +100,50 @@ class KnownViews(nn.Module):
         )
         rows = x[evenly_spaced(np.arange(len(x)), LEARNED_FROM)]
         seen = (torch.cat(self.groups(views, rows), dim=1) * scale).double()
-        size, mixtures = torch.linalg.eigh(seen @ seen.T)
-        kept = min(len(used), int((size > 1e-9 * size[-1]).sum()))
-        axes = (mixtures[:, -kept:] * size[-kept:].rsqrt()).T @ seen
+        axes = _principal_axes(seen, len(used))
         self.weight.zero_()
-        self.weight[used[:kept]] = axes.float() * scale
+        self.weight[used[: len(axes)]] = axes.float() * scale
 
     def forward(self, views: NumberViews, x: Tensor) -> Tensor:
         projected: Tensor = functional.linear(torch.cat(self.groups(views, x), dim=1), self.weight)
         return self.factor * projected
+
+
+def _principal_axes(rows: Tensor, most: int) -> Tensor:
+    """(k, n) orthonormal axes along which the squares of rows (m, n) are largest, about the origin; k is `most`, or as
+    many as rows have."""
+    few_columns = rows.shape[1] <= len(rows)
+    size, vectors = torch.linalg.eigh(rows.T @ rows if few_columns else rows @ rows.T)
+    kept = min(most, int((size > 1e-9 * size[-1]).sum()))
+    vectors, size = vectors[:, len(size) - kept :], size[len(size) - kept :]
+    return vectors.T if few_columns else (vectors * size.rsqrt()).T @ rows
+
+
+class KnownRows(nn.Module):
+    """`KnownViews` of rows of which a network has no `NumberViews` of its own.
+
+    Args:
+        inputs, outputs, levels, series, bound: as for `KnownViews`.
+    """
+
+    def __init__(self, inputs: int, outputs: int, levels: int, series: bool = False, bound: float = 8.0) -> None:
+        super().__init__()
+        self.views = NumberViews(inputs, levels, bound)
+        self.known = KnownViews(inputs, outputs, levels, series, bound)
+
+    def fit(self, x: Tensor) -> None:
+        """Learn the units of the views from training rows (m, n)."""
+        self.views.fit(x)
+        self.known.fit(self.views, x)
+
+    def groups(self, x: Tensor) -> list[Tensor]:
+        """The views of rows (m, n), each with a mean square of 1 over the training rows."""
+        return self.known.groups(self.views, x)
+
+    def use(self, x: Tensor, squares: Tensor) -> None:
+        """As `KnownViews.use`."""
+        self.known.use(self.views, x, squares)
+
+    def forward(self, x: Tensor) -> Tensor:
+        projected: Tensor = self.known(self.views, x)
+        return projected

@@ -15,9 +15,8 @@ from metricvae.kinds.image.encoders.scaling import ChannelScaling
 from metricvae.kinds.image.layers import Convolution, ConvolutionResidual, halve
 from metricvae.kinds.image.transforms import centred, resized, working_size
 from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
-from metricvae.nn.known_views import KnownViews
+from metricvae.nn.known_views import KnownRows
 from metricvae.nn.layers import LinearShortcut, hidden_layers, scale_initial_weights
-from metricvae.nn.number_views import NumberViews
 
 FEW = 1_000
 """Images; networks are smaller for fewer."""
@@ -129,10 +128,7 @@ class GridEncoder(UnitRangeEncoder):
         self.last = nn.Linear(config.hidden, 2 * latent)
         self.direct = LinearShortcut(reduced, latent, 0.0, 0.5 * reduced**-0.5)
         scale_initial_weights(self.last)
-        self.pixels, self.known = None, None
-        if config.known:
-            self.pixels = NumberViews(reduced, config.levels, bound=8.0)
-            self.known = KnownViews(reduced, latent, config.levels, series=False, bound=8.0)
+        self.known = KnownRows(reduced, latent, config.levels) if config.known else None
 
     def prepare(self, x: Tensor) -> Tensor:
         """The images, centred if the configuration says so, in the resolution of the network: (m, C, height, width)."""
@@ -140,22 +136,18 @@ class GridEncoder(UnitRangeEncoder):
 
     def fit_scaling(self, features: Tensor) -> None:
         self.scaling.fit(features)
-        if self.pixels is not None and self.known is not None:
-            self.pixels.fit(self._reduced(features))
-            self.known.fit(self.pixels, self._reduced(features))
+        if self.known is not None:
+            self.known.fit(self._reduced(features))
 
     def projected(self, features: Tensor) -> list[Tensor]:
         """Views of the reduced pictures, see `KnownViews`."""
-        if self.pixels is None or self.known is None:
-            return []
-        return self.known.groups(self.pixels, self._reduced(features))
+        return [] if self.known is None else self.known.groups(self._reduced(features))
 
     def use_similarity(self, features: Tensor, squares: Tensor) -> None:
         """Project views together on their principal components, and let all that is learned begin small."""
-        assert self.pixels is not None
         assert self.known is not None
         with torch.no_grad():
-            self.known.use(self.pixels, self._reduced(features), squares)
+            self.known.use(self._reduced(features), squares)
             for one in (*self.direct.parameters(), *self.last.parameters()):
                 one.mul_(self.config.beside)
 
@@ -193,9 +185,7 @@ class GridEncoder(UnitRangeEncoder):
         with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms
             mean, log_variance = self.last(inner).chunk(2, dim=-1)
             code = mean + self.direct(reduced)
-            if self.pixels is not None and self.known is not None:
-                code = code + self.known(self.pixels, self._reduced(features))
-            return code, log_variance
+            return code if self.known is None else code + self.known(self._reduced(features)), log_variance
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
