@@ -17,9 +17,11 @@ from metricvae.metrics.tabular import TabularMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.heads import EuclideanDistance, Head, LinearCosine, ProductAndDistance
 from metricvae.nn.mlp import MlpEncoderConfig
+from metricvae.runtime.files import write_json
 from metricvae.training import pilot
 from metricvae.training.config import TrainingConfig
 from metricvae.training.logs import Progress
+from metricvae.training.model_document import CONFIG
 from metricvae.training.presets import preset_of_data
 
 LENGTH = 6
@@ -89,6 +91,31 @@ def test_a_pilot_that_the_clock_ends_must_be_clear(
     found = chosen(pairs, tmp_path / "model", pairs.metric.further_heads(pairs.value))
     assert isinstance(found, (ProductAndDistance, LinearCosine)[taken])
     assert len(tried) == 2
+
+
+@pytest.mark.parametrize(
+    ("better", "steps", "taken"),
+    [(0.6, pilot.LONG + 1, False), (0.7, pilot.LONG + 1, True), (0.6, pilot.LONG, True), (0.4, pilot.LONG, False)],
+)
+def test_in_a_long_training_what_is_known_beforehand_must_be_clearly_better(
+    better: float, steps: int, taken: bool, tried: list[Any], tmp_path: Path, outcome: dict[str, Any]
+) -> None:
+    """First is tried the encoder without what it knows, with the default head."""
+    outcome.update(explained=better)
+    pairs, place = data(), tmp_path / "model"
+    place.mkdir()
+    preset = preset_of_data(pairs)
+    assert preset.model.left.encoder.knows_similarity
+    parts = pairs.of_split("train"), pairs.of_split("validation"), place
+    config = replace(LONG, steps=steps)
+    found = pilot.with_best_head(preset.model, preset.heads, config, *parts)
+    forms = [ProductAndDistance, LinearCosine, ProductAndDistance, EuclideanDistance]
+    assert [type(head) for head, _ in tried] == forms
+    assert found.left.encoder.knows_similarity == taken
+    assert isinstance(found.head, LinearCosine if taken else ProductAndDistance)
+    write_json(place / CONFIG, {"format": 2, "status": "unfinished", "model": found.to_json()})
+    assert pilot.with_best_head(preset.model, preset.heads, config, *parts) == found, "what was begun is gone on with"
+    assert len(tried) == 4
 
 
 def test_progress_says_which_head_is_tried(tried: list[Any], tmp_path: Path) -> None:

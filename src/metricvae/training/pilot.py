@@ -31,6 +31,9 @@ STEPS = 200
 LEAST = 3 * STEPS
 """Steps of a training for which a pilot is worth its time."""
 
+LONG = 4 * STEPS
+"""Steps of a training of which a pilot tells little."""
+
 MUCH = 0.5
 """Share of the variance that a head must explain before anything is learned, to be tried in the place of another."""
 
@@ -54,10 +57,10 @@ def with_best_head(
     """A model with the one of several heads that a short training explains most of the validation pairs with.
 
     Where the encoder knows of similarities, of heads of one form the first is tried, unless another explains clearly
-    more of the training pairs before anything is learned. An encoder that can do without what it knows does so unless
-    that is clearly better. Where the clock ends a pilot before its steps are done, or it starts from a trained model,
-    the head of the model stays unless another one is clearly better. Where a model was begun in the folder already,
-    with one of them, it stays that one.
+    more of the training pairs before anything is learned. In trainings of more than `LONG` steps an encoder that can do
+    without what it knows does so unless that is clearly better: what begins ahead need not end so. Where the clock ends
+    a pilot before its steps are done, or it starts from a trained model, the head of the model stays unless another one
+    is clearly better. Where a model was begun in the folder already, with one of them, it stays that one.
 
     Args:
         model: with the head that is taken where there is no choice, or none that is known to be better.
@@ -82,7 +85,7 @@ def with_best_head(
     models = [*plain, *models]
     minutes = None if training.max_minutes is None else SHARE * training.max_minutes
     short = replace(training, steps=STEPS, evaluate_every=STEPS, max_minutes=minutes)
-    explained, doubtful = [], start is not None or bool(plain)
+    explained, doubtful = [], start is not None or (bool(plain) and training.steps > LONG)
     with temporary_folder(folder / CONFIG) as place:
         for number, tried in enumerate(models):
             found = train(
