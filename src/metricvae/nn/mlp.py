@@ -18,6 +18,9 @@ from metricvae.nn.known_views import KnownViews
 from metricvae.nn.layers import ResidualBlock, WideLinear, hidden_layers, neighbours
 from metricvae.nn.number_views import NumberViews
 
+MOST_KNOWN = 2_048
+"""Numbers of an object of which views are known beforehand, at most: they take eight times as much memory or more."""
+
 
 @dataclass(frozen=True)
 class MlpEncoderConfig(EncoderConfig):
@@ -68,7 +71,7 @@ class MlpEncoderConfig(EncoderConfig):
             levels=max(1, min(8, 2_048 // inputs)),
             channels=48 if series else 0,
             stride=max(2, inputs // 128),
-            known=True,
+            known=inputs <= MOST_KNOWN,
         )
 
     @property
