@@ -105,8 +105,9 @@ class KnownViews(nn.Module):
         self.weight[used[: len(axes)]] = axes.float() * scale
 
     def forward(self, views: NumberViews, x: Tensor) -> Tensor:
-        projected: Tensor = functional.linear(torch.cat(self.groups(views, x), dim=1), self.weight)
-        return self.factor * projected
+        with torch.autocast(x.device.type, enabled=False):  # what is known is known more exactly than bfloat16 holds
+            projected: Tensor = functional.linear(torch.cat(self.groups(views, x.float()), dim=1), self.weight)
+            return self.factor * projected
 
 
 def _principal_axes(rows: Tensor, most: int) -> Tensor:

@@ -103,22 +103,8 @@ def train(
         if start is None:
             model = initial_model(model_config, data_train, config.seed)
         else:
-            model = build(model_config, config.seed).train()
-            for side in model.towers:
-                model.tower(side).load_state_dict(start.model.tower(side).state_dict())
-        model = model.to(device)
-        optimisers = Optimisers(
-            model,
-            config.optimisers,
-            config.weights,
-            config.learning_rate,
-            config.matrix_learning_rate if config.optimisers == "muon" else config.metric_learning_rate,
-            config.clip_norm,
-        )
-        adversary = None
-        if config.latent_loss == "adversarial":
-            adversary = Adversary(model_config.latent, config.seed, device)
-        state = TrainingState(model, optimisers, adversary, average=config.average_decay is not None)
+            model = _with_weights_of(start, model_config, config.seed)
+        state = _state_of(model.to(device), config, model_config.latent)
         state.load(folder)
         with TrainingLog(folder, state.step, tensorboard=tensorboard) as log:
             features = _features(model, config, data_train, state.device, move, on_prepare)
@@ -127,6 +113,29 @@ def train(
                 _judge_start(state, data_validation, config)
             _loop(state, config, data, data_validation, folder, log, on_progress)
         return _finish(state, config, data_validation, folder)
+
+
+def _with_weights_of(start: LoadedModel, config: ModelConfig, seed: int) -> MagicAutoencoder:
+    """A model whose networks have the weights of another one."""
+    model = build(config, seed).train()
+    for side in model.towers:
+        model.tower(side).load_state_dict(start.model.tower(side).state_dict())
+    return model
+
+
+def _state_of(model: MagicAutoencoder, config: TrainingConfig, latent: int) -> TrainingState:
+    """What a training of a model begins with."""
+    optimisers = Optimisers(
+        model,
+        config.optimisers,
+        config.weights,
+        config.learning_rate,
+        config.matrix_learning_rate if config.optimisers == "muon" else config.metric_learning_rate,
+        config.clip_norm,
+    )
+    device = next(model.parameters()).device
+    adversary = Adversary(latent, config.seed, device) if config.latent_loss == "adversarial" else None
+    return TrainingState(model, optimisers, adversary, average=config.average_decay is not None)
 
 
 def _features(
