@@ -117,35 +117,6 @@ def test_plain_similarities_of_pictures_are_known_before_anything_is_learned(tmp
     assert explained(config, learned, unseen) > 0.9
 
 
-def test_distances_of_shapes_of_clouds_are_known_before_anything_is_learned(tmp_path: Path) -> None:
-    """Mean absolute difference of the sorted distances between the points of two clouds, wherever they lie."""
-    from scipy.stats import special_ortho_group
-
-    random = np.random.default_rng(0)
-    base = random.normal(size=(8, 30, 3))
-    clouds = [
-        (base[random.integers(8)] * random.uniform(0.6, 1.4, 3) + 0.1 * random.normal(size=(30, 3)))
-        @ special_ortho_group.rvs(3, random_state=number)
-        for number in range(400)
-    ]
-    between = [np.sort(distance.pdist(one)) for one in clouds]
-    first, second = random.integers(0, 200, (2, 500))
-    learned, unseen = (
-        PairDataset.from_pairs(
-            [clouds[begin + one] for one in first],
-            [clouds[begin + one] for one in second],
-            [np.abs(between[begin + a] - between[begin + b]).mean() for a, b in zip(first, second, strict=True)],
-            "points",
-            split=["train"] * 500,
-        )
-        for begin in (0, 200)
-    )
-    preset = preset_of_data(learned)
-    config = with_best_head(preset.model, preset.heads, TrainingConfig(steps=10), learned, learned, tmp_path)
-    assert config.left.encoder.knows_similarity
-    assert explained(config, learned, unseen) > 0.8
-
-
 def test_what_training_pairs_do_not_bear_out_is_not_used() -> None:
     rows = clustered(12, 1)
     learned = pairs_of(rows, distance.euclidean, 1)

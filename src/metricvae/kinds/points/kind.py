@@ -224,7 +224,7 @@ class PointsKind(ObjectKind):
         from metricvae.kinds.points.encoders.frames import CloudEncoderConfig
 
         space = self._layout[0]
-        return CloudEncoderConfig(space, self.channels, self.invariance, grid_side=GRID_SIDES[space], known=True)
+        return CloudEncoderConfig(space, self.channels, self.invariance, grid_side=GRID_SIDES[space])
 
     def default_decoder(self, objects: int | None = None) -> CoderConfig:
         from metricvae.kinds.points.decoders.occupancy import OccupancyDecoderConfig

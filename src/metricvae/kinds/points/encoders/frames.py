@@ -8,8 +8,8 @@ nearly symmetric, numbers that need no axes stand beside: see `metricvae.kinds.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,6 @@ from metricvae.kinds.points.encoders.measures import (
     quantiles,
 )
 from metricvae.nn.coders import Encoder, EncoderConfig, Picture
-from metricvae.nn.known_views import KnownRows
 from metricvae.nn.layers import hidden_layers, scale_initial_weights
 from metricvae.nn.principal_axes import AXIS_FLIPS_BY_DIMENSION, gaussian_basis
 
@@ -67,10 +66,6 @@ class CloudEncoderConfig(EncoderConfig):
         detail: weight of numbers that do not grow with the cloud, where those that do have the weight 1.
         pair_points: points whose distances from one another are looked at, at most.
         grid_side: grid points along each edge of the maps that the decoder draws.
-        known: whether codes may hold what is known of similarities of the numbers of a cloud beforehand, see
-            `KnownViews`.
-        levels: of the thresholds of each number among these.
-        beside: factor of all that is learned where they do, at the start.
     """
 
     name: ClassVar[str] = "cloud-frames"
@@ -91,9 +86,6 @@ class CloudEncoderConfig(EncoderConfig):
     detail: float = 0.5
     pair_points: int = 256
     grid_side: int = 12
-    known: bool = False
-    levels: int = 4
-    beside: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,13 +94,6 @@ class CloudEncoderConfig(EncoderConfig):
                 f"got dimension {self.dimension}, widths {self.widths} and {self.projections} projections: expected 2 "
                 "or 3, two widths, and an even number"
             )
-
-    @property
-    def knows_similarity(self) -> bool:
-        return self.known
-
-    def without_knowledge(self) -> Self | None:
-        return replace(self, known=False) if self.known else None
 
     @property
     def picture(self) -> Picture:
@@ -189,7 +174,6 @@ class CloudEncoder(Encoder):
         self.last = nn.Linear(last, 2 * latent)
         self.shortcut = nn.Linear(read, latent)
         scale_initial_weights(self.shortcut)
-        self.known = KnownRows(read, latent, config.levels) if config.known else None
 
     def prepare(self, x: Tensor) -> Tensor:
         """(m, P, 1 + dimension + channels) -> (m, sum of `CloudEncoderConfig.blocks`)."""
@@ -213,20 +197,6 @@ class CloudEncoder(Encoder):
                 scales.append(scale.expand(numbers.shape[-2:]).flatten())
             getattr(self, f"{name}centre").copy_(torch.cat(means))
             getattr(self, f"{name}spread").copy_(torch.cat(scales))
-        if self.known is not None:
-            self.known.fit(self._scaled(features)[0])
-
-    def projected(self, features: Tensor) -> list[Tensor]:
-        """Views of the numbers of clouds that do not depend on frames, see `KnownViews`."""
-        return [] if self.known is None else self.known.groups(self._scaled(features)[0])
-
-    def use_similarity(self, features: Tensor, squares: Tensor) -> None:
-        """Project views together on their principal components, and let all that is learned begin small."""
-        assert self.known is not None
-        with torch.no_grad():
-            self.known.use(self._scaled(features)[0], squares)
-            for one in (*self.shortcut.parameters(), *self.last.parameters()):
-                one.mul_(self.config.beside)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         cloud, frames = self._scaled(features)
@@ -234,8 +204,7 @@ class CloudEncoder(Encoder):
         h = h + functional.silu(self.second(h))
         pooled = torch.cat([cloud, h.mean(1), h.amax(1)], dim=1)
         mean, log_variance = self.last(self.hidden(pooled)).chunk(2, 1)
-        code = mean + self.shortcut(cloud)
-        return code if self.known is None else code + self.known(cloud), log_variance
+        return mean + self.shortcut(cloud), log_variance
 
     def _scaled(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """What the network reads: of the cloud (m, p), and of each of its frames (m, f, q)."""
