@@ -105,6 +105,8 @@ def parse_condition(
     text = " ".join(text.split())
     if len(text) > LONGEST:
         raise InputError(f"the condition has {len(text):,} characters: expected at most {LONGEST:,}")
+    if "\0" in text:
+        raise InputError(f"{_shown(text)} cannot be read as a condition: it holds null bytes")
     try:
         reader = _Reader(text, columns, aliases or {})
         found = reader.read(ast.parse(text, mode="eval").body)

@@ -184,8 +184,10 @@ def general_preset(
         metric, kinds, values, objects: as for `default_preset`.
     """
     left, right = (TowerConfig.of_kind(kind, objects) for kind in kinds)
+    shared = left == right and (metric.symmetric or metric.default_head(values).directed)
+    if not shared:  # what one encoder knows of two objects says nothing of those of two
+        left, right = (replace(one, encoder=one.encoder.without_knowledge() or one.encoder) for one in (left, right))
     head, *heads = _heads(metric, values, left.encoder)
-    shared = left == right and (metric.symmetric or head.directed)
     latent = max(LATENT, *(kind.default_latent(objects) or 0 for kind in kinds)) * (2 if head.directed else 1)
     model = ModelConfig(metric, left, None if shared else right, latent=latent, head=head)
     batch = int(np.clip(len(values) // 48, 8, LARGEST_BATCH))
