@@ -138,6 +138,17 @@ def test_a_power_of_a_cosine_by_hand() -> None:
     assert len(set(variants)) == 7 + 6
 
 
+def test_all_pairs_keep_small_distances() -> None:
+    """In single precision, codes far from the origin, some of them equal or nearly so."""
+    head = EuclideanDistance(power=0.5)
+    z = 5.0 + torch.randn(40, 64, generator=torch.Generator().manual_seed(0))
+    others = torch.cat([z[:20], z[:20] + 1e-3 * torch.randn(20, 64, generator=torch.Generator().manual_seed(1))])
+    matrix = head.score_matrix(z, others)
+    one_by_one = torch.stack([torch.cat([head.score(a[None], b[None]) for b in others]) for a in z])
+    assert torch.allclose(matrix, one_by_one, rtol=1e-4, atol=1e-6)
+    assert not matrix.diagonal()[:20].any()
+
+
 def test_a_distance_by_hand() -> None:
     """Differences of 3 and 4: a root mean square of 3.54."""
     z, z_other, size = torch.tensor([[1.0, 2.0]]), torch.tensor([[4.0, -2.0]]), torch.ones(1)

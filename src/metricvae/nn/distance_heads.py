@@ -17,6 +17,13 @@ thresholds, similarities of fingerprints fall with the root of a distance."""
 
 MOST_POWER = 4.0
 
+NEAR = 1e-3
+"""Mean squares of differences below this share of the mean squares of both codes have lost digits in a product of
+matrices."""
+
+AT_ONCE = 65_536
+"""Of these, so many are computed at once."""
+
 
 @dataclass(frozen=True)
 class EuclideanDistance(Head):
@@ -43,7 +50,15 @@ class EuclideanDistance(Head):
         return self._score((z_left - z_right).square().mean(-1))
 
     def score_matrix(self, z_left: Tensor, z_right: Tensor) -> Tensor:
-        return self._score(torch.cdist(z_left, z_right).square() / z_left.shape[-1])
+        """By a product of matrices, which loses the small distances; these are computed one by one."""
+        width = z_left.shape[-1]
+        sizes = z_left.square().mean(-1)[:, None] + z_right.square().mean(-1)
+        square = torch.addmm(sizes, z_left, z_right.T, alpha=-2.0 / width).clamp_(min=0.0)
+        rows, columns = (square < NEAR * sizes).nonzero(as_tuple=True)
+        for part in torch.arange(len(rows), device=rows.device).split(AT_ONCE):
+            row, column = rows[part], columns[part]
+            square[row, column] = (z_left[row] - z_right[column]).square().mean(-1)
+        return self._score(square)
 
     def _score(self, square: Tensor) -> Tensor:
         """Of mean squares of differences; 0 with finite gradients where they are 0."""
