@@ -269,6 +269,7 @@ def test_a_library_without_a_molecule_is_refused(trained: tuple[Path, Path], tmp
     (tmp_path / "library.smi").write_text("oops\nworse\n")
     with pytest.raises(InputError, match="gave an object, the first for this reason: line 1: "):
         build_index(Predictor.load(trained[1]), tmp_path / "library.smi", tmp_path / "index", workers=1)
+    assert not (tmp_path / "index").exists(), "nothing of it can be gone on with"
 
 
 def test_a_library_of_other_objects_is_refused(trained: tuple[Path, Path], tmp_path: Path) -> None:

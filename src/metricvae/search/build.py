@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -73,9 +74,17 @@ def build_index(
             folder that holds something else, a full disk; for a cluster also what `ray_pool` says, and a library that
             only this machine can read.
     """
-    with held(Path(folder), "index"):
-        report = on_progress or (lambda *_: None)
-        return _build(predictor, Path(library_path), Path(folder), side, options, workers, ray, report)
+    folder = Path(folder)
+    new = not folder.exists()
+    try:
+        with held(folder, "index"):
+            report = on_progress or (lambda *_: None)
+            return _build(predictor, Path(library_path), folder, side, options, workers, ray, report)
+    except InputError:
+        if new:
+            with contextlib.suppress(OSError):  # what was begun stays, to be gone on with
+                folder.rmdir()
+        raise
 
 
 def _build(
@@ -106,6 +115,7 @@ def _build(
         )
     if not any(row_count(path) for path in paths):
         first = next(note for path in paths for note in notes_of(path))
+        remove_folder(work)
         raise InputError(f"no record of the library gave an object, the first for this reason: {first}")
     document = add_items(predictor.model.head, new_document(plan), folder, paths)
     return commit(folder, document | {"skipped": sum(len(notes_of(path)) for path in paths)})
