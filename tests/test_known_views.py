@@ -18,7 +18,6 @@ from metricvae.nn.autoencoder import ModelConfig, build
 from metricvae.nn.heads import EuclideanDistance, Head
 from metricvae.nn.known_views import KnownViews
 from metricvae.nn.mlp import MlpEncoder, MlpEncoderConfig
-from metricvae.nn.number_views import NumberViews
 from metricvae.training.config import TrainingConfig
 from metricvae.training.initial import KnownSimilarities, fit_scalings, fitted_at_first, initial_model
 from metricvae.training.pilot import with_best_head
@@ -130,13 +129,11 @@ def test_what_training_pairs_do_not_bear_out_is_not_used() -> None:
     assert float(encoder.gate[0].detach()) == pytest.approx(0.3), "what is learned begins at its full size"
 
 
-def views_of(rows: Rows, outputs: int, *, series: bool = False) -> tuple[KnownViews, NumberViews, torch.Tensor]:
+def views_of(rows: Rows, outputs: int, *, series: bool = False) -> tuple[KnownViews, torch.Tensor]:
     x = torch.from_numpy(rows).float()
-    views = NumberViews(x.shape[1], 4, bound=8.0)
-    known = KnownViews(x.shape[1], outputs, 4, series=series, bound=8.0)
-    views.fit(x)
-    known.fit(views, x)
-    return known, views, x
+    known = KnownViews(x.shape[1], outputs, 4, series=series)
+    known.fit(x)
+    return known, x
 
 
 @pytest.mark.parametrize("series", [True, False])
@@ -146,25 +143,25 @@ def test_views_have_one_size_and_numbers_that_are_finite(series: bool) -> None:
     rows[7, 2] = np.nan
     rows[8] = 0.0
     rows[9, 1] = 1e30
-    known, views, x = views_of(rows, 8, series=series)
-    groups = known.groups(views, x)
+    known, x = views_of(rows, 8, series=series)
+    groups = known.groups(x)
     assert [one.shape[1] for one in groups] == known.sizes
     assert len(groups) == (10 if series else 9)
     for one in groups:
         assert bool(one.isfinite().all())
         assert float(one.square().mean()) == pytest.approx(1.0, abs=0.01)
-    assert not known(views, x).any(), "nothing is projected before it is used"
+    assert not known(x).any(), "nothing is projected before it is used"
 
 
 def test_products_of_what_is_projected_are_the_sum_that_was_asked_for() -> None:
     """Of 32 numbers of a code the last 28 are used: as many as the columns of two views have components."""
-    known, views, x = views_of(clustered(9, 0), 32)
+    known, x = views_of(clustered(9, 0), 32)
     squares = torch.zeros(len(known.sizes), 32)
     squares[0, 4:], squares[2, 4:] = 0.5 / 28, 2.0 / 28
-    known.use(views, x, squares)
+    known.use(x, squares)
     with torch.no_grad():
-        codes = known(views, x)
-    groups = known.groups(views, x)
+        codes = known(x)
+    groups = known.groups(x)
     expected = 0.5 * groups[0] @ groups[0].T / 9 + 2.0 * groups[2] @ groups[2].T / 9
     assert torch.allclose(codes @ codes.T, expected, atol=1e-3)
     assert not codes[:, :4].any()

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from metricvae.nn.coders import Decoder, DecoderConfig, Encoder, EncoderConfig, Picture
-from metricvae.nn.known_views import KnownViews
+from metricvae.nn.coders import Decoder, DecoderConfig, Picture
+from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownViews
 from metricvae.nn.layers import ResidualBlock, WideLinear, hidden_layers, neighbours
 from metricvae.nn.number_views import NumberViews
 
@@ -23,7 +23,7 @@ MOST_KNOWN = 2_048
 
 
 @dataclass(frozen=True)
-class MlpEncoderConfig(EncoderConfig):
+class MlpEncoderConfig(KnowingEncoderConfig):
     """Hyperparameters of `MlpEncoder`.
 
     Attributes:
@@ -37,8 +37,6 @@ class MlpEncoderConfig(EncoderConfig):
         taps: places that a convolution sees.
         stride: numbers from one place of the first convolution to the next; it sees `taps * stride / 2` numbers.
         shortest: convolutions halve a row until fewer numbers than twice this are left.
-        known: whether codes may hold what is known of similarities of rows beforehand, see `KnownViews`.
-        beside: factor of all that is learned where they do, at the start.
     """
 
     name: ClassVar[str] = "mlp"
@@ -52,8 +50,6 @@ class MlpEncoderConfig(EncoderConfig):
     taps: int = 5
     stride: int = 2
     shortest: int = 8
-    known: bool = False
-    beside: float = 0.1
 
     @classmethod
     def for_shape(cls, shape: tuple[int, ...], objects: int | None = None) -> MlpEncoderConfig:
@@ -75,13 +71,6 @@ class MlpEncoderConfig(EncoderConfig):
         )
 
     @property
-    def knows_similarity(self) -> bool:
-        return self.known
-
-    def without_knowledge(self) -> Self | None:
-        return replace(self, known=False) if self.known else None
-
-    @property
     def picture(self) -> Picture:
         return "numbers", self.inputs
 
@@ -89,7 +78,7 @@ class MlpEncoderConfig(EncoderConfig):
         return MlpEncoder(self, latent)
 
 
-class MlpEncoder(Encoder):
+class MlpEncoder(KnowingEncoder):
     """(m, ...) numbers -> mean and log-variance (m, d).
 
     The mean is a linear function of the views of the numbers, which has inner products, cosines and the like at once,
@@ -99,6 +88,8 @@ class MlpEncoder(Encoder):
         config: its hyperparameters.
         latent: size d of the code.
     """
+
+    config: MlpEncoderConfig
 
     def __init__(self, config: MlpEncoderConfig, latent: int) -> None:
         super().__init__()
@@ -121,20 +112,13 @@ class MlpEncoder(Encoder):
     def fit_scaling(self, features: Tensor) -> None:
         """Means, units and quantiles of the columns."""
         self.views.fit(features)
-        if self.known is not None:
-            self.known.fit(self.views, features)
+        self.fit_known(features)
 
-    def projected(self, features: Tensor) -> list[Tensor]:
-        """Views of the numbers, see `KnownViews`."""
-        return [] if self.known is None else self.known.groups(self.views, features)
+    def numbers(self, features: Tensor) -> Tensor:
+        return features
 
-    def use_similarity(self, features: Tensor, squares: Tensor) -> None:
-        """Project views together on their principal components, and let all that is learned begin small."""
-        assert self.known is not None
-        with torch.no_grad():
-            self.known.use(self.views, features, squares)
-            for one in (self.shortcut.weight, self.shortcut.bias, self.gate):
-                one.mul_(self.config.beside)
+    def learned(self) -> Iterable[Tensor]:
+        return *self.shortcut.parameters(), self.gate
 
     def pack(self, features: Tensor) -> Tensor:
         """As they are: nothing is known of their range."""
@@ -151,8 +135,8 @@ class MlpEncoder(Encoder):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         views = self.views(features)
         mean, log_variance = self.last(self._hidden(features, views)).chunk(2, dim=1)
-        code = self.gate * mean + self.shortcut(views[:, : self.views.smooth])
-        return code if self.known is None else code + self.known(self.views, features), log_variance
+        learned = self.gate * mean + self.shortcut(views[:, : self.views.smooth])
+        return self.with_known(learned, features), log_variance
 
     def _hidden(self, features: Tensor, views: Tensor) -> Tensor:
         hidden: Tensor = self.first(views)

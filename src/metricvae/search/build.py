@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -74,17 +73,9 @@ def build_index(
             folder that holds something else, a full disk; for a cluster also what `ray_pool` says, and a library that
             only this machine can read.
     """
-    folder = Path(folder)
-    new = not folder.exists()
-    try:
-        with held(folder, "index"):
-            report = on_progress or (lambda *_: None)
-            return _build(predictor, Path(library_path), folder, side, options, workers, ray, report)
-    except InputError:
-        if new:
-            with contextlib.suppress(OSError):  # what was begun stays, to be gone on with
-                folder.rmdir()
-        raise
+    with held(Path(folder), "index"):
+        report = on_progress or (lambda *_: None)
+        return _build(predictor, Path(library_path), Path(folder), side, options, workers, ray, report)
 
 
 def _build(

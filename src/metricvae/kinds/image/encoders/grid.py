@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -14,8 +15,8 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.image.encoders.scaling import ChannelScaling
 from metricvae.kinds.image.layers import Convolution, ConvolutionResidual, halve
 from metricvae.kinds.image.transforms import centred, resized, working_size
-from metricvae.nn.coders import EncoderConfig, Picture, UnitRangeEncoder
-from metricvae.nn.known_views import KnownRows
+from metricvae.nn.coders import Picture, UnitRangeEncoder
+from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownViews
 from metricvae.nn.layers import LinearShortcut, hidden_layers, scale_initial_weights
 
 FEW = 1_000
@@ -26,7 +27,7 @@ WIDTHS = (32,), (24, 64), (24, 32, 64), (24, 32, 64, 96)
 
 
 @dataclass(frozen=True)
-class GridEncoderConfig(EncoderConfig):
+class GridEncoderConfig(KnowingEncoderConfig):
     """Hyperparameters of `GridEncoder`.
 
     Attributes:
@@ -37,9 +38,7 @@ class GridEncoderConfig(EncoderConfig):
         spectrum: lowest frequencies each way whose amplitudes, the same for every shift, the network reads; 0 none.
         coarse: longest side of the reduced picture that goes to the code by a linear shortcut.
         hidden: neurons of the fully connected layers.
-        known: whether codes may hold what is known of similarities of reduced pictures beforehand, see `KnownViews`.
-        levels: of the thresholds of each pixel among these.
-        beside: factor of all that is learned where they do, at the start.
+        levels: thresholds of each pixel of the reduced picture, of which views are known.
     """
 
     name: ClassVar[str] = "grid"
@@ -54,9 +53,7 @@ class GridEncoderConfig(EncoderConfig):
     spectrum: int = 0
     coarse: int = 14
     hidden: int = 256
-    known: bool = False
     levels: int = 4
-    beside: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,13 +73,6 @@ class GridEncoderConfig(EncoderConfig):
         return replace(config, widths=widths, hidden=config.hidden // factor, spectrum=spectrum)
 
     @property
-    def knows_similarity(self) -> bool:
-        return self.known
-
-    def without_knowledge(self) -> Self | None:
-        return replace(self, known=False) if self.known else None
-
-    @property
     def picture(self) -> Picture:
         return "image", self.channels, self.height, self.width
 
@@ -99,7 +89,7 @@ class GridEncoderConfig(EncoderConfig):
         return GridEncoder(self, latent)
 
 
-class GridEncoder(UnitRangeEncoder):
+class GridEncoder(KnowingEncoder, UnitRangeEncoder):
     """Images (m, C, H, W) -> mean and log-variance of q(z | x).
 
     The network reads what lies where (the last stage, place by place), what there is anywhere (mean and standard
@@ -110,6 +100,8 @@ class GridEncoder(UnitRangeEncoder):
         config: its hyperparameters.
         latent: size d of the code.
     """
+
+    config: GridEncoderConfig
 
     def __init__(self, config: GridEncoderConfig, latent: int) -> None:
         super().__init__()
@@ -128,7 +120,7 @@ class GridEncoder(UnitRangeEncoder):
         self.last = nn.Linear(config.hidden, 2 * latent)
         self.direct = LinearShortcut(reduced, latent, 0.0, 0.5 * reduced**-0.5)
         scale_initial_weights(self.last)
-        self.known = KnownRows(reduced, latent, config.levels) if config.known else None
+        self.known = KnownViews(reduced, latent, config.levels) if config.known else None
 
     def prepare(self, x: Tensor) -> Tensor:
         """The images, centred if the configuration says so, in the resolution of the network: (m, C, height, width)."""
@@ -136,24 +128,14 @@ class GridEncoder(UnitRangeEncoder):
 
     def fit_scaling(self, features: Tensor) -> None:
         self.scaling.fit(features)
-        if self.known is not None:
-            self.known.fit(self._reduced(features))
+        self.fit_known(features)
 
-    def projected(self, features: Tensor) -> list[Tensor]:
-        """Views of the reduced pictures, see `KnownViews`."""
-        return [] if self.known is None else self.known.groups(self._reduced(features))
-
-    def use_similarity(self, features: Tensor, squares: Tensor) -> None:
-        """Project views together on their principal components, and let all that is learned begin small."""
-        assert self.known is not None
-        with torch.no_grad():
-            self.known.use(self._reduced(features), squares)
-            for one in (*self.direct.parameters(), *self.last.parameters()):
-                one.mul_(self.config.beside)
-
-    def _reduced(self, features: Tensor) -> Tensor:
-        """The pixels of the reduced pictures, (m, n)."""
+    def numbers(self, features: Tensor) -> Tensor:
+        """The pixels of the reduced pictures."""
         return functional.adaptive_avg_pool2d(features, self.coarse).flatten(1)
+
+    def learned(self) -> Iterable[Tensor]:
+        return *self.direct.parameters(), *self.last.parameters()
 
     def pictures(self, features: Tensor) -> Tensor:
         """The channels below one another, (m, 1, C * height, width)."""
@@ -184,8 +166,7 @@ class GridEncoder(UnitRangeEncoder):
         inner = self.head(torch.cat(seen, dim=1)).float()
         with torch.autocast(features.device.type, enabled=False):  # codes are sums of few, large terms
             mean, log_variance = self.last(inner).chunk(2, dim=-1)
-            code = mean + self.direct(reduced)
-            return code if self.known is None else code + self.known(self._reduced(features)), log_variance
+            return self.with_known(mean + self.direct(reduced), features), log_variance
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
