@@ -55,7 +55,7 @@ def histograms(size: int) -> Draw:
     return lambda random: random.dirichlet(np.full(size, 0.5), OBJECTS) + 1e-4
 
 
-def waves(random: np.random.Generator) -> Floats:
+def periodic_series(random: np.random.Generator) -> Floats:
     """Series of 40 numbers: four frequencies with random amplitudes and phases."""
     turn = 2 * np.pi * np.arange(40) / 40
     parts = [
@@ -124,7 +124,7 @@ METRICS = {
     "hamming": Usual(bits(64, 0.0), distance.hamming),
     "tanimoto": Usual(bits(128, 0.8), lambda a, b: 1 - distance.jaccard(a > 0, b > 0)),
     "great circle": Usual(places, great_circle),
-    "best shift of series": Usual(waves, best_shift),
+    "best shift of series": Usual(periodic_series, best_shift),
     "pixels: euclidean": Usual(digits, distance.euclidean, "image"),
     "pixels: cosine": Usual(digits, lambda a, b: 1 - distance.cosine(a, b), "image"),
     "pixels: overlap of ink": Usual(digits, shared_ink, "image"),

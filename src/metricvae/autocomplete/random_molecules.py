@@ -14,6 +14,7 @@ import numpy as np
 from metricvae.autocomplete.records import DockedMolecule, RandomMolecules
 from metricvae.core.errors import InputError
 from metricvae.core.requirements import Requirement
+from metricvae.core.sampling import evenly_spaced
 from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.substructures import SMILES
@@ -96,8 +97,7 @@ def draw_random(library: Index | None, count: int, seed: int) -> list[str]:
         raise InputError(
             f"{len(drawn)} molecules of the library are drug-like, expected at least {FEWEST}: give a larger one"
         )
-    places = np.unique(np.linspace(0, len(drawn) - 1, min(count, len(drawn))).astype(int))
-    chosen = [drawn[place] for place in np.argsort(sizes, kind="stable")[places]]
+    chosen = [drawn[place] for place in evenly_spaced(np.argsort(sizes, kind="stable"), count)]
     return [chosen[place] for place in rng.permutation(len(chosen))]
 
 

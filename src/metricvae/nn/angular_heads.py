@@ -13,7 +13,7 @@ from torch.nn import functional
 from metricvae.core.errors import InputError
 from metricvae.core.metric import Task
 from metricvae.nn.distance_heads import EuclideanDistance
-from metricvae.nn.head import TINY, CodeSum, Head, line_to_best
+from metricvae.nn.head import TINY, CodeSum, Head, LinearHead
 
 POWERS = (1.5, 2.0, 3.0)
 """Of the cosine, that are tried beside 1; a Jaccard index is a power of 1.6 or so."""
@@ -174,7 +174,7 @@ class CosineSimilarity(AngularHead):
 
 
 @dataclass(frozen=True)
-class LinearCosine(AngularHead):
+class LinearCosine(LinearHead, AngularHead):
     """value = offset + scale * cos^power: for metrics whose value of an object and itself is their best, the same for
     all objects, as of distances and of similarities that are normalised.
 
@@ -185,6 +185,7 @@ class LinearCosine(AngularHead):
     """
 
     name: ClassVar[str] = "linear_cosine"
+    equal_score: ClassVar[float] = 1.0
     scale: float = 1.0
     offset: float = 0.0
     power: float = 1.0
@@ -196,12 +197,6 @@ class LinearCosine(AngularHead):
     def score_of_cosine(self, cosine: Tensor) -> Tensor:
         return cosine if self.power == 1.0 else cosine.sign() * cosine.abs() ** self.power
 
-    def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        return (value - self.offset) / self.scale
-
-    def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        return self.offset + self.scale * score
-
     def counterpart(self, z: Tensor) -> Tensor:
         return z if self.scale > 0 else -z
 
@@ -210,14 +205,6 @@ class LinearCosine(AngularHead):
         powers = [replace(one, power=power) for one in (self, self.opposite) for power in POWERS]
         distance = EuclideanDistance(-self.scale, self.offset + self.scale)
         return self.opposite, *powers, distance, *distance.variants()
-
-    def fitted(self, score: Tensor, value: Tensor) -> LinearCosine:
-        line = line_to_best(score, value, 1.0, self.scale)
-        return self if line is None else replace(self, scale=line[0], offset=line[1])
-
-    @property
-    def opposite(self) -> LinearCosine:
-        return LinearCosine(-self.scale, self.offset + self.scale, self.power)
 
     def sums(self, width: int) -> tuple[CodeSum, ...]:
         return (CodeSum("products", torch.full((width,), 1.0 / width), self.power),)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from metricvae.core.errors import InputError
-from metricvae.nn.head import TINY, CodeSum, Head, line_to_best
+from metricvae.nn.head import TINY, CodeSum, Head, LinearHead
 
 POWERS = (0.5, 1.0, 2.0)
 """Of the distance, that are tried: sums of absolute differences are squares of distances between codes of many
@@ -26,7 +26,7 @@ AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
-class EuclideanDistance(Head):
+class EuclideanDistance(LinearHead):
     r"""value = offset + scale d^power, with d the root mean square difference of two codes: for metrics whose value of
     an object and itself is their best, the same for all objects, and which have no bound on the other side.
 
@@ -37,6 +37,7 @@ class EuclideanDistance(Head):
     """
 
     name: ClassVar[str] = "euclidean_distance"
+    equal_score: ClassVar[float] = 0.0
     has_vectors: ClassVar[bool] = False
     scale: float = 1.0
     offset: float = 0.0
@@ -55,8 +56,7 @@ class EuclideanDistance(Head):
         sizes = z_left.square().mean(-1)[:, None] + z_right.square().mean(-1)
         square = torch.addmm(sizes, z_left, z_right.T, alpha=-2.0 / width).clamp_(min=0.0)
         rows, columns = (square < NEAR * sizes).nonzero(as_tuple=True)
-        for part in torch.arange(len(rows), device=rows.device).split(AT_ONCE):
-            row, column = rows[part], columns[part]
+        for row, column in zip(rows.split(AT_ONCE), columns.split(AT_ONCE), strict=True):
             square[row, column] = (z_left[row] - z_right[column]).square().mean(-1)
         return self._score(square)
 
@@ -67,27 +67,10 @@ class EuclideanDistance(Head):
     def sums(self, width: int) -> tuple[CodeSum, ...]:
         return (CodeSum("differences", torch.full((width,), 1.0 / width), 0.5 * self.power),)
 
-    def fitted(self, score: Tensor, value: Tensor) -> EuclideanDistance:
-        line = line_to_best(score, value, 0.0, self.scale)
-        return self if line is None else replace(self, scale=line[0], offset=line[1])
-
-    @property
-    def opposite(self) -> EuclideanDistance:
-        return EuclideanDistance(-self.scale, self.offset + self.scale, self.power)
-
     def variants(self) -> tuple[Head, ...]:
         """The opposite, and both with other powers."""
         others = [power for power in POWERS if power != self.power]
         return self.opposite, *(replace(one, power=power) for one in (self, self.opposite) for power in others)
-
-    def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        return (value - self.offset) / self.scale
-
-    def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        return self.offset + self.scale * score
-
-    def item_vectors(self, z: Tensor) -> Tensor:
-        raise InputError(f"the head {self.name} orders items by no inner product: search without an approximate index")
 
 
 def euclidean(u: Tensor, u_other: Tensor) -> Tensor:

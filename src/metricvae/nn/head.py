@@ -9,8 +9,9 @@ Which values are possible at all is known to the metric, not to the head.
 from __future__ import annotations
 
 import abc
+import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor
 from torch.nn import functional
@@ -128,7 +129,41 @@ class Head(abc.ABC):
 
     def item_vectors(self, z: Tensor) -> Tensor:
         """(n, d) vectors of items, see `query_vectors`: the codes or a positive multiple of each."""
+        if not self.has_vectors:
+            raise InputError(
+                f"the head {self.name} orders items by no inner product: search without an approximate index"
+            )
         return functional.normalize(z, dim=-1)
+
+
+class LinearHead(Head):
+    """value = offset + scale * score, where the score of equal codes is the largest or the least there is, and so their
+    value the best.
+
+    Attributes:
+        equal_score: the score of equal codes.
+    """
+
+    equal_score: ClassVar[float]
+    scale: float
+    offset: float
+
+    def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return (value - self.offset) / self.scale
+
+    def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        return self.offset + self.scale * score
+
+    def fitted(self, score: Tensor, value: Tensor) -> Self:
+        line = line_to_best(score, value, self.equal_score, self.scale)
+        return self if line is None else self._with_line(*line)
+
+    @property
+    def opposite(self) -> Self:
+        return self._with_line(-self.scale, self.offset + self.scale)
+
+    def _with_line(self, scale: float, offset: float) -> Self:
+        return dataclasses.replace(self, scale=scale, offset=offset)  # type: ignore[type-var]
 
 
 def line_through(score: Tensor, value: Tensor) -> tuple[float, float]:

@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from metricvae.core.errors import InputError
 from metricvae.core.metric import Task
 from metricvae.nn.distance_heads import euclidean
 from metricvae.nn.head import CodeSum, Head, line_through
@@ -157,9 +156,6 @@ class ProductAndDistance(Head):
 
     def distance(self, score: Tensor) -> Tensor:
         return 1.0 - (self.offset + self.scale * score)
-
-    def item_vectors(self, z: Tensor) -> Tensor:
-        raise InputError(f"the head {self.name} orders items by no inner product: search without an approximate index")
 
 
 def _in_roles(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:

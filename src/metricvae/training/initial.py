@@ -179,8 +179,7 @@ class KnownSimilarities:
             if explained <= 0 or fitted == head:
                 break
             head = fitted
-        ones = torch.ones(len(value))
-        error = np.square(head.value(score, ones, ones).double().numpy() - self.value).mean()
+        error = np.square(self._value(head, score).double().numpy() - self.value).mean()
         return head, 1.0 - float(error / max(self.value.var(), 1e-12))
 
     def _squares(self, of: CodeSum, target: Floats) -> Tensor:
@@ -197,8 +196,12 @@ class KnownSimilarities:
 
     def _explained(self, head: Head, score: Tensor) -> float:
         """The squared correlation, with its sign, of the values with what a head makes of scores."""
-        ones = torch.ones(len(self.value))
-        return self._correlation(head.value(score, ones, ones))
+        return self._correlation(self._value(head, score))
+
+    def _value(self, head: Head, score: Tensor) -> Tensor:
+        """What a head makes of scores, of objects of magnitude 1."""
+        ones = torch.ones(len(score))
+        return head.value(score, ones, ones)
 
     def _correlation(self, numbers: Tensor) -> float:
         found = numbers.double().numpy()

@@ -72,14 +72,15 @@ def with_best_head(
     """
     if not heads:
         return model
-    models = [replace(model, head=head) for head in (model.head, *heads)]
+    heads = (model.head, *heads)
     knows = start is None and model.left.encoder.knows_similarity and data_train.shared
     blank = model.left.encoder.without_knowledge() if knows else None
     plain = [] if blank is None else [replace(model, left=replace(model.left, encoder=blank))]
     if (folder / CONFIG).exists():
-        return _begun(folder, [*models, *plain]) or model
+        return _begun(folder, [*(replace(model, head=head) for head in heads), *plain]) or model
     if knows:
-        models = [replace(model, head=head) for head in _by_first_values(models, data_train, training.seed)]
+        heads = _by_first_values(model, heads, data_train, training.seed)
+    models = [replace(model, head=head) for head in heads]
     if training.steps < LEAST:
         return models[0]
     models = [*plain, *models]
@@ -116,13 +117,12 @@ def _begun(folder: Path, models: Sequence[ModelConfig]) -> ModelConfig | None:
     return None
 
 
-def _by_first_values(models: Sequence[ModelConfig], data: PairDataset, seed: int) -> tuple[Head, ...]:
-    """One head of each form, of models that differ in their heads: the first of it, unless its opposite, or another
+def _by_first_values(model: ModelConfig, heads: Sequence[Head], data: PairDataset, seed: int) -> tuple[Head, ...]:
+    """One head of each form: the first of it, unless its opposite, or another
     that explains much, explains clearly more of training pairs before anything is learned. A form that explains much,
     and clearly more than the first, comes first."""
     best: dict[type[Head], tuple[Head, Head, float]] = {}
-    heads = [model.head for model in models]
-    for head, (fitted, explained) in zip(heads, fitted_at_first(models[0], heads, data, seed), strict=True):
+    for head, (fitted, explained) in zip(heads, fitted_at_first(model, heads, data, seed), strict=True):
         known, _, most = best.get(type(head), (head, head, -math.inf))
         if (explained > MUCH or head == known.opposite or known is head) and is_clearly_better(explained, most):
             best[type(head)] = head, fitted if explained > MUCH else head, explained

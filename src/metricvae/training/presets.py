@@ -184,10 +184,11 @@ def general_preset(
         metric, kinds, values, objects: as for `default_preset`.
     """
     left, right = (TowerConfig.of_kind(kind, objects) for kind in kinds)
-    shared = left == right and (metric.symmetric or metric.default_head(values).directed)
+    head, further = metric.default_head(values), metric.further_heads(values)
+    shared = left == right and (metric.symmetric or head.directed)
     if not shared:  # what one encoder knows of two objects says nothing of those of two
         left, right = (replace(one, encoder=one.encoder.without_knowledge() or one.encoder) for one in (left, right))
-    head, *heads = _heads(metric, values, left.encoder)
+    head, *heads = _heads(head, further, left.encoder)
     latent = max(LATENT, *(kind.default_latent(objects) or 0 for kind in kinds)) * (2 if head.directed else 1)
     model = ModelConfig(metric, left, None if shared else right, latent=latent, head=head)
     batch = int(np.clip(len(values) // 48, 8, LARGEST_BATCH))
@@ -211,10 +212,9 @@ def general_preset(
     return ChosenPreset(model, training, tuple(heads))
 
 
-def _heads(metric: Metric, values: Floats, encoder: CoderConfig) -> list[Head]:
-    """Heads for a metric, the one that is taken where there is no choice first: that of angles where codes begin with
-    what an angle tells of."""
-    head, further = metric.default_head(values), metric.further_heads(values)
+def _heads(head: Head, further: Sequence[Head], encoder: CoderConfig) -> list[Head]:
+    """The default head of a metric and further ones, the one that is taken where there is no choice first: that of
+    angles where codes begin with what an angle tells of."""
     heads = [*further, head] if encoder.begins_alike else [head, *further]
     return [*heads, *(variant for one in further for variant in one.variants() if encoder.knows_similarity)]
 
