@@ -15,8 +15,9 @@ from scipy.stats import wasserstein_distance
 
 from metricvae.core.dataset import PairDataset
 from metricvae.nn.autoencoder import ModelConfig, build
+from metricvae.nn.descriptors import DescriptorEncoder, DescriptorEncoderConfig
 from metricvae.nn.heads import EuclideanDistance, Head
-from metricvae.nn.known_views import KnownViews
+from metricvae.nn.known_views import KnownCounts, KnownNumbers
 from metricvae.nn.mlp import MlpEncoder, MlpEncoderConfig
 from metricvae.training.config import TrainingConfig
 from metricvae.training.initial import KnownSimilarities, fit_scalings, fitted_at_first, initial_model
@@ -129,9 +130,9 @@ def test_what_training_pairs_do_not_bear_out_is_not_used() -> None:
     assert float(encoder.gate[0].detach()) == pytest.approx(0.3), "what is learned begins at its full size"
 
 
-def views_of(rows: Rows, outputs: int, *, series: bool = False) -> tuple[KnownViews, torch.Tensor]:
+def views_of(rows: Rows, outputs: int, *, series: bool = False) -> tuple[KnownNumbers, torch.Tensor]:
     x = torch.from_numpy(rows).float()
-    known = KnownViews(x.shape[1], outputs, 4, series=series)
+    known = KnownNumbers(x.shape[1], outputs, 4, series=series)
     known.fit(x)
     return known, x
 
@@ -192,3 +193,81 @@ def test_heads_are_fitted_to_what_is_known_and_the_model_stays() -> None:
     rising, falling = fitted_at_first(config, heads, learned, 0)
     assert rising[1] > 0.9
     assert falling[1] < 0
+
+
+def described(objects: int, seed: int) -> torch.Tensor:
+    """Rows of three descriptors, a block of five counts, another of four, and a last descriptor."""
+    random = np.random.default_rng(seed)
+    counts = random.poisson(0.7, (objects, 9))
+    return torch.from_numpy(np.column_stack([random.normal(5, 2, (objects, 3)), counts, counts.sum(1)])).float()
+
+
+def test_views_of_counts_are_of_each_block_and_of_each_descriptor() -> None:
+    x = described(40, 0)
+    x[3, 3:12] = 0.0
+    x[:, 1] = 7.0
+    known = KnownCounts(13, 6, (3, 8, 12), 4.0)
+    known.fit(x)
+    assert known.sizes == [1] * 4 + [5] * 4 + [4] * 4
+    present, unit, counts, logs = known.raw(x)[4:8]
+    assert torch.equal(present, (x[:, 3:8] > 0).float())
+    torch.testing.assert_close(unit.norm(dim=1), (present.sum(1) > 0).float())
+    torch.testing.assert_close(counts * x[:, 3:8].norm(dim=1, keepdim=True), x[:, 3:8])
+    torch.testing.assert_close(logs, x[:, 3:8].log1p())
+    for at, one in enumerate(known.groups(x)):
+        assert bool(one.isfinite().all())
+        assert float(one.square().mean()) == pytest.approx(float(at != 1), abs=0.01), "a constant column stays 0"
+    torch.testing.assert_close(known.raw(x)[3][:, 0], (x[:, 12] - x[:, 12].mean()) / x[:, 12].std(correction=0))
+
+
+def fingerprint_pairs(seed: int, compare: Compare) -> PairDataset:
+    """Molecules that share parts, 600 pairs of 150, with a function of the counts of their substructures."""
+    from metricvae.kinds.molecule_fingerprint.kind import MoleculeFingerprintKind
+
+    random, kind = np.random.default_rng(seed), MoleculeFingerprintKind()
+    parts = ("CC(=O)N", "c1ccccc1", "C1CCNCC1", "OCC", "c1ccncc1", "CS(=O)(=O)N", "C(F)(F)F", "C#N")
+    smiles = [
+        "".join(f"C({part})" for part in random.choice(parts, 3)) + "C" * int(k) for k in random.integers(1, 4, 150)
+    ]
+    objects = [kind.convert(one) for one in smiles]
+    numbers = kind.numbers(objects).astype(float)
+    first, second = random.integers(0, 150, (2, 600))
+    value = [compare(numbers[a], numbers[b]) for a, b in zip(first, second, strict=True)]
+    ends = [objects[one] for one in first], [objects[one] for one in second]
+    return PairDataset.from_pairs(*ends, value, kind.name, split=["train"] * 600)
+
+
+def shared_substructures(a: Rows, b: Rows) -> float:
+    return 1.0 - float(distance.jaccard(a[60:] > 0, b[60:] > 0))
+
+
+def heavier(a: Rows, b: Rows) -> float:
+    """The difference of the molecular weights, which are the first descriptor."""
+    return float(abs(a[0] - b[0]))
+
+
+@pytest.mark.parametrize(("compare", "least"), [(shared_substructures, 0.85), (heavier, 0.95)])
+def test_metrics_of_fingerprints_and_descriptors_are_known(compare: Compare, least: float, tmp_path: Path) -> None:
+    learned, unseen = (fingerprint_pairs(seed, compare) for seed in (1, 2))
+    preset = preset_of_data(learned)
+    config = with_best_head(preset.model, preset.heads, TrainingConfig(steps=10), learned, learned, tmp_path)
+    assert config.left.encoder.knows_similarity
+    assert explained(config, learned, unseen) > least
+
+
+def test_an_encoder_of_descriptors_lets_the_means_that_it_learns_begin_small() -> None:
+    config = DescriptorEncoderConfig(inputs=13, width=8, members=2, plain=2, counts=(3, 8, 12), known=True, beside=0.1)
+    encoder, x = config.build(6), described(40, 0)
+    assert isinstance(encoder, DescriptorEncoder)
+    features = encoder.prepare(x)
+    encoder.fit_scaling(features)
+    encoder.eval()
+    torch.testing.assert_close(encoder.numbers(features), x, rtol=1e-4, atol=1e-4)
+    mean, spread = encoder(features)
+    assert encoder.known is not None
+    squares = torch.zeros(len(encoder.known.sizes), 6)
+    squares[4] = 1.0
+    encoder.use_similarity(features, squares)
+    then, spread_then = encoder(features)
+    torch.testing.assert_close(then - encoder.known(x), 0.1 * mean, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(spread_then, spread)

@@ -26,9 +26,12 @@ class DescribedKind(ObjectKind):
 
     Class attributes:
         count: how many numbers describe an object.
+        counts: columns at which blocks of counts of features begin, and that at which the last ends; one number for
+            none.
     """
 
     count: ClassVar[int]
+    counts: ClassVar[tuple[int, ...]] = (0,)
     magnitude_name: ClassVar[str] = "magnitude"
     magnitude_unit: ClassVar[str] = ""
     magnitude_exponent: ClassVar[float] = 0.0
@@ -78,7 +81,7 @@ class DescribedKind(ObjectKind):
     def default_encoder(self, objects: int | None = None) -> CoderConfig:
         from metricvae.nn.descriptors import DescriptorEncoderConfig
 
-        return DescriptorEncoderConfig(inputs=self.count)
+        return DescriptorEncoderConfig(inputs=self.count, counts=self.counts, known=True)
 
     def default_decoder(self, objects: int | None = None) -> CoderConfig:
         from metricvae.nn.mlp import MlpDecoderConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from metricvae.core.errors import InputError
-from metricvae.nn.coders import Encoder, EncoderConfig, Picture
+from metricvae.nn.coders import Picture
+from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownCounts
 from metricvae.nn.layers import WideLinear
 from metricvae.nn.scaling import Standardise
 
 
 @dataclass(frozen=True)
-class DescriptorEncoderConfig(EncoderConfig):
+class DescriptorEncoderConfig(KnowingEncoderConfig):
     """Hyperparameters of `DescriptorEncoder`.
 
     Attributes:
@@ -27,6 +29,8 @@ class DescriptorEncoderConfig(EncoderConfig):
         bound: standardised numbers beyond this grow as a logarithm.
         plain: numbers of the code, the last, that come of a perceptron which leaves nothing out: for what is a function
             of the descriptors and not a guess; 0 for none.
+        counts: columns at which blocks of counts of features begin, and that at which the last ends, see `KnownCounts`;
+            one number where there are none.
     """
 
     name: ClassVar[str] = "descriptors"
@@ -37,11 +41,14 @@ class DescriptorEncoderConfig(EncoderConfig):
     input_dropout: float = 0.1
     bound: float = 4.0
     plain: int = 0
+    counts: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.dropout < 1 and self.input_dropout < 1):
             raise InputError(f"got dropout {self.dropout} and {self.input_dropout}: expected less than 1")
+        if list(self.counts) != sorted({*self.counts}) or self.counts[-1] > self.inputs:
+            raise InputError(f"got counts {self.counts}: expected columns of the {self.inputs}, in order")
 
     @property
     def picture(self) -> Picture:
@@ -51,7 +58,7 @@ class DescriptorEncoderConfig(EncoderConfig):
         return DescriptorEncoder(self, latent)
 
 
-class DescriptorEncoder(Encoder):
+class DescriptorEncoder(KnowingEncoder):
     """(m, inputs) numbers -> mean and log-variance (m, d).
 
     Numbers enter as sign(x) log(1 + |x|), standardised by the training rows. The perceptrons share nothing, and each
@@ -62,6 +69,8 @@ class DescriptorEncoder(Encoder):
         latent: size d of the code, a multiple of the members.
     """
 
+    config: DescriptorEncoderConfig
+
     def __init__(self, config: DescriptorEncoderConfig, latent: int) -> None:
         super().__init__()
         parted = latent - config.plain
@@ -71,6 +80,7 @@ class DescriptorEncoder(Encoder):
         self.scale = Standardise(config.inputs, config.bound)
         self.members = nn.ModuleList(_perceptron(config, 2 * parted // config.members) for _ in range(config.members))
         self.plain = _perceptron(config, 2 * config.plain, 0.0) if config.plain else None
+        self.known = KnownCounts(config.inputs, latent, config.counts, config.bound) if config.known else None
 
     def prepare(self, x: Tensor) -> Tensor:
         """sign(x) log(1 + |x|) of each number, (m, inputs)."""
@@ -79,6 +89,16 @@ class DescriptorEncoder(Encoder):
     def fit_scaling(self, features: Tensor) -> None:
         """Means and standard deviations of the columns."""
         self.scale.fit(features)
+        self.fit_known(features)
+
+    def numbers(self, features: Tensor) -> Tensor:
+        """The numbers as they were before `prepare`."""
+        return features.sign() * features.abs().expm1()
+
+    def learned(self) -> Iterable[Tensor]:
+        """The part of the last layer of each perceptron that gives means."""
+        last = [member[-1] for member in (*self.members, *filter(None, [self.plain]))]
+        return [weight.chunk(2)[0] for layer in last for weight in layer.parameters()]
 
     def pack(self, features: Tensor) -> Tensor:
         """As they are: nothing is known of their range."""
@@ -102,7 +122,7 @@ class DescriptorEncoder(Encoder):
         if self.plain is not None:
             codes.append(self.plain(rows).chunk(2, dim=1))
         mean, log_variance = zip(*codes, strict=True)
-        return torch.cat(mean, dim=1), torch.cat(log_variance, dim=1)
+        return self.with_known(torch.cat(mean, dim=1), features), torch.cat(log_variance, dim=1)
 
 
 def _without(rows: Tensor, share: float) -> Tensor:

@@ -3,14 +3,15 @@
 Many metrics of numbers are, in one view or another, a function of a sum of products or of squared differences:
 distances in columns of one unit or each in its own, Mahalanobis distances in whitened columns, cosines and correlations
 in rows of length 1, distances of distributions in square roots or in running sums, sums of absolute differences in
-thresholds, similarities of spectra in amplitudes of frequencies. A weighted sum of several is one such sum, of the
-principal components of all their columns.
+thresholds, similarities of spectra in amplitudes of frequencies, similarities of fingerprints in bits. A weighted sum
+of several is one such sum, of the principal components of all their columns.
 """
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -22,7 +23,7 @@ from torch.nn import functional
 from metricvae.core.sampling import evenly_spaced
 from metricvae.nn.coders import Encoder, EncoderConfig
 from metricvae.nn.number_views import NumberViews, row_norms
-from metricvae.nn.scaling import bounded
+from metricvae.nn.scaling import Standardise, bounded
 
 MOST_WHITENED = 256
 """Columns of a row that is whitened, at most."""
@@ -40,61 +41,40 @@ class KnownViews(nn.Module):
     """(m, n) numbers -> (m, d), what is projected of some views of them: nothing before `use`.
 
     Args:
-        inputs: numbers n of an object.
+        sizes: columns of each view.
         outputs: numbers d of a code.
-        levels: thresholds of each number, between quantiles of its column.
-        series: whether the order of the numbers means something.
-        bound: standardised numbers beyond this grow as a logarithm.
     """
 
-    whitening: Tensor
     unit: Tensor
     weight: Tensor
 
-    def __init__(self, inputs: int, outputs: int, levels: int, series: bool = False, bound: float = 8.0) -> None:
+    def __init__(self, sizes: Sequence[int], outputs: int) -> None:
         super().__init__()
-        self.views = NumberViews(inputs, levels, bound)
-        self.frequencies, self.bound = inputs // 2 if series else 0, bound
-        whitened = inputs if inputs <= MOST_WHITENED else 0
-        sizes = [*(inputs,) * 6, *(inputs * levels,) * 2, whitened, self.frequencies]
         self.sizes = [size for size in sizes if size]
-        self.register_buffer("whitening", torch.eye(whitened))
         self.register_buffer("unit", torch.ones(len(self.sizes)))
         self.register_buffer("weight", torch.zeros(outputs, sum(self.sizes)))
         self.factor = nn.Parameter(torch.ones(outputs))
 
+    @abstractmethod
+    def fit_columns(self, x: Tensor) -> None:
+        """Learn from training rows (m, n) what the views of others depend on."""
+
+    @abstractmethod
+    def raw(self, x: Tensor) -> list[Tensor]:
+        """The views of rows (m, n); those without columns are left out of all else."""
+
     def fit(self, x: Tensor) -> None:
-        """Learn the whitening and the units of the views from training rows (m, n)."""
-        self.views.fit(x)
-        rows = self.views.standardised(x).double()
-        if len(self.whitening):
-            spread = rows.T @ rows / len(rows)
-            spread.diagonal().add_(RIDGE * spread.diagonal().mean().clamp(min=_TINY))
-            size, axes = torch.linalg.eigh(spread)
-            self.whitening.copy_(axes * size.rsqrt() @ axes.T)
+        """Learn what views depend on, and their units, from training rows (m, n)."""
+        self.fit_columns(x)
         self.unit.fill_(1.0)
         squares = [one.double().square().mean() for one in self.groups(x)]
-        self.unit.copy_(torch.stack(squares).sqrt().clamp(min=_TINY))
+        size = torch.stack(squares).sqrt()
+        self.unit.copy_(torch.where(size > _TINY, size, 1.0))
 
     def groups(self, x: Tensor) -> list[Tensor]:
         """The views of rows (m, n), each with a mean square of 1 over the training rows."""
-        views = self.views
-        filled, standard, alike = views.filled(x), views.standardised(x), views.alike(x)
-        centred = filled - filled.mean(1, keepdim=True)
-        thresholds = views.thresholds(x)
-        found = [
-            standard,
-            alike,
-            filled / row_norms(filled),
-            centred / row_norms(centred),
-            bounded(filled / views.unit, self.bound).abs().sqrt() * filled.sign(),
-            alike.cumsum(1),
-            thresholds,
-            thresholds * views.unit.repeat_interleave(views.levels).sqrt(),
-            standard[:, : len(self.whitening)] @ self.whitening,
-            torch.fft.rfft(alike, norm="ortho").abs()[:, 1 : self.frequencies + 1],
-        ]
-        return [one / unit for one, unit in zip((one for one in found if one.shape[1]), self.unit, strict=True)]
+        found = (one for one in self.raw(x) if one.shape[1])
+        return [one / unit for one, unit in zip(found, self.unit, strict=True)]
 
     def use(self, x: Tensor, squares: Tensor) -> None:
         """Project all views together on their principal components over rows (m, n); see `Encoder.use_similarity`."""
@@ -113,6 +93,89 @@ class KnownViews(nn.Module):
         with torch.autocast(x.device.type, enabled=False):  # what is known is known more exactly than bfloat16 holds
             projected: Tensor = functional.linear(torch.cat(self.groups(x.float()), dim=1), self.weight)
             return self.factor * projected
+
+
+class KnownNumbers(KnownViews):
+    """Views of numbers of any sort, the same of each.
+
+    Args:
+        inputs: numbers n of an object.
+        outputs: numbers d of a code.
+        levels: thresholds of each number, between quantiles of its column.
+        series: whether the order of the numbers means something.
+        bound: standardised numbers beyond this grow as a logarithm.
+    """
+
+    whitening: Tensor
+
+    def __init__(self, inputs: int, outputs: int, levels: int, series: bool = False, bound: float = 8.0) -> None:
+        whitened, frequencies = inputs if inputs <= MOST_WHITENED else 0, inputs // 2 if series else 0
+        super().__init__([*(inputs,) * 6, *(inputs * levels,) * 2, whitened, frequencies], outputs)
+        self.views = NumberViews(inputs, levels, bound)
+        self.frequencies, self.bound = frequencies, bound
+        self.register_buffer("whitening", torch.eye(whitened))
+
+    def fit_columns(self, x: Tensor) -> None:
+        """Means, units, quantiles and the whitening."""
+        self.views.fit(x)
+        rows = self.views.standardised(x).double()
+        if len(self.whitening):
+            spread = rows.T @ rows / len(rows)
+            spread.diagonal().add_(RIDGE * spread.diagonal().mean().clamp(min=_TINY))
+            size, axes = torch.linalg.eigh(spread)
+            self.whitening.copy_(axes * size.rsqrt() @ axes.T)
+
+    def raw(self, x: Tensor) -> list[Tensor]:
+        views = self.views
+        filled, standard, alike = views.filled(x), views.standardised(x), views.alike(x)
+        centred = filled - filled.mean(1, keepdim=True)
+        thresholds = views.thresholds(x)
+        return [
+            standard,
+            alike,
+            filled / row_norms(filled),
+            centred / row_norms(centred),
+            bounded(filled / views.unit, self.bound).abs().sqrt() * filled.sign(),
+            alike.cumsum(1),
+            thresholds,
+            thresholds * views.unit.repeat_interleave(views.levels).sqrt(),
+            standard[:, : len(self.whitening)] @ self.whitening,
+            torch.fft.rfft(alike, norm="ortho").abs()[:, 1 : self.frequencies + 1],
+        ]
+
+
+class KnownCounts(KnownViews):
+    """Views of descriptors and of counts of features, as fingerprints have them.
+
+    Each descriptor is a view of its own, standardised; of each block of counts there are four: which features there
+    are, the same in rows of length 1, the counts in rows of length 1, and their logarithms.
+
+    Args:
+        inputs: numbers n of an object.
+        outputs: numbers d of a code.
+        counts: columns at which blocks of counts begin, and that at which the last ends; all others are descriptors.
+        bound: standardised descriptors beyond this grow as a logarithm.
+    """
+
+    def __init__(self, inputs: int, outputs: int, counts: Sequence[int], bound: float) -> None:
+        blocks = [slice(*ends) for ends in itertools.pairwise(counts)]
+        described = np.setdiff1d(np.arange(inputs), np.r_[*blocks]) if blocks else np.arange(inputs)
+        sizes = itertools.chain.from_iterable([one.stop - one.start] * 4 for one in blocks)
+        super().__init__([*(1,) * len(described), *sizes], outputs)
+        self.blocks, self.described = blocks, described
+        self.scale = Standardise(len(described), bound)
+
+    def fit_columns(self, x: Tensor) -> None:
+        """Means and standard deviations of the descriptors."""
+        self.scale.fit(x[:, self.described])
+
+    def raw(self, x: Tensor) -> list[Tensor]:
+        found = list(self.scale(x[:, self.described]).split(1, dim=1))
+        for block in self.blocks:
+            counts = x[:, block]
+            present = (counts > 0).to(counts)
+            found += [present, present / row_norms(present), counts / row_norms(counts), counts.abs().log1p()]
+        return found
 
 
 def _principal_axes(rows: Tensor, most: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.nn.coders import Decoder, DecoderConfig, Picture
-from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownViews
+from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownNumbers
 from metricvae.nn.layers import ResidualBlock, WideLinear, hidden_layers, neighbours
 from metricvae.nn.number_views import NumberViews
 
@@ -103,7 +103,7 @@ class MlpEncoder(KnowingEncoder):
         self.shortcut = WideLinear(self.views.smooth, latent)
         self.gate = nn.Parameter(torch.full((latent,), config.gate))
         sizes = config.inputs, latent, config.levels
-        self.known = KnownViews(*sizes, series=config.channels > 0, bound=config.bound) if config.known else None
+        self.known = KnownNumbers(*sizes, series=config.channels > 0, bound=config.bound) if config.known else None
 
     def prepare(self, x: Tensor) -> Tensor:
         """The numbers of each object in one row, (m, inputs)."""

@@ -41,7 +41,9 @@ class Molecule2dKind(MoleculeKind):
         return (GraphEncoderConfig,)
 
     def default_encoder(self, objects: int | None = None) -> CoderConfig:
-        """Convolutions along the bonds."""
+        """Convolutions along the bonds, beside what counts of substructures say."""
         from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 
-        return GraphEncoderConfig(WIDTHS, mixing="convolution", grid_side=GRID_SIDE, grid_spacing=GRID_SPACING)
+        return GraphEncoderConfig(
+            WIDTHS, mixing="convolution", grid_side=GRID_SIDE, grid_spacing=GRID_SPACING, known=True
+        )

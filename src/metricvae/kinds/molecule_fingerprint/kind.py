@@ -35,6 +35,7 @@ class MoleculeFingerprintKind(DescribedKind, Molecule2dKind):
         "are seen."
     )
     count: ClassVar[int] = len(NAMES) + BITS
+    counts: ClassVar[tuple[int, ...]] = (len(NAMES), len(NAMES) + BITS)
 
     def numbers(self, objects: Sequence[Object]) -> Rows:
         """(m, count): descriptors (`metricvae.kinds.molecule.descriptors`), then counts."""

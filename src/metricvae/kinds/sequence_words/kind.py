@@ -33,6 +33,7 @@ class SequenceWordsKind(DescribedKind, SequenceKind):
     name: ClassVar[str] = "sequence-words"
     same_records: ClassVar[tuple[str, ...]] = ("sequence",)
     count: ClassVar[int] = BUCKETS + 1
+    counts: ClassVar[tuple[int, ...]] = (0, BUCKETS)
 
     def numbers(self, objects: Sequence[Object]) -> Rows:
         """(m, count): counts of words, then how many words there are."""

@@ -16,7 +16,7 @@ from metricvae.kinds.image.encoders.scaling import ChannelScaling
 from metricvae.kinds.image.layers import Convolution, ConvolutionResidual, halve
 from metricvae.kinds.image.transforms import centred, resized, working_size
 from metricvae.nn.coders import Picture, UnitRangeEncoder
-from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownViews
+from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownNumbers
 from metricvae.nn.layers import LinearShortcut, hidden_layers, scale_initial_weights
 
 FEW = 1_000
@@ -120,7 +120,7 @@ class GridEncoder(KnowingEncoder, UnitRangeEncoder):
         self.last = nn.Linear(config.hidden, 2 * latent)
         self.direct = LinearShortcut(reduced, latent, 0.0, 0.5 * reduced**-0.5)
         scale_initial_weights(self.last)
-        self.known = KnownViews(reduced, latent, config.levels) if config.known else None
+        self.known = KnownNumbers(reduced, latent, config.levels) if config.known else None
 
     def prepare(self, x: Tensor) -> Tensor:
         """The images, centred if the configuration says so, in the resolution of the network: (m, C, height, width)."""
