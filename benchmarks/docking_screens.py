@@ -43,15 +43,16 @@ def read_rows(path: Path) -> dict[str, dict[str, Any]]:
     return {row["smiles"]: row for row in map(json.loads, lines)}
 
 
-def docked(folder: Path, out: Path, decoys: int, config: DockingConfig) -> list[dict[str, Any]]:
-    """A row a molecule: SMILES, whether it is active, score in kcal/mol or None, heavy atoms, processor seconds."""
+def docked(folder: Path, out: Path, decoys: int, most: int | None, config: DockingConfig) -> list[dict[str, Any]]:
+    """A row a molecule, of `most` in a random order: SMILES, whether it is active, score in kcal/mol or None, heavy
+    atoms, processor seconds."""
     (crystal, *molecules), active = read_target(folder)
     receptor, centre = structure_of(str(folder / "receptor.pdb")).receptor, crystal.positions.mean(0)
     inactive = np.flatnonzero(~active)
     drawn = np.random.default_rng(SEED).permutation(inactive)[: decoys * int(active.sum())]
     known, rows = read_rows(out), []
     with out.open("a") as file:
-        for place in np.random.default_rng(SEED).permutation([*np.flatnonzero(active), *drawn]):
+        for place in np.random.default_rng(SEED).permutation([*np.flatnonzero(active), *drawn])[:most]:
             smiles = molecules[place].smiles
             if smiles not in known:
                 begin = time.process_time()
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--decoys", type=int, default=10)
+    parser.add_argument("--most", type=int, help="so many of these molecules, in a random order")
     parser.add_argument("--engine", default=OWN, choices=[OWN, *ENGINES])
     parser.add_argument("--exhaustiveness", type=int, default=8)
     parser.add_argument("--quick", action="store_true")
@@ -119,7 +121,7 @@ def main() -> None:
     options = parser.parse_args()
     base = QUICK if options.quick else DockingConfig(poses=1, strain=False)
     config = replace(base, engine=options.engine, exhaustiveness=options.exhaustiveness)
-    rows = docked(options.folder, options.out, options.decoys, config)
+    rows = docked(options.folder, options.out, options.decoys, options.most, config)
     print(json.dumps(ranked(rows, read_rows(options.beside) if options.beside else {}), indent=1))
 
 
