@@ -46,8 +46,8 @@ METRICS = {
     "overlap": "overlap",
     "pocket-fit": "pocket-fit",
 }
-LATER = {"maps", "molecules-colour", "molecules-many", "pocket-fit"}
-"""Models that version 0.1 did not have."""
+LATER = {"maps", "molecules", "molecules-colour", "molecules-many", "pocket-fit"}
+"""Models that version 0.1 did not have, or had with other weights."""
 
 MOST_BYTES = 8_000_000
 DATA = Path(__file__).parent / "data"

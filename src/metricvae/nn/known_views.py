@@ -90,9 +90,8 @@ class KnownViews(nn.Module):
         self.weight[used[: len(axes)]] = axes.float() * scale
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # what is known is known more exactly than bfloat16 holds
-            projected: Tensor = functional.linear(torch.cat(self.groups(x.float()), dim=1), self.weight)
-            return self.factor * projected
+        projected: Tensor = functional.linear(torch.cat(self.groups(x.float()), dim=1), self.weight)
+        return self.factor * projected
 
 
 class KnownNumbers(KnownViews):
@@ -246,4 +245,8 @@ class KnowingEncoder(Encoder):
 
     def with_known(self, codes: Tensor, features: Tensor) -> Tensor:
         """(m, d) learned codes, with what is known of the objects added."""
-        return codes if self.known is None else codes + self.known(self.numbers(features))
+        if self.known is None:
+            return codes
+        with torch.autocast(codes.device.type, enabled=False):  # it is known more exactly than bfloat16 holds
+            known: Tensor = self.known(self.numbers(features))
+        return codes + known
