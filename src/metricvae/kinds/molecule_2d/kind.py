@@ -47,3 +47,7 @@ class Molecule2dKind(MoleculeKind):
         return GraphEncoderConfig(
             WIDTHS, mixing="convolution", grid_side=GRID_SIDE, grid_spacing=GRID_SPACING, known=True
         )
+
+    def default_latent(self, objects: int | None = None) -> int:
+        """As many as keep most of the products of counts of substructures."""
+        return 256
