@@ -10,7 +10,13 @@ import torch
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 
-from metricvae.kinds.molecule.encoders.graph_counts import COUNTS, GRAPH_DESCRIPTORS, graph_counts, ring_bonds
+from metricvae.kinds.molecule.encoders.graph_counts import (
+    COUNTS,
+    GRAPH_DESCRIPTORS,
+    bonds_between,
+    graph_counts,
+    ring_bonds,
+)
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.packing import COLUMNS
 from metricvae.kinds.molecule.records import Molecule
@@ -70,7 +76,8 @@ def test_ring_bonds_are_those_of_rdkit() -> None:
     molecules = [KIND.convert(one) for one in SMILES] + drawn()[:20]
     for molecule in molecules:
         links = tensor([molecule])[..., COLUMNS:].long()
-        found = ring_bonds(links, (links >= 2) & (links <= 5))[0]
+        bonded = (links >= 2) & (links <= 5)
+        found = ring_bonds(bonds_between(links, bonded), bonded)[0]
         assert torch.equal(found, found.T)
         mol = Chem.MolFromSmiles(molecule.smiles)
         assert int(found.sum()) == 2 * sum(bond.IsInRing() for bond in mol.GetBonds()), molecule.smiles

@@ -40,7 +40,8 @@ def graph_counts(molecules: Tensor) -> Tensor:
     """
     there, links = present(molecules), molecules[..., COLUMNS:].long()
     bonded = (links >= LINKED["single"]) & (links <= UNKNOWN)
-    in_ring = ring_bonds(links, bonded)
+    ways = bonds_between(links, bonded)
+    in_ring = ring_bonds(ways, bonded)
     orders, degrees = torch.where(bonded, links - 1, 0).sum(2), bonded.sum(2)
     types = _together(_together(molecules[..., 4].long(), degrees), orders)
     numbers = _together(_together(types, molecules[..., 5].round().long() + 8), in_ring.any(2).long())
@@ -49,25 +50,35 @@ def graph_counts(molecules: Tensor) -> Tensor:
     for _ in range(RADIUS):
         environments.append(_together(environments[-1], _around(environments[-1], sorts)))
     circular = torch.stack([_counts(one, there, ENVIRONMENTS) for one in environments]).sum(0)
-    return torch.cat([_descriptors(molecules, degrees, orders), circular, _pairs(links, bonded, types, there)], dim=1)
+    return torch.cat([_descriptors(molecules, degrees, orders), circular, _pairs(ways, types, there)], dim=1)
 
 
-def ring_bonds(links: Tensor, bonded: Tensor) -> Tensor:
+def bonds_between(links: Tensor, bonded: Tensor) -> Tensor:
+    """(m, A, A) bonds on the shortest way from one atom to another, 0 for an atom and itself.
+
+    Args:
+        links: (m, A, A) codes of `metricvae.kinds.molecule.packing.LINKED`.
+        bonded: (m, A, A) which of them are bonds.
+    """
+    ways = torch.where(bonded, 1, links - TWO_BONDS + 2)
+    ways.diagonal(dim1=1, dim2=2).zero_()
+    return ways
+
+
+def ring_bonds(ways: Tensor, bonded: Tensor) -> Tensor:
     """(m, A, A) which bonds are in a ring.
 
     A bond is in none if it is the only one between the atoms that are nearer to its first end than to its second, and
     all others.
 
     Args:
-        links: (m, A, A) codes of `metricvae.kinds.molecule.packing.LINKED`.
-        bonded: (m, A, A) which of them are bonds.
+        ways: (m, A, A) as `bonds_between` gives them.
+        bonded: (m, A, A) which atoms are bonded.
     """
-    atoms = links.shape[1]
+    atoms = ways.shape[1]
     upper = bonded.triu(1).flatten(1)
     most = int(upper.sum(1).amax()) if upper.numel() else 0
     there, bond = upper.float().topk(most, dim=1)
-    ways = torch.where(bonded, 1, links - TWO_BONDS + 2)
-    ways.diagonal(dim1=1, dim2=2).zero_()
     ends = [ways.gather(1, end[..., None].expand(-1, -1, atoms)) for end in (bond // atoms, bond % atoms)]
     near = (ends[0] < ends[1]).float()
     between = ((near @ bonded.float()) * (1.0 - near)).sum(2)
@@ -100,12 +111,11 @@ def _around(numbers: Tensor, sorts: Tensor) -> Tensor:
     return (sorts @ each.double()[..., None]).sum((1, 3)).long() % _PRIME  # sums of integers below 2 ** 53 are exact
 
 
-def _pairs(links: Tensor, bonded: Tensor, types: Tensor, there: Tensor) -> Tensor:
+def _pairs(ways: Tensor, types: Tensor, there: Tensor) -> Tensor:
     """(m, PAIRS) counts of pairs of atoms."""
-    first, second = torch.triu_indices(links.shape[1], links.shape[1], 1, device=links.device)
-    ways = torch.where(bonded, 1, links - TWO_BONDS + 2)[:, first, second]
+    first, second = torch.triu_indices(ways.shape[1], ways.shape[1], 1, device=ways.device)
     hashed = _hashed(types)
-    both = (hashed[:, first] + hashed[:, second]) * LINKED["no way"] + ways
+    both = (hashed[:, first] + hashed[:, second]) * LINKED["no way"] + ways[:, first, second]
     return _counts(both, there[:, first] & there[:, second], PAIRS)
 
 
