@@ -5,10 +5,11 @@
 
 The folder holds `receptor.pdb`, `crystal_ligand.mol2`, `actives_final.mol2.gz` and `decoys_final.mol2.gz`. All actives
 are docked from SMILES, and `--decoys` for each, drawn at random, into a cube about the centre of the crystal ligand; a
-molecule that cannot be docked counts as the last. `--quick` docks as `generate` does in its search. Ranked by the
-score; by the score less a line through the scores of all molecules of the screen by their heavy atoms, actives and
-decoys alike (`gain`); by heavy atoms; and, where the file of another run is given by `--beside`, by its score. AUC
-and enrichment in the first 1 % and 5 %, with 95 % intervals by resampling molecules. A killed run goes on.
+molecule that cannot be docked counts as the last, and one that is there in several states once. `--quick` docks as
+`generate` does in its search. Ranked by the score; by the score less a line through the scores of all molecules of the
+screen by their heavy atoms, actives and decoys alike (`gain`); by heavy atoms; and, where the file of another run is
+given by `--beside`, by its score. AUC and enrichment in the first 1 % and 5 %, with 95 % intervals by resampling
+molecules. A killed run goes on.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import argparse
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from dude import read_target
+from dude import enrichment, read_target
 
 from metricvae.core.binary_scores import auc
 from metricvae.core.errors import InputError
@@ -50,7 +52,7 @@ def docked(folder: Path, out: Path, decoys: int, most: int | None, config: Docki
     receptor, centre = structure_of(str(folder / "receptor.pdb")).receptor, crystal.positions.mean(0)
     inactive = np.flatnonzero(~active)
     drawn = np.random.default_rng(SEED).permutation(inactive)[: decoys * int(active.sum())]
-    known, rows = read_rows(out), []
+    known, rows = read_rows(out), dict[str, dict[str, Any]]()
     with out.open("a") as file:
         for place in np.random.default_rng(SEED).permutation([*np.flatnonzero(active), *drawn])[:most]:
             smiles = molecules[place].smiles
@@ -65,19 +67,14 @@ def docked(folder: Path, out: Path, decoys: int, most: int | None, config: Docki
                 known[smiles] = row | {"heavy_atoms": len(molecules[place].elements)}
                 file.write(json.dumps(known[smiles]) + "\n")
                 file.flush()
-            rows.append(known[smiles])
-    return rows
-
-
-def enrichment(scores: Floats, active: npt.NDArray[np.bool_], share: float) -> float:
-    first = np.argsort(-scores, kind="stable")[: max(1, round(share * len(active)))]
-    return float(active[first].mean() / active.mean())
+            rows[smiles] = known[smiles]
+    return list(rows.values())
 
 
 def figures(scores: Floats, active: npt.NDArray[np.bool_]) -> dict[str, str]:
     """AUC and enrichments with their intervals."""
     random, found = np.random.default_rng(SEED), {}
-    measures = {"auc": auc} | {f"ef{share:.0%}": lambda s, a, share=share: enrichment(s, a, share) for share in SHARES}
+    measures = {"auc": auc} | {f"ef{share:.0%}": partial(enrichment, share=share) for share in SHARES}
     rows = [random.integers(len(active), size=len(active)) for _ in range(DRAWS)]
     for name, measure in measures.items():
         low, high = np.quantile(

@@ -25,11 +25,16 @@ def read_target(folder: Path) -> tuple[list[Molecule], npt.NDArray[np.bool_]]:
     return [ligands[0], *actives, *decoys], np.arange(len(actives) + len(decoys)) < len(actives)
 
 
+def enrichment(scores: Floats, active: npt.NDArray[np.bool_], share: float = SHARE) -> float:
+    """The share of actives among the first by (n,) scores, over that among all."""
+    first = np.argsort(-scores, kind="stable")[: max(1, round(share * len(active)))]
+    return float(active[first].mean() / active.mean())
+
+
 def figures(scores: Floats, exact: Floats, active: npt.NDArray[np.bool_]) -> dict[str, float]:
     """Of (n,) scores of molecules, and exact ones."""
-    first = np.argsort(-scores, kind="stable")[: max(1, round(SHARE * len(active)))]
     return {
         "auc": auc(scores, active),
-        "ef_1_percent": float(active[first].mean() / active.mean()),
+        "ef_1_percent": enrichment(scores, active),
         "correlation_with_exact": float(np.corrcoef(scores, exact)[0, 1]),
     }

@@ -34,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import torch
+from dude import enrichment
 
 from metricvae.core.dataset_files import LEFT, read_dataset
 from metricvae.kinds.molecule.readers import read
@@ -213,12 +214,11 @@ def model(options: argparse.Namespace) -> dict[str, Any]:
 # Screens
 
 
-def enrichment(scores: Floats, active: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def auc_and_enrichment(scores: Floats, active: npt.NDArray[np.bool_]) -> tuple[float, float]:
     """Area under the ROC curve, and the enrichment factor of the first 1 %."""
     from sklearn.metrics import roc_auc_score
 
-    first = np.argsort(-scores, kind="stable")[: max(1, round(0.01 * len(scores)))]
-    return float(roc_auc_score(active, scores)), float(active[first].mean() / active.mean())
+    return float(roc_auc_score(active, scores)), enrichment(scores, active)
 
 
 def figures(scores: Floats, active: npt.NDArray[np.bool_]) -> dict[str, list[float]]:
@@ -229,9 +229,9 @@ def figures(scores: Floats, active: npt.NDArray[np.bool_]) -> dict[str, list[flo
     drawn = []
     for _ in range(200):
         rows = np.concatenate([random.choice(part, len(part)) for part in parts])
-        drawn.append(enrichment(scores[rows], active[rows]))
+        drawn.append(auc_and_enrichment(scores[rows], active[rows]))
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-    columns = zip(("auc", "ef1"), enrichment(scores, active), low, high, strict=True)
+    columns = zip(("auc", "ef1"), auc_and_enrichment(scores, active), low, high, strict=True)
     return {name: [round(float(one), 3) for one in numbers] for name, *numbers in columns}
 
 
