@@ -14,6 +14,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,12 @@ def largest_common(a: Mol, b: Mol) -> float:
     return float(found / (a.GetNumAtoms() + b.GetNumAtoms() - found))
 
 
-def compared(describe: Callable[[Mol], Any], compare: Callable[[Any, Any], float]) -> Callable[[Mol, Mol], float]:
-    return lambda a, b: compare(describe(a), describe(b))
+@dataclass(frozen=True)
+class Metric:
+    """What is known of each molecule, and how that of two is compared."""
+
+    describe: Callable[[Mol], Any]
+    compare: Callable[[Any, Any], float]
 
 
 MORGAN = fingerprints.GetMorganGenerator(radius=2, fpSize=BITS)
@@ -51,25 +56,24 @@ PAIRS = fingerprints.GetAtomPairGenerator(fpSize=BITS)
 TORSIONS = fingerprints.GetTopologicalTorsionGenerator(fpSize=BITS)
 TANIMOTO = DataStructs.TanimotoSimilarity
 
-METRICS: dict[str, Callable[[Mol, Mol], float]] = {
-    "ECFP4 Tanimoto": compared(MORGAN.GetFingerprint, TANIMOTO),
-    "ECFP4 Tversky (0.9, 0.1)": compared(
+METRICS = {
+    "ECFP4 Tanimoto": Metric(MORGAN.GetFingerprint, TANIMOTO),
+    "ECFP4 Tversky (0.9, 0.1)": Metric(
         MORGAN.GetCountFingerprint, lambda a, b: DataStructs.TverskySimilarity(a, b, 0.9, 0.1)
     ),
-    "MACCS Tanimoto": compared(rdMolDescriptors.GetMACCSKeysFingerprint, TANIMOTO),
-    "atom pairs, Dice": compared(PAIRS.GetCountFingerprint, DataStructs.DiceSimilarity),
-    "torsions, Tanimoto": compared(TORSIONS.GetFingerprint, TANIMOTO),
-    "maximum common substructure": largest_common,
-    "difference of logP": compared(
-        lambda mol: rdMolDescriptors.CalcCrippenDescriptors(mol)[0], lambda a, b: abs(a - b)
-    ),
-    "signed difference of weight": compared(rdMolDescriptors._CalcMolWt, lambda a, b: a - b),
+    "MACCS Tanimoto": Metric(rdMolDescriptors.GetMACCSKeysFingerprint, TANIMOTO),
+    "atom pairs, Dice": Metric(PAIRS.GetCountFingerprint, DataStructs.DiceSimilarity),
+    "torsions, Tanimoto": Metric(TORSIONS.GetFingerprint, TANIMOTO),
+    "maximum common substructure": Metric(lambda mol: mol, largest_common),
+    "difference of logP": Metric(lambda mol: rdMolDescriptors.CalcCrippenDescriptors(mol)[0], lambda a, b: abs(a - b)),
+    "signed difference of weight": Metric(rdMolDescriptors._CalcMolWt, lambda a, b: a - b),
 }
 
 
 def pairs_of(smiles: list[str], name: str, kind: str) -> PairDataset:
     """The pairs, split by scaffolds."""
-    random, mols = np.random.default_rng(1), [Chem.MolFromSmiles(one) for one in smiles]
+    random, metric = np.random.default_rng(1), METRICS[name]
+    described = [metric.describe(Chem.MolFromSmiles(one)) for one in smiles]
     place = np.array([zlib.crc32(scaffold_group(one, one).encode()) % 100 for one in smiles])
     split = np.digitize(place, [end for end, _ in list(SPLITS.values())[:-1]])
     first, second = random.integers(len(smiles), size=(2, 40_000))
@@ -80,7 +84,7 @@ def pairs_of(smiles: list[str], name: str, kind: str) -> PairDataset:
     return PairDataset.from_pairs(
         [smiles[a] for a, _ in ends],
         [smiles[b] for _, b in ends],
-        [METRICS[name](mols[a], mols[b]) for a, b in ends],
+        [metric.compare(described[a], described[b]) for a, b in ends],
         kind,
         split=[list(SPLITS)[split[a]] for a, _ in ends],
     )

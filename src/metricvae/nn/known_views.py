@@ -156,12 +156,15 @@ class KnownCounts(KnownViews):
         bound: standardised descriptors beyond this grow as a logarithm.
     """
 
+    described: Tensor
+
     def __init__(self, inputs: int, outputs: int, counts: Sequence[int], bound: float) -> None:
         blocks = [slice(*ends) for ends in itertools.pairwise(counts)]
         described = np.setdiff1d(np.arange(inputs), np.r_[*blocks]) if blocks else np.arange(inputs)
         sizes = itertools.chain.from_iterable([one.stop - one.start] * 4 for one in blocks)
         super().__init__([*(1,) * len(described), *sizes], outputs)
-        self.blocks, self.described = blocks, described
+        self.blocks = blocks
+        self.register_buffer("described", torch.from_numpy(described), persistent=False)
         self.scale = Standardise(len(described), bound)
 
     def fit_columns(self, x: Tensor) -> None:

@@ -25,6 +25,9 @@ RADIUS = 2
 BONDS = range(LINKED["single"], UNKNOWN + 1)
 """Codes of bonds, which are told apart outside of rings."""
 
+NO_WAY = LINKED["no way"] - TWO_BONDS + 2
+"""Bonds between two atoms that none connect."""
+
 GRAPH_DESCRIPTORS = len(ELEMENTS) + 1 + len(CHARGE_SIGNS) + 7
 COUNTS = (GRAPH_DESCRIPTORS, GRAPH_DESCRIPTORS + ENVIRONMENTS, GRAPH_DESCRIPTORS + ENVIRONMENTS + PAIRS)
 """Columns at which the blocks of counts begin, and that at which the last ends: those before are descriptors."""
@@ -50,11 +53,11 @@ def graph_counts(molecules: Tensor) -> Tensor:
     for _ in range(RADIUS):
         environments.append(_together(environments[-1], _around(environments[-1], sorts)))
     circular = torch.stack([_counts(one, there, ENVIRONMENTS) for one in environments]).sum(0)
-    return torch.cat([_descriptors(molecules, degrees, orders), circular, _pairs(ways, types, there)], dim=1)
+    return torch.cat([_descriptors(molecules, degrees, orders, ways), circular, _pairs(ways, types, there)], dim=1)
 
 
 def bonds_between(links: Tensor, bonded: Tensor) -> Tensor:
-    """(m, A, A) bonds on the shortest way from one atom to another, 0 for an atom and itself.
+    """(m, A, A) bonds on the shortest way from one atom to another: 0 to itself, `NO_WAY` where there is none.
 
     Args:
         links: (m, A, A) codes of `metricvae.kinds.molecule.packing.LINKED`.
@@ -86,19 +89,18 @@ def ring_bonds(ways: Tensor, bonded: Tensor) -> Tensor:
     return found | found.mT
 
 
-def _descriptors(molecules: Tensor, degrees: Tensor, orders: Tensor) -> Tensor:
+def _descriptors(molecules: Tensor, degrees: Tensor, orders: Tensor, ways: Tensor) -> Tensor:
     """(m, GRAPH_DESCRIPTORS): atoms by element and charge; atoms, bonds, rings, further bonds of multiple ones, ends,
     branches, and the most bonds between two atoms."""
-    there = present(molecules)
-    atoms, bonds = there.sum(1), degrees.sum(1) // 2
-    apart = molecules[..., COLUMNS:]
-    longest = torch.where(apart < LINKED["no way"], apart, 0.0).amax((1, 2))
-    parts = [atoms, bonds, bonds - atoms + 1, orders.sum(1) // 2 - bonds, (degrees == 1).sum(1), (degrees > 2).sum(1)]
+    atoms, bonds = present(molecules).sum(1), degrees.sum(1) // 2
+    rings, multiple, ends, branches = bonds - atoms + 1, orders.sum(1) // 2 - bonds, degrees == 1, degrees > 2
+    longest = torch.where(ways < NO_WAY, ways, 0).amax((1, 2))
+    parts = [atoms, bonds, rings, multiple, ends.sum(1), branches.sum(1), longest]
     return torch.cat(
         [
             element_features(molecules, ELEMENTS).sum(1),
             charge_features(molecules).sum(1),
-            torch.stack([*(one.float() for one in parts), longest], dim=1),
+            torch.stack(parts, dim=1).float(),
         ],
         dim=1,
     )

@@ -70,6 +70,11 @@ class GraphEncoder(KnowingEncoder, MoleculeEncoder):
         """(m, A, 6 + A), the atoms on the molecules' principal axes, which only the pictures depend on."""
         return to_principal_axes(x)
 
+    @property
+    def learns_scaling(self) -> bool:
+        """Only where something is known beforehand."""
+        return self.known is not None
+
     def fit_scaling(self, features: Tensor) -> None:
         """That of the descriptors of graphs."""
         self.fit_known(features)
