@@ -50,26 +50,8 @@ def ship(
         aligner: options of `metricvae train --aligner`; none for a model without one.
         sources: options of the script that name the files to label, and the option of `metricvae label` for each.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--device", default="auto")
-    given = sources or {}
-    for option, of_label in given.items():
-        parser.add_argument(option, type=Path, required=True, dest=of_label)
-    options = parser.parse_args()
-    objects = [word for of_label in given.values() for word in (of_label, str(getattr(options, of_label)))]
-    start: list[str] = []
-    for stage in stages:
-        made, pairs = options.work / stage.model, [str(options.work / folder) for folder in stage.data]
-        changes = [word for field, value in stage.training.items() for word in (f"--training.{field}", str(value))]
-        for folder, plan in zip(pairs, stage.data.values(), strict=True):
-            words = [word.format(work=options.work) for word in plan]
-            _run(["label", *words, *([] if "--objects" in words else objects), "--out", folder])
-        train = ["train", *pairs, "--preset", name, "--device", options.device, "--out", str(made)]
-        _run([*train, *start, *changes])
-        start = ["--start", str(made)]
-    if aligner:
-        _run(["train", *pairs, "--aligner", str(made), "--device", options.device, *aligner])
+    options = arguments(description, sources or {})
+    made = train_stages(name, stages, options, aligner=aligner, sources=sources)
     target = SHIPPED / name
     target.mkdir(parents=True, exist_ok=True)
     detectors = (part_of(side)[1] for side in ("left", "right"))
@@ -77,6 +59,46 @@ def ship(
         if (made / file).exists():
             shutil.copyfile(made / file, target / file)
     load_model(name)
+
+
+def arguments(description: str | None, sources: Mapping[str, str]) -> argparse.Namespace:
+    """The command line of a script: its work folder, device, and files to label; as of `ship`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    for option, of_label in sources.items():
+        parser.add_argument(option, type=Path, required=True, dest=of_label)
+    return parser.parse_args()
+
+
+def train_stages(
+    preset: str,
+    stages: Sequence[Stage],
+    options: argparse.Namespace,
+    *,
+    aligner: Sequence[str] = (),
+    sources: Mapping[str, str] | None = None,
+) -> Path:
+    """Label and train, each stage from the model of the one before; the folder of the last. See `ship`."""
+    start: list[str] = []
+    for stage in stages:
+        made = options.work / stage.model
+        pairs = [str(label(folder, plan, options, sources or {})) for folder, plan in stage.data.items()]
+        changes = [word for field, value in stage.training.items() for word in (f"--training.{field}", str(value))]
+        train = ["train", *pairs, "--preset", preset, "--device", options.device, "--out", str(made)]
+        _run([*train, *start, *changes])
+        start = ["--start", str(made)]
+    if aligner:
+        _run(["train", *pairs, "--aligner", str(made), "--device", options.device, *aligner])
+    return made
+
+
+def label(folder: str, plan: Sequence[str], options: argparse.Namespace, sources: Mapping[str, str]) -> Path:
+    """Label one data set as the `data` of a `Stage` has it; its folder."""
+    words, made = [word.format(work=options.work) for word in plan], options.work / folder
+    objects = [word for of_label in sources.values() for word in (of_label, str(getattr(options, of_label)))]
+    _run(["label", *words, *([] if "--objects" in words else objects), "--out", str(made)])
+    return Path(made)
 
 
 def _run(arguments: list[str]) -> None:

@@ -10,8 +10,8 @@ import torch
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.decoders.density import density_maps
+from metricvae.kinds.molecule.encoders.joined import JoinedEncoder, JoinedEncoderConfig
 from metricvae.kinds.molecule.encoders.point_set import (
-    MoleculeEncoderConfig,
     PointSetEncoderConfig,
     atom_features,
     pair_features,
@@ -23,6 +23,7 @@ from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.transforms import move, random_motions
 from metricvae.kinds.molecule_2d.encoders.graph import GraphEncoderConfig
 from metricvae.nn.autoencoder import Tower
+from metricvae.nn.coders import EncoderConfig
 from metricvae.nn.density import DensityDecoderConfig
 from metricvae.nn.heads import CosineTanimoto
 from metricvae.nn.principal_axes import AXIS_FLIPS, flip_maps, grid_axis
@@ -35,6 +36,7 @@ CONVOLUTIONS = (
     PointSetEncoderConfig((16, 16), mixing="convolution", chemical=True, bonded=True),
     GraphEncoderConfig((16, 16), mixing="convolution"),
 )
+JOINED = JoinedEncoderConfig((POINT_SET, CONVOLUTIONS[1]), (0.3, 0.7))
 DECODER = DensityDecoderConfig((8, 8, 4, 4))
 SIDE, SPACING = POINT_SET.grid_side, POINT_SET.grid_spacing
 
@@ -49,13 +51,11 @@ def x(molecules: list[Molecule]) -> torch.Tensor:
     return torch.from_numpy(padded([atoms_of(one) for one in molecules]))
 
 
-def tower(encoder: MoleculeEncoderConfig, seed: int = 1, *, mirrored: bool = False) -> Tower:
+def tower(encoder: EncoderConfig, seed: int = 1, *, mirrored: bool = False) -> Tower:
     return seeded_tower(encoder, DECODER, latent=12, seed=seed, head=CosineTanimoto(), mirrored=mirrored).eval()
 
 
-@pytest.fixture(
-    scope="module", params=[POINT_SET, GRAPH, *CONVOLUTIONS], ids=lambda config: f"{config.name}-{config.mixing}"
-)
+@pytest.fixture(scope="module", params=[POINT_SET, GRAPH, *CONVOLUTIONS, JOINED], ids=lambda config: config.name)
 def model(request: pytest.FixtureRequest) -> Tower:
     return tower(request.param)
 
@@ -169,6 +169,43 @@ def test_widths_that_cannot_be_are_refused(widths: tuple[int, ...]) -> None:
         PointSetEncoderConfig(widths)
 
 
-def test_bonds_are_told_apart_only_between_known_elements():
+def test_bonds_are_told_apart_only_between_known_elements() -> None:
     with pytest.raises(InputError, match="bonded without chemical"):
         PointSetEncoderConfig(bonded=True)
+
+
+def test_the_cosine_of_joined_codes_is_the_weighted_mean_of_the_cosines_of_their_encoders(x: torch.Tensor) -> None:
+    model = tower(JOINED)
+    encoder = model.encoder
+    assert isinstance(encoder, JoinedEncoder)
+    codes = model.code(x)
+    assert torch.allclose(codes.norm(dim=1), torch.ones(COUNT))
+    expected = torch.zeros(COUNT, COUNT)
+    for share, part in zip(JOINED.shares, encoder.parts, strict=True):
+        alone = Tower(part, None, CosineTanimoto(), mirrored=True).eval().code(x)
+        expected += share * CosineTanimoto().score_matrix(alone, alone)
+    assert torch.allclose(CosineTanimoto().score_matrix(codes, codes), expected, atol=1e-5)
+
+
+def test_the_cosine_of_joined_codes_is_the_same_for_the_mirror_images_of_both(x: torch.Tensor) -> None:
+    model = tower(JOINED)
+    codes, mirrored = model.code(x), model.code_features(model.encoder.mirror(model.encoder.prepare(x)))
+    assert not torch.allclose(codes, mirrored, atol=1e-3)
+    score = CosineTanimoto().score_matrix
+    assert torch.allclose(score(codes, codes), score(mirrored, mirrored), atol=1e-4)
+
+
+def test_joined_encoders_survive_json_and_refuse_what_does_not_go_together() -> None:
+    assert JoinedEncoderConfig.from_json(JOINED.to_json()) == JOINED
+    assert JoinedEncoderConfig.from_json({}) == JoinedEncoderConfig()
+    for shares in ((0.5, 0.6), (1.0,)):
+        with pytest.raises(InputError, match="expected one for each, with a sum of 1"):
+            JoinedEncoderConfig(JOINED.parts, shares)
+    refused: tuple[object, ...] = (3, [3], {}, [{"name": "point-set", "widths": "wide"}])
+    for wrong in refused:
+        with pytest.raises(InputError, match="expected something like"):
+            JoinedEncoderConfig.from_json({"parts": wrong})
+    with pytest.raises(InputError, match="'point-set' cannot be read: got 'colour'"):
+        JoinedEncoderConfig.from_json({"parts": [{"name": "point-set", "colour": 3}]})
+    with pytest.raises(InputError, match="codes of 10 numbers: expected a multiple of 4"):
+        JOINED.build(10)

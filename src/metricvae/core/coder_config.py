@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 from metricvae.core.errors import InputError
@@ -19,7 +19,7 @@ class CoderConfig(ABC):
     """Hyperparameters of an encoder or decoder, written to `config.json`.
 
     Every field has a default, which also says what it may be: a bool, a string, a finite number above 0 (or from 0 on,
-    where the default is 0), or a tuple of such, also nested.
+    where the default is 0), the configuration of another coder, or a tuple of such, also nested.
 
     Attributes:
         name: in a configuration.
@@ -69,7 +69,7 @@ class CoderConfig(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """The name and the fields as plain lists, numbers and strings."""
-        return {"name": self.name} | {key: _to_list(value) for key, value in asdict(self).items()}
+        return {"name": self.name} | {field.name: _to_plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -78,31 +78,38 @@ class CoderConfig(ABC):
         Raises:
             InputError: a field that this configuration has not, or a value that it cannot have.
         """
-        known = [field.name for field in fields(cls)]
+        known = {field.name: field.default for field in fields(cls)}
         foreign = [key for key in document if key not in ("name", *known)]
         if foreign:
             raise InputError(
                 f"the configuration of {cls.name!r} cannot be read: got {', '.join(map(repr, foreign))}, expected the "
                 f"fields {', '.join(known)}; restore config.json"
             )
-        return cls(**{key: _to_tuple(value) for key, value in document.items() if key != "name"})
+        return cls(**{key: _from_plain(value, known[key]) for key, value in document.items() if key != "name"})
 
 
 def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, tuple):
         return isinstance(value, tuple) and all(_is_like(part, default[0]) for part in value)
-    if isinstance(default, bool | str):
+    if isinstance(default, bool | str | CoderConfig):
         return isinstance(value, type(default))
     number = isinstance(value, int if isinstance(default, int) else int | float) and not isinstance(value, bool)
     return number and math.isfinite(value) and (value >= 0 if default == 0 else value > 0)
 
 
-def _to_list(value: Any) -> Any:
-    return [_to_list(part) for part in value] if isinstance(value, tuple) else value
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, CoderConfig):
+        return value.to_json()
+    return [_to_plain(part) for part in value] if isinstance(value, tuple) else value
 
 
-def _to_tuple(value: Any) -> Any:
-    return tuple(_to_tuple(part) for part in value) if isinstance(value, list | tuple) else value
+def _from_plain(value: Any, default: Any) -> Any:
+    """What `_to_plain` made of a value that is like the default, or the value itself where it is of another form."""
+    if isinstance(value, list | tuple):
+        return tuple(_from_plain(part, default[0] if isinstance(default, tuple) else None) for part in value)
+    if isinstance(value, Mapping) and isinstance(default, CoderConfig):
+        return type(default).from_json(value)
+    return value
 
 
 Networks = tuple[CoderConfig, CoderConfig | None]

@@ -274,9 +274,10 @@ class MoleculeKind(ObjectKind):
 
     @property
     def encoders(self) -> tuple[type[CoderConfig], ...]:
+        from metricvae.kinds.molecule.encoders.joined import JoinedEncoderConfig
         from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 
-        return (PointSetEncoderConfig,)
+        return PointSetEncoderConfig, JoinedEncoderConfig
 
     def default_encoder(self, objects: int | None = None) -> CoderConfig:
         """Convolutions between atoms of known elements; the attention of the shipped models costs ten times as much."""

@@ -32,7 +32,7 @@ class ColouredMetric(Metric):
         return Description(
             predicts=(
                 "the largest mean of the shape Tanimoto and of the colour Tanimoto of two molecules over all rotations "
-                "and\ntranslations (half of ROCS's TanimotoCombo), which is the cosine of their codes"
+                "and\ntranslations (half of ROCS's TanimotoCombo)"
             ),
             value="shape and colour similarity",
             labels="labels by metricvae's exact overlay",

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.decoders.density import density_maps
@@ -205,6 +206,17 @@ class PointSetEncoder(MoleculeEncoder):
             atoms, pairs = torch.cat([atoms, links.sum(2)], dim=-1), torch.cat([pairs, links], dim=-1)
         mean, log_variance = self.pooled(atoms, pairs, present(features))
         return mean, log_variance
+
+
+def directions(encoder: MoleculeEncoder, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit vectors along the codes of molecules, then along those of their mirror images, and log-variances of both,
+    (m, 2 d) each.
+
+    The cosine of two such rows is the mean of two cosines.
+    """
+    (mean, spread), (mirrored, _) = encoder(features), encoder(encoder.mirror(features))
+    along = [functional.normalize(part, dim=1) for part in (mean, mirrored)]
+    return torch.cat(along, dim=1), torch.cat([spread, spread], dim=1)
 
 
 def to_principal_axes(molecules: Tensor) -> Tensor:

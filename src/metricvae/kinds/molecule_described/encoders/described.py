@@ -7,11 +7,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.descriptors import NAMES
-from metricvae.kinds.molecule.encoders.point_set import PointSetEncoder, PointSetEncoderConfig
+from metricvae.kinds.molecule.encoders.point_set import PointSetEncoder, PointSetEncoderConfig, directions
 from metricvae.kinds.molecule_described.packing import NUMBERS, apart
 from metricvae.nn.coders import Encoder, Picture
 from metricvae.nn.descriptors import DescriptorEncoder, DescriptorEncoderConfig
@@ -119,16 +118,14 @@ class DescribedEncoder(Encoder):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         described, described_spread = self.numbers(features[:, :NUMBERS])
-        directions, spread = self._of_atoms(_atoms(features))
-        return torch.cat([directions, described], dim=1), torch.cat([spread, described_spread], dim=1)
+        along, spread = self._of_atoms(_atoms(features))
+        return torch.cat([along, described], dim=1), torch.cat([spread, described_spread], dim=1)
 
     def _of_atoms(self, molecules: Tensor) -> tuple[Tensor, Tensor]:
         """(m, split) of the atoms, zeros where none are given."""
         if not molecules.shape[1]:
             return (molecules.new_zeros(len(molecules), self.split),) * 2
-        (mean, spread), (mirrored, _) = self.atoms(molecules), self.atoms(self.atoms.mirror(molecules))
-        directions = [functional.normalize(part, dim=1) for part in (mean, mirrored)]
-        return torch.cat(directions, dim=1), torch.cat([spread, spread], dim=1)
+        return directions(self.atoms, molecules)
 
 
 def _atoms(features: Tensor) -> Tensor:
