@@ -91,6 +91,22 @@ def test_the_model_of_many_metrics_is_small_and_answers_each() -> None:
         assert np.corrcoef(predictor.predict_each(predictor.encode(molecules)).value, exact)[0, 1] > 0.9
 
 
+def test_the_model_of_shape_and_colour_answers_shape_as_the_model_of_shape_does() -> None:
+    pytest.importorskip("rdkit")
+    folder = SHIPPED / "molecules-colour"
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= MOST_BYTES
+    molecules = draw_molecules(8, seed=78)
+    both = Predictor.load("molecules-colour")
+    places = np.arange(8), np.roll(np.arange(8), 1)
+    values = []
+    for predictor in (both.answering("shape"), Predictor.load("molecules")):
+        encoded = predictor.encode(molecules)
+        values.append(predictor.predict(encoded, encoded, *places).value)
+    np.testing.assert_allclose(*values, rtol=2e-3)
+    encoded = both.encode(molecules)
+    np.testing.assert_allclose(both.predict(encoded, encoded, places[0], places[0]).value, 1.0, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"molecules-many"}))
 def test_a_model_is_small_and_comes_with_its_card(name: str) -> None:
     files = [path for path in (SHIPPED / name).iterdir() if path.is_file()]
