@@ -345,6 +345,13 @@ def test_solve_lays_molecules_on_one_another(command, files: Path, tmp_path: Pat
     assert written[1].positions == pytest.approx(moved.positions, abs=1e-3)
 
 
+def test_solve_takes_molecules_as_smiles(command, files: Path, tmp_path: Path) -> None:
+    found = json.loads(command("solve", CAFFEINE, CAFFEINE, "--by", "combo", "--json").out)
+    assert found["combo"] == pytest.approx(1.0, abs=1e-4)
+    mixed = json.loads(command("solve", "CC(=O)Oc1ccccc1C(=O)O", files / "ibuprofen.sdf", "--json").out)
+    assert 0.5 < mixed["tanimoto"] < 1.0
+
+
 def test_solve_takes_lists_of_molecules(command, files: Path, tmp_path: Path) -> None:
     command("solve", "--pairs", files / "pairs.csv", "--out", tmp_path / "out.csv")
     with open(tmp_path / "out.csv", newline="") as file:
@@ -378,6 +385,8 @@ def test_solve_takes_density_maps(command, files: Path, tmp_path: Path) -> None:
         (("solve", "bad.smi", "aspirin.sdf"), "does not parse"),
         (("solve", "aspirin.sdf", "ibuprofen.sdf", "--join"), "--join is for images"),
         (("solve", "aspirin.sdf", "missing.sdf"), "missing.sdf"),
+        (("solve", "CC(=O)Oc1ccccc1C(=O)O", "C(C", "--by", "combo"), "'C(C' does not parse as a SMILES"),
+        (("solve", CAFFEINE, CAFFEINE, "--certify", "0.01"), "--certify is for images, got molecules"),
         (
             ("generate", "molecules", "--require", "aspirin.sdf=300", "--out", "data"),
             "nothing is called 'aspirin'",

@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 
 from metricvae.cli.common import columns, pair_options, say, wants_list
 from metricvae.cli.parser import Fields, Parser, Verb, at_least, positive
-from metricvae.cli.spatial import ending_of, is_spatial, solve_list, solve_spatial
+from metricvae.cli.spatial import ending_of, is_smiles, is_spatial, solve_list, solve_spatial
 from metricvae.core.errors import InputError
 from metricvae.metrics.overlap.solver.records import MAX_CELLS
 from metricvae.runtime.progress import progress
@@ -42,7 +42,7 @@ def _solve(options: Namespace) -> Fields:
     from metricvae.core.pair_list import read_pair_list, write_rows
     from metricvae.metrics.overlap.solver.files import solve_files
 
-    if is_spatial(ending := ending_of(options.a or "")):
+    if is_spatial(ending := ending_of(options.a or "")) or is_smiles(options.a or ""):
         return solve_spatial(options, ending)
     if options.join:
         return _join(options)

@@ -39,6 +39,21 @@ def is_map(ending: str) -> bool:
     return ending in ENDINGS
 
 
+def is_smiles(text: str) -> bool:
+    """Whether a text is a molecule, and not the name of a file."""
+    import importlib.util
+
+    if not text or Path(text).exists() or importlib.util.find_spec("rdkit") is None:
+        return False
+    from metricvae.kinds.molecule.standardise import standard
+
+    try:
+        standard(text)
+    except InputError:
+        return False
+    return True
+
+
 def solve_spatial(options: Namespace, ending: str) -> Fields:
     """The exact answer for two molecules or maps."""
     _check(options, ending)
@@ -50,15 +65,16 @@ def solve_spatial(options: Namespace, ending: str) -> Fields:
 def _check(options: Namespace, ending: str) -> None:
     for name in ("join", "certify", "fit", "invert"):
         if getattr(options, name):
-            raise InputError(f"--{name} is for images, got files that end in {ending}: leave it out")
+            got = "density maps" if is_map(ending) else "molecules"
+            raise InputError(f"--{name} is for images, got {got}: leave it out")
 
 
 def _solve_pair(options: Namespace) -> Fields:
+    from metricvae.kinds.molecule.kind import MoleculeKind
     from metricvae.kinds.molecule.mol_blocks import write_sdf
-    from metricvae.kinds.molecule.readers import read_one
 
     solver = _solver(options)
-    a, b = (read_one(Path(path)) for path in (options.a, options.b))
+    a, b = map(MoleculeKind().convert, (options.a, options.b))
     found = solver.solve(solver.prepare(a), solver.prepare(b))
     document = _document(found, solver)
     if options.aligned is not None:
