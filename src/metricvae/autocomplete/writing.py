@@ -13,6 +13,7 @@ from metricvae.core.hits_table import safe_cell, value_text
 from metricvae.core.pair_list import write_rows
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.records import Molecule
+from metricvae.kinds.pocket.sites import short_name
 from metricvae.metrics.docking.poses_page import posed_ligand, poses_page
 from metricvae.runtime.files import write_json, write_text
 from metricvae.runtime.folders import renewed_folder
@@ -93,7 +94,7 @@ def page_of(found: Autocompletion, about: Mapping[str, Any]) -> str:
         facts["Best retrieved"] = f"{one.score:.1f} kcal/mol, {one.size} heavy atoms, gain {_gain(found, one):.1f}"
     begun = str(about.get("library") or "listed fragments")
     shown = PageAbout(
-        *(Path(found.site).name, begun, str(about.get("engine", "")), str(about.get("command", ""))),
+        *(short_name(found.site), begun, str(about.get("engine", "")), str(about.get("command", ""))),
         facts,
         WORDS,
         tuple(f"{note}." for note in found.notes),

@@ -84,13 +84,14 @@ def _write_page(path: Path, done: Sequence[DockedLigand], site: str, template: s
     """The page of the best pose of each ligand; of one ligand alone, of all its poses."""
     from metricvae.core.hits import PageAbout
     from metricvae.kinds.molecule.readers import read_one
+    from metricvae.kinds.pocket.sites import short_name
     from metricvae.metrics.docking.batch import docking_site, posed_rows
     from metricvae.metrics.docking.poses_page import WORDS, poses_page
     from metricvae.runtime.files import write_text
 
     rows = posed_rows(Path(options.out), done)[:SHOWN]
     facts = {"Template": Path(template).name} if template else {}
-    about = PageAbout(Path(site).name, Path(options.ligands).name, options.engine, options.command_line, facts, WORDS)
+    about = PageAbout(short_name(site), Path(options.ligands).name, options.engine, options.command_line, facts, WORDS)
     receptor, _ = docking_site(site)
     write_text(path, poses_page(receptor, rows, about, read_one(template) if template else None))
 

@@ -90,6 +90,20 @@ def ligand_file(site: str) -> str | None:
     return value if key.strip() == "ligand" and lower.endswith(LIGAND_ENDINGS) else None
 
 
+def short_name(name: str) -> str:
+    """A site's name without the folders of the files that it names.
+
+    Example:
+        >>> short_name("data/rec.pdb@ligand=data/lig.sdf"), short_name("data/rec.pdb")
+        ('rec.pdb@ligand=lig.sdf', 'rec.pdb')
+    """
+    path, site = split_name(name)
+    if path == name:
+        return Path(path).name
+    file = ligand_file(site)
+    return f"{Path(path).name}@{site if file is None else f'ligand={Path(file).name}'}"
+
+
 def place(structure: Structure, site: str) -> PlacedSite:
     """A site, as it is named in a text, on a structure.
 
