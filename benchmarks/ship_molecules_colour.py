@@ -33,7 +33,7 @@ import torch
 from shipping import Stage, arguments, label, train_stages
 from torch import Tensor
 
-from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset import PairDataset, Rows
 from metricvae.core.dataset_files import read_dataset
 from metricvae.core.dataset_merge import merge
 from metricvae.fitting.add_metric import install_metric
@@ -140,13 +140,12 @@ def weights_of(parts: Sequence[LoadedModel]) -> dict[str, Tensor]:
     }
 
 
-def cosines(model: LoadedModel, data: PairDataset) -> tuple[Tensor, Tensor]:
-    """Cosines of the codes of validation pairs, and their values."""
-    rows = data.rows("validation")[:HELD_OUT]
+def cosines(model: LoadedModel, data: PairDataset, rows: Rows) -> Tensor:
+    """Of the codes of pairs."""
     ends = data.first[rows], data.second[rows]
     objects, place = np.unique(np.concatenate(ends), return_inverse=True)
     left, right = Predictor(model).encode_rows(data.left, objects).codes[place].chunk(2)
-    return model.config.head.score(left, right), torch.from_numpy(data.value[rows])
+    return model.config.head.score(left, right).double()
 
 
 def slope_from_equal(score: Tensor, value: Tensor) -> float:
@@ -156,12 +155,16 @@ def slope_from_equal(score: Tensor, value: Tensor) -> float:
 
 def chosen(shape: LoadedModel, colour: LoadedModel, data: Sequence[PairDataset]) -> tuple[float, Head, list[float]]:
     """Share of the shape's cosine, the head, and what is explained of each data set."""
-    measured = [(*(cosines(one, part)[0] for one in (shape, colour)), cosines(shape, part)[1]) for part in data]
+    held_out = [part.rows("validation")[:HELD_OUT] for part in data]
+    values = [torch.from_numpy(part.value[rows]) for part, rows in zip(data, held_out, strict=True)]
+    measured = [
+        tuple(cosines(model, part, rows) for model in (shape, colour))
+        for part, rows in zip(data, held_out, strict=True)
+    ]
     found = []
     for share, power in itertools.product(CHOICES, (1.0, *POWERS)):
-        head = LinearCosine(power=power)
-        cosine = [share * ours.double() + (1 - share) * other for ours, other, _ in measured]
-        scores, values = [head.score_of_cosine(one) for one in cosine], [value for *_, value in measured]
+        cosine = [share * of_shape + (1 - share) * of_both for of_shape, of_both in measured]
+        scores = [LinearCosine(power=power).score_of_cosine(one) for one in cosine]
         scale = slope_from_equal(torch.cat(scores), torch.cat(values))
         head = LinearCosine(scale, 1 - scale, power)
         nothing = torch.zeros(())

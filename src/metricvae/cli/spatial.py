@@ -42,8 +42,9 @@ def is_map(ending: str) -> bool:
 def is_smiles(text: str) -> bool:
     """Whether a text is a molecule, and not the name of a file."""
     import importlib.util
+    import os
 
-    if not text or Path(text).exists() or importlib.util.find_spec("rdkit") is None:
+    if not text or os.path.exists(text) or importlib.util.find_spec("rdkit") is None:
         return False
     from metricvae.kinds.molecule.standardise import standard
 
