@@ -114,6 +114,20 @@ def test_some_hostile_requests_are_refused(address):
     assert said(address, request("GET", f"{API}/health"))[0] == 200
 
 
+def test_who_sends_all_of_a_body_that_is_too_large_before_reading_gets_the_answer(address):
+    content = next(content for name, content in ALL if name == "body of 3 MB")
+    for _ in range(5):
+        with socket.create_connection(address, timeout=20) as connection:
+            connection.sendall(content)
+            time.sleep(0.1)
+            found = bytearray()
+            while part := connection.recv(64):
+                found += part
+        head, _, body = bytes(found).partition(b"\r\n\r\n")
+        assert b" 413 " in head
+        assert "send less" in json.loads(body)["error"]
+
+
 @pytest.mark.slow
 def test_all_hostile_requests_are_refused_and_memory_is_bounded(address):
     before = memory()

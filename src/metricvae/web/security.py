@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 import json
@@ -42,6 +43,9 @@ MOST_HEADERS, LARGEST_HEADERS = 100, 32_768
 
 READING = ("GET", "HEAD", "OPTIONS")
 
+LINGER_SECONDS = 1.0
+"""From the answer that refuses a body to the end of its connection, at most."""
+
 
 class Guard:
     """Refuses requests of foreign pages, without a token, or that send too much or too slowly; adds headers.
@@ -61,13 +65,18 @@ class Guard:
                 return
             await self.app(scope, receive, send)
             return
-        begun = False
+        begun = closes = False
 
         async def send_safely(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, closes
             if message["type"] == "http.response.start":
-                begun = True
-                message = {**message, "headers": [*message.get("headers", []), *_encoded(HEADERS)]}
+                begun, given = True, [*message.get("headers", [])]
+                closes = (b"connection", b"close") in given
+                message = {**message, "headers": [*given, *_encoded(HEADERS)]}
+            elif closes and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await read_on(receive)
+                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
         try:
@@ -87,6 +96,15 @@ class Guard:
     def _limit(self, path: str) -> int:
         limits = self.settings.limits
         return int(getattr(limits, LARGE.get(path, "body")))
+
+
+async def read_on(receive: Receive) -> None:
+    """Read the rest of a refused body, for `LINGER_SECONDS` at most, and forget it: a connection that is closed with
+    unread bytes is reset, and the client may lose the answer."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while (await receive()).get("more_body", False):
+                pass
 
 
 class LimitedBody:

@@ -40,6 +40,7 @@ class Reader:
     def start(self) -> None:
         """Start the process, if it does not run."""
         if self.process is None or self.process.poll() is not None:
+            self.stop()  # closes the pipes of one that died
             self.loaded = False
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "metricvae.web.objects.process", str(self.limits.read_memory)],
