@@ -26,7 +26,6 @@ import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +36,7 @@ from metricvae.core.dataset import PairDataset, Rows
 from metricvae.core.dataset_files import read_dataset
 from metricvae.core.dataset_merge import merge
 from metricvae.fitting.add_metric import install_metric
-from metricvae.fitting.model_card import CARD, answers_line, limits_of
+from metricvae.fitting.model_card import CARD, model_card
 from metricvae.kinds.molecule.encoders.joined import JoinedEncoderConfig
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoderConfig
 from metricvae.kinds.molecule.kind import MoleculeKind
@@ -50,6 +49,7 @@ from metricvae.prediction.calibrate import calibration_of
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_text
 from metricvae.training.checkpoint import SHIPPED, LoadedModel, annotate, begin_model, finish_model, load_model
+from metricvae.training.config import TrainingConfig
 
 NAME, SHAPE = "molecules-colour", "molecules"
 PARTNERS = 15
@@ -94,29 +94,11 @@ SHAPES = {
 }
 """Pairs on which shape is calibrated."""
 
-TEXT = """---
-library_name: metricvae
-license: apache-2.0
-tags: [metric-learning, variational-autoencoder]
----
-# Shape and colour similarity model
-
-Predicts {predicts}. `metricvae predict MODEL A.sdf B.sdf`.
-With `--metric shape`: the overlap of shapes alone, as the model `{shape}` predicts it.
-
-| | |
-| --- | --- |
-| data | {pairs} training pairs of molecules from ZINC250k and of molecules joined from parts of these; exact overlays |
-| network | two point-set encoders, {latent} latent dimensions, head {head}, {numbers} weights |
-| parts | the encoder of `{shape}` for {share:g} of the cosine, and one that learned shape and colour for {rest:g} |
-| validation R^2 | {explained} (by which these were chosen; `metricvae evaluate` measures unseen objects) |
-{answers}
-
-**Limits.** {limits}
-
-Intervals hold for objects like those of the data named above. Objects unlike them are called novel and get wider ones,
-which may be too narrow all the same; on other objects measure first: label or import some pairs of your own and
-`metricvae evaluate` with `--split all`.
+PARTS = """
+**Two encoders.** The cosine of two codes is {share:g} of what the encoder of the model `{shape}` says, as it is there,
+and {rest:g} of what one says that learned shape and colour, to which data and training above belong. With
+`--metric shape` the model says the overlap of shapes alone, as `{shape}` does. Weights and head were chosen by
+validation pairs of ZINC250k and of larger molecules, of which they explain {explained}.
 """
 
 
@@ -178,27 +160,10 @@ def chosen(shape: LoadedModel, colour: LoadedModel, data: Sequence[PairDataset])
     return share, head, explained
 
 
-def card(model: LoadedModel, share: float, facts: dict[str, Any]) -> str:
-    """The README.md of the model."""
-    return TEXT.format(
-        predicts=model.config.metric.description.predicts,
-        shape=SHAPE,
-        pairs=facts["pairs"],
-        latent=model.config.latent,
-        head=model.config.head.name,
-        numbers=sum(weight.numel() for weight in model.model.parameters()),
-        share=share,
-        rest=round(1 - share, 2),
-        explained=" and ".join(f"{one:.4f}" for one in facts["explained"]),
-        answers=answers_line(model.calibration, model.config.metric),
-        limits=limits_of(model.config.metric, model.config.kinds),
-    )
-
-
 def main() -> None:
     """Make the model, and put it into the package."""
     options = arguments(__doc__, SOURCES)
-    shape, colour = load_model(SHAPE), load_model(train_stages(NAME, STAGES, options, sources=SOURCES))
+    shape, colour = load_model(SHAPE), load_model(train_stages(NAME, STAGES, options, SOURCES))
     data = [read_dataset(options.work / name) for name in STAGES[-1].data]
     shapes = [read_dataset(label(name, words, options, SOURCES)) for name, words in SHAPES.items()]
     share, head, explained = chosen(shape, colour, data)
@@ -212,7 +177,9 @@ def main() -> None:
     # without the latent prior, which a decoder would draw from: of 1,024 numbers it is larger than the encoders
     annotate(folder, calibration=calibration_of(Predictor(load_model(folder)), merge(data)))
     loaded = load_model(folder)
-    write_text(folder / CARD, card(loaded, share, facts))
+    said = " and ".join(f"{one:.1%}" for one in explained)
+    parts_text = PARTS.format(shape=SHAPE, share=share, rest=round(1 - share, 2), explained=said)
+    write_text(folder / CARD, model_card(loaded, TrainingConfig()) + parts_text)
     known = {"train": shape.facts["pairs"], "calibration": sum(len(one.rows("calibration")) for one in shapes)}
     view = ViewedHead(CosineTanimoto(), (0, 2 * shape.config.latent))
     of_shape = {"values": known, "validation": shape.facts["validation_r2"], "encoder": f"as in {SHAPE}"}

@@ -50,8 +50,8 @@ def ship(
         aligner: options of `metricvae train --aligner`; none for a model without one.
         sources: options of the script that name the files to label, and the option of `metricvae label` for each.
     """
-    options = arguments(description, sources or {})
-    made = train_stages(name, stages, options, aligner=aligner, sources=sources)
+    given = sources or {}
+    made = train_stages(name, stages, arguments(description, given), given, aligner=aligner)
     target = SHIPPED / name
     target.mkdir(parents=True, exist_ok=True)
     detectors = (part_of(side)[1] for side in ("left", "right"))
@@ -75,15 +75,15 @@ def train_stages(
     preset: str,
     stages: Sequence[Stage],
     options: argparse.Namespace,
+    sources: Mapping[str, str],
     *,
     aligner: Sequence[str] = (),
-    sources: Mapping[str, str] | None = None,
 ) -> Path:
     """Label and train, each stage from the model of the one before; the folder of the last. See `ship`."""
     start: list[str] = []
     for stage in stages:
         made = options.work / stage.model
-        pairs = [str(label(folder, plan, options, sources or {})) for folder, plan in stage.data.items()]
+        pairs = [str(label(folder, plan, options, sources)) for folder, plan in stage.data.items()]
         changes = [word for field, value in stage.training.items() for word in (f"--training.{field}", str(value))]
         train = ["train", *pairs, "--preset", preset, "--device", options.device, "--out", str(made)]
         _run([*train, *start, *changes])

@@ -41,13 +41,12 @@ def is_map(ending: str) -> bool:
 
 def is_smiles(text: str) -> bool:
     """Whether a text is a molecule, and not the name of a file."""
-    import importlib.util
     import os
 
-    if not text or os.path.exists(text) or importlib.util.find_spec("rdkit") is None:
-        return False
     from metricvae.kinds.molecule.standardise import standard
 
+    if not text or os.path.exists(text):
+        return False
     try:
         standard(text)
     except InputError:
@@ -71,11 +70,12 @@ def _check(options: Namespace, ending: str) -> None:
 
 
 def _solve_pair(options: Namespace) -> Fields:
+    from metricvae.core.object_files import read_named
     from metricvae.kinds.molecule.kind import MoleculeKind
     from metricvae.kinds.molecule.mol_blocks import write_sdf
 
     solver = _solver(options)
-    a, b = map(MoleculeKind().convert, (options.a, options.b))
+    a, b = (read_named(MoleculeKind(), name) for name in (options.a, options.b))
     found = solver.solve(solver.prepare(a), solver.prepare(b))
     document = _document(found, solver)
     if options.aligned is not None:
