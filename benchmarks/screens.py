@@ -75,7 +75,7 @@ def screens(dude: Path | None, activity: Path | None, zinc: Path, pool: int) -> 
     decoys = Pool(zinc, pool)
     for folder in sorted(dude.iterdir()) if dude is not None else ():
         if folder.is_dir():
-            found.append(_of_dude(folder, decoys))
+            found.append(dude_screen(folder, decoys))
     if activity is not None:
         found += _of_activity(activity, decoys)
     return found
@@ -120,7 +120,8 @@ def properties(mol: Any) -> list[float]:
     ]
 
 
-def _of_dude(folder: Path, pool: Pool) -> Screen:
+def dude_screen(folder: Path, pool: Pool) -> Screen:
+    """A target of DUD-E, with matched decoys where it has none."""
     query = read_one(next(folder.glob("crystal_ligand.*")))
     actives = _smiles_of(next(iter(sorted(folder.glob("actives_final*")) or sorted(folder.glob("actives*.smi")))))
     there = sorted(folder.glob("decoys_final*"))
