@@ -16,6 +16,7 @@ both.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,12 +178,15 @@ def _ramp(term: Ramp, surface: Floats) -> Floats:
     return found
 
 
+@functools.cache
 def pair_table(scoring: ScoringFunction) -> npt.NDArray[np.float32]:
     """(types, types, bins) energies in kcal/mol at squared distances in steps of 1 / `BINS_PER_SQUARE`.
 
-    The last two entries are zero, so that interpolation out to the cut-off stays inside.
+    The last two entries are zero, so that interpolation out to the cut-off stays inside. Made once, and not written to.
     """
     bins = round(scoring.cutoff**2 * BINS_PER_SQUARE) + 2
     squares = np.arange(bins) / BINS_PER_SQUARE
     terms = pair_terms(scoring, _KINDS[:, None, None], _KINDS[:, None], np.sqrt(squares))
-    return np.ascontiguousarray(terms.sum(axis=0), np.float32)
+    found = np.ascontiguousarray(terms.sum(axis=0), np.float32)
+    found.flags.writeable = False
+    return found
