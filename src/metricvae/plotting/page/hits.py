@@ -56,6 +56,10 @@ class Viewer:
     credits: Sequence[str] = ()
 
 
+LONG = 24
+"""Letters from which on a text needs a wide column, so that rows do not become high."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of the table.
@@ -69,6 +73,13 @@ class Column:
     name: str
     numeric: bool
     cells: Sequence[tuple[str, str]]
+
+    @property
+    def style(self) -> str:
+        """Classes of its cells in the style sheet."""
+        if self.numeric:
+            return "number"
+        return "text long" if any(len(shown) > LONG for shown, _ in self.cells) else "text"
 
 
 def hit_page(
