@@ -22,11 +22,14 @@ from metricvae.core.text_form import TextForm
 from metricvae.decoding.decoder import AGAIN, FILE, KEY, ObjectDecoder, write_decoder
 from metricvae.decoding.texts import IGNORED, CodedTexts, coded_texts, read_texts, text_of
 from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
+from metricvae.generation import decoded
+from metricvae.generation.decoded import WritingConfig, write_around
 from metricvae.generation.evolution import EvolutionConfig, evolve
 from metricvae.generation.proposals import proposals_of
 from metricvae.generation.screening import editor_of
-from metricvae.kinds.molecule.conformers import flat
+from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.fragments import stream_smiles
+from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.text_form import SmilesForm
 from metricvae.nn.code_mixture import AXES, CodeMixture
@@ -280,6 +283,19 @@ def test_objects_are_decoded_and_drawn_from_python(folder: Path, smiles: list[st
     assert all(isinstance(one, Molecule) for one in drawn)
     with pytest.raises(InputError, match="has no decoder"):
         mv.load(folder / "plain").sample(3)
+
+
+def test_all_answers_are_measured_though_few_are_at_once(
+    smiles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor.load("molecules-2d")
+    write_sdf(tmp_path / "ref.sdf", conform(smiles[0], 1))
+    shape = parse_requirement(f"shape:{tmp_path / 'ref.sdf'}>=0", forms_for(predictor.kind("right")))
+    editor = editor_of(predictor.kind("right"))
+    editor.encoded_at_once = 3
+    monkeypatch.setattr(decoded, "editor_of", lambda _: editor)
+    found = write_around(predictor, SmilesForm().read(smiles[0]), [shape], 5, WritingConfig(tries=2))
+    assert len(found.answers) == 5
 
 
 def test_a_damaged_decoder_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from metricvae.metrics.docking.energy import (  # noqa: E402
 )
 from metricvae.metrics.docking.fields import maps_of, read_map  # noqa: E402
 from metricvae.metrics.docking.minimise import minimise, moved  # noqa: E402
+from metricvae.metrics.docking.near_pairs import near_pairs  # noqa: E402
 from metricvae.metrics.docking.ranking import WEIGHTS, ranking_of, ranking_terms  # noqa: E402
 from metricvae.metrics.docking.records import Floats, LigandArrays, ReceptorAtoms  # noqa: E402
 from metricvae.metrics.docking.scoring import CONSENSUS, VINA, VINARDO, ScoringFunction, pair_table, pair_terms  # noqa: E402
@@ -120,7 +121,7 @@ def test_atom_types_by_element_bonds_and_charge() -> None:
 
 def test_a_map_is_the_sum_over_atoms_at_its_points() -> None:
     around, table = random_receptor_atoms(1), pair_table(VINA)
-    maps = maps_of(around, np.zeros(3), 12.0, 0.375, VINA, np.array([0, 5]))
+    maps = maps_of(around, 12.0, 0.375, VINA, np.array([0, 5]))
     for kind in (0, 5):
         for corner in [(0, 0, 0), (7, 16, 30), (32, 32, 32)]:
             place = maps.origin + maps.spacing * np.array(corner)
@@ -132,7 +133,7 @@ def test_a_map_is_the_sum_over_atoms_at_its_points() -> None:
 
 
 def test_a_map_is_read_with_its_gradient_and_holds_outside() -> None:
-    maps = maps_of(random_receptor_atoms(2), np.zeros(3), 9.0, 0.375, VINA, np.array([0]))
+    maps = maps_of(random_receptor_atoms(2), 9.0, 0.375, VINA, np.array([0]))
     for place in (np.array([0.3, -1.1, 2.2]), np.array([5.5, 0.4, -7.1])):
         energy, *gradient = read_map(maps, 0, *place)
         for axis in range(3):
@@ -196,7 +197,7 @@ def test_torsional_energy_is_least_where_crystals_are() -> None:
 @pytest.mark.parametrize("gridded", [True, False])
 def test_gradients_are_those_of_finite_differences(flexible: tuple[LigandArrays, Floats], gridded: bool) -> None:
     ligand, around = flexible[0], random_receptor_atoms(3)
-    maps = maps_of(around, np.zeros(3), 10.0, 0.375, VINA, np.arange(len(TYPES)))
+    maps = maps_of(around, 10.0, 0.375, VINA, np.arange(len(TYPES)))
     table = pair_table(VINA)
     field = Field(maps, no_receptor_atoms() if gridded else around, table, 1.0, 0.3, 5.0)
     frames, size = frames_of(ligand), 5 + len(ligand.parents)
@@ -221,15 +222,17 @@ def test_maps_approach_the_sum_over_atoms_by_the_square_of_the_spacing(flexible:
     pose[3] = 1.0
 
     def energy(spacing: float, atoms: ReceptorAtoms) -> float:
-        maps = maps_of(around, np.zeros(3), 24.0, spacing, VINA, ligand.types)
+        maps = maps_of(around, 24.0, spacing, VINA, ligand.types)
         field = Field(maps, atoms, table, 0.0, 0.0, UNBOUNDED)
         return float(energy_of(pose, ligand, field, frames_of(ligand), np.zeros(len(pose) - 1)))
 
     exact = energy(1.0, around)
     errors = [energy(spacing, no_receptor_atoms()) - exact for spacing in (0.4, 0.2)]
     assert abs(errors[1]) < 0.4 * abs(errors[0])
-    assert sum(terms_of(VINA, around, ligand.types, placed).values()) == pytest.approx(exact, abs=0.02)
-    parts = ranking_terms(around, ligand.types, placed) | {"inside": 0.0, "torsion": 0.0}
+    assert sum(terms_of(VINA, near_pairs(around, ligand.types, placed, VINA.cutoff)).values()) == pytest.approx(
+        exact, abs=0.02
+    )
+    parts = ranking_terms(near_pairs(around, ligand.types, placed, VINA.cutoff)) | {"inside": 0.0, "torsion": 0.0}
     assert parts.keys() == WEIGHTS.keys()
     assert sum(value for name, value in parts.items() if name.startswith("vina.")) == pytest.approx(exact, abs=0.02)
     assert ranking_of(dict.fromkeys(parts, 1.0)) == pytest.approx(sum(WEIGHTS.values()))

@@ -86,19 +86,20 @@ def test_hydrogens_other_models_and_alternate_locations_are_left_out(tmp_path: P
     assert (chosen["CX"], chosen["CY"]) == (1, 3)  # A is the fuller conformation, 0.9 to 0.6
 
 
-def test_of_two_equal_locations_and_of_two_residues_in_one_place_one_is_taken(tmp_path: Path) -> None:
+def test_of_equal_locations_and_of_residues_in_one_place_one_is_taken(tmp_path: Path) -> None:
     lines = [
         "ATOM      1  N   GLY A   1       0.000   0.000   0.000  1.00  0.00           N",
         "ATOM      2  CA BGLY A   1       1.460   0.000   0.000  0.50  0.00           C",
         "ATOM      3  CA AGLY A   1       1.560   0.000   0.000  0.50  0.00           C",
         "ATOM      4  CA ASER A   2       3.560   0.000   0.000  0.40  0.00           C",
-        "ATOM      5  CA BTHR A   2       3.660   0.000   0.000  0.60  0.00           C",
+        "ATOM      5  CA BTHR A   2       3.660   0.000   0.000  0.50  0.00           C",
+        "ATOM      6  CA CALA A   2       3.760   0.000   0.000  0.60  0.00           C",
     ]
     (tmp_path / "a.pdb").write_text("\n".join(lines))
     found = structure_of(tmp_path / "a.pdb")
-    assert found.receptor.positions[:, 0].tolist() == [0.0, 1.46, 3.66]
-    assert found.sequence == "GT"
-    assert found.facts["alternate residues left out"] == 1
+    assert found.receptor.positions[:, 0].tolist() == [0.0, 1.46, 3.76]
+    assert found.sequence == "GA"
+    assert found.facts["alternate residues left out"] == 2
 
 
 def test_missing_atoms_are_counted_and_none_is_built(tmp_path: Path) -> None:

@@ -15,17 +15,16 @@ from metricvae.autocomplete.records import DockedMolecule, RandomMolecules
 from metricvae.core.errors import InputError
 from metricvae.core.requirements import Requirement
 from metricvae.core.sampling import evenly_spaced
-from metricvae.kinds.molecule.conformers import conform, flat
+from metricvae.kinds.molecule.conformers import flat
 from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.substructures import SMILES
 from metricvae.kinds.pocket.records import Receptor
 from metricvae.metrics.docking.config import DockingConfig
-from metricvae.metrics.docking.described import DockedPose
-from metricvae.metrics.docking.dock import dock, dock_conformers
-from metricvae.metrics.docking.engines.engine import OWN
+from metricvae.metrics.docking.dock import dock_into
 from metricvae.metrics.docking.requirements import QuickDocking
 from metricvae.metrics.docking.site import DockingSite
 from metricvae.metrics.docking.size_trend import FEWEST, fit_trend
+from metricvae.runtime.threads import in_threads
 from metricvae.search.filters import ItemFilter
 from metricvae.search.index import Index
 
@@ -59,16 +58,10 @@ class SiteDocking:
     def one(self, smiles: str) -> DockedMolecule | None:
         """The best pose of a molecule; None where it cannot be docked."""
         try:
-            best = self._poses(smiles)[0]
+            best = dock_into(self.site, self.receptor, smiles, self.config)[0]
         except (InputError, IndexError):
             return None
         return DockedMolecule(smiles, best.molecule, best.score, best.clashes, best.strain, best.faults)
-
-    def _poses(self, smiles: str) -> list[DockedPose]:
-        if self.config.engine != OWN:
-            return dock(self.receptor, self.site.centre, smiles, self.config)
-        made = conform(smiles, self.config.seed + 1, self.config.conformers, distinct=0.1)
-        return dock_conformers(self.site, made, self.config)
 
     def each(self, smiles: Sequence[str]) -> Iterator[list[DockedMolecule]]:
         """Those of some molecules that can be docked, in order, as many at a time as there are cores."""
@@ -139,7 +132,7 @@ def dock_random(
             f"most {WORTHLESS:g}: no drug-like molecule fits there, name another site"
         )
     flats = [flat(one.smiles) for one in docked]
-    scores = [reading.value for reading in quick.dock_all(flats)]
+    scores = [reading.value for reading in in_threads(quick.dock, flats)]
     known = [(one.size, score) for one, score in zip(docked, scores, strict=True) if np.isfinite(score)]
     fits = [reading.value for reading in fit.measure_all(flats)]
     return RandomMolecules(docked, trend, fit_trend(*zip(*known, strict=True)), float(np.nanmedian(fits)), seconds)

@@ -18,6 +18,7 @@ from metricvae.autocomplete.records import (
     SiteCandidate,
 )
 from metricvae.core.constraints import Span
+from metricvae.core.errors import InputError
 from metricvae.core.own_prediction import OwnPredictors
 from metricvae.core.requirements import Requirement, check_requirements, forms_for, parse_requirement
 from metricvae.generation.evolution import EvolutionConfig, Evolved, Made, evolve
@@ -106,6 +107,11 @@ class _Run:
             for one in requirements:
                 one.close()
         docked = self._docked(found.answers)
+        if not docked:
+            raise InputError(
+                f"none of {len(found.answers)} molecules that satisfy the requirements could be docked into "
+                f"{self.site}: ask for less, or name another site"
+            )
         best = sorted(docked, key=lambda each: (bool(each[1].faults), -_gain_of(each[1], random)))[: self.config.n]
         return self._completed(best, asked, random, found, self._retrieved(fit, asked, random))
 

@@ -67,10 +67,12 @@ def _dock(options: Namespace) -> Fields:
             step("docking", len(done), len(ligands))
     done.sort(key=lambda one: (one.best is None, (one.best or {}).get("score", 0.0), one.number))
     write_rows(folder / TABLE, ["name", "number", *COLUMNS, "file", "fault"], map(_row, done))
-    if options.html is not None:
-        _write_page(Path(options.html), done, site, template, options)
     failed = sum(one.best is None for one in done)
     left_out = f", {failed} without poses (see the column fault)" if failed else ""
+    if options.html is not None and failed < len(done):
+        _write_page(Path(options.html), done, site, template, options)
+    elif options.html is not None:
+        left_out += "; no page was written, as there is no pose to show"
     said = f"{len(done) - failed} ligands docked{left_out}; scores in {folder / TABLE}"
     text = "\n".join([*map(_line, done), said])
     return say(options, {"ligands": [asdict(one) for one in done], "out": options.out}, text)
@@ -89,7 +91,7 @@ def _write_page(path: Path, done: Sequence[DockedLigand], site: str, template: s
     from metricvae.metrics.docking.poses_page import WORDS, poses_page
     from metricvae.runtime.files import write_text
 
-    rows = posed_rows(Path(options.out), done)[:SHOWN]
+    rows = posed_rows(Path(options.out), done[:SHOWN])
     facts = {"Template": Path(template).name} if template else {}
     about = PageAbout(short_name(site), Path(options.ligands).name, options.engine, options.command_line, facts, WORDS)
     receptor, _ = docking_site(site)
@@ -98,7 +100,9 @@ def _write_page(path: Path, done: Sequence[DockedLigand], site: str, template: s
 
 def _site(receptor: str, template: str) -> str:
     """The structure and the site: a receptor without one has it about the template."""
-    return f"{receptor}@ligand={template}" if template and "@" not in receptor else receptor
+    from metricvae.kinds.pocket.sites import split_name
+
+    return f"{receptor}@ligand={template}" if template and split_name(receptor)[0] == receptor else receptor
 
 
 def _row(one: DockedLigand) -> list[object]:

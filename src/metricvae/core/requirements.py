@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from metricvae.core.constraints import Span, parse_span
 from metricvae.core.errors import InputError, shortened
+from metricvae.runtime.threads import in_threads
 
 if TYPE_CHECKING:
     from metricvae.core.kind import Object, ObjectKind
@@ -82,6 +83,7 @@ class Requirement(abc.ABC):
         cost: 0 for what is read off the object at once, 1 for milliseconds, 2 for seconds: what costs less is looked
             at first, and decides what is worth the rest.
         scale: a difference of the number that counts as much as one of 1 of another.
+        threaded: whether several objects may be measured at once, in threads.
     """
 
     text: str
@@ -90,14 +92,15 @@ class Requirement(abc.ABC):
     span: Span
     cost: ClassVar[int] = 0
     scale: float = 1.0
+    threaded: ClassVar[bool] = False
 
     @abc.abstractmethod
     def measure(self, value: Object) -> Reading:
         """The number of an object, exactly."""
 
     def measure_all(self, values: Sequence[Object]) -> list[Reading]:
-        """The same of some objects; by default one after the other."""
-        return [self.measure(one) for one in values]
+        """The same of some objects, on all cores where that may be."""
+        return in_threads(self.measure, values) if self.threaded else [self.measure(one) for one in values]
 
     @property
     def limits(self) -> Span:

@@ -144,7 +144,9 @@ class _Writer:
             said = f"{sum(self.skipped.values())} texts were written, and none means an object that is new"
             raise InputError(f"{said}: ask for more answers, or give another object")
         judge = Judge(self.predictor, requirements, self.editor, math.inf)
-        judged = {one.key: one for one in judge.judge(objects, [len(objects)] * 2)}
+        several = self.editor.encoded_at_once
+        parts = [objects[start : start + several] for start in range(0, len(objects), several)]
+        judged = {one.key: one for part in parts for one in judge.judge(part, [several] * 2)}
         kept: list[Judged] = [judged[self.key(one)] for one in objects if self.key(one) in judged]
         answers = tuple(answer_of(one, self.editor, None) for one in kept)
         encoded = self.encoded + judge.encoded

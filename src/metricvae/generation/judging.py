@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from metricvae.prediction.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
 
-TOGETHER = 4
+TOGETHER = max(4, os.cpu_count() or 1)
 """Objects that are measured together; the time is looked at in between."""
 
 PROXY = 0.5

@@ -14,6 +14,7 @@ A ligand that a site names is no part of the receptor, and neither is a cofactor
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,6 +91,13 @@ def ligand_file(site: str) -> str | None:
     return value if key.strip() == "ligand" and lower.endswith(LIGAND_ENDINGS) else None
 
 
+def site_file(name: str) -> Path | None:
+    """The file that the ligand of a named site is in; None where the site is named in another way."""
+    path, site = split_name(name)
+    file = ligand_file(site)
+    return None if file is None else beside(path, file)
+
+
 def short_name(name: str) -> str:
     """A site's name without the folders of the files that it names.
 
@@ -104,8 +112,9 @@ def short_name(name: str) -> str:
     return f"{Path(path).name}@{site if file is None else f'ligand={Path(file).name}'}"
 
 
+@functools.lru_cache(maxsize=2)
 def place(structure: Structure, site: str) -> PlacedSite:
-    """A site, as it is named in a text, on a structure.
+    """A site, as it is named in a text, on a structure; the last ones are kept.
 
     Raises:
         InputError: a text that names no site, no such ligand or residue, a point far from all atoms, or no cavity.
@@ -180,7 +189,7 @@ def _found(structure: Structure, rank: int) -> PlacedSite:
 def _of_ligand(structure: Structure, value: str) -> PlacedSite:
     path = ligand_file(f"ligand={value}")
     if path is not None:
-        return of_ligand(structure, positions_in(_beside(structure, path)))
+        return of_ligand(structure, positions_in(beside(structure.path, path)))
     held = [*structure.ligands, *structure.cofactors]
     chosen = [one for one in held if value in (one.name, one.id)]
     if not chosen:
@@ -190,9 +199,10 @@ def _of_ligand(structure: Structure, value: str) -> PlacedSite:
     return of_ligand(structure, ligand.positions, [ligand.id])
 
 
-def _beside(structure: Structure, path: str) -> Path:
-    beside = Path(structure.path).parent / path
-    return beside if beside.is_file() else Path(path)
+def beside(structure: str, path: str) -> Path:
+    """A file beside that of a structure, or where the program runs."""
+    found = Path(structure).parent / path
+    return found if found.is_file() else Path(path)
 
 
 def _of_residues(structure: Structure, ids: list[str]) -> PlacedSite:

@@ -152,6 +152,7 @@ def _residues(model: Any, facts: Counter[str]) -> Iterable[Residue]:
                 if _occupancy(residue) <= _occupancy(rival):
                     continue
                 del taken[str(residue.seqid)]
+                rival = None  # it takes the place of the one that is left out
             taken[str(residue.seqid) if rival is None else f"{residue.seqid}/{len(taken)}"] = residue
         for residue in taken.values():
             atoms = _atoms(residue, facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.listing import READERS, Record, records, suffix_of
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule
-from metricvae.kinds.pocket.records import Structure
+from metricvae.kinds.pocket.records import Receptor, Structure
 from metricvae.kinds.pocket.sites import MARK, place, split_name
 from metricvae.metrics.affinity.complexes import AUTO, ComplexRow, RefusedComplex, complex_rows
 from metricvae.metrics.affinity.features.records import PosedComplex
@@ -23,7 +24,9 @@ from metricvae.metrics.affinity.posing import ComplexReader
 from metricvae.metrics.affinity.reference import Bytes, Floats, fingerprint
 from metricvae.metrics.affinity.units import MeasuredAffinity
 from metricvae.metrics.docking.atom_types import ACCEPTORS, DONORS
-from metricvae.metrics.docking.dock import dock
+from metricvae.metrics.docking.config import DockingConfig
+from metricvae.metrics.docking.dock import dock_into, site_of
+from metricvae.metrics.docking.site import DockingSite
 
 GIVEN, DOCKED = "pose of the file", "docked"
 
@@ -186,9 +189,14 @@ def _posed(structure: Structure, job: Job) -> tuple[Molecule, str]:
         raise InputError(job.record.fault)
     if job.site == AUTO:
         raise InputError("a ligand without a pose is docked, and no site is named: give one, as rec.pdb@ligand=LIG")
-    site = place(structure, job.site)
-    best = dock(site.receptor, site.centre, job.record.text, name=job.name)[0]
+    best = dock_into(*_docking_site(structure, job.site), job.record.text, DockingConfig(), name=job.name)[0]
     return best.molecule, f"docked, {best.score:.1f} kcal/mol"
+
+
+@functools.lru_cache(maxsize=1)
+def _docking_site(structure: Structure, site: str) -> tuple[DockingSite, Receptor]:
+    placed = place(structure, site)
+    return site_of(placed.receptor, placed.centre, DockingConfig()), placed.receptor
 
 
 def contacts_of(posed: PosedComplex) -> tuple[str, ...]:

@@ -17,12 +17,13 @@ from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.readers import Skipped, molecule_of, read
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.records import Receptor
-from metricvae.kinds.pocket.sites import place, split_name
+from metricvae.kinds.pocket.sites import place, site_file, split_name
 from metricvae.kinds.pocket.structures import structure_of
 from metricvae.metrics.docking.config import DockingConfig
 from metricvae.metrics.docking.described import DockedPose
-from metricvae.metrics.docking.dock import dock
+from metricvae.metrics.docking.dock import dock_into, site_of
 from metricvae.metrics.docking.poses_page import PosedLigand, posed_ligand
+from metricvae.metrics.docking.site import DockingSite
 from metricvae.metrics.docking.template import Template, read_template
 from metricvae.runtime.files import read_json, sha256_of, write_json
 
@@ -100,6 +101,8 @@ def dock_batch(
     """
     path, _ = split_name(site)
     known = {"template": sha256_of(Path(template))} if template else {}
+    if (ligand := site_file(site)) is not None:
+        known["ligand"] = sha256_of(ligand)
     plan = {"site": site, "receptor": sha256_of(Path(path)), "config": asdict(config), **known}
     held = folder / "plan.json"
     if held.exists() and read_json(held) != plan:
@@ -117,9 +120,9 @@ def dock_one(site: str, folder: Path, config: DockingConfig, template: str, reco
     done = folder / POSES / f"{stem}.json"
     if done.exists():
         return DockedLigand(**read_json(done))
-    name, receptor, led = record.name or f"ligand-{record.number}", _site(site), _template(template)
+    name, (receptor, ready), led = record.name or f"ligand-{record.number}", _site(site, config), _template(template)
     try:
-        poses = dock(*receptor, _smiles_of(record), config, name=name, template=led)
+        poses = dock_into(ready, receptor, _smiles_of(record), config, name=name, template=led)
     except InputError as error:
         found = DockedLigand(record.number, name, fault=str(error))
     else:
@@ -139,19 +142,18 @@ def posed_rows(folder: Path, ligands: Sequence[DockedLigand]) -> list[PosedLigan
     """
     rows = []
     for one in (ligand for ligand in ligands if ligand.best):
-        molecules = [found for found in read(folder / one.file) if isinstance(found, Molecule)]
-        for number, (molecule, known) in enumerate(zip(molecules, one.poses, strict=True), start=1):
-            if number == 1 or len(ligands) == 1:
-                name = f"{one.name} {number}" if len(ligands) == 1 else one.name
-                rows.append(
-                    posed_ligand(name, molecule, {**known, "valid": "yes" if known["valid"] else "no"}, one.file)
-                )
+        shown = one.poses if len(ligands) == 1 else one.poses[:1]
+        molecules = (found for found in read(folder / one.file) if isinstance(found, Molecule))
+        for number, (known, molecule) in enumerate(zip(shown, molecules, strict=False), start=1):
+            name = f"{one.name} {number}" if len(ligands) == 1 else one.name
+            rows.append(posed_ligand(name, molecule, {**known, "valid": "yes" if known["valid"] else "no"}, one.file))
     return rows
 
 
 @functools.lru_cache(maxsize=1)
-def _site(name: str) -> tuple[Receptor, Any]:
-    return docking_site(name)
+def _site(name: str, config: DockingConfig) -> tuple[Receptor, DockingSite]:
+    receptor, centre = docking_site(name)
+    return receptor, site_of(receptor, centre, config)
 
 
 @functools.lru_cache(maxsize=1)

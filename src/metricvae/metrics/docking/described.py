@@ -12,9 +12,10 @@ from metricvae.core.display import facts_html
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.metrics.docking.chains import Minimum
 from metricvae.metrics.docking.energy import Field, energy_inside, energy_of_torsions, frames_of, place_atoms
+from metricvae.metrics.docking.near_pairs import NearPairs, near_pairs
 from metricvae.metrics.docking.plausibility import clashes, strains
 from metricvae.metrics.docking.ranking import ranking_of, ranking_terms
-from metricvae.metrics.docking.records import Floats, Ints, LigandArrays, ReceptorAtoms
+from metricvae.metrics.docking.records import Floats, LigandArrays
 from metricvae.metrics.docking.scoring import TERMS, ScoringFunction, pair_terms
 from metricvae.metrics.docking.site import DockingSite
 from metricvae.metrics.docking.template import Template, similarity
@@ -31,10 +32,12 @@ class DockedPose:
         score: estimate of the free energy of binding, kcal/mol; lower is better.
         energy: what the search minimises: with the receptor, inside the ligand, and of its torsions, kcal/mol.
         ranking: what poses are ranked by, lower is better; without unit, see `ranking`.
-        clashes: pairs of an atom of the molecule and one of the receptor that are too near, see `plausibility`.
+        clashes: pairs of an atom of the molecule and one of the receptor that are too near, see `plausibility`; 0 where
+            it was not checked.
         strain: how far the energy of the molecule lies above that of a free conformer, kcal/mol; None where it was not
-            asked for.
-        faults: what is physically wrong with it, in a few words each, see `validity`; none in a valid pose.
+            asked for, or the force field has no parameters for the molecule.
+        faults: what is physically wrong with it, in a few words each, see `validity`; none in a valid pose, nor where
+            it was not checked.
         similarity: mean of the Tanimoto coefficients of shape and colour with the template; None without one.
         place: in the order of what searched, from 0: by energy, or as another engine has it.
         terms: of the energy with the receptor, as `scoring.TERMS` names them, and `inside` and `torsion`, unweighted
@@ -77,10 +80,11 @@ def described(
     template: Template | None,
 ) -> DockedPose:
     """A minimum as a pose in the frame of the receptor, with the parts of its score."""
-    terms = terms_of(site.scoring, site.around, topology.types, minimum.positions)
+    pairs = near_pairs(site.around, topology.types, minimum.positions, site.scoring.cutoff)
+    terms = terms_of(site.scoring, pairs)
     total = sum(terms.values())
     own = _own_terms(ligand, exact, minimum.pose)
-    parts = own | ranking_terms(site.around, topology.types, minimum.positions)
+    parts = own | ranking_terms(pairs)
     score = total / (1.0 + site.scoring.per_torsion * topology.rotatable)
     placed = replace(molecule, positions=site.to_receptor(minimum.positions))
     alike = None
@@ -88,14 +92,13 @@ def described(
         shape, colour = similarity(template, placed)
         parts |= {"template.shape": shape, "template.colour": colour}
         alike = (shape + colour) / 2
-    near = clashes(minimum.positions, molecule.radii, site.around.positions, site.radii)
-    return DockedPose(placed, score, minimum.energy, ranking_of(parts), terms | own, parts, near, None, (), alike)
+    return DockedPose(placed, score, minimum.energy, ranking_of(parts), terms | own, parts, 0, None, (), alike)
 
 
 def checked(
     mol: Any, poses: Sequence[DockedPose], conformers: Sequence[Molecule], site: DockingSite, strain: bool
 ) -> list[DockedPose]:
-    """Poses with their strain, where it is asked for, and with what is wrong with them.
+    """Poses with their strain, where it is asked for, their clashes, and what is wrong with them.
 
     Args:
         mol: sanitised RDKit molecule without explicit hydrogens.
@@ -105,28 +108,30 @@ def checked(
         strain: whether it is asked for.
     """
     places = [pose.molecule.positions for pose in poses]
-    found = strains(mol, places, [one.positions for one in conformers]) if strain else [None] * len(poses)
+    found: Sequence[float | None] | None = None
+    if strain:
+        found = strains(mol, places, [one.positions for one in conformers])
     around = site.to_receptor(site.around.positions)
-    wrong = [
-        faults_of(pose.molecule.smiles, one, pose.molecule.radii, around, site)
-        for one, pose in zip(places, poses, strict=True)
+    return [
+        replace(
+            pose,
+            clashes=clashes(one, pose.molecule.radii, around, site.radii),
+            strain=own,
+            faults=faults_of(pose.molecule.smiles, one, pose.molecule.radii, around, site),
+        )
+        for pose, one, own in zip(poses, places, found or [None] * len(poses), strict=True)
     ]
-    return [replace(pose, strain=one, faults=faults) for pose, one, faults in zip(poses, found, wrong, strict=True)]
 
 
-def terms_of(scoring: ScoringFunction, around: ReceptorAtoms, types: Ints, positions: Floats) -> dict[str, float]:
+def terms_of(scoring: ScoringFunction, pairs: NearPairs) -> dict[str, float]:
     """The terms of the energy of atoms with those around, by name; kcal/mol.
 
     Args:
         scoring: the scoring function.
-        around: atoms of the receptor.
-        types: (n,) of the ligand's atoms.
-        positions: (n, 3) in the frame of `around`, angstroms.
+        pairs: within its cut-off.
     """
-    apart = np.linalg.norm(positions[:, None] - around.positions, axis=-1)
-    rows, columns = np.nonzero(apart < scoring.cutoff)
-    values = pair_terms(scoring, types[rows], around.types[columns], apart[rows, columns])
-    return dict(zip(TERMS, values.sum(axis=1).tolist(), strict=True))
+    values = pair_terms(scoring, *pairs).sum(axis=1)
+    return dict(zip(TERMS, values.tolist(), strict=True))
 
 
 def _own_terms(ligand: LigandArrays, exact: Field, pose: Floats) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -64,14 +63,51 @@ def dock(
             elsewhere.
     """
     config = config or DockingConfig()
+    found = _conformers(smiles, config, name, template)
+    types = ligand_types(require("rdkit.Chem").MolFromSmiles(found[0].smiles))
+    return _docked(site_of(receptor, centre, config, types), receptor, found, config, template)
+
+
+def dock_into(
+    site: DockingSite,
+    receptor: Receptor,
+    smiles: str,
+    config: DockingConfig,
+    *,
+    name: str = "",
+    template: Template | None = None,
+) -> list[DockedPose]:
+    """Distinct poses of a molecule in a site that is ready for all molecules, the best first; see `dock`.
+
+    Args:
+        site: as `site_of` gives it for the same configuration.
+        receptor: of the site.
+        smiles, config, name, template: as for `dock`.
+    """
+    return _docked(site, receptor, _conformers(smiles, config, name, template), config, template)
+
+
+def site_of(receptor: Receptor, centre: Floats, config: DockingConfig, types: Ints | None = None) -> DockingSite:
+    """A site as a configuration has it, for molecules of some types of atoms or of all; see `prepare_site`."""
+    scoring = scoring_function(config.scoring)
+    return prepare_site(receptor, centre, scoring, width=config.width, spacing=config.spacing, types=types)
+
+
+def _conformers(smiles: str, config: DockingConfig, name: str, template: Template | None) -> list[Molecule]:
     count = config.template.conformers if template else config.conformers
-    found = conform(smiles, config.seed + 1, count, name=name, distinct=0.1)
-    mol = require("rdkit.Chem").MolFromSmiles(found[0].smiles)
-    scoring, types = scoring_function(config.scoring), ligand_types(mol)
-    site = prepare_site(receptor, centre, scoring, width=config.width, spacing=config.spacing, types=types)
+    return conform(smiles, config.seed + 1, count, name=name, distinct=0.1)
+
+
+def _docked(
+    site: DockingSite,
+    receptor: Receptor,
+    conformers: Sequence[Molecule],
+    config: DockingConfig,
+    template: Template | None,
+) -> list[DockedPose]:
     if config.engine != OWN:
-        return dock_by_engine(site, found, engine_of(config.engine), receptor, config, template)
-    return dock_conformers(site, found, config, template)
+        return dock_by_engine(site, conformers, engine_of(config.engine), receptor, config, template)
+    return dock_conformers(site, conformers, config, template)
 
 
 def dock_conformers(
@@ -79,6 +115,8 @@ def dock_conformers(
     conformers: Sequence[Molecule],
     config: DockingConfig | None = None,
     template: Template | None = None,
+    *,
+    check: bool = True,
 ) -> list[DockedPose]:
     """Distinct poses of a molecule in a site that is ready, the best first.
 
@@ -87,6 +125,7 @@ def dock_conformers(
         conformers: of one molecule, from its SMILES as `conform` makes them.
         config: how; its scoring function, width and spacing are the site's.
         template: a ligand that is known to bind there, which leads the search.
+        check: whether the poses are searched for clashes and physical faults, and strain is computed.
 
     Raises:
         InputError: an element that has no parameters, or a template elsewhere.
@@ -101,7 +140,8 @@ def dock_conformers(
     refined = sorted((_refined(ligands[minima[row].conformer], exact, minima[row]) for row in rows), key=_energy)
     apart = [refined[row] for row in _distinct(refined, permutations, config.apart, len(refined))]
     poses = [described(site, topology, ligands[one.conformer], conformers[0], exact, one, template) for one in apart]
-    return _ranked(mol, poses, conformers, site, config)
+    best = _ranked(poses, config.poses)
+    return checked(mol, best, conformers[:FREE], site, config.strain) if check else best
 
 
 def dock_by_engine(
@@ -131,7 +171,7 @@ def dock_by_engine(
     topology, exact = topology_of(mol), _field(site, config)._replace(maps=no_maps(len(TYPES)), around=site.around)
     found = []
     for positions in engine(job):
-        places = (positions - site.centre) @ site.rotation.T
+        places = site.from_receptor(positions)
         ligand = arrays_of(topology, places)
         pose = np.concatenate([places.mean(axis=0), [1.0], np.zeros(3 + topology.rotatable)])
         energy = energy_of(pose, ligand, exact, frames_of(ligand), np.zeros(len(pose) - 1))
@@ -139,7 +179,7 @@ def dock_by_engine(
         found.append(described(site, topology, ligand, first, exact, minimum, template))
     if not found:
         raise InputError(f"{config.engine} found no pose of {first.id}: name another site or engine")
-    return _ranked(mol, found, conformers, site, config)
+    return checked(mol, _ranked(found, config.poses), conformers[:FREE], site, config.strain)
 
 
 def _energy(minimum: Minimum) -> float:
@@ -169,13 +209,10 @@ def _own_minima(
     return search_minima(ligands, led, site.starts, config, starts)
 
 
-def _ranked(
-    mol: Any, poses: Sequence[DockedPose], conformers: Sequence[Molecule], site: DockingSite, config: DockingConfig
-) -> list[DockedPose]:
-    """The poses that are wanted, of all in the order of what searched, checked, the best first."""
+def _ranked(poses: Sequence[DockedPose], count: int) -> list[DockedPose]:
+    """So many poses, of all in the order of what searched, the best first."""
     numbered = [replace(one, place=place) for place, one in enumerate(poses)]
-    best = sorted(numbered, key=lambda one: one.ranking)[: config.poses]
-    return checked(mol, best, conformers[:FREE], site, config.strain)
+    return sorted(numbered, key=lambda one: one.ranking)[:count]
 
 
 def _distinct(minima: Sequence[Minimum], permutations: Ints, apart: float, count: int) -> list[int]:

@@ -13,14 +13,11 @@ OUTSIDE = 10.0
 """kcal/mol for each angstrom that an atom lies outside the grid."""
 
 
-def maps_of(
-    around: ReceptorAtoms, centre: Floats, width: float, spacing: float, scoring: ScoringFunction, types: Ints
-) -> Maps:
-    """The maps of some types of atoms in a cube.
+def maps_of(around: ReceptorAtoms, width: float, spacing: float, scoring: ScoringFunction, types: Ints) -> Maps:
+    """The maps of some types of atoms in a cube about the origin.
 
     Args:
         around: atoms of the receptor.
-        centre: (3,) of the cube, angstroms.
         width: of the cube, angstroms.
         spacing: between points of the grid, angstroms.
         scoring: the scoring function.
@@ -28,7 +25,7 @@ def maps_of(
     """
     table = pair_table(scoring)
     steps = int(np.ceil(width / spacing))
-    origin = np.asarray(centre, np.float64) - 0.5 * steps * spacing
+    origin = np.full(3, -0.5 * steps * spacing)
     wanted = np.unique(types)
     rows = np.ascontiguousarray(table[wanted].transpose(1, 2, 0))
     found = np.zeros((steps + 1, steps + 1, steps + 1, len(wanted)), np.float32)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from metricvae.kinds.molecule.extra import require
 from metricvae.metrics.docking.records import Floats
@@ -39,16 +40,15 @@ def clashes(positions: Floats, radii: Floats, around: Floats, around_radii: Floa
         >>> clashes(np.zeros((1, 3)), np.array([1.7]), np.array([[2.5, 0, 0], [2.6, 0, 0]]), np.array([1.7, 1.7]))
         1
     """
-    apart = np.linalg.norm(positions[:, None] - around, axis=-1)
-    return int((apart < TOO_NEAR * (radii[:, None] + around_radii)).sum())
+    return int((cdist(positions, around) < TOO_NEAR * (radii[:, None] + around_radii)).sum())
 
 
-def strains(mol: Any, poses: Sequence[Floats], conformers: Sequence[Floats]) -> list[float]:
+def strains(mol: Any, poses: Sequence[Floats], conformers: Sequence[Floats]) -> list[float] | None:
     """How far the energy of each pose lies above that of the best free conformer, in kcal/mol (MMFF94s).
 
     Poses are relaxed with their heavy atoms held to `FREEDOM`, conformers freely; poses relaxed without restraint count
-    as conformers too, so no strain is negative but for rounding. It is not a number where the force field has no
-    parameters for the molecule.
+    as conformers too, so no strain is negative but for rounding. None where the force field has no parameters for the
+    molecule.
 
     Args:
         mol: sanitised RDKit molecule without explicit hydrogens.
@@ -58,7 +58,7 @@ def strains(mol: Any, poses: Sequence[Floats], conformers: Sequence[Floats]) -> 
     with require("rdkit.rdBase").BlockLogs():
         whole = chem.AddHs(mol)
         if not fields.MMFFHasAllMoleculeParams(whole):
-            return [float("nan")] * len(poses)
+            return None
         held = [_relaxed(mol, pose, True) for pose in poses]
         free = [_relaxed(mol, one, False) for one in [*conformers, *poses]]
     return [max(0.0, energy - min(free)) for energy in held]

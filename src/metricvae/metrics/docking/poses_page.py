@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from metricvae.core.errors import InputError
 from metricvae.core.hits import FoundObject, PageAbout, PageWords, Value
 from metricvae.kinds.molecule.drawing import flat_svg
 from metricvae.kinds.molecule.extra import require
@@ -68,7 +69,9 @@ def poses_page(
     Raises:
         InputError: no poses.
     """
-    places = np.concatenate([one.value.positions for one in poses]) if poses else np.zeros((1, 3))
+    if not poses:
+        raise InputError("there is no pose to show: no ligand could be docked, and each row says why")
+    places = np.concatenate([one.value.positions for one in poses])
     near = around(receptor, places)
     view = {
         "pdb": pdb_text(near),

@@ -9,12 +9,8 @@ proteins.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
-from metricvae.metrics.docking.records import Floats, Ints, ReceptorAtoms
-from metricvae.metrics.docking.scoring import TERMS, VINA, VINARDO, ScoringFunction, pair_terms
+from metricvae.metrics.docking.near_pairs import NearPairs
+from metricvae.metrics.docking.scoring import TERMS, VINA, VINARDO, parts_of
 
 WEIGHTS = {
     "vina.attraction.0": 2.2563,
@@ -38,31 +34,19 @@ TEMPLATE_WEIGHTS = {"template.shape": -24.0, "template.colour": -16.0}
 `benchmarks/docking_cross.py`."""
 
 
-def ranking_terms(around: ReceptorAtoms, types: Ints, positions: Floats) -> dict[str, float]:
+def ranking_terms(pairs: NearPairs) -> dict[str, float]:
     """The terms of a pose with the receptor, in kcal/mol, by the names in `WEIGHTS`.
 
     Args:
-        around: atoms of the receptor.
-        types: (n,) of the ligand's atoms.
-        positions: (n, 3) in the frame of `around`, angstroms.
+        pairs: of its atoms and those of the receptor within the cut-off of the functions.
     """
-    apart = np.linalg.norm(positions[:, None] - around.positions, axis=-1)
-    rows, columns = np.nonzero(apart < VINA.cutoff)
-    pairs = types[rows], around.types[columns], apart[rows, columns]
     found: dict[str, float] = {}
     for scoring in (VINA, VINARDO):
-        for number, part in enumerate(_by_gaussian(scoring)):
-            values = pair_terms(part, *pairs).sum(axis=1).tolist()
-            found[f"{scoring.name}.attraction.{number}"] = values[0]
-        found |= {f"{scoring.name}.{name}": value for name, value in zip(TERMS[1:], values[1:], strict=True)}
+        (potential,) = scoring.potentials
+        values = parts_of(potential, *pairs).sum(axis=1).tolist()
+        names = [f"attraction.{number}" for number in range(len(potential.gaussians))]
+        found |= {f"{scoring.name}.{name}": value for name, value in zip([*names, *TERMS[1:]], values, strict=True)}
     return found
-
-
-def _by_gaussian(scoring: ScoringFunction) -> list[ScoringFunction]:
-    """The scoring function with each of its Gaussians alone."""
-    (potential,) = scoring.potentials
-    parts = [replace(potential, gaussians=(one,)) for one in potential.gaussians]
-    return [replace(scoring, potentials=(one,)) for one in parts]
 
 
 def ranking_of(terms: dict[str, float]) -> float:

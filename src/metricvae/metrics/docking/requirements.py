@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -21,10 +19,9 @@ from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.records import Receptor
 from metricvae.metrics.docking.batch import docking_site
 from metricvae.metrics.docking.config import DockingConfig
-from metricvae.metrics.docking.dock import dock_conformers
+from metricvae.metrics.docking.dock import dock_conformers, site_of
 from metricvae.metrics.docking.records import Floats
-from metricvae.metrics.docking.scoring import scoring_function
-from metricvae.metrics.docking.site import DockingSite, prepare_site
+from metricvae.metrics.docking.site import DockingSite
 from metricvae.metrics.docking.size_trend import SizeTrend
 
 QUICK = DockingConfig(conformers=4, chains=4, chains_a_torsion=0, rounds=1, poses=1, strain=False)
@@ -33,7 +30,7 @@ QUICK = DockingConfig(conformers=4, chains=4, chains_a_torsion=0, rounds=1, pose
 
 @dataclass(frozen=True, eq=False)
 class QuickDocking:
-    """A site into which molecules are docked quickly, one after the other or on all cores.
+    """A site into which molecules are docked quickly.
 
     Attributes:
         site: with the maps of all types of atoms.
@@ -44,8 +41,7 @@ class QuickDocking:
     @classmethod
     def into(cls, receptor: Receptor, centre: Floats) -> QuickDocking:
         """Into the site about a centre (3,) of a receptor."""
-        scoring = scoring_function(QUICK.scoring)
-        return cls(prepare_site(receptor, centre, scoring, width=QUICK.width, spacing=QUICK.spacing))
+        return cls(site_of(receptor, centre, QUICK))
 
     def dock(self, value: Molecule) -> Reading:
         """The score of the best pose of a molecule, kcal/mol, with the molecule as it lies there."""
@@ -53,15 +49,10 @@ class QuickDocking:
         if not made:
             return Reading(math.nan, fault="no conformer could be made")
         try:
-            best = dock_conformers(self.site, made, QUICK)[0]
+            best = dock_conformers(self.site, made, QUICK, check=False)[0]
         except (InputError, IndexError):
             return Reading(math.nan, fault="it could not be docked")
         return Reading(best.score, best.molecule, None)
-
-    def dock_all(self, values: Sequence[Molecule]) -> list[Reading]:
-        """The same of some molecules, on all cores."""
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return list(threads.map(self.dock, values))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +64,11 @@ class DockingRequirement(Requirement):
     """
 
     cost: ClassVar[int] = 2
+    threaded: ClassVar[bool] = True
     docking: QuickDocking = field(compare=False, repr=False)
 
     def measure(self, value: Molecule) -> Reading:
         return self.docking.dock(value)
-
-    def measure_all(self, values: Sequence[Molecule]) -> list[Reading]:
-        return self.docking.dock_all(values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +83,6 @@ class GainRequirement(DockingRequirement):
 
     def measure(self, value: Molecule) -> Reading:
         return self._gain(value, super().measure(value))
-
-    def measure_all(self, values: Sequence[Molecule]) -> list[Reading]:
-        return list(map(self._gain, values, super().measure_all(values)))
 
     def margin(self, number: float) -> float:
         """All of it counts: the larger the better."""

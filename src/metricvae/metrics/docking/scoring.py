@@ -155,22 +155,21 @@ def pair_terms(scoring: ScoringFunction, first: Ints, second: Ints, distances: F
     Returns:
         (4, ...) kcal/mol, in the order of `TERMS`; zero from the cut-off on.
     """
-    parts = [_terms_of(one, first, second, distances) for one in scoring.potentials]
-    return np.where(distances < scoring.cutoff, np.mean(parts, axis=0), 0.0)
+    parts = [parts_of(one, first, second, distances) for one in scoring.potentials]
+    terms = [np.stack([part[:-3].sum(axis=0), *part[-3:]]) for part in parts]
+    return np.where(distances < scoring.cutoff, np.mean(terms, axis=0), 0.0)
 
 
-def _terms_of(potential: PairPotential, first: Ints, second: Ints, distances: Floats) -> Floats:
-    """As `pair_terms`, of one potential, without a cut-off."""
+def parts_of(potential: PairPotential, first: Ints, second: Ints, distances: Floats) -> Floats:
+    """(g + 3, ...) as `pair_terms`, of one potential, with its g Gaussians apart and without a cut-off."""
     radii = potential.radius_of_types()
     surface = distances - radii[first] - radii[second]
     oily = _IS_HYDROPHOBE[first] & _IS_HYDROPHOBE[second]
     bonded = _IS_DONOR[first] & _IS_ACCEPTOR[second] | _IS_ACCEPTOR[first] & _IS_DONOR[second]
-    attraction = np.zeros_like(surface)
-    for one in potential.gaussians:
-        attraction += one.weight * np.exp(-(((surface - one.offset) / one.width) ** 2))
+    attraction = [one.weight * np.exp(-(((surface - one.offset) / one.width) ** 2)) for one in potential.gaussians]
     repulsion = potential.repulsion * np.minimum(surface, 0.0) ** 2
     contacts = oily * _ramp(potential.hydrophobic, surface), bonded * _ramp(potential.hydrogen_bond, surface)
-    return np.stack([attraction, repulsion, *contacts])
+    return np.stack([*attraction, repulsion, *contacts])
 
 
 def _ramp(term: Ramp, surface: Floats) -> Floats:

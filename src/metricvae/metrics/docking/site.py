@@ -61,6 +61,10 @@ class DockingSite:
     maps: Maps
     starts: Floats
 
+    def from_receptor(self, positions: Floats) -> Floats:
+        """Positions (..., 3) of the receptor's frame in that of the site."""
+        return (positions - self.centre) @ self.rotation.T
+
     def to_receptor(self, positions: Floats) -> Floats:
         """Positions (..., 3) of the site's frame in that of the receptor."""
         return positions @ self.rotation + self.centre
@@ -104,7 +108,7 @@ def prepare_site(
         )
     around = ReceptorAtoms(positions[near], receptor_types(receptor.select(near)))
     wanted = np.arange(len(TYPES)) if types is None else np.union1d(types, [0])
-    maps = maps_of(around, np.zeros(3), width, spacing, scoring, wanted)
+    maps = maps_of(around, width, spacing, scoring, wanted)
     return DockingSite(scoring, centre, rotation, around, receptor.radii[near], maps, _starts(maps))
 
 

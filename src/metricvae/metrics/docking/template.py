@@ -82,18 +82,13 @@ def require_in(site: DockingSite, template: Template) -> None:
     Raises:
         InputError: its centre is outside the cube that is searched.
     """
-    places = _in_frame(site, template.molecule.positions)
+    places = site.from_receptor(template.molecule.positions)
     if np.abs(places.mean(axis=0)).max() > -site.maps.origin.min():
         away = float(np.linalg.norm(template.molecule.centre - site.centre))
         raise InputError(
             f"the template {template.molecule.id} lies {away:.1f} angstroms from the centre of the site: expected a "
             "ligand in the site, in the frame of the receptor"
         )
-
-
-def _in_frame(site: DockingSite, positions: Floats) -> Floats:
-    found: Floats = (positions - site.centre) @ site.rotation.T
-    return found
 
 
 def starts_on(
@@ -118,7 +113,7 @@ def starts_on(
             number, one = place // config.overlays, laid[place]
             centre = one.rotation @ conformers[number].positions.mean(axis=0) + one.translation
             x, y, z, w = Rotation.from_matrix(site.rotation @ one.rotation).as_quat()
-            pose = np.concatenate([_in_frame(site, centre), [w, x, y, z], np.zeros(torsions)])
+            pose = np.concatenate([site.from_receptor(centre), [w, x, y, z], np.zeros(torsions)])
             found.append(Start(number, pose))
     return found
 
@@ -133,7 +128,7 @@ def attracted(site: DockingSite, template: Template, types: Ints, pull: float) -
         types: of the atoms that are docked; maps of others stay as they are.
         pull: kcal/mol.
     """
-    places, maps = _in_frame(site, template.molecule.positions), site.maps
+    places, maps = site.from_receptor(template.molecule.positions), site.maps
     axes = [maps.origin[axis] + maps.spacing * np.arange(maps.values.shape[1 + axis]) for axis in range(3)]
     values = maps.values.copy()
     for number in np.unique(types).tolist():

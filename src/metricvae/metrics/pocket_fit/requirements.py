@@ -30,6 +30,7 @@ class FitRequirement(Requirement):
     """
 
     cost: ClassVar[int] = 1
+    threaded: ClassVar[bool] = True
     pocket: Pocket = field(compare=False, repr=False)
     prepared: Any = field(compare=False, repr=False)
 

@@ -30,6 +30,7 @@ class OverlayRequirement(Requirement):
     """
 
     cost: ClassVar[int] = 1
+    threaded: ClassVar[bool] = True
     reference: Molecule = field(compare=False, repr=False)
     solver: Any = field(compare=False, repr=False)
     prepared: Any = field(compare=False, repr=False)

@@ -16,6 +16,7 @@ from metricvae.kinds.pocket.records import ANION, CATION, HYDROPHOBE, RING
 from metricvae.metrics.affinity.features.contacts import LIGAND_TYPES, ligand_classes
 from metricvae.metrics.affinity.features.records import Floats, PosedComplex
 from metricvae.metrics.docking.atom_types import ACCEPTORS, DONORS, HYDROPHOBES
+from metricvae.metrics.docking.near_pairs import near_pairs
 from metricvae.metrics.docking.ranking import ranking_terms
 from metricvae.metrics.docking.records import ReceptorAtoms
 from metricvae.metrics.docking.scoring import VINA, pair_terms
@@ -72,7 +73,8 @@ def terms(posed: PosedComplex) -> Floats:
 
 def _scores(posed: PosedComplex) -> Floats:
     positions, types = posed.molecule.positions, posed.ligand_types
-    found = ranking_terms(ReceptorAtoms(posed.receptor.positions, posed.receptor_types), types, positions)
+    around = ReceptorAtoms(posed.receptor.positions, posed.receptor_types)
+    found = ranking_terms(near_pairs(around, types, positions, VINA.cutoff))
     vina = sum(value for name, value in found.items() if name.startswith(f"{VINA.name}."))
     topology = topology_of(posed.mol)
     own = arrays_of(topology, positions)
