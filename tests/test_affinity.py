@@ -14,8 +14,10 @@ pytest.importorskip("rdkit")
 pytest.importorskip("gemmi")
 
 from affinity_problem import CONFIG, ligand, receptor, training_set
+from metricvae.core.constraints import Span
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.mol_blocks import write_sdf
+from metricvae.kinds.pocket.records import Structure
 from metricvae.kinds.pocket.sites import of_ligand
 from metricvae.kinds.pocket.structures import structure_of
 from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex, complex_rows
@@ -27,7 +29,9 @@ from metricvae.metrics.affinity.posed import PosedModel
 from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, write_posed
 from metricvae.metrics.affinity.posed_fit import fit_posed
 from metricvae.metrics.affinity.posing import ComplexReader, check_pose
-from metricvae.metrics.affinity.reference import shared_words, words_of
+from metricvae.metrics.affinity.predictor import AffinityPredictor
+from metricvae.metrics.affinity.reference import Reference, tanimoto, words_of
+from metricvae.metrics.affinity.requirements import AffinityRequirement
 from metricvae.metrics.affinity.trees import LEAF, Forest, from_averaged, from_boosted
 from metricvae.metrics.affinity.units import common_unit, measurement
 
@@ -251,8 +255,55 @@ def test_a_model_says_the_same_after_it_was_written(model: PosedModel, tmp_path:
         read_posed(tmp_path)
 
 
+def reference(sequences: tuple[str, ...], count: int = 40) -> Reference:
+    """Random fingerprints, the first of them empty, and these proteins."""
+    rng = np.random.default_rng(5)
+    bits = rng.random((count, 1024)) < rng.uniform(0.0, 0.1, (count, 1))
+    bits[0] = False
+    names = tuple(f"made/{row}" for row in range(count))
+    return Reference(
+        np.packbits(bits, axis=1), np.zeros(count, np.float32), np.zeros(count, np.int32), names, sequences
+    )
+
+
 def test_words_of_a_part_are_those_of_the_whole() -> None:
-    whole, part = words_of("ACDEFGHIKL/MNPQRST"), words_of("CDEFGHIK")
-    assert shared_words(whole, part) == 1.0
-    assert shared_words(whole, words_of("")) == 0.0
-    assert shared_words(whole, words_of("WWWWWW")) == 0.0
+    found = reference(("ACDEFGHIKL/MNPQRST", "", "WWWWWW"))
+    assert found.protein_similarity("CDEFGHIK").tolist() == [1.0, 0.0, 0.0]
+    assert found.protein_similarity("").tolist() == [0.0, 0.0, 0.0]
+    assert reference(()).protein_similarity("CDEFGHIK").tolist() == []
+
+
+def test_similarities_are_those_of_pairs_one_by_one() -> None:
+    rng = np.random.default_rng(6)
+    sequences = tuple("".join(rng.choice(list("ACD/"), rng.integers(0, 60))) for _ in range(30))
+    known = reference(sequences)
+    new = np.concatenate([known.fingerprints[:5], reference(sequences).fingerprints[5:20] ^ np.uint8(1)])
+    assert np.array_equal([known.ligand_similarity(one) for one in new], tanimoto(new, known.fingerprints))
+    words = [words_of(one) for one in sequences]
+    pairs = [[len(a & b) / max(1, min(len(a), len(b))) for b in words] for a in words]
+    assert np.array_equal(known.protein_similarities, pairs)
+
+
+def test_what_is_required_of_affinities_reads_the_structure_once(
+    model: PosedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = receptor(tmp_path), []
+
+    def counted(asked: str) -> Structure:
+        read.append(asked)
+        return structure_of(asked)
+
+    monkeypatch.setattr("metricvae.metrics.affinity.posing.structure_of", counted)
+    monkeypatch.setattr("metricvae.metrics.affinity.jobs._posed", lambda *_: (ligand(), "docked"))
+    write_posed(tmp_path / "model", model)
+    subject = f"{path}@point=0,0,0"
+    required = AffinityRequirement(
+        text=f"affinity:{subject}>=5",
+        name="affinity",
+        subject=subject,
+        span=Span(5.0, np.inf),
+        predictor=AffinityPredictor(tmp_path / "model"),
+    )
+    first, second = (required.measure(ligand(smiles)) for smiles in ("Cc1ccccc1", "Oc1ccccc1"))
+    assert first.value == second.value > 0.0
+    assert read == [str(path)]

@@ -131,9 +131,14 @@ def _record(row: ComplexRow, held: dict[str, Record]) -> Record:
     return found
 
 
-def describe_jobs(jobs: Sequence[Job]) -> list[DescribedComplex | RefusedComplex]:
-    """Describe complexes one after the other; a structure that several in turn share is read once."""
-    reader = ComplexReader()
+def describe_jobs(jobs: Sequence[Job], reader: ComplexReader | None = None) -> list[DescribedComplex | RefusedComplex]:
+    """Describe complexes one after the other; a structure that several in turn share is read once.
+
+    Args:
+        jobs: the complexes.
+        reader: of calls before, whose structure may be shared too; a new one where it is left out.
+    """
+    reader = reader or ComplexReader()
     return [_described(reader, job) for job in jobs]
 
 
