@@ -12,7 +12,7 @@ from metricvae.core.errors import InputError
 from metricvae.metrics.affinity.known import KnownLigands
 from metricvae.metrics.affinity.known_kernels import KERNELS, kernels, ligand_features, tanimoto
 from metricvae.metrics.affinity.known_prior import PRIOR_FILE, read_prior, shipped_prior
-from metricvae.metrics.affinity.known_process import Evidence, bounded, log_evidence
+from metricvae.metrics.affinity.known_process import Evidence, bounded, factorised, log_evidence
 from metricvae.metrics.affinity.known_table import known_table
 
 pytest.importorskip("rdkit")
@@ -47,6 +47,32 @@ def test_tanimoto_is_that_of_rdkit() -> None:
     expected = [DataStructs.BulkTanimotoSimilarity(one, bits) for one in bits]
     features = ligand_features(SERIES)
     np.testing.assert_allclose(tanimoto(features.torsions, features.torsions), expected, atol=1e-12)
+
+
+def test_kernels_with_one_ligand_are_a_column_of_those_with_all() -> None:
+    features = ligand_features([*SERIES, *OTHERS])
+    found = kernels(features, features)
+    for row in range(len(features)):
+        one = kernels(features, features.take(np.array([row])))
+        np.testing.assert_array_equal(one[:4], found[:4, :, row : row + 1])
+        np.testing.assert_allclose(one, found[:, :, row : row + 1], atol=1e-12)
+    empty = np.zeros((1, features.morgan.shape[1]), np.uint8)
+    assert tanimoto(np.concatenate([empty, features.morgan[:1]]), empty).tolist() == [[1.0], [0.0]]
+
+
+def test_the_known_ligands_are_decomposed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, sizes = KnownLigands.fit(SERIES, VALUES), []
+
+    def counted(covariance: np.ndarray) -> tuple[np.ndarray, bool]:
+        sizes.append(len(covariance))
+        return factorised(covariance)
+
+    monkeypatch.setattr("metricvae.metrics.affinity.known.factorised", counted)
+    monkeypatch.setattr("metricvae.metrics.affinity.known.BLOCK", 2)
+    first, again = known.predict(OTHERS), known.predict(OTHERS)
+    assert len(known.suggest(OTHERS, 2)) == len(known.suggest(OTHERS, 2, goal="learn")) == 2
+    np.testing.assert_array_equal(first, again)
+    assert sizes == [len(SERIES)]
 
 
 def test_one_known_ligand_is_regression_in_closed_form() -> None:
