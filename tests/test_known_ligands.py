@@ -163,6 +163,50 @@ def test_bounds_agree_with_integrals() -> None:
     np.testing.assert_allclose(mean + gain @ (values - mean), [first, second], atol=0.02)
 
 
+def bounded_one_by_one(
+    mean: np.ndarray, covariance: np.ndarray, bounds: np.ndarray, sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expectation propagation that inverts the covariance of all values for each site, with scipy's moments."""
+    inverse, precision, shift = np.linalg.inv(covariance), np.zeros(len(mean)), np.zeros(len(mean))
+    for _ in range(30):
+        for row in range(len(mean)):
+            spread = np.linalg.inv(inverse + np.diag(precision))
+            variance, centre = spread[row, row], (spread @ (inverse @ mean + shift))[row]
+            without = 1 / variance - precision[row]
+            middle, deviation = (centre / variance - shift[row]) / without, without**-0.5
+            place = (bounds[row] - middle) / deviation
+            ends = (place, np.inf) if sides[row] > 0 else (-np.inf, place)
+            found, left = map(float, stats.truncnorm.stats(*ends, loc=middle, scale=deviation))
+            precision[row], shift[row] = 1 / left - without, found / left - middle * without
+    return shift / precision, 1 / precision
+
+
+def made_bounds(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Means, a covariance, bounds that move most of the values, and their sides."""
+    rng = np.random.default_rng(count)
+    factor, mean = rng.normal(size=(count, count)), rng.normal(size=count)
+    sides = np.where(np.arange(count) % 2, 1, -1).astype(np.int8)
+    return mean, factor @ factor.T / count + 0.3 * np.eye(count), mean + 0.2 * sides * rng.random(count), sides
+
+
+def test_bounds_are_those_of_one_site_after_the_other() -> None:
+    asked = made_bounds(7)
+    for found, expected in zip(bounded(*asked), bounded_one_by_one(*asked), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_a_sweep_over_the_bounds_decomposes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def counted(covariance: np.ndarray) -> tuple[np.ndarray, bool]:
+        sizes.append(len(covariance))
+        return factorised(covariance)
+
+    monkeypatch.setattr("metricvae.metrics.affinity.known_process.factorised", counted)
+    assert np.isfinite(bounded(*made_bounds(40))).all()
+    assert len(sizes) < 20
+
+
 def test_a_bound_moves_predictions_its_way_and_an_idle_one_does_not() -> None:
     def predicted(value: float, side: int) -> float:
         return float(KnownLigands.fit(SERIES[:1], [value], censored=[side]).predict(OTHERS[:1]).mean[0])
