@@ -24,6 +24,7 @@ from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex, com
 from metricvae.metrics.affinity.features.contacts import shell_counts
 from metricvae.metrics.affinity.features.records import PosedComplex, posed_complex
 from metricvae.metrics.affinity.features.vector import NAMES, features_of
+from metricvae.metrics.affinity.jobs import Job, jobs_of, jobs_of_table
 from metricvae.metrics.affinity.linear import ridge
 from metricvae.metrics.affinity.posed import PosedModel
 from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, write_posed
@@ -114,6 +115,21 @@ def test_rows_of_a_table_come_with_their_reasons(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="expected receptor, ligand"):
         list(complex_rows(tmp_path / "other.csv"))
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "x/" * 5_000 + "y"])
+def test_names_that_no_file_can_have_are_rows_refused(tmp_path: Path, name: str) -> None:
+    receptor(tmp_path)
+    write_sdf(tmp_path / "lig.sdf", [ligand()])
+    rows = [f"{name}.pdb,lig.sdf", f"rec.pdb,{name}.sdf", "rec.pdb,lig.sdf"]
+    (tmp_path / "table.csv").write_text("\n".join(["receptor,ligand", *rows]))
+    *refused, good = jobs_of_table(tmp_path / "table.csv")
+    assert isinstance(good, Job)
+    reasons = [one.reason for one in refused if isinstance(one, RefusedComplex)]
+    assert [reason.startswith("there is no file") and len(reason) < 300 for reason in reasons] == [True, True]
+    for asked in (name, "a\0b"):
+        with pytest.raises(InputError, match="there is no file"):
+            jobs_of(f"{asked}.pdb", "CCO")
 
 
 # Poses and features
