@@ -188,7 +188,8 @@ def mean_of_parts(parts: Sequence[WeightedForest], features: Floats, names: Sequ
     total, squares, weights = np.zeros(len(features)), np.zeros(len(features)), 0.0
     for part in parts:
         rows = features[:, [place[name] for name in part.columns]]
-        total += part.weight * part.function.predict(rows)
-        squares += part.weight * part.function.spread(rows) ** 2
+        answers, spread = part.function.predict(rows)
+        total += part.weight * answers
+        squares += part.weight * spread**2
         weights += part.weight
     return total / weights, np.sqrt(squares / weights)
