@@ -14,21 +14,26 @@ pytest.importorskip("rdkit")
 pytest.importorskip("gemmi")
 
 from affinity_problem import CONFIG, ligand, receptor, training_set
+from metricvae.core.constraints import Span
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.mol_blocks import write_sdf
+from metricvae.kinds.pocket.records import Structure
 from metricvae.kinds.pocket.sites import of_ligand
 from metricvae.kinds.pocket.structures import structure_of
 from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex, complex_rows
 from metricvae.metrics.affinity.features.contacts import shell_counts
 from metricvae.metrics.affinity.features.records import PosedComplex, posed_complex
 from metricvae.metrics.affinity.features.vector import NAMES, features_of
+from metricvae.metrics.affinity.jobs import Job, jobs_of, jobs_of_table
 from metricvae.metrics.affinity.linear import ridge
 from metricvae.metrics.affinity.posed import PosedModel
 from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, write_posed
 from metricvae.metrics.affinity.posed_fit import fit_posed
 from metricvae.metrics.affinity.posing import ComplexReader, check_pose
-from metricvae.metrics.affinity.reference import shared_words, words_of
-from metricvae.metrics.affinity.trees import LEAF, Forest, from_averaged, from_boosted
+from metricvae.metrics.affinity.predictor import AffinityPredictor
+from metricvae.metrics.affinity.reference import Reference, tanimoto, words_of
+from metricvae.metrics.affinity.requirements import AffinityRequirement
+from metricvae.metrics.affinity.trees import LEAF, Forest, from_averaged
 from metricvae.metrics.affinity.units import common_unit, measurement
 
 # Units
@@ -112,6 +117,21 @@ def test_rows_of_a_table_come_with_their_reasons(tmp_path: Path) -> None:
         list(complex_rows(tmp_path / "other.csv"))
 
 
+@pytest.mark.parametrize("name", ["x" * 5_000, "x/" * 5_000 + "y"])
+def test_names_that_no_file_can_have_are_rows_refused(tmp_path: Path, name: str) -> None:
+    receptor(tmp_path)
+    write_sdf(tmp_path / "lig.sdf", [ligand()])
+    rows = [f"{name}.pdb,lig.sdf", f"rec.pdb,{name}.sdf", "rec.pdb,lig.sdf"]
+    (tmp_path / "table.csv").write_text("\n".join(["receptor,ligand", *rows]))
+    *refused, good = jobs_of_table(tmp_path / "table.csv")
+    assert isinstance(good, Job)
+    reasons = [one.reason for one in refused if isinstance(one, RefusedComplex)]
+    assert [reason.startswith("there is no file") and len(reason) < 300 for reason in reasons] == [True, True]
+    for asked in (name, "a\0b"):
+        with pytest.raises(InputError, match="there is no file"):
+            jobs_of(f"{asked}.pdb", "CCO")
+
+
 # Poses and features
 
 
@@ -159,41 +179,40 @@ def test_poses_that_no_ligand_has_are_refused(posed: PosedComplex) -> None:
 
 
 def test_a_ligand_must_be_in_its_site_and_frame(tmp_path: Path) -> None:
-    path, reader = str(receptor(tmp_path)), ComplexReader()
-    write_sdf(tmp_path / "far.sdf", [ligand(shift=(80.0, 0.0, 0.0))])
+    reader, path = ComplexReader(), str(tmp_path / "ligands.sdf")
+    structure = reader.receptor_of(str(receptor(tmp_path)))
+    write_sdf(Path(path), [ligand(), ligand("CCCCN", (80.0, 0.0, 0.0))])
     with pytest.raises(InputError, match="in the frame of the structure"):
-        reader.read(ComplexRow(1, "far", path, "auto", str(tmp_path / "far.sdf")))
-    write_sdf(tmp_path / "lig.sdf", [ligand()])
-    row = ComplexRow(1, "near", path, "auto", str(tmp_path / "lig.sdf"))
-    assert len(reader.read(row).molecule.elements) == 7
+        reader.posed(structure, reader.ligand_of(path, "CCCCN"))
+    near = reader.ligand_of(path)
+    assert len(reader.posed(structure, near).molecule.elements) == 7
     with pytest.raises(InputError, match="no ligand other"):
-        reader.read(replace(row, title="other"))
+        reader.ligand_of(path, "other")
     with pytest.raises(InputError, match="from the centre of the site"):
-        reader.read(replace(row, site="point=0,0,12"))
+        reader.posed(structure, near, "point=0,0,12")
 
 
 # Forests
 
 
 def test_forests_say_what_scikit_learn_says() -> None:
-    from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
+    from sklearn.ensemble import ExtraTreesRegressor
 
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(200, 5)).astype(np.float32)
     values = rows[:, 0] + np.abs(rows[:, 1])
     averaged = ExtraTreesRegressor(7, random_state=0).fit(rows, values)
     forest = from_averaged(averaged)
-    assert forest.predict(rows) == pytest.approx(averaged.predict(rows), abs=1e-5)
+    found, spread = forest.predict(rows)
+    assert found == pytest.approx(averaged.predict(rows), abs=1e-5)
     each = np.array([tree.predict(rows) for tree in averaged.estimators_])
-    assert forest.spread(rows) == pytest.approx(each.std(axis=0), abs=1e-4)
-    boosted = HistGradientBoostingRegressor(max_iter=9, early_stopping=False).fit(rows, values)
-    assert from_boosted(boosted).predict(rows) == pytest.approx(boosted.predict(rows), abs=1e-5)
+    assert spread == pytest.approx(each.std(axis=0), abs=1e-4)
     forest.check(5)
 
 
 def test_damaged_trees_are_refused() -> None:
     stump = Forest(*map(np.array, (_feature, _value, _right, _roots)), base=0.0, scale=1.0)
-    assert stump.predict([[0.0], [2.0]]).tolist() == [-1.0, 1.0]
+    assert stump.predict([[0.0], [2.0]])[0].tolist() == [-1.0, 1.0]
     stump.check(1)
     for changed in ({"right": np.array([0, 0, 0], np.int32)}, {"feature": np.array([3, LEAF, LEAF], np.int16)}):
         with pytest.raises(InputError):
@@ -211,7 +230,7 @@ def test_a_ridge_within_series_does_not_see_their_levels() -> None:
     found = ridge(rows, pk + 5.0 * series, np.ones(40), 1e-6, series)
     assert found.coefficients / found.deviation == pytest.approx([1.0, -2.0, 0.0], abs=0.02)
     held = ridge(rows, pk + 3.0, np.ones(40), 1e-6)
-    assert held.predict(rows) == pytest.approx(pk + 3.0, abs=1e-3)
+    assert held.predict(rows)[0] == pytest.approx(pk + 3.0, abs=1e-3)
     assert np.abs(ridge(rows, pk, np.ones(40), 1e9).coefficients).max() < 1e-6
 
 
@@ -251,8 +270,55 @@ def test_a_model_says_the_same_after_it_was_written(model: PosedModel, tmp_path:
         read_posed(tmp_path)
 
 
+def reference(sequences: tuple[str, ...], count: int = 40) -> Reference:
+    """Random fingerprints, the first of them empty, and these proteins."""
+    rng = np.random.default_rng(5)
+    bits = rng.random((count, 1024)) < rng.uniform(0.0, 0.1, (count, 1))
+    bits[0] = False
+    names = tuple(f"made/{row}" for row in range(count))
+    return Reference(
+        np.packbits(bits, axis=1), np.zeros(count, np.float32), np.zeros(count, np.int32), names, sequences
+    )
+
+
 def test_words_of_a_part_are_those_of_the_whole() -> None:
-    whole, part = words_of("ACDEFGHIKL/MNPQRST"), words_of("CDEFGHIK")
-    assert shared_words(whole, part) == 1.0
-    assert shared_words(whole, words_of("")) == 0.0
-    assert shared_words(whole, words_of("WWWWWW")) == 0.0
+    found = reference(("ACDEFGHIKL/MNPQRST", "", "WWWWWW"))
+    assert found.protein_similarity("CDEFGHIK").tolist() == [1.0, 0.0, 0.0]
+    assert found.protein_similarity("").tolist() == [0.0, 0.0, 0.0]
+    assert reference(()).protein_similarity("CDEFGHIK").tolist() == []
+
+
+def test_similarities_are_those_of_pairs_one_by_one() -> None:
+    rng = np.random.default_rng(6)
+    sequences = tuple("".join(rng.choice(list("ACD/"), rng.integers(0, 60))) for _ in range(30))
+    known = reference(sequences)
+    new = np.concatenate([known.fingerprints[:5], reference(sequences).fingerprints[5:20] ^ np.uint8(1)])
+    assert np.array_equal([known.ligand_similarity(one) for one in new], tanimoto(new, known.fingerprints))
+    words = [words_of(one) for one in sequences]
+    pairs = [[len(a & b) / max(1, min(len(a), len(b))) for b in words] for a in words]
+    assert np.array_equal(known.protein_similarities, pairs)
+
+
+def test_what_is_required_of_affinities_reads_the_structure_once(
+    model: PosedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = receptor(tmp_path), []
+
+    def counted(asked: str) -> Structure:
+        read.append(asked)
+        return structure_of(asked)
+
+    monkeypatch.setattr("metricvae.metrics.affinity.posing.structure_of", counted)
+    monkeypatch.setattr("metricvae.metrics.affinity.jobs._posed", lambda *_: (ligand(), "docked"))
+    write_posed(tmp_path / "model", model)
+    subject = f"{path}@point=0,0,0"
+    required = AffinityRequirement(
+        text=f"affinity:{subject}>=5",
+        name="affinity",
+        subject=subject,
+        span=Span(5.0, np.inf),
+        predictor=AffinityPredictor(tmp_path / "model"),
+    )
+    first, second = (required.measure(ligand(smiles)) for smiles in ("Cc1ccccc1", "Oc1ccccc1"))
+    assert first.value == second.value > 0.0
+    assert read == [str(path)]

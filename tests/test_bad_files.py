@@ -326,6 +326,19 @@ def test_objects_on_a_node_are_in_a_folder_of_its_own() -> None:
         _kept("0" * 64, content)
 
 
+class UnhashedBytes(bytes):
+    """Bytes that cannot be a key."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_objects_on_a_node_are_known_by_their_digest() -> None:
+    """Else each part hashes and compares the whole file."""
+    content = UnhashedBytes(b"objects of many parts")
+    digest = hashlib.sha256(content).hexdigest()
+    assert _kept(digest, content) == _kept(digest, UnhashedBytes(content))
+
+
 # Black on white
 
 

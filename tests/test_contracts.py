@@ -6,6 +6,7 @@ import functools
 import math
 import tempfile
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -375,3 +376,22 @@ def test_a_registry_takes_entries_of_this_process() -> None:
     registry: Registry[type[ObjectKind]] = Registry("kind", "metricvae.kinds", "metricvae.kinds")
     registry.register("mine", KINDS.get("silhouette"))
     assert registry.get("mine") is KINDS.get("silhouette")
+
+
+def test_what_is_installed_is_looked_at_once_and_not_for_built_in_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    scans: list[str] = []
+    plugin = metadata.EntryPoint("pebble", "metricvae.kinds.points.kind:PointsKind", "metricvae.kinds")
+
+    def entry_points(group: str) -> list[metadata.EntryPoint]:
+        scans.append(group)
+        return [plugin]
+
+    monkeypatch.setattr(metadata, "entry_points", entry_points)
+    registry: Registry[type[ObjectKind]] = Registry("kind", "metricvae.kinds", "metricvae.kinds")
+    assert registry.get("silhouette") is KINDS.get("silhouette")
+    assert scans == []
+    assert "pebble" in registry.names()
+    assert registry.get("pebble") is plugin.load()
+    with pytest.raises(InputError, match="there is no kind 'stone'"):
+        registry.get("stone")
+    assert scans == ["metricvae.kinds"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from import_problem import PlaceKind, random_rows, write_csv
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
+from metricvae.core.importing.cells import AT_ONCE, HeldCells
+from metricvae.core.importing.reading import ObjectReader
 from metricvae.core.importing.request import ImportRequest, request_of
 from metricvae.core.importing.run import import_table
 from metricvae.core.importing.values import error_weights
@@ -509,3 +512,30 @@ def test_a_request_names_each_column_once() -> None:
     request = request_of("test-place", "value", None, weight="w", error="w")
     assert isinstance(request, ImportRequest)
     assert request.columns.needed == ("a", "b", "value", "w")
+
+
+# Reading of objects
+
+
+class CountedList(list[Any]):
+    """Counts how often it is gone through from its start."""
+
+    scans = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.scans += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(("workers", "scans"), [(1, 0), (2, 1)])
+def test_whether_processes_help_is_asked_once(workers: int, scans: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays are not sent to processes, which is known after one look at all cells."""
+    monkeypatch.setattr("metricvae.core.importing.reading.LOOKED_AT", -1.0)
+    monkeypatch.setattr("metricvae.core.importing.reading.WORTH_PROCESSES", -1.0)
+    cells = HeldCells()
+    for number in range(5 * AT_ONCE):
+        cells.add(np.array([number], np.float32))
+    cells.items = CountedList(cells.items)
+    reader = ObjectReader(cells, Path(), np.ones(len(cells), bool), workers, lambda *_: None)
+    assert len(list(reader.read(PlaceKind((1,)), "reading"))) == 5
+    assert cells.items.scans == scans

@@ -12,7 +12,7 @@ from metricvae.core.errors import InputError
 from metricvae.metrics.affinity.known import KnownLigands
 from metricvae.metrics.affinity.known_kernels import KERNELS, kernels, ligand_features, tanimoto
 from metricvae.metrics.affinity.known_prior import PRIOR_FILE, read_prior, shipped_prior
-from metricvae.metrics.affinity.known_process import Evidence, bounded, log_evidence
+from metricvae.metrics.affinity.known_process import Evidence, bounded, factorised, log_evidence
 from metricvae.metrics.affinity.known_table import known_table
 
 pytest.importorskip("rdkit")
@@ -47,6 +47,32 @@ def test_tanimoto_is_that_of_rdkit() -> None:
     expected = [DataStructs.BulkTanimotoSimilarity(one, bits) for one in bits]
     features = ligand_features(SERIES)
     np.testing.assert_allclose(tanimoto(features.torsions, features.torsions), expected, atol=1e-12)
+
+
+def test_kernels_with_one_ligand_are_a_column_of_those_with_all() -> None:
+    features = ligand_features([*SERIES, *OTHERS])
+    found = kernels(features, features)
+    for row in range(len(features)):
+        one = kernels(features, features.take(np.array([row])))
+        np.testing.assert_array_equal(one[:4], found[:4, :, row : row + 1])
+        np.testing.assert_allclose(one, found[:, :, row : row + 1], atol=1e-12)
+    empty = np.zeros((1, features.morgan.shape[1]), np.uint8)
+    assert tanimoto(np.concatenate([empty, features.morgan[:1]]), empty).tolist() == [[1.0], [0.0]]
+
+
+def test_the_known_ligands_are_decomposed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, sizes = KnownLigands.fit(SERIES, VALUES), []
+
+    def counted(covariance: np.ndarray) -> tuple[np.ndarray, bool]:
+        sizes.append(len(covariance))
+        return factorised(covariance)
+
+    monkeypatch.setattr("metricvae.metrics.affinity.known.factorised", counted)
+    monkeypatch.setattr("metricvae.metrics.affinity.known.BLOCK", 2)
+    first, again = known.predict(OTHERS), known.predict(OTHERS)
+    assert len(known.suggest(OTHERS, 2)) == len(known.suggest(OTHERS, 2, goal="learn")) == 2
+    np.testing.assert_array_equal(first, again)
+    assert sizes == [len(SERIES)]
 
 
 def test_one_known_ligand_is_regression_in_closed_form() -> None:
@@ -135,6 +161,50 @@ def test_bounds_agree_with_integrals() -> None:
     first = integrate.dblquad(lambda y, x: x * density([x, y]), 0.5, 9, -9, -0.4, epsabs=1e-6)[0] / total
     second = integrate.dblquad(lambda y, x: y * density([x, y]), 0.5, 9, -9, -0.4, epsabs=1e-6)[0] / total
     np.testing.assert_allclose(mean + gain @ (values - mean), [first, second], atol=0.02)
+
+
+def bounded_one_by_one(
+    mean: np.ndarray, covariance: np.ndarray, bounds: np.ndarray, sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expectation propagation that inverts the covariance of all values for each site, with scipy's moments."""
+    inverse, precision, shift = np.linalg.inv(covariance), np.zeros(len(mean)), np.zeros(len(mean))
+    for _ in range(30):
+        for row in range(len(mean)):
+            spread = np.linalg.inv(inverse + np.diag(precision))
+            variance, centre = spread[row, row], (spread @ (inverse @ mean + shift))[row]
+            without = 1 / variance - precision[row]
+            middle, deviation = (centre / variance - shift[row]) / without, without**-0.5
+            place = (bounds[row] - middle) / deviation
+            ends = (place, np.inf) if sides[row] > 0 else (-np.inf, place)
+            found, left = map(float, stats.truncnorm.stats(*ends, loc=middle, scale=deviation))
+            precision[row], shift[row] = 1 / left - without, found / left - middle * without
+    return shift / precision, 1 / precision
+
+
+def made_bounds(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Means, a covariance, bounds that move most of the values, and their sides."""
+    rng = np.random.default_rng(count)
+    factor, mean = rng.normal(size=(count, count)), rng.normal(size=count)
+    sides = np.where(np.arange(count) % 2, 1, -1).astype(np.int8)
+    return mean, factor @ factor.T / count + 0.3 * np.eye(count), mean + 0.2 * sides * rng.random(count), sides
+
+
+def test_bounds_are_those_of_one_site_after_the_other() -> None:
+    asked = made_bounds(7)
+    for found, expected in zip(bounded(*asked), bounded_one_by_one(*asked), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_a_sweep_over_the_bounds_decomposes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def counted(covariance: np.ndarray) -> tuple[np.ndarray, bool]:
+        sizes.append(len(covariance))
+        return factorised(covariance)
+
+    monkeypatch.setattr("metricvae.metrics.affinity.known_process.factorised", counted)
+    assert np.isfinite(bounded(*made_bounds(40))).all()
+    assert len(sizes) < 20
 
 
 def test_a_bound_moves_predictions_its_way_and_an_idle_one_does_not() -> None:

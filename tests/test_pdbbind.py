@@ -17,6 +17,8 @@ from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
 from metricvae.core.importing.faults import Faults
 from metricvae.kinds.molecule.mol_blocks import write_sdf
+from metricvae.kinds.molecule.readers import read_one
+from metricvae.kinds.molecule.records import Molecule
 from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex
 from metricvae.metrics.affinity.pdbbind import ABSENT, PdbbindTable, indexes_in, pdbbind_rows
 from metricvae.runtime.files import read_json
@@ -136,6 +138,25 @@ def test_bad_ligands_are_counted_and_absent_complexes_are_not_faults(release: Pa
         "measured 1 by Kd, 2 by Ki, 1 by IC50; 2 of the values are bounds",
         "1 complexes of the indexes have no folder here",
     )
+
+
+def test_ligands_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, read = tmp_path / "release", []
+    for number, code in enumerate(("1aaa", "1bbb")):
+        complex_folder(folder, code, SMILES[number], structure(shell()))
+        shutil.copy(_mol2(tmp_path), folder / code / f"{code}_ligand.mol2")
+    (folder / "1bbb" / "1bbb_ligand.sdf").write_text("not a molecule\n$$$$\n")
+    lines = [f"{code}  2.00  2010   7.92  Kd=12nM  // x.pdf (LIG)" for code in ("1aaa", "1bbb")]
+    index(folder / "index" / "INDEX_general_PL_data.2020", lines)
+
+    def counted(path: Path | str) -> Molecule:
+        read.append(Path(path).name)
+        return read_one(path)
+
+    monkeypatch.setattr("metricvae.metrics.affinity.pdbbind.read_one", counted)
+    (batch,) = PdbbindTable(folder).batches(PdbbindTable.names)
+    assert batch.columns["b"].to_pylist() == ["Cc1ccccc1", "CCCCO"]
+    assert read == ["1aaa_ligand.sdf", "1bbb_ligand.sdf", "1bbb_ligand.mol2"]
 
 
 def test_folders_that_are_no_release_are_one_line(release: Path, capsys: pytest.CaptureFixture[str]) -> None:

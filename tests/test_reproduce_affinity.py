@@ -13,10 +13,14 @@ import pytest
 from affinity_problem import CONFIG, training_set
 from metricvae.cli import main
 from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.scaffolds import scaffold_group
+from metricvae.kinds.molecule.standardise import standard
+from metricvae.metrics.affinity.known_kernels import LigandFeatures, ligand_features
 from metricvae.metrics.affinity.posed_fit import folds_of, left_out
 from metricvae.reproduction.affinity.claims import Claim, claims_of, summary_of
-from metricvae.reproduction.affinity.dta import mean_of, nearest
+from metricvae.reproduction.affinity.dta import columns_of, mean_of, nearest, ridge, similarities_of
 from metricvae.reproduction.affinity.dta_data import SPLITS, DtaSet, read_dta, split_of
+from metricvae.reproduction.affinity.dta_model import pairs_of
 from metricvae.reproduction.affinity.left_out import (
     GIVEN,
     NEW_PROTEINS,
@@ -27,6 +31,7 @@ from metricvae.reproduction.affinity.left_out import (
     LeftOutAnswers,
     answers_of,
 )
+from metricvae.reproduction.affinity.ligand_series import systems_of
 from metricvae.reproduction.affinity.run import reproduce_affinity
 from metricvae.reproduction.affinity.series import rank_series
 from metricvae.reproduction.affinity.statistics import (
@@ -37,6 +42,7 @@ from metricvae.reproduction.affinity.statistics import (
     kendall,
     pearson,
 )
+from metricvae.reproduction.affinity.training_rows import scaffolds_of
 from metricvae.reproduction.config import AffinityConfig
 
 
@@ -175,6 +181,60 @@ def test_the_nearest_pairs_of_a_sum_are_near(tmp_path: Path) -> None:
     split = split_of(data, SPLITS[0], 0)
     true = data.value[split.test]
     assert np.mean((nearest(data, split) - true) ** 2) < np.mean((mean_of(data, split) - true) ** 2)
+
+
+def test_what_is_the_same_for_all_splits_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = read_dta(pairs_made(tmp_path), "davis")
+    asked: list[tuple[int, ...]] = []
+
+    def counted(rows: np.ndarray, **settings: bool) -> tuple[np.ndarray, ...]:
+        asked.append(rows.shape)
+        return svd(rows, **settings)
+
+    svd = np.linalg.svd
+    monkeypatch.setattr(np.linalg, "svd", counted)
+    for name in SPLITS[:2]:
+        assert np.isfinite(ridge(data, split_of(data, name, 0))).all()
+    assert asked == [data.targets.shape, data.drugs.shape]
+    assert similarities_of(data) is similarities_of(data)
+    assert pairs_of(data) is pairs_of(data)
+    again = read_dta(tmp_path, "davis")
+    assert columns_of(again) is not columns_of(data)
+
+
+def test_scaffolds_are_numbered_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(smiles: str, name: str) -> str:
+        asked.append(smiles)
+        return scaffold_group(smiles, name)
+
+    monkeypatch.setattr("metricvae.reproduction.affinity.training_rows.scaffold_group", counted)
+    mols = [standard(smiles) for smiles in ("Cc1ccncc1", "c1ccccc1O", "Nc1ccncc1", "C1CCCCC1")]
+    assert scaffolds_of(mols).tolist() == [0, 1, 0, 2]
+    assert len(asked) == len(mols)
+
+
+def test_a_series_holds_each_ligand_once_and_leaves_out_what_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["id,set,system,smiles,affinity_pK,protein_cluster"]
+    for number, smiles in enumerate(("OCCCC", "c1ccccc1O", "C" * 120, "CCCCO", "nonsense")):
+        lines.append(f"m/{number},merck,t,{smiles},{5 + number},c")
+    (tmp_path / "complexes.csv").write_text("\n".join(lines) + "\n")
+    asked: list[int] = []
+
+    def counted(smiles: list[str]) -> LigandFeatures:
+        asked.append(len(smiles))
+        return ligand_features(smiles)
+
+    monkeypatch.setattr("metricvae.reproduction.affinity.ligand_series.ligand_features", counted)
+    (found,) = systems_of(tmp_path, "merck", {"m/0": 4.0, "m/1": 5.0})
+    assert (found.smiles, found.pk.tolist()) == (["OCCCC", "c1ccccc1O"], [6.5, 6.0])
+    assert found.ligands.names.tolist() == ["CCCCO", "Oc1ccccc1"]
+    assert found.given is not None
+    assert found.given.tolist() == [4.0, 5.0]
+    assert asked == [3]
 
 
 def test_sections_go_through_and_what_is_there_is_not_measured_again(

@@ -6,6 +6,7 @@ A registry is told one package of this project that lists its built-in entries (
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -33,7 +34,7 @@ class Registry(Generic[T]):
 
     def names(self) -> tuple[str, ...]:
         """Names of all entries, those of this package first."""
-        return tuple(dict.fromkeys((*self._builtin(), *self._plugins(), *self._loaded)))
+        return tuple(dict.fromkeys((*self._builtin(), *self._plugins, *self._loaded)))
 
     def get(self, name: str) -> T:
         """The entry of that name, or of which that is another name.
@@ -51,12 +52,12 @@ class Registry(Generic[T]):
         self._loaded[name] = entry
 
     def _load(self, name: str) -> T:
-        builtin, plugins = self._builtin(), self._plugins()
+        builtin = self._builtin()
         if name in builtin:
             module, _, attribute = builtin[name].partition(":")
             return cast(T, getattr(importlib.import_module(module), attribute))
-        if name in plugins:
-            return self._load_plugin(plugins[name])
+        if name in self._plugins:
+            return self._load_plugin(self._plugins[name])
         known, meant = ", ".join(self.names()), did_you_mean(name, self.names())
         raise InputError(
             f"there is no {self.noun} '{shortened(name)}'{meant}: expected one of {known}, or install the package that "
@@ -79,7 +80,9 @@ class Registry(Generic[T]):
     def _aliases(self) -> Mapping[str, str]:
         return cast(Mapping[str, str], getattr(importlib.import_module(self.package), "ALIASES", {}))
 
+    @functools.cached_property
     def _plugins(self) -> dict[str, metadata.EntryPoint]:
+        """Entry points of other packages; they are looked for once a process, as that scans all that is installed."""
         return {entry.name: entry for entry in metadata.entry_points(group=self.group)}
 
 

@@ -152,18 +152,22 @@ def make_part(version: str, work: Work, digest: str | None, content: bytes | Non
         return path.read_bytes()
 
 
-@functools.lru_cache(maxsize=2)
+_COPIES: dict[str, Path] = {}
+"""Files of objects that this process has written, by their SHA-256; they stay until it ends."""
+
+
 def _kept(digest: str, content: bytes) -> Path:
-    """A copy of a file of objects that this process alone can have written: in a folder of its own, checked."""
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError(
-            "a file of objects was changed on its way to a node of the cluster: run the same command again"
-        )
-    folder = Path(tempfile.mkdtemp(prefix="metricvae-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "objects"
-    write_bytes(path, content)
-    return path
+    """A copy of a file of objects that this process alone can have written: in a folder of its own, checked once."""
+    if digest not in _COPIES:
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise InputError(
+                "a file of objects was changed on its way to a node of the cluster: run the same command again"
+            )
+        folder = Path(tempfile.mkdtemp(prefix="metricvae-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        write_bytes(folder / "objects", content)
+        _COPIES[digest] = folder / "objects"
+    return _COPIES[digest]
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import deque
@@ -66,11 +67,12 @@ class ObjectReader:
             if spent > LOOKED_AT and spent / done * (total - done) > WORTH_PROCESSES and self._many:
                 yield from _found_by_processes(kind, self.base, parts, self.workers, self.options)
 
-    @property
+    @functools.cached_property
     def _many(self) -> bool:
         """Whether processes may help: there is more than one, and what they are sent is small."""
-        sent = isinstance(self.cells, HeldCells) and all(isinstance(one, str | Path) for one in self.cells.items)
-        return sent and (self.workers or os.cpu_count() or 1) > 1
+        if (self.workers or os.cpu_count() or 1) == 1 or not isinstance(self.cells, HeldCells):
+            return False
+        return all(isinstance(one, str | Path) for one in self.cells.items)
 
 
 def _found_by_processes(

@@ -12,11 +12,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from metricvae.core.errors import InputError, listed
+from metricvae.core.errors import InputError, listed, shortened
 from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.molecule.listing import READERS, suffix_of
 from metricvae.kinds.pocket.sites import MARK, split_name
@@ -89,12 +90,11 @@ def _row(number: int, name: str, cells: Mapping[str, str], base: Path) -> Comple
         raise InputError(f"the receptor names the site {site} and the row {given['site']}: expected one")
     if not given["ligand"]:
         raise InputError("there is no ligand: expected a file or a SMILES")
-    if not (base / file).is_file():
-        raise InputError(f"there is no file {file} beside the table: correct the row")
+    _check_file(base, file)
     beside = base / given["ligand"]
     ligand = str(beside) if suffix_of(given["ligand"]) in READERS else given["ligand"]
-    if ligand == str(beside) and not beside.is_file():
-        raise InputError(f"there is no file {given['ligand']} beside the table: correct the row")
+    if ligand == str(beside):
+        _check_file(base, given["ligand"])
     value = given.get("value", "")
     measured = measurement(value, given.get("unit", ""), given.get("kind", "")) if value else None
     chosen = given.get("site") or (site if named else AUTO)
@@ -103,3 +103,9 @@ def _row(number: int, name: str, cells: Mapping[str, str], base: Path) -> Comple
         measured,
         given.get("group", ""),
     )
+
+
+def _check_file(base: Path, name: str) -> None:
+    """Refuse a cell that names no file; a name that no file can have is one."""
+    if not os.path.isfile(base / name):  # Path.is_file raises on a name that is too long
+        raise InputError(f"there is no file {shortened(name)} beside the table: correct the row")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from metricvae.core.errors import InputError
+from metricvae.core.errors import InputError, shortened
 from metricvae.kinds.molecule.listing import READERS, Record, records, suffix_of
 from metricvae.kinds.molecule.readers import Skipped, molecule_of
 from metricvae.kinds.molecule.records import Molecule
@@ -87,8 +88,8 @@ def jobs_of(receptor: str, ligands: str, site: str = "") -> list[Job]:
     path, named = split_name(receptor)
     if site and MARK in receptor and site != named:
         raise InputError(f"the receptor names the site {named} and --site {site}: give one")
-    if not Path(path).is_file():
-        raise InputError(f"there is no file {path}: expected a structure of a protein, PDB or mmCIF")
+    if not os.path.isfile(path):  # Path.is_file raises on a name that is too long
+        raise InputError(f"there is no file {shortened(path)}: expected a structure of a protein, PDB or mmCIF")
     chosen = site or named
     if suffix_of(ligands) not in READERS:
         return [Job(1, ligands, path, chosen, Record(1, "smiles", "", ligands))]
@@ -134,9 +135,14 @@ def _record(row: ComplexRow, held: dict[str, Record]) -> Record:
     return found
 
 
-def describe_jobs(jobs: Sequence[Job]) -> list[DescribedComplex | RefusedComplex]:
-    """Describe complexes one after the other; a structure that several in turn share is read once."""
-    reader = ComplexReader()
+def describe_jobs(jobs: Sequence[Job], reader: ComplexReader | None = None) -> list[DescribedComplex | RefusedComplex]:
+    """Describe complexes one after the other; a structure that several in turn share is read once.
+
+    Args:
+        jobs: the complexes.
+        reader: of calls before, whose structure may be shared too; a new one where it is left out.
+    """
+    reader = reader or ComplexReader()
     return [_described(reader, job) for job in jobs]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Self
@@ -182,7 +183,7 @@ class KnownLigands:
         if not len(self.values):
             return mean, np.zeros((len(left), 0))
         across = self.covariance(left, given, self.ligands, self.given)
-        half = linalg.solve_triangular(self._factor(), np.column_stack([self._residuals(), across.T]), lower=True)
+        half = linalg.solve_triangular(self._factor, np.column_stack([self._residuals, across.T]), lower=True)
         return mean + half[:, 1:].T @ half[:, 0], half[:, 1:].T
 
     def _block(self, ligands: LigandFeatures, given: Floats | None) -> Estimate:
@@ -203,10 +204,13 @@ class KnownLigands:
         known = self.posterior(self.ligands, self.given)[0]
         return most_promising(self, ligands, given, count, float(known.max()) if len(known) else self.prior.level[0])
 
+    @functools.cached_property
     def _residuals(self) -> Floats:
         return self.values - self.prior.mean(self.ligands, self.given)
 
+    @functools.cached_property
     def _factor(self) -> Floats:
+        """(n, n) Cholesky factor of the covariance of the values."""
         own = self.covariance(self.ligands, self.given, self.ligands, self.given)
         return factorised(own + np.diag(self.noises))[0]
 

@@ -7,7 +7,8 @@ binary vectors is positive semidefinite (J. C. Gower, Biometrics 27 (1971) 857);
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -23,6 +24,9 @@ Bytes = npt.NDArray[np.uint8]
 
 BITS = 4_096
 """Of each fingerprint."""
+
+ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+"""Bits that are set in each byte."""
 
 CODE_LENGTH = 0.3
 """Cosine distance of codes at which ligands count by a factor e less."""
@@ -76,6 +80,11 @@ class LigandFeatures:
     def __len__(self) -> int:
         return len(self.names)
 
+    @functools.cached_property
+    def sizes(self) -> Mapping[str, Floats]:
+        """(n,) bits of each fingerprint, by the names of :data:`FINGERPRINTS`."""
+        return {name: _sizes(getattr(self, name)) for name in FINGERPRINTS}
+
     def take(self, rows: Any) -> LigandFeatures:
         """Those of some rows."""
         kept = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -110,7 +119,10 @@ def kernels(left: LigandFeatures, right: LigandFeatures) -> Floats:
     Raises:
         InputError: one of the two has codes and the other has none, or other ones.
     """
-    found = [tanimoto(getattr(left, name), getattr(right, name)) for name in FINGERPRINTS]
+    found = [
+        _tanimoto(_common(getattr(left, name), getattr(right, name)), left.sizes[name], right.sizes[name])
+        for name in FINGERPRINTS
+    ]
     found.append(gaussian(left.descriptors, right.descriptors))
     if left.codes is not None or right.codes is not None:
         found.append(_angles(left.codes, right.codes))
@@ -123,10 +135,26 @@ def tanimoto(left: Bytes, right: Bytes) -> Floats:
     >>> tanimoto(np.array([[0b11]], np.uint8), np.array([[0b10], [0b11]], np.uint8)).tolist()
     [[0.5, 1.0]]
     """
-    one, other = (np.unpackbits(bits, axis=1).astype(np.float32) for bits in (left, right))
-    both = (one @ other.T).astype(np.float64)
-    either = one.sum(axis=1, dtype=np.float64)[:, None] + other.sum(axis=1, dtype=np.float64) - both
+    return _tanimoto(_common(left, right), _sizes(left), _sizes(right))
+
+
+def _tanimoto(both: Floats, left: Floats, right: Floats) -> Floats:
+    either = left[:, None] + right - both
     return np.where(either > 0, both / np.maximum(either, 1.0), 1.0)
+
+
+def _common(left: Bytes, right: Bytes) -> Floats:
+    """(n, m) bits in both."""
+    if len(right) == 1:  # only its bytes that are not zero count, and nothing is unpacked
+        own = np.flatnonzero(right[0])
+        return ONES[left[:, own] & right[0, own]].sum(axis=1, dtype=np.float64)[:, None]
+    one, other = (np.unpackbits(bits, axis=1).astype(np.float32) for bits in (left, right))
+    return (one @ other.T).astype(np.float64)
+
+
+def _sizes(packed: Bytes) -> Floats:
+    """(n,) bits that are set."""
+    return ONES[packed].sum(axis=1, dtype=np.float64)
 
 
 def gaussian(left: Floats, right: Floats) -> Floats:

@@ -126,23 +126,39 @@ def bounded(mean: Floats, covariance: Floats, bounds: Floats, sides: Ints) -> tu
     precision, shift = np.zeros_like(mean), np.zeros_like(mean)
     for _ in range(EP_SWEEPS):
         before = precision.copy()
-        for row in range(len(mean)):
-            posterior = _posterior(mean, covariance, precision, shift, row)
-            precision[row], shift[row] = _site(posterior, precision[row], shift[row], bounds[row], int(sides[row]))
+        _sweep(mean, covariance, bounds, sides, precision, shift)
         if np.abs(precision - before).max() < EP_TOLERANCE:
             break
     variances = 1 / np.maximum(precision, 1e-9)
     return shift * variances, variances
 
 
-def _posterior(mean: Floats, covariance: Floats, precision: Floats, shift: Floats, row: int) -> tuple[float, float]:
-    """Mean and variance of one value, given the sites."""
+def _sweep(mean: Floats, covariance: Floats, bounds: Floats, sides: Ints, precision: Floats, shift: Floats) -> None:
+    """Update each site in turn, in place.
+
+    A new site changes the covariance by a multiple of the outer product of a column: the columns and their factors are
+    kept, and a column that is asked for follows from them.
+    """
+    centre, spread = _posterior(mean, covariance, precision, shift)
+    columns, factors = np.empty_like(covariance), np.empty_like(mean)
+    for row in range(len(mean)):
+        done = columns[:row]
+        column = spread[row] - (factors[:row] * done[:, row]) @ done
+        new = _site((centre[row], column[row]), precision[row], shift[row], bounds[row], int(sides[row]))
+        more, further = new[0] - precision[row], new[1] - shift[row]
+        factor = 1 / (1 + more * column[row])
+        centre += column * ((further - more * centre[row]) * factor)
+        columns[row], factors[row] = column, more * factor
+        precision[row], shift[row] = new
+
+
+def _posterior(mean: Floats, covariance: Floats, precision: Floats, shift: Floats) -> tuple[Floats, Floats]:
+    """(b,) means and (b, b) covariance of the values, given the sites."""
     root = np.sqrt(precision)
     factor = factorised(np.eye(len(mean)) + root[:, None] * covariance * root)
-    solved = linalg.cho_solve(factor, root * covariance[row])
+    half = linalg.solve_triangular(factor[0], root[:, None] * covariance, lower=True)
     centre = mean + covariance @ shift
-    correction = solved @ (root * centre)
-    return float(centre[row] - correction), float(covariance[row, row] - solved @ (root * covariance[row]))
+    return centre - covariance @ (root * linalg.cho_solve(factor, root * centre)), covariance - half.T @ half
 
 
 def _site(

@@ -38,14 +38,10 @@ class LinearFunction:
     coefficients: Floats
     offset: float
 
-    def predict(self, rows: npt.ArrayLike) -> Floats:
-        """(n,) answers for (n, f) rows."""
+    def predict(self, rows: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """(n,) answers for (n, f) rows, and (n,) zeros as their spread: one function does not disagree with itself."""
         found: Floats = self.offset + _standard(np.asarray(rows, np.float64), self) @ self.coefficients
-        return found
-
-    def spread(self, rows: npt.ArrayLike) -> Floats:
-        """(n,) zeros: one function does not disagree with itself."""
-        return np.zeros(len(np.asarray(rows)))
+        return found, np.zeros(len(found))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays by name."""
@@ -69,7 +65,7 @@ def ridge(rows: Floats, pk: Floats, weight: Floats, penalty: float, series: Ints
 
     Example:
         >>> x = np.arange(6.0)[:, None]
-        >>> ridge(x, 2 * x[:, 0], np.ones(6), 1e-9).predict(x).round(3).tolist()
+        >>> ridge(x, 2 * x[:, 0], np.ones(6), 1e-9).predict(x)[0].round(3).tolist()
         [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
     """
     count = rows.shape[1]

@@ -25,6 +25,7 @@ from metricvae.core.importing.faults import Faults
 from metricvae.core.importing.request import Columns
 from metricvae.core.importing.tables import PairTable, TableBatch
 from metricvae.kinds.molecule.readers import read_one
+from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.sites import MARK
 from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex
 from metricvae.metrics.affinity.units import measurement
@@ -157,15 +158,20 @@ def pdbbind_rows(folder: Path) -> Iterator[ComplexRow | RefusedComplex]:
     Raises:
         InputError: the folder has no index.
     """
+    return (row for row, _ in _rows(folder))
+
+
+def _rows(folder: Path) -> Iterator[tuple[ComplexRow | RefusedComplex, Molecule | None]]:
+    """The same, each with its ligand where that was read to choose its file."""
     places = folders_in(folder)
     for number, one in enumerate(indexed(folder), start=1):
         try:
             yield _row(number, one, places)
         except InputError as error:
-            yield RefusedComplex(number, one.code, str(error))
+            yield RefusedComplex(number, one.code, str(error)), None
 
 
-def _row(number: int, one: IndexedComplex, places: dict[str, Path]) -> ComplexRow:
+def _row(number: int, one: IndexedComplex, places: dict[str, Path]) -> tuple[ComplexRow, Molecule | None]:
     for words, reason in REMARKS.items():
         if re.search(words, one.remarks, re.IGNORECASE):
             raise InputError(f"{reason}: left out")
@@ -174,12 +180,13 @@ def _row(number: int, one: IndexedComplex, places: dict[str, Path]) -> ComplexRo
     if place is None:
         raise InputError(ABSENT)
     protein = next(path for part in ("protein", "pocket") if (path := place / f"{place.name}_{part}.pdb").is_file())
-    ligand = _ligand_file(place)
-    return ComplexRow(number, one.code, str(protein), f"ligand={ligand}", str(ligand), "", measured, one.subset)
+    ligand, molecule = _ligand_file(place)
+    row = ComplexRow(number, one.code, str(protein), f"ligand={ligand}", str(ligand), "", measured, one.subset)
+    return row, molecule
 
 
-def _ligand_file(place: Path) -> Path:
-    """The file of a complex's ligand that gives a molecule.
+def _ligand_file(place: Path) -> tuple[Path, Molecule | None]:
+    """The file of a complex's ligand that gives a molecule, and that molecule where it was read.
 
     Raises:
         InputError: there is none, with what is wrong with the first.
@@ -188,12 +195,11 @@ def _ligand_file(place: Path) -> Path:
     if not held:
         raise InputError(f"there is no file {place.name}_ligand.sdf or .mol2: left out")
     if len(held) == 1:
-        return held[0]
+        return held[0], None
     try:
-        read_one(held[0])
+        return held[0], read_one(held[0])
     except InputError:
-        return held[1]
-    return held[0]
+        return held[1], None
 
 
 class PdbbindTable(PairTable):
@@ -217,12 +223,12 @@ class PdbbindTable(PairTable):
 
     def batches(self, columns: Sequence[str], faults: Faults | None = None) -> Iterator[TableBatch]:
         read, held, told = Counter[str](), [], 0
-        for row in pdbbind_rows(self.path):
+        for row, molecule in _rows(self.path):
             if isinstance(row, RefusedComplex) and row.reason == ABSENT:
                 read[ABSENT] += 1
                 continue
             try:
-                cells = self._cells(row)
+                cells = self._cells(row, molecule)
             except InputError as error:
                 if faults is not None:
                     faults.add(row.number, _reason(str(error)), f"({row.name}): {error}")
@@ -236,8 +242,12 @@ class PdbbindTable(PairTable):
             yield self._batch(held, columns)
         self.notes = tuple(_notes(read))
 
-    def _cells(self, row: ComplexRow | RefusedComplex) -> dict[str, str]:
+    def _cells(self, row: ComplexRow | RefusedComplex, molecule: Molecule | None) -> dict[str, str]:
         """The cells of a complex by column.
+
+        Args:
+            row: of the complex.
+            molecule: its ligand; it is read where this is None.
 
         Raises:
             InputError: why it cannot be used.
@@ -245,7 +255,7 @@ class PdbbindTable(PairTable):
         if isinstance(row, RefusedComplex):
             raise InputError(row.reason)
         assert row.measured is not None  # of every row of an index
-        smiles = read_one(row.ligand).smiles
+        smiles = (molecule or read_one(row.ligand)).smiles
         if not smiles:
             raise InputError("the ligand has bonds without an order, so no SMILES: left out")
         receptor, ligand = (os.path.relpath(one, self.path) for one in (row.receptor, row.ligand))

@@ -156,20 +156,22 @@ class PosedModel:
             sequences: (n,) of the structures.
         """
         pk, spread = self.values(features, names)
-        ligands = self.reference.ligand_similarity(fingerprints)
         by_protein = {one: self.reference.protein_similarity(one) for one in dict.fromkeys(sequences)}
         proteins = np.array([by_protein[one].max(initial=0.0) for one in sequences])
-        ligand = ligands.max(axis=1, initial=0.0)
+        ligand, near = np.zeros(len(features)), list[tuple[NearComplex, ...]]()
+        for row, one in enumerate(sequences):
+            similar = self.reference.ligand_similarity(fingerprints[row])
+            ligand[row] = similar.max(initial=0.0)
+            near.append(nearest(self.reference, similar, by_protein[one]))
         sigma = self.error.sigma(spread, ligand, proteins)
         half = self.error.quantile * sigma
         heavy = features[:, list(names).index(HEAVY)]
-        near = tuple(nearest(self.reference, ligands[row], by_protein[one]) for row, one in enumerate(sequences))
         return PosedPredictions(
             *(pk, pk - half, pk + half, sigma, ligand, proteins),
             outside_of_data(features, names),
             self.baseline.predict(heavy),
             mean_of_parts([self.ranking], features, names)[0],
-            near,
+            tuple(near),
         )
 
 
@@ -186,7 +188,8 @@ def mean_of_parts(parts: Sequence[WeightedForest], features: Floats, names: Sequ
     total, squares, weights = np.zeros(len(features)), np.zeros(len(features)), 0.0
     for part in parts:
         rows = features[:, [place[name] for name in part.columns]]
-        total += part.weight * part.function.predict(rows)
-        squares += part.weight * part.function.spread(rows) ** 2
+        answers, spread = part.function.predict(rows)
+        total += part.weight * answers
+        squares += part.weight * spread**2
         weights += part.weight
     return total / weights, np.sqrt(squares / weights)

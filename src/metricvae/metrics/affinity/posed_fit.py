@@ -21,7 +21,7 @@ from metricvae.metrics.affinity.posed import (
     mean_of_parts,
     outside_of_data,
 )
-from metricvae.metrics.affinity.reference import Reference, shared_words, tanimoto, words_of
+from metricvae.metrics.affinity.reference import Reference, tanimoto
 from metricvae.metrics.affinity.trees import from_averaged
 
 Floats = npt.NDArray[np.float64]
@@ -222,8 +222,7 @@ def _linear(data: TrainingSet, rows: Bools, config: LinearConfig, series: Ints |
 def left_out(data: TrainingSet, folds: Ints, config: PosedConfig) -> LeftOut:
     """What is said of each complex by models that were fitted without its fold."""
     found = LeftOut(*(np.full(len(folds), np.nan) for _ in range(5)))
-    words = [words_of(one) for one in data.reference.sequences]
-    shared = np.array([[shared_words(one, other) for other in words] for one in words])
+    shared = data.reference.protein_similarities
     for fold in np.unique(folds).tolist():
         test, train = folds == fold, folds != fold
         parts = fit_parts(data, train, config)

@@ -18,7 +18,6 @@ from metricvae.kinds.pocket.atom_roles import METALS
 from metricvae.kinds.pocket.records import Floats, Structure
 from metricvae.kinds.pocket.sites import of_ligand, place
 from metricvae.kinds.pocket.structures import structure_of
-from metricvae.metrics.affinity.complexes import ComplexRow
 from metricvae.metrics.affinity.features.records import PosedComplex, posed_complex
 
 BOND = 1.95
@@ -39,7 +38,7 @@ SITE_REACH = 10.0
 
 @dataclass
 class ComplexReader:
-    """Reads complexes row by row; of rows in turn that share a receptor or a file of ligands, that is read once.
+    """Reads complexes one by one; of some in turn that share a receptor or a file of ligands, that is read once.
 
     Attributes:
         structure: the receptor that was read last, by its path.
@@ -70,15 +69,6 @@ class ComplexReader:
         if isinstance(found, str):
             raise InputError(found)
         return found
-
-    def read(self, row: ComplexRow) -> PosedComplex:
-        """The complex of a row whose ligand is in a file.
-
-        Raises:
-            InputError: what is wrong with the files or the pose, in a line.
-        """
-        molecule = self.ligand_of(row.ligand, row.title)
-        return self.posed(self.receptor_of(row.receptor), molecule, row.site)
 
     def posed(self, structure: Structure, molecule: Molecule, site: str = "auto") -> PosedComplex:
         """A ligand in a structure, which must be near the site where one is named; see `check_pose`."""

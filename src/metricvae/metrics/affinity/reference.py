@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from metricvae.kinds.molecule.extra import require
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
 RADIUS, BITS = 2, 1024
@@ -39,14 +41,42 @@ class Reference:
     names: tuple[str, ...]
     sequences: tuple[str, ...]
 
-    def ligand_similarity(self, fingerprints: Bytes) -> Floats:
-        """(m, n) Tanimoto coefficients with the ligands."""
-        return tanimoto(fingerprints, self.fingerprints)
+    def ligand_similarity(self, fingerprint: Bytes) -> Floats:
+        """(n,) Tanimoto coefficients of a ligand's (BITS / 8,) packed fingerprint with the ligands."""
+        own = np.flatnonzero(np.unpackbits(fingerprint))
+        return _tanimoto(self._bits[own].sum(axis=0, dtype=np.float32), np.float32(len(own)), self._sizes)
 
     def protein_similarity(self, sequence: str) -> Floats:
-        """(proteins,) shares of the shorter sequence's words that both have."""
-        own = words_of(sequence)
-        return np.array([shared_words(own, words_of(one)) for one in self.sequences])
+        """(proteins,) shares of the smaller set's words that a protein and each of these have in common, 0 where one
+        has no word. Of a structure and of what was cut out of it around a ligand it is near 1."""
+        own, (places, sizes) = words_of(sequence), self._words
+        rows = np.array([row for word in own for row in places.get(word, ())], np.int64)
+        least = np.minimum(len(own), sizes)
+        return np.divide(np.bincount(rows, minlength=len(sizes)), least, out=np.zeros(len(sizes)), where=least > 0)
+
+    @functools.cached_property
+    def protein_similarities(self) -> Floats:
+        """(proteins, proteins) similarities of the proteins with one another."""
+        return np.stack([self.protein_similarity(one) for one in self.sequences])
+
+    @functools.cached_property
+    def _bits(self) -> Bytes:
+        """(BITS, n) the fingerprints by bit, so that the few bits of one molecule are counted quickly."""
+        return np.ascontiguousarray(np.unpackbits(self.fingerprints, axis=1).T)
+
+    @functools.cached_property
+    def _sizes(self) -> Counts:
+        """(n,) bits of each fingerprint."""
+        return self._bits.sum(axis=0, dtype=np.float32)
+
+    @functools.cached_property
+    def _words(self) -> tuple[dict[str, list[int]], npt.NDArray[np.int64]]:
+        """The proteins that have a word, by word, and (proteins,) how many words each has."""
+        words, places = [words_of(one) for one in self.sequences], dict[str, list[int]]()
+        for row, held in enumerate(words):
+            for word in held:
+                places.setdefault(word, []).append(row)
+        return places, np.array(list(map(len, words)), np.int64)
 
 
 @dataclass(frozen=True)
@@ -97,24 +127,19 @@ def tanimoto(left: Bytes, right: Bytes) -> Floats:
         array([[0.5, 0. ]])
     """
     a, b = (np.unpackbits(one, axis=1).astype(np.float32) for one in (left, right))
-    common = (a @ b.T).astype(np.float64)
-    union = a.sum(axis=1)[:, None] + b.sum(axis=1) - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return _tanimoto(a @ b.T, a.sum(axis=1)[:, None], b.sum(axis=1))
+
+
+def _tanimoto(common: Counts, left: Counts | np.float32, right: Counts) -> Floats:
+    """Tanimoto coefficients from the bits in common and those of each; 0 where both are empty."""
+    union = (left + right).astype(np.float64) - common
+    return np.divide(common, union, out=np.zeros_like(union), where=union > 0)
 
 
 def words_of(sequence: str) -> frozenset[str]:
     """The words of `LETTERS` residues of a structure's chains."""
     chains = sequence.split("/")
     return frozenset(one[at : at + LETTERS] for one in chains for at in range(max(0, len(one) - LETTERS + 1)))
-
-
-def shared_words(own: frozenset[str], other: frozenset[str]) -> float:
-    """The share of the smaller set's words that both have, 0 where one is empty.
-
-    Of a structure and of what was cut out of it around a ligand it is near 1.
-    """
-    least = min(len(own), len(other))
-    return len(own & other) / least if least else 0.0
 
 
 def reference_of(mols: Sequence[Any], pk: Sequence[float], sequences: Sequence[str], names: Sequence[str]) -> Reference:

@@ -16,6 +16,7 @@ from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.pocket.sites import split_name
 from metricvae.metrics.affinity.complexes import AUTO
 from metricvae.metrics.affinity.jobs import DescribedComplex, describe_jobs, jobs_of
+from metricvae.metrics.affinity.posing import ComplexReader
 from metricvae.metrics.affinity.predictor import AffinityPredictor
 from metricvae.metrics.affinity.units import LEAST, MOST
 from metricvae.metrics.docking.batch import docking_site
@@ -31,13 +32,15 @@ class AffinityRequirement(Requirement):
 
     Attributes:
         predictor: of the model.
+        reader: of the structure, which is the same for all molecules.
     """
 
     cost: ClassVar[int] = 2
     predictor: AffinityPredictor = field(compare=False, repr=False)
+    reader: ComplexReader = field(default_factory=ComplexReader, compare=False, repr=False)
 
     def measure(self, value: Molecule) -> Reading:
-        found = describe_jobs(jobs_of(self.subject, value.smiles))
+        found = describe_jobs(jobs_of(self.subject, value.smiles), self.reader)
         row = self.predictor.rows(found)[0]
         if not isinstance(found[0], DescribedComplex):
             return Reading(math.nan, fault=found[0].reason)

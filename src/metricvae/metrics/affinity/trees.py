@@ -6,7 +6,6 @@ nodes in preorder, so that the left child of node i is node i + 1; a node is ten
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +26,7 @@ LEAF = -1
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """Trees whose values are averaged, or added.
+    """Trees whose values are averaged.
 
     Attributes:
         feature: (nodes,) int16, number of the feature that a node asks for; `LEAF` of a leaf.
@@ -35,7 +34,7 @@ class Forest:
         right: (nodes,) int32, the child where it is more; the other is the next node.
         roots: (trees,) int32, first node of each tree.
         base: what is added to the sum.
-        scale: what the sum of the trees is multiplied by: 1 / trees for a mean, 1 for boosting.
+        scale: what the sum of the trees is multiplied by: 1 / trees.
     """
 
     feature: npt.NDArray[np.int16]
@@ -45,23 +44,15 @@ class Forest:
     base: float
     scale: float
 
-    def predict(self, rows: npt.ArrayLike) -> Floats:
-        """(n,) answers for (n, features) rows."""
-        total, _ = self._sums(rows)
-        return self.base + self.scale * total
-
-    def spread(self, rows: npt.ArrayLike) -> Floats:
-        """(n,) standard deviations of the trees' answers for (n, features) rows."""
-        total, squares = self._sums(rows)
-        count = len(self.roots)
-        found: Floats = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0.0))
-        return found
-
-    def _sums(self, rows: npt.ArrayLike) -> tuple[Floats, Floats]:
+    def predict(self, rows: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """(n,) answers for (n, features) rows, and (n,) standard deviations of the trees' answers."""
         x = np.ascontiguousarray(rows, np.float32)
         if x.ndim != 2 or (len(self.feature) and x.shape[1] <= int(self.feature.max(initial=-1))):
             raise InputError(f"got an array of shape {x.shape}: expected a row a complex, of the model's features")
-        return _sums(x, self.feature, self.value, self.right, self.roots)
+        total, squares = _sums(x, self.feature, self.value, self.right, self.roots)
+        count = len(self.roots)
+        spread: Floats = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0.0))
+        return self.base + self.scale * total, spread
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays by name."""
@@ -107,60 +98,28 @@ def _sums(
 
 def from_averaged(model: Any) -> Forest:
     """The trees of scikit-learn's `ExtraTreesRegressor` or `RandomForestRegressor`."""
-    trees = [_nodes_of_tree(one.tree_) for one in model.estimators_]
-    return _joined(trees, 0.0, 1.0 / len(trees))
-
-
-def from_boosted(model: Any) -> Forest:
-    """The trees of scikit-learn's `HistGradientBoostingRegressor`, fitted without categories or missing values."""
-    trees = [_nodes_of_boosted(one.nodes) for (one,) in model._predictors]
-    return _joined(trees, float(np.ravel(model._baseline_prediction)[0]), 1.0)
-
-
-@dataclass(frozen=True)
-class _Nodes:
-    """A tree with both children of each node named, -1 for none."""
-
-    feature: npt.NDArray[Any]
-    threshold: npt.NDArray[Any]
-    answer: npt.NDArray[Any]
-    left: npt.NDArray[Any]
-    right: npt.NDArray[Any]
-
-
-def _nodes_of_tree(tree: Any) -> _Nodes:
-    return _Nodes(tree.feature, tree.threshold, tree.value[:, 0, 0], tree.children_left, tree.children_right)
-
-
-def _nodes_of_boosted(nodes: Any) -> _Nodes:
-    leaf = nodes["is_leaf"].astype(bool)
-    left, right = (np.where(leaf, -1, nodes[name].astype(np.int64)) for name in ("left", "right"))
-    return _Nodes(nodes["feature_idx"], nodes["num_threshold"], nodes["value"], left, right)
-
-
-def _joined(trees: Sequence[_Nodes], base: float, scale: float) -> Forest:
     parts, roots, start = [], [], 0
-    for tree in trees:
-        parts.append(_preorder(tree, start))
+    for one in model.estimators_:
+        parts.append(_preorder(one.tree_, start))
         roots.append(start)
         start += len(parts[-1][0])
     feature, value, right = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Forest(feature, value, right, np.array(roots, np.int32), base, scale)
+    return Forest(feature, value, right, np.array(roots, np.int32), 0.0, 1.0 / len(roots))
 
 
-def _preorder(tree: _Nodes, start: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Feature, value and right child of a tree's nodes in preorder, numbered from `start`."""
+def _preorder(tree: Any, start: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Feature, value and right child of the nodes of a tree of scikit-learn in preorder, numbered from `start`."""
+    left, right = tree.children_left, tree.children_right
     order: list[int] = []
     waiting = [0]
     while waiting:
         node = waiting.pop()
         order.append(node)
-        if tree.left[node] >= 0:
-            waiting += [int(tree.right[node]), int(tree.left[node])]
-    place = np.empty(len(tree.left), np.int64)
+        if left[node] >= 0:
+            waiting += [int(right[node]), int(left[node])]
+    place = np.empty(len(left), np.int64)
     place[order] = np.arange(len(order))
-    inner = tree.left[order] >= 0
+    inner = left[order] >= 0
     feature = np.where(inner, tree.feature[order], LEAF).astype(np.int16)
-    value = np.where(inner, tree.threshold[order], tree.answer[order]).astype(np.float32)
-    right = np.where(inner, start + place[tree.right[order]], 0).astype(np.int32)
-    return feature, value, right
+    value = np.where(inner, tree.threshold[order], tree.value[order, 0, 0]).astype(np.float32)
+    return feature, value, np.where(inner, start + place[right[order]], 0).astype(np.int32)

@@ -91,8 +91,8 @@ def entries(folder: Path) -> list[Entry]:
 def rows_of(path: Path) -> Iterator[dict[str, str]]:
     """Rows of a CSV file, compressed or not."""
     opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rb") as file:
-        yield from csv.DictReader(io.TextIOWrapper(file, "utf-8"))
+    with opened(path, "rb") as file, io.TextIOWrapper(file, "utf-8") as text:
+        yield from csv.DictReader(text)
 
 
 SCORES = ("glide_dock", "glide_inplace", "mmgbsa", "fep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +56,7 @@ def nearest(data: DtaSet, split: DtaSplit, seed: int = 0) -> Floats:
     """
     known = np.full((len(data.sequences), len(data.smiles)), np.nan)
     known[data.target[split.train], data.drug[split.train]] = data.value[split.train]
-    targets, drugs = similarities(data.targets), similarities(data.drugs)
+    targets, drugs = similarities_of(data)
     there = np.isfinite(known)
     own_target = _stand_in(targets, there.any(axis=1))
     own_drug = _stand_in(drugs, there.any(axis=0))
@@ -65,6 +66,12 @@ def nearest(data: DtaSet, split: DtaSplit, seed: int = 0) -> Floats:
         along = known[np.where(there[:, drug], targets[target], -np.inf).argmax(), drug]
         found.append((across + along) / 2)
     return np.array(found)
+
+
+@functools.lru_cache(maxsize=1)
+def similarities_of(data: DtaSet) -> tuple[Floats, Floats]:
+    """(t, t) of targets and (d, d) of drugs; the same for all splits."""
+    return similarities(data.targets), similarities(data.drugs)
 
 
 def similarities(numbers: Floats) -> Floats:
@@ -85,8 +92,10 @@ def _standardised(numbers: Floats) -> Floats:
     return np.asarray((logs - logs.mean(axis=0)) / (logs.std(axis=0) + 1e-9))
 
 
+@functools.lru_cache(maxsize=1)
 def columns_of(data: DtaSet) -> tuple[Floats, Floats]:
-    """(t, c) and (d, c) principal components of both sides' numbers; no value is looked at."""
+    """(t, c) and (d, c) principal components of both sides' numbers; no value is looked at, so they are the same for
+    all splits."""
     found = []
     for numbers in (data.targets, data.drugs):
         u, s, _ = np.linalg.svd(_standardised(numbers), full_matrices=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from pathlib import Path
 
@@ -81,8 +82,9 @@ def training(steps: int, batch: int, seed: int) -> TrainingConfig:
     )
 
 
+@functools.lru_cache(maxsize=1)
 def pairs_of(data: DtaSet) -> PairDataset:
-    """The pairs as a data set: a sequence stands first, a molecule second."""
+    """The pairs as a data set, the same for all splits: a sequence stands first, a molecule second."""
     words, molecules = SequenceWordsKind(), MoleculeFingerprintKind()
     left = ObjectTable.from_objects(words, data.sequences)
     right = ObjectTable.from_objects(molecules, [molecules.convert(one) for one in data.smiles])

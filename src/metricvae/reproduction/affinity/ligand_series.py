@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.standardise import standard
 from metricvae.metrics.affinity.known_kernels import LigandFeatures, ligand_features
 from metricvae.metrics.affinity.known_process import Floats
 from metricvae.reproduction.affinity.complexes import rows_of
@@ -116,19 +117,22 @@ def without(series: LigandSeries, names: set[str]) -> LigandSeries:
 def _series(
     name: str, rows: list[Row], value: str, cluster: str, given: dict[str, float] | None = None
 ) -> LigandSeries:
-    made: list[LigandFeatures] = []
-    kept: list[Row] = []
-    for row in rows:
-        try:
-            made.append(ligand_features([row["smiles"]]))
-        except InputError:
-            continue
-        kept.append(row)
-    _, first, group = np.unique([one.names[0] for one in made], return_index=True, return_inverse=True)
+    kept = [row for row in rows if _is_taken(row["smiles"])]
+    ligands = ligand_features([row["smiles"] for row in kept])
+    _, first, group = np.unique(ligands.names, return_index=True, return_inverse=True)
     pk = np.bincount(group, [float(row[value]) for row in kept]) / np.bincount(group)
     smiles = [kept[place]["smiles"] for place in first]
     means = None if given is None else _filled([given.get(kept[place]["id"], np.nan) for place in first])
-    return LigandSeries(name, rows[0][cluster], smiles, ligand_features(smiles), pk, means)
+    return LigandSeries(name, rows[0][cluster], smiles, ligands.take(first), pk, means)
+
+
+def _is_taken(smiles: str) -> bool:
+    """Whether a ligand can be standardised."""
+    try:
+        standard(smiles)
+    except InputError:
+        return False
+    return True
 
 
 def _filled(means: list[float]) -> Floats:

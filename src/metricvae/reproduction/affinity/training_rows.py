@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,17 @@ def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = No
         [data.entries[row].id for row in kept] + [one.name for one in more],
     )
     proteins = np.concatenate([clusters[kept], clusters[[one.row for one in more]]]) if more else clusters[kept]
-    scaffolds = {
-        name: at for at, name in enumerate(dict.fromkeys(scaffold_group(chem.MolToSmiles(m), "") for m in mols))
-    }
-    groups = np.array([scaffolds[scaffold_group(chem.MolToSmiles(mol), "")] for mol in mols])
     series = np.unique(systems, return_inverse=True)[1]
     features = np.concatenate([data.features[kept], added])
-    return TrainingSet(features, NAMES, weight / weight.mean(), posed, proteins, groups, series, reference)
+    return TrainingSet(features, NAMES, weight / weight.mean(), posed, proteins, scaffolds_of(mols), series, reference)
+
+
+def scaffolds_of(mols: Sequence[Any]) -> npt.NDArray[np.int64]:
+    """(n,) numbers of the scaffolds of RDKit molecules, in the order in which they come first."""
+    chem = require("rdkit.Chem")
+    groups = [scaffold_group(chem.MolToSmiles(mol), "") for mol in mols]
+    numbers = {name: at for at, name in enumerate(dict.fromkeys(groups))}
+    return np.array([numbers[one] for one in groups], np.int64)
 
 
 LIGAND = BLOCKS["ligand"]
