@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
@@ -18,7 +22,9 @@ pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 import uvicorn
 
 from hostile_requests import API, NOBODY, hostile_requests, request
-from metricvae.web import protocol
+from metricvae.web import protocol, streams
+from metricvae.web.arrow_input import ArrowInput
+from metricvae.web.errors import RequestError
 from metricvae.web.settings import Limits
 from web_problem import HOST, make_app
 
@@ -158,3 +164,65 @@ def test_many_slow_clients_do_not_stop_others(address):
     assert said(address, request("GET", f"{API}/jobs/{NOBODY}", host=HOST))[0] == 404
     for one in slow:
         one.close()
+
+
+PAIRS = pa.table({"first": [0, 1, 2, 3, 4, 5, 6], "second": [0] * 7})
+
+
+def arrow(table: pa.Table = PAIRS, **options: Any) -> bytes:
+    """A stream of a table in one batch."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def patched(old: int, new: int) -> bytes:
+    """A stream with another number in the description of its batch."""
+    _, batch = pa.ipc.MessageReader.open_stream(arrow())
+    head = batch.metadata.to_pybytes()
+    assert struct.pack("<q", old) in head
+    return arrow().replace(head, head.replace(struct.pack("<q", old), struct.pack("<q", new)))
+
+
+HOSTILE_STREAMS = {
+    "more rows than bytes": patched(7, 200_000_000),
+    "buffers beyond the body": patched(56, 2**40),
+    "a body of a terabyte": patched(112, 2**40),
+    "a negative length": patched(7, -7),
+    "zstd": arrow(compression="zstd"),
+    "lz4": arrow(compression="lz4"),
+    "zstd of an early version": arrow(compression="zstd", metadata_version=pa.ipc.MetadataVersion.V4),
+    "rows without bytes": arrow(pa.table({"first": pa.nulls(1_000), "second": pa.nulls(1_000)})),
+    "runs": arrow(pa.table(dict.fromkeys(("first", "second"), pa.RunEndEncodedArray.from_arrays([2**30], [1])))),
+    "dictionaries": arrow(PAIRS.append_column("third", pa.array(["x"] * 7).dictionary_encode())),
+    "a schema of 9 MB": arrow(PAIRS.replace_schema_metadata({"metricvae": " " * (9 * 2**20)})),
+    "two columns of a name": arrow(PAIRS.append_column("first", PAIRS["second"])),
+    "texts": arrow(pa.table({"first": ["0"], "second": ["1"]})),
+    "numbers beyond 64 bits": arrow(pa.table({"first": pa.array([2**63], pa.uint64()), "second": [0]})),
+    "a schema alone": arrow()[:100],
+}
+
+
+class AnyComparison:
+    """Answers whatever rows there are."""
+
+    def answers(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (first * 1.0,) * len(streams.COLUMNS)
+
+
+@pytest.mark.parametrize("content", HOSTILE_STREAMS.values(), ids=HOSTILE_STREAMS)
+def test_an_arrow_stream_that_lies_or_unpacks_is_refused_before_it_is_used(monkeypatch, content):
+    monkeypatch.setattr(streams, "comparison_of", lambda *_: AnyComparison())
+    monkeypatch.setattr(streams, "_json", lambda _: {})
+    with pytest.raises(RequestError, match="columns first and second of whole numbers") as caught:
+        list(streams.arrow_answers(None, io.BytesIO(content)))
+    assert caught.value.status == 422
+
+
+def test_an_arrow_stream_of_any_whole_numbers_is_taken():
+    for kind in (pa.int8(), pa.uint32(), pa.int64()):
+        columns = {name: column.cast(kind) for name, column in zip(PAIRS.column_names, PAIRS.columns, strict=True)}
+        content = arrow(pa.table({"third": ["x"] * 7, **columns}))
+        (found,) = ArrowInput(io.BytesIO(content), ("second", "first")).batches()
+        assert [column.tolist() for column in found] == [[0] * 7, list(range(7))]

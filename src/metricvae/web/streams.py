@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, ValidationError
 
+from metricvae.web.arrow_input import LONGEST_HEAD, ArrowInput
 from metricvae.web.bodies import Body, Identifier, Name
 from metricvae.web.errors import RequestError
 from metricvae.web.pipes import BytePipe
@@ -27,13 +28,17 @@ AT_ONCE = 4_096
 CHUNK = 65_536
 """Pairs that are read, and answered, together."""
 
-LONGEST_LINE = 8 * 2**20
+LONGEST_LINE = LONGEST_HEAD
 """Bytes of the first line, which names the objects."""
 
 HEADER = b"metricvae"
 """Entry of the metadata of an Arrow schema that holds what the first line of NDJSON does."""
 
-COLUMNS = ("value", "low", "high", "novelty")
+ROWS, COLUMNS = ("first", "second"), ("value", "low", "high", "novelty")
+"""Columns of an Arrow stream that is sent, and of its answer."""
+
+_EXPECTED = "columns first and second of whole numbers"
+_NO_STREAM = (KeyError, pa.ArrowException, OSError, ValueError)
 
 Rows = npt.NDArray[np.int64]
 Answers = tuple[npt.NDArray[np.float64], ...]
@@ -183,30 +188,26 @@ def _json(line: bytes) -> Any:
 def arrow_answers(state: ServerState, file: IO[bytes]) -> Iterator[bytes]:
     """An Arrow stream with the columns value, low, high and novelty, for one with first and second."""
     try:
-        reader = pa.ipc.open_stream(file)
-        metadata = reader.schema.metadata or {}
-    except (pa.ArrowException, OSError, ValueError):
-        raise RequestError(422, "expected an Arrow stream") from None
-    comparison = comparison_of(state, _json(metadata.get(HEADER, b"")))
+        pairs = ArrowInput(file, ROWS)
+    except _NO_STREAM:
+        raise RequestError(422, f"expected an Arrow stream of {_EXPECTED}") from None
+    comparison = comparison_of(state, _json(pairs.metadata.get(HEADER, b"")))
     schema = pa.schema([(name, pa.float32()) for name in COLUMNS])
     pipe = BytePipe()
     with pa.ipc.new_stream(pa.PythonFile(pipe, "w"), schema) as writer:
-        for first, second in _arrow_pairs(reader):
+        for first, second in _arrow_pairs(pairs.batches()):
             columns = [pa.array(column, pa.float32()) for column in comparison.answers(first, second)]
             writer.write_batch(pa.record_batch(columns, schema=schema))
             yield pipe.taken()
     yield pipe.taken()
 
 
-def _arrow_pairs(reader: Any) -> Iterator[tuple[Rows, Rows]]:
+def _arrow_pairs(batches: Iterator[list[Rows]]) -> Iterator[tuple[Rows, Rows]]:
     """Rows of the objects of some pairs at a time."""
     try:
-        for batch in reader:
-            columns = [batch.column(name).cast(pa.int64()) for name in ("first", "second")]
-            if any(column.null_count for column in columns):
-                raise ValueError("a row that is missing")
-            ends = [np.array(column) for column in columns]
-            for start in range(0, len(batch), CHUNK):
-                yield ends[0][start : start + CHUNK], ends[1][start : start + CHUNK]
-    except (KeyError, pa.ArrowException, OSError, ValueError):
-        raise RequestError(422, "expected columns first and second of whole numbers") from None
+        for first, second in batches:
+            for start in range(0, len(first), CHUNK):
+                some = slice(start, start + CHUNK)
+                yield first[some].copy(), second[some].copy()  # PyTorch takes no memory that is read-only
+    except _NO_STREAM:
+        raise RequestError(422, f"expected {_EXPECTED}, in whole batches that are not compressed") from None
