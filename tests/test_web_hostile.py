@@ -19,14 +19,22 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 
+import pyarrow.parquet as pq
 import uvicorn
 
 from hostile_requests import API, NOBODY, hostile_requests, request
+from metricvae.core.importing.faults import Faults
+from metricvae.core.importing.reading import ObjectReader
+from metricvae.core.importing.request import request_of
+from metricvae.core.importing.rows import rows_of_table
+from metricvae.core.importing.tables import open_table
+from metricvae.runtime.reading import CONFINED, check_named
 from metricvae.web import protocol, streams
 from metricvae.web.arrow_input import ArrowInput
 from metricvae.web.errors import RequestError
+from metricvae.web.jobs.staging import check_table
 from metricvae.web.settings import Limits
-from web_problem import HOST, make_app
+from web_problem import HOST, disc, make_app, png
 
 MEMORY = 400 * 2**20
 """Bytes by which the server's process may grow over all of them; a 50 MB body among them."""
@@ -226,3 +234,77 @@ def test_an_arrow_stream_of_any_whole_numbers_is_taken():
         content = arrow(pa.table({"third": ["x"] * 7, **columns}))
         (found,) = ArrowInput(io.BytesIO(content), ("second", "first")).batches()
         assert [column.tolist() for column in found] == [[0] * 7, list(range(7))]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """The folder of a job's inputs, with a picture in it, and another beside it that a link leads to."""
+    folder = tmp_path / "inputs"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("inputs/a.png", "inputs/sub/b.png", "secret.png"):
+        (tmp_path / name).write_bytes(png(disc()))
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    return folder
+
+
+def table_of(folder: Path, form: str, names: list[str]) -> Path:
+    """A table of pairs of an object and one that is in the folder."""
+    path = folder / ("pairs.parquet" if form == "parquet" else "pairs.csv")
+    if form == "parquet":
+        pq.write_table(pa.table({"a": names, "b": ["a.png"] * len(names), "value": [1.0] * len(names)}), path)
+    elif form == "semicolon":
+        path.write_text("a;b;value\n" + "".join(f"{name};a.png;1\n" for name in names))
+    else:
+        long = f"{'x' * 140_000},a.png,1\n" if form == "long cell" else ""
+        path.write_text(f"a,b,value\n{long}" + "".join(f"{name},a.png,1\n" for name in names))
+    return path
+
+
+@pytest.mark.parametrize("form", ["comma", "semicolon", "long cell", "parquet"])
+def test_an_importer_of_the_server_reads_no_file_outside_of_the_folder_of_its_table(monkeypatch, inputs, form):
+    outside = [str(inputs.parent / "secret.png"), "../secret.png", "sub/../../secret.png", "link.png"]
+    path, request = table_of(inputs, form, [*outside, "sub/b.png"]), request_of("silhouette", "value", None)
+
+    def read() -> dict[str, bool]:
+        _, cells = rows_of_table(open_table(path), request, Faults(False, path.name), lambda *_: None)
+        reader = ObjectReader(cells[0], inputs, np.ones(len(cells[0]), bool), 1, lambda *_: None)
+        found = reader.read(request.kinds[0], "")
+        return {cells[0].name(n): isinstance(one, np.ndarray) for part in found for n, one in zip(*part, strict=True)}
+
+    assert all(read()[name] for name in outside)
+    monkeypatch.setenv(CONFINED, "1")
+    found = read()
+    assert {name for name, whole in found.items() if whole} == {"a.png", "sub/b.png"}
+    assert set(outside) < set(found)
+
+
+def test_parts_of_a_cell_name_no_file_outside_either(monkeypatch, inputs):
+    monkeypatch.setenv(CONFINED, "1")
+    for cell in ("rec.pdb@ligand={}", "rec.pdb@ligand= {} ", "{}@auto", "{}#3", Path("{}")):
+        with pytest.raises(ValueError, match="leads out of"):
+            check_named(inputs, type(cell)(str(cell).format(inputs.parent / "secret.png")))
+    for cell in ("a.png", "a.png@point=1,2,3", "F/C=C/F", "/C=C/F", "/etc/no such file", "", "\0", "x@" * 100_000, 7):
+        check_named(inputs, cell)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("x.png;/etc/hostname;1", "/etc/hostname,b,1", "a,../b.png,1", "a,x/../../b.png,1", "~/x.png,b,1"),
+        *("a,rec.pdb@ligand=/etc/hostname,1", 'a,"."./b.png,1', "a,..\\b.png,1", "a,file:///etc/hostname,1"),
+        *(f"{'x' * 140_000},b,1\n/etc/hostname,b,1", "caf\xe9,b,1\n/etc/hostname,b,1", "a,\xa0/etc/hostname,1"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_table_that_names_files_outside_is_refused_however_it_is_written(tmp_path, line, encoding):
+    path = tmp_path / "table.csv"
+    path.write_bytes(f"a,b,value\n{line}\n".encode(encoding))
+    with pytest.raises(RequestError, match=r"the table (names the file|is not UTF-8)") as caught:
+        check_table(path)
+    assert (caught.value.status, len(str(caught.value)) < 200) == (422, True)
+
+
+def test_a_table_of_smiles_is_taken(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b,value\nF/C=C/F,/C=C\\F,1\nInChI=1S/C2H6/c1-2/h1-2H3,a/b.png,1\nC..C,a@auto,2\n")
+    check_table(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
@@ -27,7 +28,7 @@ from metricvae.web.jobs.staging import JobStage
 from metricvae.web.jobs.worker import prepare_folder
 from metricvae.web.objects.process import read_object
 from metricvae.web.routes.jobs import EXAMPLES
-from web_problem import HOST, bar, disc, make_app, silhouette
+from web_problem import HOST, bar, disc, make_app, png, silhouette
 
 API = "/api/v1"
 TABLE = pa.table({"id": ["a", "b"]})
@@ -168,15 +169,37 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def done(client: TestClient, verb: str, **arguments: Any) -> dict[str, Any]:
-    """A job that is done."""
+def ended(client: TestClient, verb: str, **arguments: Any) -> dict[str, Any]:
+    """A job that has ended."""
     job = client.post(f"{API}/jobs", json={"verb": verb, "arguments": arguments}).json()
     until = time.monotonic() + 1_200
     while job["state"] not in ("done", "failed", "cancelled") and time.monotonic() < until:
         time.sleep(0.1)
         job = client.get(f"{API}/jobs/{job['id']}").json()
+    return job
+
+
+def done(client: TestClient, verb: str, **arguments: Any) -> dict[str, Any]:
+    """A job that is done."""
+    job = ended(client, verb, **arguments)
     assert job["state"] == "done", job
     return job
+
+
+def test_an_import_reads_no_file_of_the_server(client: TestClient, tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{number}.png") for number in range(20)]
+    for number, name in enumerate(names):
+        Path(name).write_bytes(png(disc(30 + number)))
+    table = pa.table({"a": names * 5, "b": names[::-1] * 5, "value": [float(one) for one in range(100)]})
+    pq.write_table(table, tmp_path / "pairs.parquet")
+    sent = client.post(
+        f"{API}/objects",
+        files={"file": ("pairs.parquet", (tmp_path / "pairs.parquet").read_bytes())},
+        data={"kind": "file"},
+    )
+    job = ended(client, "import", table=sent.json()["id"], kind="silhouette")
+    assert job["state"] == "failed"
+    assert "0.png' leads out of" in job["error"]
 
 
 @pytest.mark.slow
