@@ -215,14 +215,19 @@ HOSTILE_STREAMS = {
 class AnyComparison:
     """Answers whatever rows there are."""
 
+    @classmethod
+    def answer(cls, patch: pytest.MonkeyPatch) -> None:
+        """Let it answer the streams of a test, whatever their headers are."""
+        patch.setattr(streams, "comparison_of", lambda *_: cls())
+        patch.setattr(streams, "_json", lambda _: {})
+
     def answers(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, ...]:
         return (first * 1.0,) * len(streams.COLUMNS)
 
 
 @pytest.mark.parametrize("content", HOSTILE_STREAMS.values(), ids=HOSTILE_STREAMS)
 def test_an_arrow_stream_that_lies_or_unpacks_is_refused_before_it_is_used(monkeypatch, content):
-    monkeypatch.setattr(streams, "comparison_of", lambda *_: AnyComparison())
-    monkeypatch.setattr(streams, "_json", lambda _: {})
+    AnyComparison.answer(monkeypatch)
     with pytest.raises(RequestError, match="columns first and second of whole numbers") as caught:
         list(streams.arrow_answers(None, io.BytesIO(content)))
     assert caught.value.status == 422
@@ -234,6 +239,41 @@ def test_an_arrow_stream_of_any_whole_numbers_is_taken():
         content = arrow(pa.table({"third": ["x"] * 7, **columns}))
         (found,) = ArrowInput(io.BytesIO(content), ("second", "first")).batches()
         assert [column.tolist() for column in found] == [[0] * 7, list(range(7))]
+
+
+class CountedFile(io.BytesIO):
+    """A file that counts the bytes that were read of it."""
+
+    taken = 0
+
+    def read(self, count: int | None = -1) -> bytes:
+        found = super().read(count)
+        self.taken += len(found)
+        return found
+
+    def readlines(self, count: int | None = -1) -> list[bytes]:
+        found = super().readlines(count)
+        self.taken += sum(map(len, found))
+        return found
+
+
+@pytest.mark.parametrize("pair", [b"[0,1],", b"[0,1]", b" ", b"9", b"["])
+def test_a_stream_without_ends_of_lines_is_refused_after_one_block(monkeypatch, pair):
+    AnyComparison.answer(monkeypatch)
+    file = CountedFile(b"{}\n" + pair * (3 * streams.BLOCK // len(pair)))
+    with pytest.raises(RequestError, match=r"expected a line \[first, second\]") as caught:
+        list(streams.ndjson_answers(None, file))
+    assert caught.value.status == 422
+    assert file.taken <= streams.BLOCK
+
+
+def test_blank_lines_and_lines_across_blocks_are_taken(monkeypatch):
+    AnyComparison.answer(monkeypatch)
+    monkeypatch.setattr(streams, "BLOCK", 20)
+    file = io.BytesIO(b"{}\n[0, 1]\r\n\n   \n[10, 1]\n" + b"\n" * 50 + b"[200, 1]\n[3000, 1]")
+    assert b"".join(streams.ndjson_answers(None, file)).count(b"\n") == 4
+    with pytest.raises(RequestError):
+        list(streams.ndjson_answers(None, io.BytesIO(b"{}\n[0, 1], [2, 3]\n")))
 
 
 @pytest.fixture

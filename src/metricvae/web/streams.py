@@ -28,6 +28,9 @@ AT_ONCE = 4_096
 CHUNK = 65_536
 """Pairs that are read, and answered, together."""
 
+BLOCK, LONGEST_PAIR = 14 * CHUNK, 200
+"""Bytes of lines of pairs that are read together, and of the rest of the last of them, at most."""
+
 LONGEST_LINE = LONGEST_HEAD
 """Bytes of the first line, which names the objects."""
 
@@ -37,6 +40,7 @@ HEADER = b"metricvae"
 ROWS, COLUMNS = ("first", "second"), ("value", "low", "high", "novelty")
 """Columns of an Arrow stream that is sent, and of its answer."""
 
+_PAIR_EXPECTED = "expected a line [first, second] of two whole numbers for each pair"
 _EXPECTED = "columns first and second of whole numbers"
 _NO_STREAM = (KeyError, pa.ArrowException, OSError, ValueError)
 
@@ -154,27 +158,32 @@ def ndjson_answers(state: ServerState, file: IO[bytes]) -> Iterator[bytes]:
     """A line `[value, low, high, novelty]` for each line `[first, second]` behind the header."""
     first_line = file.readline(LONGEST_LINE)
     comparison = comparison_of(state, _json(first_line))
-    while lines := _some_lines(file):
-        rows = _pairs_of(lines)
+    while block := _whole_lines(file):
+        rows = _pairs_of(block)
         columns = [column.tolist() for column in comparison.answers(rows[:, 0], rows[:, 1])]
         yield "".join(map("[%.7g,%.7g,%.7g,%.4g]\n".__mod__, zip(*columns, strict=True))).encode()
 
 
-def _some_lines(file: IO[bytes]) -> list[bytes]:
-    found = file.readlines(14 * CHUNK)
-    return [line for line in found if not line.isspace()] or ([b""] if found else [])
+def _whole_lines(file: IO[bytes]) -> bytes:
+    """The next lines of pairs, not more than are answered together; none at the end of the file."""
+    block = file.read(BLOCK)
+    rest = file.readline(LONGEST_PAIR) if block and not block.endswith(b"\n") else b""
+    if len(rest) == LONGEST_PAIR and not rest.endswith(b"\n"):
+        raise RequestError(422, f"got a line of more than {LONGEST_PAIR} bytes: {_PAIR_EXPECTED}")
+    return block + rest
 
 
-def _pairs_of(lines: list[bytes]) -> Rows:
-    """(n, 2) rows of the objects."""
-    if lines == [b""]:
+def _pairs_of(block: bytes) -> Rows:
+    """(n, 2) rows of the objects, a pair a line; blank lines are passed over."""
+    lines = [line for line in block.split(b"\n") if line.strip()]
+    if not lines:
         return np.empty((0, 2), np.int64)
     try:
         rows = np.array(json.loads(b"[" + b",".join(lines) + b"]"))
     except (ValueError, RecursionError):
         rows = np.empty(0)
-    if rows.ndim != 2 or rows.shape[1] != 2 or rows.dtype.kind != "i":
-        raise RequestError(422, "expected a line [first, second] of two whole numbers for each pair")
+    if rows.shape != (len(lines), 2) or rows.dtype.kind != "i":
+        raise RequestError(422, _PAIR_EXPECTED)
     return rows.astype(np.int64)
 
 
