@@ -4,6 +4,7 @@ library changes a copy of it."""
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +25,12 @@ from metricvae.web.errors import RequestError
 from metricvae.web.jobs.arguments import Argument, VerbForm
 from metricvae.web.jobs.forms import FORMS
 from metricvae.web.jobs.records import BEGINNING, INPUTS, RESULTS, UNFINISHED
+from metricvae.web.jobs.service import JobService
 from metricvae.web.jobs.staging import JobStage
 from metricvae.web.jobs.worker import prepare_folder
 from metricvae.web.objects.process import read_object
 from metricvae.web.routes.jobs import EXAMPLES
+from metricvae.web.settings import Limits, ServerSettings
 from web_problem import HOST, bar, disc, make_app, png, silhouette
 
 API = "/api/v1"
@@ -158,6 +161,53 @@ def test_what_is_no_index_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="'books' is no index") as caught:
         staged(tmp_path, tmp_path / "other", "delete", compact=True)
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[JobService]:
+    """Jobs that do not run, two at most."""
+    service = JobService(ServerSettings(tmp_path, limits=Limits(jobs=2)), None, lambda name: name)  # type: ignore[arg-type]
+    yield service
+    service.queue.close()
+
+
+LABEL = {"task": "overlap", "source": "mixed", "pairs": 8}
+
+
+def test_a_submission_that_becomes_no_job_leaves_no_folder(
+    service: JobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = service.submit("label", LABEL, "the first one")
+    with monkeypatch.context() as patch:  # two at the same time: either is seen first when it is put into the queue
+        patch.setattr(service.queue, "of_submission", lambda once: None)
+        assert service.submit("label", LABEL, "the first one") == job
+    with monkeypatch.context() as patch:
+        patch.setattr(service.queue, "_refuse_more", fail_of_the_disk)
+        patch.setattr(service.queue, "refuse_more", lambda most: None)
+        with pytest.raises(sqlite3.OperationalError):
+            service.submit("label", LABEL)
+    other = service.submit("label", LABEL)
+    with monkeypatch.context() as patch:
+        patch.setattr(service.queue, "refuse_more", lambda most: None)
+        with pytest.raises(RequestError, match="2 jobs wait"):
+            service.submit("label", LABEL)
+    assert names(service.folder) == sorted([job.id, other.id])
+
+
+def fail_of_the_disk(most: int) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_too_many_jobs_are_refused_before_anything_is_written(
+    service: JobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = service.submit("label", LABEL, "the first one")
+    service.submit("label", LABEL)
+    monkeypatch.setattr("metricvae.web.jobs.service.JobStage", None)
+    with pytest.raises(RequestError, match="2 jobs wait") as caught:
+        service.submit("label", LABEL)
+    assert caught.value.status == 429
+    assert service.submit("label", LABEL, "the first one") == job
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,11 +79,11 @@ class JobService:
         form = FORMS.get(verb)
         if form is None:
             raise RequestError(404, f"there is no verb {verb[:40]!r}: expected one of {', '.join(FORMS)}", "verb")
-        key = secrets.token_hex(16)
+        limits, key = self.settings.limits, secrets.token_hex(16)
+        self.queue.refuse_more(limits.jobs)
         work = self.folder / f"new-{key}"
         try:
             argv = form.argv(arguments, JobStage(work, self.objects, self.find_model, self.find_folder))
-            limits = self.settings.limits
             task = {"argv": argv, "resumes": form.resumes, "seconds": limits.job_seconds, "memory": limits.job_memory}
             document = {"verb": verb, "arguments": dict(arguments), **task}
             write_json(work / TASK, document)
@@ -89,7 +91,14 @@ class JobService:
             return self.queue.add(key, verb, self._shown(argv), limits.jobs, once)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+            self._remove_unqueued(key)
             self.runner.wake.set()
+
+    def _remove_unqueued(self, key: str) -> None:
+        """Remove the folder of a submission that has become no job; one of which the disk does not say stays."""
+        with contextlib.suppress(sqlite3.Error):
+            if (self.folder / key).exists() and self.queue.get(key) is None:
+                shutil.rmtree(self.folder / key, ignore_errors=True)
 
     def get(self, key: str) -> JobRecord:
         """A job.
