@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import socket
 import struct
 import threading
@@ -34,6 +35,7 @@ from metricvae.web.arrow_input import ArrowInput
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.staging import check_table
 from metricvae.web.settings import Limits
+from metricvae.web.telemetry import METHODS
 from web_problem import HOST, disc, make_app, png
 
 MEMORY = 400 * 2**20
@@ -148,6 +150,17 @@ def test_all_hostile_requests_are_refused_and_memory_is_bounded(address):
     assert [fault for name, content in ALL if (fault := refused(address, name, content))] == []
     assert said(address, request("GET", f"{API}/health"))[0] == 200
     assert memory() - before < MEMORY
+
+
+def test_methods_of_clients_make_no_numbers_of_their_own(address):
+    for number in range(5):
+        said(address, request(f"M{number}", f"{API}/kinds"))
+    said(address, request("OPTIONS", f"{API}/kinds"))
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(request("GET", "/metrics"))
+        text = b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+    found = set(re.findall(r'metricvae_requests_total\{method="(\w+)"', text))
+    assert {"other", "OPTIONS"} <= found <= {*METHODS, "other"}
 
 
 def memory() -> int:
