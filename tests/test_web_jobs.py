@@ -3,9 +3,11 @@ library changes a copy of it."""
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from fastapi.testclient import TestClient
 
 from metricvae import cli
 from metricvae.runtime.files import write_json
+from metricvae.runtime.reading import files_below
 from metricvae.search.store import new_document, read_document, with_segment
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.arguments import Argument, VerbForm
@@ -29,7 +32,7 @@ from metricvae.web.jobs.service import JobService
 from metricvae.web.jobs.staging import JobStage
 from metricvae.web.jobs.worker import prepare_folder
 from metricvae.web.objects.process import read_object
-from metricvae.web.routes.jobs import EXAMPLES
+from metricvae.web.routes.jobs import EXAMPLES, zipped
 from metricvae.web.settings import Limits, ServerSettings
 from web_problem import HOST, bar, disc, make_app, png, silhouette
 
@@ -208,6 +211,34 @@ def test_too_many_jobs_are_refused_before_anything_is_written(
         service.submit("label", LABEL)
     assert caught.value.status == 429
     assert service.submit("label", LABEL, "the first one") == job
+
+
+def test_files_of_a_job_are_listed_once_for_an_archive(service: JobService, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, listed = service.submit("label", LABEL), []
+    (service.folder / job.id / RESULTS / "sub").mkdir(parents=True)
+    for name in ("sub/a.txt", "b.txt"):
+        (service.folder / job.id / RESULTS / name).write_text(name)
+    (service.folder / job.id / RESULTS / "link.txt").symlink_to("/etc/hostname")
+    monkeypatch.setattr("metricvae.web.jobs.service.files_below", lambda path: listed.append(path) or files_below(path))
+    content = b"".join(zipped(service.paths(job)))
+    assert len(listed) == 1
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == {
+            name: name for name in ("b.txt", "sub/a.txt")
+        }
+    assert service.files(job) == [{"name": "b.txt", "bytes": 5}, {"name": "sub/a.txt", "bytes": 9}]
+    with pytest.raises(RequestError, match=r"the job wrote no file '\.\./task.json'"):
+        service.file(job, "../task.json")
+
+
+def test_an_archive_holds_files_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1_000)
+    monkeypatch.setattr("metricvae.web.routes.jobs.LARGE", 900)
+    (tmp_path / "large").write_bytes(bytes(5_000))
+    content = b"".join(zipped({"large": tmp_path / "large", "again": tmp_path / "large"}))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert [archive.read(name) for name in ("large", "again")] == [bytes(5_000)] * 2
 
 
 @pytest.fixture(scope="module")

@@ -134,14 +134,18 @@ class JobService:
             shown["result"] = None if outcome is None else outcome.get("result")
             shown["arguments"] = read_small(folder / TASK).get("arguments", {})
             shown["messages"] = read_text(folder / MESSAGES)[-4_000:]
-            shown["files"] = [row["name"] for row in self.files(job)] if job.state == "done" else []
+            shown["files"] = list(self.paths(job)) if job.state == "done" else []
         return shown
+
+    def paths(self, job: JobRecord) -> dict[str, Path]:
+        """The files that a job wrote, by their names."""
+        folder = self.folder / job.id / RESULTS
+        found = [path for path in sorted(files_below(folder)) if not path.is_symlink()] if folder.is_dir() else []
+        return {path.relative_to(folder).as_posix(): path for path in found}
 
     def files(self, job: JobRecord) -> list[dict[str, Any]]:
         """Names and sizes of what a job wrote."""
-        folder = self.folder / job.id / RESULTS
-        found = [path for path in sorted(files_below(folder)) if not path.is_symlink()] if folder.is_dir() else []
-        return [{"name": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size} for path in found]
+        return [{"name": name, "bytes": path.stat().st_size} for name, path in self.paths(job).items()]
 
     def file(self, job: JobRecord, name: str) -> Path:
         """A file that a job wrote, by one of the names that `files` gives.
@@ -149,9 +153,10 @@ class JobService:
         Raises:
             RequestError: there is none of that name (404).
         """
-        if name not in {row["name"] for row in self.files(job)}:
+        found = self.paths(job).get(name)
+        if found is None:
             raise RequestError(404, f"the job wrote no file {name[:80]!r}")
-        return self.folder / job.id / RESULTS / name
+        return found
 
     def event_files(self, job: JobRecord) -> dict[str, list[Path]]:
         """Files whose lines are events, by what these are called; of each the first that there is counts."""
