@@ -105,6 +105,26 @@ def test_codes_are_those_of_the_library(client, ids):
     assert said["magnitudes"] == [float(disc().sum()), float(bar().sum())]
 
 
+def test_objects_are_read_and_encoded_together_and_only_where_their_codes_are_not_held(client, ids, monkeypatch):
+    state = client.app.state.server
+    predictor, read, encoded = state.models.get("overlap"), [], []
+    state.models.codes.clear()
+    value, encode = state.objects.value, predictor.encode
+    monkeypatch.setattr(state.objects, "value", lambda key: read.append(key) or value(key))
+    monkeypatch.setattr(predictor, "encode", lambda found, side: encoded.append(len(found)) or encode(found, side))
+    header = json.dumps({"model": "overlap", "objects": [*ids, ids[0]]})
+    stream = {"content": f"{header}\n[0, 2]\n", "headers": {"content-type": "application/x-ndjson"}}
+    first = client.post(f"{API}/predict/batch", **stream)
+    assert (read, encoded) == (list(ids), [2])
+    assert client.post(f"{API}/predict/batch", **stream).content == first.content
+    assert client.post(f"{API}/encode", json={"model": "overlap", "objects": list(ids)}).status_code == 200
+    pair = {"model": "overlap", "first": ids[0], "second": ids[1]}
+    assert client.post(f"{API}/predict", json=pair).status_code == 200
+    assert client.post(f"{API}/latent/plane", json={"around": list(ids)}).status_code == 200
+    assert (read, encoded) == (list(ids), [2])
+    assert {len(code.codes.untyped_storage()) for code in state.models.codes.values()} == {4 * predictor.code_width}
+
+
 def test_a_solution_is_exact_and_has_a_pose(client, ids):
     said = client.post(f"{API}/solve", json={"metric": "overlap", "first": ids[0], "second": ids[1]}).json()
     solver = OverlapMetric().solver

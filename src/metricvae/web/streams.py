@@ -143,15 +143,10 @@ def _of_codes(predictor: Predictor, header: BatchHeader) -> PairComparison:
 
 
 def _of_objects(state: ServerState, model: str, keys: list[str], side: str) -> Encoded:
-    import torch
-
-    from metricvae.prediction.records import Encoded
-
-    found = [state.models.encode(model, side, key, *state.objects.value(key)) for key in keys]
-    if not found:
+    if not keys:
         raise RequestError(422, "got no objects", "objects")
-    parts = ("codes", "magnitudes", "novelty")
-    return Encoded(*(torch.cat([getattr(one, part) for one in found]) for part in parts))
+    state.objects.touch(keys)
+    return state.models.encode(model, side, keys, state.objects.value)
 
 
 def ndjson_answers(state: ServerState, file: IO[bytes]) -> Iterator[bytes]:

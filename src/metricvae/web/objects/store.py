@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,13 @@ class ObjectStore:
         if found is None:
             raise RequestError(404, f"there is no object {key[:40]!r}: send it again")
         return found
+
+    def touch(self, keys: Iterable[str]) -> None:
+        """Note that objects are used; those that there are not are passed over."""
+        with self.lock:
+            for key in keys:
+                if key in self.known:
+                    self.known.move_to_end(key)
 
     def value(self, key: str) -> tuple[str, Object]:
         """The name of an object's kind, and itself.
