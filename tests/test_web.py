@@ -20,10 +20,12 @@ pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 from fastapi.testclient import TestClient
 
 from metricvae.api import load
+from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.web.client import Client, RemoteError
 from metricvae.web.jobs.worker import write_outcome
 from metricvae.web.objects.process import read_object, solve_objects
+from metricvae.web.objects.store import ObjectStore
 from metricvae.web.settings import Limits
 from web_problem import HOST, TOKEN, bar, disc, make_app, png, rows, silhouette
 
@@ -87,6 +89,28 @@ def test_an_object_is_kept_by_its_content(client, ids):
     picture = client.get(f"{API}/objects/{ids[0]}/picture.png")
     assert picture.headers["content-type"] == "image/png"
     assert client.get(f"{API}/objects/{'0' * 32}").status_code == 404
+
+
+class DrawnKind(SilhouetteKind):
+    """Counts the pictures that it draws."""
+
+    drawn = 0
+
+    def adapt(self, objects):
+        return self
+
+    def picture(self, value):
+        type(self).drawn += 1
+        return super().picture(value)
+
+
+def test_a_hit_is_drawn_once(tmp_path):
+    store = ObjectStore(tmp_path, None, Limits(objects=1))
+    first, again = (store.put_value(DrawnKind(), disc(), "a hit") for _ in range(2))
+    assert (first, DrawnKind.drawn) == (again, 1)
+    assert store.picture(first) == SilhouetteKind().picture(disc())
+    store.put_value(DrawnKind(), bar(), "another")
+    assert store.picture(first) is None
 
 
 def test_a_prediction_is_that_of_the_library(client, ids, truth):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from metricvae.core.kind import KINDS, Object, ObjectKind
+from metricvae.core.object_picture import ObjectPicture
 from metricvae.runtime.files import read_json
 from metricvae.web.errors import RequestError
 from metricvae.web.objects.process import facts_of
@@ -31,6 +32,9 @@ FILES = {".csv", ".tsv", ".txt", ".smi", ".sdf", ".mol", ".mol2", ".pdb", ".cif"
 
 SITE = re.compile(r"(ligand|point|residues|auto)(=[A-Za-z0-9 ,.:_+-]{1,200})?")
 """How a part of a file is named."""
+
+MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
+"""Types of pictures by their endings."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+()-]+")
 
@@ -123,10 +127,11 @@ class ObjectStore:
     def put_value(self, kind: ObjectKind, value: Object, name: str) -> StoredObject:
         """Keep an object of this machine's own: a hit of a search, an answer of a generation."""
         kind = kind.adapt([value])
-        picture, digest = kind.picture(value), hashlib.sha256(kind.pack([value]).tobytes() + name.encode())
-        known = self._touched(digest.hexdigest()[:32])
+        key = hashlib.sha256(kind.pack([value]).tobytes() + name.encode()).hexdigest()[:32]
+        known = self._touched(key)
         if known is not None:
             return known
+        picture = kind.picture(value)
         work = Path(tempfile.mkdtemp(prefix="new-", dir=self.folder))
         try:
             write_table(work / TABLE, kind, value)
@@ -139,9 +144,7 @@ class ObjectStore:
                 kind.write_posed(work / file, [value], [None])
             name = self._safe(name or "object", Path(file).suffix)
             size = sum(path.stat().st_size for path in work.iterdir())
-            about = StoredObject(
-                *(digest.hexdigest()[:32], kind.to_json(), name, file, "", "", facts_of(kind, value), shown), size
-            )
+            about = StoredObject(*(key, kind.to_json(), name, file, "", "", facts_of(kind, value), shown), size)
             return self._keep(about, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -216,6 +219,14 @@ class ObjectStore:
         if not about.file:
             raise RequestError(404, f"{about.name} has no file")
         return self.path(key) / about.file
+
+    def picture(self, about: StoredObject) -> ObjectPicture | None:
+        """The picture of an object, as it was drawn when the object was kept; None of one without, or one that went."""
+        path = self.path(about.id) / about.picture
+        try:
+            return ObjectPicture(path.read_bytes(), MEDIA[path.suffix]) if about.picture else None
+        except FileNotFoundError:
+            return None
 
     def _names(self, sent: Sent) -> tuple[str, str]:
         """The name that is shown, and that of the file."""

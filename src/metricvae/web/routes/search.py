@@ -118,7 +118,8 @@ def hit_documents(
 
 def _object(state: ServerState, index: Index, value: Object, name: str) -> dict[str, Any]:
     """A hit as an object of its own."""
-    about, picture = state.objects.put_value(index.kind, value, name), index.kind.picture(value)
+    about = state.objects.put_value(index.kind, value, name)
+    picture = state.objects.picture(about)
     return {"id": about.id, "name": name, "picture": None if picture is None else picture.data_uri}
 
 
