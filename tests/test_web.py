@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,14 @@ pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 from fastapi.testclient import TestClient
 
 from metricvae.api import load
+from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.web.client import Client, RemoteError
 from metricvae.web.jobs.worker import write_outcome
+from metricvae.web.libraries import LibraryShelf
 from metricvae.web.objects.process import read_object, solve_objects
-from metricvae.web.objects.store import ObjectStore
+from metricvae.web.objects.store import ObjectStore, Sent
 from metricvae.web.settings import Limits
 from web_problem import HOST, TOKEN, bar, disc, make_app, png, rows, silhouette
 
@@ -111,6 +115,48 @@ def test_a_hit_is_drawn_once(tmp_path):
     assert store.picture(first) == SilhouetteKind().picture(disc())
     store.put_value(DrawnKind(), bar(), "another")
     assert store.picture(first) is None
+
+
+def test_what_is_sent_is_hashed_once(monkeypatch):
+    sent, hashed, digest = Sent("silhouette", png(disc())), [], hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda: hashed.append(1) or digest())
+    assert sent.id == sent.id != Sent("silhouette", png(bar())).id
+    assert len(hashed) == 2
+
+
+class CountedPredictor:
+    """A model whose metrics are read as often as is asked for them."""
+
+    def __init__(self, folder):
+        self.base, self.read = SimpleNamespace(folder=folder), []
+
+    def answering(self, metric):
+        if not (self.base.folder / "metrics" / metric / "config.json").exists():
+            raise InputError(f"it has no metric {metric!r}")
+        self.read.append(metric)
+        return object()
+
+
+def test_a_metric_of_a_library_is_read_again_only_where_files_of_its_model_changed(tmp_path):
+    shelf, predictor = LibraryShelf(lambda name: tmp_path), CountedPredictor(tmp_path)
+    place = tmp_path / "metrics" / "mass"
+    for _ in range(2):
+        with pytest.raises(InputError):
+            shelf.answering(predictor, "mass")
+    place.mkdir(parents=True)
+    (place / "config.json").write_text("{}")
+    first = shelf.answering(predictor, "mass")
+    assert shelf.answering(predictor, "mass") is first
+    for changed in (place / "config.json", place / "head.safetensors", tmp_path / "config.json"):
+        (tmp_path / "new").write_text("{1}")
+        (tmp_path / "new").replace(changed)
+        assert shelf.answering(predictor, "mass") is not first
+        first = shelf.answering(predictor, "mass")
+    assert shelf.answering(CountedPredictor(tmp_path), "mass") is not first
+    assert predictor.read == ["mass"] * 4
+    (place / "config.json").unlink()
+    with pytest.raises(InputError):
+        shelf.answering(predictor, "mass")
 
 
 def test_a_prediction_is_that_of_the_library(client, ids, truth):

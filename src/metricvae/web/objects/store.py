@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -59,9 +60,9 @@ class Sent:
     site: str = ""
     fit: bool = False
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
-        """Equal for equal contents."""
+        """Equal for equal contents; computed once, as a file may have 64 MB."""
         digest = hashlib.sha256()
         for part in (self.kind, self.text, self.name, self.site, str(self.fit)):
             digest.update(f"{len(part)}:{part}".encode())

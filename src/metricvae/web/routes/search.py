@@ -73,7 +73,7 @@ def search_library(state: ServerState, body: SearchBody) -> dict[str, Any]:
 
     start = time.perf_counter()
     index, predictor = state.libraries.get(body.library)
-    predictor = predictor if body.metric is None else predictor.answering(body.metric)
+    predictor = predictor if body.metric is None else state.libraries.answering(predictor, body.metric)
     kind = predictor.kind(index.query_side)
     named = None if body.query is None else named_value(state, body.query, kind.name)
     query = None if named is None else as_kind(named.value, named.kind, kind, fit=body.fit)
