@@ -198,10 +198,6 @@ class JobService:
             argv = [word.replace(path, name) for word in argv]
         return command_of(*argv)
 
-    def done(self, verb: str) -> list[JobRecord]:
-        """Jobs of a verb that are done."""
-        return [job for job in self.queue.in_state("done") if job.verb == verb]
-
 
 def read_small(path: Path) -> dict[str, Any]:
     """A small JSON document; an empty one where there is none."""
