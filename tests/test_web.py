@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,10 +22,14 @@ pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 from fastapi.testclient import TestClient
 
 from metricvae.api import load
+from metricvae.core.errors import InputError
+from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.metrics.overlap.metric import OverlapMetric
 from metricvae.web.client import Client, RemoteError
 from metricvae.web.jobs.worker import write_outcome
+from metricvae.web.libraries import LibraryShelf
 from metricvae.web.objects.process import read_object, solve_objects
+from metricvae.web.objects.store import ObjectStore, Sent
 from metricvae.web.settings import Limits
 from web_problem import HOST, TOKEN, bar, disc, make_app, png, rows, silhouette
 
@@ -89,6 +95,70 @@ def test_an_object_is_kept_by_its_content(client, ids):
     assert client.get(f"{API}/objects/{'0' * 32}").status_code == 404
 
 
+class DrawnKind(SilhouetteKind):
+    """Counts the pictures that it draws."""
+
+    drawn = 0
+
+    def adapt(self, objects):
+        return self
+
+    def picture(self, value):
+        type(self).drawn += 1
+        return super().picture(value)
+
+
+def test_a_hit_is_drawn_once(tmp_path):
+    store = ObjectStore(tmp_path, None, Limits(objects=1))
+    first, again = (store.put_value(DrawnKind(), disc(), "a hit") for _ in range(2))
+    assert (first, DrawnKind.drawn) == (again, 1)
+    assert store.picture(first) == SilhouetteKind().picture(disc())
+    store.put_value(DrawnKind(), bar(), "another")
+    assert store.picture(first) is None
+
+
+def test_what_is_sent_is_hashed_once(monkeypatch):
+    sent, hashed, digest = Sent("silhouette", png(disc())), [], hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda: hashed.append(1) or digest())
+    assert sent.id == sent.id != Sent("silhouette", png(bar())).id
+    assert len(hashed) == 2
+
+
+class CountedPredictor:
+    """A model whose metrics are read as often as is asked for them."""
+
+    def __init__(self, folder):
+        self.base, self.read = SimpleNamespace(folder=folder), []
+
+    def answering(self, metric):
+        if not (self.base.folder / "metrics" / metric / "config.json").exists():
+            raise InputError(f"it has no metric {metric!r}")
+        self.read.append(metric)
+        return object()
+
+
+def test_a_metric_of_a_library_is_read_again_only_where_files_of_its_model_changed(tmp_path):
+    shelf, predictor = LibraryShelf(lambda name: tmp_path), CountedPredictor(tmp_path)
+    place = tmp_path / "metrics" / "mass"
+    for _ in range(2):
+        with pytest.raises(InputError):
+            shelf.answering(predictor, "mass")
+    place.mkdir(parents=True)
+    (place / "config.json").write_text("{}")
+    first = shelf.answering(predictor, "mass")
+    assert shelf.answering(predictor, "mass") is first
+    for changed in (place / "config.json", place / "head.safetensors", tmp_path / "config.json"):
+        (tmp_path / "new").write_text("{1}")
+        (tmp_path / "new").replace(changed)
+        assert shelf.answering(predictor, "mass") is not first
+        first = shelf.answering(predictor, "mass")
+    assert shelf.answering(CountedPredictor(tmp_path), "mass") is not first
+    assert predictor.read == ["mass"] * 4
+    (place / "config.json").unlink()
+    with pytest.raises(InputError):
+        shelf.answering(predictor, "mass")
+
+
 def test_a_prediction_is_that_of_the_library(client, ids, truth):
     for first, second in (ids, ({"rows": rows(disc())}, {"rows": bar().tolist()}), (ids[0], silhouette(bar()))):
         said = client.post(f"{API}/predict", json={"model": "overlap", "first": first, "second": second}).json()
@@ -103,6 +173,26 @@ def test_codes_are_those_of_the_library(client, ids):
     said = client.post(f"{API}/encode", json={"model": "overlap", "objects": list(ids)}).json()
     assert np.allclose(said["codes"], load("overlap").encode([disc(), bar()]).numpy(), atol=1e-4)
     assert said["magnitudes"] == [float(disc().sum()), float(bar().sum())]
+
+
+def test_objects_are_read_and_encoded_together_and_only_where_their_codes_are_not_held(client, ids, monkeypatch):
+    state = client.app.state.server
+    predictor, read, encoded = state.models.get("overlap"), [], []
+    state.models.codes.clear()
+    value, encode = state.objects.value, predictor.encode
+    monkeypatch.setattr(state.objects, "value", lambda key: read.append(key) or value(key))
+    monkeypatch.setattr(predictor, "encode", lambda found, side: encoded.append(len(found)) or encode(found, side))
+    header = json.dumps({"model": "overlap", "objects": [*ids, ids[0]]})
+    stream = {"content": f"{header}\n[0, 2]\n", "headers": {"content-type": "application/x-ndjson"}}
+    first = client.post(f"{API}/predict/batch", **stream)
+    assert (read, encoded) == (list(ids), [2])
+    assert client.post(f"{API}/predict/batch", **stream).content == first.content
+    assert client.post(f"{API}/encode", json={"model": "overlap", "objects": list(ids)}).status_code == 200
+    pair = {"model": "overlap", "first": ids[0], "second": ids[1]}
+    assert client.post(f"{API}/predict", json=pair).status_code == 200
+    assert client.post(f"{API}/latent/plane", json={"around": list(ids)}).status_code == 200
+    assert (read, encoded) == (list(ids), [2])
+    assert {len(code.codes.untyped_storage()) for code in state.models.codes.values()} == {4 * predictor.code_width}
 
 
 def test_a_solution_is_exact_and_has_a_pose(client, ids):

@@ -3,13 +3,17 @@ library changes a copy of it."""
 
 from __future__ import annotations
 
+import io
 import json
+import sqlite3
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
@@ -18,16 +22,19 @@ from fastapi.testclient import TestClient
 
 from metricvae import cli
 from metricvae.runtime.files import write_json
+from metricvae.runtime.reading import files_below
 from metricvae.search.store import new_document, read_document, with_segment
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.arguments import Argument, VerbForm
 from metricvae.web.jobs.forms import FORMS
 from metricvae.web.jobs.records import BEGINNING, INPUTS, RESULTS, UNFINISHED
+from metricvae.web.jobs.service import JobService
 from metricvae.web.jobs.staging import JobStage
 from metricvae.web.jobs.worker import prepare_folder
 from metricvae.web.objects.process import read_object
-from metricvae.web.routes.jobs import EXAMPLES
-from web_problem import HOST, bar, disc, make_app, silhouette
+from metricvae.web.routes.jobs import EXAMPLES, zipped
+from metricvae.web.settings import Limits, ServerSettings
+from web_problem import HOST, bar, disc, make_app, png, silhouette
 
 API = "/api/v1"
 TABLE = pa.table({"id": ["a", "b"]})
@@ -159,6 +166,81 @@ def test_what_is_no_index_is_not_changed(tmp_path: Path) -> None:
     assert str(tmp_path) not in str(caught.value)
 
 
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[JobService]:
+    """Jobs that do not run, two at most."""
+    service = JobService(ServerSettings(tmp_path, limits=Limits(jobs=2)), None, lambda name: name)  # type: ignore[arg-type]
+    yield service
+    service.queue.close()
+
+
+LABEL = {"task": "overlap", "source": "mixed", "pairs": 8}
+
+
+def test_a_submission_that_becomes_no_job_leaves_no_folder(
+    service: JobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = service.submit("label", LABEL, "the first one")
+    with monkeypatch.context() as patch:  # two at the same time: either is seen first when it is put into the queue
+        patch.setattr(service.queue, "of_submission", lambda once: None)
+        assert service.submit("label", LABEL, "the first one") == job
+    with monkeypatch.context() as patch:
+        patch.setattr(service.queue, "_refuse_more", fail_of_the_disk)
+        patch.setattr(service.queue, "refuse_more", lambda most: None)
+        with pytest.raises(sqlite3.OperationalError):
+            service.submit("label", LABEL)
+    other = service.submit("label", LABEL)
+    with monkeypatch.context() as patch:
+        patch.setattr(service.queue, "refuse_more", lambda most: None)
+        with pytest.raises(RequestError, match="2 jobs wait"):
+            service.submit("label", LABEL)
+    assert names(service.folder) == sorted([job.id, other.id])
+
+
+def fail_of_the_disk(most: int) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_too_many_jobs_are_refused_before_anything_is_written(
+    service: JobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = service.submit("label", LABEL, "the first one")
+    service.submit("label", LABEL)
+    monkeypatch.setattr("metricvae.web.jobs.service.JobStage", None)
+    with pytest.raises(RequestError, match="2 jobs wait") as caught:
+        service.submit("label", LABEL)
+    assert caught.value.status == 429
+    assert service.submit("label", LABEL, "the first one") == job
+
+
+def test_files_of_a_job_are_listed_once_for_an_archive(service: JobService, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, listed = service.submit("label", LABEL), []
+    (service.folder / job.id / RESULTS / "sub").mkdir(parents=True)
+    for name in ("sub/a.txt", "b.txt"):
+        (service.folder / job.id / RESULTS / name).write_text(name)
+    (service.folder / job.id / RESULTS / "link.txt").symlink_to("/etc/hostname")
+    monkeypatch.setattr("metricvae.web.jobs.service.files_below", lambda path: listed.append(path) or files_below(path))
+    content = b"".join(zipped(service.paths(job)))
+    assert len(listed) == 1
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == {
+            name: name for name in ("b.txt", "sub/a.txt")
+        }
+    assert service.files(job) == [{"name": "b.txt", "bytes": 5}, {"name": "sub/a.txt", "bytes": 9}]
+    with pytest.raises(RequestError, match=r"the job wrote no file '\.\./task.json'"):
+        service.file(job, "../task.json")
+
+
+def test_an_archive_holds_files_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1_000)
+    monkeypatch.setattr("metricvae.web.routes.jobs.LARGE", 900)
+    (tmp_path / "large").write_bytes(bytes(5_000))
+    content = b"".join(zipped({"large": tmp_path / "large", "again": tmp_path / "large"}))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert [archive.read(name) for name in ("large", "again")] == [bytes(5_000)] * 2
+
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A server that reads in this process."""
@@ -168,15 +250,37 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def done(client: TestClient, verb: str, **arguments: Any) -> dict[str, Any]:
-    """A job that is done."""
+def ended(client: TestClient, verb: str, **arguments: Any) -> dict[str, Any]:
+    """A job that has ended."""
     job = client.post(f"{API}/jobs", json={"verb": verb, "arguments": arguments}).json()
     until = time.monotonic() + 1_200
     while job["state"] not in ("done", "failed", "cancelled") and time.monotonic() < until:
         time.sleep(0.1)
         job = client.get(f"{API}/jobs/{job['id']}").json()
+    return job
+
+
+def done(client: TestClient, verb: str, **arguments: Any) -> dict[str, Any]:
+    """A job that is done."""
+    job = ended(client, verb, **arguments)
     assert job["state"] == "done", job
     return job
+
+
+def test_an_import_reads_no_file_of_the_server(client: TestClient, tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{number}.png") for number in range(20)]
+    for number, name in enumerate(names):
+        Path(name).write_bytes(png(disc(30 + number)))
+    table = pa.table({"a": names * 5, "b": names[::-1] * 5, "value": [float(one) for one in range(100)]})
+    pq.write_table(table, tmp_path / "pairs.parquet")
+    sent = client.post(
+        f"{API}/objects",
+        files={"file": ("pairs.parquet", (tmp_path / "pairs.parquet").read_bytes())},
+        data={"kind": "file"},
+    )
+    job = ended(client, "import", table=sent.json()["id"], kind="silhouette")
+    assert job["state"] == "failed"
+    assert "0.png' leads out of" in job["error"]
 
 
 @pytest.mark.slow

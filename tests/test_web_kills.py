@@ -59,7 +59,7 @@ def test_the_queue_gives_each_job_once_and_in_order(jobs):
 
 
 def test_what_a_server_left_running_goes_on_unless_it_has_ended(jobs):
-    queue, runner, folder = jobs
+    queue, _, folder = jobs
     for letter in "abc":
         add(queue, folder, letter)
         queue.take()
@@ -67,9 +67,12 @@ def test_what_a_server_left_running_goes_on_unless_it_has_ended(jobs):
     (folder / ("b" * 32) / OUTCOME).write_text(json.dumps({"status": 2, "error": "no"}))
     (folder / "new-one").mkdir()
     (folder / ("d" * 32)).mkdir()  # of a submission that was never answered
+    runner = JobRunner(queue, folder, 1)
+    for name in ("new-two", "e" * 32):  # of submissions that are being answered
+        (folder / name).mkdir()
     runner._recover()
     assert [queue.get(letter * 32).state for letter in "abc"] == ["done", "failed", "queued"]
-    assert sorted(path.name[0] for path in folder.iterdir()) == ["a", "b", "c"]
+    assert sorted(path.name for path in folder.iterdir()) == [*(letter * 32 for letter in "abce"), "new-two"]
 
 
 def test_who_still_runs_a_job_is_ended_before_it_goes_on(jobs):

@@ -112,6 +112,34 @@ def test_functions_of_the_page_have_known_answers(watched: WatchedPage) -> None:
     watched.check_clean()
 
 
+REPLAYED = """{
+  const { emptyMask } = await import(new URL("js/shapes/mask.js", location));
+  const place = document.createElement("div"), counts = [], asked = window.fetch;
+  const pads = ["A", "B"].map((letter) => ({ letter, mask: emptyMask(), empty: false, file: () => ({}) }));
+  const found = 'event: partial\\ndata: {"answers": [{"picture": "data:image/gif;base64,R0lGODlhAQABAAAAACw="}]}\\n\\n';
+  let opened = 0;
+  window.fetch = async (path) => {
+    if (path.endsWith("/events")) return new Response(found.repeat(++opened));
+    if (path.endsWith("/jobs/one")) counts.push(place.querySelectorAll(".thumb").length);
+    return Response.json({ id: "one", state: opened < 2 ? "running" : "cancelled" });
+  };
+  try {
+    m.open(place, pads);
+    [...place.querySelectorAll("button")].find((one) => one.textContent === "Generate").click();
+    while (!place.textContent.includes("Cancelled")) await new Promise((go) => setTimeout(go, 20));
+  } finally {
+    window.fetch = asked;
+  }
+  return counts;
+}"""
+"""What is shown of a generation after its stream of events broke, and after all of them came again, one more."""
+
+
+def test_answers_that_come_again_are_shown_once(watched: WatchedPage) -> None:
+    watched.open("jobs")
+    assert watched.module("shapes/generate.js", REPLAYED) == [1, 2]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_tab_can_be_used_by_everybody(address: str, browser: Any, scheme: str) -> None:

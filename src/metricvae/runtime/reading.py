@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fnmatch
+import itertools
 import json
 import math
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -30,6 +32,15 @@ LARGEST_TEXT = 2**28
 
 DEEPEST = 64
 """Levels of brackets in a JSON document, at most; ours have eight."""
+
+CONFINED = "METRICVAE_CONFINED"
+"""Set in the environment of a process whose tables a stranger wrote; see `check_named`."""
+
+LONGEST_PATH = 4_096
+"""Bytes of a path that a system takes, at most."""
+
+_AROUND_FILES = re.compile(r"[@#=]")
+"""What stands before or behind the name of a file in a cell, as in `rec.pdb@ligand=lig.sdf` and `maps.npz#3`."""
 
 
 def check_regular(path: Path | str, noun: str = "a file", most: int | None = None) -> int:
@@ -218,6 +229,32 @@ trusted, make it again
             f"'{shown}' leads out of {folder}: the document that names it is not to be trusted, make it again"
         )
     return path
+
+
+def check_named(folder: Path, cell: object) -> None:
+    """Refuse a cell of a table that names a file outside of the table's folder, where `CONFINED` is set.
+
+    A cell that names no file that is there passes, whatever it looks like: SMILES hold slashes, too.
+
+    Args:
+        folder: of the table.
+        cell: its text, or the path in it.
+
+    Raises:
+        InputError: it names such a file, by itself or by a part that ends or begins at a mark.
+    """
+    if not (os.environ.get(CONFINED) and isinstance(cell, str | Path)):
+        return
+    text = str(cell)
+    marks = [found.span() for found in _AROUND_FILES.finditer(text)]
+    parts = itertools.chain(
+        [text],
+        (text[:start] for start, _ in marks if start <= LONGEST_PATH),
+        (text[end:] for _, end in marks if end >= len(text) - LONGEST_PATH),
+    )
+    for name in itertools.chain.from_iterable((part, part.strip()) for part in parts):
+        if os.path.isfile(folder / name) or os.path.isfile(name):
+            inside(folder, name)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from metricvae.web.errors import RequestError
-from metricvae.web.objects.records import PLAIN_FILE
 from metricvae.web.objects.store import Sent
 
 ShortText = Annotated[str, Field(max_length=200)]
@@ -96,11 +95,6 @@ def decode_base64(text: str) -> bytes:
 def key_of(pixels: npt.NDArray[np.uint8]) -> str:
     """Equal for equal pictures."""
     return hashlib.sha256(f"{pixels.shape}".encode() + np.packbits(pixels).tobytes()).hexdigest()[:32]
-
-
-def is_plain(sent: Sent) -> bool:
-    """Whether it is a file that is not one object."""
-    return sent.kind == PLAIN_FILE
 
 
 Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", examples=["0123456789abcdef0123456789abcdef"])]

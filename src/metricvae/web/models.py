@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metricvae.core.errors import InputError
-from metricvae.core.kind import Object, ObjectKind
+from metricvae.core.kind import Object
 from metricvae.web.errors import RequestError
 from metricvae.web.objects.records import as_kind
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CODES = 200_000
 """Codes that are held: about 1 kB each."""
+
+AT_ONCE = 256
+"""Objects that are read, and encoded, together."""
 
 MODELS = 12
 """Models that are held."""
@@ -67,34 +70,66 @@ class ModelShelf:
                 self.loaded.popitem(last=False)
         return predictor
 
-    def encode(self, model: str, side: str, key: str, held: str, value: Object, *, fit: bool = False) -> Encoded:
-        """The code of one object as one side of a model sees it.
+    def encode(
+        self,
+        model: str,
+        side: str,
+        keys: Sequence[str],
+        find: Callable[[str], tuple[str, Object]],
+        *,
+        fit: bool = False,
+    ) -> Encoded:
+        """The codes of objects as one side of a model sees them, in their order.
 
         Args:
             model: its name.
             side: of a pair; that of a model with one tower for both does not matter.
-            key: tells objects apart: equal for equal objects only.
-            held: name of the object's kind.
-            value: itself.
-            fit: scale and centre an image.
+            keys: tell objects apart: equal for equal objects only.
+            find: gives the name of an object's kind, and itself; asked for those alone whose codes are not held.
+            fit: scale and centre images.
 
         Raises:
-            RequestError: an object that the model does not take (422).
+            RequestError: an object that the model does not take (422), or what `find` raises.
         """
         predictor = self.get(model)
         side = "left" if predictor.model.shared else side
-        place = (model, f"{side}{' fit' * fit}", key)
+        place = model, f"{side}{' fit' * fit}"
+        found = self._held(place, keys)
+        missing = [key for key in dict.fromkeys(keys) if key not in found]
+        kind = predictor.kind(side)
+        for start in range(0, len(missing), AT_ONCE):
+            some = missing[start : start + AT_ONCE]
+            objects = [as_kind(value, held, kind, fit=fit) for held, value in map(find, some)]
+            codes = predictor.encode(objects, side)
+            found |= self._hold(place, {key: codes[row : row + 1] for row, key in enumerate(some)})
+        return joined([found[key] for key in keys])
+
+    def _held(self, place: tuple[str, str], keys: Sequence[str]) -> dict[str, Encoded]:
+        """The codes that are held of some objects."""
         with self.lock:
-            found = self.codes.get(place)
-            if found is not None:
-                self.codes.move_to_end(place)
-                return found
-        code = predictor.encode([as_kind(value, held, predictor.kind(side), fit=fit)], side)
+            found = {key: self.codes[*place, key] for key in dict.fromkeys(keys) if (*place, key) in self.codes}
+            for key in found:
+                self.codes.move_to_end((*place, key))
+        return found
+
+    def _hold(self, place: tuple[str, str], codes: Mapping[str, Encoded]) -> dict[str, Encoded]:
+        """Hold codes, each in memory of its own, so that one that goes leaves none behind."""
+        own = {key: joined([code]) for key, code in codes.items()}
         with self.lock:
-            self.codes[place] = code
+            self.codes |= {(*place, key): code for key, code in own.items()}
             while len(self.codes) > CODES:
                 self.codes.popitem(last=False)
-        return code
+        return own
+
+
+def joined(parts: Sequence[Encoded]) -> Encoded:
+    """Codes one behind the other, copied."""
+    import torch
+
+    from metricvae.prediction.records import Encoded
+
+    columns = ("codes", "magnitudes", "novelty")
+    return Encoded(*(torch.cat([getattr(part, column) for part in parts]) for column in columns))
 
 
 class Compute:
@@ -141,11 +176,6 @@ def shipped_model(name: str) -> str:
     if name not in known:
         raise RequestError(404, f"there is no model {name[:40]!r}: expected one of {', '.join(known)}", "model")
     return name
-
-
-def kind_of_side(predictor: Predictor, side: str) -> ObjectKind:
-    """The kind of objects on a side of a model."""
-    return predictor.kind(side)
 
 
 def warm(shelf: ModelShelf, name: str) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from metricvae.core.kind import Object, ReadOptions, kind_from_json
 from metricvae.web.bodies import DrawnBody, ObjectBody, key_of
 from metricvae.web.state import ServerState
+
+if TYPE_CHECKING:
+    from metricvae.prediction.records import Encoded
 
 FIRST_ROW = np.zeros(1, np.int64)
 
@@ -19,19 +25,36 @@ class NamedValue:
 
     Attributes:
         key: equal for equal objects only.
-        kind: name of its kind.
-        value: itself.
         written: as a command line names it.
+        find: gives the name of its kind, and itself; asked once, when either is needed.
     """
 
     key: str
-    kind: str
-    value: Object
     written: str
+    find: Callable[[], tuple[str, Object]]
+
+    @functools.cached_property
+    def found(self) -> tuple[str, Object]:
+        """The name of its kind, and itself.
+
+        Raises:
+            RequestError: it cannot be read (422).
+        """
+        return self.find()
+
+    @property
+    def kind(self) -> str:
+        """Name of its kind."""
+        return self.found[0]
+
+    @property
+    def value(self) -> Object:
+        """Itself."""
+        return self.found[1]
 
 
 def named_value(state: ServerState, given: str | DrawnBody | ObjectBody, kind: str = "") -> NamedValue:
-    """The object that a client names.
+    """The object that a client names, which is not read before it is needed.
 
     Args:
         state: of the server.
@@ -39,15 +62,21 @@ def named_value(state: ServerState, given: str | DrawnBody | ObjectBody, kind: s
         kind: name of the kind that rows of pixels are, and of an object that names none.
 
     Raises:
-        RequestError: there is none of that id, or it cannot be read.
+        RequestError: there is none of that id, or it is no object.
     """
     if isinstance(given, str):
-        about = state.objects.about(given)
-        return NamedValue(given, *state.objects.value(given), about.written)
+        return NamedValue(given, state.objects.about(given).written, functools.partial(state.objects.value, given))
     if isinstance(given, DrawnBody):
         pixels = given.pixels(state.settings.limits.side)
-        key = key_of(pixels)
-        return NamedValue(key, kind, kind_from_json(kind).convert(pixels, ReadOptions()), "drawn.png")
+        convert = functools.partial(kind_from_json(kind).convert, pixels, ReadOptions())
+        return NamedValue(key_of(pixels), "drawn.png", lambda: (kind, convert()))
     sent = (given if given.kind else given.model_copy(update={"kind": kind})).sent
-    key, held, value = state.objects.look(sent)
-    return NamedValue(key, held, value, sent.text or sent.name)
+    return NamedValue(sent.id, sent.text or sent.name, lambda: state.objects.look(sent)[1:])
+
+
+def encode_named(
+    state: ServerState, model: str, side: str, named: Sequence[NamedValue], *, fit: bool = False
+) -> Encoded:
+    """The codes of some objects as one side of a model sees them; see `ModelShelf.encode` for the errors."""
+    by_key = {one.key: one for one in named}
+    return state.models.encode(model, side, [one.key for one in named], lambda key: by_key[key].found, fit=fit)

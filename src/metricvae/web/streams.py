@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, ValidationError
 
+from metricvae.web.arrow_input import LONGEST_HEAD, ArrowInput
 from metricvae.web.bodies import Body, Identifier, Name
 from metricvae.web.errors import RequestError
 from metricvae.web.pipes import BytePipe
@@ -27,13 +28,21 @@ AT_ONCE = 4_096
 CHUNK = 65_536
 """Pairs that are read, and answered, together."""
 
-LONGEST_LINE = 8 * 2**20
+BLOCK, LONGEST_PAIR = 14 * CHUNK, 200
+"""Bytes of lines of pairs that are read together, and of the rest of the last of them, at most."""
+
+LONGEST_LINE = LONGEST_HEAD
 """Bytes of the first line, which names the objects."""
 
 HEADER = b"metricvae"
 """Entry of the metadata of an Arrow schema that holds what the first line of NDJSON does."""
 
-COLUMNS = ("value", "low", "high", "novelty")
+ROWS, COLUMNS = ("first", "second"), ("value", "low", "high", "novelty")
+"""Columns of an Arrow stream that is sent, and of its answer."""
+
+_PAIR_EXPECTED = "expected a line [first, second] of two whole numbers for each pair"
+_EXPECTED = "columns first and second of whole numbers"
+_NO_STREAM = (KeyError, pa.ArrowException, OSError, ValueError)
 
 Rows = npt.NDArray[np.int64]
 Answers = tuple[npt.NDArray[np.float64], ...]
@@ -134,42 +143,42 @@ def _of_codes(predictor: Predictor, header: BatchHeader) -> PairComparison:
 
 
 def _of_objects(state: ServerState, model: str, keys: list[str], side: str) -> Encoded:
-    import torch
-
-    from metricvae.prediction.records import Encoded
-
-    found = [state.models.encode(model, side, key, *state.objects.value(key)) for key in keys]
-    if not found:
+    if not keys:
         raise RequestError(422, "got no objects", "objects")
-    parts = ("codes", "magnitudes", "novelty")
-    return Encoded(*(torch.cat([getattr(one, part) for one in found]) for part in parts))
+    state.objects.touch(keys)
+    return state.models.encode(model, side, keys, state.objects.value)
 
 
 def ndjson_answers(state: ServerState, file: IO[bytes]) -> Iterator[bytes]:
     """A line `[value, low, high, novelty]` for each line `[first, second]` behind the header."""
     first_line = file.readline(LONGEST_LINE)
     comparison = comparison_of(state, _json(first_line))
-    while lines := _some_lines(file):
-        rows = _pairs_of(lines)
+    while block := _whole_lines(file):
+        rows = _pairs_of(block)
         columns = [column.tolist() for column in comparison.answers(rows[:, 0], rows[:, 1])]
         yield "".join(map("[%.7g,%.7g,%.7g,%.4g]\n".__mod__, zip(*columns, strict=True))).encode()
 
 
-def _some_lines(file: IO[bytes]) -> list[bytes]:
-    found = file.readlines(14 * CHUNK)
-    return [line for line in found if not line.isspace()] or ([b""] if found else [])
+def _whole_lines(file: IO[bytes]) -> bytes:
+    """The next lines of pairs, not more than are answered together; none at the end of the file."""
+    block = file.read(BLOCK)
+    rest = file.readline(LONGEST_PAIR) if block and not block.endswith(b"\n") else b""
+    if len(rest) == LONGEST_PAIR and not rest.endswith(b"\n"):
+        raise RequestError(422, f"got a line of more than {LONGEST_PAIR} bytes: {_PAIR_EXPECTED}")
+    return block + rest
 
 
-def _pairs_of(lines: list[bytes]) -> Rows:
-    """(n, 2) rows of the objects."""
-    if lines == [b""]:
+def _pairs_of(block: bytes) -> Rows:
+    """(n, 2) rows of the objects, a pair a line; blank lines are passed over."""
+    lines = [line for line in block.split(b"\n") if line.strip()]
+    if not lines:
         return np.empty((0, 2), np.int64)
     try:
         rows = np.array(json.loads(b"[" + b",".join(lines) + b"]"))
     except (ValueError, RecursionError):
         rows = np.empty(0)
-    if rows.ndim != 2 or rows.shape[1] != 2 or rows.dtype.kind != "i":
-        raise RequestError(422, "expected a line [first, second] of two whole numbers for each pair")
+    if rows.shape != (len(lines), 2) or rows.dtype.kind != "i":
+        raise RequestError(422, _PAIR_EXPECTED)
     return rows.astype(np.int64)
 
 
@@ -183,30 +192,26 @@ def _json(line: bytes) -> Any:
 def arrow_answers(state: ServerState, file: IO[bytes]) -> Iterator[bytes]:
     """An Arrow stream with the columns value, low, high and novelty, for one with first and second."""
     try:
-        reader = pa.ipc.open_stream(file)
-        metadata = reader.schema.metadata or {}
-    except (pa.ArrowException, OSError, ValueError):
-        raise RequestError(422, "expected an Arrow stream") from None
-    comparison = comparison_of(state, _json(metadata.get(HEADER, b"")))
+        pairs = ArrowInput(file, ROWS)
+    except _NO_STREAM:
+        raise RequestError(422, f"expected an Arrow stream of {_EXPECTED}") from None
+    comparison = comparison_of(state, _json(pairs.metadata.get(HEADER, b"")))
     schema = pa.schema([(name, pa.float32()) for name in COLUMNS])
     pipe = BytePipe()
     with pa.ipc.new_stream(pa.PythonFile(pipe, "w"), schema) as writer:
-        for first, second in _arrow_pairs(reader):
+        for first, second in _arrow_pairs(pairs.batches()):
             columns = [pa.array(column, pa.float32()) for column in comparison.answers(first, second)]
             writer.write_batch(pa.record_batch(columns, schema=schema))
             yield pipe.taken()
     yield pipe.taken()
 
 
-def _arrow_pairs(reader: Any) -> Iterator[tuple[Rows, Rows]]:
+def _arrow_pairs(batches: Iterator[list[Rows]]) -> Iterator[tuple[Rows, Rows]]:
     """Rows of the objects of some pairs at a time."""
     try:
-        for batch in reader:
-            columns = [batch.column(name).cast(pa.int64()) for name in ("first", "second")]
-            if any(column.null_count for column in columns):
-                raise ValueError("a row that is missing")
-            ends = [np.array(column) for column in columns]
-            for start in range(0, len(batch), CHUNK):
-                yield ends[0][start : start + CHUNK], ends[1][start : start + CHUNK]
-    except (KeyError, pa.ArrowException, OSError, ValueError):
-        raise RequestError(422, "expected columns first and second of whole numbers") from None
+        for first, second in batches:
+            for start in range(0, len(first), CHUNK):
+                some = slice(start, start + CHUNK)
+                yield first[some].copy(), second[some].copy()  # PyTorch takes no memory that is read-only
+    except _NO_STREAM:
+        raise RequestError(422, f"expected {_EXPECTED}, in whole batches that are not compressed") from None

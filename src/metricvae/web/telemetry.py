@@ -22,6 +22,9 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 """Ends of the classes of the histogram of times."""
 
 LOG = logging.getLogger("metricvae.web")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE")
+"""Methods by which requests are counted; a client may call its own what it likes, and is counted as `other`."""
+
 _EXTRA = ("method", "path", "status", "milliseconds", "client", "url")
 
 
@@ -83,11 +86,12 @@ class Observed:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = str(getattr(scope.get("route"), "path", "") or "other").removeprefix(API)
-        self.telemetry.requests.labels(scope["method"][:10], route, str(status)).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self.telemetry.requests.labels(method, route, str(status)).inc()
         self.telemetry.seconds.labels(route).observe(seconds)
         if LOG.isEnabledFor(logging.INFO):
             client = (scope.get("client") or ("",))[0]
-            facts = {"method": scope["method"][:10], "path": scope["path"][:200], "status": status}
+            facts = {"method": method, "path": scope["path"][:200], "status": status}
             LOG.info("request", extra={**facts, "milliseconds": round(1_000 * seconds, 2), "client": client})
 
 

@@ -18,7 +18,7 @@ from metricvae.core.errors import InputError, shortened
 from metricvae.core.importing.tables import PairTable
 from metricvae.core.kind import AS_IT_IS, Object, ObjectKind, ReadOptions
 from metricvae.core.object_files import resolve
-from metricvae.runtime.reading import ReadError, refuse_unread
+from metricvae.runtime.reading import ReadError, check_named, refuse_unread
 
 Wanted = npt.NDArray[np.bool_]
 Found = tuple[int, Object | InputError]
@@ -176,6 +176,7 @@ def convert_cells(
     found: list[Object | InputError] = []
     for cell in cells:
         try:
+            check_named(base, cell)
             found.append(kind.convert(resolve(kind, base, cell, files), options))
         except ReadError:
             raise

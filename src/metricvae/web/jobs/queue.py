@@ -69,9 +69,7 @@ class JobQueue:
         with self.lock:
             if once is not None and (found := self._find("key", once)) is not None:
                 return found
-            row = self.connection.execute("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')").fetchone()
-            if row[0] >= most:
-                raise RequestError(429, f"{row[0]} jobs wait: expected fewer than {most}, try again later")
+            self._refuse_more(most)
             self.connection.execute(
                 "INSERT INTO jobs (id, key, verb, command, state, created) VALUES (?, ?, ?, ?, 'queued', ?)",
                 (key, once, verb, command, time.time()),
@@ -79,6 +77,11 @@ class JobQueue:
             found = self._find("id", key)
             assert found is not None
             return found
+
+    def refuse_more(self, most: int) -> None:
+        """Raise RequestError (429) where so many jobs, or more, wait or run."""
+        with self.lock:
+            self._refuse_more(most)
 
     def get(self, key: str) -> JobRecord | None:
         """A job by its id."""
@@ -134,6 +137,11 @@ class JobQueue:
                 "UPDATE jobs SET state = 'cancelled', ended = ? WHERE id = ? AND state = 'queued'", (time.time(), key)
             )
             self.connection.execute("UPDATE jobs SET cancelling = 1 WHERE id = ? AND state = 'running'", (key,))
+
+    def _refuse_more(self, most: int) -> None:
+        row = self.connection.execute("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')").fetchone()
+        if row[0] >= most:
+            raise RequestError(429, f"{row[0]} jobs wait: expected fewer than {most}, try again later")
 
     def _change(self, statement: str, *values: object) -> bool:
         with self.lock:

@@ -44,14 +44,17 @@ class JobRunner(threading.Thread):
         folder: of the jobs' folders.
         workers: jobs at a time.
 
-    Raises:
-        InputError: another server has the folder.
+    Attributes:
+        orphans: what was in the folder when this was made, of submissions that an earlier server never answered.
     """
 
     def __init__(self, queue: JobQueue, folder: Path, workers: int) -> None:
         super().__init__(name="jobs", daemon=True)
         self.queue, self.folder, self.workers = queue, folder, workers
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.orphans = [
+            path for path in folder.iterdir() if not ID.fullmatch(path.name) or queue.get(path.name) is None
+        ]
         self.stopping, self.wake = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -118,9 +121,8 @@ class JobRunner(threading.Thread):
                 self._settle(job.id)
             else:
                 self.queue.put_back(job.id)
-        for path in self.folder.iterdir():  # of submissions that were never answered
-            if not ID.fullmatch(path.name) or self.queue.get(path.name) is None:
-                shutil.rmtree(path, ignore_errors=True)
+        for path in self.orphans:
+            shutil.rmtree(path, ignore_errors=True)
 
     def _leave(self) -> None:
         """End all processes; what they had not finished waits for the next server."""

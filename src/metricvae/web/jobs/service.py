@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,11 +79,11 @@ class JobService:
         form = FORMS.get(verb)
         if form is None:
             raise RequestError(404, f"there is no verb {verb[:40]!r}: expected one of {', '.join(FORMS)}", "verb")
-        key = secrets.token_hex(16)
+        limits, key = self.settings.limits, secrets.token_hex(16)
+        self.queue.refuse_more(limits.jobs)
         work = self.folder / f"new-{key}"
         try:
             argv = form.argv(arguments, JobStage(work, self.objects, self.find_model, self.find_folder))
-            limits = self.settings.limits
             task = {"argv": argv, "resumes": form.resumes, "seconds": limits.job_seconds, "memory": limits.job_memory}
             document = {"verb": verb, "arguments": dict(arguments), **task}
             write_json(work / TASK, document)
@@ -89,7 +91,14 @@ class JobService:
             return self.queue.add(key, verb, self._shown(argv), limits.jobs, once)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+            self._remove_unqueued(key)
             self.runner.wake.set()
+
+    def _remove_unqueued(self, key: str) -> None:
+        """Remove the folder of a submission that has become no job; one of which the disk does not say stays."""
+        with contextlib.suppress(sqlite3.Error):
+            if (self.folder / key).exists() and self.queue.get(key) is None:
+                shutil.rmtree(self.folder / key, ignore_errors=True)
 
     def get(self, key: str) -> JobRecord:
         """A job.
@@ -125,14 +134,18 @@ class JobService:
             shown["result"] = None if outcome is None else outcome.get("result")
             shown["arguments"] = read_small(folder / TASK).get("arguments", {})
             shown["messages"] = read_text(folder / MESSAGES)[-4_000:]
-            shown["files"] = [row["name"] for row in self.files(job)] if job.state == "done" else []
+            shown["files"] = list(self.paths(job)) if job.state == "done" else []
         return shown
+
+    def paths(self, job: JobRecord) -> dict[str, Path]:
+        """The files that a job wrote, by their names."""
+        folder = self.folder / job.id / RESULTS
+        found = [path for path in sorted(files_below(folder)) if not path.is_symlink()] if folder.is_dir() else []
+        return {path.relative_to(folder).as_posix(): path for path in found}
 
     def files(self, job: JobRecord) -> list[dict[str, Any]]:
         """Names and sizes of what a job wrote."""
-        folder = self.folder / job.id / RESULTS
-        found = [path for path in sorted(files_below(folder)) if not path.is_symlink()] if folder.is_dir() else []
-        return [{"name": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size} for path in found]
+        return [{"name": name, "bytes": path.stat().st_size} for name, path in self.paths(job).items()]
 
     def file(self, job: JobRecord, name: str) -> Path:
         """A file that a job wrote, by one of the names that `files` gives.
@@ -140,9 +153,10 @@ class JobService:
         Raises:
             RequestError: there is none of that name (404).
         """
-        if name not in {row["name"] for row in self.files(job)}:
+        found = self.paths(job).get(name)
+        if found is None:
             raise RequestError(404, f"the job wrote no file {name[:80]!r}")
-        return self.folder / job.id / RESULTS / name
+        return found
 
     def event_files(self, job: JobRecord) -> dict[str, list[Path]]:
         """Files whose lines are events, by what these are called; of each the first that there is counts."""
@@ -183,10 +197,6 @@ class JobService:
         for path, name in hidden.items():
             argv = [word.replace(path, name) for word in argv]
         return command_of(*argv)
-
-    def done(self, verb: str) -> list[JobRecord]:
-        """Jobs of a verb that are done."""
-        return [job for job in self.queue.in_state("done") if job.verb == verb]
 
 
 def read_small(path: Path) -> dict[str, Any]:

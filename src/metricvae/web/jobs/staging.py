@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from metricvae.core.errors import InputError, shortened
+from metricvae.core.errors import InputError
 from metricvae.runtime.files import link_or_copy
 from metricvae.web.errors import RequestError
 from metricvae.web.jobs.records import BEGINNING, INPUTS, UNFINISHED
@@ -19,6 +19,17 @@ from metricvae.web.objects.store import ObjectStore
 
 TABLES = (".csv", ".tsv", ".txt")
 LARGEST_TABLE = 64 * 2**20
+LONGEST_SHOWN = 60
+"""Letters of a word of a table, in messages."""
+
+_BETWEEN = "\\s,;\"'@=#|"
+"""Marks that may separate cells of a table, or parts of one."""
+
+_OUTWARD = re.compile(rf"\.\./|~|file:|/+(?P<top>[^/{_BETWEEN}]*)(?P<below>/?)")
+"""What paths that leave a folder begin with, or hold."""
+
+_BEGIN = re.compile(rf"[{_BETWEEN}]?")
+"""What may stand before a path."""
 
 
 class JobStage:
@@ -128,31 +139,34 @@ class JobStage:
 
 
 def check_table(path: Path) -> None:
-    """Refuse a table that names files outside of its folder.
+    """Refuse a table that names files outside of its folder, however its cells are told apart and quoted.
+
+    The importer refuses such names itself, where it opens files; this is for what else reads tables.
 
     Raises:
         RequestError: 422.
     """
     if path.stat().st_size > LARGEST_TABLE:
         raise RequestError(422, f"the table has more than {LARGEST_TABLE:,} bytes: send a smaller one")
-    with contextlib.suppress(csv.Error, UnicodeDecodeError), open(path, encoding="utf-8", newline="") as file:
-        for row in csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","):
-            for cell in row:
-                if leads_outside(cell):
-                    raise RequestError(
-                        422, f"the table names the file {shortened(cell)!r}: expected names of sent files"
-                    )
+    try:
+        text = path.read_text(encoding="utf-8-sig").replace("\\", "/")
+    except UnicodeDecodeError:
+        raise RequestError(422, "the table is not UTF-8 text: save it as UTF-8") from None
+    for shown in dict.fromkeys((text, text.replace('"', ""))):
+        found = next((match.start() for match in _OUTWARD.finditer(shown) if leads_outside(match)), None)
+        if found is not None:
+            word = shown[found : found + LONGEST_SHOWN].split()[0]
+            raise RequestError(422, f"the table names the file {word!r}: expected names of sent files")
 
 
-def leads_outside(cell: str) -> bool:
-    """Whether a cell, or a word of it, is a path that leaves a folder.
+def leads_outside(found: re.Match[str]) -> bool:
+    """Whether a path that leaves its folder begins where something like one was found.
 
-    Of SMILES, which hold slashes, none begins with two dots, a tilde, or the name of a folder that there is.
+    Of SMILES, which hold slashes, none begins with two dots, a tilde, or the name of what lies at the root.
     """
-    for word in (cell.strip(), *cell.split()):
-        plain = word.replace("\\", "/")
-        if plain.startswith(("../", "~", "file:")) or "/../" in plain:
-            return True
-        if plain.startswith("/") and os.path.isdir(f"/{plain[1:].partition('/')[0]}") and "/" in plain[1:]:
-            return True
-    return False
+    before, top = found.string[max(0, found.start() - 1) : found.start()], found["top"]
+    if top == ".." or (top is None and before == "/"):
+        return True
+    if not _BEGIN.fullmatch(before):
+        return False
+    return top is None or os.path.isfile(f"/{top}") or (bool(found["below"]) and os.path.isdir(f"/{top}"))

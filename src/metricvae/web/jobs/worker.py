@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from metricvae.runtime.files import link_or_copy, sweep
+from metricvae.runtime.reading import CONFINED
 from metricvae.runtime.temporary import temporary_file
 from metricvae.web.jobs.records import (
     BEGINNING,
@@ -120,7 +121,7 @@ def run_verb(folder: Path, task: Mapping[str, Any], lock: int) -> dict[str, Any]
             stderr=subprocess.PIPE,
             pass_fds=(lock,),
             preexec_fn=begin,
-            env={**os.environ, **task.get("environment", {}), "PYTHONSAFEPATH": "1"},
+            env={**os.environ, **task.get("environment", {}), "PYTHONSAFEPATH": "1", CONFINED: "1"},
         )
         assert process.stderr is not None
         messages = MessageReader(folder, process.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -10,12 +11,13 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from metricvae.core.kind import KINDS, Object, ObjectKind
+from metricvae.core.object_picture import ObjectPicture
 from metricvae.runtime.files import read_json
 from metricvae.web.errors import RequestError
 from metricvae.web.objects.process import facts_of
@@ -31,6 +33,9 @@ FILES = {".csv", ".tsv", ".txt", ".smi", ".sdf", ".mol", ".mol2", ".pdb", ".cif"
 
 SITE = re.compile(r"(ligand|point|residues|auto)(=[A-Za-z0-9 ,.:_+-]{1,200})?")
 """How a part of a file is named."""
+
+MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
+"""Types of pictures by their endings."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+()-]+")
 
@@ -55,9 +60,9 @@ class Sent:
     site: str = ""
     fit: bool = False
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
-        """Equal for equal contents."""
+        """Equal for equal contents; computed once, as a file may have 64 MB."""
         digest = hashlib.sha256()
         for part in (self.kind, self.text, self.name, self.site, str(self.fit)):
             digest.update(f"{len(part)}:{part}".encode())
@@ -123,10 +128,11 @@ class ObjectStore:
     def put_value(self, kind: ObjectKind, value: Object, name: str) -> StoredObject:
         """Keep an object of this machine's own: a hit of a search, an answer of a generation."""
         kind = kind.adapt([value])
-        picture, digest = kind.picture(value), hashlib.sha256(kind.pack([value]).tobytes() + name.encode())
-        known = self._touched(digest.hexdigest()[:32])
+        key = hashlib.sha256(kind.pack([value]).tobytes() + name.encode()).hexdigest()[:32]
+        known = self._touched(key)
         if known is not None:
             return known
+        picture = kind.picture(value)
         work = Path(tempfile.mkdtemp(prefix="new-", dir=self.folder))
         try:
             write_table(work / TABLE, kind, value)
@@ -139,9 +145,7 @@ class ObjectStore:
                 kind.write_posed(work / file, [value], [None])
             name = self._safe(name or "object", Path(file).suffix)
             size = sum(path.stat().st_size for path in work.iterdir())
-            about = StoredObject(
-                *(digest.hexdigest()[:32], kind.to_json(), name, file, "", "", facts_of(kind, value), shown), size
-            )
+            about = StoredObject(*(key, kind.to_json(), name, file, "", "", facts_of(kind, value), shown), size)
             return self._keep(about, work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -181,6 +185,13 @@ class ObjectStore:
             raise RequestError(404, f"there is no object {key[:40]!r}: send it again")
         return found
 
+    def touch(self, keys: Iterable[str]) -> None:
+        """Note that objects are used; those that there are not are passed over."""
+        with self.lock:
+            for key in keys:
+                if key in self.known:
+                    self.known.move_to_end(key)
+
     def value(self, key: str) -> tuple[str, Object]:
         """The name of an object's kind, and itself.
 
@@ -209,6 +220,14 @@ class ObjectStore:
         if not about.file:
             raise RequestError(404, f"{about.name} has no file")
         return self.path(key) / about.file
+
+    def picture(self, about: StoredObject) -> ObjectPicture | None:
+        """The picture of an object, as it was drawn when the object was kept; None of one without, or one that went."""
+        path = self.path(about.id) / about.picture
+        try:
+            return ObjectPicture(path.read_bytes(), MEDIA[path.suffix]) if about.picture else None
+        except FileNotFoundError:
+            return None
 
     def _names(self, sent: Sent) -> tuple[str, str]:
         """The name that is shown, and that of the file."""

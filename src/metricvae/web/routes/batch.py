@@ -30,7 +30,7 @@ def router(state: ServerState) -> APIRouter:
 
         NDJSON: the first line is a header, `{"model": "overlap", "objects": [ids]}`, the others are pairs of rows,
         `[0, 1]`; the answer has a line `[value, low, high, novelty]` for each. Arrow: the same header is the entry
-        `metricvae` of the schema's metadata, and the columns are `first` and `second`.
+        `metricvae` of the schema's metadata, and the columns are `first` and `second`; batches are not compressed.
         """
         media = request.headers.get("content-type", "").partition(";")[0].strip()
         if media not in (NDJSON, ARROW):

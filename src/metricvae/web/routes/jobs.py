@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,9 @@ QUIET = 15.0
 """Seconds after which a comment keeps a connection alive."""
 
 MOST_STREAMS = 64
+
+LARGE = 2**30
+"""Bytes from which a file of an archive is told in 64 bits; not all programs read that of small ones."""
 
 
 class JobBody(RequestBody):
@@ -128,7 +131,7 @@ def router(state: ServerState) -> APIRouter:
     def archive(key: str) -> StreamingResponse:
         """All files of a job."""
         found = jobs.get(key)
-        paths = [(row["name"], jobs.file(found, row["name"])) for row in jobs.files(found)]
+        paths = jobs.paths(found)
         if not paths:
             raise RequestError(404, "the job wrote no files")
         headers = {"Content-Disposition": f'attachment; filename="{found.verb}-{key[:8]}.zip"'}
@@ -202,12 +205,13 @@ def _event(name: str, document: Any) -> bytes:
     return f"event: {name}\ndata: {json.dumps(document)}\n\n".encode()
 
 
-def zipped(paths: list[tuple[str, Path]]) -> Iterator[bytes]:
+def zipped(paths: Mapping[str, Path]) -> Iterator[bytes]:
     """A ZIP of files, a piece at a time: no file is held in memory."""
     pipe = BytePipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
-        for name, path in paths:
-            with open(path, "rb") as file, archive.open(name, "w") as entry:
+        for name, path in paths.items():
+            large = path.stat().st_size >= LARGE
+            with open(path, "rb") as file, archive.open(name, "w", force_zip64=large) as entry:
                 while part := file.read(2**18):
                     entry.write(part)
                     yield pipe.taken()

@@ -16,7 +16,7 @@ from metricvae.runtime.command_line import command_of
 from metricvae.web.answers import finite
 from metricvae.web.bodies import AnyObject, Body, Name
 from metricvae.web.objects.records import as_kind
-from metricvae.web.pairs import named_value
+from metricvae.web.pairs import encode_named, named_value
 from metricvae.web.state import ServerState
 
 Share = Annotated[float, Field(ge=-4, le=4)]
@@ -90,13 +90,10 @@ def point_of_plane(state: ServerState, body: PlaneBody) -> dict[str, Any]:
 
     predictor = state.models.get(body.model)
     kind = predictor.kind()
-    codes, names = [], []
-    for given in body.around:
-        one = named_value(state, given, kind.name)
-        codes.append(state.models.encode(body.model, "left", one.key, one.kind, one.value, fit=body.fit).codes[0])
-        names.append(one.written)
-    picture = point_in_plane(predictor, codes, body.x, body.y)
-    command = command_of("generate", body.model, "--around", names[0], "--out", "plane")
+    named = [named_value(state, given, kind.name) for given in body.around]
+    codes = encode_named(state, body.model, "left", named, fit=body.fit).codes
+    picture = point_in_plane(predictor, list(codes), body.x, body.y)
+    command = command_of("generate", body.model, "--around", named[0].written, "--out", "plane")
     return {"png": b64encode(png_of(picture)).decode(), "x": body.x, "y": body.y, "command": command}
 
 

@@ -14,10 +14,8 @@ from starlette.datastructures import UploadFile
 from metricvae.core.kind import KINDS
 from metricvae.web.bodies import ObjectBody
 from metricvae.web.errors import RequestError
-from metricvae.web.objects.store import Sent
+from metricvae.web.objects.store import MEDIA, Sent
 from metricvae.web.state import ServerState
-
-MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
 def router(state: ServerState) -> APIRouter:

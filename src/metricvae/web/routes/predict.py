@@ -12,8 +12,7 @@ from metricvae.runtime.command_line import command_of
 from metricvae.web.answers import finite, plain
 from metricvae.web.bodies import AnyObject, Name
 from metricvae.web.bodies import Body as RequestBody
-from metricvae.web.errors import RequestError
-from metricvae.web.pairs import FIRST_ROW, NamedValue, named_value
+from metricvae.web.pairs import FIRST_ROW, NamedValue, encode_named, named_value
 from metricvae.web.state import ServerState
 
 
@@ -79,8 +78,8 @@ def predict_pair(state: ServerState, body: PredictBody) -> dict[str, Any]:
     start = time.perf_counter()
     predictor = state.models.get(body.model)
     first, second = pair_of(state, body)
-    left = state.models.encode(body.model, "left", first.key, first.kind, first.value, fit=body.fit)
-    right = state.models.encode(body.model, "right", second.key, second.kind, second.value, fit=body.fit)
+    left = encode_named(state, body.model, "left", [first], fit=body.fit)
+    right = encode_named(state, body.model, "right", [second], fit=body.fit)
     found = predictor.predict(left, right, FIRST_ROW, FIRST_ROW)
     further = predictor.metric.answers(found.value, *predictor.magnitudes(left, right, FIRST_ROW, FIRST_ROW))
     command = command_of("predict", body.model, first.written, second.written, *["--fit"] * body.fit)
@@ -106,13 +105,7 @@ def encode_objects(state: ServerState, body: EncodeBody) -> dict[str, Any]:
     """The codes of some objects."""
     predictor = state.models.get(body.model)
     kind = predictor.kind(body.side).name
-    codes, magnitudes, novelty = [], [], []
-    for given in body.objects:
-        one = named_value(state, given, kind)
-        code = state.models.encode(body.model, body.side, one.key, one.kind, one.value, fit=body.fit)
-        codes.append(code.codes[0].tolist())
-        magnitudes.append(finite(code.magnitudes[0]))
-        novelty.append(finite(code.novelty[0]))
-    if not codes:
-        raise RequestError(422, "got no objects", "objects")
-    return plain({"codes": codes, "magnitudes": magnitudes, "novelty": novelty, "model": body.model})  # type: ignore[no-any-return]
+    named = [named_value(state, given, kind) for given in body.objects]
+    found = encode_named(state, body.model, body.side, named, fit=body.fit)
+    columns = {name: getattr(found, name).tolist() for name in ("codes", "magnitudes", "novelty")}
+    return plain({**columns, "model": body.model})  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ def router(state: ServerState) -> APIRouter:
 
     @routes.get("/models")
     def models() -> dict[str, Any]:
-        """Models that ship, and those that jobs of this server trained."""
+        """Models that ship. One that a job trained is named by the id of its job, as `job:ID`."""
         return {"models": _models()}
 
     @routes.get("/kinds")

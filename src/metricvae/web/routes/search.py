@@ -73,7 +73,7 @@ def search_library(state: ServerState, body: SearchBody) -> dict[str, Any]:
 
     start = time.perf_counter()
     index, predictor = state.libraries.get(body.library)
-    predictor = predictor if body.metric is None else predictor.answering(body.metric)
+    predictor = predictor if body.metric is None else state.libraries.answering(predictor, body.metric)
     kind = predictor.kind(index.query_side)
     named = None if body.query is None else named_value(state, body.query, kind.name)
     query = None if named is None else as_kind(named.value, named.kind, kind, fit=body.fit)
@@ -118,7 +118,8 @@ def hit_documents(
 
 def _object(state: ServerState, index: Index, value: Object, name: str) -> dict[str, Any]:
     """A hit as an object of its own."""
-    about, picture = state.objects.put_value(index.kind, value, name), index.kind.picture(value)
+    about = state.objects.put_value(index.kind, value, name)
+    picture = state.objects.picture(about)
     return {"id": about.id, "name": name, "picture": None if picture is None else picture.data_uri}
 
 

@@ -78,9 +78,10 @@ export const list = async (name) => (await get(name).catch(() => ({})))[name] ??
 
 export const sendSmiles = (smiles) => post("objects", { kind: "molecule", smiles });
 
-// Server-sent events of a response that is read as a stream: (event, data) for each.
+// Server-sent events of a response that is read as a stream: (event, data) for each, ("open", {}) before the first.
 export async function readEvents(path, signal, on) {
   const answer = await request(path, { signal, headers: { Accept: "text/event-stream" } });
+  on("open", {});
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

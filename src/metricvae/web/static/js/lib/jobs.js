@@ -17,7 +17,7 @@ export const cancelJob = async (id) => {
 };
 
 // Follow a job to its end: `onjob(job)` at each change, `onevent(name, data)` for what else its events say, as lines of
-// a training's log. Reconnects when the stream breaks; `end` resolves with the last job document. Returns {end, stop}.
+// a training's log. Reconnects when the stream breaks: after each `open` all of them come again from the first. `end` resolves with the last job document. Returns {end, stop}.
 export function followJob(id, onjob, onevent = () => {}) {
   const control = new AbortController();
   return { end: follow(id, control.signal, onjob, onevent), stop: () => control.abort() };

@@ -38,7 +38,11 @@ export function open(place, pads) {
       const require = await requirements(wishes, sized.input.checked ? areaBar.value() : null, plausible.input.checked);
       start.disabled = true;
       const add = (rows) => rows.filter((row) => row.picture).forEach((row) => answers.append(thumb(row, row.picture, pads[1])));
-      const job = await runJob("generate", { model: "overlap", require, n: count.value(), seconds: 30, seed: 0 }, progress, { onevent: (name, data) => name === "partial" && add(data.answers ?? []) });
+      const onevent = (name, data) => {
+        if (name === "open") answers.replaceChildren();
+        else if (name === "partial") add(data.answers ?? []);
+      };
+      const job = await runJob("generate", { model: "overlap", require, n: count.value(), seconds: 30, seed: 0 }, progress, { onevent });
       if (job) finish(job);
       else problem.replaceChildren(message("", "Cancelled", "What was found before is shown."));
     } catch (error) {
