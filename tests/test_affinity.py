@@ -31,7 +31,7 @@ from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, w
 from metricvae.metrics.affinity.posed_fit import fit_posed
 from metricvae.metrics.affinity.posing import ComplexReader, check_pose
 from metricvae.metrics.affinity.predictor import AffinityPredictor
-from metricvae.metrics.affinity.reference import Reference, tanimoto, words_of
+from metricvae.metrics.affinity.reference import Reference, shared_words, tanimoto, words_of
 from metricvae.metrics.affinity.requirements import AffinityRequirement
 from metricvae.metrics.affinity.trees import LEAF, Forest, from_averaged
 from metricvae.metrics.affinity.units import common_unit, measurement
@@ -295,8 +295,7 @@ def test_similarities_are_those_of_pairs_one_by_one() -> None:
     new = np.concatenate([known.fingerprints[:5], reference(sequences).fingerprints[5:20] ^ np.uint8(1)])
     assert np.array_equal([known.ligand_similarity(one) for one in new], tanimoto(new, known.fingerprints))
     words = [words_of(one) for one in sequences]
-    pairs = [[len(a & b) / max(1, min(len(a), len(b))) for b in words] for a in words]
-    assert np.array_equal(known.protein_similarities, pairs)
+    assert np.array_equal(known.protein_similarities, [[shared_words(a, b) for b in words] for a in words])
 
 
 def test_what_is_required_of_affinities_reads_the_structure_once(
