@@ -21,7 +21,7 @@ from metricvae.metrics.affinity.posed import mean_of_parts
 from metricvae.metrics.affinity.posed_fit import PosedConfig, fit_parts, folds_of
 from metricvae.reproduction.affinity.complexes import SHIPPABLE, computed, entries
 from metricvae.reproduction.affinity.statistics import Floats, Ints, bootstrap_pearson, rmse, spearman
-from metricvae.reproduction.affinity.training_rows import protein_clusters, training_set
+from metricvae.reproduction.affinity.training_rows import docking_of, protein_clusters, training_set
 from metricvae.runtime.process_pool import worker_pool
 
 PDBBIND = ("gems", "gign", "v2013core")
@@ -49,7 +49,8 @@ def main() -> None:
     options = parser.parse_args()
     with worker_pool(1) as pool:
         known = computed(options.affinity, entries(options.affinity), options.work, pool)
-    data, clusters = training_set(options.affinity, known, SHIPPABLE), protein_clusters(known)
+        docked = docking_of(options.affinity, known, options.work, pool)
+        data, clusters = training_set(options.affinity, known, SHIPPABLE, docked), protein_clusters(known)
     config = PosedConfig(seed=options.seed)
     rows = np.array(
         [

@@ -46,4 +46,5 @@ def training_set(folder: Path, copies: int = 8) -> TrainingSet:
     reference = reference_of(mols, pk.tolist(), sequences, [f"made/{number}" for number in range(len(mols))])
     series = np.tile(np.arange(len(SMILES)), copies)
     posed = np.arange(len(mols)) % 5 > 0
-    return TrainingSet(features, NAMES, np.ones(len(mols)), posed, proteins, series, proteins, reference)
+    tested = posed & (np.arange(len(mols)) % 5 < 4)
+    return TrainingSet(features, NAMES, np.ones(len(mols)), posed, tested, proteins, series, proteins, reference)

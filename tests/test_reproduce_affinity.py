@@ -148,7 +148,7 @@ def test_answers_and_floors_of_complexes_left_out(tmp_path: Path) -> None:
     data = training_set(tmp_path)
     folds = folds_of(data.proteins, CONFIG.folds, CONFIG.seed)
     found = answers_of(data, left_out(data, folds, CONFIG), folds, CONFIG)
-    rows = np.flatnonzero(data.posed)
+    rows = np.flatnonzero(data.tested)
     assert all(np.isfinite(said[rows]).all() for said in found.values())
     assert pearson(found["heavy atoms"][rows], data.pk[rows]) > 0.9  # pK is made of size
     assert np.allclose(found["nearest neighbour"][rows], data.pk[rows], atol=2.0)  # the same ligands, other proteins

@@ -331,6 +331,23 @@ def test_an_importer_of_the_server_reads_no_file_outside_of_the_folder_of_its_ta
     assert set(outside) < set(found)
 
 
+def test_tables_of_complexes_and_lists_of_sites_name_no_file_outside_either(monkeypatch, inputs):
+    pytest.importorskip("rdkit")
+    pytest.importorskip("gemmi")
+    from metricvae.kinds.pocket.kind import PocketKind
+    from metricvae.kinds.pocket.site_list import listed_sites, read_sites
+    from metricvae.metrics.affinity.complexes import complex_rows
+
+    monkeypatch.setenv(CONFINED, "1")
+    (inputs.parent / "secret.pdb").write_text("END\n")
+    (inputs / "rows.csv").write_text("receptor,ligand\n../secret.pdb@point=1;2;3,CCO\na.png,../secret.sdf\n")
+    (inputs.parent / "secret.sdf").write_text("")
+    assert ["leads out of" in row.reason for row in complex_rows(inputs / "rows.csv")] == [True, True]
+    (inputs / "sites.txt").write_text("../secret.pdb@auto\n")
+    part = read_sites(PocketKind(), inputs / "sites.txt", listed_sites(inputs / "sites.txt"), map)
+    assert "leads out of" in part.skipped[0]
+
+
 def test_parts_of_a_cell_name_no_file_outside_either(monkeypatch, inputs):
     monkeypatch.setenv(CONFINED, "1")
     for cell in ("rec.pdb@ligand={}", "rec.pdb@ligand= {} ", "{}@auto", "{}#3", Path("{}")):

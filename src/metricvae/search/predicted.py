@@ -31,6 +31,8 @@ def predicted_names(index: Index, predictor: Predictor) -> tuple[str, ...]:
 
 def computed_columns(index: Index, predictor: Predictor, rows: Rows) -> dict[str, list[float]]:
     """What was computed of predicted columns, by name, for some items."""
+    if not index.columns:
+        return {}
     known = [name for name in predicted_names(index, predictor) if name in index.columns]
     return {name: index.columns[name].take(pa.array(rows)).to_pylist() for name in known}
 

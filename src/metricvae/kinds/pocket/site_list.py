@@ -14,7 +14,7 @@ from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.pocket.prepare import read_pocket
 from metricvae.kinds.pocket.records import Pocket
 from metricvae.runtime.files import sha256_of
-from metricvae.runtime.reading import ReadError, read_text
+from metricvae.runtime.reading import ReadError, check_named, read_text
 
 if TYPE_CHECKING:
     from metricvae.core.kind import ObjectKind
@@ -120,6 +120,7 @@ def read_sites(kind: ObjectKind, file: Path, sites: Sequence[ListedSite], over: 
 def _read(kind: ObjectKind, folder: Path, text: str) -> Pocket | str:
     """The pocket of a site, or why there is none."""
     try:
+        check_named(folder, text)
         path = kind.locate(text, folder)
         return read_pocket(path) if path is not None else f"there is no file of {text} in {folder}"
     except ReadError:

@@ -15,6 +15,7 @@ A ligand that a site names is no part of the receptor, and neither is a cofactor
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -202,7 +203,7 @@ def _of_ligand(structure: Structure, value: str) -> PlacedSite:
 def beside(structure: str, path: str) -> Path:
     """A file beside that of a structure, or where the program runs."""
     found = Path(structure).parent / path
-    return found if found.is_file() else Path(path)
+    return found if os.path.isfile(found) else Path(path)  # Path.is_file raises on a name that is too long
 
 
 def _of_residues(structure: Structure, ids: list[str]) -> PlacedSite:

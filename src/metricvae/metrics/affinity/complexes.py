@@ -22,6 +22,7 @@ from metricvae.core.pair_list import read_csv_rows
 from metricvae.kinds.molecule.listing import READERS, suffix_of
 from metricvae.kinds.pocket.sites import MARK, split_name
 from metricvae.metrics.affinity.units import MeasuredAffinity, measurement
+from metricvae.runtime.reading import check_named
 
 AUTO = "auto"
 
@@ -90,6 +91,8 @@ def _row(number: int, name: str, cells: Mapping[str, str], base: Path) -> Comple
         raise InputError(f"the receptor names the site {site} and the row {given['site']}: expected one")
     if not given["ligand"]:
         raise InputError("there is no ligand: expected a file or a SMILES")
+    for cell in (given["receptor"], given["ligand"], given.get("site", "")):
+        check_named(base, cell)
     _check_file(base, file)
     beside = base / given["ligand"]
     ligand = str(beside) if suffix_of(given["ligand"]) in READERS else given["ligand"]

@@ -81,8 +81,8 @@ class PosedConfig:
     """
 
     parts: tuple[PartConfig, ...] = (
-        PartConfig(("terms", "pocket", "ligand"), True, 2, 0.375),
-        PartConfig(("pocket", "ligand"), False, 3, 0.375),
+        PartConfig(("terms", "pocket", "ligand"), True, 3, 0.375),
+        PartConfig(("pocket", "ligand"), False, 4, 0.375),
     )
     linear: LinearConfig = LinearConfig(("terms", "pocket", "ligand"), 300.0, 0.25)
     ranking: LinearConfig = LinearConfig(("terms", "ligand"), 300.0, 1.0)
@@ -103,6 +103,7 @@ class TrainingSet:
         names: (f,) of the features.
         weight: (n,) how much each counts.
         posed: (n,) whether there is a pose.
+        tested: (n,) whether errors are measured on it: there is a pose that was given, and not docked for the training.
         proteins, scaffolds: (n,) numbers of the clusters of proteins, and of the scaffolds of the ligands.
         series: (n,) numbers of what is comparable: congeners for one structure of a protein.
         reference: the complexes themselves, with what was measured.
@@ -112,6 +113,7 @@ class TrainingSet:
     names: tuple[str, ...]
     weight: Floats
     posed: Bools
+    tested: Bools
     proteins: Ints
     scaffolds: Ints
     series: Ints
@@ -167,7 +169,8 @@ def fit_posed(data: TrainingSet, config: PosedConfig | None = None, on_step: OnS
     slope, offset = np.polyfit(heavy, data.pk, 1, w=np.sqrt(data.weight))
     facts: dict[str, object] = {
         "complexes": len(data.weight),
-        "posed": int(data.posed.sum()),
+        "posed": int(data.tested.sum()),
+        "docked": int((data.posed & ~data.tested).sum()),
         "proteins": len(set(data.proteins.tolist())),
     }
     for name, one in zip(("new_proteins", "new_scaffolds"), found, strict=True):
@@ -226,7 +229,7 @@ def left_out(data: TrainingSet, folds: Ints, config: PosedConfig) -> LeftOut:
     for fold in np.unique(folds).tolist():
         test, train = folds == fold, folds != fold
         parts = fit_parts(data, train, config)
-        test = test & data.posed
+        test = test & data.tested
         found.pk[test], found.spread[test] = mean_of_parts(parts, data.features[test], data.names)
         found.ranking[test] = mean_of_parts([fit_ranking(data, train, config)], data.features[test], data.names)[0]
         prints = data.reference.fingerprints
@@ -238,7 +241,7 @@ def left_out(data: TrainingSet, folds: Ints, config: PosedConfig) -> LeftOut:
 
 def error_model(data: TrainingSet, found: Sequence[LeftOut], config: PosedConfig) -> ErrorModel:
     """What error is to be expected, from those of complexes that were left out; intervals hold for new proteins."""
-    rows = data.posed
+    rows = data.tested
     columns = np.concatenate([one.columns[rows] for one in found])
     errors = np.concatenate([np.abs(one.pk - data.pk)[rows] for one in found])
     ends = [-np.inf, 0.0, 0.0, 0.0], [np.inf, 2.0, np.inf, np.inf]
@@ -252,7 +255,7 @@ def error_model(data: TrainingSet, found: Sequence[LeftOut], config: PosedConfig
 
 def scores(data: TrainingSet, found: LeftOut, error: ErrorModel) -> dict[str, float]:
     """Correlation, error, coverage and how much larger the error outside the data is, of complexes left out."""
-    rows = data.posed
+    rows = data.tested
     pk, said = data.pk[rows], found.pk[rows]
     sigma = error.sigma(found.spread, found.ligand, found.protein)[rows]
     missed = np.abs(said - pk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from metricvae.metrics.affinity.posed_fit import (
 )
 from metricvae.metrics.affinity.reference import tanimoto
 from metricvae.reproduction.affinity.complexes import SHIPPABLE, computed, entries
-from metricvae.reproduction.affinity.training_rows import training_set
+from metricvae.reproduction.affinity.training_rows import docking_of, training_set
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -113,9 +114,10 @@ def answers_of_folder(
     """
     on_step("features of complexes", 0, 1)
     known = computed(folder, entries(folder), cache, pool)
-    data = training_set(folder, known, SHIPPABLE)
+    docked = docking_of(folder, known, cache, pool, partial(on_step, "docking congeners"))
+    data = training_set(folder, known, SHIPPABLE, docked)
     held = {one.id: one for one in known.entries}
-    rows = np.flatnonzero(data.posed)
+    rows = np.flatnonzero(data.tested)
     chosen = [held[data.reference.names[row]] for row in rows.tolist()]
     parts = {NEW_PROTEINS: data.proteins, NEW_SCAFFOLDS: data.scaffolds}
     said, left = {}, []
@@ -149,7 +151,7 @@ def answers_of(data: TrainingSet, found: LeftOut, folds: Ints, config: PosedConf
     return {
         OURS: found.pk,
         RANKING: found.ranking,
-        MEAN: _by_fold(data, folds, lambda train, test: np.full(test.sum(), data.pk[train & data.posed].mean())),
+        MEAN: _by_fold(data, folds, lambda train, test: np.full(test.sum(), data.pk[train & data.tested].mean())),
         HEAVY: scaled(heavy, data),
         LIGAND: left_out(data, folds, alone).pk,
         NEAREST: _by_fold(data, folds, lambda train, test: _nearest(data, train, test)),
@@ -160,7 +162,7 @@ def answers_of(data: TrainingSet, found: LeftOut, folds: Ints, config: PosedConf
 def _by_fold(data: TrainingSet, folds: Ints, of: Callable[[Any, Any], Floats]) -> Floats:
     found = np.full(len(folds), np.nan)
     for fold in np.unique(folds).tolist():
-        test = (folds == fold) & data.posed
+        test = (folds == fold) & data.tested
         found[test] = of(folds != fold, test)
     return found
 
@@ -173,5 +175,5 @@ def _nearest(data: TrainingSet, train: npt.NDArray[np.bool_], test: npt.NDArray[
 
 def scaled(column: Floats, data: TrainingSet) -> Floats:
     """A column on the scale of pK by a line through all complexes, which favours it; its sign stays what it is."""
-    slope, offset = np.polyfit(column[data.posed], data.pk[data.posed], 1)
+    slope, offset = np.polyfit(column[data.tested], data.pk[data.tested], 1)
     return np.asarray(offset + abs(slope) * column)

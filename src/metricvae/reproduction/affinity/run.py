@@ -127,7 +127,7 @@ def measure(
 def _answers(data: Path, work: Path, config: AffinityConfig, seed: int, step: OnStep) -> LeftOutAnswers:
     def make() -> dict[str, Any]:
         posed = PosedConfig(seed=seed, trees=config.trees)
-        with worker_pool(1) as pool:
+        with worker_pool(None) as pool:
             return answers_of_folder(data, work / "features", posed, pool, step).to_json()
 
     return LeftOutAnswers.from_json(kept(work / "results" / f"answers-{config.trees}-{seed}.json", make))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from metricvae.metrics.affinity.features.vector import BLOCKS, NAMES
 from metricvae.metrics.affinity.posed_fit import TrainingSet
 from metricvae.metrics.affinity.reference import reference_of, words_of
 from metricvae.reproduction.affinity.complexes import Computed, rows_of
+from metricvae.reproduction.affinity.docked_congeners import DockedTask, OnStep, docked_features
 
 SHARED = 0.5
 """The share of the shorter sequence's words from which two proteins are of one cluster."""
@@ -55,7 +57,44 @@ def _components(edges: list[tuple[str, str]], names: list[str]) -> npt.NDArray[n
     return found[[number[name] for name in names]].astype(np.int64)
 
 
-def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = None) -> TrainingSet:
+Docked = Callable[[Sequence["Congener"]], list[npt.NDArray[np.float64] | None]]
+"""Features of congeners with the poses that docking gives them, None of those without one; see `docking_of`."""
+
+
+def docking_of(folder: Path, data: Computed, cache: Path, pool: Executor, on_step: OnStep = lambda *_: None) -> Docked:
+    """Docks congeners where the reference ligand of their system lies; see `docked_congeners`.
+
+    Args:
+        folder: of the tables.
+        data: features of their complexes.
+        cache: folder in which the features are kept.
+        pool: of processes.
+        on_step: told how many of how many structures are done.
+    """
+    chem = require("rdkit.Chem")
+
+    def docked(more: Sequence[Congener]) -> list[npt.NDArray[np.float64] | None]:
+        together: dict[int, list[Congener]] = defaultdict(list)
+        for one in more:
+            together[one.row].append(one)
+        tasks = [
+            DockedTask(
+                data.entries[row],
+                tuple(one.name for one in several),
+                tuple(chem.MolToSmiles(one.mol) for one in several),
+                cache / f"docked-{data.entries[row].id}.npz",
+            )
+            for row, several in together.items()
+        ]
+        found = docked_features(folder, tasks, pool, on_step)
+        return [found.get((data.entries[one.row].id, one.name)) for one in more]
+
+    return docked
+
+
+def training_set(
+    folder: Path, data: Computed, sets: tuple[str, ...] | None = None, docked: Docked | None = None
+) -> TrainingSet:
     """Complexes to train on: exact values, poses that are not refused, and the congeners of Uni-FEP without poses.
 
     A row counts by the inverse square root of how many its series has, and one without a pose by half of that.
@@ -64,6 +103,7 @@ def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = No
         folder: of the tables.
         data: features of their complexes.
         sets: that may be used; all where it is left out.
+        docked: gives features of congeners with poses; without it they have none.
     """
     chem = require("rdkit.Chem")
     clusters = protein_clusters(data)
@@ -79,9 +119,14 @@ def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = No
     added = data.features[[one.row for one in more]].copy()
     if more:
         added[:, place] = [ligand_numbers(one.mol) for one in more]
+    laid = docked(more) if docked else [None] * len(more)
+    for row, one in enumerate(laid):
+        if one is not None:
+            added[row] = one
     systems = [data.entries[row].system for row in kept] + [one.system for one in more]
     size = Counter(systems)
-    posed = np.arange(len(systems)) < len(kept)
+    given = np.arange(len(systems)) < len(kept)
+    posed = np.array([True] * len(kept) + [one is not None for one in laid])
     weight = np.array([size[one] ** -0.5 for one in systems]) * np.where(posed, 1.0, 0.5)
     sequences = [data.sequences[row] for row in kept] + [data.sequences[one.row] for one in more]
     reference = reference_of(
@@ -93,7 +138,9 @@ def training_set(folder: Path, data: Computed, sets: tuple[str, ...] | None = No
     proteins = np.concatenate([clusters[kept], clusters[[one.row for one in more]]]) if more else clusters[kept]
     series = np.unique(systems, return_inverse=True)[1]
     features = np.concatenate([data.features[kept], added])
-    return TrainingSet(features, NAMES, weight / weight.mean(), posed, proteins, scaffolds_of(mols), series, reference)
+    return TrainingSet(
+        features, NAMES, weight / weight.mean(), posed, given, proteins, scaffolds_of(mols), series, reference
+    )
 
 
 def scaffolds_of(mols: Sequence[Any]) -> npt.NDArray[np.int64]:
