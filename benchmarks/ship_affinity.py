@@ -42,7 +42,7 @@ Tested on the complexes that were given with poses:
 | scaffolds, in five parts | {new_scaffolds_pearson:.3f} | {new_scaffolds_rmse:.2f} | {new_scaffolds_coverage:.1%} |
 
 It was not tested on covalent ligands, metals in ligands, peptides of more than 100 heavy atoms or nucleic acids.
-Congeners of one pocket are ranked by the column `ranking`, which differs little from their size. See docs/affinity.md.
+Congeners of one pocket are ranked by the column `ranking`. See docs/affinity.md.
 """
 
 
