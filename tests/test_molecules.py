@@ -10,17 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
+from rdkit.Chem import AllChem
 from scipy.spatial.transform import Rotation
 
 import metricvae.kinds.molecule.listing as listing
 import metricvae.kinds.molecule.streams as streams
 from metricvae.core.errors import InputError
+from metricvae.core.kind import AS_IT_IS, ReadOptions
 from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.listing import records
 from metricvae.kinds.molecule.mol_blocks import mol_block, write_sdf
 from metricvae.kinds.molecule.readers import ENDINGS, Skipped, molecule_of, read, read_one
 from metricvae.kinds.molecule.records import RADII, SYMBOLS, Molecule
 from metricvae.kinds.molecule.standardise import canonical, standard
+from metricvae.kinds.molecule_2d.kind import Molecule2dKind
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 VARIED = (
@@ -347,6 +351,33 @@ NO_CHARGES
  2 2 3 1
  3 3 4 1
 """
+
+
+@pytest.mark.parametrize("drawn", [False, True], ids=["no conformer", "depiction"])
+def test_an_rdkit_molecule_that_is_not_in_space_is_its_smiles(drawn):
+    mol = Chem.MolFromSmiles(ASPIRIN)
+    if drawn:
+        AllChem.Compute2DCoords(mol)
+    assert np.array_equal(MoleculeKind().convert(mol).positions, MoleculeKind().convert(ASPIRIN).positions)
+    for kind, options in ((Molecule2dKind(), AS_IT_IS), (MoleculeKind(), ReadOptions(conformers=0))):
+        found = kind.convert(mol, options)
+        assert found.smiles == ASPIRIN
+        assert not found.positions.any()
+
+
+@pytest.mark.parametrize("smiles", [ASPIRIN, "c1ccccc1"])
+def test_an_rdkit_molecule_in_space_keeps_its_coordinates(smiles):
+    mol = Chem.MolFromSmiles(smiles)
+    AllChem.EmbedMolecule(mol, randomSeed=1)
+    for kind in (MoleculeKind(), Molecule2dKind()):
+        assert np.array_equal(kind.convert(mol).positions, mol.GetConformer().GetPositions())
+
+
+def test_an_rdkit_molecule_without_atoms_is_bad_input():
+    mol = Chem.Mol()
+    mol.AddConformer(Chem.Conformer(0))
+    with pytest.raises(InputError, match="does not parse as a SMILES"):
+        MoleculeKind().convert(mol)
 
 
 def test_mol2_records_stand_alone(tmp_path):
