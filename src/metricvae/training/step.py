@@ -16,6 +16,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.sampling import evenly_spaced
 from metricvae.nn.autoencoder import MagicAutoencoder
 from metricvae.nn.codes import Codes
+from metricvae.nn.layers import seeded_weights
 from metricvae.nn.losses import deformation_loss, latent_loss, metric_loss, reconstruction_loss
 from metricvae.runtime.precision import autocast
 from metricvae.training.adversary import Adversary
@@ -205,12 +206,13 @@ def training_step(state: TrainingState, data: TrainingData, config: TrainingConf
     """One step: take a batch, compute the four losses, check them, move the weights. Returns the losses.
 
     All random numbers come from a generator seeded by the training's seed and the step, on the CPU: the same on every
-    device.
+    device, but for what layers leave out (dropout), which is drawn where they are.
     """
     generator = generator_of(config.seed, state.step)
     batch = batch_of_step(data, state.step, config, generator)
     batch = augment(batch, state.model, data.pairs, config, generator)
-    with autocast(config.precision, state.device):
+    left_out = generator_of(generator.initial_seed()).initial_seed()  # a stream of its own
+    with autocast(config.precision, state.device), seeded_weights(left_out, state.device):
         terms = training_losses(state.model, batch, generator, config, state.adversary)
     values = require_finite(terms, state.step + 1)
     state.optimisers.step(terms, state.step + 1, rate_factor(config, state.step, state.seconds))
