@@ -140,6 +140,10 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) 
     torch.testing.assert_close(one.views["weight"].anchor, again.views["weight"].anchor, rtol=0, atol=0)
     with pytest.raises(InputError, match="other settings"):
         train_jointly(TOWER, 16, metrics, replace(short, steps=7), tmp_path / "again")
+    first = metrics[0].data
+    resplit = replace(metrics[0], data=replace(first, split=first.split[::-1]))
+    with pytest.raises(InputError, match="other settings or data"):
+        train_jointly(TOWER, 16, [resplit, *metrics[1:]], short, tmp_path / "again")
 
 
 def test_a_model_answers_each_of_its_metrics(model: Path) -> None:
