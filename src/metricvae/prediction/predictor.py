@@ -54,7 +54,7 @@ class Predictor:
         detectors: novelty detectors by side, `left` alone where one tower serves both; empty before calibration.
         pair_head: a network of both codes whose answer is added; None where the model has none.
         slope: what the head's values are multiplied by: of a ranking metric, to have the scale of the values.
-        latent_prior: a normal distribution of the codes of training objects (of the left side).
+        latent_prior: a normal distribution of the codes of training objects (of the left side), for all metrics alike.
         anchor: what objects are compared with by a metric of one object; None of a metric of pairs.
     """
 
@@ -68,7 +68,7 @@ class Predictor:
         self.slope = float(model.calibration.get("slope", 1.0))
         found = {side: NoveltyDetector.read(model.folder, model.calibration, side) for side in model.config.towers}
         self.detectors = {side: one.to(self.device) for side, one in found.items() if one is not None}
-        prior = LatentPrior.read(model.folder, model.calibration)
+        prior = LatentPrior.read(self.base.folder, self.base.calibration)
         self.latent_prior = None if prior is None else prior.to(self.device)
 
         self.anchor: Encoded | None = None
