@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from metricvae.alignment.predictor import Aligner
 from metricvae.alignment.training import AligningConfig
@@ -29,6 +30,7 @@ from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.added_metrics import metrics_of
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded
 from metricvae.training.checkpoint import SHIPPED, annotate, begin_model, finish_model, load_model, metric_of_model
 
 OWN = {"affinity": "affinity"}
@@ -67,6 +69,21 @@ def test_a_model_that_its_metric_reads_is_small_and_comes_with_its_card(name: st
     assert metric.own_predictor(folder) is not None
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith(f"# {metric.description.value.capitalize()} model\n")
+
+
+@pytest.mark.parametrize("name", ["overlap", "halves"])
+def test_a_matrix_of_predictions_has_what_its_pairs_have(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Near copies among them; no pair is answered by itself."""
+    predictor = Predictor.load(name)
+    chance = torch.Generator().manual_seed(0)
+    codes = torch.randn(9, predictor.code_width, generator=chance)
+    codes = torch.cat([codes, codes[:3] + 1e-3 * torch.randn(3, predictor.code_width, generator=chance)])
+    left = Encoded(codes, 9_000 * (1 + torch.rand(12, generator=chance)), torch.zeros(12))
+    right = left[torch.arange(11, 4, -1)]
+    rows = [ends.ravel() for ends in np.indices((12, 7))]
+    expected = predictor.predict_values(left, right, rows[0], rows[1]).reshape(12, 7)
+    monkeypatch.setattr(predictor, "predict_values", None)
+    np.testing.assert_allclose(predictor.value_matrix(left, right).numpy(), expected, rtol=2e-6, atol=1e-9)
 
 
 def test_the_model_of_many_metrics_is_small_and_answers_each() -> None:

@@ -259,9 +259,12 @@ class Predictor:
     def scored_pairs(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> ScoredPairs:
         """What a binary metric sees of pairs of encoded objects."""
         z, z_other = left.codes[self._places(first)], right.codes[self._places(second)]
-        length = (z.norm(dim=1) * z_other.norm(dim=1)).clamp(min=1e-12).log()
-        distance = self.model.head.distance(self.model.head.score(z, z_other))
-        return ScoredPairs(*(part.cpu().double().numpy() for part in (distance, length)))
+        return self._scored(self.model.head.score(z, z_other), z.norm(dim=1) * z_other.norm(dim=1))
+
+    def _scored(self, score: Tensor, lengths: Tensor) -> ScoredPairs:
+        """Pairs of such scores, and of codes of such lengths, multiplied."""
+        parts = self.model.head.distance(score), lengths.clamp(min=1e-12).log()
+        return ScoredPairs(*(part.cpu().double().numpy() for part in parts))
 
     def values(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Floats:
         """Predicted metric of pairs of encoded objects, (n,), within its limits.
@@ -300,12 +303,19 @@ class Predictor:
         return found
 
     def _tile(self, left: Encoded, right: Encoded) -> Tensor:
-        if self.near_duplicates is not None or self.pair_head is not None or self.metric.task == "binary":
+        if self.pair_head is not None:
             first, second = (ends.ravel() for ends in np.indices((len(left), len(right))))
             return torch.from_numpy(self.predict_values(left, right, first, second)).reshape(len(left), len(right))
-        head, sizes = self.model.head, (left.magnitudes[:, None], right.magnitudes[None])
-        values = head.value(head.score_matrix(left.codes, right.codes), *sizes)
-        limits = self.metric.limits_of_all(*(part.cpu().double().numpy().ravel() for part in sizes))
+        head, codes, sizes = self.model.head, (left.codes, right.codes), (left.magnitudes, right.magnitudes)
+        score = head.score_matrix(*codes)
+        if self.metric.task == "binary":
+            norms = [part.norm(dim=1) for part in codes]
+            pairs = self._scored(score, norms[0][:, None] * norms[1])
+            return torch.from_numpy(self.binary_calibration.probability(pairs))
+        values = head.value(score, sizes[0][:, None], sizes[1][None])
+        if self.near_duplicates is not None:
+            values = values + self.near_duplicates.correction_matrix(head, *codes, *sizes)
+        limits = self.metric.limits_of_all(*(part.cpu().double().numpy() for part in sizes))
         low, high = (torch.from_numpy(np.asarray(end, np.float32)).to(values.device) for end in limits)
         return (values if self.slope == 1.0 else values * self.slope).clamp_(low, high)
 
