@@ -26,7 +26,7 @@ from metricvae.prediction.latent_prior import LatentPrior
 from metricvae.prediction.near_duplicates import NearDuplicateCorrection
 from metricvae.prediction.novelty import NoveltyDetector
 from metricvae.prediction.pair_head import PairHead
-from metricvae.prediction.records import Encoded, EncodedPairs, Predictions
+from metricvae.prediction.records import Encoded, EncodedPairs, Predictions, consecutive
 from metricvae.training.batching import graph_of
 from metricvae.training.checkpoint import LoadedModel, load_model
 
@@ -258,7 +258,7 @@ class Predictor:
     @torch.inference_mode()
     def scored_pairs(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> ScoredPairs:
         """What a binary metric sees of pairs of encoded objects."""
-        z, z_other = left.codes[self._places(first)], right.codes[self._places(second)]
+        z, z_other = self._taken(left.codes, first), self._taken(right.codes, second)
         return self._scored(self.model.head.score(z, z_other), z.norm(dim=1) * z_other.norm(dim=1))
 
     def _scored(self, score: Tensor, lengths: Tensor) -> ScoredPairs:
@@ -278,8 +278,8 @@ class Predictor:
     def _values_within(
         self, limits: tuple[Floats, Floats], left: Encoded, right: Encoded, first: Rows, second: Rows
     ) -> Floats:
-        a, b = self._places(first), self._places(second)
-        z, z_other, size, size_other = left.codes[a], right.codes[b], left.magnitudes[a], right.magnitudes[b]
+        z, size = (self._taken(part, first) for part in (left.codes, left.magnitudes))
+        z_other, size_other = (self._taken(part, second) for part in (right.codes, right.magnitudes))
         head = self.model.head
         raw = head.value(head.score(z, z_other), size, size_other)
         if self.near_duplicates is not None:
@@ -395,8 +395,12 @@ class Predictor:
         right = self.encode([self.kind("right").convert(b, options) for _, b in pairs], "right")
         return self.predict(left, right, order, order)
 
-    def _places(self, rows: Rows) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
+    def _taken(self, column: Tensor, rows: Rows) -> Tensor:
+        """A column (m, ...) in some rows: nothing is copied where these are one object many times, or consecutive."""
+        if len(column) == 1 and not rows.any():
+            return column.expand(len(rows), *column.shape[1:])
+        chosen = consecutive(rows)
+        return column[torch.from_numpy(np.ascontiguousarray(rows)).to(self.device) if chosen is None else chosen]
 
 
 def _anchor(head: ViewedHead) -> Encoded | None:
