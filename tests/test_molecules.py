@@ -6,6 +6,7 @@ import gzip
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 from scipy.spatial.transform import Rotation
 
+import metricvae.kinds.molecule.library as library
 import metricvae.kinds.molecule.listing as listing
 import metricvae.kinds.molecule.streams as streams
 from metricvae.core.errors import InputError
@@ -457,6 +459,26 @@ def test_records_are_turned_into_the_same_molecules_elsewhere(molecules, tmp_pat
     here = list(read(tmp_path / "x.sdf"))
     there = [molecule_of(record, "x.sdf") for record in records(tmp_path / "x.sdf")]
     assert [item.id for item in here] == [item.id for item in there]
+
+
+@pytest.mark.parametrize(
+    ("most", "numbers", "passes"), [(None, range(1, 8), 1), (3, [1, 4, 7], 2), (9, range(1, 8), 2)]
+)
+def test_records_are_counted_only_where_some_are_left_out(tmp_path, monkeypatch, most, numbers, passes):
+    source, read_passes = tmp_path / "all.smi", []
+    source.write_text(f"{ASPIRIN}\n" * 7)
+    monkeypatch.setattr(library, "records", lambda path: read_passes.append(path) or records(path))
+    assert library.list_records(source, most, 2, tmp_path / "listed") == len(numbers)
+    assert pq.read_table(tmp_path / "listed")["number"].to_pylist() == list(numbers)
+    assert len(read_passes) == passes
+
+
+@pytest.mark.parametrize("most", [None, 3])
+def test_an_empty_file_gives_no_list_of_records(tmp_path, most):
+    (tmp_path / "none.smi").touch()
+    with pytest.raises(InputError, match="holds no molecule"):
+        library.list_records(tmp_path / "none.smi", most, 2, tmp_path / "new" / "listed")
+    assert [path.name for path in tmp_path.iterdir()] == ["none.smi"]
 
 
 def test_a_missing_library_is_one_line(monkeypatch, tmp_path):
