@@ -206,15 +206,27 @@ class Predictor:
         return torch.cat([tower.encode(x).mean for x in batches])
 
     @torch.inference_mode()
-    def descriptors(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> tuple[Tensor, Tensor]:
-        """What the novelty detector reads of some objects of a table, (k, p), and the means of their codes, (k, d)."""
+    def descriptors(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> Tensor:
+        """What the novelty detector reads of some objects of a table, (k, p)."""
+        encoder = self.tower(side).encoder
+        return torch.cat([encoder.descriptors(features) for features in self._features(table, rows, side)])
+
+    @torch.inference_mode()
+    def descriptors_and_means(
+        self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left"
+    ) -> tuple[Tensor, Tensor]:
+        """The same, and the means of the codes, (k, d)."""
         tower = self.tower(side)
-        found = []
-        for x in self._batches(self._collate_rows(table, rows), len(rows)):
-            features = tower.encoder.prepare(x)
-            found.append((tower.encoder.descriptors(features), tower.encode_features(features).mean))
-        readings, means = zip(*found, strict=True)
+        parts = [
+            (tower.encoder.descriptors(features), tower.encode_features(features).mean)
+            for features in self._features(table, rows, side)
+        ]
+        readings, means = zip(*parts, strict=True)
         return torch.cat(readings), torch.cat(means)
+
+    def _features(self, table: ObjectTable, rows: npt.NDArray[Any], side: str) -> Iterator[Tensor]:
+        """Some objects of a table as the encoder of that side prepares them, a few at a time."""
+        return map(self.tower(side).encoder.prepare, self._batches(self._collate_rows(table, rows), len(rows)))
 
     def _batches(
         self, collate: Callable[[int, int], Tensor], count: int, on_progress: OnProgress | None = None
