@@ -445,6 +445,23 @@ def test_the_r2_reported_is_that_of_the_weights_on_disk(
     assert (result.validation_r2 == measured) == (precision == stored_as == "float32")
 
 
+@pytest.mark.parametrize("most", [2**28, 250_000, 0])
+def test_validation_objects_are_prepared_once_as_far_as_they_may_be_kept(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    data, config, model = rectangles(150, 400, seed=2), training_config(), build(model_config())
+    expected, encoder, prepared = validation_r2(model, data, config), model.left.encoder, []
+    prepare = encoder.prepare
+    monkeypatch.setattr(encoder, "prepare", lambda x: prepared.append(len(x)) or prepare(x))
+    monkeypatch.setattr(step, "MOST_KEPT", most)
+    kept = step.KeptFeatures()
+    assert [validation_r2(model, data, config, kept) for _ in range(3)] == [expected] * 3
+    objects, held = len(np.union1d(data.first, data.second)), sum(map(len, kept.parts.values()))
+    assert kept.bytes <= most
+    assert sum(prepared) == held + 3 * (objects - held)
+    assert (held == objects, held == 0) == (most > 250_000, most == 0)
+
+
 def test_weights_too_large_for_their_storage_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lopsided(config: ModelConfig, seed: int) -> MagicAutoencoder:
         """The same function, with numbers in one layer that float16 does not reach."""
