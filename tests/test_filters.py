@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -345,6 +348,14 @@ def test_the_first_of_alike_items_are_picked_whether_told_at_once_or_in_parts() 
     assert 7 not in expected
     assert 20 in expected
     assert len(expected) > 8
+
+
+def test_a_query_that_is_no_number_finds_nothing_in_cells(folder: Path, predictor: Predictor, query: Any) -> None:
+    index = read_index(folder / "cells")
+    asked = predictor.encode([query], index.query_side)
+    unknown = replace(asked, codes=asked.codes * math.nan)
+    parts = search_module._ranked(index, predictor, unknown, EVERYTHING.of_index(index), 4)
+    assert [len(rows) for rows in itertools.islice(parts, 9)] == [0]
 
 
 @pytest.fixture(scope="module")
