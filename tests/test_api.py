@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 from PIL import Image
 
 import metricvae as mv
+from metricvae.core.dataset import ObjectTable
+from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.kinds.silhouette.sources.generators import draw
+from metricvae.metrics.overlap.metric import OverlapMetric
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +87,30 @@ def test_the_exact_answer_is_found_by_the_kind_of_the_objects(folder: Path) -> N
         mv.solve(folder / "00.xyz", folder / "01.xyz")
     with pytest.raises(mv.InputError, match="there is no exact solver for the metric tabular"):
         mv.solve(folder / "00.png", folder / "01.png", mv.metrics.Tabular("taste").of_kinds("silhouette"))
+
+
+def test_objects_of_an_exact_answer_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, convert = [], SilhouetteKind.convert
+    monkeypatch.setattr(
+        SilhouetteKind, "convert", lambda kind, *given: (read.append(kind.name), convert(kind, *given))[1]
+    )
+    for metric in (None, "overlap"):
+        read.clear()
+        mv.solve(folder / "00.png", folder / "01.png", metric)
+        assert read.count("silhouette") == 2
+
+
+def test_what_fails_leaves_no_temporary_folder(
+    model: mv.PairModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(mv.InputError):
+        model.index(tmp_path / "missing")
+    table = ObjectTable.from_objects(SilhouetteKind(), [shape.mask for shape in draw("procedural", 3, seed=1)])
+    ends = [0, 1, 2], [1, 2, 0]
+    with pytest.raises(mv.InputError, match="no calibration pairs"):
+        mv.fit(mv.PairDataset.from_objects(OverlapMetric(), table, *ends, [5.0, 6.0, 7.0]), show_progress=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def table_of_pairs(folder: Path, path: Path, pairs: int = 600) -> Path:

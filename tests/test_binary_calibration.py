@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import special
 
 from metricvae.core.dataset_files import read_dataset
 from metricvae.core.errors import InputError
+from metricvae.core.splits import SPLITS
 from metricvae.evaluation.binary import BinaryEvaluation, measure_binary
 from metricvae.evaluation.evaluate import evaluate
+from metricvae.nn.autoencoder import Tower
+from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.calibration.binary import (
     BinaryCalibration,
     ScoredPairs,
@@ -23,6 +29,7 @@ from metricvae.prediction.calibration.binary import (
 )
 from metricvae.prediction.predictor import Predictor
 from metricvae.prediction.records import Predictions
+from metricvae.training.checkpoint import load_model
 
 Floats = np.ndarray
 
@@ -160,6 +167,27 @@ def test_a_model_of_halves_answers_with_probabilities_and_verdicts(halves: tuple
     assert said.value == pytest.approx(back.value)
     assert 0 <= said.value[0] <= 1
     assert said.match is not None
+
+
+def test_a_calibration_encodes_objects_once(
+    halves: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the training and validation splits are encoded once, and those of the calibration for pairs alone."""
+    data, model = read_dataset(halves[0]), Path(shutil.copytree(halves[1], tmp_path / "model"))
+    encoded: list[int] = []
+    encode = Tower.encode_features
+
+    def counting(self: Tower, features: torch.Tensor, *others: Any) -> Any:
+        encoded.append(len(features))
+        return encode(self, features, *others)
+
+    monkeypatch.setattr(Tower, "encode_features", counting)
+    calibrate(model, data)
+    parts = {split: data.of_split(split) for split in SPLITS}
+    objects = {split: len(np.union1d(part.first, part.second)) for split, part in parts.items()}
+    twice = objects["validation"] + objects["calibration"]  # with their mirror images
+    assert sum(encoded) == objects["train"] + 2 * twice
+    assert load_model(model).calibration == load_model(halves[1]).calibration
 
 
 def test_its_card_says_what_a_match_is(halves: tuple[Path, Path]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.metric import metric_from_json
 from metricvae.kinds.molecule.conformers import flat
@@ -15,7 +16,19 @@ from metricvae.kinds.molecule.descriptors import NAMES
 from metricvae.kinds.molecule_fingerprint.kind import BITS, MoleculeFingerprintKind
 from metricvae.kinds.pocket.lining import LINING
 from metricvae.kinds.pocket_lining.kind import REACHES, PocketLiningKind
+from metricvae.metrics.tabular import TabularMetric
+from metricvae.nn.autoencoder import ModelConfig, TowerConfig, build
 from metricvae.nn.descriptors import DescriptorEncoderConfig
+from metricvae.nn.heads import InnerProduct
+from metricvae.training.checkpoint import WEIGHTS
+from metricvae.training.config import TrainingConfig
+from metricvae.training.features import features_for
+from metricvae.training.logs import Progress
+from metricvae.training.loop import train
+from metricvae.training.optimisers import LossWeights, Optimisers
+from metricvae.training.state import TrainingState
+from metricvae.training.step import TrainingData, training_step
+from model_problem import CPU
 from pocket_problem import pockets
 
 
@@ -55,6 +68,57 @@ def test_members_share_nothing_and_leave_numbers_out_in_training_alone() -> None
     assert not any(moved[half:])
     encoder.train()
     assert not torch.equal(encoder(rows)[0], encoder(rows)[0])
+
+
+CONFIG = TrainingConfig(
+    steps=6, batch_pairs=16, evaluate_every=2, average_decay=0.9, threads=1, precision="float32", optimisers="muon"
+)
+
+
+def counted_pairs(seed: int) -> PairDataset:
+    """Pairs of random rows of numbers, in the place of molecules; the value is the mean of their first numbers."""
+    random, kind = np.random.default_rng(seed), MoleculeFingerprintKind()
+    rows = random.poisson(2.0, (20, kind.count)).astype(np.float32)
+    table = ObjectTable(kind, tuple(map(str, range(20))), rows.view(np.uint8), np.ones(20))
+    first, second = random.integers(0, 20, (2, 60))
+    value = (rows[first, 0] + rows[second, 0]) / 2
+    return PairDataset.from_objects(TabularMetric("mean").of_kinds(kind.name), table, first, second, value)
+
+
+def counted_model() -> ModelConfig:
+    kind = MoleculeFingerprintKind()
+    encoder = DescriptorEncoderConfig(inputs=kind.count, width=8, members=2)
+    return ModelConfig(counted_pairs(0).metric, TowerConfig(kind, encoder), latent=4, head=InnerProduct(1.0))
+
+
+def test_what_a_step_leaves_out_depends_on_the_step_alone() -> None:
+    def losses() -> list[float]:
+        model, data = build(counted_model()).train(), counted_pairs(0)
+        optimisers = Optimisers(model, "one", LossWeights(), 1e-3, 1e-3)
+        features = {
+            "left": features_for(CONFIG, data.left, np.arange(20), model.left.encoder, data.left.kind.move, CPU)
+        }
+        state = TrainingState(model, optimisers, average=False)
+        return training_step(state, TrainingData.of(data, features, CONFIG), CONFIG)
+
+    before = torch.get_rng_state()
+    first = losses()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)
+    assert losses() == first
+
+
+def test_an_interrupted_training_with_dropout_ends_bit_equal(tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    data = counted_pairs(1), counted_pairs(2)
+    train(CONFIG, counted_model(), *data, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, counted_model(), *data, tmp_path / "broken", on_progress=interrupt)
+    train(CONFIG, counted_model(), *data, tmp_path / "broken")
+    assert (tmp_path / "broken" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
 
 
 def test_settings_that_cannot_be_are_refused() -> None:

@@ -94,6 +94,23 @@ def test_where_all_other_pairs_of_two_sides_are_known_a_batch_has_them_all() -> 
     }
 
 
+def test_pairs_that_are_only_known_to_be_there_count_once_and_as_they_are() -> None:
+    """Weights, bounds and groups are those of the listed pairs."""
+    side, ends = side_of(3), (torch.tensor([0, 2]), torch.tensor([1, 1]))
+    columns = torch.tensor([2.0, 0.5]), torch.tensor([0, 1], dtype=torch.int8), torch.tensor([4, 5])
+    batch = complete_pairs(Batch(side, side, *ends, torch.tensor([1.0, 0.5]), None, *columns), 0.0)
+    assert pairs_of(batch) == {(0, 1): (1, True), (0, 2): (0, False), (1, 2): (0.5, True)}
+    assert batch.weight is not None
+    assert batch.censored is not None
+    assert batch.group is not None
+    assert batch.weight.tolist() == [2.0, 1.0, 0.5]
+    assert batch.censored.tolist() == [0, 0, 1]
+    assert batch.group.tolist() == [4, -1, 5]
+    found = batch.facts(torch.tensor([0.0, 0.0, 0.9])).weight
+    assert found is not None
+    assert found.tolist() == [2.0, 1.0, 0.0]  # at least 0.5 holds
+
+
 def side_of(count: int) -> Side:
     x = torch.zeros(count, 1)
     return Side(x, x, torch.arange(count), torch.ones(count))

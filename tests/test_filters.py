@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +30,7 @@ from metricvae.search import search as search_module
 from metricvae.search.ann import InvertedFile
 from metricvae.search.build import build_index
 from metricvae.search.expressions import filterable, parse_condition
-from metricvae.search.filters import EVERYTHING, ItemFilter
+from metricvae.search.filters import EVERYTHING, DiversePicker, ItemFilter
 from metricvae.search.index import Index, read_index
 from metricvae.search.search import search
 
@@ -321,6 +325,37 @@ def test_an_inverted_file_finds_the_best_of_those_wanted() -> None:
 
 
 # Other kinds
+
+
+def test_the_first_of_alike_items_are_picked_whether_told_at_once_or_in_parts() -> None:
+    """By the Tanimoto coefficient of bits, one pair at a time."""
+    chance = np.random.default_rng(0)
+    bits = chance.random((60, 64)) < chance.random((60, 1))
+    bits[7], bits[20] = bits[3], False
+
+    def alike(one: int, other: int) -> float:
+        return float((bits[one] & bits[other]).sum() / max(1, (bits[one] | bits[other]).sum()))
+
+    expected: list[int] = []
+    for row in range(60):
+        if all(alike(row, earlier) <= 0.5 for earlier in expected):
+            expected.append(row)
+    kind = SimpleNamespace(fingerprinted=("bits",), fingerprints=lambda rows: np.packbits(bits[rows], axis=1))
+    for parts in (1, 7):
+        picker = DiversePicker(SimpleNamespace(kind=kind, table=lambda rows, _: rows), 0.5)  # type: ignore[arg-type]
+        found = [picker.pick(rows) for rows in np.array_split(np.arange(60), parts)]
+        assert np.concatenate(found).tolist() == expected
+    assert 7 not in expected
+    assert 20 in expected
+    assert len(expected) > 8
+
+
+def test_a_query_that_is_no_number_finds_nothing_in_cells(folder: Path, predictor: Predictor, query: Any) -> None:
+    index = read_index(folder / "cells")
+    asked = predictor.encode([query], index.query_side)
+    unknown = replace(asked, codes=asked.codes * math.nan)
+    parts = search_module._ranked(index, predictor, unknown, EVERYTHING.of_index(index), 4)
+    assert [len(rows) for rows in itertools.islice(parts, 9)] == [0]
 
 
 @pytest.fixture(scope="module")

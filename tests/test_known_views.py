@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -271,3 +272,35 @@ def test_an_encoder_of_descriptors_lets_the_means_that_it_learns_begin_small() -
     then, spread_then = encoder(features)
     torch.testing.assert_close(then - encoder.known(x), 0.1 * mean, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(spread_then, spread)
+
+
+def test_views_are_not_looked_at_before_something_is_projected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is projected then is zero, and so is the gradient of its factor."""
+    config = DescriptorEncoderConfig(inputs=13, width=8, members=2, counts=(3, 8, 12), known=True)
+    encoder, x = config.build(6).eval(), described(40, 0)
+    features = encoder.prepare(x)
+    encoder.fit_scaling(features)
+    assert encoder.known is not None
+    squares = torch.zeros(len(encoder.known.sizes), 6)
+    squares[4] = 1.0
+    blank, mean = copy.deepcopy(encoder.state_dict()), encoder(features)[0]
+    assert not encoder.known(x).any()
+    (gradient,) = torch.autograd.grad(mean.square().sum(), [encoder.known.factor])
+    assert torch.equal(gradient, torch.zeros(6))
+    looked_at = []
+    numbers = encoder.numbers
+    monkeypatch.setattr(encoder, "numbers", lambda features: looked_at.append(1) or numbers(features))
+    for change, used in (
+        (lambda: encoder.eval(), False),
+        (lambda: encoder.use_similarity(features, squares), True),
+        (lambda: encoder.load_state_dict(blank), False),
+    ):
+        change()
+        looked_at.clear()
+        then = encoder(features)[0]
+        assert bool(looked_at) == used
+        assert torch.equal(then, mean) != used
+    encoder.use_similarity(features, squares)
+    other = config.build(6).eval()
+    other.load_state_dict(encoder.state_dict())
+    assert torch.equal(other(features)[0], encoder(features)[0])

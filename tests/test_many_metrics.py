@@ -33,9 +33,10 @@ from metricvae.nn.heads import CosineSimilarity, InnerProduct
 from metricvae.nn.mlp import MlpEncoderConfig
 from metricvae.nn.views import ViewedHead
 from metricvae.prediction.added_metrics import added_names, metrics_of
+from metricvae.prediction.latent_prior import fit_latent_prior
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.searcher import SearchIndex
-from metricvae.training.checkpoint import WEIGHTS, load_model
+from metricvae.training.checkpoint import WEIGHTS, annotate, load_model
 from metricvae.training.joint import JointConfig, train_jointly
 from metricvae.training.model_document import CONFIG, read_document, write_document
 from metricvae.training.network_state import NetworkProgress
@@ -140,6 +141,10 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) 
     torch.testing.assert_close(one.views["weight"].anchor, again.views["weight"].anchor, rtol=0, atol=0)
     with pytest.raises(InputError, match="other settings"):
         train_jointly(TOWER, 16, metrics, replace(short, steps=7), tmp_path / "again")
+    first = metrics[0].data
+    resplit = replace(metrics[0], data=replace(first, split=first.split[::-1]))
+    with pytest.raises(InputError, match="other settings or data"):
+        train_jointly(TOWER, 16, [resplit, *metrics[1:]], short, tmp_path / "again")
 
 
 def test_a_model_answers_each_of_its_metrics(model: Path) -> None:
@@ -207,6 +212,17 @@ def test_a_metric_of_pairs_is_added_by_a_view(model: Path, tmp_path: Path) -> No
     facts = add_metric(model, data, tmp_path / "copy", config=ViewConfig(width=8, steps=400, batch_pairs=256))
     assert facts["validation"] > 0.5
     assert Predictor.load(tmp_path / "copy", metric="product").metric == metric
+
+
+def test_the_latent_prior_of_a_model_is_that_of_all_its_metrics(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    prior = fit_latent_prior(torch.randn(50, 16, generator=torch.Generator().manual_seed(0)))
+    annotate(copy, calibration={"latent_prior": prior.write(copy)})
+    for metric in (None, "weight"):
+        found = Predictor.load(copy, metric=metric).latent_prior
+        assert found is not None
+        assert torch.equal(found.code_mean, prior.code_mean)
 
 
 @pytest.mark.parametrize("name", ["Weight", "1", "../up", "a b"])

@@ -6,21 +6,27 @@ import gzip
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
+from rdkit.Chem import AllChem
 from scipy.spatial.transform import Rotation
 
+import metricvae.kinds.molecule.library as library
 import metricvae.kinds.molecule.listing as listing
 import metricvae.kinds.molecule.streams as streams
 from metricvae.core.errors import InputError
+from metricvae.core.kind import AS_IT_IS, ReadOptions
 from metricvae.kinds.molecule.conformers import conform
+from metricvae.kinds.molecule.kind import MoleculeKind
 from metricvae.kinds.molecule.listing import records
 from metricvae.kinds.molecule.mol_blocks import mol_block, write_sdf
 from metricvae.kinds.molecule.readers import ENDINGS, Skipped, molecule_of, read, read_one
 from metricvae.kinds.molecule.records import RADII, SYMBOLS, Molecule
 from metricvae.kinds.molecule.standardise import canonical, standard
+from metricvae.kinds.molecule_2d.kind import Molecule2dKind
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 VARIED = (
@@ -349,6 +355,33 @@ NO_CHARGES
 """
 
 
+@pytest.mark.parametrize("drawn", [False, True], ids=["no conformer", "depiction"])
+def test_an_rdkit_molecule_that_is_not_in_space_is_its_smiles(drawn):
+    mol = Chem.MolFromSmiles(ASPIRIN)
+    if drawn:
+        AllChem.Compute2DCoords(mol)
+    assert np.array_equal(MoleculeKind().convert(mol).positions, MoleculeKind().convert(ASPIRIN).positions)
+    for kind, options in ((Molecule2dKind(), AS_IT_IS), (MoleculeKind(), ReadOptions(conformers=0))):
+        found = kind.convert(mol, options)
+        assert found.smiles == ASPIRIN
+        assert not found.positions.any()
+
+
+@pytest.mark.parametrize("smiles", [ASPIRIN, "c1ccccc1"])
+def test_an_rdkit_molecule_in_space_keeps_its_coordinates(smiles):
+    mol = Chem.MolFromSmiles(smiles)
+    AllChem.EmbedMolecule(mol, randomSeed=1)
+    for kind in (MoleculeKind(), Molecule2dKind()):
+        assert np.array_equal(kind.convert(mol).positions, mol.GetConformer().GetPositions())
+
+
+def test_an_rdkit_molecule_without_atoms_is_bad_input():
+    mol = Chem.Mol()
+    mol.AddConformer(Chem.Conformer(0))
+    with pytest.raises(InputError, match="does not parse as a SMILES"):
+        MoleculeKind().convert(mol)
+
+
 def test_mol2_records_stand_alone(tmp_path):
     good = MOL2.split("\n", 1)[1]
     found = read_text(tmp_path, MOL2 + good[:150] + "\n" + good, "x.mol2")
@@ -426,6 +459,26 @@ def test_records_are_turned_into_the_same_molecules_elsewhere(molecules, tmp_pat
     here = list(read(tmp_path / "x.sdf"))
     there = [molecule_of(record, "x.sdf") for record in records(tmp_path / "x.sdf")]
     assert [item.id for item in here] == [item.id for item in there]
+
+
+@pytest.mark.parametrize(
+    ("most", "numbers", "passes"), [(None, range(1, 8), 1), (3, [1, 4, 7], 2), (9, range(1, 8), 2)]
+)
+def test_records_are_counted_only_where_some_are_left_out(tmp_path, monkeypatch, most, numbers, passes):
+    source, read_passes = tmp_path / "all.smi", []
+    source.write_text(f"{ASPIRIN}\n" * 7)
+    monkeypatch.setattr(library, "records", lambda path: read_passes.append(path) or records(path))
+    assert library.list_records(source, most, 2, tmp_path / "listed") == len(numbers)
+    assert pq.read_table(tmp_path / "listed")["number"].to_pylist() == list(numbers)
+    assert len(read_passes) == passes
+
+
+@pytest.mark.parametrize("most", [None, 3])
+def test_an_empty_file_gives_no_list_of_records(tmp_path, most):
+    (tmp_path / "none.smi").touch()
+    with pytest.raises(InputError, match="holds no molecule"):
+        library.list_records(tmp_path / "none.smi", most, 2, tmp_path / "new" / "listed")
+    assert [path.name for path in tmp_path.iterdir()] == ["none.smi"]
 
 
 def test_a_missing_library_is_one_line(monkeypatch, tmp_path):

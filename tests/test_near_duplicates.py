@@ -44,6 +44,18 @@ def test_it_fades_with_the_distance_and_is_symmetric() -> None:
     )
 
 
+def test_all_pairs_at_once_are_the_pairs_one_by_one() -> None:
+    """Equal and nearly equal codes among them."""
+    z = codes(12, 8)
+    others = torch.cat([z[:3], z[3:6] + 1e-3 * codes(3, 9), codes(4, 10)])
+    size, other = areas(z), areas(others)
+    rows, columns = (ends.ravel() for ends in torch.meshgrid(torch.arange(12), torch.arange(10), indexing="ij"))
+    expected = NearDuplicateCorrection(0.05).correction(HEAD, z[rows], others[columns], size[rows], other[columns])
+    found = NearDuplicateCorrection(0.05).correction_matrix(HEAD, z, others, size, other)
+    torch.testing.assert_close(found.ravel(), expected, rtol=1e-5, atol=1e-6)
+    assert (found[[0, 1, 2], [0, 1, 2]] > 10).all()
+
+
 def test_nothing_is_added_where_the_product_is_the_area_already_or_more() -> None:
     z = codes(4, 3)
     size = 0.6 * areas(z)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from metricvae.alignment.predictor import Aligner
 from metricvae.alignment.training import AligningConfig
@@ -29,6 +30,7 @@ from metricvae.metrics.shape.solver.overlays import overlay_many
 from metricvae.prediction.added_metrics import metrics_of
 from metricvae.prediction.calibrate import calibrate
 from metricvae.prediction.predictor import Predictor
+from metricvae.prediction.records import Encoded, consecutive
 from metricvae.training.checkpoint import SHIPPED, annotate, begin_model, finish_model, load_model, metric_of_model
 
 OWN = {"affinity": "affinity"}
@@ -67,6 +69,48 @@ def test_a_model_that_its_metric_reads_is_small_and_comes_with_its_card(name: st
     assert metric.own_predictor(folder) is not None
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith(f"# {metric.description.value.capitalize()} model\n")
+
+
+def made_up(predictor: Predictor) -> Encoded:
+    """Twelve objects, the last three of them near copies of the first."""
+    chance = torch.Generator().manual_seed(0)
+    codes = torch.randn(9, predictor.code_width, generator=chance)
+    codes = torch.cat([codes, codes[:3] + 1e-3 * torch.randn(3, predictor.code_width, generator=chance)])
+    return Encoded(codes, 9_000 * (1 + torch.rand(12, generator=chance)), torch.zeros(12))
+
+
+@pytest.mark.parametrize("name", ["overlap", "halves"])
+def test_a_matrix_of_predictions_has_what_its_pairs_have(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pair is answered by itself."""
+    predictor = Predictor.load(name)
+    left = made_up(predictor)
+    right = left[torch.arange(11, 4, -1)]
+    rows = [ends.ravel() for ends in np.indices((12, 7))]
+    expected = predictor.predict_values(left, right, rows[0], rows[1]).reshape(12, 7)
+    monkeypatch.setattr(predictor, "predict_values", None)
+    np.testing.assert_allclose(predictor.value_matrix(left, right).numpy(), expected, rtol=2e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["overlap", "halves", "molecules"])
+def test_one_object_with_all_in_order_is_what_it_is_with_each(name: str) -> None:
+    predictor = Predictor.load(name)
+    items = made_up(predictor)
+    order = np.array([5, 0, 11, 3, 2, 1, 4, 6, 9, 8, 7, 10])
+    expected = predictor.predict_values(items, items, order, np.full(12, 2))
+    found = predictor.predict_values(items, items[[2]], np.arange(12), np.zeros(12, np.int64))
+    np.testing.assert_array_equal(found[order], expected)
+
+
+def test_consecutive_rows_are_not_copied() -> None:
+    assert consecutive(np.array([2, 3, 4])) == slice(2, 5)
+    assert consecutive(np.zeros(0, np.int64)) == slice(0, 0)
+    assert [consecutive(np.array(rows)) for rows in ([0, 2], [1, 0], [-1, 0])] == [None] * 3
+    predictor = Predictor.load("overlap")
+    codes = made_up(predictor).codes
+    for column, rows in ((codes, np.arange(12)), (codes, np.arange(3, 12)), (codes[:1], np.zeros(12, np.int64))):
+        taken = predictor._taken(column, rows)
+        assert taken.untyped_storage().data_ptr() == codes.untyped_storage().data_ptr()
+        assert torch.equal(taken, column[torch.from_numpy(rows)])
 
 
 def test_the_model_of_many_metrics_is_small_and_answers_each() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 
-from metricvae.core.dataset import PairDataset
+from metricvae.core.dataset import CENSORED, GROUP, WEIGHT, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.kinds.silhouette.kind import SilhouetteKind
 from metricvae.kinds.silhouette.transforms import unpack_bits
@@ -445,6 +445,23 @@ def test_the_r2_reported_is_that_of_the_weights_on_disk(
     assert (result.validation_r2 == measured) == (precision == stored_as == "float32")
 
 
+@pytest.mark.parametrize("most", [2**28, 250_000, 0])
+def test_validation_objects_are_prepared_once_as_far_as_they_may_be_kept(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    data, config, model = rectangles(150, 400, seed=2), training_config(), build(model_config())
+    expected, encoder, prepared = validation_r2(model, data, config), model.left.encoder, []
+    prepare = encoder.prepare
+    monkeypatch.setattr(encoder, "prepare", lambda x: prepared.append(len(x)) or prepare(x))
+    monkeypatch.setattr(step, "MOST_KEPT", most)
+    kept = step.KeptFeatures()
+    assert [validation_r2(model, data, config, kept) for _ in range(3)] == [expected] * 3
+    objects, held = len(np.union1d(data.first, data.second)), sum(map(len, kept.parts.values()))
+    assert kept.bytes <= most
+    assert sum(prepared) == held + 3 * (objects - held)
+    assert (held == objects, held == 0) == (most > 250_000, most == 0)
+
+
 def test_weights_too_large_for_their_storage_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lopsided(config: ModelConfig, seed: int) -> MagicAutoencoder:
         """The same function, with numbers in one layer that float16 does not reach."""
@@ -756,6 +773,27 @@ def test_a_folder_begun_with_other_settings_is_refused(tmp_path: Path) -> None:
             tmp_path / "m",
             move=nudge,
         )
+
+
+def test_weights_bounds_and_groups_tell_data_apart(tmp_path: Path) -> None:
+    data, held_out = rectangles(100, 1000, seed=1), rectangles(40, 200, seed=2)
+    numbers = np.arange(len(data))
+    columns = {WEIGHT: 1.0 + numbers % 2, CENSORED: (numbers % 2).astype(np.int8), GROUP: numbers.astype(str)}
+    others = [replace(data, columns={name: column}) for name, column in columns.items()]
+    others += [replace(data, columns={name: column[::-1]}) for name, column in columns.items()]
+    assert len({one.fingerprint() for one in (data, *others)}) == 7
+    assert replace(data, columns={"hard": numbers}).fingerprint() == data.fingerprint()
+    train_small(tmp_path / "m", steps=2)
+    with pytest.raises(InputError, match="other data settings"):
+        train(training_config(steps=2), model_config(), others[0], held_out, tmp_path / "m", move=nudge)
+
+
+def test_the_digest_of_data_stays_what_it_is_and_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = rectangles(20, 40, seed=1)
+    assert data.fingerprint() == "6a9a5467cb23e7c6e9d1f914950a918fedb004a5c84e33572cfa841b910b850c"
+    assert data.fingerprint(splits=True) != replace(data, split=np.full(40, "test")).fingerprint(splits=True)
+    monkeypatch.setattr(np, "ascontiguousarray", None)
+    assert data.fingerprint() == "6a9a5467cb23e7c6e9d1f914950a918fedb004a5c84e33572cfa841b910b850c"
 
 
 def test_training_starts_from_the_weights_of_another_model(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ Import it as `import metricvae as mv`; everything here is loaded when it is firs
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
@@ -225,9 +226,9 @@ class PairModel:
             conformers: of each molecule of SMILES, at most; a search finds molecules by their best.
             fit: scale and centre images of other sizes.
         """
-        place = _new_folder("index") if folder is None else Path(folder)
-        build_index(self.predictor, Path(library), place, side=side, options=ReadOptions(fit, conformers))
-        found = SearchIndex(self.predictor, read_index(place))
+        with _kept_folder(folder, "index") as place:
+            build_index(self.predictor, Path(library), place, side=side, options=ReadOptions(fit, conformers))
+            found = SearchIndex(self.predictor, read_index(place))
         if folder is None:
             weakref.finalize(found, shutil.rmtree, place.parent, ignore_errors=True)
         return found
@@ -325,32 +326,41 @@ def fit(
     except TypeError as error:
         raise InputError(f"the training cannot be set so ({error}): see metricvae train --help") from None
     config = with_settings(chosen.model, model or {})
-    place = _new_folder("model") if folder is None else Path(folder)
-    train = functools.partial(
-        fit_model,
-        *(data, config, settings, place),
-        device=device,
-        start=chosen.start_of(config, start),
-        pair_head=pair_head,
-        heads=chosen.heads_beside(config),
-    )
-    if show_progress:
-        with progress() as step:
-            train(
-                on_prepare=lambda done, total: step("preparing objects", done, total),
-                on_progress=lambda now: step(now.stage, now.step, now.steps, seconds_left=now.seconds_left),
-            )
-    else:
-        train()
-    fitted = load(place, device)
+    with _kept_folder(folder, "model") as place:
+        train = functools.partial(
+            fit_model,
+            *(data, config, settings, place),
+            device=device,
+            start=chosen.start_of(config, start),
+            pair_head=pair_head,
+            heads=chosen.heads_beside(config),
+        )
+        if show_progress:
+            with progress() as step:
+                train(
+                    on_prepare=lambda done, total: step("preparing objects", done, total),
+                    on_progress=lambda now: step(now.stage, now.step, now.steps, seconds_left=now.seconds_left),
+                )
+        else:
+            train()
+        fitted = load(place, device)
     if folder is None:
         weakref.finalize(fitted, shutil.rmtree, place.parent, ignore_errors=True)
     return fitted
 
 
-def _new_folder(name: str) -> Path:
-    """A folder of that name in a new temporary one."""
-    return Path(tempfile.mkdtemp(prefix="metricvae-")) / name
+@contextlib.contextmanager
+def _kept_folder(folder: str | Path | None, name: str) -> Iterator[Path]:
+    """Yield a folder, or one of that name in a new temporary one, which is removed after an exception."""
+    if folder is not None:
+        yield Path(folder)
+        return
+    temporary = Path(tempfile.mkdtemp(prefix="metricvae-"))
+    try:
+        yield temporary / name
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def solve(left: Object, right: Object, metric: str | Metric | None = None, *, fit: bool = False) -> SolvedPair:
@@ -372,33 +382,39 @@ def solve(left: Object, right: Object, metric: str | Metric | None = None, *, fi
         6400
     """
     options = ReadOptions(fit=fit)
-    chosen = _solvable(left, right, options) if metric is None else metric
-    known = metric_from_json(chosen) if isinstance(chosen, str) else chosen
+    if metric is None:
+        known, first, second = _solvable(left, right, options)
+    else:
+        known = metric_from_json(metric) if isinstance(metric, str) else metric
+        if known.solver is None:
+            raise InputError(f"there is no exact solver for the metric {known.name}: take one that has one")
+        first, second = _converted(known, left, right, options)
     solver = known.solver
-    if solver is None:
-        raise InputError(f"there is no exact solver for the metric {known.name}: take one that has one")
-    ends = zip((known.left, known.right), (left, right), strict=True)
-    first, second = (kind_from_json(kind).convert(one, options) for kind, one in ends)
+    assert solver is not None
     found = solver.solve(solver.prepare(first), solver.prepare(second))
     return SolvedPair(found.value, found.score, found.pose, known, first, second)
 
 
-def _solvable(left: Object, right: Object, options: ReadOptions) -> Metric:
-    """The first metric with a solver whose kinds take both objects."""
+def _solvable(left: Object, right: Object, options: ReadOptions) -> tuple[Metric, Object, Object]:
+    """The first metric with a solver whose kinds take both objects, and these as the kinds read them."""
     reason = "no metric has a solver"
     for name in METRICS.names():
         metric = METRICS.get(name)()
         if metric.solver is None:
             continue
         try:
-            for kind, one in zip((metric.left, metric.right), (left, right), strict=True):
+            for kind, one in ((metric.left, left), (metric.right, right)):
                 _check_suffix(kind, one)
-                kind_from_json(kind).convert(one, options)
+            return metric, *_converted(metric, left, right, options)
         except InputError as error:
             reason = str(error) if reason.startswith("no metric") else reason
-            continue
-        return metric
     raise InputError(f"no metric with an exact solver takes these objects ({reason})")
+
+
+def _converted(metric: Metric, left: Object, right: Object, options: ReadOptions) -> tuple[Object, Object]:
+    """Objects as the kinds of a metric read them."""
+    left_kind, right_kind = kind_from_json(metric.left), kind_from_json(metric.right)
+    return left_kind.convert(left, options), right_kind.convert(right, options)
 
 
 def _check_suffix(kind: str, one: Object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -337,12 +338,25 @@ class PairDataset:
     def _repr_html_(self) -> str:
         return dataset_html(self)
 
-    def fingerprint(self) -> str:
-        """SHA-256 of objects, pairs and values."""
+    def fingerprint(self, *, splits: bool = False) -> str:
+        """SHA-256 of objects, pairs and values, and of weights, bounds and groups where there are any.
+
+        Args:
+            splits: whether it is that of the splits of the pairs too.
+        """
+        if not splits:
+            return self._digest
+        return hashlib.sha256("\0".join([self._digest, *self.split.tolist()]).encode()).hexdigest()
+
+    @functools.cached_property
+    def _digest(self) -> str:
         digest = hashlib.sha256()
         arrays: list[npt.NDArray[Any]] = [self.first, self.second, self.value]
         for table in self.tables:
             arrays += [table.packed, table.magnitudes]
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
+        for name in (WEIGHT, CENSORED, GROUP):
+            if name in self.columns:
+                digest.update("\0".join([name, *map(str, self.columns[name].tolist())]).encode())
         return digest.hexdigest()

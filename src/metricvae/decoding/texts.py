@@ -73,7 +73,7 @@ def coded_texts(texts: Sequence[str], codes: Tensor, form: TextForm, longest: in
     counts = Counter(symbol for symbols in split.values() for symbol in set(symbols))
     vocabulary = tuple(sorted(symbol for symbol, count in counts.items() if count >= RARE))
     number = {symbol: place for place, symbol in enumerate(vocabulary, start=FIRST_SYMBOL)}
-    rows = [row for row, symbols in split.items() if len(symbols) <= longest and set(symbols) <= set(vocabulary)]
+    rows = [row for row, symbols in split.items() if len(symbols) <= longest and number.keys() >= set(symbols)]
     if len(rows) < FEWEST:
         raise InputError(f"there are {len(rows)} texts to learn from: expected at least {FEWEST}")
     rows.sort(key=lambda row: (len(split[row]), row))

@@ -61,7 +61,7 @@ def fit_jointly(
     tower = tower or TowerConfig(kind, kind.default_encoder(objects))
     latent = latent or max(LATENT, kind.default_latent(objects) or 0)
     model = ModelConfig(own.data.metric, tower, latent=latent, head=own.head)
-    facts = {metric.name: metric.data.fingerprint() for metric in metrics}
+    facts = {metric.name: metric.data.fingerprint(splits=True) for metric in metrics}
     folder = Path(folder)
     refuse_shipped(folder)
     with held(folder, "model"):

@@ -43,6 +43,9 @@ class KnownViews(nn.Module):
     Args:
         sizes: columns of each view.
         outputs: numbers d of a code.
+
+    Attributes:
+        projects: whether anything is projected.
     """
 
     unit: Tensor
@@ -54,6 +57,8 @@ class KnownViews(nn.Module):
         self.register_buffer("unit", torch.ones(len(self.sizes)))
         self.register_buffer("weight", torch.zeros(outputs, sum(self.sizes)))
         self.factor = nn.Parameter(torch.ones(outputs))
+        self.projects = False
+        self.register_load_state_dict_post_hook(_note_projection)
 
     @abstractmethod
     def fit_columns(self, x: Tensor) -> None:
@@ -88,10 +93,21 @@ class KnownViews(nn.Module):
         axes = _principal_axes(seen, len(used))
         self.weight.zero_()
         self.weight[used[: len(axes)]] = axes.float() * scale
+        _note_projection(self)
 
     def forward(self, x: Tensor) -> Tensor:
         projected: Tensor = functional.linear(torch.cat(self.groups(x.float()), dim=1), self.weight)
         return self.factor * projected
+
+    def nothing(self) -> Tensor:
+        """(d,) zeros, what is projected of any rows before `use`; the factor gets a gradient of zero."""
+        return self.factor * 0.0
+
+
+def _note_projection(views: nn.Module, keys: object = None) -> None:
+    """Note whether views have something to project, after their weights are set or loaded."""
+    assert isinstance(views, KnownViews)
+    views.projects = bool(views.weight.any())
 
 
 class KnownNumbers(KnownViews):
@@ -250,6 +266,8 @@ class KnowingEncoder(Encoder):
         """(m, d) learned codes, with what is known of the objects added."""
         if self.known is None:
             return codes
+        if not self.known.projects:
+            return codes + self.known.nothing()
         with torch.autocast(codes.device.type, enabled=False):  # it is known more exactly than bfloat16 holds
             known: Tensor = self.known(self.numbers(features))
         return codes + known

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+CPU = torch.device("cpu")
+
 
 class CircularConv1d(nn.Module):
     """A circular convolution with a kernel of `width` positions, as one matrix: (m, s, c) -> (m, s, c')."""
@@ -133,11 +135,13 @@ def hidden_layers(*sizes: int) -> nn.Sequential:
 
 
 @contextlib.contextmanager
-def seeded_weights(seed: int) -> Iterator[None]:
-    """Draw the initial weights of networks that are built in the block, on the CPU, from a seed; the global random
-    states, those of GPUs too, are left as they were."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # not `torch.manual_seed`, which reseeds every GPU too
+def seeded_weights(seed: int, device: torch.device = CPU) -> Iterator[None]:
+    """Draw what networks draw in the block without a generator of their own from a seed: initial weights, on the CPU,
+    and what they leave out of a training step, on their `device`; the global random states are left as they were."""
+    gpus = [] if device.type != "cuda" else [torch.cuda.current_device() if device.index is None else device.index]
+    with torch.random.fork_rng(devices=gpus):
+        for generator in (torch.default_generator, *(torch.cuda.default_generators[gpu] for gpu in gpus)):
+            generator.manual_seed(seed)  # not `torch.manual_seed`, which reseeds every GPU
         yield
 
 

@@ -42,7 +42,15 @@ class NearDuplicateCorrection:
 
     def correction(self, head: Head, z: Tensor, z_other: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
         """What is added to the values of n pairs, (n,); codes (n, d), magnitudes (n,)."""
-        rest, distance = _rest_and_distance(head, z, z_other, size, size_other)
+        return self._fading(*_rest_and_distance(head, z, z_other, size, size_other))
+
+    def correction_matrix(self, head: Head, z: Tensor, z_other: Tensor, size: Tensor, size_other: Tensor) -> Tensor:
+        """The same of all pairs, (n, m), of codes (n, d) and (m, d) and magnitudes (n,) and (m,)."""
+        rest = _rest(head, z, size)[:, None] * _rest(head, z_other, size_other)
+        distance = torch.cdist(z, z_other, compute_mode="donot_use_mm_for_euclid_dist")  # a product loses small ones
+        return self._fading(rest, distance / _unit(z.norm(dim=-1)[:, None], z_other.norm(dim=-1)))
+
+    def _fading(self, rest: Tensor, distance: Tensor) -> Tensor:
         return rest * (-0.5 * (distance / self.width).square()).exp()
 
     def to_json(self) -> dict[str, Any]:
@@ -91,8 +99,9 @@ def fit_near_duplicates(
     error = (value - head.value(head.score(z, z_other), size, size_other)).double()
     most = error.square().sum() * (1 + HARM)
     chosen = float(WIDTHS[0])
+    rest, distance = _rest_and_distance(head, z, z_other, size, size_other)
     for width in WIDTHS.tolist():
-        left = error - NearDuplicateCorrection(width).correction(head, z, z_other, size, size_other).double()
+        left = error - NearDuplicateCorrection(width)._fading(rest, distance).double()
         if left.square().sum() > most:
             break
         chosen = width
@@ -103,8 +112,15 @@ def _rest_and_distance(
     head: Head, z: Tensor, z_other: Tensor, size: Tensor, size_other: Tensor
 ) -> tuple[Tensor, Tensor]:
     """sqrt(rest rest'), and the distance of the codes, (n,) each."""
-    rest = torch.ones_like(size)
-    for code, area in ((z, size), (z_other, size_other)):
-        rest = rest * (area - head.value(head.score(code, code), area, area)).clamp(min=0.0).sqrt()
-    lengths = (z.norm(dim=-1) * z_other.norm(dim=-1)).clamp(min=1e-12)
-    return rest, (z - z_other).norm(dim=-1) / lengths.sqrt()
+    rest = _rest(head, z, size) * _rest(head, z_other, size_other)
+    return rest, (z - z_other).norm(dim=-1) / _unit(z.norm(dim=-1), z_other.norm(dim=-1))
+
+
+def _rest(head: Head, z: Tensor, size: Tensor) -> Tensor:
+    """(n,) roots of what the magnitudes of objects are above the product of their codes with themselves."""
+    return (size - head.value(head.score(z, z), size, size)).clamp(min=0.0).sqrt()
+
+
+def _unit(length: Tensor, length_other: Tensor) -> Tensor:
+    """The unit of the distance of codes of such lengths."""
+    return (length * length_other).clamp(min=1e-12).sqrt()

@@ -26,7 +26,7 @@ from metricvae.prediction.latent_prior import LatentPrior
 from metricvae.prediction.near_duplicates import NearDuplicateCorrection
 from metricvae.prediction.novelty import NoveltyDetector
 from metricvae.prediction.pair_head import PairHead
-from metricvae.prediction.records import Encoded, EncodedPairs, Predictions
+from metricvae.prediction.records import Encoded, EncodedPairs, Predictions, consecutive
 from metricvae.training.batching import graph_of
 from metricvae.training.checkpoint import LoadedModel, load_model
 
@@ -54,7 +54,7 @@ class Predictor:
         detectors: novelty detectors by side, `left` alone where one tower serves both; empty before calibration.
         pair_head: a network of both codes whose answer is added; None where the model has none.
         slope: what the head's values are multiplied by: of a ranking metric, to have the scale of the values.
-        latent_prior: a normal distribution of the codes of training objects (of the left side).
+        latent_prior: a normal distribution of the codes of training objects (of the left side), for all metrics alike.
         anchor: what objects are compared with by a metric of one object; None of a metric of pairs.
     """
 
@@ -68,7 +68,7 @@ class Predictor:
         self.slope = float(model.calibration.get("slope", 1.0))
         found = {side: NoveltyDetector.read(model.folder, model.calibration, side) for side in model.config.towers}
         self.detectors = {side: one.to(self.device) for side, one in found.items() if one is not None}
-        prior = LatentPrior.read(model.folder, model.calibration)
+        prior = LatentPrior.read(self.base.folder, self.base.calibration)
         self.latent_prior = None if prior is None else prior.to(self.device)
 
         self.anchor: Encoded | None = None
@@ -206,15 +206,27 @@ class Predictor:
         return torch.cat([tower.encode(x).mean for x in batches])
 
     @torch.inference_mode()
-    def descriptors(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> tuple[Tensor, Tensor]:
-        """What the novelty detector reads of some objects of a table, (k, p), and the means of their codes, (k, d)."""
+    def descriptors(self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left") -> Tensor:
+        """What the novelty detector reads of some objects of a table, (k, p)."""
+        encoder = self.tower(side).encoder
+        return torch.cat([encoder.descriptors(features) for features in self._features(table, rows, side)])
+
+    @torch.inference_mode()
+    def descriptors_and_means(
+        self, table: ObjectTable, rows: npt.NDArray[Any], side: str = "left"
+    ) -> tuple[Tensor, Tensor]:
+        """The same, and the means of the codes, (k, d)."""
         tower = self.tower(side)
-        found = []
-        for x in self._batches(self._collate_rows(table, rows), len(rows)):
-            features = tower.encoder.prepare(x)
-            found.append((tower.encoder.descriptors(features), tower.encode_features(features).mean))
-        readings, means = zip(*found, strict=True)
+        parts = [
+            (tower.encoder.descriptors(features), tower.encode_features(features).mean)
+            for features in self._features(table, rows, side)
+        ]
+        readings, means = zip(*parts, strict=True)
         return torch.cat(readings), torch.cat(means)
+
+    def _features(self, table: ObjectTable, rows: npt.NDArray[Any], side: str) -> Iterator[Tensor]:
+        """Some objects of a table as the encoder of that side prepares them, a few at a time."""
+        return map(self.tower(side).encoder.prepare, self._batches(self._collate_rows(table, rows), len(rows)))
 
     def _batches(
         self, collate: Callable[[int, int], Tensor], count: int, on_progress: OnProgress | None = None
@@ -258,10 +270,13 @@ class Predictor:
     @torch.inference_mode()
     def scored_pairs(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> ScoredPairs:
         """What a binary metric sees of pairs of encoded objects."""
-        z, z_other = left.codes[self._places(first)], right.codes[self._places(second)]
-        length = (z.norm(dim=1) * z_other.norm(dim=1)).clamp(min=1e-12).log()
-        distance = self.model.head.distance(self.model.head.score(z, z_other))
-        return ScoredPairs(*(part.cpu().double().numpy() for part in (distance, length)))
+        z, z_other = self._taken(left.codes, first), self._taken(right.codes, second)
+        return self._scored(self.model.head.score(z, z_other), z.norm(dim=1) * z_other.norm(dim=1))
+
+    def _scored(self, score: Tensor, lengths: Tensor) -> ScoredPairs:
+        """Pairs of such scores, and of codes of such lengths, multiplied."""
+        parts = self.model.head.distance(score), lengths.clamp(min=1e-12).log()
+        return ScoredPairs(*(part.cpu().double().numpy() for part in parts))
 
     def values(self, left: Encoded, right: Encoded, first: Rows, second: Rows) -> Floats:
         """Predicted metric of pairs of encoded objects, (n,), within its limits.
@@ -275,8 +290,8 @@ class Predictor:
     def _values_within(
         self, limits: tuple[Floats, Floats], left: Encoded, right: Encoded, first: Rows, second: Rows
     ) -> Floats:
-        a, b = self._places(first), self._places(second)
-        z, z_other, size, size_other = left.codes[a], right.codes[b], left.magnitudes[a], right.magnitudes[b]
+        z, size = (self._taken(part, first) for part in (left.codes, left.magnitudes))
+        z_other, size_other = (self._taken(part, second) for part in (right.codes, right.magnitudes))
         head = self.model.head
         raw = head.value(head.score(z, z_other), size, size_other)
         if self.near_duplicates is not None:
@@ -300,12 +315,19 @@ class Predictor:
         return found
 
     def _tile(self, left: Encoded, right: Encoded) -> Tensor:
-        if self.near_duplicates is not None or self.pair_head is not None or self.metric.task == "binary":
+        if self.pair_head is not None:
             first, second = (ends.ravel() for ends in np.indices((len(left), len(right))))
             return torch.from_numpy(self.predict_values(left, right, first, second)).reshape(len(left), len(right))
-        head, sizes = self.model.head, (left.magnitudes[:, None], right.magnitudes[None])
-        values = head.value(head.score_matrix(left.codes, right.codes), *sizes)
-        limits = self.metric.limits_of_all(*(part.cpu().double().numpy().ravel() for part in sizes))
+        head, codes, sizes = self.model.head, (left.codes, right.codes), (left.magnitudes, right.magnitudes)
+        score = head.score_matrix(*codes)
+        if self.metric.task == "binary":
+            norms = [part.norm(dim=1) for part in codes]
+            pairs = self._scored(score, norms[0][:, None] * norms[1])
+            return torch.from_numpy(self.binary_calibration.probability(pairs))
+        values = head.value(score, sizes[0][:, None], sizes[1][None])
+        if self.near_duplicates is not None:
+            values = values + self.near_duplicates.correction_matrix(head, *codes, *sizes)
+        limits = self.metric.limits_of_all(*(part.cpu().double().numpy() for part in sizes))
         low, high = (torch.from_numpy(np.asarray(end, np.float32)).to(values.device) for end in limits)
         return (values if self.slope == 1.0 else values * self.slope).clamp_(low, high)
 
@@ -385,8 +407,12 @@ class Predictor:
         right = self.encode([self.kind("right").convert(b, options) for _, b in pairs], "right")
         return self.predict(left, right, order, order)
 
-    def _places(self, rows: Rows) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
+    def _taken(self, column: Tensor, rows: Rows) -> Tensor:
+        """A column (m, ...) in some rows: nothing is copied where these are one object many times, or consecutive."""
+        if len(column) == 1 and not rows.any():
+            return column.expand(len(rows), *column.shape[1:])
+        chosen = consecutive(rows)
+        return column[torch.from_numpy(np.ascontiguousarray(rows)).to(self.device) if chosen is None else chosen]
 
 
 def _anchor(head: ViewedHead) -> Encoded | None:

@@ -97,3 +97,10 @@ class EncodedPairs:
     def arguments(self) -> tuple[Encoded, Encoded, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """As `Predictor.predict` takes them."""
         return self.left, self.right, self.graph.first, self.graph.second
+
+
+def consecutive(rows: npt.NDArray[np.int64]) -> slice | None:
+    """Rows as a slice, which copies nothing, where each is the next after the one before; None where not."""
+    first = int(rows[0]) if len(rows) else 0
+    last = first + len(rows)
+    return slice(first, last) if np.array_equal(rows, np.arange(first, last)) and first >= 0 else None

@@ -135,32 +135,55 @@ class DiversePicker:
 
     def __init__(self, index: Index, threshold: float) -> None:
         self.index, self.threshold = index, threshold
-        self.chosen: torch.Tensor | None = None
+        self.chosen, self.sizes = GrowingTensor(), GrowingTensor()
 
     def pick(self, rows: Rows) -> Rows:
         """Those of some rows, in their order, that are unlike all before them and all that were picked earlier."""
-        features, good = self._features(rows), []
-        chosen = features[:0] if self.chosen is None else self.chosen
-        for place in range(len(rows)):
-            one = features[place : place + 1]
-            if not len(chosen) or float(_similarity(chosen, one).max()) <= self.threshold:
-                chosen = torch.cat([chosen, one])
+        good = []
+        for place, one in enumerate(self._features(rows)):
+            if not len(self.chosen) or float(self._similarity(one).max()) <= self.threshold:
+                self.chosen.append(one)
+                self.sizes.append(one.sum())
                 good.append(place)
-        self.chosen = chosen
         return rows[good]
 
     def _features(self, rows: Rows) -> torch.Tensor:
-        """(k, b) what items are compared by: bits 0 and 1, or directions of codes."""
+        """(k, b) float32 that items are compared by: bits 0 and 1, or directions of codes."""
         kind = self.index.kind
         if not kind.fingerprinted:
             return functional.normalize(self.index.encoded(rows).codes, dim=1)
         packed = kind.fingerprints(self.index.table(rows, kind.fingerprinted))
-        return torch.from_numpy(np.unpackbits(packed, axis=1)).bool()
+        return torch.from_numpy(np.unpackbits(packed, axis=1)).float()
+
+    def _similarity(self, one: torch.Tensor) -> torch.Tensor:
+        """(c,) similarities of the items that were picked with one (b,)."""
+        both = self.chosen.rows @ one
+        if not self.index.kind.fingerprinted:
+            return both
+        either = self.sizes.rows + one.sum() - both
+        return both / either.clamp(min=1)
 
 
-def _similarity(chosen: torch.Tensor, one: torch.Tensor) -> torch.Tensor:
-    """(c,) similarities of items, by what they are compared by, with one."""
-    if chosen.dtype != torch.bool:
-        return chosen @ one[0]
-    either = (chosen | one).sum(1)
-    return (chosen & one).sum(1) / either.clamp(min=1)
+class GrowingTensor:
+    """A tensor to which rows are appended; it has room for twice as many whenever it is full."""
+
+    def __init__(self) -> None:
+        self.room, self.count = torch.empty(0), 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """(n, ...) the rows, not copied."""
+        return self.room[: self.count]
+
+    def append(self, row: torch.Tensor) -> None:
+        """Add a row (...) of the shape of all others."""
+        if self.count == len(self.room):
+            room = row.new_empty(max(1, 2 * self.count), *row.shape)
+            if self.count:
+                room[: self.count] = self.rows
+            self.room = room
+        self.room[self.count] = row
+        self.count += 1

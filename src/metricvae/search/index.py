@@ -18,7 +18,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import ObjectKind, kind_from_json
 from metricvae.nn.autoencoder import Sides
 from metricvae.prediction.predictor import Predictor
-from metricvae.prediction.records import Encoded
+from metricvae.prediction.records import Encoded, consecutive
 from metricvae.runtime.files import check_sha256
 from metricvae.runtime.parquet import read_schema, read_table
 from metricvae.runtime.reading import damaged, inside
@@ -128,7 +128,10 @@ class Index:
         if self.cells is None:
             assert self.codes is not None
             whole = Encoded(self.codes, self.magnitudes, self.novelty)
-            return whole if rows is None else whole[torch.from_numpy(rows)]
+            if rows is None:
+                return whole
+            chosen = consecutive(rows)
+            return whole[torch.from_numpy(rows) if chosen is None else chosen]
         assert rows is not None
         if stored:
             codes = matrix(self.table(rows, ["code"])["code"].combine_chunks())

@@ -190,19 +190,23 @@ def graph_of(data: PairDataset, rows: npt.NDArray[Any] | slice = slice(None), *,
 
 
 def complete_pairs(batch: Batch, unlisted: float) -> Batch:
-    """The batch with all pairs of its objects, each once: listed ones with their values, others with `unlisted`."""
+    """The batch with all pairs of its objects, each once: listed ones with their values, others with `unlisted`, which
+    count once, are known and are of a group of their own, as nothing compares them with those of any other."""
     rows, columns = len(batch.left.x), len(batch.right.x)
-    known = batch.value.new_full((rows, columns), unlisted)
-    listed = torch.zeros((rows, columns), dtype=torch.bool, device=known.device)
-    known[batch.first, batch.second], listed[batch.first, batch.second] = batch.value, True
+    device = batch.value.device
+    numbers, place = torch.arange(len(batch.value), device=device), torch.full((rows, columns), -1, device=device)
+    place[batch.first, batch.second] = numbers
     if batch.left is batch.right:
-        known[batch.second, batch.first], listed[batch.second, batch.first] = batch.value, True
-        first, second = torch.triu_indices(rows, rows, 1, device=known.device)
+        place[batch.second, batch.first] = numbers
+        first, second = torch.triu_indices(rows, rows, 1, device=device)
     else:
-        first, second = torch.cartesian_prod(
-            torch.arange(rows, device=known.device), torch.arange(columns, device=known.device)
-        ).T
-    return replace(batch, first=first, second=second, value=known[first, second], listed=listed[first, second])
+        first, second = torch.cartesian_prod(torch.arange(rows, device=device), torch.arange(columns, device=device)).T
+    place = place[first, second]
+    listed = place >= 0
+    otherwise = {"value": unlisted, "weight": 1.0, "censored": 0, "group": -1}
+    there = {name: column for name in otherwise if (column := getattr(batch, name)) is not None}
+    spread = {name: column[place.clamp(min=0)].masked_fill(~listed, otherwise[name]) for name, column in there.items()}
+    return replace(batch, first=first, second=second, listed=listed, **spread)
 
 
 def choose_anchors(ends: Tensor, share: float, generator: torch.Generator) -> Tensor:

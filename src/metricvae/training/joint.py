@@ -125,7 +125,9 @@ def train_jointly(
         network = JointNetwork(encoder, latent, read, compared, config.view)
     training = _Training(encoder, table, one, two, config)
     begun = {"config": asdict(config), "tower": tower.to_json(), "latent": latent}
-    begun["metrics"] = [[metric.name, *metric.reads(latent), metric.data.fingerprint()] for metric in (*one, *two)]
+    begun["metrics"] = [
+        [metric.name, *metric.reads(latent), metric.data.fingerprint(splits=True)] for metric in (*one, *two)
+    ]
     state = NetworkState(network, (config.learning_rate, config.matrix_learning_rate))
     run_training(
         *(state, config.steps, config.evaluate_every, Path(folder) / RESUME, begun),

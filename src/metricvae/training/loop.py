@@ -26,7 +26,7 @@ from metricvae.training.initial import initial_model, used_objects
 from metricvae.training.logs import Progress, TrainingLog, summary_writer
 from metricvae.training.optimisers import LOSSES, Optimisers, TrainingDiverged
 from metricvae.training.state import TrainingState
-from metricvae.training.step import TrainingData, training_step, validation_r2
+from metricvae.training.step import KeptFeatures, TrainingData, training_step, validation_r2
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ def train(
         state.load(folder)
         with TrainingLog(folder, state.step, tensorboard=tensorboard) as log:
             features = _features(model, config, data_train, state.device, move, on_prepare)
-            data = TrainingData.of(data_train, features, config)
+            data, kept = TrainingData.of(data_train, features, config), KeptFeatures()
             if state.best_r2 is None and (start is not None or model_config.left.encoder.knows_similarity):
-                _judge_start(state, data_validation, config)
-            _loop(state, config, data, data_validation, folder, log, on_progress)
+                _judge_start(state, data_validation, config, kept)
+            _loop(state, config, data, data_validation, kept, folder, log, on_progress)
         return _finish(state, config, data_validation, folder)
 
 
@@ -158,6 +158,7 @@ def _loop(
     config: TrainingConfig,
     data: TrainingData,
     data_validation: PairDataset,
+    kept: KeptFeatures,
     folder: Path,
     log: TrainingLog,
     on_progress: Callable[[Progress], None] | None,
@@ -171,7 +172,7 @@ def _loop(
         state.seconds = began + time.perf_counter() - start
         evaluated = state.step % config.evaluate_every == 0 or stop_reason(state, config) is not None
         if evaluated:
-            r2 = validation_r2(state.averaged, data_validation, config)
+            r2 = validation_r2(state.averaged, data_validation, config, kept)
             if not math.isfinite(r2):
                 raise TrainingDiverged("validation R^2", state.step)
             state.judge(r2)
@@ -189,15 +190,18 @@ def _loop(
             trim_heap()
 
 
-def _judge_start(state: TrainingState, data_validation: PairDataset, config: TrainingConfig) -> None:
+def _judge_start(
+    state: TrainingState, data_validation: PairDataset, config: TrainingConfig, kept: KeptFeatures
+) -> None:
     """Keep the weights that a training begins with, which know something, as the best so far."""
-    r2 = validation_r2(state.averaged, data_validation, config)
+    r2 = validation_r2(state.averaged, data_validation, config, kept)
     if math.isfinite(r2):
         state.judge(r2)
 
 
 def _finish(state: TrainingState, config: TrainingConfig, data_validation: PairDataset, folder: Path) -> TrainResult:
-    """Measure the best weights in the precision they are stored in, and write them."""
+    """Measure the best weights in the precision they are stored in, and write them; objects are prepared anew, as what
+    an encoder does not learn is rounded too."""
     state.averaged.load_state_dict(rounded(state.best, config.stored_as))
     r2 = validation_r2(state.averaged, data_validation, replace(config, precision="float32"))
     if not math.isfinite(r2):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.sampling import evenly_spaced
 from metricvae.nn.autoencoder import MagicAutoencoder
 from metricvae.nn.codes import Codes
+from metricvae.nn.layers import seeded_weights
 from metricvae.nn.losses import deformation_loss, latent_loss, metric_loss, reconstruction_loss
 from metricvae.runtime.precision import autocast
 from metricvae.training.adversary import Adversary
@@ -37,6 +39,9 @@ from metricvae.training.state import TrainingState, update_average
 
 ENCODED_AT_ONCE = 64
 """Validation objects that are encoded together."""
+
+MOST_KEPT = 2**28
+"""Bytes of prepared validation objects that a training keeps."""
 
 
 @dataclass(frozen=True)
@@ -205,12 +210,13 @@ def training_step(state: TrainingState, data: TrainingData, config: TrainingConf
     """One step: take a batch, compute the four losses, check them, move the weights. Returns the losses.
 
     All random numbers come from a generator seeded by the training's seed and the step, on the CPU: the same on every
-    device.
+    device, but for what layers leave out (dropout), which is drawn where they are.
     """
     generator = generator_of(config.seed, state.step)
     batch = batch_of_step(data, state.step, config, generator)
     batch = augment(batch, state.model, data.pairs, config, generator)
-    with autocast(config.precision, state.device):
+    left_out = generator_of(generator.initial_seed()).initial_seed()  # a stream of its own
+    with autocast(config.precision, state.device), seeded_weights(left_out, state.device):
         terms = training_losses(state.model, batch, generator, config, state.adversary)
     values = require_finite(terms, state.step + 1)
     state.optimisers.step(terms, state.step + 1, rate_factor(config, state.step, state.seconds))
@@ -220,21 +226,49 @@ def training_step(state: TrainingState, data: TrainingData, config: TrainingConf
     return values
 
 
+class KeptFeatures:
+    """What the encoders are fed of validation objects, kept from one measurement of a training to the next as far as
+    it takes no more than `MOST_KEPT` bytes."""
+
+    def __init__(self) -> None:
+        self.parts: dict[tuple[str, int], Tensor] = {}
+        self.bytes = 0
+
+    def of(self, side: str, part: int, prepare: Callable[[], Tensor]) -> Tensor:
+        """Those of a part of the objects of a side, prepared where they are not there yet."""
+        if (side, part) in self.parts:
+            return self.parts[side, part]
+        found = prepare()
+        if self.bytes + found.nbytes <= MOST_KEPT:
+            self.parts[side, part] = found
+            self.bytes += found.nbytes
+        return found
+
+
 @torch.inference_mode()
-def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingConfig) -> float:
+def validation_r2(
+    model: MagicAutoencoder, data: PairDataset, config: TrainingConfig, kept: KeptFeatures | None = None
+) -> float:
     """R^2 = 1 - sum (predicted - value)^2 / sum (value - mean value)^2 over evenly spaced pairs of `data`.
 
     Where the metric is no regression, the predictions' best linear function is taken: R^2 is their squared correlation;
     of a ranking, after the mean of each group is taken off. Pairs of censored values are left out; with weights, sums
     and means are weighted.
+
+    Args:
+        model: in any mode.
+        data: the validation pairs.
+        config: of the training.
+        kept: of the objects of these data, from measurements with the same settings and other weights.
     """
     device = next(model.parameters()).device
     pairs = evenly_spaced(data.known(np.arange(len(data))), config.evaluate_pairs)
     graph = graph_of(data, pairs, one_tower=model.shared)
     was_training = model.training
     model.eval()
-    z = _means(model, "left", data, graph.left, config)
-    z_other = z if graph.shared else _means(model, "right", data, graph.right, config)
+    kept = kept or KeptFeatures()
+    z = _means(model, "left", data, graph.left, config, kept)
+    z_other = z if graph.shared else _means(model, "right", data, graph.right, config, kept)
     model.train(was_training)
     left, right = (torch.from_numpy(part.astype(np.float32)).to(device) for part in data.magnitudes(pairs))
     score = model.head.score(z[graph.first], z_other[graph.second])
@@ -251,12 +285,18 @@ def validation_r2(model: MagicAutoencoder, data: PairDataset, config: TrainingCo
     return float(1.0 - (weight * np.square(predicted - value)).sum() / (weight * np.square(spread)).sum())
 
 
-def _means(model: MagicAutoencoder, side: str, data: PairDataset, rows: Rows, config: TrainingConfig) -> Tensor:
+def _means(
+    model: MagicAutoencoder, side: str, data: PairDataset, rows: Rows, config: TrainingConfig, kept: KeptFeatures
+) -> Tensor:
     """Means of q(z | x) of some objects, multiplied in the precision of the training; preparing is not."""
     table, tower, found = (data.left if side == "left" else data.right), model.tower(side), []
     device = next(model.parameters()).device
-    for part in np.array_split(rows, -(-len(rows) // ENCODED_AT_ONCE)):
-        features = tower.encoder.prepare(table.tensor(part, device))
+
+    def prepare(part: Rows) -> Tensor:
+        return tower.encoder.prepare(table.tensor(part, device))
+
+    for number, part in enumerate(np.array_split(rows, -(-len(rows) // ENCODED_AT_ONCE))):
+        features = kept.of(side, number, functools.partial(prepare, part))
         with autocast(config.precision, device):
             found.append(tower.encode_features(features).mean)
     return torch.cat(found)

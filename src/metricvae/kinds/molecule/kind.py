@@ -26,9 +26,10 @@ from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.packing import atoms_of, packed_molecules, padded, unpacked_molecules
 from metricvae.kinds.molecule.properties import COLUMNS as PROPERTY_COLUMNS
 from metricvae.kinds.molecule.properties import described_smiles, property_columns
-from metricvae.kinds.molecule.readers import ENDINGS, Skipped, read, read_one
+from metricvae.kinds.molecule.readers import ENDINGS, Skipped, coordinate_fault, read, read_one
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.scaffolds import scaffold_group
+from metricvae.kinds.molecule.standardise import canonical, parent_of, rdkit_checks, record_of
 from metricvae.kinds.molecule.substructures import SMILES, morgan_fingerprints, substructure_test
 from metricvae.kinds.molecule.table import COLUMNS_SCHEMA, molecule_columns, read_molecules
 
@@ -87,15 +88,16 @@ class MoleculeKind(ObjectKind):
     def convert(self, value: Any, options: ReadOptions = AS_IT_IS) -> Molecule:
         """A molecule from a path, a SMILES, an RDKit molecule, or a `Molecule`.
 
-        A SMILES, and an RDKit molecule without coordinates, get a conformer.
+        A SMILES, and an RDKit molecule without coordinates in space, get a conformer where one is needed.
         """
         if isinstance(value, Molecule):
             return value
         if isinstance(value, Path) or (isinstance(value, str) and suffix_of(value) in self.suffixes):
             return self.read(Path(value), options)
-        if isinstance(value, str):
-            return flat(value) if options.conformers == 0 else self._of_smiles(value)
-        return _of_rdkit(value)
+        found = value if isinstance(value, str) else _of_rdkit(value)
+        if isinstance(found, Molecule):
+            return found
+        return flat(found) if options.conformers == 0 else self._of_smiles(found)
 
     def _of_smiles(self, smiles: str) -> Molecule:
         return conform(smiles, conformer_seed(0, 0))[0]
@@ -319,14 +321,12 @@ def posed(molecule: Molecule, pose: Any) -> Molecule:
     return found if pose is None else found.moved(pose.rotation, pose.translation)
 
 
-def _of_rdkit(value: Any) -> Molecule:
-    from metricvae.kinds.molecule.standardise import canonical, parent_of, record_of
-
+def _of_rdkit(value: Any) -> Molecule | str:
+    """The molecule in the conformer that it has, or the SMILES of one without coordinates in space."""
     if not hasattr(value, "GetNumConformers"):
         raise InputError(f"got {type(value).__name__}: expected a path, a SMILES, an RDKit molecule or a Molecule")
-    if not value.GetNumConformers():
-        from metricvae.kinds.molecule.extra import require
-
-        return conform(require("rdkit.Chem").MolToSmiles(value), conformer_seed(0, 0))[0]
+    if coordinate_fault(value, declared=bool(value.GetNumConformers()) and value.GetConformer().Is3D()):
+        with rdkit_checks():
+            return canonical(value)
     parent = parent_of(value)
     return record_of(parent, canonical(parent), canonical(parent))

@@ -43,14 +43,12 @@ def list_records(source: Path, most: int | None, at_once: int, path: Path) -> in
     Raises:
         InputError: no file of molecules, or one without a record.
     """
-    total = sum(1 for _ in records(source))
-    if not total:
+    rows = records(source) if most is None else _evenly_spaced(source, most)
+    first = next(rows, None)
+    if first is None:
         raise InputError(f"{source} holds no molecule: expected at least two")
-    wanted = total if most is None else min(most, total)
-    chosen = iter(np.unique(np.linspace(0, total - 1, wanted).astype(np.int64)).tolist())
-    count = 0
+    rows, count = itertools.chain([first], rows), 0
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, RECORD_SCHEMA, compression="zstd") as writer:
-        rows = _at(records(source), chosen)
         while batch := [asdict(record) for record in itertools.islice(rows, at_once)]:
             writer.write_table(pa.Table.from_pylist(batch, RECORD_SCHEMA))
             count += len(batch)
@@ -69,14 +67,11 @@ class RecordReader:
         return found
 
 
-def _at(rows: Iterator[Record], places: Iterator[int]) -> Iterator[Record]:
-    place = next(places, None)
-    for number, row in enumerate(rows):
-        if place is None:
-            return
-        if number == place:
-            yield row
-            place = next(places, None)
+def _evenly_spaced(source: Path, most: int) -> Iterator[Record]:
+    """Some records of a file, at most so many; it is read twice, as they have to be counted."""
+    total = sum(1 for _ in records(source))
+    wanted = set(np.linspace(0, total - 1, min(most, total)).astype(np.int64).tolist())
+    return (row for number, row in enumerate(records(source)) if number in wanted)
 
 
 def conformer_seed(seed: int, number: int) -> int:

@@ -118,7 +118,8 @@ def molecule_of(record: Record, stem: str = "", *, embed: bool = False, seed: in
 def _from_block(record: Record, name: str, embed: bool, seed: int) -> Molecule:
     chem = require("rdkit.Chem")
     mol = _parsed(record)
-    fault = _coordinate_fault(mol, record)
+    heading = record.text.split("\n", 2)[1] if record.kind == "sdf" else ""
+    fault = coordinate_fault(mol, declared=heading[20:22].upper() == "3D")
     if not fault:
         chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
     parent = parent_of(mol)
@@ -174,22 +175,25 @@ def _with_implied_hydrogens(mol: Mol) -> Mol:
     return mol
 
 
-def _coordinate_fault(mol: Mol, record: Record) -> str:
+def coordinate_fault(mol: Mol, *, declared: bool) -> str:
     """Why the coordinates of all atoms cannot be used; empty where they can.
 
-    A planar molecule is accepted only where the block declares three dimensions and has no tetrahedral carbon.
+    A planar molecule is accepted only where it is declared to have three dimensions and has no tetrahedral carbon.
+
+    Args:
+        mol: with or without a conformer.
+        declared: whether the coordinates are said to be in space.
     """
     if not mol.GetNumConformers():
         return "the record has no coordinates"
     positions = np.asarray(mol.GetConformer().GetPositions())
-    if not np.isfinite(positions).all() or np.abs(positions).max() > MAX_COORDINATE:
+    if not np.isfinite(positions).all() or np.abs(positions).max(initial=0.0) > MAX_COORDINATE:
         return f"the record has coordinates that are no numbers within {MAX_COORDINATE:,.0f} angstroms"
     if not positions.any():
         return "all coordinates in the record are zero"
     if np.ptp(positions[:, 2]) > _PLANAR:
         return ""
-    heading = record.text.split("\n", 2)[1] if record.kind == "sdf" else ""
-    if heading[20:22].upper() == "3D" and not any(_is_tetrahedral(atom) for atom in mol.GetAtoms()):
+    if declared and not any(_is_tetrahedral(atom) for atom in mol.GetAtoms()):
         return ""
     return "the record has 2-D coordinates"
 
