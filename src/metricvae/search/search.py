@@ -138,9 +138,7 @@ def _ranked(index: Index, predictor: Predictor, asked: Encoded, filtered: Filter
         yield _sorted(_some(index, predictor, asked, rows)).rows
         left[rows] = False
         at_once *= 2
-        if (
-            not len(rows) or not left.any()
-        ):  # none are found for a query that is no number, nor items whose code is none
+        if not len(rows) or not left.any():  # nothing is found for a query or for codes that are no numbers
             return
 
 

@@ -23,8 +23,9 @@ from metricvae.training.config import TrainingConfig
 from metricvae.training.loop import train
 from metricvae.training.optimisers import LossWeights
 
-LATENT, DROPOUT, BATCH = 512, 0.1, 512
-"""Numbers of a code, the share of hidden numbers that a training step leaves out, and pairs of a step."""
+LATENT, DROPOUT, BATCH = 512, 0.1, 8_192
+"""Numbers of a code, the share of hidden numbers that a training step leaves out, and pairs of a step: an object is
+encoded once a step, so that many pairs cost little more than few."""
 
 
 def fit_and_predict(data: DtaSet, split: DtaSplit, steps: int, seed: int) -> Floats:
@@ -69,7 +70,9 @@ def training(steps: int, batch: int, seed: int) -> TrainingConfig:
         steps=steps,
         batch_pairs=batch,
         anchor_share=0.05,
+        optimisers="muon",
         learning_rate=2e-3,
+        matrix_learning_rate=2e-2,
         weights=LossWeights(reconstruction=1e-4, latent=1e-4, deformation=0.0, metric=1.0),
         clip_norm=1.0,
         warmup_steps=min(50, steps),
