@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affinity_problem import CONFIG, training_set
+from affinity_problem import CONFIG, ligand, receptor, training_set
 from metricvae.cli import main
 from metricvae.core.errors import InputError
+from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.scaffolds import scaffold_group
 from metricvae.kinds.molecule.standardise import standard
+from metricvae.metrics.affinity.features.vector import NAMES
 from metricvae.metrics.affinity.known_kernels import LigandFeatures, ligand_features
 from metricvae.metrics.affinity.posed_fit import folds_of, left_out
 from metricvae.reproduction.affinity.claims import Claim, claims_of, summary_of
+from metricvae.reproduction.affinity.complexes import Entry
+from metricvae.reproduction.affinity.docked_congeners import DockedTask, docked_features
 from metricvae.reproduction.affinity.dta import columns_of, mean_of, nearest, ridge, similarities_of
 from metricvae.reproduction.affinity.dta_data import SPLITS, DtaSet, read_dta, split_of
 from metricvae.reproduction.affinity.dta_model import pairs_of
@@ -44,6 +48,7 @@ from metricvae.reproduction.affinity.statistics import (
 )
 from metricvae.reproduction.affinity.training_rows import scaffolds_of
 from metricvae.reproduction.config import AffinityConfig
+from metricvae.runtime.process_pool import worker_pool
 
 
 def answers_made(seed: int = 0) -> LeftOutAnswers:
@@ -142,6 +147,25 @@ def test_rankings_count_each_target_and_the_first_sentence_follows() -> None:
         "metricvae beats none of Vina and Glide docked for certain; it is ahead, but by no more than chance may give, "
         "of Glide docked on the Merck set (0.40 against 0.30, p = 0.2); it does not beat Vina on PLB (0.10 against"
     )
+
+
+def test_congeners_are_docked_once_where_their_reference_lies(tmp_path: Path) -> None:
+    """A complex of a metal gets no pose, and the others theirs."""
+    receptor(tmp_path)
+    write_sdf(tmp_path / "ref.sdf", [ligand()])
+    about = {"set": "unifep_ref", "system": "s", "title": "", "pk": 6.0, "bound": 0, "inchikey": "", "pdb": ""}
+    about |= {"crystal": True, "cluster": "", "casf": False, "relative": False, "scores": {}}
+    entry = Entry(id="p000", protein="rec.pdb", ligand="ref.sdf", **about)
+    names, smiles = ("toluene", "iron", "phenol"), ("Cc1ccccc1", "C[Fe]CC", "Oc1ccccc1")
+    task = DockedTask(entry, names, smiles, tmp_path / "work" / "docked-p000.npz")
+    with worker_pool(1) as pool:
+        found = docked_features(tmp_path, [task], pool)
+        written = task.path.stat().st_mtime_ns
+        again = docked_features(tmp_path, [task], pool)
+    assert set(found) == {("p000", "toluene"), ("p000", "phenol")}
+    assert task.path.stat().st_mtime_ns == written
+    assert all(np.array_equal(again[key], row) and len(row) == len(NAMES) for key, row in found.items())
+    assert found["p000", "toluene"][NAMES.index("term.vina")] < 0
 
 
 def test_answers_and_floors_of_complexes_left_out(tmp_path: Path) -> None:
