@@ -6,7 +6,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +65,9 @@ class SiteDocking:
     def each(self, smiles: Sequence[str]) -> Iterator[list[DockedMolecule]]:
         """Those of some molecules that can be docked, in order, as many at a time as there are cores."""
         cores = os.cpu_count() or 1
-        with ThreadPoolExecutor(cores) as threads:
-            for start in range(0, len(smiles), cores):
-                found = threads.map(self.one, smiles[start : start + cores])
-                yield [one for one in found if one is not None]
+        for start in range(0, len(smiles), cores):
+            found = in_threads(self.one, smiles[start : start + cores])
+            yield [one for one in found if one is not None]
 
 
 def draw_random(library: Index | None, count: int, seed: int) -> list[str]:
