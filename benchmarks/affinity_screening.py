@@ -38,7 +38,7 @@ from metricvae.metrics.affinity.features.composition import composition
 from metricvae.metrics.affinity.features.records import posed_complex
 from metricvae.metrics.affinity.features.vector import BLOCKS
 from metricvae.metrics.affinity.posed_fit import TrainingSet, folds_of
-from metricvae.metrics.affinity.reference import fingerprint, shared_words, words_of
+from metricvae.metrics.affinity.reference import fingerprint
 from metricvae.reproduction.affinity.complexes import SHIPPABLE, computed, entries
 from metricvae.reproduction.affinity.statistics import Floats, Ints, bootstrap_mean
 from metricvae.reproduction.affinity.training_rows import training_set
@@ -217,8 +217,8 @@ def on_dude(data: TrainingSet, screens: Screens, actives: Ints, folder: Path) ->
     found, chem = {}, require("rdkit.Chem")
     for name, bound, decoys, lined, sequence in dude_targets(folder):
         mols = [chem.MolFromSmiles(one.smiles) for one in (*bound, *decoys)]
-        alike = [shared_words(words_of(sequence), words_of(one)) for one in data.reference.sequences]
-        out = set(data.proteins[np.array(alike)[data.reference.protein] >= 0.5].tolist())
+        alike = data.reference.protein_similarity(sequence)
+        out = set(data.proteins[alike[data.reference.protein] >= 0.5].tolist())
         known = np.array([row for row in actives.tolist() if int(data.proteins[row]) not in out])
         more = len(screens.ligand) + np.arange(len(mols))
         joined = replace(

@@ -31,7 +31,7 @@ from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, w
 from metricvae.metrics.affinity.posed_fit import fit_posed
 from metricvae.metrics.affinity.posing import ComplexReader, check_pose
 from metricvae.metrics.affinity.predictor import AffinityPredictor
-from metricvae.metrics.affinity.reference import Reference, shared_words, tanimoto, words_of
+from metricvae.metrics.affinity.reference import Reference, tanimoto, words_of
 from metricvae.metrics.affinity.requirements import AffinityRequirement
 from metricvae.metrics.affinity.trees import LEAF, Forest, from_averaged
 from metricvae.metrics.affinity.units import common_unit, measurement
@@ -286,6 +286,12 @@ def test_words_of_a_part_are_those_of_the_whole() -> None:
     assert found.protein_similarity("CDEFGHIK").tolist() == [1.0, 0.0, 0.0]
     assert found.protein_similarity("").tolist() == [0.0, 0.0, 0.0]
     assert reference(()).protein_similarity("CDEFGHIK").tolist() == []
+
+
+def shared_words(own: frozenset[str], other: frozenset[str]) -> float:
+    """The share of the smaller set's words that both have, 0 where one is empty."""
+    least = min(len(own), len(other))
+    return len(own & other) / least if least else 0.0
 
 
 def test_similarities_are_those_of_pairs_one_by_one() -> None:

@@ -142,13 +142,6 @@ def words_of(sequence: str) -> frozenset[str]:
     return frozenset(one[at : at + LETTERS] for one in chains for at in range(max(0, len(one) - LETTERS + 1)))
 
 
-def shared_words(own: frozenset[str], other: frozenset[str]) -> float:
-    """The share of the smaller set's words that both have, 0 where one is empty; `Reference.protein_similarity` for
-    many at once."""
-    least = min(len(own), len(other))
-    return len(own & other) / least if least else 0.0
-
-
 def reference_of(mols: Sequence[Any], pk: Sequence[float], sequences: Sequence[str], names: Sequence[str]) -> Reference:
     """The record of training complexes: ligands as RDKit molecules, their pK, the proteins' sequences, and names."""
     known = {one: number for number, one in enumerate(dict.fromkeys(sequences))}
