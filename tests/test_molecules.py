@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import sys
 
 import numpy as np
@@ -380,6 +381,40 @@ def test_an_rdkit_molecule_without_atoms_is_bad_input():
     mol.AddConformer(Chem.Conformer(0))
     with pytest.raises(InputError, match="does not parse as a SMILES"):
         MoleculeKind().convert(mol)
+
+
+def with_topology(block):
+    """A V2000 block as PDBbind has them: aromatic bonds as such, and of each bond whether it is in a ring."""
+    mol = Chem.MolFromMolBlock(block, removeHs=False)
+    rings, lines = mol.GetRingInfo(), block.split("\n")
+    for number, bond in enumerate(mol.GetBonds(), 4 + mol.GetNumAtoms()):
+        order = 4 if bond.GetIsAromatic() else int(bond.GetBondTypeAsDouble())
+        ends = bond.GetBeginAtomIdx() + 1, bond.GetEndAtomIdx() + 1
+        ring = 1 if rings.NumBondRings(bond.GetIdx()) else 2
+        lines[number] = "".join(f"{one:3d}" for one in (*ends, order, 0, 0, ring))
+    return "\n".join(lines)
+
+
+def test_bonds_that_say_whether_they_are_in_a_ring_are_no_query(tmp_path):
+    mol = Chem.AddHs(Chem.MolFromSmiles("COc1cc2c(cc1OC)C(=O)[C@H](CC1CCN(Cc3ccccc3)CC1)C2"))
+    AllChem.EmbedMolecule(mol, randomSeed=5)
+    expected = canonical(standard(Chem.MolToSmiles(mol)))
+    plain = Chem.MolToMolBlock(mol)
+    long = re.sub(r"(?m)^(M  V30 \d+ [124] \d+ \d+)", r"\1 TOPO=1 RXCTR=1", Chem.MolToV3KMolBlock(mol))
+    assert Chem.MolFromMolBlock(with_topology(plain)).GetBondWithIdx(0).HasQuery()
+    assert Chem.MolFromMolBlock(long).GetBondWithIdx(0).HasQuery()
+    for number, block in enumerate((with_topology(plain), long)):
+        path = tmp_path / f"{number}.sdf"
+        path.write_text(f"{block}\n$$$$\n")
+        assert read_one(path).smiles == expected
+
+
+def test_bonds_of_unknown_order_stay_so(molecules, tmp_path):
+    block = mol_block(molecules[0]).split("\n")
+    bond = 4 + len(molecules[0].elements)
+    block[bond] = f"{block[bond][:6]}  8  0  0  1"
+    (tmp_path / "a.sdf").write_text("\n".join(block))
+    assert read_one(tmp_path / "a.sdf").smiles == ""
 
 
 def test_mol2_records_stand_alone(tmp_path):

@@ -32,6 +32,11 @@ _PLANAR = 1e-3
 _MOL2_COUNTS = re.compile(r"^@<TRIPOS>MOLECULE.*\n.*\n[ \t]*(\S+)(?:[ \t]+(\S+))?", re.MULTILINE)
 _V3000_COUNTS = re.compile(r"^M  V30 +COUNTS[ \t]+(\S+)(?:[ \t]+(\S+))?", re.MULTILINE | re.IGNORECASE)
 _V3000_CONTINUATION = re.compile(r"-[ \t]*\nM  V30 ")
+_V3000_TOPOLOGY = re.compile(r"[ \t]+(?:TOPO|RXCTR)=-?\d+", re.IGNORECASE)
+
+_COUNTS_LINE = 3
+_BOND_FIELDS = 12
+"""Letters of a bond in V2000: its atoms, order and stereo; topology and reacting centre come after them."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +142,10 @@ def _parsed(record: Record) -> Mol:
     chem = require("rdkit.Chem")
     check_counts(record)
     parse = chem.MolFromMolBlock if record.kind == "sdf" else chem.MolFromMol2Block
-    mol = parse(record.text, sanitize=True, removeHs=False)
+    text = _without_topology(record.text) if record.kind == "sdf" else record.text
+    mol = parse(text, sanitize=True, removeHs=False)
     if mol is None:
-        rough = parse(record.text, sanitize=False, removeHs=False)
+        rough = parse(text, sanitize=False, removeHs=False)
         problems = [] if rough is None else [fault.Message() for fault in chem.DetectChemistryProblems(rough)]
         if problems:
             raise InputError(f"the molecule is not valid ({problems[0]}): correct or remove it")
@@ -148,6 +154,25 @@ def _parsed(record: Record) -> Mol:
     if mol.GetNumAtoms() == 0:
         raise InputError("the record has no atoms: remove it")
     return mol if record.kind == "sdf" else _with_implied_hydrogens(mol)
+
+
+def _without_topology(text: str) -> str:
+    """A mol block whose bonds do not say whether they are in a ring, or in the centre of a reaction.
+
+    The format has these for queries, and RDKit takes a bond with either for a query's, of unknown order. PDBbind's files
+    have them on all bonds.
+    """
+    lines = text.split("\n")
+    counts = lines[_COUNTS_LINE] if len(lines) > _COUNTS_LINE else ""
+    if counts.rstrip().endswith("V3000"):
+        return _V3000_TOPOLOGY.sub("", text)
+    try:
+        atoms, bonds = int(counts[:3]), int(counts[3:6])
+    except ValueError:
+        return text  # no mol block, as its reader will say
+    begin = _COUNTS_LINE + 1 + atoms
+    lines[begin : begin + bonds] = [line[:_BOND_FIELDS] for line in lines[begin : begin + bonds]]
+    return "\n".join(lines)
 
 
 def check_counts(record: Record) -> None:
