@@ -176,6 +176,8 @@ def test_poses_that_no_ligand_has_are_refused(posed: PosedComplex) -> None:
             check_pose(PosedComplex(one, posed.molecule))
     with pytest.raises(InputError, match="floats"):
         check_pose(replace(posed, molecule=posed.molecule.moved(np.eye(3), (18.0, 0.0, 0.0))))
+    with pytest.raises(InputError, match="bonds of unknown order"):
+        check_pose(replace(posed, molecule=replace(posed.molecule, smiles="")))
 
 
 def test_a_ligand_must_be_in_its_site_and_frame(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_tables_of_pairs_go_on_after_a_fault(folder: Path, capsys: pytest.Captur
         (("absent.pdb", "x.sdf"), "absent.pdb"),
         (("rec.pdb@auto", "ligands.sdf", "--site", "point=0,0,0"), "give one"),
         (("rec.pdb",), "fewer than two"),
+        (("rec.pdb@point=0,0,0", "rec.pdb"), "ends in '.pdb'"),
         (("rec.pdb", "ligands.sdf", "--workers", "none"), "whole number"),
         (("rec.pdb", "ligands.sdf", "--fit"), "--fit"),
     ],

@@ -91,7 +91,7 @@ def jobs_of(receptor: str, ligands: str, site: str = "") -> list[Job]:
     if not os.path.isfile(path):  # Path.is_file raises on a name that is too long
         raise InputError(f"there is no file {shortened(path)}: expected a structure of a protein, PDB or mmCIF")
     chosen = site or named
-    if suffix_of(ligands) not in READERS:
+    if suffix_of(ligands) not in READERS and not os.path.isfile(ligands):
         return [Job(1, ligands, path, chosen, Record(1, "smiles", "", ligands))]
     found = [
         Job(number, record.name or f"{record.unit} {record.number}", path, chosen, record)

@@ -1,7 +1,8 @@
 """From a row to a ligand that lies in its receptor, with every reason why one does not.
 
-A pose is refused where no affinity could follow from it: it lies in another frame than the receptor or outside of the
-site, it is bound to the receptor by a covalent bond, or its atoms lie in the receptor's.
+A pose is refused where no affinity could follow from it: the orders of its bonds are unknown, it lies in another frame
+than the receptor or outside of the site, it is bound to the receptor by a covalent bond, or its atoms lie in the
+receptor's.
 """
 
 from __future__ import annotations
@@ -103,8 +104,11 @@ def check_pose(posed: PosedComplex) -> None:
     """Refuse a pose that cannot be that of a bound ligand.
 
     Raises:
-        InputError: the ligand is bound covalently, clashes, or lies outside of every pocket.
+        InputError: the ligand has bonds of unknown order, is bound covalently, clashes, or lies outside of every
+            pocket.
     """
+    if not posed.molecule.smiles:
+        raise InputError("the ligand has bonds of unknown order: give it as SDF or mol2 with the orders")
     distances = posed.distances
     touching = (distances.min(axis=1) < TOUCHING).mean() if distances.shape[1] else 0.0
     if touching < FEWEST_TOUCHING:
