@@ -33,6 +33,7 @@ from metricvae.training.logs import Progress
 from metricvae.training.loop import train
 from metricvae.training.network_state import NetworkProgress
 from metricvae.training.pilot import with_best_head
+from metricvae.training.teacher import with_taught
 
 
 def fit(
@@ -74,7 +75,9 @@ def fit(
             binary_labels(split, data.value[data.rows(split)])
     refuse_shipped(folder)
     with held(Path(folder), "model"):
-        parts = data.of_split("train"), data.of_split("validation")
+        measured, stopping = data.of_split("train"), data.of_split("validation")
+        taught = training.taught_pairs
+        parts = with_taught(measured, taught, training.seed) if taught else measured, stopping
         model = with_best_head(
             *(model, heads, training, *parts, Path(folder)),
             device=device,
@@ -90,7 +93,7 @@ def fit(
             on_progress=on_progress,
             tensorboard=tensorboard,
         )
-        learned = _learned(data, len(parts[0]), start)
+        learned = _learned(data, len(measured), start)
         return _calibrated(data, Path(folder), training, learned, pair_head=pair_head)
 
 

@@ -27,7 +27,7 @@ Predicts {predicts}. `{command}`.
 
 | | |
 | --- | --- |
-| data | {pairs} training pairs of {objects}; {labels} |
+| data | {pairs} training pairs of {objects}; {labels}{taught} |
 | network | {networks}, {latent} latent dimensions, head {head}, {numbers} weights |
 | training | {training} |
 | validation R^2 | {r2:.4f} (used for early stopping; `metricvae evaluate` measures unseen objects) |
@@ -55,6 +55,7 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         form=_form(facts),
         imported=_imported(facts),
         pairs=facts["pairs"],
+        taught=_taught(training.taught_pairs),
         objects=_objects(facts["data"], " and ".join(dict.fromkeys(tower.kind.title for tower in towers))),
         networks="; ".join(map(_networks, towers)),
         latent=config.latent,
@@ -63,6 +64,10 @@ def model_card(loaded: LoadedModel, training: TrainingConfig) -> str:
         training=f"{_history(facts)}, seed {training.seed}",
         r2=facts["validation_r2"],
     )
+
+
+def _taught(pairs: int) -> str:
+    return f"; beside them {pairs} pairs of these objects with what a forest of trees says of them" if pairs else ""
 
 
 def with_decoder(card: str, facts: Mapping[str, Any]) -> str:

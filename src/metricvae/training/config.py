@@ -18,7 +18,16 @@ StopReason = Literal["steps", "patience", "time"]
 _LEAST = {
     **dict.fromkeys(("steps", "batch_pairs", "run_length", "evaluate_every", "log_every", "patience", "threads"), 1),
     **dict.fromkeys(
-        ("learning_rate", "metric_learning_rate", "matrix_learning_rate", "warmup_steps", "copies", "seed"), 0
+        (
+            "learning_rate",
+            "metric_learning_rate",
+            "matrix_learning_rate",
+            "warmup_steps",
+            "copies",
+            "taught_pairs",
+            "seed",
+        ),
+        0,
     ),
     "evaluate_pairs": 2,
 }
@@ -53,6 +62,8 @@ class TrainingConfig:
             grows with its square, and the metric with it. None shows them as they are.
         copies: moved copies of each object that are prepared before training and drawn from in every step; 0 makes a
             new one each time, which costs more than the step itself for encoders with expensive preparation.
+        taught_pairs: pairs of the training's objects that are added to the measured ones, with what a forest of trees
+            says of them (`metricvae.training.teacher`): for few pairs of two kinds that are rows of numbers.
         average_decay: weights are averaged over time with this decay (EMA), and the average is the result; None takes
             the weights themselves.
         evaluate_every: steps between measurements of the validation R^2; progress is saved then.
@@ -85,6 +96,7 @@ class TrainingConfig:
     mirror: bool = False
     scales: tuple[float, float] | None = None
     copies: int = 0
+    taught_pairs: int = 0
     average_decay: float | None = None
     evaluate_every: int = 250
     evaluate_pairs: int = 2_000

@@ -159,8 +159,8 @@ def _parsed(record: Record) -> Mol:
 def _without_topology(text: str) -> str:
     """A mol block whose bonds do not say whether they are in a ring, or in the centre of a reaction.
 
-    The format has these for queries, and RDKit takes a bond with either for a query's, of unknown order. PDBbind's files
-    have them on all bonds.
+    The format has these for queries, and RDKit takes a bond with either for a query's, of unknown order. The files of
+    PDBbind have them on all bonds.
     """
     lines = text.split("\n")
     counts = lines[_COUNTS_LINE] if len(lines) > _COUNTS_LINE else ""
