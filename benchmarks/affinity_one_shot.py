@@ -43,6 +43,7 @@ from metricvae.runtime.process_pool import worker_pool
 from metricvae.training.checkpoint import load_model
 from metricvae.training.loop import train
 from metricvae.training.presets import preset
+from metricvae.training.teacher import with_taught
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -105,7 +106,7 @@ def imported(folder: Path, work: Path, sets: tuple[str, ...] | None, workers: in
         with worker_pool(workers) as pool:
             data = computed(folder, entries(folder), work.parent / "features", pool)
         write_pairs(folder, data, sets, work / TABLE)
-        kinds = kind_from_json("pocket-lining"), kind_from_json("molecule-fingerprint")
+        kinds = kind_from_json("pocket-lining"), kind_from_json("molecule-descriptors")
         columns = Columns(split="split", weight="weight", group="cluster")
         import_table(work / TABLE, ImportRequest(AffinityMetric(), kinds, columns, workers=workers), work / DATA)
     return work / DATA
@@ -125,7 +126,8 @@ def train_part(data: PairDataset, test: npt.NDArray[np.bool_], groups: Ints, wor
     stopping = np.isin(groups[rest], held)
     chosen = preset("affinity")
     training = dataclasses.replace(chosen.training, seed=seed, threads=1)
-    parts = _rows_of(data, rest[~stopping], "train"), _rows_of(data, rest[stopping], "validation")
+    learned = with_taught(_rows_of(data, rest[~stopping], "train"), training.taught_pairs, seed)
+    parts = learned, _rows_of(data, rest[stopping], "validation")
     with tempfile.TemporaryDirectory(dir=work) as folder:
         train(training, chosen.model, *parts, Path(folder) / "model")
         model = load_model(Path(folder) / "model").model
@@ -176,7 +178,7 @@ def measured(data: PairDataset, table: list[dict[str, str]], options: argparse.N
         said = {
             "one shot": np.full(len(data), np.nan),
             "trees": np.full(len(data), np.nan),
-            "log heavy atoms": np.log(heavy),
+            "heavy atoms": np.full(len(data), np.nan),
         }
         for number in range(min(options.parts, PARTS)):
             test = parts == number
@@ -211,7 +213,7 @@ def main() -> None:
     options = parser.parse_args()
     options.work = options.work / ("shippable" if options.shippable else "all")
     folder = imported(options.affinity, options.work, SHIPPABLE if options.shippable else None, options.workers)
-    data = read_dataset(folder)
+    data = read_dataset(folder, 1, preset("affinity").model.kinds)
     with open(options.work / TABLE, newline="") as file:
         rows = list(csv.DictReader(file))
     print(json.dumps(measured(data, [rows[row - 1] for row in data.columns["row"].tolist()], options), indent=1))

@@ -95,6 +95,7 @@ EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "half": halves,
     "molecule": molecules,
     "molecule-2d": functools.partial(molecules, flat=True),
+    "molecule-descriptors": functools.partial(molecules, flat=True),
     "molecule-fingerprint": functools.partial(molecules, flat=True),
     "molecule-described": molecules,
     "pocket": pockets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.errors import InputError
 from metricvae.core.metric import metric_from_json
+from metricvae.kinds.described import DescribedKind
 from metricvae.kinds.molecule.conformers import flat
 from metricvae.kinds.molecule.descriptors import NAMES
+from metricvae.kinds.molecule_descriptors.kind import MoleculeDescriptorsKind
 from metricvae.kinds.molecule_fingerprint.kind import BITS, MoleculeFingerprintKind
 from metricvae.kinds.pocket.lining import LINING
 from metricvae.kinds.pocket_lining.kind import REACHES, PocketLiningKind
@@ -39,6 +42,14 @@ def test_descriptors_and_substructures_of_a_molecule_are_counted() -> None:
     assert (found["ligand.heavy"], found["ligand.group.acid"], found["ligand.element.8"]) == (6, 1, 2)
     assert len(acid) == len(NAMES) + BITS == kind.count
     assert 6 <= acid[len(NAMES) :].sum() < longer[len(NAMES) :].sum()
+    alone = MoleculeDescriptorsKind().numbers([flat("CCCC(=O)O"), flat("CCCCCCCC(=O)O")])
+    np.testing.assert_array_equal(alone, np.stack([acid, longer])[:, : len(NAMES)])
+
+
+@pytest.mark.parametrize("kind", [MoleculeDescriptorsKind(), MoleculeFingerprintKind()])
+def test_a_molecule_whose_bonds_have_no_order_is_not_described(kind: DescribedKind) -> None:
+    with pytest.raises(InputError, match="has no SMILES"):
+        kind.numbers([replace(flat("CCCC(=O)O"), smiles="")])
 
 
 def test_what_lines_a_pocket_is_counted_within_each_reach_and_follows_no_motion(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ ROUNDING = 5e-5
 ENCODED = [name for name in KINDS.names() if KINDS.get(name)().encoders]
 
 MOVED = {
-    **dict.fromkeys(("molecule", "molecule-2d", "molecule-fingerprint", "molecule-described"), ROUNDING),
+    **dict.fromkeys(("molecule", "molecule-2d", "molecule-described"), ROUNDING),
+    **dict.fromkeys(("molecule-fingerprint", "molecule-descriptors"), ROUNDING),
     **{"points": ROUNDING, "sequence-words": 0.0, "pocket-lining": 0.0},
     **{"silhouette": 0.1, "pocket": 0.15, "volume": 0.3},
 }

@@ -190,7 +190,7 @@ IMPORT = Verb(
         "PAIRS.csv --kind KIND [--right KIND] [--value COLUMN] [--unit U] [--range LO..HI] --out DATASET",
         "OBJECTS.csv --kind KIND --property --a COLUMN --value COLUMN [--task binary] --out DATASET",
         "PAIRS.parquet --kind KIND --task binary|ranking [--split COLUMN] [--group COLUMN] --out DATASET",
-        "PDBBIND --metric affinity --kind pocket-lining --right molecule-fingerprint --out DATASET",
+        "PDBBIND --metric affinity --kind pocket-lining --right molecule-descriptors --out DATASET",
     ),
     _import_options,
     _import,

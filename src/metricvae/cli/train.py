@@ -19,6 +19,7 @@ from metricvae.runtime.progress import progress
 
 if TYPE_CHECKING:
     from metricvae.core.dataset import PairDataset
+    from metricvae.core.kind import ObjectKind
     from metricvae.training.presets import ChosenPreset
 
 
@@ -92,8 +93,8 @@ def _train(options: Namespace) -> Fields:
     device = device_named(options.device)
     if _several_metrics(options):
         return _train_jointly(options)
-    data = _data(options)
     chosen = _preset(options.preset, options.dataset, options.start)
+    data = _data(options, () if chosen is None else chosen.model.kinds)
     assert chosen is not None  # the data could be read
     model = model_of(options, chosen.model)
     with progress() as step, about(*options.dataset, options.out):
@@ -164,7 +165,7 @@ def _add_metric(options: Namespace) -> Fields:
     if options.start is not None:
         raise InputError("got --start and --add-to: what is added leaves the weights as they are, give one")
     kind = load_model(options.add_to).config.kinds[0]
-    data = merge([read_dataset(Path(folder), None, kind) for folder in options.dataset])
+    data = merge([read_dataset(Path(folder), None, (kind,)) for folder in options.dataset])
     with progress() as step, about(*options.dataset, options.out):
         facts = add_metric(
             *(options.add_to, data, options.out, options.metric),
@@ -212,11 +213,11 @@ def _explained(now: Any) -> str:
     return "not measured yet" if now.measured is None else f"explained {now.measured:.4f}"
 
 
-def _data(options: Namespace) -> PairDataset:
+def _data(options: Namespace, kinds: Sequence[ObjectKind] = ()) -> PairDataset:
     from metricvae.core.dataset_files import read_dataset
     from metricvae.core.dataset_merge import merge
 
-    return merge([read_dataset(Path(folder), workers=None) for folder in options.dataset])
+    return merge([read_dataset(Path(folder), None, kinds) for folder in options.dataset])
 
 
 def _reached(now: Any) -> str:
@@ -248,7 +249,7 @@ def _evaluate(options: Namespace) -> Fields:
     from metricvae.evaluation.evaluate import evaluate
 
     predictor = calibrated(options)
-    data = read_dataset(Path(options.dataset), None, predictor.kind())
+    data = read_dataset(Path(options.dataset), None, predictor.kinds)
     with progress() as step, about(options.dataset):
         figures = evaluate(predictor, data, options.split, lambda done, total: step("encoding objects", done, total))
     document = dataclasses.asdict(figures)

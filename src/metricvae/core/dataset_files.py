@@ -35,14 +35,14 @@ PAIR_COLUMNS = ("a", "b", "value", "split")
 """Columns of `pairs.parquet` that every data set has."""
 
 
-def read_dataset(folder: Path, workers: int | None = 1, kind: ObjectKind | None = None) -> PairDataset:
+def read_dataset(folder: Path, workers: int | None = 1, kinds: Sequence[ObjectKind] = ()) -> PairDataset:
     """Read and check a data-set folder.
 
     Args:
         folder: that `metricvae label` or `metricvae import` wrote.
         workers: processes that decode the objects of a large data set; None takes all cores.
-        kind: as which objects are held that are stored as this kind's are (`ObjectKind.same_records`); by default as
-            the data set says.
+        kinds: as which objects are held that are stored as one of these kinds' are (`ObjectKind.same_records`); others
+            as the data set says.
 
     Raises:
         InputError: the folder is no finished data set, a file is missing or was changed, or an object is unknown.
@@ -57,14 +57,14 @@ def read_dataset(folder: Path, workers: int | None = 1, kind: ObjectKind | None 
     for name, digest in card["sha256"].items():
         check_sha256(inside(folder, name), digest)
     with damaged(folder, "make the data set again"):
-        return _of_card(folder, card, workers, kind)
+        return _of_card(folder, card, workers, kinds)
 
 
-def _of_card(folder: Path, card: dict[str, Any], workers: int | None, kind: ObjectKind | None) -> PairDataset:
+def _of_card(folder: Path, card: dict[str, Any], workers: int | None, kinds: Sequence[ObjectKind]) -> PairDataset:
     metric = metric_of_card(card)
     sides = sides_of_card(card)
     tables = {
-        side: read_objects(folder / entry["file"], _held_as(kind, kind_from_json(entry["kind"])), workers)
+        side: read_objects(folder / entry["file"], _held_as(kinds, kind_from_json(entry["kind"])), workers)
         for side, entry in sides.items()
     }
     left = tables["left"]
@@ -85,8 +85,10 @@ def _of_card(folder: Path, card: dict[str, Any], workers: int | None, kind: Obje
     )
 
 
-def _held_as(wanted: ObjectKind | None, stored: ObjectKind) -> ObjectKind:
-    return wanted if wanted is not None and stored.name in wanted.same_records else stored
+def _held_as(wanted: Sequence[ObjectKind], stored: ObjectKind) -> ObjectKind:
+    if any(stored.name in kind.family for kind in wanted):
+        return stored
+    return next((kind for kind in wanted if stored.name in kind.same_records), stored)
 
 
 def metric_of_card(card: Mapping[str, Any]) -> Metric:

@@ -5,6 +5,7 @@ BUILTIN = {
     "half": "metricvae.kinds.half.kind:HalfKind",
     "molecule": "metricvae.kinds.molecule.kind:MoleculeKind",
     "molecule-2d": "metricvae.kinds.molecule_2d.kind:Molecule2dKind",
+    "molecule-descriptors": "metricvae.kinds.molecule_descriptors.kind:MoleculeDescriptorsKind",
     "molecule-fingerprint": "metricvae.kinds.molecule_fingerprint.kind:MoleculeFingerprintKind",
     "molecule-described": "metricvae.kinds.molecule_described.kind:MoleculeDescribedKind",
     "pocket": "metricvae.kinds.pocket.kind:PocketKind",

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.kinds.described import DescribedKind, Rows
-from metricvae.kinds.molecule.descriptors import NAMES, ligand_numbers
+from metricvae.kinds.molecule.descriptors import NAMES
 from metricvae.kinds.molecule.extra import require
 from metricvae.kinds.molecule.standardise import rdkit_checks
 from metricvae.kinds.molecule_2d.kind import Molecule2dKind
+from metricvae.kinds.molecule_descriptors.kind import descriptors_of, mol_of
 
 RADIUS, BITS = 2, 1_024
 """Of Morgan's circular fingerprints: bonds from an atom, and numbers that substructures are hashed to."""
@@ -39,14 +39,12 @@ class MoleculeFingerprintKind(DescribedKind, Molecule2dKind):
 
     def numbers(self, objects: Sequence[Object]) -> Rows:
         """(m, count): descriptors (`metricvae.kinds.molecule.descriptors`), then counts."""
-        chem, generators = require("rdkit.Chem"), require("rdkit.Chem.rdFingerprintGenerator")
+        generators = require("rdkit.Chem.rdFingerprintGenerator")
         generator = generators.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
         found = np.empty((len(objects), self.count), np.float32)
         with rdkit_checks():
             for row, molecule in zip(found, objects, strict=True):
-                mol = chem.MolFromSmiles(molecule.smiles)
-                if mol is None:
-                    raise InputError(f"{molecule.id or 'a molecule'} has no SMILES that RDKit reads: leave it out")
-                row[: len(NAMES)] = np.nan_to_num(ligand_numbers(mol), posinf=0.0, neginf=0.0)
+                mol = mol_of(molecule)
+                row[: len(NAMES)] = descriptors_of(mol)
                 row[len(NAMES) :] = generator.GetCountFingerprintAsNumPy(mol)
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from metricvae.core.metric import Preset
-from metricvae.kinds.molecule_fingerprint.kind import MoleculeFingerprintKind
+from metricvae.kinds.molecule_descriptors.kind import MoleculeDescriptorsKind
 from metricvae.kinds.pocket_lining.kind import PocketLiningKind
 from metricvae.metrics.affinity.metric import AffinityMetric
 from metricvae.nn.autoencoder import ModelConfig, TowerConfig
@@ -14,7 +14,8 @@ from metricvae.nn.heads import InnerProduct
 from metricvae.nn.mlp import MlpDecoderConfig
 
 TRAINING: dict[str, Any] = {
-    "steps": 1_000,
+    "steps": 800,
+    "taught_pairs": 40_000,
     "batch_pairs": 256,
     "anchor_share": 0.1,
     "learning_rate": 2e-3,
@@ -33,13 +34,15 @@ OFFSET, SCALE = 6.7, 4.0
 
 
 def affinity() -> Preset:
-    """Four perceptrons side by side on what lines the pocket, four on substructures and descriptors of the molecule."""
+    """Two small perceptrons side by side on what lines the pocket, two on descriptors of the molecule."""
     pocket, molecule = (
-        TowerConfig(kind, DescriptorEncoderConfig(inputs=kind.count), MlpDecoderConfig(inputs=kind.count))
-        for kind in (PocketLiningKind(), MoleculeFingerprintKind())
+        TowerConfig(
+            kind, DescriptorEncoderConfig(inputs=kind.count, width=96, members=2), MlpDecoderConfig(inputs=kind.count)
+        )
+        for kind in (PocketLiningKind(), MoleculeDescriptorsKind())
     )
     head = InnerProduct(scale=SCALE, offset=OFFSET)
-    return Preset(ModelConfig(AffinityMetric(), pocket, molecule, latent=128, head=head), TRAINING)
+    return Preset(ModelConfig(AffinityMetric(), pocket, molecule, latent=64, head=head), TRAINING)
 
 
 PRESETS = {"affinity": affinity}
