@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metricvae.core.errors import InputError
-from metricvae.plotting.drawing import BOTH_COLOUR, FIRST_COLOUR, INK, Floats, figure_of, plain, png_of
+from metricvae.plotting.drawing import BOTH_COLOUR, FIRST_COLOUR, INK, Floats, figure_of, plain, plain_numbers, png_of
 
 METHOD_STYLES = (  # colour, marker
     ("#B4BCC5", "o"),
@@ -170,6 +170,7 @@ def draw_curve(steps: Sequence[int], values: Sequence[float], *, label: str) -> 
     centres, medians = _running_medians(np.asarray(steps, np.float64), np.asarray(values, np.float64)[None])
     axes.plot(centres, medians[0], color=BOTH_COLOUR, lw=2)
     axes.set(xscale="log", yscale="log", xlabel="step", ylabel=label)
+    plain_numbers(axes)
     axes.grid(color="#E3E7EB", lw=0.8)
     axes.set_axisbelow(True)
     plain(axes)

@@ -90,9 +90,18 @@ def plain(axes: Axes) -> None:
     """Two axes instead of a frame, in quiet colours."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
-    axes.tick_params(colors=INK, labelsize=9)
+    axes.tick_params(which="both", colors=INK, labelsize=9)
     axes.xaxis.label.set_color(INK)
     axes.yaxis.label.set_color(INK)
+
+
+def plain_numbers(axes: Axes) -> None:
+    """Logarithmic scales with 2 and 100 beside them, and not 2 x 10^0 and 10^2."""
+    from matplotlib.ticker import LogFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(LogFormatter())
+        axis.set_minor_formatter(LogFormatter())
 
 
 def rgb(colour: str) -> Floats:
