@@ -106,7 +106,7 @@ def forests(data: Described, metrics: list[JointMetric], work: Path) -> dict[str
 
 def shape(predictor: Predictor, work: Path) -> dict[str, Any]:
     """Overlaps, and shape Tanimoto coefficients, of the test pairs on which shape was not calibrated."""
-    data = read_dataset(work / "shape", None, DESCRIBED_KIND)
+    data = read_dataset(work / "shape", None, (DESCRIBED_KIND,))
     rows = data.rows("test")
     pairs = predictor.encode_pairs(data, rows)
     found, sizes = predictor.predict(*pairs.arguments), predictor.magnitudes(*pairs.arguments)

@@ -164,7 +164,7 @@ def main() -> None:
     metrics = joint_metrics(data, object_table(data, DESCRIBED_KIND), (0, GUESSED))
     weights = weights_of(base.model.towers.state_dict(), trained)
     write_joint_model(folder, weights, metrics, replace(trained, views=views), TRAINING.steps)
-    shape = read_dataset(pairs, None, DESCRIBED_KIND)
+    shape = read_dataset(pairs, None, (DESCRIBED_KIND,))
     counts = {"train": base.facts["pairs"], "calibration": int((shape.split == "calibration").sum())}
     facts = {"values": counts, "validation": base.facts["validation_r2"], "atoms": f"as in {BASE}"}
     view = ViewedHead(CosineTanimoto(), (0, start))
