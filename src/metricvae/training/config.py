@@ -62,7 +62,7 @@ class TrainingConfig:
             grows with its square, and the metric with it. None shows them as they are.
         copies: moved copies of each object that are prepared before training and drawn from in every step; 0 makes a
             new one each time, which costs more than the step itself for encoders with expensive preparation.
-        taught_pairs: pairs of the training's objects that are added to the measured ones, with what a forest of trees
+        taught_pairs: pairs of the training's objects that `fit` adds to the measured ones, with what a forest of trees
             says of them (`metricvae.training.teacher`): for few pairs of two kinds that are rows of numbers.
         average_decay: weights are averaged over time with this decay (EMA), and the average is the result; None takes
             the weights themselves.
