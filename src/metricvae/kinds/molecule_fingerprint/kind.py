@@ -29,7 +29,7 @@ class MoleculeFingerprintKind(DescribedKind, Molecule2dKind):
 
     name: ClassVar[str] = "molecule-fingerprint"
     accepts: ClassVar[tuple[str, ...]] = ()
-    same_records: ClassVar[tuple[str, ...]] = ("molecule", "molecule-2d")
+    same_records: ClassVar[tuple[str, ...]] = ("molecule", "molecule-2d", "molecule-descriptors")
     caveats: ClassVar[str] = (
         "Molecules of 4 to 100 heavy atoms, as circular substructures and descriptors: neither conformers nor stereo\n"
         "are seen."
