@@ -73,9 +73,8 @@ def minimise(pose: Floats, ligand: LigandArrays, field: Field, frames: Frames, s
     """
     size = len(pose) - 1
     gradient, later, step, change = np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)
-    trial, inverse = np.empty(len(pose)), np.zeros((size, size))
-    for r in range(size):
-        inverse[r, r] = 1.0 / (STIFFNESS * ligand.inertia[r])
+    trial, inverse, learned = np.empty(len(pose)), np.zeros((size, size)), False
+    _begin(inverse, ligand)
     energy = energy_of(pose, ligand, field, frames, gradient)
     for _ in range(steps):
         for r in range(size):
@@ -87,22 +86,33 @@ def minimise(pose: Floats, ligand: LigandArrays, field: Field, frames: Frames, s
         slope = 0.0
         for r in range(size):
             slope += step[r] * gradient[r]
-        if slope > -CONVERGED:
-            break
         length, lower = 1.0, energy
-        for _ in range(HALVINGS):
+        for _ in range(HALVINGS if slope <= -CONVERGED else 0):
             moved(pose, step, length, trial)
             lower = energy_of(trial, ligand, field, frames, later)
             if lower <= energy + SUFFICIENT * length * slope:
                 break
             length *= max(0.1, min(0.5, -0.5 * slope * length / (lower - energy - slope * length)))
-        if lower >= energy:
+        if lower >= energy and not learned:
             break
+        if lower >= energy:  # at a kink, what was learned of the curvature may lead nowhere
+            _begin(inverse, ligand)
+            learned = False
+            continue
         for r in range(size):
             change[r], step[r] = later[r] - gradient[r], length * step[r]
         _update(inverse, step, change)
+        learned = True
         pose[:], gradient[:], energy = trial, later, lower
     return energy
+
+
+@jit_strict
+def _begin(inverse: Floats, ligand: LigandArrays) -> None:
+    """Write the first inverse Hessian."""
+    inverse[:] = 0.0
+    for r in range(len(inverse)):
+        inverse[r, r] = 1.0 / (STIFFNESS * ligand.inertia[r])
 
 
 @jit_strict
