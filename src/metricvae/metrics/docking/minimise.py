@@ -93,10 +93,10 @@ def minimise(pose: Floats, ligand: LigandArrays, field: Field, frames: Frames, s
             if lower <= energy + SUFFICIENT * length * slope:
                 break
             length *= max(0.1, min(0.5, -0.5 * slope * length / (lower - energy - slope * length)))
-        if lower >= energy and not learned:
-            break
-        if lower >= energy:  # at a kink, what was learned of the curvature may lead nowhere
-            _begin(inverse, ligand)
+        if lower >= energy:
+            if not learned:
+                break
+            _begin(inverse, ligand)  # at a kink, what was learned of the curvature may lead nowhere
             learned = False
             continue
         for r in range(size):
