@@ -14,13 +14,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rustina
 
 from metricvae.core.errors import InputError
 from metricvae.kinds.pocket.sites import of_ligand
@@ -30,26 +28,13 @@ from metricvae.metrics.affinity.posed import PosedModel
 from metricvae.metrics.affinity.posed_files import read_posed
 from metricvae.metrics.affinity.posing import ComplexReader, check_pose
 from metricvae.metrics.affinity.reference import fingerprint
-from metricvae.metrics.docking.engines.pdbqt import mol_pdbqt, receptor_pdbqt
 from metricvae.reproduction.affinity.complexes import Entry, entries
+from metricvae.reproduction.affinity.gnina import AFFINITY, POSE, network_scores
 from metricvae.reproduction.affinity.series import FEWEST
 from metricvae.reproduction.affinity.statistics import bootstrap_mean, kendall, pearson, rmse, spearman
 from metricvae.training.checkpoint import SHIPPED
 
 COLUMNS = ("id", "set", "system", "pk", "cnn", "cnn_pose", "model", "ranking", "heavy", "vina", "protein", "ligand")
-
-WIDTH = 30.0
-"""Angstroms of the cube of receptor atoms, before the margin of the preparation; the network sees 24."""
-
-
-def cnn_of(receptor: str, ligand: str) -> dict[str, float]:
-    """pK and probability of the pose that the network gives, of a receptor and a ligand as PDBQT."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = Path(folder) / "receptor.pdbqt", Path(folder) / "ligand.pdbqt"
-        for path, text in zip(paths, (receptor, ligand), strict=True):
-            path.write_text(text, encoding="ascii")
-        found: dict[str, float] = rustina.score_cnn(*map(str, paths))
-    return found
 
 
 def scored(folder: Path, entry: Entry, reader: ComplexReader, model: PosedModel) -> dict[str, Any]:
@@ -63,12 +48,12 @@ def scored(folder: Path, entry: Entry, reader: ComplexReader, model: PosedModel)
     receptor = of_ligand(structure, molecule.positions).receptor
     posed = posed_complex(receptor, molecule)
     check_pose(posed)
-    network = cnn_of(receptor_pdbqt(receptor, molecule.centre, WIDTH), mol_pdbqt(posed.mol, entry.id, "rustina"))
+    network = network_scores(receptor, posed)
     features = features_of(posed)[None]
     said = model.predict(features, NAMES, fingerprint(posed.mol)[None], [structure.sequence])
     return {
         **{"id": entry.id, "set": entry.set, "system": entry.system, "pk": entry.pk},
-        **{"cnn": network["cnn_affinity"], "cnn_pose": network["cnn_score"]},
+        **{"cnn": network[AFFINITY], "cnn_pose": network[POSE]},
         **{"model": said.pk[0], "ranking": said.ranking[0], "heavy": said.baseline[0]},
         "vina": -features[0, NAMES.index("term.vina.rotatable")],
         **{"protein": said.protein[0], "ligand": said.ligand[0]},
@@ -90,7 +75,7 @@ def scores_of(folder: Path, chosen: list[Entry], path: Path) -> Iterator[dict[st
             if entry.id not in done:
                 try:
                     row = scored(folder, entry, reader, model)
-                except (InputError, RuntimeError, ValueError) as error:
+                except InputError as error:
                     print(f"{entry.id}: {' '.join(str(error).split())}"[:200])
                     continue
                 writer.writerow(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from metricvae.kinds.molecule.conformers import conform
 from metricvae.kinds.molecule.descriptors import ligand_numbers
+from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.standardise import standard
 from metricvae.kinds.pocket.structures import structure_of
@@ -48,3 +50,23 @@ def training_set(folder: Path, copies: int = 8) -> TrainingSet:
     posed = np.arange(len(mols)) % 5 > 0
     tested = posed & (np.arange(len(mols)) % 5 < 4)
     return TrainingSet(features, NAMES, np.ones(len(mols)), posed, tested, proteins, series, proteins, reference)
+
+
+def complexes(folder: Path) -> Path:
+    """A folder of affinities: five shells of different residues with five ligands each, the last pose a crystal's, and
+    one complex whose ligand is no file."""
+    head = "id,set,system,protein,ligand,affinity_pK,measured_kind,pdb_code,protein_cluster,inchikey"
+    rows = [head + ",casf2016_ligand_overlap,casf2016_same_protein,glide_dock,glide_inplace,mmgbsa,fep"]
+    for number, name in enumerate(("ALA", "SER", "VAL", "THR", "CYS")):
+        write(folder / f"{name}.pdb", structure(shell(), name))
+        for place in range(5):
+            smiles = SMILES[(number + place) % len(SMILES)]
+            write_sdf(folder / f"{name}-{place}.sdf", [ligand(smiles)])
+            about = f"plb/{name}/{place},{'gems' if place == 4 else 'plb'},{name},{name}.pdb,{name}-{place}.sdf"
+            rows.append(f"{about},{5 + 0.3 * number + 0.5 * place},Ki,,{number},{smiles},false,false,,,,")
+    rows.append("plb/ALA/lost,plb,ALA,ALA.pdb,lost.sdf,5.0,Ki,,0,lost,false,false,,,,")
+    (folder / "complexes.csv").write_text("\n".join(rows) + "\n")
+    columns = "id,set,protein,ligand,ligand_title,pK,label,pdb_code,pose,casf2016_ligand,drop_for_casf,protein_cluster"
+    with gzip.open(folder / "posed.csv.gz", "wt") as file:
+        file.write(columns + ",casf2016_same_protein,inchikey\n")
+    return folder

@@ -28,6 +28,7 @@ from metricvae.nn.heads import (
 
 FURTHER = (
     SignedInverseCosine(scale=3.0),
+    InverseCosine(floor=0.02, scale=2.0),
     InnerProduct(700.0),
     InnerProduct(2.0, offset=-30.0),
     CosineDistance(0.9, swapped=True),
@@ -225,6 +226,13 @@ def test_inverse_cosine_of_identical_objects_is_one_and_means_their_area() -> No
     head, size = InverseCosine(), scalar(1783.0)
     assert head.target(size, size, size).item() == 1.0
     assert head.value(scalar(1.0), size, size).item() == 1783.0
+
+
+def test_inverse_cosine_of_a_metric_without_magnitudes_is_its_largest_value_over_the_value() -> None:
+    head, one = InverseCosine(scale=16.0), scalar(1.0)
+    assert head.target(scalar(4.0), one, one).item() == 4.0
+    at_60_degrees = head.score(at_angle(0), at_angle(60))
+    assert head.value(at_60_degrees, one, one).item() == pytest.approx(8.0)
 
 
 def test_inverse_cosine_past_the_pole_keeps_falling_towards_the_metric() -> None:

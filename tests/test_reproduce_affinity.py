@@ -5,28 +5,34 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from affinity_problem import CONFIG, ligand, receptor, training_set
+from affinity_problem import CONFIG, complexes, ligand, receptor, training_set
 from metricvae.cli import main
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.scaffolds import scaffold_group
 from metricvae.kinds.molecule.standardise import standard
+from metricvae.kinds.pocket.structures import structure_of
+from metricvae.metrics.affinity.features.records import PosedComplex, posed_complex
 from metricvae.metrics.affinity.features.vector import NAMES
 from metricvae.metrics.affinity.known_kernels import LigandFeatures, ligand_features
 from metricvae.metrics.affinity.posed_fit import folds_of, left_out
 from metricvae.reproduction.affinity.claims import Claim, claims_of, summary_of
-from metricvae.reproduction.affinity.complexes import Entry
+from metricvae.reproduction.affinity.complexes import SHIPPABLE, Entry, computed, entries
+from metricvae.reproduction.affinity.complexes_tables import proteins_section
 from metricvae.reproduction.affinity.docked_congeners import DockedTask, docked_features
 from metricvae.reproduction.affinity.dta import columns_of, mean_of, nearest, ridge, similarities_of
 from metricvae.reproduction.affinity.dta_data import SPLITS, DtaSet, read_dta, split_of
 from metricvae.reproduction.affinity.dta_model import pairs_of
+from metricvae.reproduction.affinity.gnina import network_scores, score_part
 from metricvae.reproduction.affinity.left_out import (
     GIVEN,
+    GNINA,
     NEW_PROTEINS,
     NEW_SCAFFOLDS,
     OURS,
@@ -36,6 +42,15 @@ from metricvae.reproduction.affinity.left_out import (
     answers_of,
 )
 from metricvae.reproduction.affinity.ligand_series import systems_of
+from metricvae.reproduction.affinity.one_shot import (
+    EQUATION_2,
+    NEW_LIGANDS,
+    PRODUCT,
+    TREES,
+    measure_one_shot,
+    one_shot_section,
+    table_of_pairs,
+)
 from metricvae.reproduction.affinity.run import reproduce_affinity
 from metricvae.reproduction.affinity.series import rank_series
 from metricvae.reproduction.affinity.statistics import (
@@ -49,6 +64,7 @@ from metricvae.reproduction.affinity.statistics import (
 from metricvae.reproduction.affinity.training_rows import scaffolds_of
 from metricvae.reproduction.config import AffinityConfig
 from metricvae.runtime.process_pool import worker_pool
+from metricvae.training.presets import preset
 
 
 def answers_made(seed: int = 0) -> LeftOutAnswers:
@@ -177,6 +193,81 @@ def test_answers_and_floors_of_complexes_left_out(tmp_path: Path) -> None:
     assert pearson(found["heavy atoms"][rows], data.pk[rows]) > 0.9  # pK is made of size
     assert np.allclose(found["nearest neighbour"][rows], data.pk[rows], atol=2.0)  # the same ligands, other proteins
     assert len(np.unique(found["mean"][rows])) == CONFIG.folds
+
+
+def test_one_shot_is_measured_on_proteins_and_ligands_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = preset("affinity")
+    small = replace(small, training=replace(small.training, steps=2, taught_pairs=50, batch_pairs=16, warmup_steps=1))
+    monkeypatch.setattr("metricvae.reproduction.affinity.one_shot.preset", lambda _: small)
+    monkeypatch.setattr("metricvae.reproduction.affinity.one_shot.PARTS", 3)
+    folder, told = complexes(tmp_path), []
+    with worker_pool(1) as pool:
+        known = computed(folder, entries(folder), tmp_path / "work" / "features", pool)
+        found = measure_one_shot(folder, tmp_path / "work", "all sets", 0, pool, lambda *step: told.append(step))
+    assert set(found) == {NEW_PROTEINS, NEW_LIGANDS}
+    looked = {rows: (one["n"], one["clusters"]) for rows, one in found[NEW_PROTEINS].items()}
+    assert looked == {"with poses": (25, 5), "crystal poses": (5, 5)}
+    methods = found[NEW_PROTEINS]["with poses"]["methods"]
+    assert list(methods) == [PRODUCT, EQUATION_2, TREES, "heavy atoms"]
+    assert all(np.isfinite(list(numbers.values())).all() for numbers in methods.values())
+    assert [step[1] for step in told if "all sets" in step[0]] == list(range(6))
+    section = one_shot_section({"all sets": found})
+    assert [row[0] for row in section.tables[0].rows] == list(methods)
+    assert section.tables[0].caption == "New proteins, all sets, with poses: n = 25, 5 clusters of proteins."
+    rows = list(csv.DictReader(table_of_pairs(folder, known, SHIPPABLE).splitlines()))
+    assert {row["id"].split("/")[0] for row in rows} == {"plb"}
+    assert len(rows) == 20  # those of gems may not ship
+
+
+def test_the_network_of_gnina_stands_where_it_has_an_answer() -> None:
+    answers = answers_made()
+    scores = {name: float(pk) + 1.0 for name, pk in zip(answers.ids[1:], answers.pk[1:], strict=True)}
+    found = answers.with_given(GNINA, {**scores, answers.ids[0]: None, "other": 3.0})
+    table = proteins_section([found]).tables[0]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows[f"{GNINA} (n = 35)"][::3] == (1.0, 1.0)  # R and RMSE of what is one too high
+    assert not [row for row in proteins_section([answers]).tables[0].rows if str(row[0]).startswith(GNINA)]
+    one = rank_series([found], "merck")
+    assert one is not None
+    assert one.mean("Kendall", GNINA).value == pytest.approx(1.0)
+    claims = [claim for claim in claims_of({"merck": one}, [found]) if claim.other == GNINA]
+    assert [claim.place for claim in claims] == ["the Merck set", "new proteins by Pearson R"]
+
+
+def test_scores_of_gnina_are_computed_once_and_missing_where_it_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def network_scores(_: object, posed: PosedComplex) -> dict[str, float]:
+        asked.append(posed.molecule.smiles)
+        if len(asked) == 1:
+            raise InputError("no types")
+        return {"cnn_affinity": float(len(asked)), "cnn_score": 0.5}
+
+    monkeypatch.setattr("metricvae.reproduction.affinity.gnina.network_scores", network_scores)
+    chosen = [one for one in entries(complexes(tmp_path)) if one.system == "plb/ALA"]
+    path = tmp_path / "work" / "gnina.json"
+    for _ in range(2):
+        score_part(tmp_path, chosen, path)
+    found = json.loads(path.read_text())
+    assert list(found.values()) == [None, 2.0, 3.0, 4.0, None]
+    assert found["plb/ALA/lost"] is None
+    assert len(asked) == 4
+    score_part(tmp_path, chosen[:1], path)  # other complexes than those of the file
+    assert list(json.loads(path.read_text())) == [chosen[0].id]
+
+
+def test_the_network_of_gnina_scores_a_pose(tmp_path: Path) -> None:
+    pytest.importorskip("rustina")
+    receptor(tmp_path)
+    near, far = (
+        network_scores(found, posed_complex(found, ligand(shift=shift)))
+        for found in [structure_of(tmp_path / "rec.pdb").receptor]
+        for shift in ((0.0, 0.0, 0.0), (0.0, 0.0, 25.0))
+    )
+    assert set(near) == {"cnn_affinity", "cnn_score"}
+    assert near["cnn_affinity"] != far["cnn_affinity"]
 
 
 def test_answers_are_the_same_after_json() -> None:

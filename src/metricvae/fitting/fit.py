@@ -33,7 +33,7 @@ from metricvae.training.logs import Progress
 from metricvae.training.loop import train
 from metricvae.training.network_state import NetworkProgress
 from metricvae.training.pilot import with_best_head
-from metricvae.training.teacher import with_taught
+from metricvae.training.teacher import Teacher
 
 
 def fit(
@@ -77,7 +77,7 @@ def fit(
     with held(Path(folder), "model"):
         measured, stopping = data.of_split("train"), data.of_split("validation")
         taught = training.taught_pairs
-        parts = with_taught(measured, taught, training.seed) if taught else measured, stopping
+        parts = Teacher(measured, training.seed).taught(taught, training.seed) if taught else measured, stopping
         model = with_best_head(
             *(model, heads, training, *parts, Path(folder)),
             device=device,

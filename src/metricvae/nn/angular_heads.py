@@ -74,26 +74,29 @@ class AngularHead(Head):
 
 @dataclass(frozen=True)
 class InverseCosine(AngularHead):
-    """Equation (2): |z| |z_other| / (z . z_other) against m, with the link function m = sqrt(left * right) / value.
+    """Equation (2): |z| |z_other| / (z . z_other) against m; the link function is m = scale sqrt(left * right) / value.
 
     For the overlap area value <= min(left, right), so m >= 1 = the smallest |1/cos|; identical objects have m = 1.
 
     Attributes:
         floor: the cosine below which 1/cos is continued by its tangent (`inverse_above`). Values below
-            floor * sqrt(left * right), zero among them, count as that: m never exceeds 1/floor.
+            floor * scale * sqrt(left * right), zero among them, count as that: m never exceeds 1/floor.
+        scale: largest value of objects with magnitudes of 1, which codes of one direction have; for metrics without
+            magnitudes the largest there is.
     """
 
     name: ClassVar[str] = "inverse_cosine"
     floor: float = 0.05
+    scale: float = 1.0
 
     def score_of_cosine(self, cosine: Tensor) -> Tensor:
         return inverse_above(cosine, self.floor)
 
     def target(self, value: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        return 1.0 / (value / (left * right).sqrt()).clamp(min=self.floor)
+        return 1.0 / (value / (self.scale * (left * right).sqrt())).clamp(min=self.floor)
 
     def value(self, score: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        return (left * right).sqrt() / score
+        return self.scale * (left * right).sqrt() / score
 
 
 @dataclass(frozen=True)

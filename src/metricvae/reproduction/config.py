@@ -244,7 +244,7 @@ class AnyMetricConfig:
     seed: int = 0
 
 
-AFFINITY_SECTIONS = ("merck", "schrodinger", "plb", "proteins", "known", "dta", "precision")
+AFFINITY_SECTIONS = ("merck", "schrodinger", "plb", "proteins", "one-shot", "known", "dta", "precision")
 """Sections of the report on affinities."""
 
 

@@ -8,7 +8,6 @@ generalise better, but are no product of codes. A network learns what the trees 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,36 +26,54 @@ AT_ONCE = 10_000
 """Pairs whose numbers are side by side at a time."""
 
 
-def with_taught(data: PairDataset, pairs: int, seed: int) -> PairDataset:
-    """Training pairs, and after them random pairs of their objects with the values that a forest gives these.
-
-    The forest (P. Geurts et al. 2006, *Extremely randomized trees*) is fitted to the pairs whose value is known.
+class Teacher:
+    """A forest of trees (P. Geurts et al. 2006, *Extremely randomized trees*) on the numbers of both objects.
 
     Args:
-        data: pairs between two kinds of objects, each of which encoders see as a row of numbers.
-        pairs: to add.
-        seed: of the forest and of the choice.
+        data: pairs between two kinds of objects, each of which encoders see as a row of numbers. The forest is fitted
+            to those whose value is known.
+        seed: of the forest.
 
     Raises:
         InputError: other kinds of objects, a metric that is no regression, or fewer than `LEAF` pairs with values.
     """
-    names = " and ".join(dict.fromkeys(kind.title for kind in data.kinds))
-    if data.shared or data.metric.task != "regression":
-        raise InputError(
-            f"pairs are taught between two kinds of objects by a regression, got a {data.metric.task} metric of {names}"
-        )
-    known = data.known(np.arange(len(data)))
-    if len(known) < LEAF:
-        raise InputError(f"{len(known)} pairs have a value: expected at least {LEAF} to teach from")
-    sides = _numbers(data.left), _numbers(data.right)
-    forest = _forest(sides, data, known, seed)
-    rng = np.random.default_rng(seed)
-    first, second = (rng.choice(np.unique(ends), pairs) for ends in (data.first, data.second))
-    value = [
-        forest.predict(_together(sides, first[start : start + AT_ONCE], second[start : start + AT_ONCE]))
-        for start in range(0, pairs, AT_ONCE)
-    ]
-    return _joined(data, first, second, np.concatenate(value))
+
+    def __init__(self, data: PairDataset, seed: int) -> None:
+        from sklearn.ensemble import ExtraTreesRegressor  # here, since it takes a second to load
+
+        names = " and ".join(dict.fromkeys(kind.title for kind in data.kinds))
+        if data.shared or data.metric.task != "regression":
+            raise InputError(
+                "pairs are taught between two kinds of objects by a regression, "
+                f"got a {data.metric.task} metric of {names}"
+            )
+        known = data.known(np.arange(len(data)))
+        if len(known) < LEAF:
+            raise InputError(f"{len(known)} pairs have a value: expected at least {LEAF} to teach from")
+        self.data, self._sides = data, (_numbers(data.left), _numbers(data.right))
+        weight = None if data.weight is None else data.weight[known]
+        forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, max_features=FEATURES, random_state=seed)
+        self._forest = forest.fit(self._together(data.first[known], data.second[known]), data.value[known], weight)
+
+    def values(self, first: Rows, second: Rows) -> Floats:
+        """(n,) what the forest says of pairs (n,) of objects of the tables of the data."""
+        starts = range(0, len(first), AT_ONCE)
+        rows = (self._together(first[start : start + AT_ONCE], second[start : start + AT_ONCE]) for start in starts)
+        return np.concatenate([self._forest.predict(some) for some in rows]) if len(first) else np.zeros(0)
+
+    def taught(self, pairs: int, seed: int) -> PairDataset:
+        """The pairs of the data, and after them as many random pairs of their objects with the values of the forest.
+
+        Args:
+            pairs: to add.
+            seed: of the choice.
+        """
+        rng, data = np.random.default_rng(seed), self.data
+        first, second = (rng.choice(np.unique(ends), pairs) for ends in (data.first, data.second))
+        return _joined(data, first, second, self.values(first, second))
+
+    def _together(self, first: Rows, second: Rows) -> Floats:
+        return np.hstack([self._sides[0][first], self._sides[1][second]])
 
 
 def _numbers(table: ObjectTable) -> Floats:
@@ -67,18 +84,6 @@ def _numbers(table: ObjectTable) -> Floats:
             f"pairs are taught from rows of numbers, got {table.kind.title}: take a kind that describes them"
         )
     return found.double().numpy()
-
-
-def _together(sides: tuple[Floats, Floats], first: Rows, second: Rows) -> Floats:
-    return np.hstack([sides[0][first], sides[1][second]])
-
-
-def _forest(sides: tuple[Floats, Floats], data: PairDataset, rows: Rows, seed: int) -> Any:
-    from sklearn.ensemble import ExtraTreesRegressor  # here, since it takes a second to load
-
-    weight = None if data.weight is None else data.weight[rows]
-    forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, max_features=FEATURES, random_state=seed)
-    return forest.fit(_together(sides, data.first[rows], data.second[rows]), data.value[rows], weight)
 
 
 def _joined(data: PairDataset, first: Rows, second: Rows, value: Floats) -> PairDataset:

@@ -7,14 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metricvae.reproduction.affinity.left_out import GIVEN, HEAVY, NEW_PROTEINS, OURS, RANKING, VINA, LeftOutAnswers
+from metricvae.reproduction.affinity.left_out import (
+    GIVEN,
+    GNINA,
+    HEAVY,
+    NEW_PROTEINS,
+    OURS,
+    RANKING,
+    VINA,
+    LeftOutAnswers,
+)
 from metricvae.reproduction.affinity.series import Rankings
 from metricvae.reproduction.affinity.statistics import bootstrap_p, pearson
 
 SETS = {"merck": "the Merck set", "schrodinger": "the Schrodinger set", "plb": "PLB"}
 """Of congeners, in sentences."""
 
-PROGRAMS = (GIVEN["glide_dock"], GIVEN["glide_inplace"], VINA)
+PROGRAMS = (GIVEN["glide_dock"], GIVEN["glide_inplace"], VINA, GNINA)
 """That the first sentence is about."""
 
 
@@ -63,15 +72,18 @@ def claims_of(rankings: dict[str, Rankings], answers: Sequence[LeftOutAnswers]) 
                 ours, theirs = one.on_same("Kendall", other, RANKING)
                 count = f", {beside.above} of {beside.of} targets"
                 found.append(Claim(other, f"{SETS[name]}", ours, theirs, beside.p, count))
-    for other in (VINA, HEAVY) if answers else ():
-        first = answers[0]
-        ours, theirs = (
-            float(np.mean([pearson(one.said[NEW_PROTEINS][method], one.pk) for one in answers]))
-            for method in (OURS, other)
-        )
-        both = [first.said[NEW_PROTEINS][method] for method in (OURS, other)]
-        p = bootstrap_p(both[0], both[1], first.pk, first.proteins)
-        found.append(Claim(other, "new proteins by Pearson R", ours, theirs, p))
+    for other in (VINA, GNINA, HEAVY) if answers else ():
+        said = [one.by(NEW_PROTEINS, other) for one in answers]
+        have, pk = np.isfinite(said[0]), answers[0].pk
+        if not have.any():
+            continue
+        numbers = [
+            float(np.mean([pearson(one[have], pk[have]) for one in methods]))
+            for methods in ([one.by(NEW_PROTEINS, OURS) for one in answers], said)
+        ]
+        both = answers[0].by(NEW_PROTEINS, OURS)[have], said[0][have]
+        p = bootstrap_p(*both, pk[have], answers[0].proteins[have])
+        found.append(Claim(other, "new proteins by Pearson R", numbers[0], numbers[1], p))
     return found
 
 

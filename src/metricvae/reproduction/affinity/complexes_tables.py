@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from metricvae.reproduction.affinity.left_out import MEAN, OURS, RANKING, LeftOutAnswers
+from metricvae.reproduction.affinity.left_out import GNINA, MEAN, OURS, RANKING, LeftOutAnswers
 from metricvae.reproduction.affinity.statistics import bootstrap_pearson, pearson, rmse, spearman
 from metricvae.reproduction.report import Cell, Section, Table
 
 Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+FEWEST = 3
+"""Complexes that a table needs."""
 
 
 def rows_looked_at(answers: LeftOutAnswers) -> dict[str, Rows]:
     """All complexes, and those whose pose is a crystal's where there are some."""
     found = {"all poses": np.arange(len(answers.pk)), "crystal poses": np.flatnonzero(answers.crystal)}
-    return {name: rows for name, rows in found.items() if len(rows) >= 3}
+    return {name: rows for name, rows in found.items() if len(rows) >= FEWEST}
 
 
 def proteins_section(answers: Sequence[LeftOutAnswers]) -> Section:
@@ -30,26 +34,47 @@ def proteins_section(answers: Sequence[LeftOutAnswers]) -> Section:
     text = (
         "Five parts by clusters of proteins, and five by scaffolds with proteins known. Intervals hold 90 % of "
         "bootstrap draws over clusters of proteins. Heavy atoms and Vina are on the scale of pK by a line "
-        "through all complexes."
+        "through all complexes; what another program has no answer for is left out of its row."
     )
     return Section("New proteins, new scaffolds", text, tables)
 
 
 def _accuracy_table(answers: Sequence[LeftOutAnswers], part: str, name: str, rows: Rows) -> Table:
     first = answers[0]
-    pk, groups = first.pk[rows], first.proteins[rows]
-    methods = [method for method in first.said[part] if method not in (OURS, RANKING)] + [OURS]
-    lines: list[tuple[Cell, ...]] = []
+    groups = first.proteins[rows]
+    methods = [*(method for method in first.said[part] if method not in (OURS, RANKING)), GNINA, OURS]
+    lines = []
     for method in methods:
-        said = [one.said[part][method][rows] for one in answers]
-        estimate = bootstrap_pearson(said[0], pk, groups)
-        r = None if method == MEAN else round(float(np.mean([pearson(one, pk) for one in said])), 3)
-        interval = None if method == MEAN else f"{estimate.low:.2f} to {estimate.high:.2f}"
-        rho = None if method == MEAN else round(float(np.mean([spearman(one, pk) for one in said])), 3)
-        lines.append((method, r, interval, rho, round(float(np.mean([rmse(one, pk) for one in said])), 3)))
+        have = rows[np.isfinite(first.by(part, method)[rows])]
+        if len(have) < FEWEST:
+            continue
+        agreement = agreement_of([one.by(part, method)[have] for one in answers], first.pk[have], first.proteins[have])
+        label = method if len(have) == len(rows) else f"{method} (n = {len(have)})"
+        lines.append((label, *agreement_cells(agreement, constant=method == MEAN)))
     caption = f"{part.capitalize()}, {name}: n = {len(rows)}, {len(np.unique(groups))} clusters of proteins."
-    columns = ("method", "Pearson R", "90 % interval", "Spearman", "RMSE")
-    return Table(caption, columns, tuple(lines), (), (len(lines) - 1,))
+    return Table(caption, AGREEMENT, tuple(lines), (), (len(lines) - 1,))
+
+
+AGREEMENT = ("method", "Pearson R", "90 % interval", "Spearman", "RMSE")
+"""Columns of tables of methods."""
+
+
+def agreement_of(said: Sequence[Floats], pk: Floats, clusters: Rows) -> dict[str, float]:
+    """How answers of each seed (n,) agree with what was measured (n,): means over seeds, the interval of the first."""
+    estimate = bootstrap_pearson(said[0], pk, clusters)
+    means = {
+        name: float(np.mean([of(one, pk) for one in said]))
+        for name, of in (("pearson", pearson), ("spearman", spearman), ("rmse", rmse))
+    }
+    return means | {"low": estimate.low, "high": estimate.high}
+
+
+def agreement_cells(found: Mapping[str, float], *, constant: bool = False) -> tuple[Cell, ...]:
+    """Of `agreement_of`, for the columns after the first; a constant has an error alone."""
+    if constant:
+        return None, None, None, round(found["rmse"], 3)
+    interval = f"{found['low']:.2f} to {found['high']:.2f}"
+    return round(found["pearson"], 3), interval, round(found["spearman"], 3), round(found["rmse"], 3)
 
 
 def precision_section(answers: Sequence[LeftOutAnswers]) -> Section:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import tempfile
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from metricvae.core.dataset import ObjectTable, PairDataset
 from metricvae.core.metric import metric_from_json
@@ -17,10 +14,9 @@ from metricvae.nn.autoencoder import ModelConfig, TowerConfig
 from metricvae.nn.descriptors import DescriptorEncoderConfig
 from metricvae.nn.heads import InnerProduct
 from metricvae.nn.mlp import MlpDecoderConfig
-from metricvae.reproduction.affinity.dta_data import Bools, DtaSet, DtaSplit, Floats
-from metricvae.training.checkpoint import load_model
+from metricvae.reproduction.affinity.code_products import some_pairs, trained_answers
+from metricvae.reproduction.affinity.dta_data import DtaSet, DtaSplit, Floats
 from metricvae.training.config import TrainingConfig
-from metricvae.training.loop import train
 from metricvae.training.optimisers import LossWeights
 
 LATENT, DROPOUT, BATCH = 512, 0.1, 8_192
@@ -49,19 +45,9 @@ def fit_and_predict(data: DtaSet, split: DtaSplit, steps: int, seed: int) -> Flo
     learned = data.value[split.train]
     head = InnerProduct(scale=3.0 * float(learned.std()), offset=float(learned.mean()))
     config = ModelConfig(pairs.metric, left, right, latent=LATENT, head=head)
-    parts = _some(pairs, split.train, "train"), _some(pairs, split.validation, "validation")
-    with tempfile.TemporaryDirectory() as folder:
-        train(training(steps, min(BATCH, len(learned)), seed), config, *parts, Path(folder) / "model")
-        model = load_model(Path(folder) / "model").model
-    rows = np.flatnonzero(split.test)
-    with torch.no_grad():
-        codes = [
-            tower.encoder(tower.encoder.prepare(table.tensor(np.arange(len(table)))))[0]
-            for tower, table in ((model.tower("left"), pairs.left), (model.tower("right"), pairs.right))
-        ]
-        score = model.head.score(codes[0][pairs.first[rows]], codes[1][pairs.second[rows]])
-        ones = torch.ones(len(rows))
-        return np.asarray(model.head.value(score, ones, ones).double().numpy())
+    parts = some_pairs(pairs, split.train, "train"), some_pairs(pairs, split.validation, "validation")
+    settings = training(steps, min(BATCH, len(learned)), seed)
+    return trained_answers(config, settings, parts, pairs, np.flatnonzero(split.test))
 
 
 def training(steps: int, batch: int, seed: int) -> TrainingConfig:
@@ -93,10 +79,3 @@ def pairs_of(data: DtaSet) -> PairDataset:
     right = ObjectTable.from_objects(molecules, [molecules.convert(one) for one in data.smiles])
     metric = metric_from_json({"name": "tabular", "title": data.name}).of_kinds(words.name, molecules.name)
     return PairDataset.from_objects(metric, left, data.target, data.drug, data.value, right=right)
-
-
-def _some(pairs: PairDataset, rows: Bools, split: str) -> PairDataset:
-    value = pairs.value[rows]
-    return PairDataset(
-        pairs.metric, pairs.left, pairs.right, pairs.first[rows], pairs.second[rows], value, np.full(len(value), split)
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,6 +37,9 @@ HEAVY, LIGAND, VINA, NEAREST, MEAN = "heavy atoms", "ligand alone", "Vina", "nea
 GIVEN = {"glide_dock": "Glide docked", "glide_inplace": "Glide in place", "mmgbsa": "MM-GBSA", "fep": "FEP+"}
 """Names of methods in the report; the last ones are columns of `complexes.csv`."""
 
+GNINA = "Gnina's network"
+"""On the same poses, where Rustina is installed that runs it."""
+
 OnStep = Callable[[str, int, int], None]
 
 
@@ -65,6 +68,16 @@ class LeftOutAnswers:
     said: dict[str, dict[str, Floats]]
     half: dict[str, Floats]
     outside: npt.NDArray[np.bool_]
+
+    def with_given(self, name: str, scores: Mapping[str, float | None]) -> LeftOutAnswers:
+        """These, and scores of one more program by id; None where it has none."""
+        column = _floats([scores.get(one) for one in self.ids])
+        return replace(self, given={**self.given, name: column})
+
+    def by(self, part: str, method: str) -> Floats:
+        """(n,) answers of a method where `part` is left out, or the scores of another program; NaN where there is
+        none."""
+        return self.said[part].get(method, self.given.get(method, np.full(len(self.pk), np.nan)))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -14,6 +14,7 @@ from metricvae.reproduction.affinity.complexes_tables import precision_section, 
 from metricvae.reproduction.affinity.dta_data import SPLITS
 from metricvae.reproduction.affinity.known_curves import COUNTS
 from metricvae.reproduction.affinity.left_out import RANKING, LeftOutAnswers
+from metricvae.reproduction.affinity.one_shot import one_shot_section
 from metricvae.reproduction.affinity.series import OURS_METHODS, Rankings, rank_series
 from metricvae.reproduction.report import Cell, Fact, Figure, Report, Section, Table
 
@@ -42,12 +43,14 @@ class AffinityResults:
     Attributes:
         sections: that the report is to have.
         answers: for complexes left out, of each seed.
+        one_shot: by sets, answers without a pose; see `one_shot.measure_one_shot`.
         known: curves over known ligands by set.
         dta: one document for each set, split and seed.
     """
 
     sections: tuple[str, ...]
     answers: tuple[LeftOutAnswers, ...] = ()
+    one_shot: dict[str, dict[str, Any]] = field(default_factory=dict)
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
     dta: tuple[dict[str, Any], ...] = ()
 
@@ -68,6 +71,8 @@ def report_affinity(found: AffinityResults, facts: Sequence[Fact]) -> Report:
             "Vina is its score of the pose that the set gives, by our implementation of its terms; Glide, MM-GBSA and "
             "FEP+ are columns of complexes.csv, as their authors published them. FEP+ was given the target's structure "
             "and a reference ligand.",
+            "The network of Gnina (`fast` of 1.3.2, run by Rustina where that is installed) reads the same poses. It "
+            "was trained on PDBbind and CrossDocked2020, so it has seen most of these proteins; our answers have not.",
             "Which features and settings the model has was chosen on these sets by parts of proteins that were left "
             "out, so its figures here are a little too good; those of Vina, Glide and heavy atoms were not fitted.",
         ),
@@ -79,6 +84,8 @@ def _sections(found: AffinityResults, rankings: dict[str, Rankings]) -> Iterator
         yield series_section(one)
     if found.answers and "proteins" in found.sections:
         yield proteins_section(found.answers)
+    if found.one_shot:
+        yield one_shot_section(found.one_shot)
     if found.known:
         yield known_section(found.known)
     if found.dta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any
 
 from metricvae.core.errors import InputError
 from metricvae.metrics.affinity.posed_fit import PosedConfig
-from metricvae.reproduction.affinity.complexes import check_complexes
+from metricvae.reproduction.affinity.complexes import check_complexes, entries
 from metricvae.reproduction.affinity.dta import measure_split
 from metricvae.reproduction.affinity.dta_data import SPLITS, check_dta, read_dta
+from metricvae.reproduction.affinity.gnina import gnina_is_there, gnina_scores
 from metricvae.reproduction.affinity.known_curves import METHODS, curves
-from metricvae.reproduction.affinity.left_out import NEW_PROTEINS, OURS, LeftOutAnswers, answers_of_folder
+from metricvae.reproduction.affinity.left_out import GNINA, NEW_PROTEINS, OURS, LeftOutAnswers, answers_of_folder
 from metricvae.reproduction.affinity.ligand_series import TESTS, systems_of
+from metricvae.reproduction.affinity.one_shot import SETS, measure_one_shot
 from metricvae.reproduction.affinity.page import AffinityResults, report_affinity
 from metricvae.reproduction.config import AFFINITY_SECTIONS, AffinityConfig
 from metricvae.reproduction.inputs import OnStep, report_folders, run_facts
@@ -24,8 +26,8 @@ from metricvae.reproduction.report import PAGE, Report, environment_facts, write
 from metricvae.runtime.files import read_json, write_json
 from metricvae.runtime.process_pool import worker_pool
 
-DTA, KNOWN = "dta", "known"
-"""Sections that do not need the model of poses."""
+DTA, KNOWN, ONE_SHOT = "dta", "known", "one-shot"
+"""Sections that are measured apart."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,19 @@ def measure(
     """
     found = AffinityResults(sections)
     seeds = range(config.seed, config.seed + config.seeds)
-    if set(sections) - {DTA}:
+    if set(sections) - {DTA, ONE_SHOT}:
         for seed in seeds:
             found = replace(found, answers=(*found.answers, _answers(data, work, config, seed, step)))
             yield found
+        if gnina_is_there():
+            scores = _gnina(data, work, found.answers[0].ids, step)
+            found = replace(found, answers=tuple(one.with_given(GNINA, scores) for one in found.answers))
+            yield found
+    for name in SETS if ONE_SHOT in sections else ():
+        path = work / "results" / f"one-shot-{name.replace(' ', '-')}-{config.seed}.json"
+        made = kept(path, partial(_one_shot, data, work, name, config.seed, step))
+        found = replace(found, one_shot={**found.one_shot, name: made})
+        yield found
     if KNOWN in sections:
         for place, name in enumerate(TESTS):
             step("known ligands", place, len(TESTS))
@@ -131,6 +142,19 @@ def _answers(data: Path, work: Path, config: AffinityConfig, seed: int, step: On
             return answers_of_folder(data, work / "features", posed, pool, step).to_json()
 
     return LeftOutAnswers.from_json(kept(work / "results" / f"answers-{config.trees}-{seed}.json", make))
+
+
+def _gnina(data: Path, work: Path, ids: Sequence[str], step: OnStep) -> dict[str, float | None]:
+    """Scores by id."""
+    wanted = set(ids)
+    chosen = [one for one in entries(data) if one.id in wanted]
+    with worker_pool(None) as pool:
+        return gnina_scores(data, chosen, work / "gnina", pool, step)
+
+
+def _one_shot(data: Path, work: Path, name: str, seed: int, step: OnStep) -> dict[str, Any]:
+    with worker_pool(None) as pool:
+        return measure_one_shot(data, work, name, seed, pool, step)
 
 
 def _known(data: Path, name: str, config: AffinityConfig, answers: LeftOutAnswers) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def rank_series(answers: Sequence[LeftOutAnswers], chosen: str) -> Rankings | No
             ]
             for name in methods
         }
-        for name in GIVEN.values():
+        for name in first.given:
             given = [_of_given(first, name, rows, of) for rows in kept.values()]
             if np.isfinite(given).any():
                 found[name] = given
