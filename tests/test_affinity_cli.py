@@ -15,6 +15,7 @@ from affinity_problem import CONFIG, ligand, receptor, training_set
 from metricvae.cli import main
 from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.mol_blocks import write_sdf
+from metricvae.metrics.affinity.complexes import ComplexRow, RefusedComplex, complex_rows
 from metricvae.metrics.affinity.known_rows import prior_means, read_known
 from metricvae.metrics.affinity.metric import AffinityMetric
 from metricvae.metrics.affinity.posed_files import MODEL, TENSORS, read_posed, write_posed
@@ -72,6 +73,18 @@ def test_tables_of_pairs_go_on_after_a_fault(folder: Path, capsys: pytest.Captur
     assert "no file none.pdb" in absent["reason"]
     assert "no site is named" in unposed["reason"]
     assert "2 of 3 could not be predicted" in capsys.readouterr().out
+
+
+def test_a_smiles_in_a_table_of_this_folder_is_no_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    Path("here.csv").write_text("receptor,ligand\nrec.pdb,CCO\nrec.pdb,ligands.sdf\nrec.pdb,rec.pdb\n")
+    smiles, file, structure = complex_rows(Path("here.csv"))
+    assert isinstance(smiles, ComplexRow)
+    assert isinstance(file, ComplexRow)
+    assert (smiles.ligand, smiles.has_file) == ("CCO", False)
+    assert (file.ligand, file.has_file) == ("ligands.sdf", True)
+    assert isinstance(structure, RefusedComplex)
+    assert structure.reason.startswith("rec.pdb ends in '.pdb': expected one of .smi")
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,12 @@ def _row(number: int, name: str, cells: Mapping[str, str], base: Path) -> Comple
     for cell in (given["receptor"], given["ligand"], given.get("site", "")):
         check_named(base, cell)
     _check_file(base, file)
-    beside = base / given["ligand"]
-    ligand = str(beside) if suffix_of(given["ligand"]) in READERS else given["ligand"]
-    if ligand == str(beside):
-        _check_file(base, given["ligand"])
+    ligand, ending = given["ligand"], suffix_of(given["ligand"])
+    if ending in READERS:
+        _check_file(base, ligand)
+        ligand = str(base / ligand)
+    elif ending and os.path.isfile(base / ligand):
+        raise InputError(f"{shortened(ligand)} ends in {ending!r}: expected one of {', '.join(READERS)}, or one + .gz")
     value = given.get("value", "")
     measured = measurement(value, given.get("unit", ""), given.get("kind", "")) if value else None
     chosen = given.get("site") or (site if named else AUTO)
