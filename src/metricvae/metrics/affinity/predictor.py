@@ -196,11 +196,9 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     docked = sum(bool(row["pose"]) and row["pose"] != GIVEN for row in rows)
     found = []
     if docked:
-        found.append(
-            f"{docked} ligands had no pose and were docked: the error of the pose comes on top of the interval"
-        )
+        found.append(f"without a pose, so docked: {docked}; the error of the pose comes on top of the interval")
     if outside:
-        found.append(f"{outside} complexes are outside of the model's data: do not rely on these numbers")
+        found.append(f"outside of the model's data: {outside}; do not rely on these numbers")
     if failed:
         found.append(f"{failed} of {len(rows)} could not be predicted: see the reasons")
     return found
