@@ -37,7 +37,7 @@ from torch.nn import functional
 
 from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
-from metricvae.decoding.decoder import TRIES, ObjectDecoder
+from metricvae.decoding.decoder import TEMPERATURE, TRIES, ObjectDecoder
 from metricvae.generation.screening import editor_of
 from metricvae.kinds.molecule.conformers import flat
 from metricvae.kinds.molecule.fragments import stream_smiles
@@ -166,7 +166,7 @@ def options_of() -> argparse.Namespace:
     parser.add_argument("--test", type=Path, required=True, help="SMILES that it never saw")
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--reconstructed", type=int, default=1_000)
-    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

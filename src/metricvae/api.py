@@ -25,7 +25,7 @@ from metricvae.core.display import cell_of, facts_html
 from metricvae.core.errors import InputError
 from metricvae.core.kind import KINDS, Object, ReadOptions, kind_from_json
 from metricvae.core.metric import METRICS, Metric, Solution, metric_from_json
-from metricvae.decoding.decoder import ObjectDecoder
+from metricvae.decoding.decoder import TEMPERATURE, ObjectDecoder
 from metricvae.evaluation.binary import BinaryEvaluation
 from metricvae.evaluation.evaluate import Evaluation, evaluate
 from metricvae.evaluation.ranking import RankingEvaluation
@@ -176,7 +176,7 @@ class PairModel:
     def _decoder(self) -> ObjectDecoder:
         return ObjectDecoder(self.predictor)
 
-    def decode(self, codes: Tensor, *, temperature: float = 1.0, seed: int = 0) -> list[Object | None]:
+    def decode(self, codes: Tensor, *, temperature: float = TEMPERATURE, seed: int = 0) -> list[Object | None]:
         """Objects of codes, of a model with a decoder that writes them symbol by symbol.
 
         Args:
@@ -192,7 +192,7 @@ class PairModel:
         """
         return self._decoder.decode(codes, torch.Generator().manual_seed(seed), temperature)
 
-    def sample(self, count: int, *, temperature: float = 1.0, seed: int = 0) -> list[Object]:
+    def sample(self, count: int, *, temperature: float = TEMPERATURE, seed: int = 0) -> list[Object]:
         """Objects decoded from drawn codes: what is like the objects that the decoder learned from.
 
         Args:
