@@ -36,6 +36,7 @@ from metricvae.reproduction.affinity.complexes import SHIPPABLE, Computed, compu
 from metricvae.reproduction.affinity.complexes_tables import AGREEMENT, agreement_cells, agreement_of
 from metricvae.reproduction.affinity.left_out import HEAVY, NEW_PROTEINS
 from metricvae.reproduction.affinity.training_rows import congeners, protein_clusters
+from metricvae.reproduction.inputs import OnStep
 from metricvae.reproduction.report import Section, Table
 from metricvae.runtime.files import write_bytes
 from metricvae.training.presets import ChosenPreset, preset
@@ -66,8 +67,6 @@ STOPPING = 0.06
 """Share of the clusters of proteins that tell which network is kept."""
 
 PARTS = 5
-
-OnStep = Callable[[str, int, int], None]
 
 
 def measure_one_shot(folder: Path, work: Path, name: str, seed: int, pool: Executor, on_step: OnStep) -> dict[str, Any]:
