@@ -32,7 +32,7 @@ from metricvae.kinds.molecule.fragments import stream_smiles
 from metricvae.kinds.molecule.mol_blocks import write_sdf
 from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.text_form import SmilesForm
-from metricvae.nn.code_mixture import AXES, CodeMixture
+from metricvae.nn.code_exemplars import EXEMPLARS, STEP, CodeExemplars
 from metricvae.nn.layers import seeded_weights
 from metricvae.nn.token_decoder import BEGIN, END, TokenDecoder, TokenDecoderConfig
 from metricvae.prediction.predictor import Predictor
@@ -191,29 +191,27 @@ def test_texts_that_mean_nothing_are_drawn_again(folder: Path, monkeypatch: pyte
     assert len(decoder.sample(9, torch.Generator())) == 9
 
 
-@pytest.mark.parametrize(("count", "width"), [(3000, 24), (130, 24), (40, 24), (500, 3)])
-def test_the_mixture_draws_groups_where_codes_have_them(count: int, width: int) -> None:
+@pytest.mark.parametrize(("count", "width"), [(3000, 24), (EXEMPLARS, 7), (130, 24), (40, 1)])
+def test_codes_are_drawn_around_those_of_the_training(count: int, width: int) -> None:
     """Two crossed lines in a plane, which no normal distribution holds, and noise along all other axes."""
     chance = torch.Generator().manual_seed(0)
     codes = 0.1 * torch.randn(count, width, generator=chance)
-    codes[torch.arange(count), torch.arange(count) % 2] += 20 * torch.rand(count, generator=chance) - 10
-    mixture = CodeMixture(width)
-    mixture.fit(codes)
-    again = CodeMixture(width)
-    again.fit(codes)
-    assert all(torch.equal(one, two) for one, two in zip(mixture.buffers(), again.buffers(), strict=True))
-    start = torch.randn(1000, width, generator=chance)
-    drawn = mixture.place(start, torch.Generator().manual_seed(1))
-    off_axes = drawn[:, :2].abs().amin(1)
-    assert float(off_axes.quantile(0.9)) < 1 if count > 2000 else drawn.isfinite().all()
-    assert float(drawn[:, :2].abs().max()) > 5
-    if width > AXES:
-        assert torch.allclose(drawn - drawn @ mixture.axes @ mixture.axes.T, _beside(start, mixture), atol=1e-4)
-
-
-def _beside(codes: torch.Tensor, mixture: CodeMixture) -> torch.Tensor:
-    """What codes are beside the leading axes."""
-    return codes - codes @ mixture.axes @ mixture.axes.T
+    codes[torch.arange(count), torch.arange(count) % min(2, width)] += 20 * torch.rand(count, generator=chance) - 10
+    exemplars, again = CodeExemplars(width), CodeExemplars(width)
+    for one in (exemplars, again):
+        one.fit(codes)
+    assert all(torch.equal(one, two) for one, two in zip(exemplars.buffers(), again.buffers(), strict=True))
+    every = -(-count // EXEMPLARS)
+    assert int(exemplars.count) == len(codes[::every])
+    kept, spread = exemplars.codes(torch.arange(int(exemplars.count))), codes.std(0, correction=0)
+    near = (codes[::every] - codes.mean(0)).abs() <= 3 * spread  # others are cut
+    assert bool(((kept - codes[::every]).abs() <= 0.5 * STEP * spread + 1e-4)[near].all())
+    start = codes.mean(0) + spread * torch.randn(5_000, width, generator=chance)
+    drawn = exemplars.place(start, torch.Generator().manual_seed(1))
+    assert torch.allclose(drawn.std(0), spread, rtol=0.1)
+    if width > 1 and count > 1_000:
+        apart = (drawn[:, :2] / spread[:2]).abs().amin(1), (start[:, :2] / spread[:2]).abs().amin(1)
+        assert apart[0].mean() < 0.7 * apart[1].mean()  # near one of both lines
 
 
 def test_codes_of_proposals_lie_between_parents_or_around_one(

@@ -81,8 +81,16 @@ def test_both_survive_the_disk(detector: NoveltyDetector, tmp_path: Path) -> Non
     assert drawn is not None
     x = normal(20, 12)
     assert torch.equal(again.novelty(x), detector.novelty(x))
+    rounded = LatentPrior(prior.code_mean.half().float(), prior.code_root.half().float())
     chance = [torch.Generator().manual_seed(1) for _ in range(2)]
-    assert torch.equal(drawn.draw(3, chance[0]), prior.draw(3, chance[1]))
+    assert torch.equal(drawn.draw(3, chance[0]), rounded.draw(3, chance[1]))
+
+
+def test_a_prior_of_large_codes_survives_the_disk(tmp_path: Path) -> None:
+    prior = fit_latent_prior(1e6 * mixed_codes())
+    again = LatentPrior.read(tmp_path, {"latent_prior": prior.write(tmp_path)})
+    assert again is not None
+    assert torch.equal(again.code_root, prior.code_root)
 
 
 def test_a_model_of_0_1_has_both_in_one_file(detector: NoveltyDetector, tmp_path: Path) -> None:

@@ -74,20 +74,22 @@ class ObjectDecoder:
         with seeded_weights(0):  # they are replaced
             network = TokenDecoder(config, predictor.code_width, len(self.vocabulary))
         load_weights(network, read_tensors(loaded.folder / FILE).tensors, loaded.folder / FILE)
+        kept = network.exemplars
+        if not 0 < int(kept.count) <= len(kept.packed):
+            raise InputError(f"{loaded.folder / FILE} has no exemplars of codes: restore the model or train it again")
         self.network = network.to(predictor.device).eval()
         self.latent_prior = predictor.latent_prior
 
     def drawn_codes(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, d) codes like those of the objects that it learned from.
 
-        Along the axes in which these differ most they are drawn from their mixture, along the others from the latent
-        prior, where there is one.
+        They are drawn around some of these, by the latent prior where there is one.
         """
         if self.latent_prior is not None:
             codes = self.latent_prior.draw(count, generator)
         else:
             codes = self.network.code_mean + self.network.deviations(count, generator)
-        return self.network.mixture.place(codes.to(self.network.code_mean), generator)
+        return self.network.exemplars.place(codes.to(self.network.code_mean), generator)
 
     def texts(self, codes: Tensor, generator: torch.Generator, temperature: float = TEMPERATURE) -> list[str]:
         """A text for each of m codes (m, d), whatever it means; see `TokenDecoder.sample`."""

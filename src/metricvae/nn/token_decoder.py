@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from metricvae.core.errors import InputError
-from metricvae.nn.code_mixture import CodeMixture
+from metricvae.nn.code_exemplars import CodeExemplars
 from metricvae.nn.layers import WideLinear, scale_initial_weights
 
 END, BEGIN, FIRST_SYMBOL = 0, 1, 2
@@ -58,7 +58,7 @@ class TokenDecoder(nn.Module):
 
     Attributes:
         code_mean, code_scale: (d,) and (), of the codes of the training: what the network reads is (z - mean) / scale.
-        mixture: how these codes lie along their leading axes.
+        exemplars: some of these codes.
     """
 
     code_mean: Tensor
@@ -69,7 +69,7 @@ class TokenDecoder(nn.Module):
         self.config, width = config, config.width
         self.register_buffer("code_mean", torch.zeros(code_width))
         self.register_buffer("code_scale", torch.ones(()))
-        self.mixture = CodeMixture(code_width)
+        self.exemplars = CodeExemplars(code_width)
         self.shown = WideLinear(code_width, config.shown * width)
         self.added = WideLinear(code_width, width)
         self.symbols = nn.Embedding(symbols + FIRST_SYMBOL, width)
@@ -81,10 +81,10 @@ class TokenDecoder(nn.Module):
             nn.init.normal_(table.weight, std=0.1)
 
     def describe(self, codes: Tensor) -> None:
-        """Take mean, scale and mixture of the codes (m, d) of the training."""
+        """Take mean, scale and exemplars of the codes (m, d) of the training."""
         self.code_mean.copy_(codes.mean(0))
         self.code_scale.copy_((codes - codes.mean(0)).square().mean().sqrt().clamp_min(1e-6))
-        self.mixture.fit(codes)
+        self.exemplars.fit(codes)
 
     def deviations(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, d) random deviations, as large as those of the training codes; the generator is on the CPU."""

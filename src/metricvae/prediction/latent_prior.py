@@ -16,6 +16,7 @@ from torch import Tensor
 
 from metricvae.prediction.novelty import read_part, write_part
 from metricvae.prediction.shrinkage import fit_shrunk_normal
+from metricvae.training.checkpoint import rounded
 
 PRIOR_FILE = "latent_prior.safetensors"
 
@@ -44,8 +45,14 @@ class LatentPrior:
         return LatentPrior(self.code_mean.to(device), self.code_root.to(device))
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Put it into a model's folder; returns what the model's `config.json` is to say of it."""
-        return write_part(folder / PRIOR_FILE, {name: getattr(self, name) for name in _TENSORS}, {})
+        """Put it into a model's folder; returns what the model's `config.json` is to say of it.
+
+        It is written in half precision, unless a number is too large for that.
+        """
+        tensors = {name: getattr(self, name) for name in _TENSORS}
+        half = rounded(tensors, "float16")
+        fits = all(bool(part.isfinite().all()) for part in half.values())
+        return write_part(folder / PRIOR_FILE, half if fits else tensors, {})
 
     @classmethod
     def read(cls, folder: Path, calibration: Mapping[str, Any]) -> LatentPrior | None:
@@ -55,7 +62,7 @@ class LatentPrior:
             InputError: the file is missing, or not the one that was written.
         """
         found = read_part(folder, calibration, "latent_prior", PRIOR_FILE, _TENSORS)
-        return None if found is None else cls(*found[0])
+        return None if found is None else cls(*(part.float() for part in found[0]))
 
 
 def fit_latent_prior(codes: Tensor) -> LatentPrior:
