@@ -34,7 +34,7 @@ from metricvae.nn.heads import CosineSimilarity, InnerProduct
 from metricvae.nn.mlp import MlpEncoderConfig
 from metricvae.nn.views import ViewedHead
 from metricvae.prediction.added_metrics import added_names, metrics_of
-from metricvae.prediction.latent_prior import fit_latent_prior
+from metricvae.prediction.latent_prior import LatentPrior, fit_latent_prior
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.searcher import SearchIndex
 from metricvae.training.checkpoint import WEIGHTS, annotate, load_model
@@ -263,7 +263,8 @@ def test_a_metric_of_pairs_is_added_by_a_view(model: Path, tmp_path: Path) -> No
 def test_the_latent_prior_of_a_model_is_that_of_all_its_metrics(model: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(model, copy)
-    prior = fit_latent_prior(torch.randn(50, 16, generator=torch.Generator().manual_seed(0)))
+    fitted = fit_latent_prior(torch.randn(50, 16, generator=torch.Generator().manual_seed(0)))
+    prior = LatentPrior(fitted.code_mean.half().float(), fitted.code_root.half().float())  # as it is written
     annotate(copy, calibration={"latent_prior": prior.write(copy)})
     for metric in (None, "weight"):
         found = Predictor.load(copy, metric=metric).latent_prior
