@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.ensemble import ExtraTreesRegressor
 
 import metricvae as mv
 from metricvae.cli import main
@@ -39,10 +38,8 @@ from metricvae.prediction.predictor import Predictor
 from metricvae.search.searcher import SearchIndex
 from metricvae.training.checkpoint import WEIGHTS, annotate, load_model
 from metricvae.training.joint import JointConfig, train_jointly
-from metricvae.training.joint_values import KnownValues
 from metricvae.training.model_document import CONFIG, read_document, write_document
 from metricvae.training.network_state import NetworkProgress
-from metricvae.training.teacher import FEATURES, LEAF, TREES
 
 LENGTH, OBJECTS = 5, 500
 SMALL = JointConfig(steps=150, batch_objects=64, batch_pairs=64, learning_rate=3e-3, evaluate_every=75, view=8)
@@ -126,49 +123,6 @@ def test_each_row_trains_what_it_has_and_what_is_held_out_anywhere_trains_nothin
     assert held_out & set(answer.first[answer.split == "train"].tolist())
     assert not held_out & set(kept.first[kept.split == "train"].tolist())
     assert {*kept.first[kept.split != "train"]} == {*answer.first[answer.split != "train"]}
-
-
-def test_forests_teach_training_objects_what_nobody_measured() -> None:
-    metrics = joint_metrics(data_sets())[1:]
-    measured = KnownValues.of(metrics, OBJECTS)
-    found = measured.with_taught(metrics, 0.25, seed=3)
-    known, objects = ~measured.target.isnan(), measured.objects
-    assert torch.equal(found.target[known], measured.target[known])
-    assert torch.equal(found.training[known], measured.training[known])
-    assert np.array_equal(found.objects, objects)
-    learned = torch.zeros(OBJECTS, dtype=torch.bool)
-    learned[objects] = True
-    new = ~found.target.isnan() & ~known
-    assert torch.equal(new, ~known & learned[:, None])
-    assert (found.training[new] == 0.25).all()
-    for column, metric in enumerate(metrics):
-        rows = metric.data.rows("train")
-        forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, max_features=FEATURES, random_state=3)
-        forest.fit(vectors()[metric.data.first[rows]], metric.data.value[rows])
-        taught = new[:, column].nonzero()[:, 0]
-        said = torch.from_numpy(forest.predict(vectors()[taught.numpy()])).float()
-        ones = torch.ones(len(said))
-        torch.testing.assert_close(found.target[taught, column], metric.head.target(said, ones, ones))
-
-
-def test_a_taught_probability_is_the_answer_of_least_loss() -> None:
-    (metric,) = joint_metrics(data_sets())[2:]
-    one = torch.ones(1)
-    target = metric.head.target(torch.tensor([0.3]), one, one)
-    values = replace(KnownValues.of([metric], OBJECTS), target=target[None].expand(OBJECTS, 1))
-    odds = torch.linspace(-4.0, 4.0, 801)
-    score = (odds - metric.head.offset) / metric.head.scale
-    losses = values.terms(score[:, None], torch.zeros(len(odds), dtype=torch.int64))[:, 0]
-    assert odds[losses.argmin()].sigmoid().item() == pytest.approx(0.3, abs=0.01)
-
-
-def test_too_few_values_teach_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="taught is 2: expected 0 to 1"):
-        replace(SMALL, taught=2)
-    _, number, answer = data_sets()
-    few = joint_metrics([number, answer.select(answer.rows("train")[:2])])
-    with pytest.raises(InputError, match="2 objects have a value: expected at least 3 to teach from"):
-        train_jointly(TOWER, 16, few, replace(SMALL, taught=0.5), tmp_path)
 
 
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) -> None:

@@ -51,9 +51,6 @@ class JointConfig:
         warmup_steps: steps in which the rates rise; they fall to zero along a cosine after that.
         latent: weight of the latent loss, KL(q(z | x), N(0, I)) per dimension.
         balance: how a metric with few values counts: 1 as much as one with many, 0 in proportion to its values.
-        taught: weight, beside 1 of measured values, of what forests of trees say of the training objects that have no
-            value in a metric of one object (`metricvae.training.teacher`); 0 for none. Objects have to be rows of
-            numbers.
         view: numbers of the view of a code by which a metric of pairs compares.
         average_decay: weights are averaged over time with this decay, and the average is kept.
         evaluate_every: steps between measurements on the validation split; progress is saved then.
@@ -68,7 +65,6 @@ class JointConfig:
     warmup_steps: int = 50
     latent: float = 1e-4
     balance: float = 0.5
-    taught: float = 0.0
     view: int = 128
     average_decay: float = 0.995
     evaluate_every: int = 250
@@ -78,8 +74,6 @@ class JointConfig:
         for name in ("steps", "batch_objects", "batch_pairs", "view", "evaluate_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: expected 1 or more")
-        if not 0 <= self.taught <= 1:
-            raise InputError(f"taught is {self.taught}: expected 0 to 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,11 +187,9 @@ class _Training:
     ) -> None:
         self.config, self.features = config, _features(encoder, table)
         self.values, self.pairs = KnownValues.of(one, len(table)), [KnownPairs(metric) for metric in two]
-        if config.taught:
-            self.values = self.values.with_taught(one, config.taught, config.seed)
         objects = self.values.objects if one else np.unique(np.concatenate([part.objects for part in self.pairs]))
         self.rows = torch.from_numpy(objects)
-        self.share = self.values.training[self.rows].mean(0).clamp(min=1e-9)
+        self.share = self.values.training[self.rows].float().mean(0).clamp(min=1e-9)
         known = [*self.values.validation.sum(0).tolist(), *(len(part.parts["validation"][2]) for part in self.pairs)]
         self.counts = np.sqrt(np.minimum(known, MOST_VALUES))
         some = self.rows[:: max(1, len(self.rows) // SCALED_ON)][:SCALED_ON]

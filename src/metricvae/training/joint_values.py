@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torch.nn import functional
 from metricvae.core.dataset import PairDataset
 from metricvae.nn.free_codes import r_squared
 from metricvae.nn.heads import Head
-from metricvae.training.teacher import taught_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +43,7 @@ class KnownValues:
 
     Attributes:
         target: (m, k) scores that m objects should have in k metrics, nan where that is not known.
-        training: (m, k) how much each counts in the training: 1 of measured ones, 0 of those that are no part of it.
+        training: (m, k) bool, which belong to the training.
         validation: (m, k) bool.
         binary: (k,) bool.
         offset, scale: (k,) of the logit of a binary metric.
@@ -73,39 +72,21 @@ class KnownValues:
         offset, scale = (
             torch.tensor([float(getattr(metric.head, name)) for metric in metrics]) for name in ("offset", "scale")
         )
-        return cls(target, masks["train"].float(), masks["validation"], binary, offset, scale)
-
-    def with_taught(self, metrics: Sequence[JointMetric], weight: float, seed: int) -> KnownValues:
-        """These, and what a forest says of the objects of the training that have no value in a metric.
-
-        Args:
-            metrics: that these are of.
-            weight: of such a value, beside 1 of a measured one.
-            seed: of the forests.
-        """
-        target, training, objects = self.target.clone(), self.training.clone(), self.objects
-        for column, metric in enumerate(metrics):
-            rows = objects[self.target[objects, column].isnan().numpy()]
-            if not len(rows):
-                continue
-            value = torch.from_numpy(taught_values(metric.data, rows, seed)).float()
-            ones = torch.ones(len(rows))
-            target[rows, column] = metric.head.target(value, ones, ones)
-            training[rows, column] = weight
-        return replace(self, target=target, training=training)
+        return cls(target, masks["train"], masks["validation"], binary, offset, scale)
 
     @property
     def objects(self) -> np.ndarray:
         """Rows of the objects that the training knows something of."""
-        return torch.nonzero((self.training > 0).any(1))[:, 0].numpy()
+        return torch.nonzero(self.training.any(1))[:, 0].numpy()
 
     def terms(self, score: Tensor, rows: Tensor) -> Tensor:
         """(b, k) losses of some objects in each metric; 0 where the value is not known."""
         target = self.target[rows]
         known = torch.where(target.isnan(), 0.0, target)
         numbers = functional.huber_loss(score, known, reduction="none")
-        odds, probability = self.offset + self.scale * score, torch.sigmoid(self.offset + self.scale * known)
-        answers = functional.softplus(odds) - probability * odds
+        odds = self.offset + self.scale * score
+        yes = known * self.scale + self.offset > 0
+        answers = functional.softplus(torch.where(yes, -odds, odds))
         return torch.where(self.binary, answers, numbers)
 
     def explained(self, score: Tensor, rows: Tensor) -> list[float]:

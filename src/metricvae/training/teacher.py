@@ -1,15 +1,13 @@
-"""What a forest of trees says of pairs and objects that nobody measured, beside few that were measured.
+"""Pairs that nobody measured, with what a forest of trees says of them, beside few that were measured.
 
 From few pairs a product of two codes learns the objects by heart; trees on the numbers of both objects side by side
 generalise better, but are no product of codes. A network learns what the trees say of as many pairs as it needs
-(G. Hinton et al. 2015, *Distilling the Knowledge in a Neural Network*; the trees: P. Geurts et al. 2006, *Extremely
-randomized trees*). So it does with properties of single objects.
+(G. Hinton et al. 2015, *Distilling the Knowledge in a Neural Network*).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +27,7 @@ AT_ONCE = 10_000
 
 
 class Teacher:
-    """A forest on the numbers of both objects of pairs.
+    """A forest of trees (P. Geurts et al. 2006, *Extremely randomized trees*) on the numbers of both objects of pairs.
 
     Args:
         data: pairs between two kinds of objects, each of which encoders see as a row of numbers. The forest is fitted
@@ -41,6 +39,8 @@ class Teacher:
     """
 
     def __init__(self, data: PairDataset, seed: int) -> None:
+        from sklearn.ensemble import ExtraTreesRegressor  # here, since it takes a second to load
+
         names = " and ".join(dict.fromkeys(kind.title for kind in data.kinds))
         if data.shared or data.metric.task != "regression":
             raise InputError(
@@ -53,7 +53,8 @@ class Teacher:
         self.data, self._sides = data, (_numbers(data.left), _numbers(data.right))
         weight = None if data.weight is None else data.weight[known]
         rows = self._together(data.first[known], data.second[known])
-        self._forest = _forest(seed).fit(rows, data.value[known], weight)
+        forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, max_features=FEATURES, random_state=seed)
+        self._forest = forest.fit(rows, data.value[known], weight)
 
     def values(self, first: Rows, second: Rows) -> Floats:
         """(n,) what the forest says of pairs (n,) of objects of the tables of the data."""
@@ -74,32 +75,6 @@ class Teacher:
 
     def _together(self, first: Rows, second: Rows) -> Floats:
         return np.hstack([self._sides[0][first], self._sides[1][second]])
-
-
-def taught_values(data: PairDataset, rows: Rows, seed: int) -> Floats:
-    """(n,) what a forest says of single objects; of a binary metric the probability of a 1.
-
-    Args:
-        data: objects with values, each of which encoders see as a row of numbers. The forest is fitted to those of the
-            training split whose value is known.
-        rows: (n,) of objects in the table of the data.
-        seed: of the forest.
-
-    Raises:
-        InputError: other kinds of objects, or fewer than `LEAF` training values.
-    """
-    numbers, known = _numbers(data.left), data.known(data.rows("train"))
-    if len(known) < LEAF:
-        raise InputError(f"{len(known)} objects have a value: expected at least {LEAF} to teach from")
-    weight = None if data.weight is None else data.weight[known]
-    forest = _forest(seed).fit(numbers[data.first[known]], data.value[known], weight)
-    return np.asarray(forest.predict(numbers[rows]), np.float64)
-
-
-def _forest(seed: int) -> Any:
-    from sklearn.ensemble import ExtraTreesRegressor  # here, since it takes a second to load
-
-    return ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, max_features=FEATURES, random_state=seed)
 
 
 def _numbers(table: ObjectTable) -> Floats:
