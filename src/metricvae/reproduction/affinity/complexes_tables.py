@@ -72,9 +72,9 @@ def agreement_of(said: Sequence[Floats], pk: Floats, clusters: Rows) -> dict[str
 def agreement_cells(found: Mapping[str, float], *, constant: bool = False) -> tuple[Cell, ...]:
     """Of `agreement_of`, for the columns after the first; a constant has an error alone."""
     if constant:
-        return None, None, None, round(found["rmse"], 3)
+        return None, None, None, found["rmse"]
     interval = f"{found['low']:.2f} to {found['high']:.2f}"
-    return round(found["pearson"], 3), interval, round(found["spearman"], 3), round(found["rmse"], 3)
+    return found["pearson"], interval, found["spearman"], found["rmse"]
 
 
 def precision_section(answers: Sequence[LeftOutAnswers]) -> Section:
@@ -94,7 +94,7 @@ def precision_section(answers: Sequence[LeftOutAnswers]) -> Section:
 
 def _precision_row(answers: Sequence[LeftOutAnswers], part: str, name: str, rows: Rows) -> tuple[Cell, ...]:
     found = np.mean([_precision(one, part, rows) for one in answers], axis=0)
-    return (part, name, *(None if np.isnan(value) else round(float(value), 2) for value in found))
+    return (part, name, *(None if np.isnan(value) else float(value) for value in found))
 
 
 def _precision(one: LeftOutAnswers, part: str, rows: Rows) -> list[float]:

@@ -131,7 +131,7 @@ def _mean_table(one: Rankings, order: Sequence[str]) -> Table:
 
 def _target_table(one: Rankings, measure: str, order: Sequence[str]) -> Table:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (target, n, *(round(one.scores[measure][name][at], 3) for name in order))
+        (target, n, *(one.scores[measure][name][at] for name in order))
         for at, (target, n) in enumerate(one.targets.items())
     )
     columns = ("target", "n", *order)
@@ -206,4 +206,4 @@ def dta_section(documents: Sequence[dict[str, Any]]) -> Section:
 def _dta_row(documents: Sequence[dict[str, Any]], split: str, measure: str) -> tuple[Cell, ...]:
     own = [one for one in documents if one["split"] == split]
     numbers = [float(np.mean([one["methods"][name][measure] for one in own])) for name in own[0]["methods"]]
-    return (split, own[0]["pairs"]["train"], own[0]["pairs"]["test"], *(round(one, 3) for one in numbers))
+    return (split, own[0]["pairs"]["train"], own[0]["pairs"]["test"], *numbers)
