@@ -62,6 +62,18 @@ def suffix_of(path: Path | str) -> str:
     return Path(name).suffix
 
 
+def checked_suffix(path: Path | str) -> str:
+    """`suffix_of` a file of molecules.
+
+    Raises:
+        InputError: another ending than those that can be read.
+    """
+    ending = suffix_of(path)
+    if ending not in READERS:
+        raise InputError(f"{path} ends in {ending or 'nothing'!r}: expected one of {', '.join(READERS)}, or one + .gz")
+    return ending
+
+
 def records(path: Path | str) -> Iterator[Record]:
     """The records of a file, in its order, in constant memory; a malformed one does not affect those after it.
 
@@ -73,10 +85,7 @@ def records(path: Path | str) -> Iterator[Record]:
     Raises:
         InputError: the file cannot be opened, another ending, or a table without a column `smiles`.
     """
-    ending = suffix_of(path)
-    if ending not in READERS:
-        raise InputError(f"{path} ends in {ending or 'nothing'!r}: expected one of {', '.join(READERS)}, or one + .gz")
-    return READERS[ending](path)
+    return READERS[checked_suffix(path)](path)
 
 
 def _smiles_lines(path: Path | str) -> Iterator[Record]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from metricvae.core.errors import InputError, listed, shortened
 from metricvae.core.pair_list import read_csv_rows
-from metricvae.kinds.molecule.listing import READERS, suffix_of
+from metricvae.kinds.molecule.listing import READERS, checked_suffix, suffix_of
 from metricvae.kinds.pocket.sites import MARK, split_name
 from metricvae.metrics.affinity.units import MeasuredAffinity, measurement
 from metricvae.runtime.reading import check_named
@@ -99,7 +99,7 @@ def _row(number: int, name: str, cells: Mapping[str, str], base: Path) -> Comple
         _check_file(base, ligand)
         ligand = str(base / ligand)
     elif ending and os.path.isfile(base / ligand):
-        raise InputError(f"{shortened(ligand)} ends in {ending!r}: expected one of {', '.join(READERS)}, or one + .gz")
+        checked_suffix(ligand)
     value = given.get("value", "")
     measured = measurement(value, given.get("unit", ""), given.get("kind", "")) if value else None
     chosen = given.get("site") or (site if named else AUTO)

@@ -164,7 +164,8 @@ def answers_left_out(
         on_part: told how many parts are done.
     """
     heavy = np.log(data.right.tensor(np.arange(len(data.right)))[:, NAMES.index("ligand.heavy")].double().numpy())
-    said = {name: np.full(len(data), np.nan) for name in (*forms(), TREES, HEAVY)}
+    trained = forms()
+    said = {name: np.full(len(data), np.nan) for name in (*trained, TREES, HEAVY)}
     weight = np.ones(len(data)) if data.weight is None else data.weight
     for done, part in enumerate(np.unique(parts).tolist()):
         on_part(done)
@@ -173,9 +174,9 @@ def answers_left_out(
         held = np.random.default_rng(seed).choice(names, max(1, round(STOPPING * len(names))), replace=False)
         stopping = np.isin(clusters[rest], held)
         teacher = Teacher(some_pairs(data, rest[~stopping], "train"), seed)
-        taught = teacher.taught(preset("affinity").training.taught_pairs, seed)
+        taught = teacher.taught(trained[PRODUCT].training.taught_pairs, seed)
         learned = taught, some_pairs(data, rest[stopping], "validation")
-        for name, form in forms().items():
+        for name, form in trained.items():
             training = dataclasses.replace(form.training, seed=seed, threads=1)
             said[name][rows] = trained_answers(form.model, training, learned, data, rows)
         said[TREES][rows] = teacher.values(data.first[rows], data.second[rows])
@@ -211,8 +212,7 @@ def table_of_pairs(folder: Path, data: Computed, sets: tuple[str, ...] | None) -
         for row, entry in enumerate(data.entries)
         if not (entry.relative or entry.bound) and (sets is None or entry.set in sets)
     ]
-    held = {(data.entries[row].inchikey[:14], int(clusters[row])) for row in kept}
-    more = congeners(folder, data, clusters, held) if sets is None or "unifep" in sets else []
+    more = congeners(folder, data, clusters, kept) if sets is None or "unifep" in sets else []
     first: dict[str, str] = {}
     for entry in data.entries:
         first.setdefault(entry.protein, entry.ligand)

@@ -112,8 +112,7 @@ def training_set(
         for row, entry in enumerate(data.entries)
         if not (data.faults[row] or entry.relative or entry.bound) and (sets is None or entry.set in sets)
     ]
-    held = {(data.entries[row].inchikey[:14], int(clusters[row])) for row in kept}
-    more = congeners(folder, data, clusters, held) if sets is None or "unifep" in sets else []
+    more = congeners(folder, data, clusters, kept) if sets is None or "unifep" in sets else []
     mols = [chem.MolFromSmiles(data.smiles[row]) for row in kept] + [one.mol for one in more]
     place = [NAMES.index(name) for name in LIGAND]
     added = data.features[[one.row for one in more]].copy()
@@ -168,14 +167,13 @@ class Congener:
     row: int
 
 
-def congeners(
-    folder: Path, data: Computed, clusters: npt.NDArray[np.int64], held: set[tuple[str, int]]
-) -> list[Congener]:
-    """The ligands of Uni-FEP that are not among the complexes: no ligand of CASF-2016, and each once a protein."""
+def congeners(folder: Path, data: Computed, clusters: npt.NDArray[np.int64], kept: Sequence[int]) -> list[Congener]:
+    """The ligands of Uni-FEP that are not among the rows that are kept: no ligand of CASF-2016, and each once a
+    protein."""
     rows = {Path(one.protein).name.split(".")[0]: at for at, one in enumerate(data.entries) if one.set == "unifep_ref"}
     if not (folder / CONGENERS).exists():
         return []
-    found, seen = [], set(held)
+    found, seen = [], {(data.entries[row].inchikey[:14], int(clusters[row])) for row in kept}
     for cells in rows_of(folder / CONGENERS):
         row = rows.get(cells["protein_id"])
         if row is None or cells["casf2016_ligand"] == "True":
