@@ -34,7 +34,7 @@ from metricvae.kinds.molecule.records import Molecule
 from metricvae.kinds.molecule.text_form import SmilesForm
 from metricvae.nn.code_exemplars import EXEMPLARS, STEP, CodeExemplars
 from metricvae.nn.layers import seeded_weights
-from metricvae.nn.token_decoder import BEGIN, END, TokenDecoder, TokenDecoderConfig
+from metricvae.nn.token_decoder import BEGIN, END, FIRST_SYMBOL, TokenDecoder, TokenDecoderConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.search.index import read_index
 from metricvae.training.checkpoint import SHIPPED, annotate
@@ -171,6 +171,33 @@ def test_a_decoder_writes_what_unseen_codes_mean(tmp_path: Path) -> None:
     assert np.mean([one == text for one, text in zip(written, texts[600:], strict=True)]) > 0.9
 
 
+def test_a_training_goes_on_from_another_decoder(tmp_path: Path) -> None:
+    """Where no weight moves, what is written stays the same, though there are other codes and a further symbol."""
+    codes = torch.randn(600, 10, generator=torch.Generator().manual_seed(0))
+    texts = ["".join("ab"[int(one > 0)] for one in row) for row in codes]
+    known = coded_texts(texts, codes, SignForm(), 20)
+    first = train_decoder(known, replace(QUICK, steps=100, batch_texts=64, learning_rate=5e-3), tmp_path)
+    (tmp_path / RESUME).unlink()
+    others = coded_texts([f"A{one}" for one in texts], 2 * codes + 1, SignForm(), 20, first.vocabulary)
+    still = replace(QUICK, learning_rate=0.0, matrix_learning_rate=0.0)
+    then = train_decoder(others, still, tmp_path, start=first.network)
+    assert then.vocabulary == (*first.vocabulary, "A") == ("a", "b", "A")
+    assert torch.equal(then.network.code_mean, first.network.code_mean)
+    before, after = (one.network(codes, torch.full((600, 1), BEGIN))[..., : FIRST_SYMBOL + 2] for one in (first, then))
+    assert torch.equal(before, after)
+    assert float((then.network.exemplars.center - first.network.exemplars.center).abs().max()) > 0.5
+    again = train_decoder(others, still, tmp_path, start=first.network)
+    assert again.facts == then.facts
+    for other in (None, then.network):
+        with pytest.raises(InputError, match="other settings or data"):
+            train_decoder(others, still, tmp_path, start=other)
+    wider = replace(still, network=replace(TINY, width=64))
+    with pytest.raises(InputError, match=r"decoder to begin with has .*width=48.*expected .*width=64"):
+        train_decoder(others, wider, tmp_path, start=first.network)
+    with pytest.raises(InputError, match="decoder to begin with"):
+        train_decoder(known, still, tmp_path, start=then.network)
+
+
 def test_texts_that_mean_nothing_are_drawn_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every third text means an object, so that all codes have one after a few rounds, and each keeps its own."""
     decoder = ObjectDecoder(Predictor.load(folder / "model"))
@@ -268,6 +295,13 @@ def test_the_command_line_trains_a_decoder_on_an_index(folder: Path, smiles: lis
     code = predictor.encode([molecule], "right").codes[0]
     assert functional.cosine_similarity(code, known.codes[7], dim=0) > 0.999
     assert decoder.texts(known.codes[:2], torch.Generator())
+    before = decoder.vocabulary
+    assert main(["train", index, "--decoder", model, "--start", "molecules-2d", "--decoding.steps", "2"]) == 0
+    shipped, mine = (ObjectDecoder(Predictor.load(one)) for one in ("molecules-2d", model))
+    assert mine.network.config == shipped.network.config != decoder.network.config
+    assert mine.vocabulary[: len(shipped.vocabulary)] == shipped.vocabulary
+    assert before != mine.vocabulary
+    assert main(["train", index, "--decoder", model, "--start", "molecules", *sizes]) == 2  # has no decoder
 
 
 def test_objects_are_decoded_and_drawn_from_python(folder: Path, smiles: list[str]) -> None:

@@ -39,7 +39,8 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
         "--start",
         metavar="MODEL",
         help="go on from the weights of this model (folder or name), also one of another metric; none: random weights. "
-        "Default, without --preset: one that ships for such objects, if there is one and no networks are set",
+        "Default, without --preset: one that ships for such objects, if there is one and no networks are set; "
+        "with --decoder: from its decoder, default from random weights",
     )
     parser.add_argument("--aligner", metavar="MODEL", help="train a pose network for this finished model")
     parser.add_argument("--decoder", metavar="MODEL", help="train a decoder of this model on an index made with it")
@@ -121,6 +122,8 @@ def _train(options: Namespace) -> Fields:
 def _train_aligner(options: Namespace) -> Fields:
     from metricvae.fitting.fit import fit_aligner
 
+    if options.start is not None:
+        raise InputError("got --start and --aligner: a pose network begins with random weights, leave --start out")
     device, data = device_named(options.device), _data(options)
     with progress() as step, about(*options.dataset, options.aligner):
         facts = fit_aligner(
@@ -138,13 +141,16 @@ def _train_aligner(options: Namespace) -> Fields:
 
 def _train_decoder(options: Namespace) -> Fields:
     from metricvae.fitting.decoder import fit_decoder
+    from metricvae.training.presets import NONE
 
     if len(options.dataset) != 1:
         raise InputError(f"got {len(options.dataset)} folders: expected one index that was made with the model")
     index, model = options.dataset[0], options.decoder
+    start = None if options.start == NONE else options.start
     with progress() as step, about(index, model):
         facts = fit_decoder(
             *(Path(index), Path(model), options.decoding),
+            start=start,
             device=device_named(options.device),
             on_progress=lambda now: step("training", now.step, now.steps, _nats(now), now.seconds_left),
         )

@@ -56,7 +56,9 @@ class CodedTexts:
         return self.codes[torch.from_numpy(rows)], torch.from_numpy(given), torch.from_numpy(wanted)
 
 
-def coded_texts(texts: Sequence[str], codes: Tensor, form: TextForm, longest: int) -> CodedTexts:
+def coded_texts(
+    texts: Sequence[str], codes: Tensor, form: TextForm, longest: int, known: Sequence[str] = ()
+) -> CodedTexts:
     """Texts that are not too long and have no rare symbols, each once.
 
     Args:
@@ -64,6 +66,7 @@ def coded_texts(texts: Sequence[str], codes: Tensor, form: TextForm, longest: in
         codes: (n, d) float32.
         form: how texts are split.
         longest: symbols of a text, at most.
+        known: symbols with which the vocabulary begins, however rare.
 
     Raises:
         InputError: too few are left.
@@ -71,7 +74,8 @@ def coded_texts(texts: Sequence[str], codes: Tensor, form: TextForm, longest: in
     first = {text: row for row, text in reversed(list(enumerate(texts))) if text}
     split = {row: form.symbols(text) for text, row in first.items()}
     counts = Counter(symbol for symbols in split.values() for symbol in set(symbols))
-    vocabulary = tuple(sorted(symbol for symbol, count in counts.items() if count >= RARE))
+    often = {symbol for symbol, count in counts.items() if count >= RARE}
+    vocabulary = (*known, *sorted(often.difference(known)))
     number = {symbol: place for place, symbol in enumerate(vocabulary, start=FIRST_SYMBOL)}
     rows = [row for row, symbols in split.items() if len(symbols) <= longest and number.keys() >= set(symbols)]
     if len(rows) < FEWEST:
@@ -81,13 +85,14 @@ def coded_texts(texts: Sequence[str], codes: Tensor, form: TextForm, longest: in
     return CodedTexts(vocabulary, tokens, codes[rows])
 
 
-def read_texts(index: Index, form: TextForm, longest: int) -> CodedTexts:
+def read_texts(index: Index, form: TextForm, longest: int, known: Sequence[str] = ()) -> CodedTexts:
     """The texts of an index with their codes, see `coded_texts`.
 
     Args:
         index: with a column of texts.
         form: of the kind of its items.
         longest: symbols of a text, at most.
+        known: symbols with which the vocabulary begins.
 
     Raises:
         InputError: the index keeps no texts, or too few.
@@ -96,7 +101,8 @@ def read_texts(index: Index, form: TextForm, longest: int) -> CodedTexts:
         raise InputError(f"{index.folder} has no column {form.column}: index the library anew, from files that have it")
     texts = index.whole([form.column])[form.column].to_pylist()
     there = [text if alive else "" for text, alive in zip(texts, index.alive.tolist(), strict=True)]
-    return coded_texts(there, torch.from_numpy(np.concatenate(list(codes_of(index.segments)))).float(), form, longest)
+    codes = torch.from_numpy(np.concatenate(list(codes_of(index.segments)))).float()
+    return coded_texts(there, codes, form, longest, known)
 
 
 def held_out(count: int, share: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

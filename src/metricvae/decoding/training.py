@@ -19,7 +19,7 @@ from metricvae.nn.layers import seeded_weights
 from metricvae.nn.token_decoder import TokenDecoder, TokenDecoderConfig
 from metricvae.runtime.precision import Precision, autocast, threads_of
 from metricvae.training.batching import generator_of
-from metricvae.training.network_state import NetworkProgress, NetworkState, run_training
+from metricvae.training.network_state import NetworkProgress, NetworkState, run_training, weights_sha256
 
 RESUME = "decoder-resume.safetensors"
 
@@ -92,6 +92,7 @@ def train_decoder(
     config: DecodingConfig,
     folder: Path,
     *,
+    start: TokenDecoder | None = None,
     device: torch.device | str = "cpu",
     on_progress: Callable[[NetworkProgress], None] | None = None,
 ) -> TrainedDecoder:
@@ -101,18 +102,21 @@ def train_decoder(
         texts: with codes by the model.
         config: how.
         folder: where progress is saved, in `RESUME`.
+        start: the decoder to go on from, whose symbols are the first of the vocabulary; default random weights.
         device: where to compute.
         on_progress: told the state after each step.
 
     Raises:
-        InputError: progress of another training.
+        InputError: progress of another training, or a start of other sizes.
         TrainingDiverged: a loss is not finite.
     """
-    begun = {"config": asdict(config), "texts": len(texts), "vocabulary": list(texts.vocabulary)}
+    begun: dict[str, Any] = {"config": asdict(config), "texts": len(texts), "vocabulary": list(texts.vocabulary)}
+    if start is not None:
+        begun["start"] = weights_sha256(start)
     device, resume = torch.device(device), Path(folder) / RESUME
     training = _Training(texts, config, device)
     with threads_of(config.threads):
-        state = training.state()
+        state = training.state(start)
         run_training(
             *(state, config.steps, config.evaluate_every, resume, begun),
             step=training.step,
@@ -121,6 +125,7 @@ def train_decoder(
         )
     facts: dict[str, Any] = {"steps": state.step, "nats_a_symbol": state.measured, "seconds": round(state.seconds, 1)}
     facts |= {"texts": len(texts), "held_out": len(training.kept), "device": str(device)}
+    facts |= {name: begun[name] for name in ("start",) if name in begun}
     network = state.averaged.cpu().eval()
     assert isinstance(network, TokenDecoder)
     return TrainedDecoder(network, texts.vocabulary, facts)
@@ -133,12 +138,14 @@ class _Training:
         self.texts, self.config, self.device = texts, config, device
         self.learned, self.kept = held_out(len(texts), config.held_out, config.seed)
 
-    def state(self) -> NetworkState:
+    def state(self, start: TokenDecoder | None) -> NetworkState:
         """At the beginning."""
         config = self.config
         with seeded_weights(config.seed):
             network = TokenDecoder(config.network, self.texts.codes.shape[1], len(self.texts.vocabulary))
         network.describe(self.texts.codes)
+        if start is not None:
+            network.begin_with(start)
         return NetworkState(network.to(self.device), (config.learning_rate, config.matrix_learning_rate))
 
     def rows(self, step: int) -> npt.NDArray[np.int64]:

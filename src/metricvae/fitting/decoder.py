@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from metricvae.decoding.decoder import form_of, write_decoder
+from metricvae.decoding.decoder import ObjectDecoder, form_of, write_decoder
 from metricvae.decoding.texts import read_texts
 from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
 from metricvae.fitting.model_card import CARD, with_decoder
+from metricvae.nn.token_decoder import TokenDecoderConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_text
 from metricvae.runtime.locks import held
@@ -30,6 +31,7 @@ def fit_decoder(
     folder: Path,
     config: DecodingConfig | None = None,
     *,
+    start: str | Path | None = None,
     device: str | torch.device = "cpu",
     on_progress: Callable[[NetworkProgress], None] | None = None,
 ) -> dict[str, Any]:
@@ -42,6 +44,8 @@ def fit_decoder(
         index: folder of an index that was made with the model.
         folder: of the model.
         config: how.
+        start: folder or name of a model with a decoder to go on from, with the sizes of which `config` is filled in;
+            it may be the same model.
         device: where to train.
         on_progress: told the state after each step.
 
@@ -50,15 +54,24 @@ def fit_decoder(
 
     Raises:
         InputError: no finished model of objects that are written as texts, one that ships with the package, an index
-            of another model, or too few texts.
+            of another model, too few texts, or a start without a decoder or with one of other sizes.
     """
     refuse_shipped(folder)
     config, predictor = config or DecodingConfig(), Predictor.load(folder)
     form, items = form_of(predictor), read_index(index)
     check_model(items, predictor)
-    place, texts = predictor.base.folder, read_texts(items, form, config.network.longest)
+    begun = None if start is None else ObjectDecoder(Predictor.load(start))
+    if begun is not None and config.network == TokenDecoderConfig():
+        config = replace(config, network=begun.network.config)
+    known = () if begun is None else begun.vocabulary
+    place, texts = predictor.base.folder, read_texts(items, form, config.network.longest, known)
     with held(place, "model"):
-        trained = train_decoder(texts, config, place, device=device, on_progress=on_progress)
+        trained = train_decoder(
+            *(texts, config, place),
+            start=None if begun is None else begun.network,
+            device=device,
+            on_progress=on_progress,
+        )
         facts = trained.facts | {"config": asdict(config)}
         annotate(place, calibration=write_decoder(trained, place), facts={"decoder": facts})
         if (place / CARD).exists():

@@ -86,6 +86,25 @@ class TokenDecoder(nn.Module):
         self.code_scale.copy_((codes - codes.mean(0)).square().mean().sqrt().clamp_min(1e-6))
         self.exemplars.fit(codes)
 
+    def begin_with(self, other: TokenDecoder) -> None:
+        """Take the weights, and the scaling of codes, of a decoder of the same sizes whose symbols are the first of
+        this one's. Weights of further symbols, and exemplars, stay as they are.
+
+        Raises:
+            InputError: it has other sizes, other codes, or more symbols.
+        """
+        sizes = [(one.config, len(one.code_mean)) for one in (self, other)]
+        if sizes[0] != sizes[1] or len(other.symbols.weight) > len(self.symbols.weight):
+            raise InputError(
+                f"the decoder to begin with has {other.config} for codes of {len(other.code_mean)} numbers: "
+                f"expected {self.config} for codes of {len(self.code_mean)}"
+            )
+        own = self.state_dict()
+        with torch.no_grad():
+            for name, part in other.state_dict().items():
+                if not name.startswith("exemplars."):
+                    own[name][: len(part)].copy_(part) if part.ndim else own[name].copy_(part)
+
     def deviations(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, d) random deviations, as large as those of the training codes; the generator is on the CPU."""
         drawn = torch.randn(count, len(self.code_mean), generator=generator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,15 @@ class NetworkProgress:
     loss: float
     measured: float | None
     seconds_left: float
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """What tells the weights of a network from those of another."""
+    digest = hashlib.sha256()
+    for name, part in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(part.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class NetworkState:
