@@ -43,12 +43,20 @@ from metricvae.training.joint import JointConfig, JointlyTrained, train_jointly
 from metricvae.training.network_state import NetworkProgress
 
 NAME, BASE = "molecules-many", "molecules"
-GUESSED, PLAIN = 256, 64
+LEARNED, COMPONENTS, PLAIN = 256, 256, 64
+GUESSED = LEARNED + COMPONENTS
 NUMBERS = GUESSED + PLAIN
-"""Numbers of a code that descriptors and substructures give: those that all metrics read, and those, of a perceptron
-without dropout, that computed properties read as well."""
+"""Numbers of a code that descriptors and substructures give: those that all metrics read, of perceptrons with dropout
+and of a kernel, and those, of a perceptron without dropout, that computed properties read as well."""
 
-NETWORK = DescriptorEncoderConfig(inputs=MoleculeFingerprintKind.count, plain=PLAIN)
+NETWORK = DescriptorEncoderConfig(
+    inputs=MoleculeFingerprintKind.count,
+    width=208,
+    plain=PLAIN,
+    components=COMPONENTS,
+    landmarks=600,
+    counts=MoleculeFingerprintKind.counts,
+)
 TRAINING = JointConfig(steps=1_200, batch_objects=384, batch_pairs=128, evaluate_every=200)
 SHAPE = ["molecules", "--pairs", "7500", "--molecules", "1000", "--seed", "7"]
 """Pairs on which shape is calibrated."""
@@ -151,8 +159,8 @@ def main() -> None:
     latent = 2 * base.config.latent + NUMBERS
     encoder = DescribedEncoderConfig.from_json(
         own
-        | {"name": "described", "numbers": NUMBERS / latent, "plain": PLAIN}
-        | {name: getattr(NETWORK, name) for name in ("width", "members")}
+        | {"name": "described", "numbers": NUMBERS / latent}
+        | {name: getattr(NETWORK, name) for name in ("width", "members", "plain", "components", "landmarks")}
     )
     tower = TowerConfig(DESCRIBED_KIND, encoder)
     model = ModelConfig(ShapeMetric(), tower, latent=latent, head=CosineTanimoto())

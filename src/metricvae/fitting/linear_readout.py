@@ -12,7 +12,7 @@ from scipy import special
 Floats = npt.NDArray[np.float64]
 
 RIDGES = tuple(np.logspace(-4, 2, 13))
-"""Strengths of the penalty, per row and per variance of a standardised number, that are tried."""
+"""Strengths of the penalty, per row and per variance of a scaled number, that are tried."""
 
 COSTS = tuple(np.logspace(-4, 0, 5))
 """Inverse strengths of the penalty of a logistic regression that are tried."""
@@ -51,20 +51,30 @@ class Readout:
 def fit_readout(train: Rows, held_out: Rows, binary: bool) -> Readout:
     """Fit to training rows, with the penalty under which held-out rows are explained best.
 
+    The penalty is of numbers that are each standardised, or all scaled alike: then those that vary most weigh most, as
+    principal components are meant to.
+
     Args:
         train, held_out: rows of the same codes.
         binary: whether values are 0 or 1.
     """
-    mean, spread = train.codes.mean(0), train.codes.std(0)
-    spread = np.where(spread > 1e-9, spread, 1.0)
-    scaled = Rows((train.codes - mean) / spread, train.value, train.weight)
-    other = (held_out.codes - mean) / spread
+    spread = train.codes.std(0)
+    together = float(np.sqrt(np.mean(spread**2)))
+    scales = np.where(spread > 1e-9, spread, 1.0), np.full_like(spread, together if together > 1e-9 else 1.0)
+    return max((_fitted(train, held_out, binary, scale) for scale in scales), key=lambda found: found.explained)
+
+
+def _fitted(train: Rows, held_out: Rows, binary: bool, scale: Floats) -> Readout:
+    """The best read-out of numbers that are divided by some scale (k,) each."""
+    mean = train.codes.mean(0)
+    scaled = Rows((train.codes - mean) / scale, train.value, train.weight)
+    other = (held_out.codes - mean) / scale
     tried = _logistic(scaled) if binary else _ridge(scaled)
     judge = explained_entropy if binary else explained_variance
     scores = [judge(other @ slopes + offset, held_out.value) for slopes, offset in tried]
     best = int(np.argmax(scores))
     slopes, offset = tried[best]
-    return Readout(slopes / spread, float(offset - (slopes / spread) @ mean), float(scores[best]))
+    return Readout(slopes / scale, float(offset - (slopes / scale) @ mean), float(scores[best]))
 
 
 def explained_variance(predicted: Floats, value: Floats) -> float:

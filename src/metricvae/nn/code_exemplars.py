@@ -10,10 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from metricvae.nn.nibbles import VALUES, packed, unpacked
+
 EXEMPLARS = 1_200
 """Codes that are kept, at most."""
 
-LEVELS, STEP = 16, 0.4
+LEVELS, STEP = VALUES, 0.4
 """Values that a number of a kept code has, and their distance in standard deviations of that number: the rounding moves
 a number by 0.12 of these, and decoders learn from codes with 0.1 of noise."""
 
@@ -62,15 +64,13 @@ class CodeExemplars(nn.Module):
         self.scale.copy_(codes.std(0, correction=0).clamp_min(1e-6))
         some = codes[:: -(-len(codes) // EXEMPLARS)].to(self.center)
         levels = ((some - self.center) / (STEP * self.scale) + (LEVELS - 1) / 2).round().clamp(0, LEVELS - 1)
-        levels = nn.functional.pad(levels.to(torch.uint8), (0, levels.shape[1] % 2))
         self.packed.zero_()
-        self.packed[: len(some)] = LEVELS * levels[:, ::2] + levels[:, 1::2]
+        self.packed[: len(some)] = packed(levels)
         self.count.fill_(len(some))
 
     def codes(self, rows: Tensor) -> Tensor:
         """(n, d) kept codes by their numbers (n,)."""
-        packed = self.packed[rows]
-        levels = torch.stack([packed // LEVELS, packed % LEVELS], -1).flatten(1)[:, : len(self.center)]
+        levels = unpacked(self.packed[rows], len(self.center))
         return self.center + STEP * self.scale * (levels.to(self.center) - (LEVELS - 1) / 2)
 
     def place(self, codes: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,11 +12,15 @@ from metricvae.core.errors import InputError
 from metricvae.kinds.molecule.descriptors import NAMES
 from metricvae.kinds.molecule.encoders.point_set import PointSetEncoder, PointSetEncoderConfig, directions
 from metricvae.kinds.molecule_described.packing import NUMBERS, apart
+from metricvae.kinds.molecule_fingerprint.kind import MoleculeFingerprintKind
 from metricvae.nn.coders import Encoder, Picture
 from metricvae.nn.descriptors import DescriptorEncoder, DescriptorEncoderConfig
 
 ATOM = 4
 """Numbers of an atom that are kept: its place and radius."""
+
+SHARED = ("width", "members", "dropout", "input_dropout", "bound", "plain", "components", "landmarks")
+"""Hyperparameters of the encoder of the numbers."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class DescribedEncoderConfig(PointSetEncoderConfig):
 
     Attributes:
         numbers: share of the code, the last, that comes of the numbers.
-        width, members, dropout, input_dropout, bound, plain: as `DescriptorEncoderConfig` has them.
+        width, members, dropout, input_dropout, bound, plain, components, landmarks: as `DescriptorEncoderConfig` has
+            them.
     """
 
     name: ClassVar[str] = "described"
@@ -37,6 +42,8 @@ class DescribedEncoderConfig(PointSetEncoderConfig):
     input_dropout: float = 0.1
     bound: float = 4.0
     plain: int = 0
+    components: int = 0
+    landmarks: int = 500
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,9 +54,8 @@ class DescribedEncoderConfig(PointSetEncoderConfig):
     @property
     def of_numbers(self) -> DescriptorEncoderConfig:
         """That of the encoder of the numbers."""
-        return DescriptorEncoderConfig(
-            NUMBERS, self.width, self.members, self.dropout, self.input_dropout, self.bound, self.plain
-        )
+        shared = {name: getattr(self, name) for name in SHARED}
+        return DescriptorEncoderConfig(inputs=NUMBERS, counts=MoleculeFingerprintKind.counts, **shared)
 
     @property
     def picture(self) -> Picture:
