@@ -277,7 +277,9 @@ def test_codes_of_proposals_lie_between_parents_or_around_one(
 
 
 @pytest.mark.slow
-def test_the_command_line_trains_a_decoder_on_an_index(folder: Path, smiles: list[str], tmp_path: Path) -> None:
+def test_the_command_line_trains_a_decoder_on_an_index(
+    folder: Path, smiles: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(SHIPPED / "molecules-2d", tmp_path / "model")
     (tmp_path / "library.smi").write_text("".join(f"{one} m{n}\n" for n, one in enumerate(smiles)))
     model, index = str(tmp_path / "model"), str(tmp_path / "index")
@@ -295,13 +297,22 @@ def test_the_command_line_trains_a_decoder_on_an_index(folder: Path, smiles: lis
     code = predictor.encode([molecule], "right").codes[0]
     assert functional.cosine_similarity(code, known.codes[7], dim=0) > 0.999
     assert decoder.texts(known.codes[:2], torch.Generator())
-    before = decoder.vocabulary
-    assert main(["train", index, "--decoder", model, "--start", "molecules-2d", "--decoding.steps", "2"]) == 0
-    shipped, mine = (ObjectDecoder(Predictor.load(one)) for one in ("molecules-2d", model))
-    assert mine.network.config == shipped.network.config != decoder.network.config
-    assert mine.vocabulary[: len(shipped.vocabulary)] == shipped.vocabulary
-    assert before != mine.vocabulary
-    assert main(["train", index, "--decoder", model, "--start", "molecules", *sizes]) == 2  # has no decoder
+    shipped, copy = "molecules-2d", str(tmp_path / "copy")
+    for steps in ("2", "3"):  # into a new folder, then into one that holds such a model
+        go_on = ["train", index, "--decoder", shipped, "--start", shipped, "--out", copy, "--decoding.steps", steps]
+        assert main(go_on) == 0
+    known_by, mine = (ObjectDecoder(Predictor.load(one)) for one in (shipped, copy))
+    assert mine.network.config == known_by.network.config != decoder.network.config
+    assert mine.vocabulary[: len(known_by.vocabulary)] == known_by.vocabulary
+    assert "texts in 3 steps" in (tmp_path / "copy" / "README.md").read_text()
+    shutil.copytree(SHIPPED / "pocket-fit", tmp_path / "other")
+    for out, start, said in (
+        (copy, "molecules", "has no decoder"),
+        (str(tmp_path / "other"), shipped, "holds another model"),
+        (str(tmp_path / "index"), shipped, "index"),
+    ):
+        assert main(["train", index, "--decoder", shipped, "--start", start, "--out", out]) == 2
+        assert said in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_objects_are_decoded_and_drawn_from_python(folder: Path, smiles: list[str]) -> None:
@@ -347,7 +358,8 @@ def test_what_cannot_be_decoded_is_one_line(folder: Path, capsys: pytest.Capture
     shipped, model = ["train", "index", "--decoder", "molecules-2d"], str(folder / "model")
     for words, said in (
         (shipped, "ships with metricvae"),
-        (["train", "index", "--decoder", model, "--out", "x"], "expected one of"),
+        (["train", "index", "--decoder", model, "--aligner", model], "expected one of"),
+        (["train", "index", "--decoder", "molecules-2d", "--out", str(SHIPPED / "x")], "ships with metricvae"),
         (["train", str(folder), "--decoder", model], "index"),
         (["generate", str(folder / "plain"), "--around", "CCCCO", "--out", str(folder / "none")], "has no decoder"),
     ):

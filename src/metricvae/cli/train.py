@@ -34,7 +34,7 @@ def _train_options(parser: Parser, arguments: Sequence[str]) -> None:
         "dataset", nargs="+", help="folder that `metricvae label` or `import` wrote, or several of one metric"
     )
     parser.add_argument("--preset", help=f"one of {', '.join(preset_names())}; default by the metric and the data")
-    parser.add_argument("--out", help="folder of the model")
+    parser.add_argument("--out", help="folder of the model; with --decoder, of a copy that gets the decoder")
     parser.add_argument(
         "--start",
         metavar="MODEL",
@@ -80,13 +80,14 @@ def _train(options: Namespace) -> Fields:
 
     parts = {"aligner": _train_aligner, "decoder": _train_decoder}
     asked = [name for name in ("out", *parts) if getattr(options, name) is not None]
-    if len(asked) != 1:
+    if len(asked) != 1 and asked != ["out", "decoder"]:
         raise InputError("expected one of --out for a new model, and --aligner and --decoder for one that is there")
-    if asked != ["out"]:
+    part = asked[-1]
+    if part in parts:
         if options.tensorboard:
-            raise InputError(f"--tensorboard is for a new model, got --{asked[0]}: leave it out")
+            raise InputError(f"--tensorboard is for a new model, got --{part}: leave it out")
         refuse_shipped(getattr(options, asked[0]))
-        return parts[asked[0]](options)
+        return parts[part](options)
     if options.add_to is not None:
         return _add_metric(options)
     if options.metric is not None:
@@ -149,14 +150,15 @@ def _train_decoder(options: Namespace) -> Fields:
     start = None if options.start == NONE else options.start
     with progress() as step, about(index, model):
         facts = fit_decoder(
-            *(Path(index), Path(model), options.decoding),
+            *(Path(index), model, options.decoding),
+            out=options.out and Path(options.out),
             start=start,
             device=device_named(options.device),
             on_progress=lambda now: step("training", now.step, now.steps, _nats(now), now.seconds_left),
         )
     text = (
         f"{facts['nats_a_symbol']:.3f} nats a symbol on {facts['held_out']} texts that were held out; "
-        f"next: metricvae generate {shlex.quote(model)} --around OBJECT --out FOLDER"
+        f"next: metricvae generate {shlex.quote(options.out or model)} --around OBJECT --out FOLDER"
     )
     return say(options, facts, text)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from metricvae.core.errors import InputError
 from metricvae.decoding.decoder import ObjectDecoder, form_of, write_decoder
 from metricvae.decoding.texts import read_texts
 from metricvae.decoding.training import RESUME, DecodingConfig, train_decoder
@@ -16,10 +17,11 @@ from metricvae.fitting.model_card import CARD, with_decoder
 from metricvae.nn.token_decoder import TokenDecoderConfig
 from metricvae.prediction.predictor import Predictor
 from metricvae.runtime.files import write_text
+from metricvae.runtime.folders import copy_folder, new_folder
 from metricvae.runtime.locks import held
 from metricvae.runtime.reading import read_text
 from metricvae.search.index import check_model, read_index
-from metricvae.training.checkpoint import annotate, refuse_shipped
+from metricvae.training.checkpoint import LoadedModel, annotate, load_model, refuse_shipped
 from metricvae.training.network_state import NetworkProgress
 
 LONGEST_CARD = 2**20
@@ -28,9 +30,10 @@ LONGEST_CARD = 2**20
 
 def fit_decoder(
     index: Path,
-    folder: Path,
+    model: str | Path,
     config: DecodingConfig | None = None,
     *,
+    out: Path | None = None,
     start: str | Path | None = None,
     device: str | torch.device = "cpu",
     on_progress: Callable[[NetworkProgress], None] | None = None,
@@ -42,8 +45,10 @@ def fit_decoder(
 
     Args:
         index: folder of an index that was made with the model.
-        folder: of the model.
+        model: folder of the model, or where there is an `out`, its name.
         config: how.
+        out: new folder for a copy of the model that gets the decoder, or one that such a training began; by default the
+            model itself gets it.
         start: folder or name of a model with a decoder to go on from, with the sizes of which `config` is filled in;
             it may be the same model.
         device: where to train.
@@ -54,17 +59,19 @@ def fit_decoder(
 
     Raises:
         InputError: no finished model of objects that are written as texts, one that ships with the package, an index
-            of another model, too few texts, or a start without a decoder or with one of other sizes.
+            of another model, too few texts, a start without a decoder or with one of other sizes, or an `out` that
+            holds something else.
     """
-    refuse_shipped(folder)
-    config, predictor = config or DecodingConfig(), Predictor.load(folder)
+    refuse_shipped(model if out is None else out)
+    config, predictor = config or DecodingConfig(), Predictor.load(model)
     form, items = form_of(predictor), read_index(index)
     check_model(items, predictor)
     begun = None if start is None else ObjectDecoder(Predictor.load(start))
     if begun is not None and config.network == TokenDecoderConfig():
         config = replace(config, network=begun.network.config)
     known = () if begun is None else begun.vocabulary
-    place, texts = predictor.base.folder, read_texts(items, form, config.network.longest, known)
+    texts = read_texts(items, form, config.network.longest, known)
+    place = predictor.base.folder if out is None else _copied(predictor.base, out)
     with held(place, "model"):
         trained = train_decoder(
             *(texts, config, place),
@@ -78,3 +85,15 @@ def fit_decoder(
             write_text(place / CARD, with_decoder(read_text(place / CARD, "a model card", LONGEST_CARD), facts))
         (place / RESUME).unlink(missing_ok=True)
     return facts
+
+
+def _copied(model: LoadedModel, out: Path) -> Path:
+    """The folder of a copy of a model: a new one, or one of that model that is there."""
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        if load_model(out).sha256 != model.sha256:
+            raise InputError(f"{out} holds another model: name a new folder, or one that this training began")
+    else:
+        with new_folder(out, "model") as target:
+            copy_folder(model.folder, target)
+    return out
