@@ -37,7 +37,7 @@ def problem(pairs: int = 200, splits: tuple[str, ...] = ("train",)) -> PairDatas
 
 def test_what_is_taught_is_what_the_forest_says_of_the_objects_of_the_training() -> None:
     data = problem()
-    more = Teacher(data, 3).taught(500, 3)
+    more = Teacher(data, 3).taught(500)
     assert len(more) == 700
     assert np.array_equal(more.value[:200], data.value)
     assert set(more.split) == {"train"}
@@ -54,7 +54,7 @@ def test_what_is_taught_is_what_the_forest_says_of_the_objects_of_the_training()
 
 
 def test_teaching_repeats_and_depends_on_its_seed() -> None:
-    one, same, other = (Teacher(problem(), seed).taught(50, seed) for seed in (1, 1, 2))
+    one, same, other = (Teacher(problem(), seed).taught(50) for seed in (1, 1, 2))
     assert np.array_equal(one.value, same.value)
     assert np.array_equal(one.first, same.first)
     assert not np.array_equal(one.first, other.first)
@@ -65,14 +65,14 @@ def test_bounds_teach_nothing_and_weights_count() -> None:
     bounds = np.where(np.arange(200) < 20, 1, 0).astype(np.int8)
     far = np.where(np.arange(200) < 20, 1e6, data.value)
     weight = np.full(200, 0.5)
-    more = Teacher(replace(data, value=far, columns={CENSORED: bounds, WEIGHT: weight, "note": far}), 0).taught(50, 0)
+    more = Teacher(replace(data, value=far, columns={CENSORED: bounds, WEIGHT: weight, "note": far}), 0).taught(50)
     assert np.abs(more.value[200:]).max() < 100
     assert more.columns[CENSORED][200:].tolist() == [0] * 50
     assert more.columns[WEIGHT][200:].tolist() == [1.0] * 50
     assert set(more.columns) == {CENSORED, WEIGHT}
     heavy = np.where(data.value > 0, 1.0, 1e-9)
     weighted, alike = (
-        Teacher(replace(data, columns=one), 0).taught(50, 0).value[200:] for one in ({WEIGHT: heavy}, {})
+        Teacher(replace(data, columns=one), 0).taught(50).value[200:] for one in ({WEIGHT: heavy}, {})
     )
     assert np.median(weighted) > np.median(alike) + 0.3
     assert np.median(weighted) > 0
@@ -81,13 +81,13 @@ def test_bounds_teach_nothing_and_weights_count() -> None:
 def test_what_cannot_be_taught_is_refused() -> None:
     data = problem()
     with pytest.raises(InputError, match="two kinds of objects"):
-        Teacher(replace(data, right=data.left, second=data.first), 0).taught(10, 0)
+        Teacher(replace(data, right=data.left, second=data.first), 0).taught(10)
     with pytest.raises(InputError, match="at least 3"):
-        Teacher(data.select(np.arange(2)), 0).taught(10, 0)
+        Teacher(data.select(np.arange(2)), 0).taught(10)
     squares = [np.pad(np.ones((n, n), np.uint8), (200 - n) // 2) for n in (20, 40, 60)]
     shapes = ObjectTable.from_objects(SilhouetteKind(), squares)
     with pytest.raises(InputError, match="rows of numbers, got silhouettes"):
-        Teacher(replace(data, right=shapes, second=data.second % 3), 0).taught(10, 0)
+        Teacher(replace(data, right=shapes, second=data.second % 3), 0).taught(10)
 
 
 def test_a_model_learns_from_both_and_says_so(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def fit(
     with held(Path(folder), "model"):
         measured, stopping = data.of_split("train"), data.of_split("validation")
         taught = training.taught_pairs
-        parts = Teacher(measured, training.seed).taught(taught, training.seed) if taught else measured, stopping
+        parts = Teacher(measured, training.seed).taught(taught) if taught else measured, stopping
         model = with_best_head(
             *(model, heads, training, *parts, Path(folder)),
             device=device,

@@ -32,7 +32,7 @@ class Teacher:
     Args:
         data: pairs between two kinds of objects, each of which encoders see as a row of numbers. The forest is fitted
             to those whose value is known.
-        seed: of the forest.
+        seed: of the forest, and of the pairs that are taught.
 
     Raises:
         InputError: other kinds of objects, a metric that is no regression, or fewer than `LEAF` pairs with values.
@@ -50,7 +50,8 @@ class Teacher:
         known = data.known(np.arange(len(data)))
         if len(known) < LEAF:
             raise InputError(f"{len(known)} pairs have a value: expected at least {LEAF} to teach from")
-        self.data, self._sides = data, (_numbers(data.left), _numbers(data.right))
+        self.data, self.seed = data, seed
+        self._sides = _numbers(data.left), _numbers(data.right)
         weight = None if data.weight is None else data.weight[known]
         rows = self._together(data.first[known], data.second[known])
         forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, max_features=FEATURES, random_state=seed)
@@ -62,14 +63,9 @@ class Teacher:
         rows = (self._together(first[start : start + AT_ONCE], second[start : start + AT_ONCE]) for start in starts)
         return np.concatenate([self._forest.predict(some) for some in rows]) if len(first) else np.zeros(0)
 
-    def taught(self, pairs: int, seed: int) -> PairDataset:
-        """The pairs of the data, and after them as many random pairs of their objects with the values of the forest.
-
-        Args:
-            pairs: to add.
-            seed: of the choice.
-        """
-        rng, data = np.random.default_rng(seed), self.data
+    def taught(self, pairs: int) -> PairDataset:
+        """The pairs of the data, and after them `pairs` random pairs of their objects with the values of the forest."""
+        rng, data = np.random.default_rng(self.seed), self.data
         first, second = (rng.choice(np.unique(ends), pairs) for ends in (data.first, data.second))
         return _joined(data, first, second, self.values(first, second))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -169,8 +169,7 @@ class Computed:
 
 def computed(folder: Path, found: list[Entry], cache: Path, pool: Executor) -> Computed:
     """Features of entries, from the cache where they are there."""
-    found = sorted(found, key=lambda one: (one.set, one.protein, one.ligand, one.id))
-    parts = [found[start : start + PART] for start in range(0, len(found), PART)]
+    parts = parts_of(found, PART)
     paths = [cache / f"{parts[number][0].set}-{number:04d}.npz" for number in range(len(parts))]
     list(pool.map(compute_part, [folder] * len(parts), parts, paths))
     features, documents = [], []
@@ -186,6 +185,12 @@ def computed(folder: Path, found: list[Entry], cache: Path, pool: Executor) -> C
         [one["fault"] for one in done],
         {one["entry"]["id"]: one["failed"] for one in documents if one["failed"]},
     )
+
+
+def parts_of(entries: Sequence[Entry], size: int) -> list[list[Entry]]:
+    """Entries in parts of a size, those of one protein beside each other, so that it is read once."""
+    ordered = sorted(entries, key=lambda one: (one.set, one.protein, one.ligand, one.id))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
 def compute_part(folder: Path, part: list[Entry], path: Path) -> None:

@@ -18,7 +18,7 @@ from metricvae.kinds.pocket.sites import of_ligand
 from metricvae.metrics.affinity.features.records import PosedComplex, posed_complex
 from metricvae.metrics.affinity.posing import ComplexReader
 from metricvae.metrics.docking.engines.pdbqt import mol_pdbqt, receptor_pdbqt
-from metricvae.reproduction.affinity.complexes import Entry
+from metricvae.reproduction.affinity.complexes import Entry, parts_of
 from metricvae.reproduction.inputs import OnStep
 from metricvae.runtime.extras import require
 from metricvae.runtime.files import read_json, write_json
@@ -51,8 +51,7 @@ def gnina_scores(
         InputError: Rustina is not installed.
     """
     require("rustina", "rustina", "the network of Gnina")
-    chosen = sorted(chosen, key=lambda one: (one.set, one.protein, one.ligand, one.id))
-    parts = [chosen[start : start + PART] for start in range(0, len(chosen), PART)]
+    parts = parts_of(chosen, PART)
     paths = [cache / f"gnina-{parts[number][0].set}-{number:04d}.json" for number in range(len(parts))]
     found: dict[str, float | None] = {}
     for done, path in enumerate(pool.map(score_part, [folder] * len(parts), parts, paths)):

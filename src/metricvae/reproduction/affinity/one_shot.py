@@ -174,7 +174,7 @@ def answers_left_out(
         held = np.random.default_rng(seed).choice(names, max(1, round(STOPPING * len(names))), replace=False)
         stopping = np.isin(clusters[rest], held)
         teacher = Teacher(some_pairs(data, rest[~stopping], "train"), seed)
-        taught = teacher.taught(trained[PRODUCT].training.taught_pairs, seed)
+        taught = teacher.taught(trained[PRODUCT].training.taught_pairs)
         learned = taught, some_pairs(data, rest[stopping], "validation")
         for name, form in trained.items():
             training = dataclasses.replace(form.training, seed=seed, threads=1)
