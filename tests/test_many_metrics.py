@@ -102,6 +102,26 @@ def test_a_linear_value_is_read_off_codes_exactly_as_the_product_with_an_anchor(
     assert noise.explained < 0.1
 
 
+@pytest.mark.parametrize("by_variance", [True, False])
+@pytest.mark.parametrize("binary", [True, False])
+def test_numbers_are_scaled_as_suits_what_is_read_off_them(by_variance: bool, binary: bool) -> None:
+    """120 rows of 100 numbers: either those that vary most say it, or one that varies least; each is found."""
+    rng = np.random.default_rng(0)
+    spread = np.geomspace(10.0, 0.1, 100)
+    codes = rng.normal(size=(320, 100)) * spread
+    score = codes[:, :3] @ (1 / spread[:3]) if by_variance else 2 * codes[:, -1] / spread[-1]
+    value = score + 0.3 * rng.normal(size=320)
+    value = (value > 0).astype(np.float64) if binary else value
+    rows = [Rows(codes[some], value[some], np.ones(len(value[some]))) for some in (slice(120), slice(120, 320))]
+    found = fit_readout(*rows, binary=binary)
+    mean, each = rows[0].codes.mean(0), rows[0].codes.std(0)
+    scaled = [Rows((one.codes - mean) / each, one.value, one.weight) for one in rows]
+    alone = fit_readout(*scaled, binary=binary).explained  # then both ways are the same
+    assert found.explained > 0.2
+    assert found.explained >= alone - 1e-9
+    assert not by_variance or found.explained > alone + 0.03
+
+
 def test_a_view_is_the_head_on_what_is_read() -> None:
     z, other = torch.randn(2, 7, 6, generator=torch.Generator().manual_seed(0))
     matrix = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
