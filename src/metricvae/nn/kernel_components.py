@@ -59,7 +59,6 @@ class KernelComponents(nn.Module):
     def __init__(self, inputs: int, counts: Sequence[int], components: int, landmarks: int) -> None:
         super().__init__()
         self.blocks = [slice(first - counts[0], end - counts[0]) for first, end in itertools.pairwise(counts)]
-        self.of_counts = slice(counts[0], counts[-1])
         numbers = counts[-1] - counts[0]
         self.register_buffer("described", torch.zeros(landmarks, inputs - numbers))
         self.register_buffer("counted", torch.zeros(landmarks, (numbers + 1) // 2, dtype=torch.uint8))

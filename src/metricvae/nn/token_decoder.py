@@ -103,7 +103,7 @@ class TokenDecoder(nn.Module):
         with torch.no_grad():
             for name, part in other.state_dict().items():
                 if not name.startswith("exemplars."):
-                    own[name][: len(part)].copy_(part) if part.ndim else own[name].copy_(part)
+                    (own[name][: len(part)] if part.ndim else own[name]).copy_(part)
 
     def deviations(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, d) random deviations, as large as those of the training codes; the generator is on the CPU."""
