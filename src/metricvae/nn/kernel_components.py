@@ -39,6 +39,9 @@ class KernelComponents(nn.Module):
         described: (landmarks, ...) standardised descriptors of the landmarks.
         counted: (landmarks, ...) uint8 levels of their counts, two a byte.
         weight, offset: (k, landmarks) and (k,), from kernels with the landmarks to components.
+        reached: (landmarks, counts, levels) which of `LEVELS` their counts reach.
+        widths: (levels,) from one level to the next.
+        sums: (blocks, landmarks) of their counts.
 
     Example:
         Rows on a circle, which no line parts from its centre; the first component does:
@@ -55,15 +58,23 @@ class KernelComponents(nn.Module):
     counted: Tensor
     weight: Tensor
     offset: Tensor
+    reached: Tensor
+    widths: Tensor
+    sums: Tensor
 
     def __init__(self, inputs: int, counts: Sequence[int], components: int, landmarks: int) -> None:
         super().__init__()
         self.blocks = [slice(first - counts[0], end - counts[0]) for first, end in itertools.pairwise(counts)]
         numbers = counts[-1] - counts[0]
+        widths = torch.tensor([level - before for before, level in itertools.pairwise((0, *LEVELS))])
         self.register_buffer("described", torch.zeros(landmarks, inputs - numbers))
         self.register_buffer("counted", torch.zeros(landmarks, (numbers + 1) // 2, dtype=torch.uint8))
         self.register_buffer("weight", torch.zeros(components, landmarks))
         self.register_buffer("offset", torch.zeros(components))
+        self.register_buffer("widths", widths.float(), persistent=False)
+        self.register_buffer("reached", torch.zeros(landmarks, numbers, len(LEVELS)), persistent=False)
+        self.register_buffer("sums", torch.zeros(len(self.blocks), landmarks), persistent=False)
+        self.register_load_state_dict_post_hook(_unpack)
 
     def fit(self, described: Tensor, counts: Tensor) -> None:
         """Choose landmarks among training rows, evenly spaced, and the components of these rows.
@@ -73,10 +84,11 @@ class KernelComponents(nn.Module):
             counts: (m, c) counts of features.
         """
         rows = torch.from_numpy(evenly_spaced(np.arange(len(described)), len(self.described)))
-        for buffer in self.buffers():
+        for buffer in (self.described, self.counted, self.weight, self.offset):
             buffer.zero_()
         self.described[: len(rows)] = described[rows]
-        self.counted[: len(rows)] = packed(_levels(counts[rows]))
+        self.counted[: len(rows)] = packed(_reached(counts[rows]).sum(-1))
+        _unpack(self)
         kernels = self._kernels(described, counts).double()[:, : len(rows)]
         size, axes = torch.linalg.eigh(kernels[rows])
         kept = size > SMALLEST * size[-1]
@@ -100,25 +112,36 @@ class KernelComponents(nn.Module):
         if described.shape[1]:
             squares = torch.cdist(described, self.described, compute_mode="use_mm_for_euclid_dist").square()
             found.append(torch.exp(squares / (-2 * described.shape[1])))
-        landmarks, levels = unpacked(self.counted, counts.shape[1]), _levels(counts)
-        found += [_min_max(levels[:, block], landmarks[:, block]) for block in self.blocks]
+        reached = _reached(counts)
+        for block, sums in zip(self.blocks, self.sums, strict=True):
+            found.append(
+                _min_max((reached[:, block] * self.widths).flatten(1), self.reached[:, block].flatten(1), sums)
+            )
         return torch.stack(found).mean(0)
 
 
-def _levels(counts: Tensor) -> Tensor:
-    """(m, c) uint8: how many of `LEVELS` each count reaches."""
-    reached = [(counts >= level).to(torch.uint8) for level in LEVELS]
-    return torch.stack(reached).sum(0, dtype=torch.uint8)
+def _reached(counts: Tensor) -> Tensor:
+    """(m, c, levels) 1 where a count reaches a level, else 0."""
+    return (counts[..., None] >= torch.tensor(LEVELS, device=counts.device)).float()
 
 
-def _min_max(one: Tensor, other: Tensor) -> Tensor:
-    """(m, k) sums of the smaller over sums of the larger count of each feature; 1 where neither has any."""
-    both: Tensor | float = 0.0
-    totals = [torch.zeros(len(rows), device=rows.device) for rows in (one, other)]
-    for place, (before, level) in enumerate(itertools.pairwise((0, *LEVELS)), start=1):
-        reached = [(rows >= place).float() for rows in (one, other)]
-        both = both + (level - before) * (reached[0] @ reached[1].T)
-        totals = [total + (level - before) * rows.sum(1) for total, rows in zip(totals, reached, strict=True)]
-    either = totals[0][:, None] + totals[1] - both
-    found: Tensor = torch.where(either > 0, both / either.clamp(min=1.0), 1.0)
-    return found
+def _min_max(weighted: Tensor, reached: Tensor, sums: Tensor) -> Tensor:
+    """(m, k) sums of the smaller over sums of the larger count of each feature; 1 where neither has any.
+
+    Args:
+        weighted: (m, n) which levels the counts of rows reach, times their widths.
+        reached: (k, n) which of them those of others reach.
+        sums: (k,) of the counts of the others.
+    """
+    both = weighted @ reached.T
+    either = weighted.sum(1)[:, None] + sums - both
+    return torch.where(either > 0, both / either.clamp(min=1.0), 1.0)
+
+
+def _unpack(part: nn.Module, keys: object = None) -> None:
+    """What the landmarks reach, once they are chosen or loaded."""
+    assert isinstance(part, KernelComponents)
+    places = torch.arange(1, len(LEVELS) + 1, device=part.counted.device)
+    part.reached.copy_(unpacked(part.counted, part.reached.shape[1])[..., None] >= places)
+    for block, sums in zip(part.blocks, part.sums, strict=True):
+        sums.copy_((part.reached[:, block] * part.widths).sum((1, 2)))
