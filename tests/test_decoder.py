@@ -304,7 +304,9 @@ def test_the_command_line_trains_a_decoder_on_an_index(
     known_by, mine = (ObjectDecoder(Predictor.load(one)) for one in (shipped, copy))
     assert mine.network.config == known_by.network.config != decoder.network.config
     assert mine.vocabulary[: len(known_by.vocabulary)] == known_by.vocabulary
-    assert "texts in 3 steps" in (tmp_path / "copy" / "README.md").read_text()
+    assert (
+        "texts in 3 steps, begun with the weights of another decoder" in (tmp_path / "copy" / "README.md").read_text()
+    )
     shutil.copytree(SHIPPED / "pocket-fit", tmp_path / "other")
     for out, start, said in (
         (copy, "molecules", "has no decoder"),

@@ -71,9 +71,7 @@ def test_bounds_teach_nothing_and_weights_count() -> None:
     assert more.columns[WEIGHT][200:].tolist() == [1.0] * 50
     assert set(more.columns) == {CENSORED, WEIGHT}
     heavy = np.where(data.value > 0, 1.0, 1e-9)
-    weighted, alike = (
-        Teacher(replace(data, columns=one), 0).taught(50).value[200:] for one in ({WEIGHT: heavy}, {})
-    )
+    weighted, alike = (Teacher(replace(data, columns=one), 0).taught(50).value[200:] for one in ({WEIGHT: heavy}, {}))
     assert np.median(weighted) > np.median(alike) + 0.3
     assert np.median(weighted) > 0
 

@@ -78,9 +78,10 @@ def with_decoder(card: str, facts: Mapping[str, Any]) -> str:
         facts: of the training of the decoder.
     """
     network = facts["config"]["network"]
+    begun = ", begun with the weights of another decoder" if "start" in facts else ""
     row = (
         f"| decoder | writes an object symbol by symbol from its code: {network['layers']} layers, width "
-        f"{network['width']}; learned {facts['texts']} texts in {facts['steps']} steps, "
+        f"{network['width']}; learned {facts['texts']} texts in {facts['steps']} steps{begun}, "
         f"{facts['nats_a_symbol']:.3f} nats a symbol on {facts['held_out']} that were held out |"
     )
     lines = [line for line in card.split("\n") if not line.startswith("| decoder |")]
