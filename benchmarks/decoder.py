@@ -25,7 +25,7 @@ import json
 import sys
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,9 @@ DRAWS = 8
 
 FEWEST = 2
 """Molecules from which on sets are compared."""
+
+METRICS = {"fcd": "FCDMetric", "snn": "SNNMetric", "fragments": "FragMetric", "scaffolds": "ScafMetric"}
+"""Of MOSES, by the names that they have here."""
 
 
 def canonical_smiles(texts: Sequence[str]) -> list[str]:
@@ -84,25 +87,37 @@ def sa_of(mol: Any) -> float:
     return float("nan") if found is None else float(found.numbers[list(PROPERTIES).index("sa")])
 
 
-def compared(smiles: Sequence[str], test: Sequence[str]) -> dict[str, float]:
-    """A set of molecules against another: FCD and what MOSES measures."""
-    if min(len(smiles), len(test)) < FEWEST:
-        return {}
-    metrics = moses()
-    made, known = ([Chem.MolFromSmiles(one) for one in each] for each in (smiles, test))
-    measures: dict[str, Callable[[], float]] = {
-        "fcd": lambda: metrics.FCDMetric()(gen=smiles, ref=test),
-        "snn": lambda: metrics.SNNMetric()(gen=made, ref=known),
-        "fragments": lambda: metrics.FragMetric()(gen=made, ref=known),
-        "scaffolds": lambda: metrics.ScafMetric()(gen=made, ref=known),
-        "internal_diversity": lambda: metrics.internal_diversity(made),
-        "filters": lambda: metrics.fraction_passes_filters(made),
-    }
-    for name, function in (("logp", metrics.logP), ("qed", metrics.QED), ("weight", metrics.weight), ("sa", sa_of)):
-        measure = metrics.WassersteinMetric(function)
-        measures[f"{name}_distance"] = lambda measure=measure: measure(gen=made, ref=known)  # type: ignore[misc]
-    with rdBase.BlockLogs():
-        return {name: round(float(measure()), 4) for name, measure in measures.items()}
+class Compared:
+    """Sets of molecules against a reference, of which what MOSES measures is computed once: FCD and the rest.
+
+    Args:
+        test: the reference.
+    """
+
+    def __init__(self, test: Sequence[str]) -> None:
+        self.moses = moses()
+        metrics: dict[str, Any] = {name: getattr(self.moses, kind)() for name, kind in METRICS.items()}
+        functions = ("logp", self.moses.logP), ("qed", self.moses.QED), ("weight", self.moses.weight), ("sa", sa_of)
+        for name, function in functions:
+            metrics[f"{name}_distance"] = self.moses.WassersteinMetric(function)
+        with rdBase.BlockLogs():
+            self.known = {name: (one, one.precalc(_read(name, test))) for name, one in metrics.items()}
+
+    def measure(self, smiles: Sequence[str]) -> dict[str, float]:
+        """What MOSES measures of a set; nothing of less than `FEWEST`."""
+        if len(smiles) < FEWEST:
+            return {}
+        mols = [Chem.MolFromSmiles(one) for one in smiles]
+        with rdBase.BlockLogs():
+            found = {name: metric(gen=_read(name, smiles), pref=known) for name, (metric, known) in self.known.items()}
+            found["internal_diversity"] = self.moses.internal_diversity(mols)
+            found["filters"] = self.moses.fraction_passes_filters(mols)
+        return {name: round(float(value), 4) for name, value in found.items()}
+
+
+def _read(name: str, smiles: Sequence[str]) -> Sequence[Any]:
+    """Molecules as a metric takes them."""
+    return smiles if name == "fcd" else [Chem.MolFromSmiles(one) for one in smiles]
 
 
 def drawn(decoder: ObjectDecoder, options: argparse.Namespace, train: set[str]) -> tuple[list[str], dict[str, float]]:
@@ -176,6 +191,7 @@ def main() -> None:
     predictor = Predictor.load(options.model)
     decoder = ObjectDecoder(predictor)
     train, test = (canonical_smiles([one.text for one in records(path)]) for path in (options.train, options.test))
+    reference = Compared(test)
     made, counts = drawn(decoder, options, set(train))
     rng, size = np.random.default_rng(options.seed), len(made)
     real = [train[row] for row in rng.permutation(len(train))[:size]]
@@ -185,9 +201,9 @@ def main() -> None:
         "train": len(train),
         "test": len(test),
         "temperature": options.temperature,
-        "drawn": {"texts": options.samples, "molecules": size, **counts, **compared(made, test)},
-        "training_molecules": compared(real, test),
-        "assembled_from_fragments": compared(assembled, test),
+        "drawn": {"texts": options.samples, "molecules": size, **counts, **reference.measure(made)},
+        "training_molecules": reference.measure(real),
+        "assembled_from_fragments": reference.measure(assembled),
         "reconstruction": reconstructed(predictor, decoder, test, options),
     }
     print(json.dumps(document, indent=1))
