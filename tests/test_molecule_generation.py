@@ -19,7 +19,7 @@ from metricvae.cli import main
 from metricvae.core.errors import InputError
 from metricvae.core.requirements import Requirement, check_requirements, forms_for, parse_requirement
 from metricvae.generation.evolution import EvolutionConfig, Evolved, evolve
-from metricvae.generation.fingerprints import max_min, similarities
+from metricvae.generation.fingerprints import best_distinct, max_min, similarities
 from metricvae.kinds.molecule.conformers import conform, flat
 from metricvae.kinds.molecule.generation.editor import MoleculeEditor
 from metricvae.kinds.molecule.generation.edits import EDITS
@@ -291,6 +291,25 @@ def test_max_min_is_brute_force() -> None:
     assert max_min(features, 6) == chosen
 
 
+@pytest.mark.parametrize("together", [1, 3])
+def test_the_best_distinct_rows_are_brute_force(together: int) -> None:
+    """30 rows in five groups: first the best of each, as many as may be together, then the best of the others."""
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 256, (5, 16), dtype=np.uint8)[rng.integers(0, 5, 30)]
+    features[np.arange(30), rng.integers(0, 16, 30)] ^= 1
+    alike = similarities(features, features) > 0.7
+    assert 5 < alike.sum(1).mean() < 9
+    chosen: list[int] = []
+    for row in range(30):
+        if alike[row, chosen].sum() < together:
+            chosen.append(row)
+    rest = [row for row in range(30) if row not in chosen]
+    for count in (1, len(chosen), len(chosen) + 4, 30, 40):
+        expected = sorted([*chosen[:count], *rest[: max(count - len(chosen), 0)]])
+        assert best_distinct(features, count, 0.7, together) == expected
+    assert best_distinct(features, 9, 1.0) == list(range(9))
+
+
 def test_what_is_made_holds_and_is_no_copy(model: Predictor) -> None:
     asked = required("qed>=0.6", "sa<=4", "mw=250..400", "lacks:[Br,I]")
     config = EvolutionConfig(seconds=60, evaluations=100, children=40, population=16)
@@ -304,11 +323,11 @@ def test_what_is_made_holds_and_is_no_copy(model: Predictor) -> None:
     assert [one.key for one in evolve(model, asked, 4, config).answers] == [one.key for one in found.answers]
 
 
-def maximised(model: Predictor, tmp_path: Path, seed: int) -> Evolved:
+def maximised(model: Predictor, tmp_path: Path, seed: int, alike: float = 1.0, spare: float = 2.0) -> Evolved:
     """The search for many nitrogens in 56 measurements."""
     path = tmp_path / "functions.py"
     path.write_text(FUNCTIONS)
-    config = EvolutionConfig(seconds=300, evaluations=56, seed=seed, children=24, population=12, verified=(8, 4))
+    config = EvolutionConfig(300, 56, seed, children=24, population=12, verified=(8, 4), alike=alike, spare=spare)
     return evolve(model, required(f"score:{path}:nitrogens=max", "mw<=350"), 3, config)
 
 
@@ -319,6 +338,18 @@ def test_an_objective_takes_its_budget_and_no_more(model: Predictor, tmp_path: P
     numbers = [one.readings[0].value for one in found.answers]
     assert numbers == [one.key.upper().count("N") for one in found.answers]
     assert all(Descriptors.MolWt(Chem.MolFromSmiles(one.key)) <= 350 for one in found.answers)
+
+
+def test_answers_are_of_several_series_where_that_is_asked_for(model: Predictor, tmp_path: Path) -> None:
+    generator = rdFingerprintGenerator.GetMorganGenerator(2, fpSize=2048)
+    most = []
+    for alike in (1.0, 0.25):
+        answers = maximised(model, tmp_path, 1, alike, spare=1.0).answers
+        bits = [generator.GetFingerprint(Chem.MolFromSmiles(one.key)) for one in answers]
+        most.append(max(DataStructs.TanimotoSimilarity(bits[a], bits[b]) for a, b in ((0, 1), (0, 2), (1, 2))))
+    assert most[1] <= 0.25 < most[0]
+    with pytest.raises(InputError, match="similarity of what is alike is 0"):
+        EvolutionConfig(alike=0.0)
 
 
 @pytest.mark.slow

@@ -41,6 +41,9 @@ RETRIEVED = 4
 VERIFIED = (12, 12)
 """Molecules of each generation that are laid into the pocket exactly, and docked quickly."""
 
+ALIKE = 0.5
+"""Similarity of Morgan fingerprints above which two candidates are alike; a chemist wants several series."""
+
 FIT, GAIN = "pocket", "gain"
 
 LEAST_SHARE = 0.2
@@ -167,7 +170,11 @@ class _Run:
             self.on_step("molecules that hold, and are improved", done, total, left + final)
 
         search_config = EvolutionConfig(
-            seconds, self.config.evaluations, self.config.seed, verified=VERIFIED, improve=True, spare=1.2
+            *(seconds, self.config.evaluations, self.config.seed),
+            verified=VERIFIED,
+            improve=True,
+            spare=1.2,
+            alike=ALIKE,
         )
         return evolve(self.predictor, asked, self._wanted, search_config, library=self.library, on_progress=report)
 

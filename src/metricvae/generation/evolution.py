@@ -24,7 +24,7 @@ from metricvae.core.errors import InputError
 from metricvae.core.kind import Object
 from metricvae.core.requirements import Reading, Requirement, check_requirements
 from metricvae.generation import SECONDS
-from metricvae.generation.fingerprints import max_min, similarities
+from metricvae.generation.fingerprints import best_distinct, max_min, similarities
 from metricvae.generation.judging import Judge, Judged
 from metricvae.generation.known_objects import RETRIEVED, KnownObjects, retrieve
 from metricvae.generation.proposals import proposals_of
@@ -34,6 +34,9 @@ from metricvae.search.index import Index, check_model
 
 SCREENED = 1000
 """Items of an index that are weighed against what is made, where a requirement is an objective."""
+
+NICHE = 6
+"""Objects that are alike and edited together, at most."""
 
 IDLE = 100
 """Generations in a row that bring nothing to measure, after which a search ends."""
@@ -54,6 +57,9 @@ class EvolutionConfig:
             one of them is an objective.
         decoded: share of the edits that the decoder of the model writes instead, where it has one; 1 edits nothing.
         spare: objects that hold are gathered until there are so many times as many as asked for, to choose from.
+        alike: similarity above which objects are alike, where the whole budget is used: of such at most `NICHE` are
+            edited together, and one is an answer, if there are others. At 1 that is not looked at, and the best answers
+            may be variants of one object.
     """
 
     seconds: float = SECONDS
@@ -65,12 +71,15 @@ class EvolutionConfig:
     improve: bool = False
     decoded: float = 0.25
     spare: float = 2.0
+    alike: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
             raise InputError(f"the search may take {self.seconds:g} seconds: expected a number above 0")
         if min(self.limit, self.population, self.children, *self.verified) < 1:
             raise InputError("got a number of evaluations or objects below 1: expected at least 1")
+        if not 0 < self.alike <= 1:
+            raise InputError(f"the similarity of what is alike is {self.alike:g}: expected above 0, and at most 1")
         if not 0 <= self.decoded <= 1:
             raise InputError(f"the share of decoded objects is {self.decoded:g}: expected 0 to 1")
 
@@ -245,7 +254,15 @@ class _Evolution:
         everyone = [*self.population, *judged]
         ties = self.rng.random(len(everyone)) * 1e-6
         merit = [one.violation - self.improve * one.margin + tie for one, tie in zip(everyone, ties, strict=True)]
-        self.population = [everyone[place] for place in np.argsort(merit)[: self.config.population]]
+        ordered = [everyone[place] for place in np.argsort(merit)]
+        self.population = self._distinct(ordered, self.config.population, NICHE)
+
+    def _distinct(self, ordered: list[Judged], count: int, together: int) -> list[Judged]:
+        """The first of objects in order, of which so many may be alike."""
+        features = self.judge.fingerprints(ordered) if self.improve and self.config.alike < 1 else None
+        if features is None:
+            return ordered[:count]
+        return [ordered[place] for place in best_distinct(features, count, self.config.alike, together)]
 
     def _known(self, one: Judged) -> bool:
         return one.key in self.known.keys or one.key in self.given
@@ -254,7 +271,7 @@ class _Evolution:
         """The answers that differ most, with the known object that is nearest to each."""
         if self.improve:
             best = sorted(self.held, key=lambda one: -one.margin)
-            self.held = best[: max(self.n, round(self.config.spare * self.n))]
+            self.held = self._distinct(best, max(self.n, round(self.config.spare * self.n)), 1)
         features = self._fingerprints([one.object for one in self.held])
         places = max_min(features, self.n)
         known = [*self.known.starts, *queries]

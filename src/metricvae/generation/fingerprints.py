@@ -21,6 +21,28 @@ def max_min(features: npt.NDArray[np.uint8], count: int) -> list[int]:
     return chosen
 
 
+def best_distinct(features: npt.NDArray[np.uint8], count: int, most: float, together: int = 1) -> list[int]:
+    """`count` of the rows of packed bits (m, b), the best of which come first: the best, and each time the next that is
+    like fewer than `together` of those chosen before it; where there are too few such, the best of the others.
+
+    Args:
+        features: of objects, in the order of their merit.
+        count: rows, at most.
+        most: Tanimoto coefficient above which two are alike.
+        together: how many may be alike.
+    """
+    bits = np.unpackbits(features, axis=1).astype(np.float32)
+    counts, chosen, alike = bits.sum(1), list[int](), np.zeros(len(bits))
+    for row in range(len(bits)):
+        if len(chosen) == count:
+            break
+        if alike[row] < together:
+            chosen.append(row)
+            alike += _alike(bits, counts, row) > most
+    others = sorted(set(range(len(bits))) - {*chosen})
+    return sorted([*chosen, *others[: count - len(chosen)]])
+
+
 def _alike(bits: npt.NDArray[np.float32], counts: npt.NDArray[np.float32], row: int) -> Floats:
     both = bits @ bits[row]
     found: Floats = (both / np.maximum(counts + counts[row] - both, 1.0)).astype(np.float64)

@@ -176,7 +176,7 @@ class Judge:
     def _promising(self, found: Sequence[Judged]) -> list[Judged]:
         """Objects with what is expected of the numbers that cost most, or that no cheap code predicts."""
         promises = np.zeros(len(found))
-        bits = self._fingerprints(found) if self.surrogates else None
+        bits = self.fingerprints(found) if self.surrogates else None
         for place, surrogate in self.surrogates.items():
             expected = None if bits is None else surrogate.predict(bits)
             if expected is not None:
@@ -186,12 +186,12 @@ class Judge:
 
     def _learn(self, found: Sequence[Judged], place: int) -> None:
         """What was measured of objects for one requirement."""
-        bits = self._fingerprints(found)
+        bits = self.fingerprints(found)
         if bits is not None and place in self.surrogates:
             readings = [one.readings[place] for one in found]
             self.surrogates[place].learn(bits, [math.nan if one is None else one.value for one in readings])
 
-    def _fingerprints(self, found: Sequence[Judged]) -> npt.NDArray[np.uint8] | None:
+    def fingerprints(self, found: Sequence[Judged]) -> npt.NDArray[np.uint8] | None:
         """Of objects whose kind has any."""
         kind = self.predictor.kind("right")
         if not found or not kind.fingerprinted:

@@ -55,6 +55,7 @@ STRAINED = (
     "[NX3,OX2;!$(N-[C,S]=[O,N,S])]-@[CX4]-@[NX3;!$(N-[C,S]=[O,N,S])]",
     "[NX3,OX2;!a]-@[SX2;!a]",
     "[OX2,SX2;!a]-@[OX2,SX2;!a]",
+    "[#7X3;!$(N-[C,S]=[O,N,S])]-[OX2;!a]",
 )
 """SMARTS of strained or reactive groups that no answer has unless what is required has them, beside those of
 `metricvae.kinds.molecule.fragments`."""
