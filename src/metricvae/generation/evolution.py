@@ -35,8 +35,8 @@ from metricvae.search.index import Index, check_model
 SCREENED = 1000
 """Items of an index that are weighed against what is made, where a requirement is an objective."""
 
-NICHE = 6
-"""Objects that are alike and edited together, at most."""
+NICHE, SERIES = 6, 3
+"""Objects that are alike, at most: of those that are edited together, and of the answers."""
 
 IDLE = 100
 """Generations in a row that bring nothing to measure, after which a search ends."""
@@ -58,8 +58,8 @@ class EvolutionConfig:
         decoded: share of the edits that the decoder of the model writes instead, where it has one; 1 edits nothing.
         spare: objects that hold are gathered until there are so many times as many as asked for, to choose from.
         alike: similarity above which objects are alike, where the whole budget is used: of such at most `NICHE` are
-            edited together, and one is an answer, if there are others. At 1 that is not looked at, and the best answers
-            may be variants of one object.
+            edited together, and `SERIES` are answers, if there are others. At 1 that is not looked at, and the best
+            answers may be variants of one object.
     """
 
     seconds: float = SECONDS
@@ -271,7 +271,7 @@ class _Evolution:
         """The answers that differ most, with the known object that is nearest to each."""
         if self.improve:
             best = sorted(self.held, key=lambda one: -one.margin)
-            self.held = self._distinct(best, max(self.n, round(self.config.spare * self.n)), 1)
+            self.held = self._distinct(best, max(self.n, round(self.config.spare * self.n)), SERIES)
         features = self._fingerprints([one.object for one in self.held])
         places = max_min(features, self.n)
         known = [*self.known.starts, *queries]
