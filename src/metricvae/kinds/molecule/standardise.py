@@ -108,7 +108,7 @@ def check_elements(numbers: list[int]) -> None:
     """
     if not FEWEST_ATOMS <= len(numbers) <= MOST_ATOMS:
         raise InputError(
-            f"heavy atoms of the molecule: {len(numbers)}, expected {FEWEST_ATOMS} to {MOST_ATOMS}: leave it out"
+            f"the molecule has {len(numbers)} heavy atoms, expected {FEWEST_ATOMS} to {MOST_ATOMS}: leave it out"
         )
     if 6 not in numbers:
         raise InputError("the molecule has no carbon: expected an organic one, leave it out")
