@@ -301,7 +301,7 @@ def test_presets_are_of_the_metric_and_come_back_from_json(name: str) -> None:
 
 
 SOLVED = [name for name in METRICS.names() if METRICS.get(name)().solver is not None]
-LONG = {"shape", "shape+colour", "pocket-fit", "pocket-similarity"}
+LONG = {"correlation", "match", "pocket-fit", "pocket-similarity", "shape", "shape+colour"}
 """Metrics whose solvers compile for seconds."""
 
 
