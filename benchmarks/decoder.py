@@ -100,24 +100,27 @@ class Compared:
         functions = ("logp", self.moses.logP), ("qed", self.moses.QED), ("weight", self.moses.weight), ("sa", sa_of)
         for name, function in functions:
             metrics[f"{name}_distance"] = self.moses.WassersteinMetric(function)
+        mols, metrics = _mols(test), metrics if len(test) >= FEWEST else {}
         with rdBase.BlockLogs():
-            self.known = {name: (one, one.precalc(_read(name, test))) for name, one in metrics.items()}
+            self.known = {name: (one, one.precalc(test if name == "fcd" else mols)) for name, one in metrics.items()}
 
     def measure(self, smiles: Sequence[str]) -> dict[str, float]:
-        """What MOSES measures of a set; nothing of less than `FEWEST`."""
-        if len(smiles) < FEWEST:
+        """What MOSES measures of a set; nothing where it or the reference has less than `FEWEST`."""
+        if len(smiles) < FEWEST or not self.known:
             return {}
-        mols = [Chem.MolFromSmiles(one) for one in smiles]
+        mols = _mols(smiles)
         with rdBase.BlockLogs():
-            found = {name: metric(gen=_read(name, smiles), pref=known) for name, (metric, known) in self.known.items()}
+            found = {
+                name: metric(gen=smiles if name == "fcd" else mols, pref=known)
+                for name, (metric, known) in self.known.items()
+            }
             found["internal_diversity"] = self.moses.internal_diversity(mols)
             found["filters"] = self.moses.fraction_passes_filters(mols)
         return {name: round(float(value), 4) for name, value in found.items()}
 
 
-def _read(name: str, smiles: Sequence[str]) -> Sequence[Any]:
-    """Molecules as a metric takes them."""
-    return smiles if name == "fcd" else [Chem.MolFromSmiles(one) for one in smiles]
+def _mols(smiles: Sequence[str]) -> list[Any]:
+    return [Chem.MolFromSmiles(one) for one in smiles]
 
 
 def drawn(decoder: ObjectDecoder, options: argparse.Namespace, train: set[str]) -> tuple[list[str], dict[str, float]]:

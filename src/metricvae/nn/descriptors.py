@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,7 +13,7 @@ from torch.nn import functional
 from metricvae.core.errors import InputError
 from metricvae.nn.coders import Picture
 from metricvae.nn.kernel_components import KernelComponents
-from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownCounts
+from metricvae.nn.known_views import KnowingEncoder, KnowingEncoderConfig, KnownCounts, columns_beside
 from metricvae.nn.layers import WideLinear
 from metricvae.nn.scaling import Standardise
 
@@ -105,8 +104,7 @@ class DescriptorEncoder(KnowingEncoder):
         self.plain = _perceptron(config, 2 * config.plain, 0.0) if config.plain else None
         kernel = config.inputs, config.counts, config.components, config.landmarks
         self.kernel = KernelComponents(*kernel) if config.components else None
-        described = np.setdiff1d(np.arange(config.inputs), np.arange(config.counts[0], config.counts[-1]))
-        self.register_buffer("described", torch.from_numpy(described), persistent=False)
+        self.register_buffer("described", columns_beside(config.inputs, config.counts), persistent=False)
         self.known = KnownCounts(config.inputs, latent, config.counts, config.bound) if config.known else None
 
     def prepare(self, x: Tensor) -> Tensor:

@@ -176,11 +176,11 @@ class KnownCounts(KnownViews):
 
     def __init__(self, inputs: int, outputs: int, counts: Sequence[int], bound: float) -> None:
         blocks = [slice(*ends) for ends in itertools.pairwise(counts)]
-        described = np.setdiff1d(np.arange(inputs), np.r_[*blocks]) if blocks else np.arange(inputs)
+        described = columns_beside(inputs, counts)
         sizes = itertools.chain.from_iterable([one.stop - one.start] * 4 for one in blocks)
         super().__init__([*(1,) * len(described), *sizes], outputs)
         self.blocks = blocks
-        self.register_buffer("described", torch.from_numpy(described), persistent=False)
+        self.register_buffer("described", described, persistent=False)
         self.scale = Standardise(len(described), bound)
 
     def fit_columns(self, x: Tensor) -> None:
@@ -194,6 +194,20 @@ class KnownCounts(KnownViews):
             present = (counts > 0).to(counts)
             found += [present, present / row_norms(present), counts / row_norms(counts), counts.abs().log1p()]
         return found
+
+
+def columns_beside(inputs: int, counts: Sequence[int]) -> Tensor:
+    """(k,) int64, those of so many columns that are in no block of counts: before the first, and behind the last.
+
+    Args:
+        inputs: columns of a row.
+        counts: columns at which blocks of counts begin, and that at which the last ends.
+
+    Example:
+        >>> columns_beside(6, (1, 3, 4)).tolist()
+        [0, 4, 5]
+    """
+    return torch.tensor([*range(counts[0]), *range(counts[-1], inputs)], dtype=torch.int64)
 
 
 def _principal_axes(rows: Tensor, most: int) -> Tensor:
